@@ -1,0 +1,48 @@
+"""The ``eddy`` command: options that all commands share, and one module per group of commands."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import typer
+
+from eddy.configuration import Configuration, load
+from eddy.errors import EddyError
+
+USER_ERROR = 2
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    config: Path | None = typer.Option(None, "--config", help="YAML settings file"),
+    overrides: list[str] = typer.Option([], "--set", metavar="KEY=VALUE", help="change one setting; repeatable"),
+) -> None:
+    """Real-time anomaly detection over many time series."""
+    ctx.obj = load(overrides, config)
+
+
+def settings_of(ctx: typer.Context) -> Configuration:
+    """The configuration that :func:`root` loaded."""
+    configuration = ctx.find_root().obj
+    assert isinstance(configuration, Configuration)  # noqa: S101  root() always runs first
+    return configuration
+
+
+#: module under ``cli`` -> it has ``register(app)``, which adds its commands.
+COMMANDS = ("stack", "produce", "train", "registry", "job", "alerts", "dlq", "demo", "config")
+
+
+def main() -> None:
+    """Entry point: user errors are one line and exit code 2."""
+    for name in COMMANDS:
+        importlib.import_module(f"cli.{name}").register(app)
+    try:
+        app()
+    except EddyError as error:
+        print(f"eddy: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)

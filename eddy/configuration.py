@@ -1,0 +1,168 @@
+"""Loads :class:`~eddy.settings.Settings` from file, environment and command line, and remembers each value's source."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from eddy.errors import SettingsError
+from eddy.settings import Settings
+
+ENV_PREFIX = "EDDY_"
+CONFIG_VARIABLE = "EDDY_CONFIG"  # path of the YAML file; not a setting itself
+RESERVED_VARIABLES = {CONFIG_VARIABLE, "EDDY_HOME"}
+
+#: The original system's variables, kept working: plain name to key.
+ORIGINAL_VARIABLES = {
+    "DETECTOR_TYPE": "detector.type",
+    "START_OFFSET": "producer.start_offset",
+    "LOOP_DATA": "producer.loop",
+    "MESSAGE_DELAY_SECONDS": "producer.delay_seconds",
+    "WINDOW_SIZE": "detector.window_size",
+    "CONTAMINATION": "detector.contamination",
+    "WAIT_FOR_APP": "wait_for_app",
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Settings together with where each of them came from."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Every setting as (key, value as text with secrets masked, source)."""
+        return [(k, _shown(v), self.sources.get(k, "default")) for k, v in flatten(self.settings)]
+
+
+def load(
+    overrides: Sequence[str] = (), file: str | Path | None = None, environ: Mapping[str, str] | None = None
+) -> Configuration:
+    """Build the configuration.
+
+    Args:
+        overrides: ``"key=value"`` items from the command line, the strongest source.
+        file: YAML file; default: the path in ``EDDY_CONFIG`` if set.
+        environ: environment to read; default: the process's own.
+
+    Raises:
+        SettingsError: unknown key (names the nearest known one), unreadable file, or a value that does not fit.
+    """
+    environ = os.environ if environ is None else environ
+    known = [key for key, _ in flatten(Settings())]
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    path = file or environ.get(CONFIG_VARIABLE)
+    layers = [
+        _from_file(Path(path)) if path else [],
+        [(key, environ[var], var) for var, key in ORIGINAL_VARIABLES.items() if var in environ],
+        _from_environment(environ, known),
+        [_from_override(item) for item in overrides],
+    ]
+    for layer in layers:
+        for key, value, source in layer:
+            if key not in known:
+                raise SettingsError(_unknown(key, source, known))
+            values[key], sources[key] = value, source
+    try:
+        settings = Settings.model_validate(_nested(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        found = "(hidden)" if "password" in key else repr(first["input"])
+        message = f"setting {key} from {sources.get(key, '?')}: found {found}; {first['msg']}"
+        raise SettingsError(message) from None
+    return Configuration(settings, sources)
+
+
+def flatten(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf setting as (dotted key, value)."""
+    for name in type(group).model_fields:
+        value = getattr(group, name)
+        if isinstance(value, BaseModel):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def environment_name(key: str) -> str:
+    """``kafka.bootstrap_servers`` -> ``EDDY_KAFKA_BOOTSTRAP_SERVERS``."""
+    return ENV_PREFIX + key.upper().replace(".", "_")
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The settings that differ from the defaults, secrets included, as ``EDDY_…`` variables for a child process."""
+    defaults = dict(flatten(Settings()))
+    return {environment_name(k): _plain(v) for k, v in flatten(settings) if v != defaults[k] and v is not None}
+
+
+def _from_file(path: Path) -> list[tuple[str, Any, str]]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"settings file {path}: cannot be read: {error}") from None
+    if content is None:
+        return []
+    if not isinstance(content, dict):
+        raise SettingsError(f"settings file {path}: expected groups of settings, found {type(content).__name__}")
+    rows: list[tuple[str, Any, str]] = []
+    for group, value in content.items():
+        if isinstance(value, dict):
+            rows += [(f"{group}.{name}", item, str(path)) for name, item in value.items()]
+        else:
+            rows.append((str(group), value, str(path)))
+    return rows
+
+
+def _from_environment(environ: Mapping[str, str], known: Sequence[str]) -> list[tuple[str, Any, str]]:
+    names = {environment_name(key): key for key in known}
+    rows: list[tuple[str, Any, str]] = []
+    for variable, value in environ.items():
+        if not variable.startswith(ENV_PREFIX) or variable in RESERVED_VARIABLES:
+            continue
+        if variable not in names:
+            nearest = difflib.get_close_matches(variable, names, n=1, cutoff=0.0)
+            raise SettingsError(f"unknown setting {variable} in the environment; did you mean {nearest[0]}?")
+        rows.append((names[variable], value, variable))
+    return rows
+
+
+def _from_override(item: str) -> tuple[str, Any, str]:
+    key, separator, value = item.partition("=")
+    if not separator:
+        raise SettingsError(f"--set {item!r}: expected KEY=VALUE, for example --set job.parallelism=2")
+    return key.strip(), value, "command line"
+
+
+def _unknown(key: str, source: str, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    return f"unknown setting {key!r} from {source}; did you mean {nearest[0]!r}? 'eddy config show' lists all"
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *groups, name = key.split(".")
+        node = tree
+        for group in groups:
+            node = node.setdefault(group, {})
+        node[name] = value
+    return tree
+
+
+def _plain(value: Any) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return "********"
+    return "" if value is None else str(value)

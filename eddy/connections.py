@@ -1,0 +1,49 @@
+"""How every part of Eddy connects to Kafka and Redis: one place for addresses, TLS and credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+
+from eddy.settings import KafkaSettings, RedisSettings
+
+
+def kafka_client(settings: KafkaSettings) -> dict[str, Any]:
+    """Keyword arguments that every kafka-python client takes."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers.split(","),
+        "security_protocol": settings.security_protocol,
+        "request_timeout_ms": settings.request_timeout_ms,
+    }
+    if settings.sasl_mechanism:
+        password = settings.sasl_password.get_secret_value() if settings.sasl_password else ""
+        options |= {
+            "sasl_mechanism": settings.sasl_mechanism,
+            "sasl_plain_username": settings.sasl_username,
+            "sasl_plain_password": password,
+        }
+    if "SSL" in settings.security_protocol.split("_"):
+        options |= {
+            "ssl_cafile": settings.ssl_cafile,
+            "ssl_certfile": settings.ssl_certfile,
+            "ssl_keyfile": settings.ssl_keyfile,
+            "ssl_check_hostname": settings.ssl_check_hostname,
+        }
+    return options
+
+
+def redis_client(settings: RedisSettings) -> redis.Redis:
+    """A Redis client; it connects at the first command."""
+    seconds = settings.timeout_ms / 1000
+    options: dict[str, Any] = {"ssl": True, "ssl_ca_certs": settings.ssl_cafile} if settings.tls else {}
+    return redis.Redis(
+        host=settings.host,
+        port=settings.port,
+        db=settings.db,
+        username=settings.username,
+        password=settings.password.get_secret_value() if settings.password else None,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        **options,
+    )

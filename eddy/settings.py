@@ -1,0 +1,161 @@
+"""One typed configuration for every part of Eddy.
+
+Precedence, lowest first: defaults, YAML file, the original system's plain variables
+(``DETECTOR_TYPE`` …), ``EDDY_…`` environment variables, ``--set key=value``.
+
+A key is written ``group.name`` in YAML and on the command line, and ``EDDY_GROUP_NAME`` in the
+environment. An unknown key is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Group(BaseModel):
+    """Base of all settings groups: unknown names are errors, values are checked, never changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(Group):
+    """Connection to the Kafka cluster; the security fields pass through to every client."""
+
+    bootstrap_servers: str = Field("127.0.0.1:19092", description="host:port, comma separated")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: str | None = Field(None, description="PEM file of the authority that signed the brokers' certificates")
+    ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate")
+    ssl_keyfile: str | None = Field(None, description="PEM file of the client's private key (unencrypted PKCS#8)")
+    ssl_check_hostname: bool = True
+    max_message_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="largest message that clients fetch, bytes")
+    request_timeout_ms: int = Field(30_000, ge=1000)
+
+
+class RedisSettings(Group):
+    """Connection to Redis, and how long what Eddy writes there lives."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(16379, ge=1, le=65535)
+    db: int = Field(0, ge=0)
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: bool = False
+    ssl_cafile: str | None = None
+    prefix: str = Field("eddy", description="first part of every key")
+    timeout_ms: int = Field(2000, ge=50, description="connect and reply time-out")
+    ttl_seconds: int = Field(7 * 86400, ge=60, description="life of live-state keys after the last write")
+    alerts_kept: int = Field(10_000, ge=1, description="length at which the alerts stream is capped")
+    recent_kept: int = Field(2_000, ge=0, description="points kept per series for the page; 0 turns them off")
+
+
+class TopicSettings(Group):
+    """Names of the Kafka topics. An empty name means ``<prefix>.<role>``."""
+
+    prefix: str = "eddy"
+    observations: str = ""
+    models: str = ""
+    alerts: str = ""
+    scores: str = ""
+    dlq: str = ""
+    labels: str = ""
+    events: str = ""
+    feedback: str = ""
+
+    def name(self, role: str) -> str:
+        """Full topic name of a role such as ``"alerts"``."""
+        suffix = "observations.dlq" if role == "dlq" else role
+        return str(getattr(self, role)) or f"{self.prefix}.{suffix}"
+
+
+class JobSettings(Group):
+    """The Flink job."""
+
+    name: str = "eddy"
+    parallelism: int = Field(1, ge=1)
+    shards: int = Field(16, ge=1, le=1024, description="fixed at first deployment: part of the state's layout")
+    max_parallelism: int = Field(128, ge=1, le=32768, description="fixed at first deployment")
+    execution_mode: Literal["process", "thread"] = "process"
+    batch_ms: int = Field(50, ge=1, le=10_000, description="longest wait of an event in a micro-batch")
+    batch_max_events: int = Field(8192, ge=1, le=1_000_000, description="per shard")
+    batch_max_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="per shard")
+    max_event_bytes: int = Field(1024 * 1024, ge=64, description="a larger observation goes to the dead letters")
+    out_of_orderness_ms: int = Field(
+        0, ge=0, description="event time that a series waits for stragglers; 0 scores at once, in order of arrival"
+    )
+    hold_timeout_ms: int = Field(
+        5000, ge=0, description="wall-clock time after which events held for stragglers are released; 0 = never"
+    )
+    max_ahead_ms: int = Field(
+        86_400_000, ge=0, description="an event later than its Kafka timestamp by more is dead-lettered; 0 = no limit"
+    )
+    pending_per_series: int = Field(512, ge=0, description="events held per series until a model applies")
+    state_ttl_ms: int = Field(
+        7 * 86_400_000, ge=0, description="wall-clock silence after which a series is forgotten; 0 = never"
+    )
+    start_from: Literal["earliest", "latest", "committed"] = "earliest"
+    bounded: bool = Field(False, description="stop at the end of the topic as it was at the start (backfill)")
+    delivery: Literal["at-least-once", "exactly-once"] = "at-least-once"
+    transaction_timeout_ms: int = Field(900_000, ge=1000)
+    emit_scores: bool = Field(False, description="write every score to the scores topic")
+    redis: bool = Field(True, description="write live state and alerts to Redis")
+    live_every_ms: int = Field(1000, ge=0, description="least wall-clock time between two live writes of a series")
+    checkpoint_interval_ms: int = Field(10_000, ge=100)
+    checkpoint_dir: str = Field("", description="URI; empty = what the cluster is configured with")
+    state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
+    restart_attempts: int = Field(10, ge=0, description="restarts before the job fails; delay grows to a minute")
+    bundle_events: int = Field(64, ge=1)
+    bundle_ms: int = Field(20, ge=1)
+
+
+class DetectorSettings(Group):
+    """What to train and to run by default."""
+
+    type: str = Field("", description="run only detectors of this kind; comma separated; empty = all published")
+    window_size: int = Field(200, ge=2, description="points")
+    contamination: float = Field(0.05, gt=0, lt=0.5)
+
+
+class ProducerSettings(Group):
+    """How the producers replay data."""
+
+    start_offset: int = Field(0, ge=0, description="rows skipped at the start of a file")
+    loop: bool = Field(False, description="start again at the end, with event time moving on")
+    delay_seconds: float = Field(0.0, ge=0, description="pause after each message")
+
+
+class StackSettings(Group):
+    """The embedded local stack: everything on loopback."""
+
+    data_dir: str = Field(".eddy", description="folder of data, logs and pid files")
+    host: str = "127.0.0.1"
+    kafka_port: int = Field(19092, ge=1, le=65535)
+    kafka_controller_port: int = Field(19093, ge=1, le=65535)
+    redis_port: int = Field(16379, ge=1, le=65535)
+    flink_rest_port: int = Field(18081, ge=1, le=65535)
+    flink_rpc_port: int = Field(16123, ge=1, le=65535)
+    dashboard_port: int = Field(8050, ge=1, le=65535)
+    kafka_heap_mb: int = Field(768, ge=128)
+    jobmanager_memory_mb: int = Field(1024, ge=512)
+    taskmanager_memory_mb: int = Field(3072, ge=1024)
+    taskmanagers: int = Field(1, ge=1)
+    slots: int = Field(2, ge=1)
+    partitions: int = Field(4, ge=1, description="of the observations topic")
+    wait_seconds: float = Field(90, gt=0, description="longest wait for a service to answer")
+
+
+class Settings(Group):
+    """All settings. Build one with :func:`eddy.configuration.load`."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    topics: TopicSettings = TopicSettings()
+    job: JobSettings = JobSettings()
+    detector: DetectorSettings = DetectorSettings()
+    producer: ProducerSettings = ProducerSettings()
+    stack: StackSettings = StackSettings()
+    wait_for_app: bool = Field(True, description="producers wait until the job runs before they send")

@@ -1,0 +1,161 @@
+"""The manifest: what a model is, which series it judges, and where its artifact lies. One Kafka message each."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from eddy.errors import ModelError
+
+MANIFEST_SCHEMA = 1
+INLINE_LIMIT_BYTES = 700_000  # base64 of it stays under Kafka's default message size of 1 MiB
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A published model. The Kafka key of its message is :attr:`name`; a message without a value withdraws it.
+
+    Attributes:
+        name: letters, digits, ``. _ -``; the identity over all versions.
+        version: counts up from 1.
+        detector: kind of the detector, such as ``"lstm-autoencoder"``.
+        series: glob patterns of the series it judges (``*``, ``taxi-*``); one that starts with ``!`` excludes.
+        features, window, stride, interval_ms: as :class:`models.detector.WindowSpec`; copied here to be read
+            without the artifact, which is what counts.
+        threshold: parameters of a :class:`models.threshold.Threshold`.
+        calibration: parameters of a :class:`models.calibration.Calibration`, or empty.
+        alerts: overrides of :class:`models.alert_policy.AlertPolicy`, or empty.
+        metrics: what evaluation measured, for people.
+        created: ISO-8601 with offset.
+        sha256: of the artifact.
+        artifact: the artifact inline, base64; or empty, and then ``uri`` says where it lies.
+    """
+
+    name: str
+    version: int
+    detector: str
+    series: tuple[str, ...]
+    features: tuple[str, ...]
+    window: int
+    stride: int
+    interval_ms: int
+    threshold: Mapping[str, Any]
+    created: str
+    sha256: str
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    alerts: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    artifact: str = ""
+    uri: str = ""
+
+    def judges(self, series: str) -> bool:
+        """Whether the model applies to a series."""
+        wanted = any(fnmatchcase(series, p) for p in self.series if not p.startswith("!"))
+        return wanted and not any(fnmatchcase(series, p[1:]) for p in self.series if p.startswith("!"))
+
+    def with_artifact(self, content: bytes) -> Manifest:
+        """The manifest with its artifact inline.
+
+        Raises:
+            ModelError: too large to travel in a Kafka message; publish by ``uri`` instead.
+        """
+        if len(content) > INLINE_LIMIT_BYTES:
+            raise ModelError(
+                f"model {self.name}: artifact of {len(content)} bytes; inline at most {INLINE_LIMIT_BYTES}: use --uri"
+            )
+        return replace(self, artifact=base64.b64encode(content).decode(), uri="")
+
+    def inline_artifact(self) -> bytes | None:
+        """The inline artifact's bytes, or None if there is none."""
+        if not self.artifact:
+            return None
+        try:
+            return base64.b64decode(self.artifact, validate=True)
+        except binascii.Error as error:
+            raise ModelError(f"model {self.name}: artifact is not base64: {error}") from None
+
+    def to_json(self) -> bytes:
+        """The message's value."""
+        return json.dumps({"schema": MANIFEST_SCHEMA, **asdict(self)}, sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, value: bytes) -> Manifest:
+        """Parse and check a message's value; unknown fields are ignored.
+
+        Raises:
+            ModelError: names the field, what was found and what was expected.
+        """
+        try:
+            raw = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"manifest: not JSON: {error}") from None
+        if not isinstance(raw, dict):
+            raise ModelError(f"manifest: expected a JSON object, found {type(raw).__name__}")
+        if raw.get("schema") != MANIFEST_SCHEMA:
+            raise ModelError(
+                f"manifest: schema {raw.get('schema')!r}; this version reads {MANIFEST_SCHEMA}: upgrade the job first"
+            )
+        return cls(
+            name=_name(raw),
+            version=_whole(raw, "version", 1),
+            detector=_text(raw, "detector"),
+            series=_texts(raw, "series"),
+            features=_texts(raw, "features"),
+            window=_whole(raw, "window", 1),
+            stride=_whole(raw, "stride", 1),
+            interval_ms=_whole(raw, "interval_ms", 0),
+            threshold=_object(raw, "threshold"),
+            created=_text(raw, "created"),
+            sha256=_text(raw, "sha256"),
+            calibration=_object(raw, "calibration", {}),
+            alerts=_object(raw, "alerts", {}),
+            metrics=_object(raw, "metrics", {}),
+            artifact=_text(raw, "artifact", ""),
+            uri=_text(raw, "uri", ""),
+        )
+
+
+def _fail(key: str, found: Any, expected: str) -> ModelError:
+    return ModelError(f"manifest: field {key!r}: found {str(found)[:80]!r}, expected {expected}")
+
+
+def _name(raw: Mapping[str, Any]) -> str:
+    name = _text(raw, "name")
+    if not _NAME.fullmatch(name):
+        raise _fail("name", name, "letters, digits, '.', '_' and '-', at most 128")
+    return name
+
+
+def _text(raw: Mapping[str, Any], key: str, default: str | None = None) -> str:
+    value = raw.get(key, default)
+    if not isinstance(value, str):
+        raise _fail(key, value, "text")
+    return value
+
+
+def _texts(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = raw.get(key)
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        raise _fail(key, value, "a list of at least one text")
+    return tuple(value)
+
+
+def _whole(raw: Mapping[str, Any], key: str, least: int) -> int:
+    value = raw.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise _fail(key, value, f"a whole number of at least {least}")
+    return value
+
+
+def _object(raw: Mapping[str, Any], key: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    value = raw.get(key, default)
+    if not isinstance(value, dict):
+        raise _fail(key, value, "an object")
+    return value
