@@ -1,0 +1,1 @@
+"""Detectors, thresholds, windows and alert policy. No Flink and no Kafka here."""

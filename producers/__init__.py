@@ -1,0 +1,1 @@
+"""What puts observations on Kafka."""

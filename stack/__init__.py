@@ -1,0 +1,1 @@
+"""The embedded local stack: Kafka, Redis and Flink as local processes."""
