@@ -1,0 +1,125 @@
+package eddy.flink;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.HashMap;
+
+/**
+ * The micro-batch of one shard while it fills, and its binary form (flink_job/frames.py reads it).
+ *
+ * <p>Little-endian: u8 version, u8 kind, u16 shard, i32 n, i64 wall clock, i32 keys, i32 source, i32 sources, i32 bytes
+ * of values; then i64 offset[n], i64 timestamp[n], i32 partition[n], i32 key code[n], i32 value end[n], i32 key
+ * end[keys], key bytes, value bytes. Bit 30 of a partition says that the record had no key of its own.
+ */
+final class Frame {
+    static final byte DATA = 0;
+    static final byte TICK = 1;
+    static final byte CHECKPOINT = 2;
+    static final byte END = 3;
+
+    private static final byte VERSION = 1;
+    private static final int HEADER_BYTES = 32;
+    private static final int BYTES_PER_EVENT = 28;
+    private static final int KEYLESS = 1 << 30;
+    private static final byte[] NOTHING = new byte[0];
+
+    private long[] offsets = new long[256];
+    private long[] timestamps = new long[256];
+    private int[] partitions = new int[256];
+    private int[] codes = new int[256];
+    private int[] valueEnds = new int[256];
+    private byte[] values = new byte[16384];
+    private int[] keyEnds = new int[64];
+    private byte[] keys = new byte[1024];
+    private final HashMap<Key, Integer> dictionary = new HashMap<>();
+    private int count;
+    private int valueBytes;
+    private int keyCount;
+    private int keyBytes;
+
+    int count() {
+        return count;
+    }
+
+    int bytes() {
+        return valueBytes;
+    }
+
+    void add(RawEvent event, byte[] series) {
+        if (count == codes.length) {
+            int size = count * 2;
+            offsets = Arrays.copyOf(offsets, size);
+            timestamps = Arrays.copyOf(timestamps, size);
+            partitions = Arrays.copyOf(partitions, size);
+            codes = Arrays.copyOf(codes, size);
+            valueEnds = Arrays.copyOf(valueEnds, size);
+        }
+        byte[] value = event.value == null ? NOTHING : event.value;
+        if (valueBytes + value.length > values.length) {
+            values = Arrays.copyOf(values, Math.max(values.length * 2, valueBytes + value.length));
+        }
+        System.arraycopy(value, 0, values, valueBytes, value.length);
+        valueBytes += value.length;
+        offsets[count] = event.offset;
+        timestamps[count] = event.timestamp;
+        partitions[count] = event.key == null ? event.partition | KEYLESS : event.partition;
+        codes[count] = code(series == null ? NOTHING : series);
+        valueEnds[count++] = valueBytes;
+    }
+
+    private int code(byte[] series) {
+        Key key = new Key(series);
+        Integer known = dictionary.get(key);
+        if (known != null) {
+            return known;
+        }
+        if (keyCount == keyEnds.length) {
+            keyEnds = Arrays.copyOf(keyEnds, keyCount * 2);
+        }
+        if (keyBytes + series.length > keys.length) {
+            keys = Arrays.copyOf(keys, Math.max(keys.length * 2, keyBytes + series.length));
+        }
+        System.arraycopy(series, 0, keys, keyBytes, series.length);
+        keyBytes += series.length;
+        keyEnds[keyCount] = keyBytes;
+        dictionary.put(key, keyCount);
+        return keyCount++;
+    }
+
+    /** The frame's bytes; it is empty afterwards and keeps its arrays. */
+    byte[] take(byte kind, int shard, long now, int source, int sources) {
+        byte[] frame = new byte[HEADER_BYTES + count * BYTES_PER_EVENT + keyCount * 4 + keyBytes + valueBytes];
+        ByteBuffer out = ByteBuffer.wrap(frame).order(ByteOrder.LITTLE_ENDIAN);
+        out.put(VERSION).put(kind).putShort((short) shard).putInt(count).putLong(now);
+        out.putInt(keyCount).putInt(source).putInt(sources).putInt(valueBytes);
+        out.asLongBuffer().put(offsets, 0, count).put(timestamps, 0, count);
+        out.position(HEADER_BYTES + count * 16);
+        out.asIntBuffer().put(partitions, 0, count).put(codes, 0, count).put(valueEnds, 0, count).put(keyEnds, 0, keyCount);
+        out.position(HEADER_BYTES + count * BYTES_PER_EVENT + keyCount * 4);
+        out.put(keys, 0, keyBytes).put(values, 0, valueBytes);
+        count = valueBytes = keyCount = keyBytes = 0;
+        dictionary.clear();
+        return frame;
+    }
+
+    private static final class Key {
+        private final byte[] bytes;
+        private final int hash;
+
+        Key(byte[] bytes) {
+            this.bytes = bytes;
+            this.hash = Arrays.hashCode(bytes);
+        }
+
+        @Override
+        public int hashCode() {
+            return hash;
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Key && Arrays.equals(bytes, ((Key) other).bytes);
+        }
+    }
+}

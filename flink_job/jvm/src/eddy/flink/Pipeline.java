@@ -1,0 +1,114 @@
+package eddy.flink;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Properties;
+import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.connector.base.DeliveryGuarantee;
+import org.apache.flink.connector.kafka.sink.KafkaSink;
+import org.apache.flink.connector.kafka.source.KafkaSource;
+import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
+import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
+import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
+import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.OffsetResetStrategy;
+import org.apache.flink.streaming.api.datastream.DataStream;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.types.Row;
+import org.apache.flink.util.Collector;
+
+/** The JVM ends of the job's graph; flink_job/edges.py calls them. Options are plain texts, see there. */
+public final class Pipeline {
+    private static final TypeInformation<byte[]> BYTES = PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO;
+
+    private Pipeline() {}
+
+    /** Observations as frames per shard: rows of (shard key, frame). */
+    public static SingleOutputStreamOperator<Row> shards(
+            StreamExecutionEnvironment env, Map<String, String> options, Map<String, String> client) {
+        KafkaSourceBuilder<RawEvent> source =
+                KafkaSource.<RawEvent>builder()
+                        .setTopics(options.get("observations"))
+                        .setGroupId(options.get("group"))
+                        .setStartingOffsets(starting(options.get("start_from")))
+                        .setDeserializer(new RawEventSchema())
+                        .setProperties(properties(client));
+        if (Boolean.parseBoolean(options.get("bounded"))) {
+            source.setBounded(OffsetsInitializer.latest());
+        }
+        return env.fromSource(source.build(), WatermarkStrategy.noWatermarks(), "observations")
+                .uid("observations")
+                .transform("shards", Types.ROW(Types.INT, BYTES), new ShardBatcher(new HashMap<>(options)))
+                .uid("shards");
+    }
+
+    /** Observations too large for a frame, as dead letters. */
+    public static DataStream<byte[]> oversized(SingleOutputStreamOperator<Row> shards) {
+        return shards.getSideOutput(ShardBatcher.OVERSIZED);
+    }
+
+    /** The registry topic: one record (as in {@link Outputs}) per message, a tombstone without a value. */
+    public static DataStream<byte[]> models(
+            StreamExecutionEnvironment env, Map<String, String> options, Map<String, String> client) {
+        KafkaSourceBuilder<byte[]> source =
+                KafkaSource.<byte[]>builder()
+                        .setTopics(options.get("models"))
+                        .setGroupId(options.get("group") + "-models")
+                        .setStartingOffsets(OffsetsInitializer.earliest())
+                        .setDeserializer(new RegistrySchema())
+                        .setProperties(properties(client));
+        if (Boolean.parseBoolean(options.get("bounded"))) {
+            source.setBounded(OffsetsInitializer.latest());
+        }
+        return env.fromSource(source.build(), WatermarkStrategy.noWatermarks(), "models").uid("models").setParallelism(1);
+    }
+
+    /** Writes frames of records to their topics. */
+    public static void publish(DataStream<byte[]> frames, Map<String, String> options, Map<String, String> client) {
+        boolean exactlyOnce = "exactly-once".equals(options.get("delivery"));
+        KafkaSink<byte[]> sink =
+                KafkaSink.<byte[]>builder()
+                        .setBootstrapServers(client.get("bootstrap.servers"))
+                        .setKafkaProducerConfig(properties(client))
+                        .setRecordSerializer(new Outputs.Schema(options.get("topics").split(",")))
+                        .setDeliveryGuarantee(exactlyOnce ? DeliveryGuarantee.EXACTLY_ONCE : DeliveryGuarantee.AT_LEAST_ONCE)
+                        .setTransactionalIdPrefix(options.get("group"))
+                        .build();
+        frames.flatMap(new Outputs.Split()).returns(BYTES).name("records").uid("records")
+                .sinkTo(sink).name("kafka").uid("kafka");
+    }
+
+    private static OffsetsInitializer starting(String from) {
+        if ("latest".equals(from)) {
+            return OffsetsInitializer.latest();
+        }
+        if ("committed".equals(from)) {
+            return OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
+        }
+        return OffsetsInitializer.earliest();
+    }
+
+    private static Properties properties(Map<String, String> map) {
+        Properties properties = new Properties();
+        properties.putAll(map);
+        return properties;
+    }
+
+    private static final class RegistrySchema implements KafkaRecordDeserializationSchema<byte[]> {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<byte[]> out) {
+            out.collect(Outputs.encode(0, record.timestamp(), record.key(), record.value(), Map.of()));
+        }
+
+        @Override
+        public TypeInformation<byte[]> getProducedType() {
+            return BYTES;
+        }
+    }
+}

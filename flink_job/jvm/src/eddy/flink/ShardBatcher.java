@@ -1,0 +1,137 @@
+package eddy.flink;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Row;
+import org.apache.flink.util.OutputTag;
+
+/**
+ * Collects what arrives for each shard into frames.
+ *
+ * <p>A frame leaves after {@code batchMs}, or earlier when it is full, and always before a checkpoint barrier: nothing
+ * waits here across a checkpoint, so there is no state to keep. The time to the next flush counts from the end of the
+ * last one; under back-pressure, frames therefore grow instead of becoming many.
+ *
+ * <p>Before each barrier every shard also gets a CHECKPOINT frame. It tells the Python side to write its windows to
+ * keyed state, which it keeps in arrays between checkpoints. Barriers must be aligned for this (the job sets it).
+ */
+final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInputStreamOperator<RawEvent, Row> {
+    private static final long serialVersionUID = 1L;
+    private static final long TICK_MS = 1000;
+
+    static final OutputTag<byte[]> OVERSIZED =
+            new OutputTag<>("oversized", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
+
+    private final Map<String, String> options;
+    private transient int shards;
+    private transient int batchMs;
+    private transient int maxEvents;
+    private transient int maxBytes;
+    private transient int maxEventBytes;
+    private transient int source;
+    private transient int sources;
+    private transient Row[] keys;
+    private transient Frame[] frames;
+    private transient long lastTick;
+
+    ShardBatcher(Map<String, String> options) {
+        this.options = options;
+    }
+
+    @Override
+    public void open() throws Exception {
+        super.open();
+        shards = number("shards");
+        batchMs = number("batch_ms");
+        maxEvents = number("batch_max_events");
+        maxBytes = number("batch_max_bytes");
+        maxEventBytes = number("max_event_bytes");
+        source = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask();
+        sources = getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks();
+        keys = Shards.keys(shards, number("max_parallelism"));
+        frames = new Frame[shards];
+        for (int shard = 0; shard < shards; shard++) {
+            frames[shard] = new Frame();
+        }
+        schedule();
+    }
+
+    private int number(String name) {
+        return Integer.parseInt(options.get(name));
+    }
+
+    private void schedule() {
+        long now = getProcessingTimeService().getCurrentProcessingTime();
+        getProcessingTimeService().registerTimer(now + batchMs, this::onTimer);
+    }
+
+    private void onTimer(long time) {
+        for (int shard = 0; shard < shards; shard++) {
+            if (frames[shard].count() > 0) {
+                flush(shard, Frame.DATA);
+            }
+        }
+        long now = getProcessingTimeService().getCurrentProcessingTime();
+        if (now - lastTick >= TICK_MS) {
+            lastTick = now;
+            flushAll(Frame.TICK);
+        }
+        schedule();
+    }
+
+    @Override
+    public void processElement(StreamRecord<RawEvent> element) {
+        RawEvent event = element.getValue();
+        if (event.value != null && event.value.length > maxEventBytes) {
+            output.collect(OVERSIZED, new StreamRecord<>(oversized(event)));
+            return;
+        }
+        byte[] series = event.key != null ? event.key : event.value != null ? Shards.seriesIn(event.value) : null;
+        int shard = series == null ? 0 : Shards.of(series, shards);
+        Frame frame = frames[shard];
+        frame.add(event, series);
+        if (frame.count() >= maxEvents || frame.bytes() >= maxBytes) {
+            flush(shard, Frame.DATA);
+        }
+    }
+
+    private byte[] oversized(RawEvent event) {
+        Map<String, String> headers = new LinkedHashMap<>();
+        headers.put("reason", "oversized");
+        headers.put("detail", "found " + event.value.length + " bytes, expected at most " + maxEventBytes
+                + "; send smaller messages or raise job.max_event_bytes");
+        headers.put("topic", options.get("observations"));
+        headers.put("partition", Integer.toString(event.partition));
+        headers.put("offset", Long.toString(event.offset));
+        headers.put("timestamp", Long.toString(event.timestamp));
+        return Outputs.encode(number("dlq"), event.timestamp, event.key, event.value, headers);
+    }
+
+    private void flush(int shard, byte kind) {
+        long now = getProcessingTimeService().getCurrentProcessingTime();
+        byte[] frame = frames[shard].take(kind, shard, now, source, sources);
+        output.collect(new StreamRecord<>(Row.of(keys[shard].getField(0), frame)));
+    }
+
+    private void flushAll(byte kind) {
+        for (int shard = 0; shard < shards; shard++) {
+            flush(shard, kind);
+        }
+    }
+
+    @Override
+    public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
+        super.prepareSnapshotPreBarrier(checkpointId);
+        flushAll(Frame.CHECKPOINT);
+    }
+
+    @Override
+    public void finish() throws Exception {
+        flushAll(Frame.END);
+        super.finish();
+    }
+}
