@@ -1,0 +1,162 @@
+"""From anomalous points to incidents: opened, updated as they grow more severe, closed after a quiet time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from eddy.alert import severity_word
+from eddy.errors import ModelError
+from models.detector import Floats, Ints
+
+_WINDOW_BITS = 32  # verdicts remembered per series
+
+
+@dataclass(frozen=True)
+class AlertPolicy:
+    """When anomalous points make an incident.
+
+    Attributes:
+        open_points, of_points: opens after this many anomalous points among the last so many (k of n).
+        close_after: closes after this many points in a row that are not anomalous.
+        close_ratio: while open, a point counts as anomalous down to ``close_ratio × limit`` (hysteresis); at most 1.
+    """
+
+    open_points: int = 1
+    of_points: int = 1
+    close_after: int = 8
+    close_ratio: float = 1.0
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> AlertPolicy:
+        """The defaults with a manifest's overrides.
+
+        Raises:
+            ModelError: an unknown name or a value out of range.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(params) - known)
+        if unknown:
+            raise ModelError(f"alerts.{unknown[0]}: unknown; known: {', '.join(sorted(known))}")
+        try:
+            policy = replace(cls(), **params)
+            good = 1 <= policy.open_points <= policy.of_points <= _WINDOW_BITS
+            good = good and policy.close_after >= 1 and 0 < policy.close_ratio <= 1
+        except TypeError:
+            good = False
+        if not good:
+            raise ModelError(
+                f"alerts: found {dict(params)}; expected 1 <= open_points <= of_points <= {_WINDOW_BITS}, "
+                "close_after >= 1, 0 < close_ratio <= 1"
+            )
+        return policy
+
+
+@dataclass
+class Incident:
+    """One incident's state."""
+
+    start: int
+    end: int
+    points: int
+    peak: float
+    limit: float
+    severity: int
+    quiet: int = 0
+
+
+@dataclass(frozen=True)
+class Transition:
+    """An incident changed: ``at`` is the index, in the scored batch, of the point that changed it."""
+
+    state: Literal["open", "update", "closed"]
+    row: int
+    at: int
+    incident: Incident
+
+
+class IncidentTracker:
+    """The open incidents of many series (rows), and the recent verdicts that may open one."""
+
+    def __init__(self) -> None:
+        self.bits = np.zeros(0, np.uint32)  # the last verdicts, newest in bit 0; all 0 for most series
+        self.first = np.zeros(0, np.int64)  # event time of the oldest anomalous point still in `bits`
+        self.open: dict[int, Incident] = {}
+
+    def grow(self, size: int) -> None:
+        """Make room for rows below ``size``."""
+        more = size - len(self.bits)
+        if more > 0:
+            more = max(more, len(self.bits), 64)
+            self.bits = np.concatenate([self.bits, np.zeros(more, np.uint32)])
+            self.first = np.concatenate([self.first, np.zeros(more, np.int64)])
+
+    def clear(self, row: int) -> None:
+        """Forget a row."""
+        self.bits[row] = 0
+        self.open.pop(row, None)
+
+    def track(
+        self, policy: AlertPolicy, rows: Ints, ts: Ints, scores: Floats, limits: Floats, severities: Ints
+    ) -> Iterator[Transition]:
+        """Take scored points, each series' in order of time; yield what changed.
+
+        Only rows with an anomalous point now or lately, or with an open incident, cost anything.
+
+        Args:
+            policy: when to open and close.
+            rows, ts, scores, limits, severities: (n,) each; a NaN score is not anomalous.
+        """
+        over = scores > limits
+        concerned = over | (self.bits[rows] != 0)
+        if self.open:
+            concerned |= np.isin(rows, np.fromiter(self.open, np.int64, len(self.open)))
+        if over.any():  # later points of a series whose first anomalous point is in this batch
+            concerned |= np.isin(rows, rows[over])
+        for i in np.flatnonzero(concerned):
+            yield from self._step(
+                policy, int(rows[i]), int(i), int(ts[i]), float(scores[i]), float(limits[i]), int(severities[i])
+            )
+
+    def _step(
+        self, policy: AlertPolicy, row: int, at: int, ts: int, score: float, limit: float, severity: int
+    ) -> Iterator[Transition]:
+        incident = self.open.get(row)
+        if incident is None:
+            mask = (1 << policy.of_points) - 1
+            before = int(self.bits[row]) & (mask >> 1)
+            if score > limit and not before:
+                self.first[row] = ts
+            bits = (before << 1 | (score > limit)) & mask
+            self.bits[row] = bits
+            if score > limit and bits.bit_count() >= policy.open_points:
+                self.bits[row] = 0
+                incident = Incident(int(self.first[row]), ts, bits.bit_count(), score, limit, severity)
+                self.open[row] = incident
+                yield Transition("open", row, at, replace(incident))
+            return
+        if score > limit * policy.close_ratio:
+            incident.end, incident.quiet = ts, 0
+            incident.points += 1
+            if score > incident.peak:
+                grown = severity_word(severity) != severity_word(incident.severity) and severity > incident.severity
+                incident.peak, incident.limit = score, limit
+                incident.severity = max(severity, incident.severity)
+                if grown:
+                    yield Transition("update", row, at, replace(incident))
+            return
+        incident.quiet += 1
+        if incident.quiet >= policy.close_after:
+            del self.open[row]
+            yield Transition("closed", row, at, replace(incident))
+
+    def to_params(self) -> dict[str, Any]:
+        """Open incidents as JSON-able data; ``bits`` and ``first`` are arrays and kept with the windows."""
+        return {str(row): asdict(incident) for row, incident in self.open.items()}
+
+    def restore(self, params: Mapping[str, Any]) -> None:
+        """The inverse of :meth:`to_params`."""
+        self.open = {int(row): Incident(**incident) for row, incident in params.items()}
