@@ -103,7 +103,10 @@ class JobSettings(Group):
     transaction_timeout_ms: int = Field(900_000, ge=1000)
     emit_scores: bool = Field(False, description="write every score to the scores topic")
     redis: bool = Field(True, description="write live state and alerts to Redis")
-    live_every_ms: int = Field(1000, ge=0, description="least wall-clock time between two live writes of a series")
+    live_per_second: int = Field(64, ge=0, description="series per shard whose live state is written each second")
+    points_per_second: int = Field(
+        500, ge=0, description="recent points per shard and second written for the page; busier shards write none"
+    )
     checkpoint_interval_ms: int = Field(10_000, ge=100)
     checkpoint_dir: str = Field("", description="URI; empty = what the cluster is configured with")
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"

@@ -1,0 +1,249 @@
+"""Everything that happens to the observations of one shard: order, windows, scores, incidents.
+
+The Flink job and offline evaluation both run this class; neither has logic of its own in between, so the same data
+gives the same alerts on both paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from eddy.alert import Alert
+from models.detector import Bools, Floats, Ints
+from models.event_time import EventClock
+from models.judge import NO_ROW, Judge
+from models.model_set import ModelSet
+from models.reporting import Point, alert_of, points_of
+from models.state_layout import PAGE
+
+EVICTION_PERIOD_MS = 60_000
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """See :class:`eddy.settings.JobSettings` for the meaning of each."""
+
+    out_of_orderness_ms: int = 0
+    hold_timeout_ms: int = 0
+    state_ttl_ms: int = 0
+    live_per_second: int = 0  # series whose live state is reported per second of wall clock; 0 = none
+    points_per_second: int = 0  # recent points reported per second of wall clock; 0 = none
+    report_scores: bool = False
+    job: str = "eddy"
+
+
+@dataclass
+class Outcome:
+    """What a batch led to.
+
+    Attributes:
+        alerts: in order.
+        late: indices, in the batch, of events that came after their time had been passed.
+        duplicates: events that repeated a series and time.
+        released: events that took their place in their series.
+        windows: windows scored.
+        scores: (model name, slots, ts, scores, limits) per model, if asked for.
+        live: newest state of series that changed, a bounded number each second.
+        points: every point, for the page, while there are few enough.
+    """
+
+    alerts: list[Alert] = field(default_factory=list)
+    late: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    duplicates: int = 0
+    released: int = 0
+    windows: int = 0
+    scores: list[tuple[str, Ints, Ints, Floats, Floats]] = field(default_factory=list)
+    live: list[Point] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+
+
+class Engine:
+    """The series of one shard, addressed by slot, and the models that judge them."""
+
+    def __init__(self, models: ModelSet, options: EngineOptions) -> None:
+        self.models = models
+        self.options = options
+        self.names: list[str | None] = []  # by slot; None where the slot is free
+        self.slot_of: dict[str, int] = {}
+        self.clock = EventClock(options.out_of_orderness_ms, options.hold_timeout_ms)
+        self.judges: dict[str, Judge] = {}
+        self.seen = np.zeros(0, np.int64)  # wall clock of the last event, by slot
+        self.judged = np.zeros(0, np.bool_)  # by slot: whether any model applies
+        self.dirty = np.zeros(0, np.bool_)  # pages of slots changed since the last checkpoint
+        self.dirty_names = np.zeros(0, np.bool_)
+        self.unclaimed: dict[str, dict[int, dict[str, np.ndarray]]] = {}  # restored windows of models not loaded yet
+        self.unclaimed_incidents: dict[str, dict[str, Any]] = {}
+        self._free: list[int] = []
+        self._generation = -1
+        self._budget = float(options.points_per_second)
+        self._now = 0
+        self._evicted_at = 0
+
+    # -- series ------------------------------------------------------------------------------------------------
+
+    def slots(self, names: Sequence[str]) -> Ints:
+        """(n,) slots of series, new ones included."""
+        known = self.slot_of
+        found = [known.get(name, -1) for name in names]
+        if -1 in found:
+            self._add(list(dict.fromkeys(name for name in names if name not in known)))
+            found = [known[name] for name in names]
+        return np.array(found, np.int64)
+
+    def _add(self, names: list[str]) -> None:
+        slots = []
+        for name in names:
+            slot = self._free.pop() if self._free else len(self.names)
+            if slot == len(self.names):
+                self.names.append(None)
+            self.names[slot], self.slot_of[name] = name, slot
+            slots.append(slot)
+        self._grow()
+        self.dirty_names[np.array(slots) // PAGE] = True
+        self._assign(slots)
+
+    def restored_names(self) -> None:
+        """Rebuild what follows from :attr:`names` after it was filled from state."""
+        self.slot_of = {name: slot for slot, name in enumerate(self.names) if name is not None}
+        self._free = [slot for slot, name in enumerate(self.names) if name is None]
+        self._grow()
+
+    def _grow(self) -> None:
+        self.clock.grow(len(self.names))
+        more = len(self.clock.last) - len(self.seen)
+        if more > 0:
+            self.seen = np.concatenate([self.seen, np.zeros(more, np.int64)])
+            self.judged = np.concatenate([self.judged, np.zeros(more, np.bool_)])
+            pages = -(-len(self.seen) // PAGE) - len(self.dirty)
+            self.dirty = np.concatenate([self.dirty, np.zeros(pages, np.bool_)])
+            self.dirty_names = np.concatenate([self.dirty_names, np.zeros(pages, np.bool_)])
+
+    def _assign(self, slots: Sequence[int]) -> None:
+        """Give series to the judges of the models that apply to them and do not have them yet."""
+        members: dict[str, list[int]] = {}
+        for slot in slots:
+            for model in self.models.judging(str(self.names[slot])):
+                judge = self.judges.get(model)
+                if judge is not None and judge.rows(np.array([slot]))[0] == NO_ROW:
+                    members.setdefault(model, []).append(slot)
+        for model, chosen in members.items():
+            self.judges[model].add(chosen, [str(self.names[slot]) for slot in chosen])
+        for slot in slots:
+            self._note_models(slot)
+
+    def _note_models(self, slot: int) -> None:
+        intervals = [
+            judge.model.detector.spec.interval_ms
+            for judge in self.judges.values()
+            if slot < len(judge.row_of) and judge.row_of[slot] != NO_ROW
+        ]
+        self.judged[slot] = bool(intervals)
+        # Only where every model agrees that points are this far apart can nothing come in between.
+        self.clock.interval[slot] = min(intervals) if intervals else 0
+
+    def adopt_models(self) -> bool:
+        """Follow changes of the model set, between two batches. Returns whether there were any."""
+        if self._generation == self.models.generation:
+            return False
+        self._generation = self.models.generation
+        for name in [name for name in self.judges if name not in self.models.models]:
+            del self.judges[name]
+        for name, model in self.models.models.items():
+            judge = self.judges.get(name)
+            if judge is None:
+                self.judges[name] = judge = Judge(model)
+                for number, page in self.unclaimed.pop(name, {}).items():
+                    if page["ring"].shape[1:] == judge.store.ring.shape[1:]:
+                        judge.restore(number, page, self.names)
+                judge.incidents.restore(self.unclaimed_incidents.pop(name, {}))
+            elif judge.model is not model:
+                self.judges[name] = judge.successor(model, self.names)
+        self._assign([slot for slot, name in enumerate(self.names) if name is not None])
+        return True
+
+    # -- observations ------------------------------------------------------------------------------------------
+
+    def process(self, slots: Ints, ts: Ints, values: Floats, now: int, final: bool = False) -> Outcome:
+        """Take a batch of observations in order of arrival.
+
+        Args:
+            slots: (n,) from :meth:`slots`.
+            ts: (n,) event times, epoch ms.
+            values: (n, C) in the order of ``models.columns``; NaN = missing.
+            now: wall clock, epoch ms.
+            final: nothing will follow: release what waits for stragglers.
+        """
+        self.adopt_models()
+        self._now = now
+        outcome = Outcome()
+        if len(slots):
+            self.seen[slots] = now
+            self.dirty[np.unique(slots // PAGE)] = True
+        admitted = self.clock.admit(slots, ts, values, now, final)
+        outcome.late, outcome.duplicates = admitted.late, admitted.duplicates
+        outcome.released = len(admitted.slots)
+        if len(admitted.slots):
+            self.dirty[np.unique(admitted.slots // PAGE)] = True
+            for judge in self.judges.values():
+                self._run(judge, admitted.slots, admitted.ts, admitted.values, outcome)
+        return outcome
+
+    def _run(self, judge: Judge, slots: Ints, ts: Ints, values: Floats, outcome: Outcome) -> None:
+        rows = judge.rows(slots)
+        mine: Bools | slice = rows != NO_ROW
+        if not np.any(mine):
+            return
+        if np.all(mine):
+            mine = slice(None)
+        features = [self.models.columns[name] for name in judge.model.detector.spec.features]
+        width = max(features) + 1
+        if values.shape[1] < width:  # no observation of this batch has the later features
+            values = np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
+        own = values[mine] if features == list(range(values.shape[1])) else values[mine][:, features]
+        judged = judge.judge(rows[mine], ts[mine], own)
+        outcome.windows += len(judged.rows)
+        for transition in judged.transitions:
+            name = str(self.names[judge.slot_of[transition.row]])  # type: ignore[index]
+            outcome.alerts.append(alert_of(transition, judged, judge.model, name, self._now, self.options.job))
+        slots_of = slots[mine][judged.events]
+        if self.options.report_scores and len(slots_of):
+            outcome.scores.append((judge.model.manifest.name, slots_of, judged.batch.end, judged.scores, judged.limits))
+        if 0 < len(slots_of) <= self._budget:
+            self._budget -= len(slots_of)
+            names = [str(self.names[slot]) for slot in slots_of.tolist()]
+            outcome.points += points_of(judge, judged.rows, judged.batch, judged.scores, judged.limits, names)
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def tick(self, now: int) -> Outcome:
+        """About once a second: release held events whose time is up, write live state, forget silent series."""
+        elapsed = min(max(now - self._now, 0), 1000)
+        self._budget = min(
+            self._budget + self.options.points_per_second * elapsed / 1000, float(self.options.points_per_second)
+        )
+        empty = np.zeros(0, np.int64)
+        outcome = self.process(empty, empty, np.zeros((0, len(self.models.columns))), now)
+        for judge in self.judges.values():
+            rows = judge.take_stale(self.options.live_per_second)
+            names = [str(self.names[judge.slot_of[row]]) for row in rows.tolist()]  # type: ignore[index]
+            outcome.live += points_of(judge, rows, judge.newest(rows), judge.score[rows], judge.limit[rows], names)
+        if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
+            self._evicted_at = now
+            self._evict(now - self.options.state_ttl_ms)
+        return outcome
+
+    def _evict(self, before: int) -> None:
+        for slot, name in enumerate(self.names):
+            if name is not None and self.seen[slot] < before:
+                for judge in self.judges.values():
+                    judge.remove(slot)
+                self.clock.forget(slot)
+                self.names[slot] = None
+                del self.slot_of[name]
+                self._free.append(slot)
+                self.judged[slot] = False
+                self.dirty[slot // PAGE] = self.dirty_names[slot // PAGE] = True

@@ -1,0 +1,123 @@
+"""An engine's keyed state: which entries changed since the last checkpoint, and how to take them back.
+
+Entries of the managed ``MapState`` of a shard:
+
+========================  =====================================================================
+``names/<page>``          series ids by slot (JSON list; null = free slot)
+``clock/<page>``          event-time state and last-seen times by slot
+``held``                  events that wait for stragglers
+``window/<model>/<page>`` windows and per-series state of one model, by row
+``open/<model>``          open incidents of one model (JSON object by row)
+========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.engine import Engine
+from models.judge import Judge
+from models.state_layout import PAGE, pack, unpack
+
+
+class EngineState:
+    """Writes what changed, restores all of it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._had_held = False
+        self._open: dict[str, str] = {}  # open incidents as last written, by model
+        self._judges: dict[str, Judge] = {}  # judges as of the last write: another one means that all pages changed
+        self._pages: dict[str, int] = {}  # pages written, by model
+
+    def changes(self) -> dict[str, bytes | None]:
+        """Entries to put (None: to remove) so that the state is that of now."""
+        engine, clock = self.engine, self.engine.clock
+        entries: dict[str, bytes | None] = {}
+        for page in np.flatnonzero(engine.dirty_names).tolist():
+            names = engine.names[page * PAGE : (page + 1) * PAGE]
+            entries[f"names/{page}"] = json.dumps(names, ensure_ascii=False).encode()
+        for page in np.flatnonzero(engine.dirty).tolist():
+            part = slice(page * PAGE, min((page + 1) * PAGE, len(engine.names)))
+            arrays = {"last": clock.last, "newest": clock.newest, "recent": clock.recent, "seen": engine.seen}
+            entries[f"clock/{page}"] = pack({name: array[part] for name, array in arrays.items()})
+        engine.dirty[:] = False
+        engine.dirty_names[:] = False
+        if len(clock.held_slots) or self._had_held:
+            self._had_held = bool(len(clock.held_slots))
+            held = {
+                "slots": clock.held_slots,
+                "ts": clock.held_ts,
+                "values": clock.held_values,
+                "since": clock.held_since,
+            }
+            entries["held"] = pack(held) if self._had_held else None
+        for name in set(self._judges) - set(engine.judges):
+            entries |= self._removed(name)
+        for name, judge in engine.judges.items():
+            entries |= self._judge_changes(name, judge)
+        return entries
+
+    def _judge_changes(self, name: str, judge: Judge) -> dict[str, bytes | None]:
+        entries: dict[str, bytes | None] = {}
+        if self._judges.get(name) is not judge:
+            entries |= {f"window/{name}/{page}": None for page in range(len(judge.dirty), self._pages.get(name, 0))}
+            judge.dirty[:] = True
+            self._judges[name] = judge
+        for page in np.flatnonzero(judge.dirty).tolist():
+            arrays = judge.page(page)
+            entries[f"window/{name}/{page}"] = pack(arrays) if arrays else None
+        judge.dirty[:] = False
+        self._pages[name] = len(judge.dirty)
+        incidents = json.dumps(judge.incidents.to_params(), sort_keys=True)
+        if incidents != self._open.get(name, "{}"):
+            entries[f"open/{name}"] = incidents.encode()
+            self._open[name] = incidents
+        return entries
+
+    def _removed(self, name: str) -> dict[str, bytes | None]:
+        del self._judges[name]
+        self._open.pop(name, None)
+        pages = range(self._pages.pop(name, 0))
+        return {f"open/{name}": None, **{f"window/{name}/{page}": None for page in pages}}
+
+    def restore(self, entries: Mapping[str, bytes]) -> None:
+        """Fill a new engine. Windows of models that are not loaded yet wait for them."""
+        engine, clock = self.engine, self.engine.clock
+        pages = sorted((int(key.split("/")[1]), value) for key, value in entries.items() if key.startswith("names/"))
+        for page, blob in pages:
+            names = json.loads(blob)
+            engine.names += [None] * (page * PAGE + len(names) - len(engine.names))
+            engine.names[page * PAGE : page * PAGE + len(names)] = names
+        engine.restored_names()
+        for key, blob in entries.items():
+            kind, *rest = key.split("/")
+            if kind == "clock":
+                start = int(rest[0]) * PAGE
+                arrays = unpack(blob)
+                part = slice(start, start + len(arrays["last"]))
+                clock.last[part], clock.newest[part] = arrays["last"], arrays["newest"]
+                clock.recent[part], engine.seen[part] = arrays["recent"], arrays["seen"]
+            elif kind == "held":
+                held = unpack(blob)
+                clock.held_slots, clock.held_ts = held["slots"], held["ts"]
+                clock.held_values, clock.held_since = held["values"], held["since"]
+                np.add.at(clock.held, clock.held_slots, 1)
+                self._had_held = True
+            elif kind == "window":
+                engine.unclaimed.setdefault(rest[0], {})[int(rest[1])] = unpack(blob)
+            elif kind == "open":
+                engine.unclaimed_incidents[rest[0]] = json.loads(blob)
+                self._open[rest[0]] = blob.decode()
+        for name, waiting in engine.unclaimed.items():
+            self._pages[name] = max(waiting) + 1
+        engine.adopt_models()
+        self._judges = dict(engine.judges)
+        for judge in engine.judges.values():
+            judge.dirty[:] = False
+            judge.stale[: len(judge.slot_of)] = [slot is not None for slot in judge.slot_of]
+        engine.dirty[:] = False
+        engine.dirty_names[:] = False

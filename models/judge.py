@@ -1,0 +1,287 @@
+"""One model at work in one shard: its windows, its per-series state, its incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.alert_policy import IncidentTracker, Transition
+from models.detector import Floats, Ints, WindowBatch
+from models.model_set import LoadedModel
+from models.state_layout import PAGE
+from models.windows import WindowStore
+
+NO_ROW = -1
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The windows of one batch that were scored, in order of arrival.
+
+    Attributes:
+        events: (n,) index of the event that completed each window, in the arrays given to :meth:`Judge.judge`.
+        rows: (n,) rows in the judge's store.
+        scores, limits: (n,).
+        batch: the windows, to explain some of them.
+        transitions: incidents that changed; ``at`` counts in these arrays.
+    """
+
+    events: Ints
+    rows: Ints
+    scores: Floats
+    limits: Floats
+    batch: WindowBatch
+    transitions: list[Transition]
+
+
+class Judge:
+    """Keeps what one model needs about each series it applies to, a row per series."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+        self.store = WindowStore(model.detector.spec)
+        self.incidents = IncidentTracker()
+        self.row_of = np.zeros(0, np.int64)  # by slot; NO_ROW where the model does not apply
+        self.slot_of: list[int | None] = []  # by row; None where the row is free
+        self.binding = np.zeros(0, np.int64)
+        self.threshold_binding = np.zeros(0, np.int64)
+        self.state = np.zeros((0, model.detector.state_size))
+        self.threshold_state = np.zeros((0, model.threshold.state_size))
+        self.score = np.zeros(0)  # of the newest scored window, by row
+        self.limit = np.zeros(0)
+        self.stale = np.zeros(0, np.bool_)  # by row: scored since its live state was last written
+        self.dirty = np.zeros(0, np.bool_)  # pages of rows changed since the last checkpoint
+        self._turn = 0  # first row that has its turn when live state is next written
+        self._free: list[int] = []
+
+    def rows(self, slots: Ints) -> Ints:
+        """(n,) rows of slots, NO_ROW where the model does not apply."""
+        top = int(slots.max(initial=-1)) + 1
+        if top > len(self.row_of):
+            self.row_of = np.concatenate([self.row_of, np.full(max(top - len(self.row_of), 64), NO_ROW)])
+        return self.row_of[slots]
+
+    def add(self, slots: Sequence[int], names: Sequence[str]) -> None:
+        """Begin to judge series that are not judged yet."""
+        rows = [self._free.pop() if self._free else self._append() for _ in slots]
+        for row, slot in zip(rows, slots, strict=True):
+            self.slot_of[row] = slot
+        self._grow(len(self.slot_of))
+        at = np.array(rows, np.int64)
+        self.rows(np.array(slots, np.int64))
+        self.row_of[slots] = at
+        self.binding[at] = self.model.detector.bind(names)
+        self.threshold_binding[at] = self.model.threshold.bind(names)
+        self.state[at] = self.model.detector.initial_state(len(at))
+        self.threshold_state[at] = self.model.threshold.initial_state(len(at))
+        self.dirty[at // PAGE] = True
+
+    def _append(self) -> int:
+        self.slot_of.append(None)
+        return len(self.slot_of) - 1
+
+    def _grow(self, size: int) -> None:
+        self.store.grow(size)
+        self.incidents.grow(size)
+        more = max(len(self.store.head) - len(self.binding), 0)
+        if more:
+            self.binding = np.concatenate([self.binding, np.full(more, -1)])
+            self.threshold_binding = np.concatenate([self.threshold_binding, np.full(more, -1)])
+            self.state = np.concatenate([self.state, np.zeros((more, self.state.shape[1]))])
+            self.threshold_state = np.concatenate(
+                [self.threshold_state, np.zeros((more, self.threshold_state.shape[1]))]
+            )
+            self.score = np.concatenate([self.score, np.full(more, np.nan)])
+            self.limit = np.concatenate([self.limit, np.full(more, np.nan)])
+            self.stale = np.concatenate([self.stale, np.zeros(more, np.bool_)])
+            self.dirty = np.concatenate([self.dirty, np.zeros(-(-len(self.binding) // PAGE) - len(self.dirty), bool)])
+
+    def remove(self, slot: int) -> None:
+        """Forget a series."""
+        row = int(self.row_of[slot]) if slot < len(self.row_of) else NO_ROW
+        if row == NO_ROW:
+            return
+        self.row_of[slot] = NO_ROW
+        self.slot_of[row] = None
+        self.stale[row] = False
+        self.store.clear(row)
+        self.incidents.clear(row)
+        self._free.append(row)
+        self.dirty[row // PAGE] = True
+
+    def successor(self, model: LoadedModel, names: Sequence[str | None]) -> Judge:
+        """The judge of a new version of the same model, with what can be kept: windows, incidents, state.
+
+        Args:
+            model: the new version.
+            names: series ids by slot.
+        """
+        old, new = self.model.detector, model.detector
+        judge = Judge(model)
+        members = [
+            (slot, row)
+            for row, slot in enumerate(self.slot_of)
+            if slot is not None and names[slot] is not None and model.manifest.judges(str(names[slot]))
+        ]
+        judge.add([slot for slot, _ in members], [str(names[slot]) for slot, _ in members])
+        same_points = (old.spec.features, old.spec.interval_ms) == (new.spec.features, new.spec.interval_ms)
+        for slot, row in members:
+            at = int(judge.row_of[slot])
+            if same_points:
+                judge.store.adopt(at, self.store, row)
+                if (old.spec.window, old.spec.stride) == (new.spec.window, new.spec.stride):
+                    judge.store.until_due[at] = self.store.until_due[row]
+            judge.incidents.bits[at], judge.incidents.first[at] = self.incidents.bits[row], self.incidents.first[row]
+            if row in self.incidents.open:
+                judge.incidents.open[at] = self.incidents.open[row]
+        if members:
+            to = judge.row_of[[slot for slot, _ in members]]
+            rows = np.array([row for _, row in members], np.int64)
+            if old.kind == new.kind and old.state_size == new.state_size:
+                judge.state[to] = self.state[rows]
+            if (self.model.threshold.policy, self.model.threshold.state_size) == (
+                model.threshold.policy,
+                model.threshold.state_size,
+            ):
+                judge.threshold_state[to] = self.threshold_state[rows]
+        judge.dirty[:] = True
+        return judge
+
+    def judge(self, rows: Ints, ts: Ints, values: Floats) -> Judged:
+        """Append points, score the windows that are due in one call, follow the incidents.
+
+        Args:
+            rows: (n,) rows, none NO_ROW.
+            ts: (n,) event times, increasing per row.
+            values: (n, F) in the order of the model's features.
+        """
+        self.dirty[np.unique(rows // PAGE)] = True
+        due = self.store.push(rows, ts, values)
+        batch = WindowBatch(
+            due.windows,
+            due.imputed,
+            ts[due.events],
+            self.binding[due.rows],
+            np.empty((len(due.rows), self.model.detector.state_size)),
+        )
+        scores, limits = self._scores(batch, due.rows)
+        self.score[due.rows], self.limit[due.rows], self.stale[due.rows] = scores, limits, True
+        over = scores > limits
+        severities = np.zeros(len(scores), np.int64)
+        if over.any():
+            severities[over] = np.rint(self.model.severities(scores[over], limits[over]))
+        transitions = list(self.incidents.track(self.model.policy, due.rows, batch.end, scores, limits, severities))
+        return Judged(due.events, due.rows, scores, limits, batch, transitions)
+
+    def _scores(self, batch: WindowBatch, rows: Ints) -> tuple[Floats, Floats]:
+        """Scores and limits; leaves in ``batch.state`` the detector's state as it was before each window."""
+        detector, threshold = self.model.detector, self.model.threshold
+        rounds = list(_rounds(rows)) if detector.state_size or threshold.state_size else []
+        if detector.state_size:
+            scores = np.empty(len(rows))
+            for chosen in rounds:
+                batch.state[chosen] = self.state[rows[chosen]]
+                part = batch.take(chosen)
+                scores[chosen] = detector.score(part)
+                self.state[rows[chosen]] = part.state
+        else:
+            scores = detector.score(batch)
+        if not threshold.state_size:
+            return scores, threshold.limits(scores, self.threshold_binding[rows], np.zeros((len(rows), 0)))
+        limits = np.empty(len(rows))
+        for chosen in rounds:
+            state = self.threshold_state[rows[chosen]]
+            limits[chosen] = threshold.limits(scores[chosen], self.threshold_binding[rows[chosen]], state)
+            self.threshold_state[rows[chosen]] = state
+        return scores, limits
+
+    def take_stale(self, most: int) -> Ints:
+        """Up to ``most`` rows whose live state has not been written since they changed, each in its turn."""
+        rows = np.flatnonzero(self.stale)
+        if len(rows) > most:
+            rows = np.roll(rows, -int(np.searchsorted(rows, self._turn)))[:most]
+            self._turn = int(rows[-1]) + 1 if most else 0
+        self.stale[rows] = False
+        return rows
+
+    def newest(self, rows: Ints) -> WindowBatch:
+        """The newest full window of some rows, for live state."""
+        store = self.store
+        order = (store.head[rows, None] + np.arange(store.spec.window)) % store.spec.window
+        return WindowBatch(
+            store.ring[rows[:, None], order],
+            store.filled[rows[:, None], order].astype(bool),
+            store.last[rows],
+            self.binding[rows],
+            self.state[rows],
+        )
+
+    def page(self, number: int) -> dict[str, NDArray[Any]] | None:
+        """The arrays of one page of rows, for keyed state; None where no row of it is in use."""
+        rows = slice(number * PAGE, min((number + 1) * PAGE, len(self.slot_of)))
+        slots = np.array([NO_ROW if slot is None else slot for slot in self.slot_of[rows]], np.int32)
+        if not (slots != NO_ROW).any():
+            return None
+        store = self.store
+        return {
+            "slot": slots,
+            "ring": store.ring[rows],
+            "filled": np.packbits(store.filled[rows], axis=1),
+            "head": store.head[rows],
+            "count": store.count[rows],
+            "until_due": store.until_due[rows],
+            "last": store.last[rows],
+            "bits": self.incidents.bits[rows],
+            "first": self.incidents.first[rows],
+            "state": self.state[rows],
+            "threshold_state": self.threshold_state[rows],
+        }
+
+    def restore(self, number: int, arrays: dict[str, NDArray[Any]], names: Sequence[str | None]) -> None:
+        """Take back a page written by a judge of the same window and features; bindings are made anew."""
+        start = number * PAGE
+        rows = np.arange(start, start + len(arrays["slot"]))
+        while len(self.slot_of) < rows[-1] + 1:
+            self._append()
+        self._grow(len(self.slot_of))
+        store = self.store
+        store.ring[rows] = arrays["ring"]
+        store.filled[rows] = np.unpackbits(arrays["filled"], axis=1, count=store.spec.window)
+        for name in ("head", "count", "until_due", "last"):
+            getattr(store, name)[rows] = arrays[name]
+        self.incidents.bits[rows], self.incidents.first[rows] = arrays["bits"], arrays["first"]
+        used = rows[arrays["slot"] != NO_ROW]
+        slots = arrays["slot"][arrays["slot"] != NO_ROW].astype(np.int64)
+        self.rows(slots)
+        self.row_of[slots] = used
+        for row, slot in zip(used.tolist(), slots.tolist(), strict=True):
+            self.slot_of[row] = slot
+        called = [str(names[slot]) for slot in slots.tolist()]
+        self.binding[used] = self.model.detector.bind(called)
+        self.threshold_binding[used] = self.model.threshold.bind(called)
+        self.state[used] = _fitting(arrays["state"][used - start], self.model.detector.initial_state(len(used)))
+        self.threshold_state[used] = _fitting(
+            arrays["threshold_state"][used - start], self.model.threshold.initial_state(len(used))
+        )
+        self._free = [row for row, slot in enumerate(self.slot_of) if slot is None]
+
+
+def _fitting(kept: Floats, fresh: Floats) -> Floats:
+    """State as it was kept, unless the model now wants another size."""
+    return kept if kept.shape == fresh.shape else fresh
+
+
+def _rounds(rows: Ints) -> Iterator[Ints]:
+    """Split a batch into rounds in which each row occurs at most once, earlier occurrences first."""
+    if not len(rows):
+        return
+    order = np.argsort(rows, kind="stable")
+    first = np.flatnonzero(np.r_[True, np.diff(rows[order]) != 0])
+    rank = np.empty(len(rows), np.int64)
+    rank[order] = np.arange(len(rows)) - np.repeat(first, np.diff(np.r_[first, len(rows)]))
+    by_rank = np.argsort(rank, kind="stable")
+    yield from np.split(by_rank, np.flatnonzero(np.diff(rank[by_rank])) + 1)

@@ -1,0 +1,127 @@
+"""The models in use: checked when they come in, looked up by series pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from eddy.errors import ModelError
+from models import artifact
+from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
+from models.alert_policy import AlertPolicy
+from models.calibration import Calibration
+from models.detector import Detector, Floats, WindowBatch
+from models.manifest import Manifest
+from models.threshold import Threshold, threshold_from_params
+
+_TRIAL_WINDOWS = 8
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that passed its checks."""
+
+    manifest: Manifest
+    detector: Detector
+    threshold: Threshold
+    calibration: Calibration | None
+    policy: AlertPolicy
+
+    def severities(self, scores: Floats, limits: Floats) -> Floats:
+        """(n,) 0–100: 100·log(p) / log(1e-8) of the score's tail probability p, or from the ratio to the limit."""
+        if self.calibration is not None:
+            share = np.log10(self.calibration.tail(scores)) / -8.0
+        else:
+            share = 0.25 * np.log2(np.maximum(scores, 1e-12) / np.maximum(limits, 1e-12)) + 0.25
+        return np.clip(np.nan_to_num(100.0 * share), 0.0, 100.0)
+
+
+def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
+    """Check an artifact against its manifest and build the model.
+
+    Raises:
+        ModelError: wrong checksum, unreadable artifact, contradiction between both, or a detector that cannot score.
+    """
+    where = f"model {manifest.name} version {manifest.version}"
+    digest = artifact.sha256(content)
+    if digest != manifest.sha256:
+        raise ModelError(f"{where}: sha256 is {digest[:12]}…, the manifest says {manifest.sha256[:12]}…; publish again")
+    detector = artifact.load(content)
+    spec = detector.spec
+    found = (detector.kind, spec.features, spec.window, spec.stride, spec.interval_ms)
+    said = (manifest.detector, manifest.features, manifest.window, manifest.stride, manifest.interval_ms)
+    if found != said:
+        raise ModelError(f"{where}: the artifact is {found}, the manifest says {said}")
+    model = LoadedModel(
+        manifest,
+        detector,
+        threshold_from_params(manifest.threshold),
+        Calibration.from_params(manifest.calibration) if manifest.calibration else None,
+        AlertPolicy.from_params(manifest.alerts),
+    )
+    _try(model, where)
+    return model
+
+
+def _try(model: LoadedModel, where: str) -> None:
+    """Score made-up windows: a model that fails or never gives a number is refused before it meets the stream."""
+    detector, spec = model.detector, model.detector.spec
+    shape = (_TRIAL_WINDOWS, spec.window, len(spec.features))
+    batch = WindowBatch(
+        np.random.default_rng(0).normal(size=shape),
+        np.zeros(shape[:2], bool),
+        np.arange(_TRIAL_WINDOWS, dtype=np.int64) * max(spec.interval_ms, 1),
+        np.full(_TRIAL_WINDOWS, -1, np.int64),
+        detector.initial_state(_TRIAL_WINDOWS),
+    )
+    try:
+        scores = detector.score(batch)
+    except Exception as error:  # whatever a broken artifact provokes, it must not stop the job
+        raise ModelError(f"{where}: cannot score: {type(error).__name__}: {error}") from error
+    if scores.shape != (_TRIAL_WINDOWS,) or np.isnan(scores).all():
+        raise ModelError(f"{where}: gives no usable score on a trial window")
+
+
+class ModelSet:
+    """The current version of every model, and the columns in which their features travel.
+
+    Attributes:
+        generation: counts changes; whoever caches an assignment compares it.
+        columns: feature name to column of the value matrices; only grows.
+    """
+
+    def __init__(self, kinds: frozenset[str] = frozenset()) -> None:
+        self.kinds = kinds  # detectors allowed to run; empty = all
+        self.models: dict[str, LoadedModel] = {}
+        self.columns: dict[str, int] = {"value": 0}
+        self.generation = 0
+
+    def put(self, manifest: Manifest, fetch: Callable[[Manifest], bytes]) -> bool:
+        """Take a version over; the same one again does nothing. Returns whether anything changed.
+
+        Raises:
+            ModelError: the version cannot be used; the one before stays.
+        """
+        if self.kinds and manifest.detector not in self.kinds:
+            return False
+        known = self.models.get(manifest.name)
+        if known is not None and known.manifest == manifest:
+            return False
+        self.models[manifest.name] = load_model(manifest, fetch(manifest))
+        for feature in manifest.features:
+            self.columns.setdefault(feature, len(self.columns))
+        self.generation += 1
+        return True
+
+    def withdraw(self, name: str) -> bool:
+        """Stop using a model. Returns whether it was in use."""
+        if self.models.pop(name, None) is None:
+            return False
+        self.generation += 1
+        return True
+
+    def judging(self, series: str) -> list[str]:
+        """Names of the models that apply to a series."""
+        return [name for name, model in self.models.items() if model.manifest.judges(series)]

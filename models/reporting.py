@@ -1,0 +1,111 @@
+"""What leaves the engine for people: alert messages and points for the page, with what the model expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eddy.alert import Alert, incident_id, severity_word
+from models.alert_policy import Transition
+from models.detector import Explanation, Floats, Ints, WindowBatch
+from models.judge import Judge, Judged
+from models.model_set import LoadedModel
+
+
+@dataclass(frozen=True)
+class Point:
+    """A scored point of a series.
+
+    Attributes:
+        series, ts: which point; epoch ms.
+        values, expected, lower, upper: per feature; None = missing or no opinion.
+        score, limit: None where the detector could not say.
+        state: ``"anomalous"`` above the limit, ``"open"`` below it with an incident open, else ``"ok"``.
+        model, version: who judged.
+        imputed: how many points of the window were filled in.
+    """
+
+    series: str
+    ts: int
+    values: Mapping[str, float | None]
+    expected: Mapping[str, float | None]
+    lower: Mapping[str, float | None]
+    upper: Mapping[str, float | None]
+    score: float | None
+    limit: float | None
+    state: str
+    model: str
+    version: int
+    imputed: int
+
+
+def alert_of(transition: Transition, judged: Judged, model: LoadedModel, series: str, now: int, job: str) -> Alert:
+    """The message for an incident's transition, explained at the point that caused it."""
+    at, incident, manifest = transition.at, transition.incident, model.manifest
+    row = np.array([at], np.int64)
+    explanation = model.detector.explain(judged.batch.take(row), judged.limits[row])
+    features = manifest.features
+    return Alert(
+        id=incident_id(series, manifest.name, incident.start),
+        series=series,
+        state=transition.state,
+        start=incident.start,
+        end=incident.end,
+        detected_at=now,
+        score=incident.peak,
+        threshold=incident.limit,
+        severity=incident.severity,
+        severity_word=severity_word(incident.severity),
+        points=incident.points,
+        imputed=int(judged.batch.imputed[at].sum()),
+        values=_by_feature(features, judged.batch.values[at, -1]),
+        expected=_by_feature(features, explanation.expected[0]),
+        lower=_by_feature(features, explanation.lower[0]),
+        upper=_by_feature(features, explanation.upper[0]),
+        attribution=_by_feature(features, explanation.attribution[0]),
+        model={"name": manifest.name, "version": manifest.version, "sha256": manifest.sha256},
+        detector=manifest.detector,
+        job=job,
+    )
+
+
+def points_of(
+    judge: Judge, rows: Ints, batch: WindowBatch, scores: Floats, limits: Floats, names: Sequence[str]
+) -> list[Point]:
+    """Scored windows as points; one call to the detector for all of them."""
+    if not len(rows):
+        return []
+    manifest = judge.model.manifest
+    explanation: Explanation = judge.model.detector.explain(batch, limits)
+    points = []
+    for k, (row, name) in enumerate(zip(rows.tolist(), names, strict=True)):
+        score, limit = float(scores[k]), float(limits[k])
+        state = "anomalous" if score > limit else "open" if row in judge.incidents.open else "ok"
+        points.append(
+            Point(
+                series=name,
+                ts=int(batch.end[k]),
+                values=_by_feature(manifest.features, batch.values[k, -1]),
+                expected=_by_feature(manifest.features, explanation.expected[k]),
+                lower=_by_feature(manifest.features, explanation.lower[k]),
+                upper=_by_feature(manifest.features, explanation.upper[k]),
+                score=_number(score),
+                limit=_number(limit),
+                state=state,
+                model=manifest.name,
+                version=manifest.version,
+                imputed=int(batch.imputed[k].sum()),
+            )
+        )
+    return points
+
+
+def _by_feature(features: Sequence[str], values: Floats) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in zip(features, values.tolist(), strict=True)}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
