@@ -17,7 +17,8 @@ from eddy.settings import Settings
 
 ENV_PREFIX = "EDDY_"
 CONFIG_VARIABLE = "EDDY_CONFIG"  # path of the YAML file; not a setting itself
-RESERVED_VARIABLES = {CONFIG_VARIABLE, "EDDY_HOME"}
+#: Not settings: the settings file, the folder of the jars, the stack's mark on its processes, another index for torch.
+RESERVED_VARIABLES = {CONFIG_VARIABLE, "EDDY_HOME", "EDDY_STACK_INSTANCE", "EDDY_TORCH_INDEX"}
 
 #: The original system's variables, kept working: plain name to key.
 ORIGINAL_VARIABLES = {

@@ -1,0 +1,172 @@
+"""The local stack's Flink: a standalone cluster from the ``apache-flink`` package, each process of its own.
+
+The cluster's class path is a folder of links: the distribution's ``lib/``, ``flink-python``, the Kafka connector and
+our own jar. So a job brings no jars at all, every class is loaded once, and thread mode's native library with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import sysconfig
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eddy.settings import Settings, StackSettings
+from stack.jars import flink_home, flink_jars, flink_python_jar
+from stack.paths import ROOT
+from stack.process import Launch
+
+JOBMANAGER = "jobmanager"
+TASKMANAGER = "taskmanager"
+REST_TIMEOUT_SECONDS = 5
+CHECKPOINTS_KEPT = 3
+
+LOGGING = """\
+rootLogger.level = ${env:ROOT_LOG_LEVEL:-INFO}
+rootLogger.appenderRef.file.ref = file
+appender.file.name = file
+appender.file.type = RollingFile
+appender.file.append = true
+appender.file.fileName = ${sys:log.file}
+appender.file.filePattern = ${sys:log.file}.%i
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{yyyy-MM-dd HH:mm:ss,SSS} %-5p %-60c %x - %m%n
+appender.file.policies.type = Policies
+appender.file.policies.size.type = SizeBasedTriggeringPolicy
+appender.file.policies.size.size = 20MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 3
+"""
+
+
+def launches(settings: Settings, folder: Path) -> list[Launch]:
+    """Write the configuration and say what to run: one JobManager, then the TaskManagers."""
+    stack, data = settings.stack, folder / "flink"
+    for part in ("conf", "lib", "tmp", "pids"):
+        (data / part).mkdir(parents=True, exist_ok=True)
+    (data / "conf" / "config.yaml").write_text(yaml.safe_dump(_config(settings, data), width=10_000))
+    for name in ("log4j-console.properties", "log4j.properties", "log4j-cli.properties"):
+        (data / "conf" / name).write_text(LOGGING)
+    _link_jars(data / "lib")
+    held = {"stack.flink_rest_port": stack.flink_rest_port, "stack.flink_rpc_port": stack.flink_rpc_port}
+    names = [JOBMANAGER, *taskmanager_names(stack)]
+    scripts = flink_home() / "bin"
+    found = []
+    for name in names:
+        script = scripts / ("jobmanager.sh" if name == JOBMANAGER else "taskmanager.sh")
+        role = "standalonesession" if name == JOBMANAGER else "taskexecutor"
+        env = client_environment(folder) | {"FLINK_IDENT_STRING": name, "FLINK_PID_DIR": str(data / "pids" / name)}
+        log = folder / "logs" / f"flink-{name}-{role}-0-local.log"  # the name that flink-console.sh gives it
+        argv = ["/bin/bash", str(script), "start-foreground"]  # each script ends in `exec java`
+        (data / "pids" / name).mkdir(exist_ok=True)
+        for old in (data / "pids" / name).iterdir():  # a left-over pid would change the number in the log's name
+            old.unlink()
+        found.append(Launch(name, argv, held if name == JOBMANAGER else {}, env, log))
+    return found
+
+
+def client_environment(folder: Path) -> dict[str, str]:
+    """Environment for a process that submits jobs to this cluster (``flink run``, PyFlink's gateway) or is part of it.
+
+    With it a client finds the cluster's address and the same jars, so jobs need no ``pipeline.jars``.
+
+    Args:
+        folder: the stack's data folder, resolved.
+    """
+    data = folder / "flink"
+    packages = [str(ROOT), sysconfig.get_paths()["purelib"]]  # thread mode's interpreter starts without our venv
+    return {
+        "FLINK_HOME": str(flink_home()),
+        "FLINK_CONF_DIR": str(data / "conf"),
+        "FLINK_LIB_DIR": str(data / "lib"),
+        "FLINK_LOG_DIR": str(folder / "logs"),
+        "HOSTNAME": "local",
+        "PYTHONPATH": os.pathsep.join([*packages, *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
+
+
+def taskmanager_names(stack: StackSettings) -> list[str]:
+    """Process names of the TaskManagers."""
+    return [f"{TASKMANAGER}-{number}" for number in range(1, stack.taskmanagers + 1)]
+
+
+def rest_address(stack: StackSettings) -> str:
+    """``host:port`` of the REST API and the web page."""
+    return f"{stack.host}:{stack.flink_rest_port}"
+
+
+def rest_get(stack: StackSettings, path: str) -> Any:
+    """Answer of Flink's REST API, decoded.
+
+    Raises:
+        OSError: it does not answer.
+        ValueError: the answer is not JSON.
+    """
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no way to our loopback
+    with direct.open(f"http://{rest_address(stack)}{path}", timeout=REST_TIMEOUT_SECONDS) as answer:
+        return json.loads(answer.read())
+
+
+def problem(settings: Settings) -> str | None:
+    """None once every TaskManager has registered its slots, else why not."""
+    stack = settings.stack
+    try:
+        overview = rest_get(stack, "/overview")
+        managers, slots = int(overview["taskmanagers"]), int(overview["slots-total"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        return f"Flink's REST API at {rest_address(stack)} does not answer: {reason}"
+    if managers < stack.taskmanagers:
+        return f"Flink at {rest_address(stack)} has {managers} of {stack.taskmanagers} TaskManagers ({slots} slots)"
+    return None
+
+
+def _link_jars(lib: Path) -> None:
+    jars = {jar.name: jar for jar in (flink_home() / "lib").glob("*.jar")}
+    jars |= {jar.name: jar for jar in (flink_python_jar(), *flink_jars())}
+    for link in lib.iterdir():
+        link.unlink()
+    for name, jar in jars.items():
+        (lib / name).symlink_to(jar.resolve())
+
+
+def _config(settings: Settings, data: Path) -> dict[str, Any]:
+    stack = settings.stack
+    shipped = yaml.safe_load((flink_home() / "conf" / "config.yaml").read_text())
+    return {
+        "env.java.opts.all": shipped["env"]["java"]["opts"]["all"],  # opens the JDK's modules as this version needs
+        "jobmanager.rpc.address": stack.host,
+        "jobmanager.rpc.port": stack.flink_rpc_port,
+        "jobmanager.bind-host": stack.host,
+        "jobmanager.memory.process.size": f"{stack.jobmanager_memory_mb}m",
+        "jobmanager.execution.failover-strategy": "region",
+        "taskmanager.host": stack.host,
+        "taskmanager.bind-host": stack.host,
+        "taskmanager.memory.process.size": f"{stack.taskmanager_memory_mb}m",
+        "taskmanager.numberOfTaskSlots": stack.slots,
+        "rest.address": stack.host,
+        "rest.bind-address": stack.host,
+        "rest.port": stack.flink_rest_port,
+        "rest.bind-port": str(stack.flink_rest_port),  # a single port, not a range: the setting is what one gets
+        "web.submit.enable": False,  # no jar upload from a web page that any local user can open
+        "web.tmpdir": str(data / "tmp"),
+        "io.tmp.dirs": str(data / "tmp"),
+        "classloader.resolve-order": "parent-first",  # a job that does bring jars still gets the cluster's classes
+        "python.executable": sys.executable,
+        "python.client.executable": sys.executable,
+        "execution.checkpointing.storage": "filesystem",
+        "execution.checkpointing.dir": (data / "checkpoints").as_uri(),
+        "execution.checkpointing.savepoint-dir": (data / "savepoints").as_uri(),
+        "execution.checkpointing.num-retained": CHECKPOINTS_KEPT,
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": settings.job.restart_attempts,
+        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.max-backoff": "1 min",
+    }

@@ -1,0 +1,148 @@
+"""The jars that the stack and the job need: fetched by Maven from ``stack/pom.xml``, and our own Java, compiled here.
+
+``python -m stack.jars`` brings both up to date and does nothing when they already are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from eddy.errors import EddyError, StackError
+from stack.paths import ROOT, home
+
+POM = Path(__file__).with_name("pom.xml")
+JAVA_SOURCES = ROOT / "flink_job" / "jvm" / "src"
+JAVA_RELEASE = "17"
+OWN_JAR = "eddy-flink.jar"
+CONNECTOR = "flink-sql-connector-kafka"
+SET_UP = "run './run setup' once in the checkout (or 'python -m stack.jars')"
+
+
+def flink_home() -> Path:
+    """Folder of the Flink distribution that the ``apache-flink`` package brings."""
+    found = importlib.util.find_spec("pyflink")
+    if found is None or not found.origin:
+        raise StackError(f"the Python package apache-flink is not installed; {SET_UP}")
+    return Path(found.origin).parent
+
+
+def kafka_classpath() -> str:
+    """Java class path of the Kafka broker."""
+    folder = home() / "jars" / "kafka"
+    jars = sorted(folder.glob("*.jar"))
+    if not any(jar.name.startswith("kafka_2.13-") for jar in jars):
+        raise StackError(f"the Kafka broker's jars are not in {folder}; {SET_UP}")
+    return ":".join(map(str, jars))
+
+
+def flink_jars() -> list[Path]:
+    """Jars that a job needs beside the Flink distribution: the Kafka connector, and ours if there is Java source."""
+    folder = home() / "jars" / "flink"
+    jars = sorted(folder.glob("*.jar"))
+    if not any(jar.name.startswith(CONNECTOR) for jar in jars):
+        raise StackError(f"Flink's Kafka connector is not in {folder}; {SET_UP}")
+    if java_sources() and folder / OWN_JAR not in jars:
+        raise StackError(f"{OWN_JAR} is not in {folder}; {SET_UP}")
+    return jars
+
+
+def flink_python_jar() -> Path:
+    """The jar that runs Python functions; it lies in ``opt/``, where a cluster does not look by itself."""
+    jars = sorted((flink_home() / "opt").glob("flink-python-*.jar"))
+    if not jars:
+        raise StackError(f"no flink-python jar in {flink_home() / 'opt'}; reinstall the apache-flink package")
+    return jars[0]
+
+
+def java_sources() -> list[Path]:
+    """Our Java sources."""
+    return sorted(JAVA_SOURCES.rglob("*.java"))
+
+
+def fetch() -> bool:
+    """Copy the jars that ``pom.xml`` declares; False if they were already there.
+
+    Raises:
+        StackError: Maven is missing or fails.
+    """
+    folder, stamp = home() / "jars", _digest([POM])
+    if _stamped(folder / "fetched", stamp) and all((folder / part).is_dir() for part in ("kafka", "flink")):
+        return False
+    for part in ("kafka", "flink"):  # a changed pom must not leave an old version beside the new one
+        shutil.rmtree(folder / part, ignore_errors=True)
+    goals = [f"dependency:copy-dependencies@{part}" for part in ("kafka", "flink")]
+    strict = "--strict-checksums"  # a jar that does not match its published checksum is an error, not a warning
+    _run(["mvn", "-q", "-B", strict, "-f", str(POM), *goals, f"-Deddy.jars={folder}"])
+    (folder / "fetched").write_text(stamp)
+    return True
+
+
+def compile_java() -> bool:
+    """Compile our Java sources into one jar; False if there is nothing to do.
+
+    Raises:
+        StackError: the compiler is missing or fails; its messages are in the text.
+    """
+    sources = java_sources()
+    if not sources:
+        return False
+    target = home() / "jars" / "flink" / OWN_JAR
+    stamp = _digest([*sources, POM])
+    if target.exists() and _stamped(target.with_suffix(".stamp"), stamp):
+        return False
+    jars = [*sorted((flink_home() / "lib").glob("*.jar")), flink_python_jar()]
+    jars += [jar for jar in target.parent.glob("*.jar") if jar.name != OWN_JAR]
+    with tempfile.TemporaryDirectory() as classes:
+        class_path = ":".join(map(str, jars))
+        lint = ["-nowarn", "-proc:none"]  # the Flink jars carry annotation processors that are not meant for us
+        _run(["javac", "--release", JAVA_RELEASE, *lint, "-cp", class_path, "-d", classes, *map(str, sources)])
+        packed = Path(classes) / OWN_JAR  # packed beside, then moved: a running reader never sees half a jar
+        _run(["jar", "--create", "--file", str(packed), "--no-manifest", "-C", classes, "eddy"])
+        shutil.copy(packed, target.with_suffix(".new"))
+        target.with_suffix(".new").replace(target)
+    target.with_suffix(".stamp").write_text(stamp)
+    return True
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _stamped(file: Path, stamp: str) -> bool:
+    return file.exists() and file.read_text() == stamp
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        hint = "on Debian or Ubuntu: apt-get install maven openjdk-17-jdk-headless"
+        raise StackError(f"{command[0]} is not installed; {hint}") from None
+    if done.returncode:
+        output = (done.stdout + done.stderr).strip()
+        raise StackError(f"{command[0]} failed with code {done.returncode}:\n{output}")
+
+
+def main() -> None:
+    """Bring the jars up to date."""
+    try:
+        if fetch():
+            print(f"jars copied to {home() / 'jars'}")
+        if compile_java():
+            print(f"{OWN_JAR}: {len(java_sources())} Java files compiled")
+    except EddyError as error:
+        sys.exit(f"eddy: {error}")
+
+
+if __name__ == "__main__":
+    main()

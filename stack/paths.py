@@ -1,0 +1,28 @@
+"""Where the local stack keeps its files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from eddy.settings import StackSettings
+
+HOME_VARIABLE = "EDDY_HOME"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def home() -> Path:
+    """Folder of the jars: ``EDDY_HOME``, else ``.eddy`` in the checkout, else (installed from a wheel) ``.eddy`` here."""
+    chosen = os.environ.get(HOME_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    base = ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()
+    return base / ".eddy"
+
+
+def data_dir(settings: StackSettings) -> Path:
+    """Folder of data, logs and pid files; a relative setting counts from the folder that holds :func:`home`.
+
+    So ``eddy status`` finds the same stack from whatever folder it is called in.
+    """
+    return (home().parent / Path(settings.data_dir).expanduser()).resolve()

@@ -1,0 +1,202 @@
+"""Processes of the stack: started in a session of their own, marked as ours, found again, and ended.
+
+Every process of the stack, and every process that one of those starts, inherits the environment variable
+``EDDY_STACK_INSTANCE`` = ``<data folder>|<id of the start>``. A process is ours only if it carries that mark, so a
+recycled process number is never killed, and a Python worker that outlives its TaskManager is found all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from eddy.errors import StackError
+
+MARK_VARIABLE = "EDDY_STACK_INSTANCE"
+GRACE_SECONDS = 15.0
+POLL_SECONDS = 0.1
+CLOCK_SLACK_SECONDS = 2.0  # psutil derives a start time from the boot time, which moves a little with the clock
+TAIL_BYTES = 20_000
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What to run for one process of the stack."""
+
+    name: str
+    argv: Sequence[str]
+    ports: Mapping[str, int] = field(default_factory=dict)  # setting key -> port that it listens on
+    env: Mapping[str, str] = field(default_factory=dict)
+    log: Path | None = None  # its own log, where it keeps one; what it prints goes to <name>.out
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process of the stack that is alive."""
+
+    name: str
+    pid: int
+    ports: Mapping[str, int]
+    log: str
+    mark: str
+
+
+class Processes:
+    """The processes of one data folder."""
+
+    def __init__(self, data_dir: Path, start_id: str) -> None:
+        self.data_dir = data_dir
+        self.prefix = f"{data_dir}|"
+        self.mark = f"{self.prefix}{start_id}"
+        self._pids = data_dir / "run"
+        self._logs = data_dir / "logs"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, launch: Launch) -> Running:
+        """Start a process; it is not yet healthy when this returns."""
+        for folder in (self._pids, self._logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        output = self._logs / f"{launch.name}.out"
+        env = {**os.environ, **launch.env, MARK_VARIABLE: self.mark}
+        with output.open("wb") as sink:
+            try:
+                child = subprocess.Popen(
+                    list(launch.argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C at the terminal must reach Eddy only, which then stops in order
+                    cwd=self.data_dir,
+                    env=env,
+                )
+            except FileNotFoundError:
+                message = f"{launch.argv[0]} is not installed; 'eddy doctor' says what to install"
+                raise StackError(message) from None
+        self._children[launch.name] = child
+        log = str(launch.log or output)
+        record = {"pid": child.pid, "created": _created(child.pid), "ports": dict(launch.ports), "log": log}
+        self._pid_file(launch.name).write_text(json.dumps(record))
+        return Running(launch.name, child.pid, launch.ports, log, self.mark)
+
+    def running(self, name: str) -> Running | None:
+        """The process of that name, if it is alive and ours."""
+        try:
+            record = json.loads(self._pid_file(name).read_text())
+            pid, created = int(record["pid"]), float(record["created"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        mark = mark_of(pid)
+        if not mark.startswith(self.prefix) or abs(_created(pid) - created) > CLOCK_SLACK_SECONDS:
+            return None
+        return Running(name, pid, record["ports"], record["log"], mark)
+
+    def failure(self, running: Running) -> str | None:
+        """Why the process ended, or None while it lives."""
+        child = self._children.get(running.name)
+        if child is None:
+            ended = self.running(running.name) is None
+            return f"{running.name} ended; see {running.log}" if ended else None
+        if child.poll() is None:
+            return None
+        told = last_complaint(Path(running.log)) or last_complaint(self._logs / f"{running.name}.out")
+        return f"{running.name} ended with code {child.returncode}; see {running.log}" + (f": {told}" if told else "")
+
+    def stop(self, name: str, grace_seconds: float = GRACE_SECONDS) -> bool:
+        """End one process and all that it started; False if it was not running."""
+        found = self.running(name)
+        if found:
+            end(_group(found), grace_seconds)
+        if child := self._children.pop(name, None):
+            if child.poll() is None:  # not found by its mark, but surely ours
+                child.kill()
+            child.wait()
+        self._pid_file(name).unlink(missing_ok=True)
+        return found is not None
+
+    def sweep(self, *, only_this_start: bool) -> int:
+        """End whatever still carries our mark; the number of processes ended."""
+        left = marked(self.mark if only_this_start else self.prefix)
+        end(left, GRACE_SECONDS)
+        return len(left)
+
+    def _pid_file(self, name: str) -> Path:
+        return self._pids / f"{name}.json"
+
+
+def mark_of(pid: int) -> str:
+    """The mark that a process carries; empty for a process that has none, is gone, or is hidden from us."""
+    try:
+        return str(psutil.Process(pid).environ().get(MARK_VARIABLE, ""))
+    except (psutil.Error, OSError):
+        return ""
+
+
+def marked(prefix: str) -> list[psutil.Process]:
+    """All living processes, but for this one, whose mark starts so."""
+    found = []
+    for pid in psutil.pids():
+        if pid != os.getpid() and mark_of(pid).startswith(prefix):
+            with contextlib.suppress(psutil.Error):
+                found.append(psutil.Process(pid))
+    return found
+
+
+def end(processes: Iterable[psutil.Process], grace_seconds: float) -> None:
+    """Ask processes to end, and kill those that have not after the grace."""
+    asked = list(processes)
+    for process in asked:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    _, left = psutil.wait_procs(asked, timeout=grace_seconds)
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(left, timeout=GRACE_SECONDS)
+
+
+def wait_until(deadline: float) -> bool:
+    """Sleep one polling step; False once the deadline (``time.monotonic`` clock) has passed."""
+    if time.monotonic() >= deadline:
+        return False
+    time.sleep(POLL_SECONDS)
+    return True
+
+
+def last_complaint(log: Path) -> str:
+    """The last line of a log that says what went wrong, or its last line at all."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
+    marks = ("ERROR", "FATAL", "Exception", "Error", "rror:")
+    complaints = [line for line in lines if any(mark in line for mark in marks) and not line.startswith("at ")]
+    return (complaints or lines or [""])[-1]
+
+
+def _group(running: Running) -> list[psutil.Process]:
+    """The process and those of its session that carry the same mark: its workers."""
+    return [process for process in marked(running.mark) if _session(process.pid) == running.pid]
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def _created(pid: int) -> float:
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return 0.0

@@ -1,0 +1,57 @@
+"""The local stack's Redis: a real ``redis-server`` on loopback, with its append-only file in the data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import redis
+
+from eddy.connections import redis_client
+from eddy.settings import RedisSettings, Settings
+from stack.process import Launch
+
+NAME = "redis"
+
+
+def launches(settings: Settings, folder: Path) -> list[Launch]:
+    """Write the configuration and say what to run."""
+    stack = settings.stack
+    data, log = folder / NAME, folder / "logs" / "redis.log"
+    data.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    config = data / "redis.conf"
+    lines = [
+        f"bind {stack.host}",
+        "protected-mode yes",
+        f"port {stack.redis_port}",
+        f'dir "{data}"',
+        f'logfile "{log}"',
+        "daemonize no",
+        "set-proc-title no",  # it would overwrite the environment, in which we find our mark
+        "appendonly yes",
+        "appendfsync everysec",
+        'save ""',  # the append-only file is enough; snapshots would fork under load
+        "maxmemory-policy noeviction",  # an alert must be refused loudly rather than evict another silently
+    ]
+    if settings.redis.password:
+        lines.append(f'requirepass "{settings.redis.password.get_secret_value()}"')
+    config.write_text("\n".join(lines) + "\n")
+    config.chmod(0o600)
+    return [Launch(NAME, ["redis-server", str(config)], {"stack.redis_port": stack.redis_port}, log=log)]
+
+
+def local_settings(settings: Settings) -> RedisSettings:
+    """How to reach this Redis, whatever Redis the clients are set to use."""
+    return RedisSettings(host=settings.stack.host, port=settings.stack.redis_port, password=settings.redis.password)
+
+
+def problem(settings: Settings) -> str | None:
+    """None once it answers, else why not."""
+    client = redis_client(local_settings(settings))
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        return f"Redis at {settings.stack.host}:{settings.stack.redis_port} does not answer: {error}"
+    finally:
+        client.close()
+    return None

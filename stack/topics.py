@@ -1,0 +1,118 @@
+"""The Kafka topics that Eddy uses: made when the stack comes up, checked by ``eddy doctor``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import KafkaError
+
+from eddy.connections import kafka_client
+from eddy.errors import StackError
+from eddy.settings import KafkaSettings, Settings
+from stack.process import wait_until
+
+REPLICATION = 1  # one broker
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as Eddy wants it."""
+
+    role: str
+    partitions: int
+    configs: dict[str, str] = field(default_factory=dict)
+
+
+def wanted(settings: Settings) -> list[Topic]:
+    """All topics, by role."""
+    largest = {"max.message.bytes": str(settings.kafka.max_message_bytes)}
+    wide = settings.stack.partitions  # topics that carry something for every observation
+    return [
+        Topic("observations", wide),
+        Topic("scores", wide),
+        Topic("alerts", 1),
+        Topic("dlq", 1, largest),
+        Topic("labels", 1),
+        Topic("events", 1),
+        Topic("feedback", 1),
+        Topic("models", 1, {"cleanup.policy": "compact", **largest}),
+    ]
+
+
+def create_missing(settings: Settings, bootstrap_servers: str, deadline: float) -> list[str]:
+    """Create the topics that do not exist yet; waits for the broker until the deadline.
+
+    Args:
+        settings: names, partitions and sizes.
+        bootstrap_servers: the broker to create them on.
+        deadline: on the ``time.monotonic`` clock.
+
+    Returns:
+        The names created.
+    """
+    connection = settings.kafka.model_copy(update={"bootstrap_servers": bootstrap_servers})
+    while True:
+        try:
+            admin = admin_client(connection)
+            try:
+                present = set(admin.list_topics())
+                missing = {
+                    settings.topics.name(topic.role): {
+                        "num_partitions": topic.partitions,
+                        "replication_factor": REPLICATION,
+                        "configs": topic.configs,
+                    }
+                    for topic in wanted(settings)
+                    if settings.topics.name(topic.role) not in present
+                }
+                if missing:
+                    admin.create_topics(missing, wait_for_metadata=True)
+                return list(missing)
+            finally:
+                admin.close()
+        except KafkaError as error:  # it accepts connections a moment before it serves
+            if not wait_until(deadline):
+                raise StackError(f"Kafka at {bootstrap_servers} did not create the topics: {error}") from None
+
+
+def problems(settings: Settings) -> list[str]:
+    """What is wrong with the topics on the broker that the clients use; empty if nothing is.
+
+    Raises:
+        KafkaError: the broker does not answer.
+    """
+    admin = admin_client(settings.kafka)
+    try:
+        present = set(admin.list_topics())
+        found = [f"topic {name} is missing" for name in _names(settings) if name not in present]
+        models = settings.topics.name("models")
+        if models in present:
+            policy = _config(admin, models, "cleanup.policy")
+            if "compact" not in policy:
+                found.append(f"topic {models} has cleanup.policy={policy}, expected compact")
+        observations = settings.topics.name("observations")
+        if observations in present:
+            partitions = len(admin.describe_topics([observations])[0]["partitions"])
+            if partitions < settings.job.parallelism:
+                found.append(f"topic {observations} has {partitions} partitions for job.parallelism")
+        return found
+    finally:
+        admin.close()
+
+
+def admin_client(settings: KafkaSettings) -> KafkaAdminClient:
+    """A Kafka admin client."""
+    return KafkaAdminClient(**kafka_client(settings))
+
+
+def _names(settings: Settings) -> list[str]:
+    return [settings.topics.name(topic.role) for topic in wanted(settings)]
+
+
+def _config(admin: Any, topic: str, key: str) -> str:
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    answer = admin.describe_configs([resource], config_filter="all")
+    return str(answer)
