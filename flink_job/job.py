@@ -1,0 +1,44 @@
+"""The job's graph, from source to sink."""
+
+from __future__ import annotations
+
+from pyflink.datastream import StreamExecutionEnvironment
+
+from eddy.configuration import flatten
+from eddy.settings import Settings
+from flink_job import edges
+from flink_job.scoring import MODELS, Scoring
+
+
+def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
+    """Add the graph to an environment.
+
+    ::
+
+        Kafka observations ─▶ shards (frames) ─▶ keyed by shard ─┐
+                                  │                              ├─▶ score ─▶ records ─▶ Kafka alerts, scores,
+        Kafka models ─────────────┼──── broadcast ───────────────┘     │                 dead letters, events
+                                  └── oversized ───────────────────────┼──────▶ (dead letters)
+                                                                       └─▶ Redis (live state, alerts)
+    """
+    observations = edges.Observations(env, settings)
+    models = edges.models(env, settings)
+    records = (
+        observations.by_shard()
+        .connect(models.broadcast(MODELS))
+        .process(Scoring(_without_secrets(settings)), output_type=edges.BYTES)
+        .name("score")
+        .uid("score")
+    )
+    edges.publish(records.union(observations.oversized()), settings)
+
+
+def _without_secrets(settings: Settings) -> list[str]:
+    """Settings that differ from the defaults, as ``key=value``: they travel in the job graph, secrets do not."""
+    defaults = dict(flatten(Settings()))
+    secret = {"kafka.sasl_password", "redis.password"}
+    return [
+        f"{key}={value}"
+        for key, value in flatten(settings)
+        if value != defaults[key] and value is not None and key not in secret
+    ]

@@ -1,0 +1,212 @@
+"""Writes alerts and live state to Redis from a thread of its own, so that Redis can never hold scoring back.
+
+Delivery: at least once, and each write is idempotent. Alerts are kept, in order, until Redis has taken them; those that
+it has not taken at a checkpoint go into keyed state (:meth:`RedisWriter.pending`) and come back from there. Live state
+keeps only the newest of each series; recent points are dropped while Redis is away (Kafka has them).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from eddy.alert import Alert
+from eddy.connections import redis_client
+from eddy.settings import RedisSettings
+from models.reporting import Point
+
+log = logging.getLogger(__name__)
+
+_BATCH = 500  # writes per round trip
+_POINTS_WAITING = 20_000
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_IDLE_S = 0.5
+
+# One transition of an incident, once: KEYS marker, stream, open set, alert; ARGV ttl, id, state, start, json, cap.
+_ALERT_SCRIPT = """
+if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then return 0 end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'id', ARGV[2], 'state', ARGV[3], 'alert', ARGV[5])
+redis.call('SET', KEYS[4], ARGV[5], 'EX', ARGV[1])
+if ARGV[3] == 'closed' then redis.call('ZREM', KEYS[3], ARGV[2]) else redis.call('ZADD', KEYS[3], ARGV[4], ARGV[2]) end
+return 1
+"""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    shard: int
+    alert: Alert
+
+
+class RedisWriter:
+    """See the module's text. Start it with :meth:`start`; every method but that one may be called from one thread."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self.settings = settings
+        self.away_since: float | None = None  # wall clock; None while Redis answers
+        self.written = 0
+        self._client = redis_client(settings)
+        self._alerts: deque[_Waiting] = deque()
+        self._live: dict[str, tuple[int, Point]] = {}
+        self._points: deque[Point] = deque(maxlen=_POINTS_WAITING)
+        self._lock = threading.Lock()
+        self._work = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="redis-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def put(self, shard: int, alerts: Iterable[Alert], live: Iterable[Point], points: Iterable[Point]) -> None:
+        """Take over what a micro-batch led to; returns at once."""
+        with self._lock:
+            self._alerts.extend(_Waiting(shard, alert) for alert in alerts)
+            self._live.update({f"{point.series}\0{point.model}": (shard, point) for point in live})
+            self._points.extend(points)
+        self._work.set()
+
+    def pending(self, shard: int) -> bytes:
+        """The alerts of a shard that Redis has not taken yet, for keyed state; empty if there are none."""
+        with self._lock:
+            waiting = [item.alert.to_json().decode() for item in self._alerts if item.shard == shard]
+        return json.dumps(waiting).encode() if waiting else b""
+
+    def restore(self, shard: int, pending: bytes) -> None:
+        """Take back what :meth:`pending` gave."""
+        self.put(shard, [Alert.from_json(text.encode()) for text in json.loads(pending)], [], [])
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Write what waits, for at most so long, and end."""
+        self._stop.set()
+        self._work.set()
+        self._thread.join(seconds)
+        self._client.close()
+
+    # -- the thread --------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE_S
+        while True:
+            self._work.wait(_IDLE_S)
+            self._work.clear()
+            try:
+                while self._write_some():
+                    pause = _FIRST_PAUSE_S
+                    self._back()
+            except redis.RedisError as error:
+                self._gone(error)
+                if self._stop.wait(pause):
+                    return
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                self._work.set()
+                continue
+            if self._stop.is_set():
+                return
+
+    def _gone(self, error: redis.RedisError) -> None:
+        if self.away_since is None:
+            self.away_since = time.time()
+            where = f"{self.settings.host}:{self.settings.port}"
+            log.warning("Redis at %s does not take writes (%s); alerts wait, scoring goes on", where, error)
+
+    def _back(self) -> None:
+        if self.away_since is not None:
+            log.warning("Redis takes writes again after %.1f s", time.time() - self.away_since)
+            self.away_since = None
+
+    def _write_some(self) -> bool:
+        """One round trip; False if there was nothing to write. What was written is only then taken off the queue."""
+        with self._lock:
+            alerts = [self._alerts[k] for k in range(min(_BATCH, len(self._alerts)))]
+            live = dict(list(self._live.items())[:_BATCH])
+            points = [self._points.popleft() for _ in range(min(_BATCH, len(self._points)))]
+        if not (alerts or live or points):
+            return False
+        pipeline = self._client.pipeline(transaction=False)
+        for item in alerts:
+            self._add_alert(pipeline, item.alert)
+        for _, point in live.values():
+            self._add_live(pipeline, point)
+        for point in points:
+            self._add_recent(pipeline, point)
+        for reply in pipeline.execute(raise_on_error=False):
+            # A point that is already there (a replay) is refused by its id: that is the idempotence wanted.
+            if isinstance(reply, redis.RedisError) and "equal or smaller" not in str(reply):
+                raise reply
+        with self._lock:
+            for _ in alerts:
+                self._alerts.popleft()
+            for key, value in live.items():
+                if self._live.get(key) is value:
+                    del self._live[key]
+        self.written += len(alerts) + len(live) + len(points)
+        return True
+
+    def _key(self, *parts: str) -> str:
+        return ":".join([self.settings.prefix, *parts])
+
+    def _add_alert(self, pipeline: Any, alert: Alert) -> None:
+        marker = self._key("written", alert.id, alert.state, str(alert.end), str(alert.severity))
+        keys = [marker, self._key("alerts"), self._key("open"), self._key("alert", alert.id)]
+        pipeline.eval(
+            _ALERT_SCRIPT,
+            len(keys),
+            *keys,
+            self.settings.ttl_seconds,
+            alert.id,
+            alert.state,
+            alert.start,
+            alert.to_json(),
+            self.settings.alerts_kept,
+        )
+
+    def _add_live(self, pipeline: Any, point: Point) -> None:
+        key = self._key("series", point.series)
+        own = {
+            "ts": point.ts,
+            "score": point.score,
+            "threshold": point.limit,
+            "state": point.state,
+            "version": point.version,
+            "expected": point.expected,
+            "lower": point.lower,
+            "upper": point.upper,
+        }
+        pipeline.hset(
+            key,
+            mapping={
+                "ts": point.ts,
+                "values": json.dumps(point.values),
+                "score": "" if point.score is None else point.score,
+                "threshold": "" if point.limit is None else point.limit,
+                "state": point.state,
+                "model": point.model,
+                f"model:{point.model}": json.dumps(own),
+            },
+        )
+        pipeline.expire(key, self.settings.ttl_seconds)
+
+    def _add_recent(self, pipeline: Any, point: Point) -> None:
+        if not self.settings.recent_kept or point.ts < 0:
+            return
+        key = self._key("recent", point.series, point.model)
+        fields = {
+            "values": json.dumps(point.values),
+            "expected": json.dumps(point.expected),
+            "lower": json.dumps(point.lower),
+            "upper": json.dumps(point.upper),
+            "score": "" if point.score is None else point.score,
+            "threshold": "" if point.limit is None else point.limit,
+            "imputed": point.imputed,
+        }
+        pipeline.xadd(key, fields, id=f"{point.ts}-1", maxlen=self.settings.recent_kept, approximate=True)
+        pipeline.expire(key, self.settings.ttl_seconds)

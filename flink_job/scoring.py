@@ -1,0 +1,139 @@
+"""The keyed broadcast process function: shards' frames on one side, model versions on the other."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream.functions import KeyedBroadcastProcessFunction, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor
+
+from eddy.configuration import load
+from eddy.errors import EddyError, ModelError
+from eddy.settings import Settings
+from flink_job.frames import EVENTS, Frame, Records, read_frame, read_record
+from flink_job.metrics import JobMetrics
+from flink_job.redis_writer import RedisWriter
+from flink_job.registry_reader import current_models, fetch_artifact
+from flink_job.shard import Shard, ShardOptions
+from models.engine import EngineOptions
+from models.manifest import Manifest
+from models.model_set import ModelSet
+
+log = logging.getLogger(__name__)
+
+BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
+#: what has been broadcast, newest message by model name; restored models come from here before the topic is read on
+MODELS = MapStateDescriptor("models", Types.STRING(), BYTES)
+SHARD = MapStateDescriptor("shard", Types.STRING(), BYTES)
+
+
+class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
+    """Takes frames of a shard (bytes), yields at most one frame of records (bytes) for each.
+
+    Args:
+        overrides: the settings that differ from the defaults, as ``key=value``; without secrets, since these travel
+            in the job graph. Secrets come from the worker's own environment.
+    """
+
+    def __init__(self, overrides: list[str]) -> None:
+        self._overrides = overrides
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Load what the registry holds now, before the first observation."""
+        self.settings: Settings = load(self._overrides).settings
+        self.models = ModelSet(frozenset(k.strip() for k in self.settings.detector.type.split(",") if k.strip()))
+        self.shards: dict[int, Shard] = {}
+        self.out = Records()
+        self.state = runtime_context.get_map_state(SHARD)
+        self.metrics = JobMetrics(runtime_context.get_metrics_group(), self)
+        self.redis = RedisWriter(self.settings.redis) if self.settings.job.redis else None
+        if self.redis is not None:
+            self.redis.start()
+        self._restored = False
+        for key, value in current_models(self.settings).items():
+            self._take(key.decode(errors="replace"), value)
+
+    def close(self) -> None:
+        """Give Redis what it has not got yet."""
+        if self.redis is not None:
+            self.redis.close()
+
+    def process_broadcast_element(self, value: bytes, ctx: KeyedBroadcastProcessFunction.Context) -> Iterator[bytes]:
+        """A message of the registry topic: a version to take over, or a tombstone."""
+        _, key, manifest = read_record(value)
+        name = (key or b"").decode(errors="replace")
+        state = ctx.get_broadcast_state(MODELS)
+        if manifest is None:
+            state.remove(name)
+        else:
+            state.put(name, manifest)
+        self._take(name, manifest)
+        if records := self.out.take():
+            yield records
+
+    def process_element(self, value: bytes, ctx: KeyedBroadcastProcessFunction.ReadOnlyContext) -> Iterator[bytes]:
+        """A frame of one shard."""
+        if not self._restored:
+            self._restored = True
+            for name, manifest in ctx.get_broadcast_state(MODELS).items():
+                if name not in self.models.models:
+                    self._take(name, bytes(manifest))
+        started = time.perf_counter()
+        frame = read_frame(value)
+        shard = self.shards.get(frame.shard)
+        if shard is None:
+            shard = self._new_shard(frame)
+        shard.handle(frame, self.state, self.out)
+        self.metrics.frame(len(frame), shard.counts, time.perf_counter() - started)
+        if records := self.out.take():
+            yield records
+
+    def _new_shard(self, frame: Frame) -> Shard:
+        job, topics = self.settings.job, self.settings.topics
+        options = ShardOptions(
+            number=frame.shard,
+            shards=job.shards,
+            observations=topics.name("observations"),
+            max_ahead_ms=job.max_ahead_ms,
+            pending_per_series=job.pending_per_series,
+            engine=EngineOptions(
+                out_of_orderness_ms=job.out_of_orderness_ms,
+                hold_timeout_ms=job.hold_timeout_ms,
+                state_ttl_ms=job.state_ttl_ms,
+                live_per_second=job.live_per_second if job.redis else 0,
+                points_per_second=job.points_per_second if job.redis else 0,
+                report_scores=job.emit_scores,
+                job=job.name,
+            ),
+        )
+        shard = Shard(options, self.models, self.redis)
+        shard.restore(self.state)
+        self.shards[frame.shard] = shard
+        return shard
+
+    def _take(self, name: str, value: bytes | None) -> None:
+        """Follow one registry message; a broken one is reported and changes nothing."""
+        now = int(time.time() * 1000)
+        try:
+            if value is None:
+                if self.models.withdraw(name):
+                    self._event(now, {"event": "model-withdrawn", "model": name})
+                return
+            manifest = Manifest.from_json(value)
+            if manifest.name != name:
+                raise ModelError(f"manifest: name {manifest.name!r} under the message key {name!r}; expected the same")
+            if self.models.put(manifest, fetch_artifact):
+                self._event(now, {"event": "model-loaded", "model": name, "version": manifest.version})
+        except EddyError as error:
+            log.warning("model %s refused: %s", name, error)
+            self.metrics.refused()
+            self._event(now, {"event": "model-refused", "model": name, "reason": str(error)})
+
+    def _event(self, now: int, event: dict[str, Any]) -> None:
+        message = {"schema": 1, "ts": now, "job": self.settings.job.name, **event}
+        self.out.add(EVENTS, now, str(event["model"]).encode(), json.dumps(message).encode())

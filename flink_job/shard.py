@@ -1,0 +1,248 @@
+"""One shard at work inside the process function: frames in, records out, state written before each checkpoint."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, SCORES, Frame, Records
+from flink_job.observations import BadObservation, Observations, parse, read_observations
+from flink_job.redis_writer import RedisWriter
+from models.engine import Engine, EngineOptions, Outcome
+from models.engine_state import EngineState
+from models.model_set import ModelSet
+
+_PENDING_PER_SHARD = 16_384  # events held for want of a model, over all series of a shard
+
+
+class ShardState(Protocol):
+    """The part of Flink's ``MapState`` that is used."""
+
+    def items(self) -> Any: ...
+    def put(self, key: str, value: Any) -> None: ...
+    def remove(self, key: str) -> None: ...
+
+
+@dataclass
+class Counts:
+    """What happened since the last report to Flink's metrics."""
+
+    events: int = 0
+    late: int = 0
+    duplicate: int = 0
+    bad: int = 0
+    windows: int = 0
+    alerts: int = 0
+    dropped: int = 0
+    details: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """What a shard needs to know of the settings."""
+
+    number: int
+    shards: int
+    observations: str
+    max_ahead_ms: int
+    pending_per_series: int
+    engine: EngineOptions
+
+
+class Shard:
+    """All series of one shard: reads frames, runs the engine, holds events until a model applies."""
+
+    def __init__(self, options: ShardOptions, models: ModelSet, redis: RedisWriter | None) -> None:
+        self.options = options
+        self.engine = Engine(models, options.engine)
+        self.counts = Counts()
+        self._state = EngineState(self.engine)
+        self._redis = redis
+        self._pending: dict[str, deque[tuple[int, bytes]]] = {}  # by series: (Kafka timestamp, value)
+        self._pending_total = 0
+        self._pending_dirty = False
+        self._redis_pending = b""
+        self._ended: set[int] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Series without a model."""
+        return len(self._pending)
+
+    def restore(self, state: ShardState) -> None:
+        """Fill a new shard from keyed state; does nothing where there is none."""
+        entries = {key: bytes(value) for key, value in state.items()}
+        pending = entries.pop("pending", b"")
+        for series, ts, value in json.loads(pending) if pending else []:
+            self._hold(series, ts, base64.b64decode(value))
+        self._redis_pending = entries.pop("redis", b"")
+        if self._redis_pending and self._redis is not None:
+            self._redis.restore(self.options.number, self._redis_pending)
+        if entries:
+            self._state.restore(entries)
+
+    def handle(self, frame: Frame, state: ShardState, out: Records) -> None:
+        """Everything that one frame leads to."""
+        engine = self.engine
+        if engine.adopt_models() and self._pending:
+            self._deliver(self._retry(frame.now), frame.now, out)
+        if len(frame):
+            self._observe(frame, out)
+        final = frame.kind == END and self._last_end(frame)
+        if final:
+            empty = np.zeros(0, np.int64)
+            self._deliver(engine.process(empty, empty, np.zeros((0, 1)), frame.now, final=True), frame.now, out)
+        if frame.kind != CHECKPOINT and not len(frame):
+            self._deliver(engine.tick(frame.now), frame.now, out)
+        if frame.kind in (CHECKPOINT, END):
+            self._save(state)
+
+    def _last_end(self, frame: Frame) -> bool:
+        self._ended.add(frame.source)
+        return len(self._ended) == frame.sources
+
+    def _observe(self, frame: Frame, out: Records) -> None:
+        options, engine = self.options, self.engine
+        read = read_observations(frame, engine.models.columns, options.shards, options.max_ahead_ms)
+        self.counts.events += len(frame)
+        for i, problem in read.bad:
+            self._dead_letter(frame, i, problem, out)
+        if not len(read.at):
+            return
+        slots = engine.slots(read.names)[read.codes]
+        judged = engine.judged[slots]
+        if not judged.all():
+            self._hold_back(frame, read, np.flatnonzero(~judged))
+            slots, ts, values, at = slots[judged], read.ts[judged], read.values[judged], read.at[judged]
+        else:
+            ts, values, at = read.ts, read.values, read.at
+        outcome = engine.process(slots, ts, values, frame.now)
+        for i in outcome.late.tolist():
+            last = int(engine.clock.last[slots[i]])
+            detail = (
+                f"found ts {ts[i]}, {last - int(ts[i])} ms before the series' last one; see job.out_of_orderness_ms"
+            )
+            self._dead_letter(frame, int(at[i]), BadObservation("late", detail), out)
+        self._deliver(outcome, frame.now, out)
+
+    # -- events that no model applies to yet -------------------------------------------------------------------
+
+    def _hold_back(self, frame: Frame, read: Observations, chosen: Any) -> None:
+        for i in chosen.tolist():
+            at = int(read.at[i])
+            self._hold(read.names[int(read.codes[i])], int(frame.timestamps[at]), frame.value(at))
+
+    def _hold(self, series: str, ts: int, value: bytes) -> None:
+        if not self.options.pending_per_series:
+            self.counts.dropped += 1
+            return
+        queue = self._pending.setdefault(series, deque())
+        queue.append((ts, value))
+        self._pending_total += 1
+        self._pending_dirty = True
+        if len(queue) > self.options.pending_per_series or self._pending_total > _PENDING_PER_SHARD:
+            # The windows need the newest points, so the oldest go; the metric says that the series is still warming.
+            longest = queue if len(queue) > 1 else max(self._pending.values(), key=len)
+            longest.popleft()
+            self._pending_total -= 1
+            self.counts.dropped += 1
+
+    def _retry(self, now: int) -> Outcome:
+        """Score what waited for a model that has now come."""
+        names = [name for name in self._pending if self.engine.judged[self.engine.slots([name])[0]]]
+        columns = self.engine.models.columns
+        slots, times, rows = [], [], []
+        for name in names:
+            slot = int(self.engine.slots([name])[0])
+            for _, value in self._pending.pop(name):
+                _, ts, by_feature = parse(value)
+                row = np.full(len(columns), np.nan)
+                for feature, number in by_feature.items():
+                    if feature in columns:
+                        row[columns[feature]] = number
+                slots.append(slot)
+                times.append(ts)
+                rows.append(row)
+        self._pending_total -= len(slots)
+        self._pending_dirty = True
+        values = np.array(rows).reshape(len(rows), len(columns))
+        return self.engine.process(np.array(slots, np.int64), np.array(times, np.int64), values, now)
+
+    # -- results -----------------------------------------------------------------------------------------------
+
+    def _deliver(self, outcome: Outcome, now: int, out: Records) -> None:
+        counts = self.counts
+        counts.late += len(outcome.late)
+        counts.duplicate += outcome.duplicates
+        counts.windows += outcome.windows
+        counts.alerts += len(outcome.alerts)
+        for alert in outcome.alerts:
+            out.add(ALERTS, now, alert.series.encode(), alert.to_json())
+        for series, value in self._score_messages(outcome):
+            out.add(SCORES, now, series, value)
+        if self._redis is not None and (outcome.alerts or outcome.live or outcome.points):
+            self._redis.put(self.options.number, outcome.alerts, outcome.live, outcome.points)
+
+    def _score_messages(self, outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
+        for model, slots, ts, scores, limits in outcome.scores:
+            version = self.engine.models.models[model].manifest.version
+            for slot, t, score, limit in zip(
+                slots.tolist(), ts.tolist(), scores.tolist(), limits.tolist(), strict=True
+            ):
+                series = str(self.engine.names[slot])
+                message = {
+                    "schema": 1,
+                    "series": series,
+                    "ts": t,
+                    "score": score if math.isfinite(score) else None,
+                    "threshold": limit,
+                    "model": model,
+                    "version": version,
+                }
+                yield series.encode(), json.dumps(message).encode()
+
+    def _dead_letter(self, frame: Frame, i: int, problem: BadObservation, out: Records) -> None:
+        if problem.reason != "late":
+            self.counts.bad += 1
+        headers = {
+            "reason": problem.reason,
+            "detail": problem.detail,
+            "topic": self.options.observations,
+            "partition": str(frame.partitions[i]),
+            "offset": str(frame.offsets[i]),
+            "timestamp": str(frame.timestamps[i]),
+        }
+        key = None if frame.keyless[i] else frame.keys[int(frame.codes[i])]
+        out.add(DLQ, frame.now, key, frame.value(i), headers)
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def _save(self, state: ShardState) -> None:
+        for key, value in self._state.changes().items():
+            _put(state, key, value)
+        if self._pending_dirty:
+            self._pending_dirty = False
+            held = [
+                (series, ts, base64.b64encode(value).decode())
+                for series, queue in self._pending.items()
+                for ts, value in queue
+            ]
+            _put(state, "pending", json.dumps(held).encode() if held else None)
+        waiting = self._redis.pending(self.options.number) if self._redis is not None else b""
+        if waiting != self._redis_pending:
+            self._redis_pending = waiting
+            _put(state, "redis", waiting or None)
+
+
+def _put(state: ShardState, key: str, value: bytes | None) -> None:
+    if value is None:
+        state.remove(key)
+    else:
+        state.put(key, value)
