@@ -1,4 +1,4 @@
-"""The local stack's Flink: a standalone cluster from the ``apache-flink`` package, each process of its own.
+"""The local stack's Flink: a standalone cluster from the ``apache-flink`` package.
 
 The cluster's class path is a folder of links: the distribution's ``lib/``, ``flink-python``, the Kafka connector and
 our own jar. So a job brings no jars at all, every class is loaded once, and thread mode's native library with it.
@@ -18,12 +18,15 @@ from typing import Any
 import yaml
 
 from eddy.settings import Settings, StackSettings
+from stack import flink_memory
 from stack.jars import flink_home, flink_jars, flink_python_jar
 from stack.paths import ROOT
 from stack.process import Launch
 
 JOBMANAGER = "jobmanager"
 TASKMANAGER = "taskmanager"
+JOBMANAGER_CLASS = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+TASKMANAGER_CLASS = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 REST_TIMEOUT_SECONDS = 5
 CHECKPOINTS_KEPT = 3
 
@@ -46,28 +49,31 @@ appender.file.strategy.max = 3
 
 
 def launches(settings: Settings, folder: Path) -> list[Launch]:
-    """Write the configuration and say what to run: one JobManager, then the TaskManagers."""
+    """Write the configuration and say what to run: one JobManager, then the TaskManagers.
+
+    Java is started directly, with what ``bin/jobmanager.sh`` and ``bin/taskmanager.sh`` would give it (see
+    :mod:`stack.flink_memory` for why).
+    """
     stack, data = settings.stack, folder / "flink"
-    for part in ("conf", "lib", "tmp", "pids"):
-        (data / part).mkdir(parents=True, exist_ok=True)
-    (data / "conf" / "config.yaml").write_text(yaml.safe_dump(_config(settings, data), width=10_000))
+    for part in (data / "conf", data / "lib", data / "tmp", folder / "logs"):
+        part.mkdir(parents=True, exist_ok=True)
+    config = _config(settings, data)
+    (data / "conf" / "config.yaml").write_text(yaml.safe_dump(config, width=10_000))
     for name in ("log4j-console.properties", "log4j.properties", "log4j-cli.properties"):
         (data / "conf" / name).write_text(LOGGING)
     _link_jars(data / "lib")
+    java = ["java", "-XX:+IgnoreUnrecognizedVMOptions", *str(config["env.java.opts.all"]).split()]
+    env = client_environment(folder)
     held = {"stack.flink_rest_port": stack.flink_rest_port, "stack.flink_rpc_port": stack.flink_rpc_port}
-    names = [JOBMANAGER, *taskmanager_names(stack)]
-    scripts = flink_home() / "bin"
-    found = []
-    for name in names:
-        script = scripts / ("jobmanager.sh" if name == JOBMANAGER else "taskmanager.sh")
-        role = "standalonesession" if name == JOBMANAGER else "taskexecutor"
-        env = client_environment(folder) | {"FLINK_IDENT_STRING": name, "FLINK_PID_DIR": str(data / "pids" / name)}
-        log = folder / "logs" / f"flink-{name}-{role}-0-local.log"  # the name that flink-console.sh gives it
-        argv = ["/bin/bash", str(script), "start-foreground"]  # each script ends in `exec java`
-        (data / "pids" / name).mkdir(exist_ok=True)
-        for old in (data / "pids" / name).iterdir():  # a left-over pid would change the number in the log's name
-            old.unlink()
-        found.append(Launch(name, argv, held if name == JOBMANAGER else {}, env, log))
+    jvm, options = flink_memory.jobmanager(stack.jobmanager_memory_mb)
+    jvm.append("-XX:TieredStopAtLevel=1")  # it only coordinates: compiling it well costs more than it ever gains
+    log = folder / "logs" / f"{JOBMANAGER}.log"
+    found = [Launch(JOBMANAGER, [*java, *jvm, *_main(JOBMANAGER_CLASS, data, log, options)], held, env, log)]
+    jvm, options = flink_memory.taskmanager(stack.taskmanager_memory_mb, stack.slots)
+    for name in taskmanager_names(stack):
+        log = folder / "logs" / f"{name}.log"
+        argv = [*java, "-XX:+UseG1GC", *jvm, *_main(TASKMANAGER_CLASS, data, log, options)]
+        found.append(Launch(name, argv, {}, env, log))
     return found
 
 
@@ -86,7 +92,6 @@ def client_environment(folder: Path) -> dict[str, str]:
         "FLINK_CONF_DIR": str(data / "conf"),
         "FLINK_LIB_DIR": str(data / "lib"),
         "FLINK_LOG_DIR": str(folder / "logs"),
-        "HOSTNAME": "local",
         "PYTHONPATH": os.pathsep.join([*packages, *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
 
@@ -127,6 +132,16 @@ def problem(settings: Settings) -> str | None:
     return None
 
 
+def _main(entry: str, data: Path, log: Path, options: dict[str, str]) -> list[str]:
+    """Everything from the log file on: class path, main class, and the options computed for this process."""
+    jars = sorted((data / "lib").glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
+    logging = data / "conf" / "log4j-console.properties"
+    dynamic = [part for key, value in options.items() for part in ("-D", f"{key}={value}")]
+    class_path = ":".join(map(str, jars))  # flink-dist last, as the scripts put it
+    settings = [f"-Dlog.file={log}", f"-Dlog4j.configurationFile=file:{logging}"]
+    return [*settings, "-cp", class_path, entry, "--configDir", str(data / "conf"), *dynamic]
+
+
 def _link_jars(lib: Path) -> None:
     jars = {jar.name: jar for jar in (flink_home() / "lib").glob("*.jar")}
     jars |= {jar.name: jar for jar in (flink_python_jar(), *flink_jars())}
@@ -150,6 +165,8 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
         "taskmanager.bind-host": stack.host,
         "taskmanager.memory.process.size": f"{stack.taskmanager_memory_mb}m",
         "taskmanager.numberOfTaskSlots": stack.slots,
+        "cluster.registration.initial-timeout": "200 ms",
+        "cluster.registration.error-delay": "500 ms",  # default 10 s: what a TaskManager that is up first would wait
         "rest.address": stack.host,
         "rest.bind-address": stack.host,
         "rest.port": stack.flink_rest_port,

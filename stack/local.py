@@ -1,4 +1,4 @@
-"""The embedded local stack as one object: Kafka, Redis and Flink, started together, awaited together, ended together."""
+"""The embedded local stack as one object: Kafka, Redis and Flink, started, awaited and ended together."""
 
 from __future__ import annotations
 

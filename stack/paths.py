@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def home() -> Path:
-    """Folder of the jars: ``EDDY_HOME``, else ``.eddy`` in the checkout, else (installed from a wheel) ``.eddy`` here."""
+    """Folder of the jars: ``EDDY_HOME``, else ``.eddy`` in the checkout, else (no checkout) ``.eddy`` here."""
     chosen = os.environ.get(HOME_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().resolve()

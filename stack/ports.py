@@ -50,7 +50,7 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on a port, for a message: ``"pid 17 (java)"`` or, where that is hidden from us, ``"another process"``."""
+    """Who listens on a port, for a message: ``"pid 17 (java)"``; ``"another process"`` where that is hidden."""
     try:
         for connection in psutil.net_connections("tcp"):
             listening = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port

@@ -42,7 +42,8 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
 
 def local_settings(settings: Settings) -> RedisSettings:
     """How to reach this Redis, whatever Redis the clients are set to use."""
-    return RedisSettings(host=settings.stack.host, port=settings.stack.redis_port, password=settings.redis.password)
+    here = {"host": settings.stack.host, "port": settings.stack.redis_port}
+    return settings.redis.model_copy(update={**here, "username": None, "tls": False})
 
 
 def problem(settings: Settings) -> str | None:
