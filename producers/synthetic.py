@@ -9,15 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from eddy.observation import Observations
 from producers import demand, prices
 from producers.incidents import FloatArray, Incident, IntArray, inject_incidents
 from producers.labels import Label, read_labels, write_labels
+from producers.source import Blocks, Skipped
 
-__all__ = ["Label", "Live", "Series", "SyntheticStream", "generate", "generate_small", "read_labels", "write_labels"]
+__all__ = [
+    "Label",
+    "Live",
+    "Series",
+    "SyntheticSource",
+    "SyntheticStream",
+    "generate",
+    "generate_small",
+    "read_labels",
+    "write_labels",
+]
 
 DAY_MS = 86_400_000
 START_MS = 1_735_689_600_000 + 5 * DAY_MS  # Monday 6 January 2025, 00:00 UTC
@@ -179,3 +192,26 @@ def _merged(series: list[Series]) -> Live:
     ts = np.concatenate([s.ts for s in series])
     order = np.argsort(ts, kind="stable")
     return Live(number[order], ts[order], np.concatenate([s.values for s in series])[order])
+
+
+class SyntheticSource:
+    """The live part (or the clean part) of a stream as a source."""
+
+    def __init__(self, stream: SyntheticStream, part: Literal["live", "train", "all"] = "live") -> None:
+        self.skipped = Skipped()
+        self.names = stream.names
+        parts = {
+            "live": [stream.live],
+            "train": [stream.train_events()],
+            "all": [stream.train_events(), stream.live],
+        }[part]
+        self.parts = parts
+
+    @property
+    def total(self) -> int | None:
+        return sum(len(part) for part in self.parts)
+
+    def blocks(self) -> Blocks:
+        for part in self.parts:
+            for block in blocks(part):
+                yield Observations(self.names, block.series, block.ts, block.values[:, np.newaxis])

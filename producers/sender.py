@@ -1,0 +1,161 @@
+"""Sends what a source gives, at a pace, with progress, and says what was sent. All producers end here."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from eddy.observation import Observations
+from eddy.settings import Settings
+from producers.pace import Pace, Schedule
+from producers.report import Report, Tally
+from producers.source import Source, Sync
+from producers.transport import Client, Transport, check_topic, connect
+
+CHUNK = 8192  # observations encoded at once: large enough for the batch call, small enough to stop within a moment
+SHORTEST_WAIT = 0.005  # seconds; what is due sooner is sent together
+PROGRESS_EVERY = 0.1  # seconds
+DELIVER_SECONDS = 90.0  # longer than the client retries, so its verdict comes first
+STOP_SECONDS = 10.0  # for what is under way when the user stops us
+
+
+def send(
+    source: Source,
+    settings: Settings,
+    pace: Pace,
+    *,
+    stop: threading.Event | None = None,
+    on_progress: Callable[[Tally], None] | None = None,
+    transport: Transport | None = None,
+    client: Client | None = None,
+) -> Report:
+    """Send all observations of ``source`` to the observations topic.
+
+    Returns when the source has ended, ``stop`` is set, or messages could not be delivered after all retries; the
+    report says which. Everything sent before is delivered or counted as failed by then.
+
+    Args:
+        source: what to send.
+        settings: connection and topic.
+        pace: how fast.
+        stop: set it from anywhere to end early.
+        on_progress: called about ten times a second.
+        transport: instead of one for the pace.
+        client: instead of the one for the pace: librdkafka flat out, kafka-python otherwise.
+
+    Raises:
+        StackError: the broker does not answer or lacks the topic.
+        DataError: the source cannot be read, or a row is bad in strict mode.
+    """
+    stop = stop or threading.Event()
+    topic = settings.topics.name("observations")
+    if transport is None:
+        check_topic(settings.kafka, topic)
+        transport = connect(settings.kafka, topic, client or ("librdkafka" if pace.flat_out else "kafka-python"))
+    run = _Run(transport, pace, stop, on_progress or (lambda _: None), Tally(source.total))
+    try:
+        run.all(source)
+        run.deliver(STOP_SECONDS if stop.is_set() else DELIVER_SECONDS)
+    finally:
+        transport.close()
+    return run.tally.report(
+        topic=topic,
+        client=transport.name,
+        skipped=source.skipped,
+        refused=transport.refused,
+        undelivered=transport.undelivered,
+        unconfirmed=run.unconfirmed,
+        stopped=stop.is_set(),
+    )
+
+
+class _Run:
+    def __init__(
+        self,
+        transport: Transport,
+        pace: Pace,
+        stop: threading.Event,
+        on_progress: Callable[[Tally], None],
+        tally: Tally,
+    ) -> None:
+        self.transport, self.pace, self.stop, self.on_progress, self.tally = transport, pace, stop, on_progress, tally
+        self.schedule = Schedule(pace)
+        self.unconfirmed = 0
+        self._reported = 0.0
+
+    def all(self, source: Source) -> None:
+        blocks = source.blocks()
+        try:
+            for block in blocks:
+                if isinstance(block, Sync):
+                    # Resuming the source tells it that all before has arrived; without that it must not go on.
+                    if not self.deliver(DELIVER_SECONDS):
+                        return
+                    self.schedule.restart()
+                else:
+                    self.block(block)
+                if self.stop.is_set() or self.transport.undelivered:
+                    return
+        finally:
+            close = getattr(blocks, "close", None)
+            if close:
+                close()
+
+    def block(self, block: Observations) -> None:
+        """Send one block as its observations become due."""
+        if not len(block):
+            return
+        due = self.schedule.due(block.ts, time.monotonic())
+        at = 0
+        while at < len(block) and not self.stop.is_set() and not self.transport.undelivered:
+            now = time.monotonic()
+            until = min(int(due.searchsorted(now, side="right")), at + CHUNK)
+            if until == at:
+                self.progress(now)
+                self.stop.wait(min(max(float(due[at]) - now, SHORTEST_WAIT), PROGRESS_EVERY))
+                continue
+            part = block[at:until]
+            keys, values = part.keys(), part.encode()
+            self.transport.send(keys, values)
+            self.tally.add(part, keys, values, behind=now - float(due[at]))
+            at = until
+            self.progress(now)
+
+    def deliver(self, seconds: float) -> bool:
+        """Wait until all is delivered; whether it was."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.unconfirmed = self.transport.flush(PROGRESS_EVERY)
+            if not self.unconfirmed or self.transport.undelivered or time.monotonic() > deadline:
+                break
+            if self.stop.is_set():  # asked to stop while we wait
+                deadline = min(deadline, time.monotonic() + STOP_SECONDS)
+            self.progress(time.monotonic())
+        return not self.unconfirmed and not self.transport.undelivered
+
+    def progress(self, now: float) -> None:
+        if now - self._reported >= PROGRESS_EVERY:
+            self._reported = now
+            self.on_progress(self.tally)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set. A second signal ends the process at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt(signal.Signals(number).name)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,113 @@
+"""What every producer is made of: a source that gives blocks of observations. It knows nothing of Kafka."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from eddy.errors import DataError
+from eddy.observation import Observations
+
+EXAMPLES = 5  # bad rows that are shown with line number and reason
+
+
+class Sync(enum.Enum):
+    """What a source yields between blocks to ask that all before it be delivered before it is resumed."""
+
+    DELIVER = "deliver"
+
+
+Blocks = Iterator[Observations | Sync]
+
+
+@dataclass
+class Skipped:
+    """Rows that could not be used: how many, and the first few with place and reason."""
+
+    rows: int = 0
+    examples: list[str] = field(default_factory=list)
+    strict: bool = False
+
+    def add(self, file: str, line: int, reason: str) -> None:
+        """Count one row.
+
+        Raises:
+            DataError: in strict mode.
+        """
+        where = f"{file} line {line}: {reason}"
+        if self.strict:
+            raise DataError(f"{where} (--strict; without it the row is skipped and counted)")
+        self.rows += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(where)
+
+
+class Source(Protocol):
+    """A stream of observations."""
+
+    skipped: Skipped
+
+    @property
+    def total(self) -> int | None:
+        """How many observations there will be, if that is known."""
+
+    def blocks(self) -> Blocks:
+        """The observations in the order in which they are to be sent."""
+
+
+class Replay:
+    """A finite source, with its first rows left out and, if wanted, again and again with event time moving on.
+
+    Each round begins one usual interval after the end of the one before.
+    """
+
+    def __init__(self, source: Source, start_offset: int = 0, *, loop: bool = False) -> None:
+        self.source = source
+        self.start_offset = start_offset
+        self.loop = loop
+        self.skipped = source.skipped
+
+    @property
+    def total(self) -> int | None:
+        if self.loop or self.source.total is None:
+            return None
+        return max(0, self.source.total - self.start_offset)
+
+    def blocks(self) -> Blocks:
+        shift = 0
+        while True:
+            first, last, step, left, seen = None, 0, 0, self.start_offset, 0
+            for block in self.source.blocks():
+                if isinstance(block, Sync):
+                    yield block
+                    continue
+                seen += len(block)
+                rest, left = block[min(left, len(block)) :], max(0, left - len(block))
+                if not len(rest):
+                    continue
+                earliest, latest = int(rest.ts.min()), int(rest.ts.max())
+                first, last = (earliest, latest) if first is None else (min(first, earliest), max(last, latest))
+                step = step or usual_interval(rest)
+                yield Observations(rest.names, rest.series, rest.ts + shift, rest.values, rest.features)
+            if first is None:
+                if seen:
+                    raise DataError(f"start offset {self.start_offset} leaves nothing of {seen} rows; lower it")
+                return
+            if not self.loop:
+                return
+            shift += last - first + max(step, 1)
+
+
+def usual_interval(block: Observations) -> int:
+    """The most frequent time between two observations of one series, ms; 0 if no series has two."""
+    order = np.lexsort((block.ts, block.series))
+    series, ts = block.series[order], block.ts[order]
+    steps = np.diff(ts)[(np.diff(series) == 0) & (np.diff(ts) > 0)]
+    if not len(steps):
+        return 0
+    values, counts = np.unique(steps, return_counts=True)
+    return int(values[np.argmax(counts)])
