@@ -186,7 +186,9 @@ def read_observations(frame: Frame, columns: Mapping[str, int], shards: int, max
     if usable.all():
         return Observations(names, codes, ts, values, np.arange(n), bad)
     at = np.flatnonzero(usable)
-    return Observations(names, codes[at], ts[at], values[at], at, sorted(bad, key=lambda item: item[0]))
+    used, codes = np.unique(codes[at], return_inverse=True)  # a name that only came with bad events is no series
+    names = [names[code] for code in used.tolist()]
+    return Observations(names, codes, ts[at], values[at], at, sorted(bad, key=lambda item: item[0]))
 
 
 def _names(keys: list[bytes]) -> tuple[list[str], Any]:

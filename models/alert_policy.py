@@ -85,6 +85,7 @@ class IncidentTracker:
         self.bits = np.zeros(0, np.uint32)  # the last verdicts, newest in bit 0; all 0 for most series
         self.first = np.zeros(0, np.int64)  # event time of the oldest anomalous point still in `bits`
         self.open: dict[int, Incident] = {}
+        self.evidence: dict[int, dict[str, Any]] = {}  # of open incidents: what was seen at the highest score
 
     def grow(self, size: int) -> None:
         """Make room for rows below ``size``."""
@@ -98,6 +99,7 @@ class IncidentTracker:
         """Forget a row."""
         self.bits[row] = 0
         self.open.pop(row, None)
+        self.evidence.pop(row, None)
 
     def track(
         self, policy: AlertPolicy, rows: Ints, ts: Ints, scores: Floats, limits: Floats, severities: Ints
@@ -155,8 +157,12 @@ class IncidentTracker:
 
     def to_params(self) -> dict[str, Any]:
         """Open incidents as JSON-able data; ``bits`` and ``first`` are arrays and kept with the windows."""
-        return {str(row): asdict(incident) for row, incident in self.open.items()}
+        return {
+            str(row): {"incident": asdict(incident), "evidence": self.evidence.get(row, {})}
+            for row, incident in self.open.items()
+        }
 
     def restore(self, params: Mapping[str, Any]) -> None:
         """The inverse of :meth:`to_params`."""
-        self.open = {int(row): Incident(**incident) for row, incident in params.items()}
+        self.open = {int(row): Incident(**kept["incident"]) for row, kept in params.items()}
+        self.evidence = {int(row): kept["evidence"] for row, kept in params.items()}

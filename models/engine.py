@@ -208,7 +208,7 @@ class Engine:
         outcome.windows += len(judged.rows)
         for transition in judged.transitions:
             name = str(self.names[judge.slot_of[transition.row]])  # type: ignore[index]
-            outcome.alerts.append(alert_of(transition, judged, judge.model, name, self._now, self.options.job))
+            outcome.alerts.append(alert_of(transition, judged, judge, name, self._now, self.options.job))
         slots_of = slots[mine][judged.events]
         if self.options.report_scores and len(slots_of):
             outcome.scores.append((judge.model.manifest.name, slots_of, judged.batch.end, judged.scores, judged.limits))

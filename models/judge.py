@@ -138,6 +138,7 @@ class Judge:
             judge.incidents.bits[at], judge.incidents.first[at] = self.incidents.bits[row], self.incidents.first[row]
             if row in self.incidents.open:
                 judge.incidents.open[at] = self.incidents.open[row]
+                judge.incidents.evidence[at] = self.incidents.evidence.get(row, {})
         if members:
             to = judge.row_of[[slot for slot, _ in members]]
             rows = np.array([row for _, row in members], np.int64)

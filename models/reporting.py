@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from eddy.alert import Alert, incident_id, severity_word
 from models.alert_policy import Transition
 from models.detector import Explanation, Floats, Ints, WindowBatch
 from models.judge import Judge, Judged
-from models.model_set import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,13 @@ class Point:
     imputed: int
 
 
-def alert_of(transition: Transition, judged: Judged, model: LoadedModel, series: str, now: int, job: str) -> Alert:
-    """The message for an incident's transition, explained at the point that caused it."""
-    at, incident, manifest = transition.at, transition.incident, model.manifest
-    row = np.array([at], np.int64)
-    explanation = model.detector.explain(judged.batch.take(row), judged.limits[row])
-    features = manifest.features
+def alert_of(transition: Transition, judged: Judged, judge: Judge, series: str, now: int, job: str) -> Alert:
+    """The message for an incident's transition, explained at the point of its highest score so far."""
+    incident, manifest = transition.incident, judge.model.manifest
+    if transition.state == "closed":
+        evidence = judge.incidents.evidence.pop(transition.row, {})
+    else:
+        evidence = judge.incidents.evidence[transition.row] = _evidence(transition.at, judged, judge)
     return Alert(
         id=incident_id(series, manifest.name, incident.start),
         series=series,
@@ -60,16 +61,30 @@ def alert_of(transition: Transition, judged: Judged, model: LoadedModel, series:
         severity=incident.severity,
         severity_word=severity_word(incident.severity),
         points=incident.points,
-        imputed=int(judged.batch.imputed[at].sum()),
-        values=_by_feature(features, judged.batch.values[at, -1]),
-        expected=_by_feature(features, explanation.expected[0]),
-        lower=_by_feature(features, explanation.lower[0]),
-        upper=_by_feature(features, explanation.upper[0]),
-        attribution=_by_feature(features, explanation.attribution[0]),
+        imputed=evidence.get("imputed", 0),
+        values=evidence.get("values", {}),
+        expected=evidence.get("expected", {}),
+        lower=evidence.get("lower", {}),
+        upper=evidence.get("upper", {}),
+        attribution=evidence.get("attribution", {}),
         model={"name": manifest.name, "version": manifest.version, "sha256": manifest.sha256},
         detector=manifest.detector,
         job=job,
     )
+
+
+def _evidence(at: int, judged: Judged, judge: Judge) -> dict[str, Any]:
+    row = np.array([at], np.int64)
+    explanation = judge.model.detector.explain(judged.batch.take(row), judged.limits[row])
+    features = judge.model.manifest.features
+    return {
+        "imputed": int(judged.batch.imputed[at].sum()),
+        "values": _by_feature(features, judged.batch.values[at, -1]),
+        "expected": _by_feature(features, explanation.expected[0]),
+        "lower": _by_feature(features, explanation.lower[0]),
+        "upper": _by_feature(features, explanation.upper[0]),
+        "attribution": _by_feature(features, explanation.attribution[0]),
+    }
 
 
 def points_of(
