@@ -26,14 +26,14 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     records = (
         observations.by_shard()
         .connect(models.broadcast(MODELS))
-        .process(Scoring(_without_secrets(settings)), output_type=edges.BYTES)
+        .process(Scoring(without_secrets(settings)), output_type=edges.BYTES)
         .name("score")
         .uid("score")
     )
     edges.publish(records.union(observations.oversized()), settings)
 
 
-def _without_secrets(settings: Settings) -> list[str]:
+def without_secrets(settings: Settings) -> list[str]:
     """Settings that differ from the defaults, as ``key=value``: they travel in the job graph, secrets do not."""
     defaults = dict(flatten(Settings()))
     secret = {"kafka.sasl_password", "redis.password"}

@@ -1,0 +1,88 @@
+"""One real stack for the whole run; each test has topics and a job of its own."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from eddy.configuration import load
+from eddy.settings import Settings
+from stack.local import Stack
+from stack.ports import free_ports
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Kafka, Redis and Flink, started once; it dies with this process, however that ends."""
+    kafka, controller, redis, rest, rpc, page = free_ports(6)
+    settings = load(
+        [
+            f"stack.data_dir={tmp_path_factory.mktemp('stack')}",
+            f"stack.kafka_port={kafka}",
+            f"stack.kafka_controller_port={controller}",
+            f"stack.redis_port={redis}",
+            f"stack.flink_rest_port={rest}",
+            f"stack.flink_rpc_port={rpc}",
+            f"stack.dashboard_port={page}",
+            "stack.slots=8",
+            "stack.wait_seconds=180",
+            f"kafka.bootstrap_servers=127.0.0.1:{kafka}",
+            f"redis.port={redis}",
+        ],
+        environ={},
+    ).settings
+    with Stack(settings, owned=True) as running:
+        os.environ.update(running.client_environment())  # for the JVM that submits jobs from this process
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack_settings(stack: Stack) -> Settings:
+    """Settings that reach the running stack."""
+    return stack.settings
+
+
+@pytest.fixture
+def unique_topics(stack: Stack) -> Settings:
+    """Settings with topics, Redis keys and a job name that no other test uses; the topics exist."""
+    return make_unique(stack)
+
+
+@pytest.fixture
+def unique(stack: Stack) -> Callable[[], Settings]:
+    """As :func:`unique_topics`, for tests that need several."""
+    return lambda: make_unique(stack)
+
+
+def make_unique(stack: Stack) -> Settings:
+    from stack import topics
+
+    name = f"t{uuid.uuid4().hex[:10]}"
+    settings = stack.settings.model_copy(
+        update={
+            "topics": stack.settings.topics.model_copy(update={"prefix": name}),
+            "redis": stack.settings.redis.model_copy(update={"prefix": name}),
+            "job": stack.settings.job.model_copy(update={"name": name, "checkpoint_interval_ms": 2000}),
+        }
+    )
+    topics.create_missing(settings, stack.kafka_address, deadline())
+    return settings
+
+
+def deadline(seconds: float = 60) -> float:
+    import time
+
+    return time.monotonic() + seconds
+
+
+@pytest.fixture
+def data_folder() -> Path:
+    """The shared real data, where it is there."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.exists():
+        pytest.skip("../shared/data is not there: real data are not part of the repository")
+    return folder
