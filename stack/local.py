@@ -145,6 +145,20 @@ class Stack:
                 states.append(ServiceState(name, pid, addresses.get(name, ""), log, problem))
         return states
 
+    def unused_ports(self) -> dict[str, int]:
+        """Setting key -> port of what is not running: these have to be free."""
+        stack = self.settings.stack
+        used = {
+            "redis": {"stack.redis_port": stack.redis_port},
+            "kafka": {"stack.kafka_port": stack.kafka_port, "stack.kafka_controller_port": stack.kafka_controller_port},
+            flink.JOBMANAGER: {
+                "stack.flink_rest_port": stack.flink_rest_port,
+                "stack.flink_rpc_port": stack.flink_rpc_port,
+            },
+        }
+        down = [name for name in used if self._processes.running(name) is None]
+        return {key: port for name in down for key, port in used[name].items()}
+
     def _start_missing(self, started: list[str]) -> dict[str, list[Running]]:
         """Start all that is not there; every port is checked before the first process starts."""
         running: dict[str, list[Running]] = {service: [] for service in SERVICES}

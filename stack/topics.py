@@ -96,7 +96,7 @@ def problems(settings: Settings) -> list[str]:
         if observations in present:
             partitions = len(admin.describe_topics([observations])[0]["partitions"])
             if partitions < settings.job.parallelism:
-                found.append(f"topic {observations} has {partitions} partitions for job.parallelism")
+                found.append(f"topic {observations} has {partitions} partitions, fewer than job.parallelism")
         return found
     finally:
         admin.close()
@@ -112,6 +112,6 @@ def _names(settings: Settings) -> list[str]:
 
 
 def _config(admin: Any, topic: str, key: str) -> str:
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {key: None})
     answer = admin.describe_configs([resource], config_filter="all")
-    return str(answer)
+    return str(answer["topic"][topic][key]["value"])
