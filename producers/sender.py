@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from eddy.errors import EddyError
 from eddy.observation import Observations
 from eddy.settings import Settings
 from producers.pace import Pace, Schedule
 from producers.report import Report, Tally
-from producers.source import Source, Sync
+from producers.source import Resumable, Source, Sync
 from producers.transport import Client, Transport, check_topic, connect
 
 CHUNK = 8192  # observations encoded at once: large enough for the batch call, small enough to stop within a moment
@@ -58,8 +59,13 @@ def send(
         transport = connect(settings.kafka, topic, client or ("librdkafka" if pace.flat_out else "kafka-python"))
     run = _Run(transport, pace, stop, on_progress or (lambda _: None), Tally(source.total))
     try:
-        run.all(source)
-        run.deliver(STOP_SECONDS if stop.is_set() else DELIVER_SECONDS)
+        try:
+            run.all(source)
+        except EddyError as error:
+            run.deliver(DELIVER_SECONDS)
+            raise type(error)(f"{error}; {run.tally.events:,} events were sent before") from None
+        if run.deliver(STOP_SECONDS if stop.is_set() else DELIVER_SECONDS) and isinstance(source, Resumable):
+            source.confirm(run.since_sync)
     finally:
         transport.close()
     return run.tally.report(
@@ -85,6 +91,7 @@ class _Run:
         self.transport, self.pace, self.stop, self.on_progress, self.tally = transport, pace, stop, on_progress, tally
         self.schedule = Schedule(pace)
         self.unconfirmed = 0
+        self.since_sync = 0
         self._reported = 0.0
 
     def all(self, source: Source) -> None:
@@ -96,6 +103,7 @@ class _Run:
                     if not self.deliver(DELIVER_SECONDS):
                         return
                     self.schedule.restart()
+                    self.since_sync = 0
                 else:
                     self.block(block)
                 if self.stop.is_set() or self.transport.undelivered:
@@ -122,6 +130,7 @@ class _Run:
             keys, values = part.keys(), part.encode()
             self.transport.send(keys, values)
             self.tally.add(part, keys, values, behind=now - float(due[at]))
+            self.since_sync += len(part)
             at = until
             self.progress(now)
 

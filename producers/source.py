@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -57,6 +57,14 @@ class Source(Protocol):
 
     def blocks(self) -> Blocks:
         """The observations in the order in which they are to be sent."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A source that remembers its place."""
+
+    def confirm(self, sent: int) -> None:
+        """Told at the end: so many observations have reached Kafka since the last :class:`Sync`."""
 
 
 class Replay:

@@ -73,7 +73,7 @@ def check_topic(settings: KafkaSettings, topic: str) -> None:
     if topic not in topics:
         raise StackError(
             f"Kafka at {settings.bootstrap_servers} has no topic {topic!r}; 'eddy up' creates it in the local stack, "
-            "elsewhere create it first or set topics.prefix or topics.observations"
+            "elsewhere create it first, or set another name (topics.prefix, topics.observations, topics.labels)"
         )
 
 
