@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, SCORES, Frame, Records
+from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, SCORES, TICK, Frame, Records
 from flink_job.observations import BadObservation, Observations, parse, read_observations
 from flink_job.redis_writer import RedisWriter
 from models.engine import Engine, EngineOptions, Outcome
@@ -90,16 +90,17 @@ class Shard:
 
     def handle(self, frame: Frame, state: ShardState, out: Records) -> None:
         """Everything that one frame leads to."""
-        engine = self.engine
+        engine, options = self.engine, self.options.engine
         if engine.adopt_models() and self._pending:
             self._deliver(self._retry(frame.now), frame.now, out)
         if len(frame):
             self._observe(frame, out)
-        final = frame.kind == END and self._last_end(frame)
-        if final:
+        if frame.kind == END and self._last_end(frame):
             empty = np.zeros(0, np.int64)
-            self._deliver(engine.process(empty, empty, np.zeros((0, 1)), frame.now, final=True), frame.now, out)
-        if frame.kind != CHECKPOINT and not len(frame):
+            last = engine.process(empty, empty, np.zeros((0, 1)), frame.now, final=True)
+            last.live = engine.live(len(engine.names)) if options.live_per_second else []
+            self._deliver(last, frame.now, out)
+        if frame.kind == TICK:
             self._deliver(engine.tick(frame.now), frame.now, out)
         if frame.kind in (CHECKPOINT, END):
             self._save(state)

@@ -227,14 +227,20 @@ class Engine:
         )
         empty = np.zeros(0, np.int64)
         outcome = self.process(empty, empty, np.zeros((0, len(self.models.columns))), now)
-        for judge in self.judges.values():
-            rows = judge.take_stale(self.options.live_per_second)
-            names = [str(self.names[judge.slot_of[row]]) for row in rows.tolist()]  # type: ignore[index]
-            outcome.live += points_of(judge, rows, judge.newest(rows), judge.score[rows], judge.limit[rows], names)
+        outcome.live = self.live(self.options.live_per_second)
         if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
             self._evicted_at = now
             self._evict(now - self.options.state_ttl_ms)
         return outcome
+
+    def live(self, most: int) -> list[Point]:
+        """Newest state of up to ``most`` series per model that changed since theirs was last reported."""
+        points: list[Point] = []
+        for judge in self.judges.values():
+            rows = judge.take_stale(most)
+            names = [str(self.names[judge.slot_of[row]]) for row in rows.tolist()]  # type: ignore[index]
+            points += points_of(judge, rows, judge.newest(rows), judge.score[rows], judge.limit[rows], names)
+        return points
 
     def _evict(self, before: int) -> None:
         for slot, name in enumerate(self.names):

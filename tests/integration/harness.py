@@ -1,0 +1,211 @@
+"""What integration tests do with the stack: publish models, send events, run jobs, read what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from pyflink.common import Configuration
+from pyflink.datastream import StreamExecutionEnvironment
+
+from eddy.alert import Alert
+from eddy.connections import kafka_client
+from eddy.settings import Settings
+from flink_job import environment, job
+from flink_job.cluster import Cluster
+from models import artifact
+from models.detector import Detector, WindowSpec
+from models.engine import EngineOptions
+from models.manifest import Manifest
+from models.model_set import ModelSet
+from models.offline import replay
+from models.rolling_zscore import RollingZScore
+from stack.local import Stack
+
+START = 1_735_689_600_000  # 1 January 2025
+STEP = 60_000
+MAIL_BYTES = 64 * 1024 * 1024
+
+
+def changed(settings: Settings, **job_settings: Any) -> Settings:
+    """Settings with some of the job's changed."""
+    return settings.model_copy(update={"job": settings.job.model_copy(update=job_settings)})
+
+
+def model(
+    name: str = "z", version: int = 1, limit: float = 3.0, window: int = 10, detector: Detector | None = None, **fields: Any
+) -> Manifest:
+    """A small model, inline: a rolling z-score unless a detector is given."""
+    detector = detector or RollingZScore(WindowSpec(window))
+    content = artifact.dump(detector)
+    spec = detector.spec
+    manifest = Manifest(
+        name=name,
+        version=version,
+        detector=detector.kind,
+        series=("*",),
+        features=spec.features,
+        window=spec.window,
+        stride=spec.stride,
+        interval_ms=spec.interval_ms,
+        threshold={"policy": "fixed", "default": limit},
+        created=datetime.now(UTC).isoformat(),
+        sha256=artifact.sha256(content),
+        alerts={"close_after": 3},
+    )
+    return replace(manifest.with_artifact(content), **fields)
+
+
+@contextlib.contextmanager
+def producer(settings: Settings) -> Iterator[KafkaProducer]:
+    """A producer that has delivered everything at the end of the block."""
+    client = KafkaProducer(**kafka_client(settings.kafka), max_request_size=MAIL_BYTES, linger_ms=5)
+    try:
+        yield client
+        client.flush()
+    finally:
+        client.close()
+
+
+def publish(settings: Settings, *manifests: Manifest) -> None:
+    """Put models on the registry topic."""
+    with producer(settings) as client:
+        for manifest in manifests:
+            client.send(settings.topics.name("models"), key=manifest.name.encode(), value=manifest.to_json()).get(30)
+
+
+def send(settings: Settings, messages: Iterable[tuple[str | bytes | None, bytes]]) -> None:
+    """Put (key, value) messages on the observations topic, in order."""
+    topic = settings.topics.name("observations")
+    with producer(settings) as client:
+        for key, value in messages:
+            client.send(topic, key=key.encode() if isinstance(key, str) else key, value=value)
+
+
+def event(series: str, ts: int, value: float | None) -> tuple[str, bytes]:
+    """An observation as a message."""
+    return series, json.dumps({"series": series, "ts": ts, "value": value}).encode()
+
+
+def noise(series: Sequence[str], points: int, spikes: dict[tuple[str, int], float], seed: int = 1, start: int = 0) -> list[tuple[str, int, float]]:
+    """(series, ts, value) of small noise with spikes at (series, index), in order of time."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(-1, 1, (points, len(series)))
+    return [
+        (name, START + (start + i) * STEP, float(spikes.get((name, start + i), values[i, k])))
+        for i in range(points)
+        for k, name in enumerate(series)
+    ]
+
+
+@contextlib.contextmanager
+def running(stack: Stack, settings: Settings, savepoint: str = "") -> Iterator[tuple[Cluster, str]]:
+    """A job on the stack's cluster; cancelled at the end of the block if it still runs."""
+    cluster = Cluster(stack.flink_address)
+    number = submit(stack, settings, savepoint)
+    try:
+        yield cluster, number
+    finally:
+        if cluster.state(number) not in {"FINISHED", "CANCELED", "FAILED"}:
+            cluster.cancel(number)
+            cluster.wait(number, "CANCELED")
+
+
+def submit(stack: Stack, settings: Settings, savepoint: str = "") -> str:
+    """Submit from this process: one JVM serves all tests, where ``flink run`` would start one for each."""
+    host, port = stack.flink_address.split(":")
+    extra = Configuration()
+    for key, value in {
+        "execution.target": "remote",
+        "rest.address": host,
+        "rest.port": port,
+        **({"execution.state-recovery.path": savepoint} if savepoint else {}),
+    }.items():
+        extra.set_string(key, value)
+    env: StreamExecutionEnvironment = environment.create(settings.job)
+    env.configure(extra)
+    job.build(env, settings)
+    number = str(env.execute_async(settings.job.name).get_job_id())
+    Cluster(stack.flink_address).wait(number, seconds=120)
+    return number
+
+
+def run_to_end(stack: Stack, settings: Settings) -> None:
+    """Run the job over what the topic holds now, until it finishes by itself."""
+    with running(stack, changed(settings, bounded=True)) as (cluster, number):
+        cluster.wait(number, "FINISHED", seconds=120)
+
+
+def read(settings: Settings, role: str, isolation: str = "read_uncommitted") -> list[Any]:
+    """All records that a topic holds now."""
+    consumer = KafkaConsumer(
+        **kafka_client(settings.kafka),
+        enable_auto_commit=False,
+        isolation_level=isolation,
+        max_partition_fetch_bytes=MAIL_BYTES,
+        fetch_max_bytes=MAIL_BYTES,
+    )
+    try:
+        topic = settings.topics.name(role)
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        consumer.seek_to_beginning(*partitions)
+        records: list[Any] = []
+        limit = time.monotonic() + 60
+        while any(consumer.position(p) < ends[p] for p in partitions):
+            assert time.monotonic() < limit, f"{topic} could not be read to its end"
+            for found in consumer.poll(timeout_ms=200).values():
+                records += found
+        return records
+    finally:
+        consumer.close()
+
+
+def alerts(settings: Settings) -> list[Alert]:
+    """The alerts topic."""
+    return [Alert.from_json(record.value) for record in read(settings, "alerts")]
+
+
+def plain(found: Iterable[Alert]) -> list[dict[str, Any]]:
+    """Alerts without what may differ between two runs on the same data, in a fixed order."""
+    rows = [{k: v for k, v in asdict(a).items() if k not in ("detected_at", "job")} for a in found]
+    return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    """Wait until a condition holds; returns what it gave."""
+    limit = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+    return result
+
+
+def handled(cluster: Cluster, number: str, events: int) -> None:
+    """Wait until the job has read so many events."""
+    until(lambda: cluster.metrics(number).get("events", 0) >= events, f"{events} events read")
+
+
+def offline(manifests: Sequence[Manifest], observations: Sequence[tuple[str, int, float]], bound: int = 0) -> list[Alert]:
+    """What the engine alerts on the same observations without Flink."""
+    models = ModelSet()
+    for manifest in manifests:
+        models.put(manifest, lambda m: m.inline_artifact() or b"")
+    names = sorted({series for series, _, _ in observations})
+    index = {name: k for k, name in enumerate(names)}
+    return replay(
+        models,
+        EngineOptions(out_of_orderness_ms=bound),
+        names,
+        np.array([index[series] for series, _, _ in observations]),
+        np.array([ts for _, ts, _ in observations]),
+        np.array([[value] for _, _, value in observations]),
+    )
