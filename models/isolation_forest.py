@@ -1,0 +1,271 @@
+"""Isolation forest on features of sliding windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import ModelError, SettingsError
+from models.detector import (
+    Detector,
+    Explanation,
+    FitReport,
+    Floats,
+    Ints,
+    Progress,
+    Series,
+    WindowBatch,
+    WindowSpec,
+    no_progress,
+)
+from models.fit_windows import FitWindows
+from models.forest_kernel import flatten, forest_score
+from models.parameters import read_parameters
+from models.season_phase import DAY_MS
+from models.window_features import bounds, columns, grouped, season_shows, series_scales, window_features
+
+_ARRAYS = ("forest.column", "forest.threshold", "forest.length", "series.scales", "typical")
+_MOST_SAMPLES = 1024  # per tree: 2^10 leaves each; more would not fit the cache, and the paper finds 256 enough
+_FEWEST_SAMPLES = 8
+_SEASON_PHASES = 2  # a season needs as many earlier values of its phase in the window
+#: Distances from the expected value, in σ, at which the band is looked for.
+_BAND_STEPS = np.array([0.5, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50])
+
+
+@dataclass(frozen=True)
+class ForestParameters:
+    """What a user may set; everything has a default.
+
+    Attributes:
+        trees: number of trees.
+        samples: windows each tree is grown from.
+        season: period in points; 0 = a day if clocked and if the window holds at least 2 earlier values of a
+            phase; it is used only where it shows in the training data. 1 = never.
+        windows: most windows used for training, spread evenly.
+        background: share of uniform random points, over all that features can be, among what trees are grown from.
+            Trees cut only inside the range of their data: without such points a window far outside it is isolated
+            no sooner than the oddest normal one.
+        validation_share: last part of each series that is held out.
+    """
+
+    trees: int = 100
+    samples: int = 256
+    season: int = 0
+    windows: int = 40_000
+    background: float = 0.02
+    validation_share: float = 0.25
+
+
+class IsolationForest(Detector):
+    """Isolation forest (scikit-learn's, trained as it is) on the features of :mod:`models.window_features`.
+
+    The score is s(x, ψ) = 2^(-E[h(x)] / c(ψ)) in (0, 1): the fewer random cuts isolate a window's features, the more
+    anomalous. About 0.45 in normal times. It does not depend on the level of a series, so random walks are fine.
+
+    References:
+        Liu, Ting, Zhou 2008, Isolation Forest (equations 1 and 2).
+
+    Fails on what only the order of points shows (a slow drift, an unusual shape at usual volatility), and it cannot
+    tell a large from a huge anomaly: beyond the range of the training data all are isolated alike.
+    """
+
+    kind = "isolation-forest"
+
+    def __init__(
+        self,
+        spec: WindowSpec,
+        arrays: Mapping[str, NDArray[Any]],
+        names: Sequence[str],
+        samples: int,
+        season: int,
+    ) -> None:
+        super().__init__(spec)
+        self.names, self.samples, self.season = list(names), samples, season
+        self.column = np.asarray(arrays["forest.column"], np.uint8)
+        self.threshold = np.asarray(arrays["forest.threshold"], np.float32)
+        self.length = np.asarray(arrays["forest.length"], np.float32)
+        self.scales = np.asarray(arrays["series.scales"], float)
+        self.typical = np.asarray(arrays["typical"], float)
+        self._index = {name: i for i, name in enumerate(self.names)}
+        self._check()
+
+    @classmethod
+    def fit(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[IsolationForest, FitReport]:
+        chosen = read_parameters(ForestParameters, cls.kind, params)
+        windows = FitWindows.cut(series, spec, chosen.validation_share)
+        season, note = _season(chosen.season, spec, windows)
+        values = {name: [s for s in windows.stretches if s.name == name] for name in windows.names}
+        scales = np.stack(
+            [
+                series_scales(np.concatenate([s.values for s in own]), np.concatenate([s.imputed for s in own]), season)
+                for own in values.values()
+            ]
+        )
+        progress("features", 0.1)
+        training = np.flatnonzero(~windows.validation)
+        training = training[:: -(-len(training) // max(chosen.windows, 1))]
+        x = _rows(windows, training, scales, season)
+        if not _FEWEST_SAMPLES <= chosen.samples <= _MOST_SAMPLES:
+            raise SettingsError(f"{cls.kind}: samples={chosen.samples}; expected {_FEWEST_SAMPLES} to {_MOST_SAMPLES}")
+        progress("trees", 0.4)
+        arrays, samples = _grow(x, bounds(len(spec.features), season > 0), chosen, seed)
+        arrays |= {"series.scales": scales, "typical": np.median(x, axis=0)}
+        detector = cls(spec, arrays, windows.names, samples, season)
+        progress("validation scores", 0.8)
+        held_out = np.flatnonzero(windows.validation)
+        scores = [detector.score(batch) for _, batch in windows.batches(held_out, np.arange(len(windows.names)))]
+        progress("done", 1.0)
+        notes = [*windows.notes, *([note] if note else [])]
+        return detector, FitReport(windows.by_series(held_out, np.concatenate(scores)), [], notes)
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        return np.array([self._index.get(name, -1) for name in series], np.int64)
+
+    def features(self, batch: WindowBatch) -> Floats:
+        """(n, columns) what the forest sees; a row is NaN where it cannot say."""
+        scales = grouped(batch.binding, self.scales, batch.values, batch.imputed, self.season)
+        return window_features(batch.values, batch.imputed, scales, self.season)
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        return self._of_features(self.features(batch))
+
+    def _of_features(self, x: Floats) -> Floats:
+        unknown = np.isnan(x[:, 0])
+        if unknown.any():
+            scores = np.full(len(x), np.nan)
+            scores[~unknown] = forest_score(self.column, self.threshold, self.length, x[~unknown], self.samples)
+            return scores
+        return forest_score(self.column, self.threshold, self.length, x, self.samples)
+
+    def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        """Expected is the value before (or the season's median); the band is found by trying values."""
+        n, _, count = batch.values.shape
+        scales = grouped(batch.binding, self.scales, batch.values, batch.imputed, self.season)
+        expected = _expected(batch, self.season)
+        lower, upper = np.full((n, count), np.nan), np.full((n, count), np.nan)
+        for f in range(count):
+            step = scales[:, f, 2 if self.season else 0]
+            for sign, bound in ((-1.0, lower), (1.0, upper)):
+                for distance in _BAND_STEPS[::-1]:  # from far to near: the nearest that is still too much stays
+                    tried = batch.values.copy()
+                    tried[:, -1, f] = expected[:, f] + sign * distance * step
+                    x = window_features(tried, batch.imputed, scales, self.season)
+                    too_much = self._of_features(x) > limit
+                    bound[too_much, f] = tried[too_much, -1, f]
+        return Explanation(expected, lower, upper, self._attribution(batch))
+
+    def _attribution(self, batch: WindowBatch) -> Floats:
+        """(n, F) how much the score falls when a value's columns are set to their typical values, as shares."""
+        n, _, count = batch.values.shape
+        if count == 1:
+            return np.ones((n, 1))
+        x = self.features(batch)
+        score, each = self._of_features(x), x.shape[1] // count
+        fall = np.zeros((n, count))
+        for f in range(count):
+            calm = x.copy()
+            own = slice(f * each, (f + 1) * each)
+            calm[:, own] = np.where(np.isnan(x[:, own]), np.nan, self.typical[own])
+            fall[:, f] = np.maximum(np.nan_to_num(score - self._of_features(calm)), 0)
+        total = fall.sum(axis=1, keepdims=True)
+        return np.where(total > 0, fall / np.where(total > 0, total, 1), 1 / count)
+
+    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays: dict[str, NDArray[Any]] = {
+            "forest.column": self.column,
+            "forest.threshold": self.threshold,
+            "forest.length": self.length,
+            "series.scales": self.scales,
+            "typical": self.typical,
+        }
+        return arrays, {"series": self.names, "samples": self.samples, "season": self.season}
+
+    @classmethod
+    def from_state(
+        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
+    ) -> IsolationForest:
+        missing = [name for name in _ARRAYS if name not in arrays]
+        if missing:
+            raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
+        return cls(spec, arrays, params["series"], int(params["samples"]), int(params["season"]))
+
+    def _check(self) -> None:
+        """Raise a ModelError that names the first array which does not fit."""
+        wide = len(columns(self.spec.features, self.season > 0))
+        trees, inner = self.column.shape
+        wanted = {
+            "forest.threshold": (self.threshold, (trees, inner)),
+            "forest.length": (self.length, (trees, inner + 1)),
+            "series.scales": (self.scales, (len(self.names), len(self.spec.features), 3)),
+            "typical": (self.typical, (wide,)),
+        }
+        for name, (array, shape) in wanted.items():
+            if array.shape != shape:
+                raise ModelError(f"{self.kind}: array {name!r} has shape {array.shape}, expected {shape}")
+        if (inner + 1).bit_count() != 1 or not trees or (self.column >= wide).any():
+            raise ModelError(f"{self.kind}: array 'forest.column' is not of perfect trees over {wide} columns")
+        if not (self.scales > 0).all() or self.samples < 1 or self.season < 0:
+            raise ModelError(f"{self.kind}: 'series.scales', samples and season must be positive")
+
+
+def _season(asked: int, spec: WindowSpec, windows: FitWindows) -> tuple[int, str]:
+    """(period in points or 0, note): the season that was asked for, or a day, if the data shows it."""
+    period = asked or (DAY_MS // spec.interval_ms if spec.interval_ms else 0)
+    if period < 2 or spec.window <= _SEASON_PHASES * period:
+        if asked > 1:
+            raise SettingsError(
+                f"isolation-forest: season={asked} needs a window above {_SEASON_PHASES * asked}, found {spec.window}"
+            )
+        return 0, ""
+    shown = [season_shows(s.values[:, 0], period) for s in windows.stretches]
+    if 2 * sum(shown) < len(shown):
+        return 0, f"no season of {period} points shows in the training data; its features are left out"
+    return period, ""
+
+
+def _rows(windows: FitWindows, rows: Ints, scales: Floats, season: int) -> Floats:
+    binding = np.arange(len(windows.names))
+    found = [window_features(b.values, b.imputed, scales[b.binding], season) for _, b in windows.batches(rows, binding)]
+    x = np.concatenate(found)
+    known: Floats = x[~np.isnan(x[:, 0])]
+    return known
+
+
+def _grow(x: Floats, box: Floats, chosen: ForestParameters, seed: int) -> tuple[dict[str, NDArray[Any]], int]:
+    """(arrays of the forest, samples per tree)."""
+    from sklearn import ensemble  # noqa: PLC0415  trained with, never scored with
+
+    extra = round(len(x) * chosen.background / (1 - chosen.background))
+    spread = np.random.default_rng(seed).uniform(box[0], box[1], (extra, x.shape[1]))
+    x = np.concatenate([x, spread]).astype(np.float32)
+    samples = min(chosen.samples, len(x))
+    forest = ensemble.IsolationForest(n_estimators=chosen.trees, max_samples=samples, random_state=seed, n_jobs=1).fit(
+        x
+    )
+    depth = int(np.ceil(np.log2(max(samples, 2))))
+    return flatten(forest.estimators_, forest.estimators_features_, depth), samples
+
+
+def _expected(batch: WindowBatch, season: int) -> Floats:
+    """(n, F) median of the season's earlier values, else the last value before the newest that is there."""
+    past: Floats = np.where(batch.imputed[:, :-1, None], np.nan, batch.values[:, :-1])
+    if season:
+        phase = np.sort(past[:, -season::-season], axis=1)  # NaN last
+        count = (~np.isnan(phase)).sum(axis=1)
+        low, high = np.maximum((count - 1) // 2, 0)[:, None], np.minimum(count // 2, phase.shape[1] - 1)[:, None]
+        middle: Floats = np.take_along_axis(phase, low, 1) + np.take_along_axis(phase, high, 1)
+        return middle[:, 0] / 2
+    last = np.max(np.where(~np.isnan(past), np.arange(past.shape[1])[None, :, None], 0), axis=1)
+    newest: Floats = np.take_along_axis(past, last[:, None], axis=1)
+    return newest[:, 0]
