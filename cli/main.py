@@ -34,7 +34,7 @@ def settings_of(ctx: typer.Context) -> Configuration:
 
 
 #: module under ``cli`` -> it has ``register(app)``, which adds its commands.
-COMMANDS = ("stack", "produce", "train", "registry", "job", "alerts", "dlq", "demo", "config")
+COMMANDS = ("stack", "produce", "train", "evaluate", "registry", "job", "alerts", "dlq", "demo", "config")
 
 
 def main() -> None:
