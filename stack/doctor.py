@@ -111,11 +111,11 @@ def _stack(settings: Settings) -> Iterator[Check]:
     stack = Stack(settings)
     for state in stack.status():
         if state.pid is None:
-            yield Check(state.name, "warn", "not running", "start the stack: eddy up")
+            yield Check(f"process {state.name}", "warn", "not running", "start the stack: eddy up")
         elif state.problem:
-            yield Check(state.name, "fail", state.problem, f"see {state.log}; then eddy down, eddy up")
+            yield Check(f"process {state.name}", "fail", state.problem, f"see {state.log}; then eddy down, eddy up")
         else:
-            yield Check(state.name, "ok", f"pid {state.pid} {state.address}".rstrip())
+            yield Check(f"process {state.name}", "ok", f"pid {state.pid} {state.address}".rstrip())
     for key, port in stack.unused_ports().items():
         free = ports.is_free(port, settings.stack.host)
         todo = "" if free else f"end that process, or choose another port: --set {key}=…"

@@ -6,19 +6,25 @@ start on two cores. A test compares the results with theirs. Defaults: "Set up F
 
 from __future__ import annotations
 
+import math
+
+from eddy.errors import StackError
+
 MIB = 1024 * 1024
+HEAP_LEAST = 16 * MIB
 METASPACE = 256 * MIB
-OVERHEAD_SHARE, OVERHEAD_LEAST, OVERHEAD_MOST = 0.1, 192 * MIB, 1024 * MIB
+TENTH = 0.10000000149011612  # Flink keeps shares as 32-bit floats: these are its 0.1 and 0.4, to the byte
+OVERHEAD_SHARE, OVERHEAD_LEAST, OVERHEAD_MOST = TENTH, 192 * MIB, 1024 * MIB
 JOBMANAGER_OFF_HEAP = 128 * MIB
 FRAMEWORK_HEAP = FRAMEWORK_OFF_HEAP = 128 * MIB
-NETWORK_SHARE, NETWORK_LEAST = 0.1, 64 * MIB
-MANAGED_SHARE = 0.4  # Python workers and RocksDB live in it
+NETWORK_SHARE, NETWORK_LEAST = TENTH, 64 * MIB
+MANAGED_SHARE = 0.4000000059604645  # Python workers and RocksDB live in it
 
 
 def jobmanager(process_mb: int) -> tuple[list[str], dict[str, str]]:
     """JVM options, and Flink options, of a JobManager whose process may use so much memory."""
     overhead = _overhead(process_mb)
-    heap = process_mb * MIB - METASPACE - overhead - JOBMANAGER_OFF_HEAP
+    heap = _enough("jobmanager_memory_mb", process_mb, process_mb * MIB - METASPACE - overhead - JOBMANAGER_OFF_HEAP)
     options = {
         "jobmanager.memory.heap.size": heap,
         "jobmanager.memory.off-heap.size": JOBMANAGER_OFF_HEAP,
@@ -35,7 +41,8 @@ def taskmanager(process_mb: int, slots: int) -> tuple[list[str], dict[str, str]]
     flink = process_mb * MIB - METASPACE - overhead
     network = max(NETWORK_LEAST, int(flink * NETWORK_SHARE))
     managed = int(flink * MANAGED_SHARE)
-    task_heap = flink - FRAMEWORK_HEAP - FRAMEWORK_OFF_HEAP - network - managed
+    rest = flink - FRAMEWORK_HEAP - FRAMEWORK_OFF_HEAP - network - managed
+    task_heap = _enough("taskmanager_memory_mb", process_mb, rest)
     options = {
         "taskmanager.memory.framework.heap.size": FRAMEWORK_HEAP,
         "taskmanager.memory.framework.off-heap.size": FRAMEWORK_OFF_HEAP,
@@ -51,6 +58,13 @@ def taskmanager(process_mb: int, slots: int) -> tuple[list[str], dict[str, str]]
     plain = {"taskmanager.cpu.cores": f"{slots:.1f}", "external-resources": "none"}
     direct = [f"-XX:MaxDirectMemorySize={FRAMEWORK_OFF_HEAP + network}"]
     return [*_heap(FRAMEWORK_HEAP + task_heap), *direct], _bytes(options) | plain
+
+
+def _enough(setting: str, process_mb: int, heap: int) -> int:
+    if heap < HEAP_LEAST:
+        short = math.ceil((HEAP_LEAST - heap) / MIB)
+        raise StackError(f"stack.{setting}={process_mb} leaves too little heap; {short} MiB more are the least")
+    return heap
 
 
 def _overhead(process_mb: int) -> int:

@@ -155,11 +155,28 @@ def end(processes: Iterable[psutil.Process], grace_seconds: float) -> None:
     for process in asked:
         with contextlib.suppress(psutil.Error):
             process.terminate()
-    _, left = psutil.wait_procs(asked, timeout=grace_seconds)
+    left = _await_end(asked, grace_seconds)
     for process in left:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(left, timeout=GRACE_SECONDS)
+    _await_end(left, GRACE_SECONDS)
+
+
+def _await_end(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait for processes to end; those that have not. A zombie has: its parent may be slow, or not ours."""
+    deadline = time.monotonic() + seconds
+    left = processes
+    while left := [process for process in left if _alive(process)]:
+        if not wait_until(deadline):
+            break
+    return left
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def wait_until(deadline: float) -> bool:

@@ -1,0 +1,88 @@
+"""`eddy doctor` without any service: what is missing or taken is named, with what to do."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eddy.settings import Settings
+from stack import doctor
+from stack.doctor import Check, examine
+from stack.local import Stack, isolated
+from stack.paths import ROOT
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return isolated(Settings(), tmp_path / "data")
+
+
+def by_name(checks: list[Check], name: str) -> Check:
+    return next(check for check in checks if check.name == name)
+
+
+def test_a_stack_that_is_not_started_is_a_warning(settings: Settings) -> None:
+    checks = examine(settings)
+    for name in ("process kafka", "process redis", "process jobmanager", "Kafka", "Redis", "Flink"):
+        check = by_name(checks, name)
+        assert check.level == "warn"
+        assert "eddy up" in check.todo
+    assert by_name(checks, "python").level == "ok"
+
+
+def test_missing_tools_and_jars_fail_with_what_to_install(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("EDDY_HOME", str(tmp_path / "empty"))
+    checks = examine(settings)
+    assert by_name(checks, "java") == Check(
+        "java", "fail", "not found on PATH", "install it, on Debian or Ubuntu: apt-get install openjdk-17-jre-headless"
+    )
+    assert "apt-get install redis-server" in by_name(checks, "redis-server").todo
+    assert by_name(checks, "jars of Kafka").level == "fail"
+    assert "./run setup" in by_name(checks, "jars of the job").todo
+
+
+@pytest.mark.parametrize(
+    ("version", "level"), [("17.0.15", "ok"), ("21", "ok"), ("11.0.2", "fail"), ("1.8.0_292", "fail")]
+)
+def test_java_versions(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, level: str
+) -> None:
+    java = tmp_path / "java"
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert by_name(examine(settings), "java").level == level
+
+
+def test_a_full_disk_fails(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "DISK_FAIL_GIB", 1e9)
+    check = by_name(examine(settings), "disk")
+    assert check.level == "fail"
+    assert "stack.data_dir" in check.todo
+
+
+def test_clients_that_use_another_broker_are_pointed_out(settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"kafka": Settings().kafka})
+    check = by_name(examine(elsewhere), "kafka.bootstrap_servers")
+    assert check.level == "warn"
+    assert f"--set kafka.bootstrap_servers={Stack(settings).kafka_address}" in check.todo
+
+
+def test_the_command_fails_and_names_a_taken_port(settings: Settings) -> None:
+    port = settings.stack.redis_port
+    given = ["--set", f"stack.redis_port={port}", "--set", f"stack.data_dir={settings.stack.data_dir}"]
+    command = [sys.executable, "-c", "from cli.main import main; main()", *given, "doctor", "--json"]
+    with socket.create_server(("127.0.0.1", port)):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 1, done.stderr
+    check = next(c for c in json.loads(done.stdout) if c["name"] == f"port {port} (stack.redis_port)")
+    assert check["level"] == "fail"
+    assert check["found"].startswith("held by pid")

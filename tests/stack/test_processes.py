@@ -1,0 +1,133 @@
+"""Processes are found by their mark, ended with all they started, and nobody else's is ever touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from eddy.errors import StackError
+from stack.process import Launch, Processes, last_complaint, marked
+
+Eventually = Callable[..., None]
+SLEEP = ["sleep", "600"]
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    found = Processes(tmp_path, "test")
+    yield found
+    found.sweep(only_this_start=False)
+
+
+def test_a_started_process_is_found_by_another_object_and_ended(processes: Processes, tmp_path: Path) -> None:
+    started = processes.start(Launch("service", SLEEP, {"stack.redis_port": 1}))
+    other = Processes(tmp_path, "another start")
+    found = other.running("service")
+    assert found is not None
+    assert (found.pid, found.ports) == (started.pid, {"stack.redis_port": 1})
+    assert other.stop("service")
+    assert processes.running("service") is None
+    assert not other.stop("service")
+
+
+def test_what_a_process_started_ends_with_it(processes: Processes, eventually: Eventually) -> None:
+    parent = processes.start(Launch("parent", ["sh", "-c", "sleep 601 & sleep 602 & wait"]))
+    eventually(lambda: len(marked(processes.mark)) == 3)
+    other = processes.start(Launch("other", SLEEP))
+    processes.stop("parent")
+    assert [process.pid for process in marked(processes.mark)] == [other.pid]
+    assert not psutil.pid_exists(parent.pid)
+
+
+def test_a_process_that_ignores_the_request_is_killed(processes: Processes, eventually: Eventually) -> None:
+    stubborn = processes.start(
+        Launch("stubborn", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"])
+    )
+    output = processes.data_dir / "logs" / "stubborn.out"
+    eventually(lambda: output.read_text() == "ready\n")
+    processes.stop("stubborn", grace_seconds=0.2)
+    assert not psutil.pid_exists(stubborn.pid)
+
+
+@pytest.mark.parametrize("mark", [None, "/another/folder|id"])
+def test_a_recycled_pid_is_never_killed(processes: Processes, mark: str | None) -> None:
+    env = dict(os.environ) | ({"EDDY_STACK_INSTANCE": mark} if mark else {})
+    with subprocess.Popen(SLEEP, env=env) as stranger:
+        (processes.data_dir / "run").mkdir()
+        record = {"pid": stranger.pid, "created": psutil.Process(stranger.pid).create_time(), "ports": {}, "log": ""}
+        (processes.data_dir / "run" / "service.json").write_text(json.dumps(record))
+        assert processes.running("service") is None
+        assert not processes.stop("service")
+        processes.sweep(only_this_start=False)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_pid_that_started_at_another_time_is_not_ours(processes: Processes) -> None:
+    processes.start(Launch("service", SLEEP))
+    file = processes.data_dir / "run" / "service.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"created": 1.0}))
+    assert processes.running("service") is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": "x"}'])
+def test_a_broken_pid_file_means_not_running(processes: Processes, content: str) -> None:
+    (processes.data_dir / "run").mkdir()
+    (processes.data_dir / "run" / "service.json").write_text(content)
+    assert processes.running("service") is None
+
+
+def test_a_process_that_fails_says_why_and_where(processes: Processes, eventually: Eventually) -> None:
+    command = ["sh", "-c", "echo fine; echo 'ERROR the disk is full'; echo '\tat code'; exit 3"]
+    started = processes.start(Launch("service", command))
+    eventually(lambda: processes.failure(started))
+    message = processes.failure(started)
+    assert message is not None
+    assert "service ended with code 3" in message
+    assert "service.out: ERROR the disk is full" in message
+
+
+def test_a_program_that_is_not_installed_is_a_user_error(processes: Processes) -> None:
+    with pytest.raises(StackError, match=r"^no-such-program is not installed; 'eddy doctor'"):
+        processes.start(Launch("service", ["no-such-program"]))
+
+
+def test_last_complaint_of_nothing(tmp_path: Path) -> None:
+    assert last_complaint(tmp_path / "absent") == ""
+
+
+OWNER = """
+    import sys, time
+    from pathlib import Path
+    from stack import guardian
+    from stack.process import Launch, Processes
+    processes = Processes(Path(sys.argv[1]), "owner")
+    guard = guardian.start(processes.mark, Path(sys.argv[1]) / "guardian.out")
+    processes.start(Launch("parent", ["sh", "-c", "setsid sleep 603 & (trap '' TERM; sleep 604) & sleep 605 & wait"]))
+    print(guard.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_outlives_its_owner(tmp_path: Path, eventually: Eventually, how: signal.Signals) -> None:
+    root = Path(__file__).parents[2]
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", textwrap.dedent(OWNER), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, cwd=tmp_path) as owner:
+        assert owner.stdout is not None
+        guardian_pid = int(owner.stdout.readline())
+        prefix = f"{tmp_path}|"
+        eventually(lambda: len(marked(prefix)) >= 4)  # one of them in a session of its own, one deaf to SIGTERM
+        owner.send_signal(how)
+    eventually(lambda: not marked(prefix))
+    eventually(lambda: not psutil.pid_exists(guardian_pid))
