@@ -20,6 +20,7 @@ import yaml
 from eddy.settings import Settings, StackSettings
 from stack import flink_memory
 from stack.jars import flink_home, flink_jars, flink_python_jar
+from stack.java import LATE_OPTIMISER, QUICK
 from stack.paths import ROOT
 from stack.process import Launch
 
@@ -66,13 +67,13 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
     env = client_environment(folder)
     held = {"stack.flink_rest_port": stack.flink_rest_port, "stack.flink_rpc_port": stack.flink_rpc_port}
     jvm, options = flink_memory.jobmanager(stack.jobmanager_memory_mb)
-    jvm.append("-XX:TieredStopAtLevel=1")  # it only coordinates: compiling it well costs more than it ever gains
+    jvm += QUICK
     log = folder / "logs" / f"{JOBMANAGER}.log"
     found = [Launch(JOBMANAGER, [*java, *jvm, *_main(JOBMANAGER_CLASS, data, log, options)], held, env, log)]
     jvm, options = flink_memory.taskmanager(stack.taskmanager_memory_mb, stack.slots)
     for name in taskmanager_names(stack):
         log = folder / "logs" / f"{name}.log"
-        argv = [*java, "-XX:+UseG1GC", *jvm, *_main(TASKMANAGER_CLASS, data, log, options)]
+        argv = [*java, "-XX:+UseG1GC", *LATE_OPTIMISER, *jvm, *_main(TASKMANAGER_CLASS, data, log, options)]
         found.append(Launch(name, argv, {}, env, log))
     return found
 

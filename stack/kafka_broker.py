@@ -10,6 +10,7 @@ from pathlib import Path
 from eddy.settings import Settings
 from stack import ports
 from stack.jars import kafka_classpath
+from stack.java import LATE_OPTIMISER, QUICK
 from stack.process import Launch
 
 NAME = "kafka"
@@ -45,6 +46,7 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
     logging.write_text(LOGGING.format(log=log))
     java = ["java", f"-Dlog4j2.configurationFile={logging}", "-cp", kafka_classpath()]
     heap = [f"-Xms{stack.kafka_heap_mb}m", f"-Xmx{stack.kafka_heap_mb}m", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError"]
+    heap += LATE_OPTIMISER
     serve = [*java[:1], *heap, *java[1:], "kafka.Kafka", str(properties)]
     if not (data / "log" / "meta.properties").exists():
         tool = [
@@ -56,7 +58,7 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
             "-c",
             str(properties),
         ]
-        format_log = [*java[:1], "-XX:TieredStopAtLevel=1", "-Xmx128m", *java[1:], *tool]
+        format_log = [*java[:1], *QUICK, "-Xmx128m", *java[1:], *tool]
         # `exec`: the broker takes the shell's place, so the process that we started is the broker itself
         serve = ["/bin/sh", "-c", f"{shlex.join(format_log)} && exec {shlex.join(serve)}"]
     held = {"stack.kafka_port": stack.kafka_port, "stack.kafka_controller_port": stack.kafka_controller_port}

@@ -1,0 +1,15 @@
+"""How the stack's JVMs compile: three of them start at once, on what may be two cores."""
+
+from __future__ import annotations
+
+#: For a JVM that only coordinates: the quick compiler alone. Compiling such code well costs more than it ever gains.
+QUICK = ("-XX:TieredStopAtLevel=1",)
+
+#: For a JVM that carries data: the optimising compiler as usual, but only for code six times hotter than by default.
+#: Otherwise it spends the start on code that runs then and never again; what matters in the long run gets there at once.
+LATE_OPTIMISER = (
+    "-XX:Tier4InvocationThreshold=30000",
+    "-XX:Tier4MinInvocationThreshold=10000",
+    "-XX:Tier4CompileThreshold=60000",
+    "-XX:Tier4BackEdgeThreshold=200000",
+)
