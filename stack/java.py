@@ -6,7 +6,7 @@ from __future__ import annotations
 QUICK = ("-XX:TieredStopAtLevel=1",)
 
 #: For a JVM that carries data: the optimising compiler as usual, but only for code six times hotter than by default.
-#: Otherwise it spends the start on code that runs then and never again; what matters in the long run gets there at once.
+#: Otherwise it spends the start on code that never runs again; what is hot in the long run still gets there at once.
 LATE_OPTIMISER = (
     "-XX:Tier4InvocationThreshold=30000",
     "-XX:Tier4MinInvocationThreshold=10000",
