@@ -1,7 +1,7 @@
 """One alert per event: only a new maximum of the last hundred points keeps its score, the others become 0.
 
-After a score at or above ``reference`` the next one has to be ``ESCALATION`` times as high: a rising event would
-otherwise raise an alert at each of its steps. Works on one row of state, compiled by numba.
+After a score that was kept, at or above ``reference``, the next one has to be ``ESCALATION`` times as high: a rising
+event would otherwise raise an alert at each of its steps. Works on one row of state, compiled by numba.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def peak(row: Floats, at: int, score: float, reference: float) -> float:
     limit = 0.0
     for k in range(BLOCKS):
         limit = max(limit, row[at + k])
-    row[block] = max(row[block], score * ESCALATION if score >= reference else score)
+    kept = score > limit
+    row[block] = max(row[block], score * ESCALATION if kept and score >= reference else score)
     row[at + BLOCKS] = float((seen + 1) % (BLOCKS * BLOCK_POINTS))
-    return score if score > limit else 0.0
+    return score if kept else 0.0

@@ -1,0 +1,222 @@
+"""The default detector: what it finds, and what every streaming detector has to hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eddy.errors import DataError, ModelError, SettingsError
+from models.artifact import dump, load
+from models.detector import Detector, Series, WindowBatch, WindowSpec
+from models.left_discord import LeftDiscordDetector
+from models.novelty import DEFAULT_LIMIT, NoveltyDetector
+from models.past_ring import PastRingDetector
+from models.rarity_detector import RarityDetector
+from models.same_phase import SamePhaseDetector
+from models.same_phase_neighbours import SamePhaseNeighboursDetector
+from models.seasonal_naive import SeasonalNaiveDetector
+from models.value_novelty_detector import ValueNoveltyDetector
+
+STREAMING = [
+    NoveltyDetector,
+    ValueNoveltyDetector,
+    RarityDetector,
+    SamePhaseDetector,
+    SeasonalNaiveDetector,
+    SamePhaseNeighboursDetector,
+    LeftDiscordDetector,
+]
+STEP_MS = 3_600_000
+SPEC = WindowSpec(1)
+
+
+def times(n: int) -> np.ndarray:
+    return np.arange(n, dtype=np.int64) * STEP_MS
+
+
+def daily(n: int, seed: int = 0, noise: float = 0.05) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (np.sin(np.arange(n) * 2 * np.pi / 24) + rng.normal(0, noise, n))[:, None]
+
+
+def fitted(cls: type[Detector], values: np.ndarray, start: int, names: tuple[str, ...] = ("value",)) -> Detector:
+    head = Series("a", times(start), values[:start], np.zeros(start, bool))
+    params = {"past": 24 * 14, "period": 24} if issubclass(cls, PastRingDetector) else {}
+    return cls.fit([head], WindowSpec(1, features=names), params)[0]
+
+
+def point(values: np.ndarray, t: int, binding: int, state: np.ndarray) -> WindowBatch:
+    one = values[t][None, None, :]
+    return WindowBatch(one, np.zeros((1, 1), bool), times(t + 1)[-1:], np.array([binding]), state)
+
+
+def stream(detector: Detector, values: np.ndarray, begin: int, name: str = "a") -> np.ndarray:
+    binding = int(detector.bind([name])[0])
+    state = detector.initial_state(1)
+    return np.array([detector.score(point(values, t, binding, state))[0] for t in range(begin, len(values))])
+
+
+@pytest.mark.parametrize("cls", STREAMING)
+def test_point_by_point_equals_the_whole_series(cls: type[Detector]) -> None:
+    values = daily(900)
+    values[500] = np.nan
+    values[700] = 8
+    detector = fitted(cls, values, 300)
+    begin = 0 if issubclass(cls, PastRingDetector) else 300
+    whole = detector.score_series("a", times(900)[begin:], values[begin:])  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(stream(detector, values, begin), whole)
+    assert np.isnan(whole[500 - begin])
+
+
+@pytest.mark.parametrize("cls", STREAMING)
+def test_series_in_one_batch_do_not_touch_each_other(cls: type[Detector]) -> None:
+    one, other = daily(600), daily(600, seed=5)
+    detector = fitted(cls, one, 300)
+    state = detector.initial_state(2)
+    together = []
+    for t in range(600):
+        values = np.stack([one[t], other[t]])[:, None, :]
+        batch = WindowBatch(values, np.zeros((2, 1), bool), times(t + 1)[[-1, -1]], np.array([-1, -1]), state)
+        together.append(detector.score(batch))
+    np.testing.assert_array_equal(np.array(together)[:, 1], stream(detector, other, 0, "unknown"))
+
+
+@pytest.mark.parametrize("cls", STREAMING)
+def test_artifact_round_trip(cls: type[Detector]) -> None:
+    values = daily(600)
+    values[550] = 5
+    detector = fitted(cls, values, 300)
+    again = load(dump(detector))
+    assert type(again) is cls
+    np.testing.assert_array_equal(stream(again, values, 300), stream(detector, values, 300))
+
+
+@pytest.mark.parametrize("cls", STREAMING)
+def test_feature_order_does_not_matter(cls: type[Detector]) -> None:
+    values = np.hstack([daily(600), 100 * daily(600, 3)])
+    values[560, 1] = 900
+    one = stream(fitted(cls, values, 300, ("a", "b")), values, 300)
+    other = stream(fitted(cls, values[:, ::-1].copy(), 300, ("b", "a")), values[:, ::-1].copy(), 300)
+    np.testing.assert_allclose(one, other)
+
+
+@pytest.mark.parametrize("cls", STREAMING)
+@pytest.mark.parametrize("value", [0.0, 7.5])
+def test_constant_input_scores_0(cls: type[Detector], value: float) -> None:
+    values = np.full((800, 1), value)
+    scores = stream(fitted(cls, values, 300), values, 300)
+    assert not np.nan_to_num(scores).any()
+
+
+@pytest.mark.parametrize("cls", STREAMING)
+def test_all_missing_cannot_be_fitted(cls: type[Detector]) -> None:
+    with pytest.raises(DataError):
+        cls.fit([Series("a", times(50), np.full((50, 1), np.nan), np.zeros(50, bool))], SPEC, {})
+
+
+@pytest.mark.parametrize("cls", STREAMING)
+def test_explain_leaves_the_state_alone_and_shares_sum_to_1(cls: type[Detector]) -> None:
+    values = np.hstack([daily(600), daily(600, 3)])
+    values[-1, 1] = 9
+    detector = fitted(cls, values, 300, ("a", "b"))
+    state = detector.initial_state(1)
+    for t in range(300, 599):
+        detector.score(point(values, t, 0, state))
+    before = state.copy()
+    explanation = detector.explain(point(values, 599, 0, state), np.array([DEFAULT_LIMIT]))
+    np.testing.assert_array_equal(state, before)
+    assert explanation.attribution.sum() == pytest.approx(1)
+    known = np.isfinite(explanation.expected)
+    assert (explanation.lower[known] <= explanation.upper[known]).all()
+
+
+def test_a_new_value_is_found_and_explained() -> None:
+    values = daily(1000)
+    values[800] = 4
+    detector = fitted(NoveltyDetector, values, 300)
+    scores = stream(detector, values, 300)
+    assert int(np.argmax(scores)) == 500
+    assert scores[500] > DEFAULT_LIMIT
+    state = detector.initial_state(1)
+    for t in range(300, 800):
+        detector.score(point(values, t, 0, state))
+    explanation = detector.explain(point(values, 800, 0, state), np.array([DEFAULT_LIMIT]))
+    assert explanation.upper[0, 0] < 4
+
+
+def test_a_missing_day_is_found_by_season_only() -> None:
+    values = daily(24 * 40)
+    values[24 * 30 + 2 : 24 * 31 - 2] = -0.9  # an ordinary value, at the wrong time of day
+    novel = stream(fitted(ValueNoveltyDetector, values, 300), values, 300)
+    season = stream(fitted(SamePhaseDetector, values, 300), values, 300)
+    event = slice(24 * 30 - 300, 24 * 32 - 300)
+    assert season[event].max() > 2 * DEFAULT_LIMIT
+    assert novel[event].max() < DEFAULT_LIMIT
+
+
+def test_the_gate_stays_closed_without_a_season() -> None:
+    values = np.random.default_rng(0).normal(size=(24 * 40, 1))
+    assert not stream(fitted(SamePhaseDetector, values, 300), values, 300).any()
+
+
+def test_a_change_of_rate_is_found_by_rarity_only() -> None:
+    rng = np.random.default_rng(2)
+    values = np.where(rng.random(4000) < 0.02, 10.0, 0.0)[:, None] + rng.integers(0, 3, (4000, 1))
+    values[3000:3100] += np.where(rng.random((100, 1)) < 0.6, 10.0, 0.0) * (values[3000:3100] < 5)
+    rarity = stream(fitted(RarityDetector, values, 700), values, 700)
+    novel = stream(fitted(ValueNoveltyDetector, values, 700), values, 700)
+    event = slice(3000 - 700, 3100 - 700)
+    assert rarity[event].max() > DEFAULT_LIMIT
+    assert novel[event].max() < DEFAULT_LIMIT
+
+
+def test_cold_start_collects_before_it_judges() -> None:
+    values = daily(900)
+    values[700] = 6
+    scores = stream(fitted(NoveltyDetector, values, 300), values, 0, "never seen")
+    assert not scores[:250].any()
+    assert int(np.argmax(scores)) == 700
+
+
+def test_wrong_parameters_are_named() -> None:
+    head = Series("a", times(100), daily(100), np.zeros(100, bool))
+    with pytest.raises(SettingsError, match="start_up"):
+        NoveltyDetector.fit([head], SPEC, {"start_up": 5})
+    with pytest.raises(SettingsError, match="limit"):
+        NoveltyDetector.fit([head], SPEC, {"limt": 5.0})
+    arrays, params = NoveltyDetector.fit([head], SPEC, {})[0].to_state()
+    with pytest.raises(ModelError, match="start"):
+        NoveltyDetector.from_state(SPEC, {"start": arrays["start"][:, :5]}, params)
+
+
+def test_a_series_that_is_too_short_is_left_out_and_named() -> None:
+    heads = [Series(n, times(k), daily(k), np.zeros(k, bool)) for n, k in (("long", 200), ("short", 5))]
+    _, report = NoveltyDetector.fit(heads, SPEC, {})
+    assert list(report.scores) == ["long"]
+    assert "short" in report.notes[0]
+
+
+def test_seasonal_naive_by_hand() -> None:
+    values = np.tile([1.0, 2.0, 4.0], 6)[:, None]
+    values[15] = 11
+    detector, _ = SeasonalNaiveDetector.fit(
+        [Series("a", times(12), values[:12], np.zeros(12, bool))], SPEC, {"period": 3, "past": 30}
+    )
+    scores = detector.score_series("a", times(18), values)  # type: ignore[attr-defined]
+    assert np.isnan(scores[8])  # two earlier values of this phase are too few for a median
+    assert scores[9] == 0
+    assert scores[15] == pytest.approx(10 / 3)  # from 1, in spreads of 3
+
+
+def test_left_discord_agrees_with_brute_force() -> None:
+    values = np.random.default_rng(4).normal(size=60)
+    detector, _ = LeftDiscordDetector.fit(
+        [Series("a", times(60), values[:, None], np.zeros(60, bool))], SPEC, {"period": 8, "past": 60}
+    )
+    scores = detector.score_series("a", times(60), values[:, None])  # type: ignore[attr-defined]
+    scaled = (values - np.median(values)) / (np.percentile(values, 95) - np.percentile(values, 5))
+    for t in (15, 30, 59):
+        last = scaled[t - 7 : t + 1]
+        stretches = [scaled[e - 7 : e + 1] for e in range(7, t - 7)]
+        nearest = min(np.std(last - one) for one in stretches)
+        assert scores[t] == pytest.approx(nearest)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from models import packed
+from models.past_calibration import BLOCK_MAXIMA, MOMENTS, add, add_to_block, deviate
+from models.past_deviation import PastDeviationThreshold, calibrated
+from models.peak_stage import WORDS, peak
+from models.threshold import threshold_from_params
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=50))
+def test_moments_are_those_of_numpy(scores: list[float]) -> None:
+    row = np.zeros(MOMENTS)
+    for s in scores:
+        add(row, 0, s)
+    assert row[1] == pytest.approx(np.mean(scores), rel=1e-9, abs=1e-6)
+    assert row[2] == pytest.approx(np.var(scores) * len(scores), rel=1e-6, abs=1e-3)
+
+
+@pytest.mark.parametrize("n", [5, 20, 1000])
+def test_deviate_has_the_tail_of_students_t(n: int) -> None:
+    rng = np.random.default_rng(0)
+    past = rng.normal(10, 2, n)
+    row = np.zeros(MOMENTS)
+    for s in past:
+        add(row, 0, s)
+    t = (16 - past.mean()) / (past.std(ddof=1) * np.sqrt(1 + 1 / n))
+    wanted = stats.norm.isf(stats.t.sf(t, n - 1))
+    assert deviate(row, 0, 16.0, 0.0) == pytest.approx(wanted, rel=0.02)
+
+
+def test_deviate_is_0_below_the_mean_and_with_too_little_past() -> None:
+    row = np.zeros(MOMENTS)
+    add(row, 0, 1.0)
+    add(row, 0, 2.0)
+    assert deviate(row, 0, 100.0, 0.1) == 0
+    add(row, 0, 3.0)
+    assert deviate(row, 0, 1.9, 0.1) == 0
+    assert deviate(row, 0, 100.0, 0.1) > 0
+
+
+def test_floor_stands_in_for_a_constant_past() -> None:
+    row = np.zeros(MOMENTS)
+    for _ in range(10_000):
+        add(row, 0, 0.0)
+    assert deviate(row, 0, 0.02, 0.01) == pytest.approx(2, rel=0.01)
+
+
+def test_block_maxima() -> None:
+    row = np.zeros(BLOCK_MAXIMA)
+    for s in [1, 5, 2, 0, 0, 3, 9]:
+        add_to_block(row, 0, float(s), 3)
+    assert (row[0], row[1]) == (2, 4)  # maxima 5 and 3; the 9 is in an unfinished block
+
+
+def test_peak_keeps_new_maxima_and_escalations() -> None:
+    row = np.zeros(WORDS)
+    scores = [1.0, 0.5, 1.5, 2.0, 3.0, 3.9, 4.1, 0.0]
+    assert [peak(row, 0, s, 2.0) for s in scores] == [1.0, 0, 1.5, 2.0, 0, 0, 4.1, 0]
+    quiet = [peak(row, 0, 0.0, 2.0) for _ in range(100)]
+    assert quiet == [0.0] * 100
+    assert peak(row, 0, 1.0, 2.0) == 1.0
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 12, 24]))
+def test_packed_cells_are_independent(seed: int, bits: int) -> None:
+    rng = np.random.default_rng(seed)
+    cells = 60
+    row = np.zeros(packed.words(cells, bits) + 2)
+    wanted = np.zeros(cells, np.int64)
+    for cell, value in zip(rng.integers(0, cells, 200), rng.integers(0, 2**bits, 200), strict=True):
+        packed.put(row, 1, int(cell), bits, int(value))
+        wanted[cell] = value
+    assert [packed.get(row, 1, c, bits) for c in range(cells)] == wanted.tolist()
+    assert row[0] == row[-1] == 0
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(0, 99)), st.integers(0, 99))
+def test_nearest_set(cells: set[int], cell: int) -> None:
+    row = np.zeros(packed.words(100, 1))
+    for c in cells:
+        packed.put(row, 0, c, 1, 1)
+    found = packed.nearest_set(row, 0, 100, cell)
+    if cells:
+        assert abs(found - cell) == min(abs(c - cell) for c in cells)
+    else:
+        assert found == -1
+
+
+def test_past_deviation_threshold_by_hand() -> None:
+    threshold = PastDeviationThreshold(k=2.0, least=3, floor=1e-9)
+    state, binding = threshold.initial_state(1), np.array([-1])
+    limits = [float(threshold.limits(np.array([s]), binding, state)[0]) for s in (1.0, np.nan, 3.0, 5.0, 9.0)]
+    assert limits[:4] == [np.inf] * 4
+    assert limits[4] == pytest.approx(3 + 2 * np.std([1, 3, 5]))
+    again = threshold_from_params(threshold.to_params())
+    assert again.to_params() == threshold.to_params()
+
+
+def test_calibrated_is_quiet_at_the_start_and_finds_the_outlier() -> None:
+    rng = np.random.default_rng(1)
+    raw = np.abs(rng.normal(0, 1, 2000))
+    raw[1500], raw[700] = 40, np.nan
+    z = calibrated(raw, 300, 2.0, 0.01)
+    assert not z[:300].any()
+    assert int(np.argmax(z)) == 1500
+    assert z[700] == 0
