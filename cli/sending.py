@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,19 +71,24 @@ def send_stream(
 
 def send(ctx: typer.Context, make: MakeSource, sending: Sending) -> None:
     """Send a source and report; exit code 1 if anything did not arrive."""
-    from rich.console import Console
-
-    from producers import sender
-    from producers.app_wait import wait_for_app
     from producers.pace import Pace
-    from producers.progress import shown_progress
 
     configuration = settings_of(ctx)
     settings = configuration.settings
     if sending.client not in (None, "kafka-python", "librdkafka"):
         raise DataError(f"--client {sending.client}: expected kafka-python or librdkafka")
     delay = settings.producer.delay_seconds if sending.delay is None else sending.delay
+    # Loaded after the options have been checked: the Kafka clients take a second.
     pace = Pace.parse(sending.speed, delay)
+    from rich.console import Console
+
+    from producers import sender
+    from producers.app_wait import wait_for_app
+    from producers.progress import shown_progress
+    from producers.transport import LOGGER
+
+    for client_name in ("kafka", LOGGER):  # their retries are not the user's; failures we report
+        logging.getLogger(client_name).addHandler(logging.NullHandler())
     # The setting is on by default for the job's own deployments; here only someone who asks for it waits.
     asked = "wait_for_app" in configuration.sources and settings.wait_for_app
     console = Console(stderr=True)

@@ -37,6 +37,9 @@ class CsvSource:
     def __init__(
         self, paths: Sequence[Path], layout: CsvLayout = DEFAULT, *, order: Order = "time", strict: bool = False
     ) -> None:
+        for path in paths:
+            if not path.is_file():  # known before a broker is asked
+                raise DataError(f"{path}: is not a file; name an existing CSV file")
         self.paths = tuple(paths)
         self.layout = layout
         self.order = order

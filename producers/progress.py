@@ -28,7 +28,8 @@ def shown_progress(console: Console, title: str, *, show: bool) -> Iterator[Call
 
         def update(tally: Tally) -> None:
             at = "" if tally.last_ts is None else datetime.fromtimestamp(tally.last_ts / 1000, UTC).strftime("%F %H:%M")
-            detail = f"{tally.events:,} events, {tally.rate():,.0f}/s, event time {at}"
+            waiting = ", waiting for Kafka" if tally.waiting else ""
+            detail = f"{tally.events:,} events, {tally.rate():,.0f}/s, event time {at}{waiting}"
             progress.update(task, completed=tally.events, total=tally.total, detail=detail)
 
         yield update

@@ -78,6 +78,7 @@ class Tally:
         self.first_ts: int | None = None
         self.last_ts: int | None = None
         self.behind = 0.0
+        self.waiting = False  # for Kafka, which is slow or away
         self.started = time.monotonic()
         self._series: set[str] = set()
 

@@ -66,17 +66,18 @@ def send(
             raise type(error)(f"{error}; {run.tally.events:,} events were sent before") from None
         if run.deliver(STOP_SECONDS if stop.is_set() else DELIVER_SECONDS) and isinstance(source, Resumable):
             source.confirm(run.since_sync)
+        # Before closing, which gives up what is still under way: that is counted as not confirmed.
+        return run.tally.report(
+            topic=topic,
+            client=transport.name,
+            skipped=source.skipped,
+            refused=transport.refused,
+            undelivered=transport.undelivered,
+            unconfirmed=run.unconfirmed,
+            stopped=stop.is_set(),
+        )
     finally:
         transport.close()
-    return run.tally.report(
-        topic=topic,
-        client=transport.name,
-        skipped=source.skipped,
-        refused=transport.refused,
-        undelivered=transport.undelivered,
-        unconfirmed=run.unconfirmed,
-        stopped=stop.is_set(),
-    )
 
 
 class _Run:
@@ -126,6 +127,10 @@ class _Run:
                 self.progress(now)
                 self.stop.wait(min(max(float(due[at]) - now, SHORTEST_WAIT), PROGRESS_EVERY))
                 continue
+            self.tally.waiting = not self.transport.wait_for_room(PROGRESS_EVERY)
+            if self.tally.waiting:
+                self.progress(time.monotonic())
+                continue
             part = block[at:until]
             keys, values = part.keys(), part.encode()
             self.transport.send(keys, values)
@@ -141,9 +146,11 @@ class _Run:
             self.unconfirmed = self.transport.flush(PROGRESS_EVERY)
             if not self.unconfirmed or self.transport.undelivered or time.monotonic() > deadline:
                 break
+            self.tally.waiting = True
             if self.stop.is_set():  # asked to stop while we wait
                 deadline = min(deadline, time.monotonic() + STOP_SECONDS)
             self.progress(time.monotonic())
+        self.tally.waiting = False
         return not self.unconfirmed and not self.transport.undelivered
 
     def progress(self, now: float) -> None:
