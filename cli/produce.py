@@ -18,26 +18,38 @@ if TYPE_CHECKING:
 
 SPEED = typer.Option(None, "--speed", help="'max', or seconds of event time per second (3600 = an hour each second)")
 DELAY = typer.Option(
-    None, "--delay", min=0, help="seconds after each message, without --speed [producer.delay_seconds]"
+    None, "--delay", min=0, help="seconds after each message, without --speed (default: producer.delay_seconds)"
 )
-OFFSET = typer.Option(None, "--start-offset", min=0, help="observations left out at the start [producer.start_offset]")
-LOOP = typer.Option(None, "--loop/--no-loop", help="start again at the end, event time moving on [producer.loop]")
+OFFSET = typer.Option(
+    None, "--start-offset", min=0, help="observations left out at the start (default: producer.start_offset)"
+)
+LOOP = typer.Option(
+    None, "--loop/--no-loop", help="start again at the end, event time moving on (default: producer.loop)"
+)
 STRICT = typer.Option(False, "--strict", help="fail at the first bad row instead of skipping it")
 AS_JSON = typer.Option(False, "--json", help="print the report as JSON")
-CLIENT = typer.Option(None, "--client", help="kafka-python or librdkafka [librdkafka flat out, else kafka-python]")
-WAIT = typer.Option(
-    None, "--wait-for-app/--no-wait-for-app", help="send only once the job runs [no, unless WAIT_FOR_APP is set]"
+CLIENT = typer.Option(
+    None, "--client", help="kafka-python or librdkafka (default: librdkafka flat out, else kafka-python)"
 )
-SERIES = typer.Option("", "--series", help="id of the series [the file's name]")
-TIME = typer.Option([], "--time", help="time column; twice for date and time apart [the first named like one]")
-SERIES_COLUMN = typer.Option("", "--series-column", help="column of the series id [a column 'series', else file name]")
-VALUE = typer.Option([], "--value", help="value column; repeatable [all others]")
+WAIT = typer.Option(
+    None,
+    "--wait-for-app/--no-wait-for-app",
+    help="send only once the job runs (default: no, unless WAIT_FOR_APP is set)",
+)
+SERIES = typer.Option("", "--series", help="id of the series (default: the file's name)")
+TIME = typer.Option([], "--time", help="time column; twice for date and time apart (default: the first named like one)")
+SERIES_COLUMN = typer.Option(
+    "", "--series-column", help="column of the series id (default: a column 'series', else file name)"
+)
+VALUE = typer.Option([], "--value", help="value column; repeatable (default: all others)")
 WIDE = typer.Option(False, "--wide", help="every value column is a series of its own, not a feature of one series")
 COLUMNS = typer.Option("", "--columns", help="names of all columns, comma separated, of files without a header line")
 TIME_FORMAT = typer.Option("auto", "--time-format", help="auto, iso, s, ms or a strptime pattern; naive times are UTC")
-DELIMITER = typer.Option("", "--delimiter", help="between cells [found from the first line]")
+DELIMITER = typer.Option("", "--delimiter", help="between cells (default: found from the first line)")
 SEED = typer.Option(7, "--seed", help="the same seed makes the same stream")
-LABELS = typer.Option(None, "--labels", help="file for the labels [labels/NAME-SEED.json under stack.data_dir]")
+LABELS = typer.Option(
+    None, "--labels", help="file for the labels (default: labels/NAME-SEED.json under stack.data_dir)"
+)
 LABELS_TOPIC = typer.Option(True, "--labels-topic/--no-labels-topic", help="also send the labels to their own topic")
 
 
@@ -137,7 +149,9 @@ def register(app: typer.Typer) -> None:
         ctx: typer.Context,
         path: Path = typer.Argument(..., help="the folder to watch"),
         pattern: str = typer.Option("*.csv", "--pattern", help="names of the files that count"),
-        state: Path | None = typer.Option(None, "--state", help="memory of what is done [.eddy-folder.json in it]"),
+        state: Path | None = typer.Option(
+            None, "--state", help="memory of what is done (default: .eddy-folder.json in it)"
+        ),
         poll: float = typer.Option(1.0, "--poll", min=0, help="seconds between looks; a file must rest that long"),
         once: bool = typer.Option(False, "--once", help="end when all that is there has been sent"),
         time: list[str] = TIME,
