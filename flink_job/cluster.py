@@ -137,7 +137,9 @@ class Cluster:
         body: dict[str, Any] = {"drain": drain}
         if folder:
             body["targetDirectory"] = folder
-        return self._triggered(job, "stop", body, seconds)
+        path = self._triggered(job, "stop", body, seconds)
+        self.wait(job, "FINISHED", seconds)
+        return path
 
     def cancel(self, job: str) -> None:
         """End a job without a savepoint."""

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from models.engine import Engine
+from models.event_time import Held
 from models.judge import Judge
 from models.state_layout import PAGE, pack, unpack
 
@@ -46,15 +47,9 @@ class EngineState:
             entries[f"clock/{page}"] = pack({name: array[part] for name, array in arrays.items()})
         engine.dirty[:] = False
         engine.dirty_names[:] = False
-        if len(clock.held_slots) or self._had_held:
-            self._had_held = bool(len(clock.held_slots))
-            held = {
-                "slots": clock.held_slots,
-                "ts": clock.held_ts,
-                "values": clock.held_values,
-                "since": clock.held_since,
-            }
-            entries["held"] = pack(held) if self._had_held else None
+        if clock.waiting or self._had_held:
+            self._had_held = bool(clock.waiting)
+            entries["held"] = pack(vars(clock.held())) if self._had_held else None
         for name in set(self._judges) - set(engine.judges):
             entries |= self._removed(name)
         for name, judge in engine.judges.items():
@@ -102,10 +97,7 @@ class EngineState:
                 clock.last[part], clock.newest[part] = arrays["last"], arrays["newest"]
                 clock.recent[part], engine.seen[part] = arrays["recent"], arrays["seen"]
             elif kind == "held":
-                held = unpack(blob)
-                clock.held_slots, clock.held_ts = held["slots"], held["ts"]
-                clock.held_values, clock.held_since = held["values"], held["since"]
-                np.add.at(clock.held, clock.held_slots, 1)
+                clock.restore(Held(**unpack(blob)))
                 self._had_held = True
             elif kind == "window":
                 engine.unclaimed.setdefault(rest[0], {})[int(rest[1])] = unpack(blob)

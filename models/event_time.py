@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from models.detector import Floats, Ints
 
 NEVER = np.iinfo(np.int64).min // 2  # event time before any event; halved so that differences cannot overflow
 RECENT = 8  # released times remembered per series, to tell an event that came twice from a late one
-RELEASED, HELD, LATE, DUPLICATE = 0, 1, 2, 3
+NONE = -1
 _FAR = np.uint32(2**32 - 1)  # saturated distance: longer ago than 49 days
+_RELEASED, _HELD, _LATE, _DUPLICATE = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,18 @@ class Admitted:
     duplicates: int
 
 
+@dataclass(frozen=True)
+class Held:
+    """Events that wait, in no particular order; ``since`` is the wall clock at which each came."""
+
+    slots: Ints
+    ts: Ints
+    values: Floats
+    since: Ints
+
+
 class EventClock:
-    """The event-time state of one shard's series, addressed by slot.
+    """The event-time state of one shard's series, addressed by slot. How events are cut into batches changes nothing.
 
     Args:
         out_of_orderness_ms: event time that a series waits for stragglers.
@@ -53,11 +63,15 @@ class EventClock:
         self.newest = np.zeros(0, np.int64)  # newest event time seen
         self.recent = np.zeros((0, RECENT), np.uint32)  # distances of the released times before `last`, ms
         self.interval = np.zeros(0, np.int64)  # sampling interval, 0 = unknown
-        self.held = np.zeros(0, np.int64)  # events held, per slot
-        self.held_slots = np.zeros(0, np.int64)
-        self.held_ts = np.zeros(0, np.int64)
-        self.held_values = np.zeros((0, 1))
-        self.held_since = np.zeros(0, np.int64)
+        self.waiting = 0  # events held
+        # Held events: a pool of places, and per slot a list through it in order of time. Free places form a list too.
+        self._head = np.zeros(0, np.int64)
+        self._next = np.zeros(0, np.int64)
+        self._slots = np.zeros(0, np.int64)
+        self._ts = np.zeros(0, np.int64)
+        self._since = np.zeros(0, np.int64)
+        self._values = np.zeros((0, 1))
+        self._free = NONE
 
     def grow(self, size: int) -> None:
         """Make room for slots below ``size``."""
@@ -69,14 +83,35 @@ class EventClock:
         self.newest = np.concatenate([self.newest, np.full(more, NEVER)])
         self.recent = np.concatenate([self.recent, np.full((more, RECENT), _FAR)])
         self.interval = np.concatenate([self.interval, np.zeros(more, np.int64)])
-        self.held = np.concatenate([self.held, np.zeros(more, np.int64)])
+        self._head = np.concatenate([self._head, np.full(more, NONE)])
 
     def forget(self, slot: int) -> None:
         """Reset a slot that is to be reused."""
+        held = self.held()
         self.last[slot] = self.newest[slot] = NEVER
         self.recent[slot] = _FAR
-        self.interval[slot] = self.held[slot] = 0
-        self._keep(self.held_slots != slot)
+        self.interval[slot] = 0
+        if (held.slots == slot).any():
+            keep = held.slots != slot
+            self.restore(Held(held.slots[keep], held.ts[keep], held.values[keep], held.since[keep]))
+
+    def held(self) -> Held:
+        """All events that wait."""
+        used = np.flatnonzero(self._slots != NONE)
+        return Held(self._slots[used], self._ts[used], self._values[used], self._since[used])
+
+    def restore(self, held: Held) -> None:
+        """Put :meth:`held` events back, in place of all that wait now."""
+        self._head[:] = NONE
+        self._next = np.zeros(0, np.int64)
+        self._slots, self._ts, self._since = (np.zeros(0, np.int64) for _ in range(3))
+        self._values, self._free, self.waiting = np.zeros((0, held.values.shape[1])), NONE, 0
+        self._reserve(len(held.slots), held.values.shape[1])
+        for i in range(len(held.slots)):
+            self._free = _insert(
+                held.slots[i], held.ts[i], held.since[i], held.values[i], self._head, self._pool(), self._free
+            )
+            self.waiting += 1
 
     def admit(self, slots: Ints, ts: Ints, values: Floats, now: int, final: bool = False) -> Admitted:
         """Take a batch in order of arrival.
@@ -88,52 +123,51 @@ class EventClock:
             now: wall clock, epoch ms; only compared with earlier ``now``.
             final: no more events will come: release everything.
         """
-        status = np.empty(len(slots), np.uint8)
-        _admit(slots, ts, self.bound, self.interval, self.last, self.newest, self.recent, self.held, status)
-        late = np.flatnonzero(status == LATE)
-        duplicates = int(np.count_nonzero(status == DUPLICATE))
-        at_once = status == RELEASED
-        if at_once.all():
-            released = (slots, ts, values)
-        else:
-            released = (slots[at_once], ts[at_once], values[at_once])
-            self._hold(slots, ts, values, status == HELD, now)
-        if len(self.held_slots):
-            *held, again = self._release(now, final)
-            released = tuple(np.concatenate([a, b]) for a, b in zip(released, held, strict=True))  # type: ignore[assignment]
-            duplicates += again
-        return Admitted(*released, late, duplicates)
-
-    def _hold(self, slots: Ints, ts: Ints, values: Floats, chosen: NDArray[np.bool_], now: int) -> None:
-        width = max(values.shape[1], self.held_values.shape[1])
-        self.held_slots = np.concatenate([self.held_slots, slots[chosen]])
-        self.held_ts = np.concatenate([self.held_ts, ts[chosen]])
-        self.held_values = np.concatenate([_widen(self.held_values, width), _widen(values[chosen], width)])
-        self.held_since = np.concatenate([self.held_since, np.full(int(chosen.sum()), now)])
-
-    def _release(self, now: int, final: bool) -> tuple[Ints, Ints, Floats, int]:
-        order = np.lexsort((self.held_ts, self.held_slots))
-        force = np.full(len(order), final)
-        if self.timeout:
-            force |= now - self.held_since >= self.timeout
-        verdict = np.empty(len(order), np.uint8)
-        slots, ts = self.held_slots[order], self.held_ts[order]
-        _release(
-            slots, ts, force[order], self.bound, self.interval, self.last, self.newest, self.recent, self.held, verdict
+        n = len(slots)
+        if self.bound or self.waiting:
+            self._reserve(n, values.shape[1])
+            values = _widen(values, self._values.shape[1])
+        size = n + self.waiting
+        out = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty((size, values.shape[1])))
+        status = np.empty(n, np.uint8)
+        clock = (self.last, self.newest, self.recent, self.interval)
+        released, self._free = _admit(
+            (slots, ts, values), self.bound, now, clock, self._head, self._pool(), self._free, out, status
         )
-        chosen = order[verdict == RELEASED]
-        result = self.held_slots[chosen], self.held_ts[chosen], self.held_values[chosen]
-        self._keep(np.isin(np.arange(len(order)), order[verdict == HELD]))
-        return *result, int(np.count_nonzero(verdict == DUPLICATE))
+        duplicates = int(np.count_nonzero(status == _DUPLICATE))
+        self.waiting += n - duplicates - int(np.count_nonzero(status == _LATE)) - released
+        if self.waiting and (final or self.timeout):
+            before = np.iinfo(np.int64).max if final else now - self.timeout
+            more, self._free = _expire(before, clock, self._head, self._pool(), self._free, out, released)
+            self.waiting -= more - released
+            released = more
+        late = np.flatnonzero(status == _LATE)
+        return Admitted(out[0][:released], out[1][:released], out[2][:released], late, duplicates)
 
-    def _keep(self, mask: NDArray[np.bool_]) -> None:
-        self.held_slots, self.held_ts = self.held_slots[mask], self.held_ts[mask]
-        self.held_values, self.held_since = self.held_values[mask], self.held_since[mask]
+    def _pool(self) -> tuple[Ints, Ints, Ints, Ints, Floats]:
+        return self._next, self._slots, self._ts, self._since, self._values
+
+    def _reserve(self, places: int, width: int) -> None:
+        """Have at least so many free places, and columns for the widest values."""
+        self._values = _widen(self._values, width)
+        size = len(self._next)
+        more = self.waiting + places - size
+        if more <= 0:
+            return
+        more = max(more, size, 64)
+        chain = np.arange(size + 1, size + more + 1)
+        chain[-1] = self._free
+        self._free = size
+        self._next = np.concatenate([self._next, chain])
+        self._slots = np.concatenate([self._slots, np.full(more, NONE)])
+        self._ts = np.concatenate([self._ts, np.zeros(more, np.int64)])
+        self._since = np.concatenate([self._since, np.zeros(more, np.int64)])
+        self._values = np.concatenate([self._values, np.zeros((more, self._values.shape[1]))])
 
 
 def _widen(values: Floats, width: int) -> Floats:
     missing = width - values.shape[1]
-    return np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan) if missing else values
+    return np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan) if missing > 0 else values
 
 
 @njit(cache=True)
@@ -147,39 +181,85 @@ def _pass(slot, t, last, recent):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _admit(slots, ts, bound, interval, last, newest, recent, held, status):  # type: ignore[no-untyped-def]
+def _insert(slot, t, since, value, head, pool, free):  # type: ignore[no-untyped-def]
+    """Put an event into its series' list; the new first free place, or the same one if the time is there already."""
+    following, slots, ts, arrived, values = pool
+    before, at = NONE, head[slot]
+    while at != NONE and ts[at] < t:
+        before, at = at, following[at]
+    if at != NONE and ts[at] == t:
+        return free
+    place = free
+    free = following[place]
+    slots[place], ts[place], arrived[place] = slot, t, since
+    for c in range(values.shape[1]):
+        values[place, c] = value[c]
+    following[place] = at
+    if before == NONE:
+        head[slot] = place
+    else:
+        following[before] = place
+    return free
+
+
+@njit(cache=True)
+def _pop(slot, clock, head, pool, free, out, released):  # type: ignore[no-untyped-def]
+    """Release the first of a series' list; the new first free place."""
+    following, slots, ts, _, values = pool
+    place = head[slot]
+    out[0][released], out[1][released] = slot, ts[place]
+    for c in range(values.shape[1]):
+        out[2][released, c] = values[place, c]
+    _pass(slot, ts[place], clock[0], clock[2])
+    head[slot] = following[place]
+    slots[place] = NONE
+    following[place] = free
+    return place
+
+
+@njit(cache=True)
+def _admit(events, bound, now, clock, head, pool, free, out, status):  # type: ignore[no-untyped-def]
+    slots, times, values = events
+    last, newest, recent, interval = clock
+    released = 0
     for i in range(len(slots)):
-        slot, t = slots[i], ts[i]
+        slot, t = slots[i], times[i]
         newest[slot] = max(newest[slot], t)
         ago = last[slot] - t
         if ago >= 0:
             seen = ago == 0
             for k in range(RECENT):
                 seen |= ago == recent[slot, k]
-            status[i] = DUPLICATE if seen else LATE
-        elif held[slot] == 0 and (bound == 0 or (last[slot] != NEVER and -ago <= interval[slot])):
+            status[i] = _DUPLICATE if seen else _LATE
+            continue
+        if head[slot] == NONE and (bound == 0 or (last[slot] != NEVER and -ago <= interval[slot])):
+            out[0][released], out[1][released] = slot, t
+            for c in range(values.shape[1]):
+                out[2][released, c] = values[i, c]
             _pass(slot, t, last, recent)
-            status[i] = RELEASED
-        else:
-            held[slot] += 1
-            status[i] = HELD
+            released += 1
+            status[i] = _RELEASED
+            continue
+        place = _insert(slot, t, now, values[i], head, pool, free)
+        if place == free:
+            status[i] = _DUPLICATE
+            continue
+        free = place
+        status[i] = _HELD
+        while head[slot] != NONE:
+            first = pool[2][head[slot]]
+            if first > newest[slot] - bound and (last[slot] == NEVER or first - last[slot] > interval[slot]):
+                break
+            free = _pop(slot, clock, head, pool, free, out, released)
+            released += 1
+    return released, free
 
 
 @njit(cache=True)
-def _release(slots, ts, force, bound, interval, last, newest, recent, held, verdict):  # type: ignore[no-untyped-def]
-    """Over held events sorted by (slot, time): release from the oldest on, up to the first that must wait."""
-    waiting = np.int64(-1)
-    for i in range(len(slots)):
-        slot, t = slots[i], ts[i]
-        if t == last[slot] or (i > 0 and slot == slots[i - 1] and t == ts[i - 1]):
-            verdict[i] = DUPLICATE
-            held[slot] -= 1
-        elif slot != waiting and (
-            force[i] or t <= newest[slot] - bound or (last[slot] != NEVER and t - last[slot] <= interval[slot])
-        ):
-            _pass(slot, t, last, recent)
-            verdict[i] = RELEASED
-            held[slot] -= 1
-        else:
-            waiting = slot
-            verdict[i] = HELD
+def _expire(before, clock, head, pool, free, out, released):  # type: ignore[no-untyped-def]
+    """Release, series by series, what came at ``before`` or earlier, up to the first in time that came later."""
+    for slot in range(len(head)):
+        while head[slot] != NONE and pool[3][head[slot]] <= before:
+            free = _pop(slot, clock, head, pool, free, out, released)
+            released += 1
+    return released, free

@@ -37,6 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     ).settings
     with Stack(settings, owned=True) as running:
         os.environ.update(running.client_environment())  # for the JVM that submits jobs from this process
+        os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112  PyFlink's name. Real workers, not threads of the tests' own process
         yield running
 
 

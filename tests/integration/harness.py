@@ -40,7 +40,12 @@ def changed(settings: Settings, **job_settings: Any) -> Settings:
 
 
 def model(
-    name: str = "z", version: int = 1, limit: float = 3.0, window: int = 10, detector: Detector | None = None, **fields: Any
+    name: str = "z",
+    version: int = 1,
+    limit: float = 3.0,
+    window: int = 10,
+    detector: Detector | None = None,
+    **fields: Any,
 ) -> Manifest:
     """A small model, inline: a rolling z-score unless a detector is given."""
     detector = detector or RollingZScore(WindowSpec(window))
@@ -94,7 +99,9 @@ def event(series: str, ts: int, value: float | None) -> tuple[str, bytes]:
     return series, json.dumps({"series": series, "ts": ts, "value": value}).encode()
 
 
-def noise(series: Sequence[str], points: int, spikes: dict[tuple[str, int], float], seed: int = 1, start: int = 0) -> list[tuple[str, int, float]]:
+def noise(
+    series: Sequence[str], points: int, spikes: dict[tuple[str, int], float], seed: int = 1, start: int = 0
+) -> list[tuple[str, int, float]]:
     """(series, ts, value) of small noise with spikes at (series, index), in order of time."""
     rng = np.random.default_rng(seed)
     values = rng.uniform(-1, 1, (points, len(series)))
@@ -194,7 +201,9 @@ def handled(cluster: Cluster, number: str, events: int) -> None:
     until(lambda: cluster.metrics(number).get("events", 0) >= events, f"{events} events read")
 
 
-def offline(manifests: Sequence[Manifest], observations: Sequence[tuple[str, int, float]], bound: int = 0) -> list[Alert]:
+def offline(
+    manifests: Sequence[Manifest], observations: Sequence[tuple[str, int, float]], bound: int = 0
+) -> list[Alert]:
     """What the engine alerts on the same observations without Flink."""
     models = ModelSet()
     for manifest in manifests:

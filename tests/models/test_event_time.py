@@ -1,0 +1,103 @@
+"""Event time: every order of arrival within the bound gives the same order; nothing is lost unsaid."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.event_time import EventClock
+
+EVENTS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60)), min_size=1, max_size=60)
+
+
+def run(events, bound, batch, interval=0, final=True):
+    """Feed events (slot, ts) in batches; returns (released, late, duplicates)."""
+    clock = EventClock(bound)
+    clock.grow(3)
+    clock.interval[:] = interval
+    released, late, duplicates = [], [], 0
+    for start in range(0, len(events), batch):
+        part = events[start : start + batch]
+        slots = np.array([slot for slot, _ in part], np.int64)
+        ts = np.array([t for _, t in part], np.int64)
+        got = clock.admit(slots, ts, ts[:, None].astype(float), 0, final and start + batch >= len(events))
+        assert (got.values[:, 0] == got.ts).all(), "values stay with their events"
+        released += list(zip(got.slots.tolist(), got.ts.tolist(), strict=True))
+        late += [part[i] for i in got.late]
+        duplicates += got.duplicates
+    assert clock.waiting == (0 if final else len(clock.held().ts))
+    return released, late, duplicates
+
+
+@given(EVENTS, st.integers(0, 20), st.sampled_from([0, 1, 5]))
+@settings(max_examples=200, deadline=None)
+def test_batches_change_nothing(events, bound, interval):
+    whole = run(events, bound, len(events), interval)
+    for batch in (1, 2, 7):
+        found = run(events, bound, batch, interval)
+        assert sorted(found[0]) == sorted(whole[0])
+        assert found[1:] == whole[1:]
+
+
+@given(EVENTS, st.integers(0, 20))
+@settings(max_examples=200, deadline=None)
+def test_each_series_comes_out_in_order_and_every_event_is_accounted_for(events, bound):
+    released, late, duplicates = run(events, bound, 4)
+    for slot in range(3):
+        times = [t for s, t in released if s == slot]
+        assert times == sorted(set(times))
+    assert len(released) + len(late) + duplicates == len(events)
+
+
+@given(st.sets(st.integers(0, 200), min_size=1, max_size=50), st.integers(1, 30), st.randoms(use_true_random=False))
+@settings(max_examples=200, deadline=None)
+def test_disorder_within_the_bound_is_repaired(times, bound, random):
+    ordered = [(0, t) for t in sorted(times)]
+    shuffled = sorted(ordered, key=lambda event: event[1] + random.uniform(0, bound))
+    released, late, duplicates = run(shuffled, bound, 5)
+    assert released == ordered
+    assert not late
+    assert not duplicates
+
+
+def test_the_next_point_on_the_grid_does_not_wait():
+    clock = EventClock(out_of_orderness_ms=1000)
+    clock.grow(1)
+    clock.interval[0] = 10
+    slots = np.zeros(1, np.int64)
+
+    def admit(t):
+        return clock.admit(slots, np.array([t]), np.zeros((1, 1)), 0).ts.tolist()
+
+    assert admit(0) == [], "nothing says that it is the first"
+    assert admit(1000) == [0], "the watermark passes 0; 1000 is far from it and waits"
+    for t in range(10, 990, 10):
+        assert admit(t) == [t], "follows the last one within the interval"
+    assert admit(990) == [990, 1000]
+
+
+def test_a_late_event_and_one_that_came_twice_are_told_apart():
+    clock = EventClock()
+    clock.grow(1)
+    ts = np.array([10, 20, 30, 20, 15, 30])
+    got = clock.admit(np.zeros(6, np.int64), ts, np.zeros((6, 1)), 0)
+    assert got.ts.tolist() == [10, 20, 30]
+    assert got.duplicates == 2
+    assert got.late.tolist() == [4]
+
+
+def test_held_events_leave_after_the_timeout_and_survive_a_restore():
+    clock = EventClock(out_of_orderness_ms=100, hold_timeout_ms=50)
+    clock.grow(2)
+    slots, ts = np.array([0, 1, 0]), np.array([5, 7, 3])
+    assert not len(clock.admit(slots, ts, ts[:, None].astype(float), 1000).ts)
+    other = EventClock(out_of_orderness_ms=100, hold_timeout_ms=50)
+    other.grow(2)
+    other.last[:2], other.newest[:2] = clock.last[:2], clock.newest[:2]
+    other.restore(clock.held())
+    nothing = np.zeros(0, np.int64)
+    assert not len(other.admit(nothing, nothing, np.zeros((0, 1)), 1049).ts)
+    got = other.admit(nothing, nothing, np.zeros((0, 1)), 1050)
+    assert list(zip(got.slots.tolist(), got.ts.tolist(), strict=True)) == [(0, 3), (0, 5), (1, 7)]
+    assert other.waiting == 0
