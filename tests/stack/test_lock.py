@@ -1,0 +1,27 @@
+"""The lock file and the declared dependencies belong together."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from packaging.requirements import Requirement
+
+from stack.paths import ROOT
+
+
+def test_every_declared_dependency_is_locked_in_a_version_that_fits() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = [Requirement(text) for text in [*project["dependencies"], *extras["dev"], *extras["dashboard"]]]
+    lines = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
+    locked = {name.lower().replace("_", "-"): version for name, version in lines}
+    unfit = [str(wanted) for wanted in declared if not wanted.specifier.contains(locked.get(wanted.name.lower(), "0"))]
+    how = "uv pip compile --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11"
+    assert unfit == [], f"run: {how} pyproject.toml --extra dev --extra dashboard -o requirements.txt"
+
+
+def test_every_locked_package_has_hashes() -> None:
+    for name in ("requirements.txt", "requirements-uv.txt"):
+        entries = re.split(r"^(?=[A-Za-z0-9])", (ROOT / name).read_text(), flags=re.MULTILINE)
+        assert [entry for entry in entries if entry.strip() and "--hash=sha256:" not in entry] == [], name
