@@ -58,6 +58,32 @@ def nab(
     Console().print(f"result files: {out}", soft_wrap=True)
 
 
+@evaluate.command()
+def ucr(
+    data: Path = typer.Option(..., help="folder of the archive's .txt files"),
+    detector: list[str] = typer.Option([], "--detector", help="repeatable"),
+    as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
+) -> None:
+    """Locate the one anomaly of each UCR series; right within 100 points of its span."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from eddy.errors import SettingsError
+    from training.evaluation.ucr_run import DEFAULTS, locate_all
+
+    unknown = sorted({*detector} - {*DEFAULTS})
+    if unknown:
+        raise SettingsError(f"detector {unknown[0]!r} is not set up for UCR; known: {', '.join(sorted(DEFAULTS))}")
+    results = locate_all(data, detector)
+    if as_json:
+        print(json.dumps([asdict(r) for r in results], indent=2))
+        return
+    table = Table("series", "detector", "found at", "labelled", "right")
+    for r in results:
+        table.add_row(r.series, r.detector, str(r.found), f"{r.first}-{r.last}", "yes" if r.right else "no")
+    Console().print(table)
+
+
 def _print_ranking(results: list[NabResult]) -> None:
     from rich.console import Console
     from rich.table import Table
