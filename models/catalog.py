@@ -1,7 +1,31 @@
-"""Imports every detector, so that :attr:`models.detector.Detector.kinds` knows them all."""
+"""Imports every detector and threshold policy, so that their registries know them all."""
 
 from __future__ import annotations
 
-from models import isolation_forest, lstm_autoencoder, rolling_zscore
+from models import (
+    isolation_forest,
+    left_discord,
+    lstm_autoencoder,
+    novelty,
+    past_deviation,
+    rarity_detector,
+    rolling_zscore,
+    same_phase,
+    same_phase_neighbours,
+    seasonal_naive,
+    value_novelty_detector,
+)
 
-__all__ = ["isolation_forest", "lstm_autoencoder", "rolling_zscore"]
+__all__ = [
+    "isolation_forest",
+    "left_discord",
+    "lstm_autoencoder",
+    "novelty",
+    "past_deviation",
+    "rarity_detector",
+    "rolling_zscore",
+    "same_phase",
+    "same_phase_neighbours",
+    "seasonal_naive",
+    "value_novelty_detector",
+]
