@@ -77,8 +77,8 @@ class FileScenario:
 
         self.name = self.path.stem
         blocks = [block for block in taxi_source(self.path).blocks() if not hasattr(block, "name")]
-        self._ts = np.concatenate([np.asarray(block.ts) for block in blocks])  # type: ignore[union-attr]
-        self._values = np.concatenate([np.asarray(block.values)[:, 0] for block in blocks])  # type: ignore[union-attr]
+        self._ts = np.concatenate([np.asarray(block.ts) for block in blocks])
+        self._values = np.concatenate([np.asarray(block.values)[:, 0] for block in blocks])
         self.intervals: Mapping[str, int] = {self.name: int(np.median(np.diff(self._ts)))}
         labels = _labels(self.labels_file, self.path, self.name) if self.labels_file else []
         trained_until = int(self._ts[int(self.share * len(self._ts))])

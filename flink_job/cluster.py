@@ -119,7 +119,9 @@ class Cluster:
             if state in _ENDED and state != wanted:
                 raise StackError(f"job {job} is {state}: {self.failure(job)}")
             if time.monotonic() > deadline:
-                raise StackError(f"job {job} is {state} (tasks {sorted(tasks)}) after {seconds:.0f} s: {self.failure(job)}")
+                raise StackError(
+                    f"job {job} is {state} (tasks {sorted(tasks)}) after {seconds:.0f} s: {self.failure(job)}"
+                )
             time.sleep(_POLL_SECONDS)
 
     def failure(self, job: str) -> str:
@@ -158,7 +160,8 @@ class Cluster:
 
     def checkpoints(self, job: str) -> dict[str, Any]:
         """Checkpoint statistics as the REST API gives them."""
-        return self._get(f"/jobs/{job}/checkpoints")
+        found: dict[str, Any] = self._get(f"/jobs/{job}/checkpoints")
+        return found
 
     def _triggered(self, job: str, action: str, body: Mapping[str, Any], seconds: float) -> str:
         url = f"http://{self.address}/jobs/{job}/{action}"

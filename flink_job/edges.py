@@ -6,6 +6,7 @@ This is the only module that reaches below PyFlink's public API.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pyflink.common import Types
 from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
@@ -50,7 +51,7 @@ def publish(records: DataStream, settings: Settings) -> None:
     _pipeline().publish(records._j_data_stream, *_options(settings, producer(settings)))
 
 
-def _pipeline() -> object:
+def _pipeline() -> Any:
     return get_gateway().jvm.eddy.flink.Pipeline
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eddy.alert import Alert
 from models.detector import Bools, Floats, Ints
@@ -75,7 +76,7 @@ class Engine:
         self.judged = np.zeros(0, np.bool_)  # by slot: whether any model applies
         self.dirty = np.zeros(0, np.bool_)  # pages of slots changed since the last checkpoint
         self.dirty_names = np.zeros(0, np.bool_)
-        self.unclaimed: dict[str, dict[int, dict[str, np.ndarray]]] = {}  # restored windows of models not loaded yet
+        self.unclaimed: dict[str, dict[int, dict[str, NDArray[Any]]]] = {}  # restored windows of models not loaded yet
         self.unclaimed_incidents: dict[str, dict[str, Any]] = {}
         self._free: list[int] = []
         self._generation = -1
@@ -194,11 +195,10 @@ class Engine:
 
     def _run(self, judge: Judge, slots: Ints, ts: Ints, values: Floats, outcome: Outcome) -> None:
         rows = judge.rows(slots)
-        mine: Bools | slice = rows != NO_ROW
-        if not np.any(mine):
+        members = rows != NO_ROW
+        if not members.any():
             return
-        if np.all(mine):
-            mine = slice(None)
+        mine: Bools | slice = slice(None) if members.all() else members
         features = [self.models.columns[name] for name in judge.model.detector.spec.features]
         width = max(features) + 1
         if values.shape[1] < width:  # no observation of this batch has the later features
@@ -238,7 +238,7 @@ class Engine:
         points: list[Point] = []
         for judge in self.judges.values():
             rows = judge.take_stale(most)
-            names = [str(self.names[judge.slot_of[row]]) for row in rows.tolist()]  # type: ignore[index]
+            names = [str(self.names[judge.slot_of[row]]) for row in rows.tolist()]
             points += points_of(judge, rows, judge.newest(rows), judge.score[rows], judge.limit[rows], names)
         return points
 

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.engine import Engine
 from models.event_time import Held
@@ -43,7 +45,12 @@ class EngineState:
             entries[f"names/{page}"] = json.dumps(names, ensure_ascii=False).encode()
         for page in np.flatnonzero(engine.dirty).tolist():
             part = slice(page * PAGE, min((page + 1) * PAGE, len(engine.names)))
-            arrays = {"last": clock.last, "newest": clock.newest, "recent": clock.recent, "seen": engine.seen}
+            arrays: dict[str, NDArray[Any]] = {
+                "last": clock.last,
+                "newest": clock.newest,
+                "recent": clock.recent,
+                "seen": engine.seen,
+            }
             entries[f"clock/{page}"] = pack({name: array[part] for name, array in arrays.items()})
         engine.dirty[:] = False
         engine.dirty_names[:] = False

@@ -58,7 +58,8 @@ class RollingZScore(Detector):
         return detector, FitReport(scores)
 
     def _score(self, batch: WindowBatch) -> Floats:
-        return _scores(batch.values)[0]
+        scores: Floats = _scores(batch.values)[0]
+        return scores
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         _, each, mean, std = _scores(batch.values)
