@@ -9,16 +9,7 @@ from typing import Any
 import numpy as np
 
 from eddy.errors import SettingsError
-from models import (
-    left_discord,
-    novelty,
-    rarity_detector,
-    rolling_zscore,
-    same_phase,
-    same_phase_neighbours,
-    seasonal_naive,
-    value_novelty_detector,
-)
+from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from models.detector import Detector, Floats, WindowSpec
 from training.evaluation.causal_run import causal_deviates
 from training.nab import LabelledSeries
@@ -26,16 +17,6 @@ from training.nab import LabelledSeries
 _POINTS_PER_DAY_LIMIT = 96  # a discord's stretch and past: longer ones cost more than they tell
 _MS_PER_DAY = 86_400_000
 _EVERY = 300  # rows between the alerts of the floor that looks at nothing
-_REGISTERED = (
-    left_discord,
-    novelty,
-    rarity_detector,
-    rolling_zscore,
-    same_phase,
-    same_phase_neighbours,
-    seasonal_naive,
-    value_novelty_detector,
-)  # importing a detector's module registers it
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,135 @@
+"""The evaluation from the command line, on small series made here and, where present, on the shared ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eddy.errors import DataError, SettingsError
+from models.detector import WindowSpec
+from models.novelty import DEFAULT_LIMIT
+from training.evaluation.causal_run import causal_deviates
+from training.evaluation.lineup import LINEUP, entrants
+from training.evaluation.nab_run import leave_one_group_out, run_entrant, to_unit
+from training.evaluation.ucr_run import load_ucr, locate
+from training.nab import Corpus, LabelledSeries, load_folder, probation_rows
+
+SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
+NAB, UCR = SHARED / "nab", SHARED / "ucr"
+needs_nab = pytest.mark.skipif(not NAB.exists(), reason="shared NAB series are not on this machine")
+needs_ucr = pytest.mark.skipif(not UCR.exists(), reason="shared UCR series are not on this machine")
+
+
+def labelled(name: str, seed: int, at: int) -> LabelledSeries:
+    n = 1200
+    rng = np.random.default_rng(seed)
+    values = np.sin(np.arange(n) * 2 * np.pi / 24) + rng.normal(0, 0.1, n)
+    values[at] = 6
+    ts = np.arange(n, dtype=np.int64) * 3_600_000
+    stamps = tuple(str(np.datetime64(int(t), "ms")).replace("T", " ")[:19] for t in ts)
+    return LabelledSeries(name, stamps, ts, values, ((at - 20, at + 20),))
+
+
+def write(folder: Path, series: LabelledSeries) -> None:
+    path = folder / series.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = "\n".join(f"{t},{v}" for t, v in zip(series.timestamps, series.values, strict=True))
+    path.write_text(f"timestamp,value\n{rows}\n")
+
+
+def test_command_writes_results_and_ranks(tmp_path: Path) -> None:
+    made = [labelled("one/a.csv", 0, 800), labelled("two/b.csv", 1, 900)]
+    for s in made:
+        write(tmp_path / "data", s)
+    labels = {s.name: [[s.timestamps[left], s.timestamps[right]] for left, right in s.windows] for s in made}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    command = [sys.executable, "-c", "from cli.main import main; main()", "evaluate", "nab", "--json"]
+    for option, value in (("data", "data"), ("labels", "labels.json"), ("out", "out")):
+        command += [f"--{option}", str(tmp_path / value)]
+    done = subprocess.run(
+        [*command, "--detector", "novelty", "--detector", "zscore"], capture_output=True, text=True, check=True
+    )
+    results = {r["detector"]: r for r in json.loads(done.stdout)}
+    assert results["novelty"]["found"] == 2
+    assert results["novelty"]["shipped"]["standard"] > 80
+    written = np.genfromtxt(tmp_path / "out" / "novelty" / "two" / "novelty_b.csv", delimiter=",", skip_header=1)
+    assert written.shape == (1200, 4)
+    assert written[:, 2].min() >= 0
+    assert written[:, 2].max() <= 1
+    assert int(np.argmax(written[:, 2])) == 900
+    failed = subprocess.run([*command, "--detector", "nowelty"], capture_output=True, text=True, check=False)
+    assert failed.returncode == 2
+    assert "nowelty" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("entrant", LINEUP, ids=lambda e: e.name)
+def test_every_entrant_is_causal(entrant) -> None:  # type: ignore[no-untyped-def]
+    series = labelled("one/a.csv", 0, 800)
+    if not entrant.kind:
+        pytest.skip("looks at nothing")
+    cut = 1000  # what comes later must not change what was said before; probation stays that of the whole series
+    changed = series.values.copy()
+    changed[cut:] = 100
+    other = LabelledSeries(series.name, series.timestamps, series.ts, changed, series.windows)
+    np.testing.assert_array_equal(entrant.deviates(series)[:cut], entrant.deviates(other)[:cut])
+    assert not entrant.deviates(series)[: probation_rows(1200)].any()
+
+
+def test_unit_scale_puts_the_limit_at_one_half() -> None:
+    unit = to_unit(np.array([0.0, DEFAULT_LIMIT, 1e9, np.nan, np.inf]))
+    assert unit[1] == pytest.approx(0.5)
+    assert ((unit >= 0) & (unit <= 1)).all()
+
+
+def test_leave_one_group_out_uses_the_other_groups() -> None:
+    made = [labelled("one/a.csv", 0, 800), labelled("two/b.csv", 1, 900)]
+    scores = [np.zeros(1200), np.zeros(1200)]
+    scores[0][780], scores[1][880] = 5.0, 3.0  # the first group's best threshold, 5, misses the second group
+    assert leave_one_group_out(Corpus(made), scores) == pytest.approx(50)
+
+
+def test_unknown_names_and_short_series_are_errors() -> None:
+    with pytest.raises(SettingsError, match="unknown"):
+        entrants(["nope"])
+    with pytest.raises(DataError):
+        causal_deviates("novelty", np.arange(30), np.zeros((30, 1)), 4, {}, WindowSpec(1))
+
+
+@needs_nab
+def test_the_default_holds_its_bar_on_the_shared_series() -> None:
+    corpus = Corpus(load_folder(NAB / "data", NAB / "labels" / "combined_windows.json"))
+    result = run_entrant(entrants(["novelty"])[0], corpus)
+    assert result.tuned["standard"][1] > 82
+    assert result.tuned["reward_low_FP_rate"][1] > 75
+    assert result.tuned["reward_low_FN_rate"][1] > 85
+    assert result.shipped["standard"] > 74
+    assert result.held_out > 80
+    assert result.per_series["realKnownCause/nyc_taxi.csv"] > 90
+
+
+@needs_nab
+def test_taxi_five_of_five_and_one_false_row() -> None:
+    series = [s for s in load_folder(NAB / "data", NAB / "labels" / "combined_windows.json") if "taxi" in s.name]
+    result = run_entrant(entrants(["novelty"])[0], Corpus(series))
+    assert (result.found, result.windows) == (5, 5)
+    assert result.false_rows <= 1
+    assert result.shipped["standard"] > 90
+
+
+@needs_ucr
+def test_ucr_anomalies_are_located() -> None:
+    paths = sorted(UCR.glob("*.txt"))
+    assert len(paths) == 2
+    assert all(locate(load_ucr(path), "left-discord").right for path in paths)
+
+
+def test_ucr_names_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1 2 3")
+    with pytest.raises(DataError, match="name"):
+        load_ucr(tmp_path / "a.txt")
