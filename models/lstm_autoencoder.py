@@ -32,7 +32,8 @@ from models.season_phase import SeasonPhase
 
 _WEIGHTS = ("encoder.input", "encoder.recurrent", "encoder.bias", "decoder.input", "decoder.recurrent",
             "decoder.bias", "dense.weight", "dense.bias", "embedding")  # fmt: skip
-_TABLES = ("scaler.centre", "scaler.spread", "spread.position", "spread.series")
+_TABLES = ("scaler.centre", "scaler.spread", "spread.position", "spread.series", "spread.week")
+_PATTERN_WINDOWS = 40_000  # training windows, at most, from which the errors' pattern over the week is taken
 _LEAST_OBSERVED = 0.5  # share of a window's encoder input that must be there for a verdict
 
 
@@ -136,7 +137,7 @@ class LstmAutoencoder(Detector):
         blank = ErrorSpread.blank(size.judged, len(spec.features), len(windows.names))
         detector = cls(spec, arrays, scaler, phase, blank, chosen.hidden_points, chosen.clip)
         held_out = np.flatnonzero(windows.validation)
-        detector.spread = _fit_spread(detector, windows, held_out)
+        detector.spread = _fit_spread(detector, windows)
         scores = np.concatenate(
             [detector.score(batch) for _, batch in windows.batches(held_out, np.arange(len(windows.names)))]
         )
@@ -259,17 +260,25 @@ def _training_set(windows: FitWindows, scaler: SeriesScaler, phase: SeasonPhase)
     )
 
 
-def _fit_spread(detector: LstmAutoencoder, windows: FitWindows, rows: Ints) -> ErrorSpread:
-    binding = np.arange(len(windows.names))
-    judged = [detector._judge(batch) for _, batch in windows.batches(rows, binding)]
+def _fit_spread(detector: LstmAutoencoder, windows: FitWindows) -> ErrorSpread:
+    fitted = np.flatnonzero(~windows.validation)
+    fitted = fitted[:: -(-len(fitted) // _PATTERN_WINDOWS)]
+    rows = np.sort(np.concatenate([fitted, np.flatnonzero(windows.validation)]))
+    judged = [detector._judge(batch) for _, batch in windows.batches(rows, np.arange(len(windows.names)))]
+    phase = detector.phase
     return ErrorSpread.fit(
-        np.concatenate([j.errors for j in judged]), np.concatenate([j.valid for j in judged]),
-        windows.series[rows], windows.ts[windows.newest[rows]], len(windows.names), detector.phase.day,
+        np.concatenate([j.errors for j in judged]), np.concatenate([j.valid for j in judged]), windows.series[rows],
+        windows.ts[windows.newest[rows]], windows.validation[rows], len(windows.names), phase.day,
+        phase.day and phase.week,
     )  # fmt: skip
 
 
 def _check_shapes(
-    arrays: Mapping[str, Floats32], spec: WindowSpec, phase: SeasonPhase, scaler: SeriesScaler, spread: ErrorSpread
+    arrays: Mapping[str, Floats32],
+    spec: WindowSpec,
+    phase: SeasonPhase,
+    scaler: SeriesScaler,
+    spread: ErrorSpread,
 ) -> None:
     """Raise a ModelError that names the first array which does not fit the others."""
     hidden, features, names = arrays["encoder.recurrent"].shape[-1], len(spec.features), len(scaler.names)
@@ -290,6 +299,7 @@ def _check_shapes(
         wanted[name], found[name] = (names, features), table.shape
     wanted["spread.series"] = (names + 1, spread.series.shape[1], features)
     found["spread.series"] = spread.series.shape
+    wanted["spread.week"], found["spread.week"] = (len(spread.week), features), spread.week.shape
     wanted["spread.position"], found["spread.position"] = (len(spread.position), features), spread.position.shape
     for name, shape in wanted.items():
         if found[name] != shape:

@@ -68,18 +68,18 @@ class Network(nn.Module):
     def __init__(self, size: Architecture) -> None:
         super().__init__()
         self.size = size
-        self.encoder = nn.LSTM(size.features, size.hidden, batch_first=True)
+        self.encoder = nn.LSTM(size.features, size.hidden)
         self.embedding = nn.Embedding(size.series, size.embedding)
         nn.init.normal_(self.embedding.weight, std=0.1)
-        self.decoder = nn.LSTM(size.hidden + size.phase + size.embedding, size.hidden, batch_first=True)
+        self.decoder = nn.LSTM(size.hidden + size.phase + size.embedding, size.hidden)
         self.dense = nn.Linear(size.hidden, size.features)
 
     def forward(self, x: Tensor, phase: Tensor, series: Tensor, known: Tensor, steps: int) -> Tensor:
         """(n, steps, F), newest point first, from (n, T, F) encoder input; ``known`` (n, 1) 0 hides the series."""
-        _, (state, _) = self.encoder(x)
+        _, (state, _) = self.encoder(x.transpose(0, 1).contiguous())  # time first: half the cost on a CPU
         code = torch.cat([state[-1], phase, self.embedding(series) * known], dim=1)
-        decoded, _ = self.decoder(code[:, None].expand(-1, steps, -1))
-        return self.dense(decoded)  # type: ignore[no-any-return]
+        decoded, _ = self.decoder(code.expand(steps, -1, -1))
+        return self.dense(decoded).transpose(0, 1)  # type: ignore[no-any-return]
 
     def arrays(self) -> dict[str, Floats32]:
         """Weights for the artifact, in torch's own layout, the two biases of each LSTM added."""

@@ -6,11 +6,11 @@ before) and of ``σ``, the series' own increment spread in training:
 ======================  ================================================================================
 ``jump``                newest increment / σ, without sign
 ``jump_local``          newest increment / mean size of the window's older increments
-``largest``             largest of the last 4 increments / σ
+``largest``             largest of the last 4 increments / mean size of the older increments
 ``volatility_short``    root mean square of the last 8 increments / σ
 ``volatility_long``     root mean square of the last 24 increments / σ
 ``volatility_ratio``    root mean square of the last 8 / mean size of the older increments
-``range``               range of the last 12 values / σ
+``range``               range of the last 12 values / mean size of the older increments
 ``level``               distance of the newest value from the mean of the last 24 / σ
 ``frozen``              length of the run of unchanged values at the end / longest usual run in training
 ``season``              distance from the median of the same phase in the window's earlier periods / its spread
@@ -158,11 +158,11 @@ def _features(values: Any, skipped: Any, scales: Any, season: int, each: int, ou
             at = f * each
             out[row, at] = _high(abs(d[0]) / sigma)
             out[row, at + 1] = _high(abs(d[0]) / local)
-            out[row, at + 2] = _either(largest / sigma)
+            out[row, at + 2] = _either(largest / local)
             out[row, at + 3] = _either(short / sigma)
             out[row, at + 4] = _either(long / sigma)
             out[row, at + 5] = _either(short / local)
-            out[row, at + 6] = _either((high - low) / sigma)
+            out[row, at + 6] = _either((high - low) / local)
             out[row, at + 7] = _high(abs(x[0] - total / min(_LONG, m)) / sigma)
             out[row, at + 8] = _high(run / usual_run)
             if season:

@@ -1,0 +1,154 @@
+"""From training series to a model that can be published: detector, threshold, calibration, manifest."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from eddy.errors import DataError, SettingsError
+from models import artifact
+from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
+from models.calibration import Calibration
+from models.detector import Detector, Floats, Progress, Series, WindowSpec, no_progress
+from models.manifest import Manifest
+from models.threshold import FixedThreshold, Threshold
+
+#: Anomalous points per normal point that the default threshold aims at: about one in seven months of half-hours.
+FALSE_RATE = 1e-4
+_FEWEST_SCORES = 100  # validation scores below which a tail cannot be estimated
+_DAY_MS = 86_400_000
+_USUAL_WINDOW = 60  # points, where a day is too short or too long to be a window
+_DAY_POINTS = (24, 288)
+
+
+@dataclass(frozen=True)
+class ThresholdRule:
+    """How the limit follows from validation scores; no label is ever used.
+
+    Attributes:
+        name: ``tail`` (the score that ``false_rate`` of normal points exceed, by the calibration's tail), or a rule
+            of :class:`models.threshold.FixedThreshold`: ``percentile``, ``max``, ``mean-std``; ``contamination`` is
+            the percentile 100·(1 - contamination), as in the original system.
+        false_rate: for ``tail``.
+        params: for the others: ``q``, ``k``, ``factor``, ``per_series``, ``contamination``.
+    """
+
+    name: str = "tail"
+    false_rate: float = FALSE_RATE
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def fit(self, scores: Mapping[str, Floats], calibration: Calibration) -> Threshold:
+        """The threshold for these validation scores."""
+        params = dict(self.params)
+        if self.name == "tail":
+            if not 0 < self.false_rate < 1:
+                raise SettingsError(f"false rate: found {self.false_rate}, expected a number above 0 and below 1")
+            return FixedThreshold(tail_limit(calibration, self.false_rate))
+        if self.name == "contamination":
+            share = float(params.pop("contamination"))
+            return FixedThreshold.fit(scores, rule="percentile", q=100 * (1 - share), **params)
+        return FixedThreshold.fit(scores, rule=self.name, **params)
+
+
+def tail_limit(calibration: Calibration, rate: float) -> float:
+    """The score that a share ``rate`` of normal points exceed, by the calibration's tail."""
+    params = calibration.to_params()
+    quantiles, excess = np.asarray(params["quantiles"]), float(params["mean_excess"])
+    low, high = float(quantiles[0]), float(quantiles[-1]) + excess * max(-math.log(rate), 1.0) * 2
+    for _ in range(60):  # the tail is monotone: halving reaches float64 precision
+        middle = (low + high) / 2
+        low, high = (middle, high) if calibration.tail(np.array([middle]))[0] > rate else (low, middle)
+    return high
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model: its manifest (without the artifact), the artifact, losses per epoch, and what to know."""
+
+    manifest: Manifest
+    content: bytes
+    history: list[dict[str, float]]
+    notes: list[str]
+
+    def publishable(self) -> Manifest:
+        """The manifest with the artifact inline."""
+        return self.manifest.with_artifact(self.content)
+
+
+def usual_window(kind: str, interval_ms: int, forest_window: int) -> int:
+    """Points per window unless the user says otherwise.
+
+    The forest takes ``forest_window``. The LSTM takes a day, so that it sees every phase of the daily season once,
+    or 60 points where a day is fewer than 24 points, more than 288, or where points are not clocked.
+    """
+    if kind == "isolation-forest":
+        return forest_window
+    day = _DAY_MS // interval_ms if interval_ms else 0
+    return day if _DAY_POINTS[0] <= day <= _DAY_POINTS[1] else _USUAL_WINDOW
+
+
+def fit_model(
+    name: str,
+    kind: str,
+    series: Sequence[Series],
+    spec: WindowSpec,
+    *,
+    patterns: Sequence[str] = ("*",),
+    params: Mapping[str, Any] | None = None,
+    rule: ThresholdRule | None = None,
+    alerts: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> Trained:
+    """Fit a detector on mostly normal series; its last part, held out, gives threshold and calibration.
+
+    Raises:
+        DataError: not enough data; names the series, what was found and what is needed.
+        SettingsError: an unknown detector or parameter.
+    """
+    detector_class = Detector.kinds.get(kind)
+    if detector_class is None:
+        raise SettingsError(f"detector {kind!r} is unknown; known: {', '.join(sorted(Detector.kinds))}")
+    started = time.monotonic()
+    detector, report = detector_class.fit(series, spec, params or {}, seed, progress)
+    pooled = np.concatenate([*report.scores.values(), np.zeros(0)])
+    if len(pooled) < _FEWEST_SCORES:
+        raise DataError(
+            f"{kind}: {len(pooled)} validation scores, needed at least {_FEWEST_SCORES} to choose a threshold: "
+            "give more training data"
+        )
+    calibration = Calibration.fit(pooled)
+    threshold = (rule or ThresholdRule()).fit(report.scores, calibration)
+    content = artifact.dump(detector)
+    trained = {s.name for s in series}
+    metrics = {
+        "series": len(trained),
+        "points": sum(len(s.ts) for s in series),
+        "validation_scores": len(pooled),
+        "seconds": round(time.monotonic() - started, 2),
+        "epochs": len(report.history),
+        **({"validation_loss": min(h["validation_loss"] for h in report.history)} if report.history else {}),
+    }
+    manifest = Manifest(
+        name=name,
+        version=1,
+        detector=kind,
+        series=tuple(patterns),
+        features=spec.features,
+        window=spec.window,
+        stride=spec.stride,
+        interval_ms=spec.interval_ms,
+        threshold=threshold.to_params(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        sha256=artifact.sha256(content),
+        calibration=calibration.to_params(),
+        alerts=dict(alerts or {}),
+        metrics=metrics,
+    )
+    return Trained(manifest, content, report.history, list(report.notes))
