@@ -83,7 +83,7 @@ class IncidentTracker:
 
     def __init__(self) -> None:
         self.bits = np.zeros(0, np.uint32)  # the last verdicts, newest in bit 0; all 0 for most series
-        self.first = np.zeros(0, np.int64)  # event time of the oldest anomalous point still in `bits`
+        self.times: dict[int, list[int]] = {}  # event times of the anomalous points in `bits`, oldest first
         self.open: dict[int, Incident] = {}
         self.evidence: dict[int, dict[str, Any]] = {}  # of open incidents: what was seen at the highest score
 
@@ -93,11 +93,11 @@ class IncidentTracker:
         if more > 0:
             more = max(more, len(self.bits), 64)
             self.bits = np.concatenate([self.bits, np.zeros(more, np.uint32)])
-            self.first = np.concatenate([self.first, np.zeros(more, np.int64)])
 
     def clear(self, row: int) -> None:
         """Forget a row."""
         self.bits[row] = 0
+        self.times.pop(row, None)
         self.open.pop(row, None)
         self.evidence.pop(row, None)
 
@@ -128,17 +128,19 @@ class IncidentTracker:
     ) -> Iterator[Transition]:
         incident = self.open.get(row)
         if incident is None:
-            mask = (1 << policy.of_points) - 1
-            before = int(self.bits[row]) & (mask >> 1)
-            if score > limit and not before:
-                self.first[row] = ts
-            bits = (before << 1 | (score > limit)) & mask
-            self.bits[row] = bits
-            if score > limit and bits.bit_count() >= policy.open_points:
+            over = score > limit
+            bits = (int(self.bits[row]) << 1 | over) & ((1 << policy.of_points) - 1)
+            count = bits.bit_count()
+            times = [*self.times.pop(row, ()), *([ts] if over else [])][-count:] if count else []
+            if over and count >= policy.open_points:
                 self.bits[row] = 0
-                incident = Incident(int(self.first[row]), ts, bits.bit_count(), score, limit, severity)
+                incident = Incident(times[0], ts, count, score, limit, severity)
                 self.open[row] = incident
                 yield Transition("open", row, at, replace(incident))
+                return
+            self.bits[row] = bits
+            if times:
+                self.times[row] = times
             return
         if score > limit * policy.close_ratio:
             incident.end, incident.quiet = ts, 0
@@ -156,13 +158,16 @@ class IncidentTracker:
             yield Transition("closed", row, at, replace(incident))
 
     def to_params(self) -> dict[str, Any]:
-        """Open incidents as JSON-able data; ``bits`` and ``first`` are arrays and kept with the windows."""
-        return {
+        """Open incidents, and when those began that may open, as JSON-able data; ``bits`` is kept with the windows."""
+        opened = {
             str(row): {"incident": asdict(incident), "evidence": self.evidence.get(row, {})}
             for row, incident in self.open.items()
         }
+        return opened | {str(row): {"times": times} for row, times in self.times.items()}
 
     def restore(self, params: Mapping[str, Any]) -> None:
         """The inverse of :meth:`to_params`."""
-        self.open = {int(row): Incident(**kept["incident"]) for row, kept in params.items()}
-        self.evidence = {int(row): kept["evidence"] for row, kept in params.items()}
+        opened = {int(row): kept for row, kept in params.items() if "incident" in kept}
+        self.open = {row: Incident(**kept["incident"]) for row, kept in opened.items()}
+        self.evidence = {row: kept["evidence"] for row, kept in opened.items()}
+        self.times = {int(row): list(kept["times"]) for row, kept in params.items() if "times" in kept}

@@ -135,7 +135,9 @@ class Judge:
                 judge.store.adopt(at, self.store, row)
                 if (old.spec.window, old.spec.stride) == (new.spec.window, new.spec.stride):
                     judge.store.until_due[at] = self.store.until_due[row]
-            judge.incidents.bits[at], judge.incidents.first[at] = self.incidents.bits[row], self.incidents.first[row]
+            judge.incidents.bits[at] = self.incidents.bits[row]
+            if row in self.incidents.times:
+                judge.incidents.times[at] = self.incidents.times[row]
             if row in self.incidents.open:
                 judge.incidents.open[at] = self.incidents.open[row]
                 judge.incidents.evidence[at] = self.incidents.evidence.get(row, {})
@@ -237,7 +239,6 @@ class Judge:
             "until_due": store.until_due[rows],
             "last": store.last[rows],
             "bits": self.incidents.bits[rows],
-            "first": self.incidents.first[rows],
             "state": self.state[rows],
             "threshold_state": self.threshold_state[rows],
         }
@@ -254,7 +255,7 @@ class Judge:
         store.filled[rows] = np.unpackbits(arrays["filled"], axis=1, count=store.spec.window)
         for name in ("head", "count", "until_due", "last"):
             getattr(store, name)[rows] = arrays[name]
-        self.incidents.bits[rows], self.incidents.first[rows] = arrays["bits"], arrays["first"]
+        self.incidents.bits[rows] = arrays["bits"]
         used = rows[arrays["slot"] != NO_ROW]
         slots = arrays["slot"][arrays["slot"] != NO_ROW].astype(np.int64)
         self.rows(slots)
