@@ -23,6 +23,7 @@ class AlertPolicy:
         open_points, of_points: opens after this many anomalous points among the last so many (k of n).
         close_after: closes after this many points in a row that are not anomalous.
         close_ratio: while open, a point counts as anomalous down to ``close_ratio × limit`` (hysteresis); at most 1.
+            A limit below 0 is divided by it, so that closing is never harder than opening.
     """
 
     open_points: int = 1
@@ -53,6 +54,10 @@ class AlertPolicy:
                 "close_after >= 1, 0 < close_ratio <= 1"
             )
         return policy
+
+    def closing(self, limit: float) -> float:
+        """The limit that counts while an incident is open."""
+        return limit * self.close_ratio if limit >= 0 else limit / self.close_ratio
 
 
 @dataclass
@@ -142,7 +147,7 @@ class IncidentTracker:
             if times:
                 self.times[row] = times
             return
-        if score > limit * policy.close_ratio:
+        if score > policy.closing(limit):
             incident.end, incident.quiet = ts, 0
             incident.points += 1
             if score > incident.peak:
