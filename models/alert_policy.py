@@ -44,14 +44,16 @@ class AlertPolicy:
             raise ModelError(f"alerts.{unknown[0]}: unknown; known: {', '.join(sorted(known))}")
         try:
             policy = replace(cls(), **params)
-            good = 1 <= policy.open_points <= policy.of_points <= _WINDOW_BITS
+            counts = (policy.open_points, policy.of_points, policy.close_after)
+            good = all(isinstance(count, int) and not isinstance(count, bool) for count in counts)
+            good = good and 1 <= policy.open_points <= policy.of_points <= _WINDOW_BITS
             good = good and policy.close_after >= 1 and 0 < policy.close_ratio <= 1
         except TypeError:
             good = False
         if not good:
             raise ModelError(
-                f"alerts: found {dict(params)}; expected 1 <= open_points <= of_points <= {_WINDOW_BITS}, "
-                "close_after >= 1, 0 < close_ratio <= 1"
+                f"alerts: found {dict(params)}; expected whole numbers 1 <= open_points <= of_points <= {_WINDOW_BITS}, "
+                "close_after >= 1, and 0 < close_ratio <= 1"
             )
         return policy
 
