@@ -128,6 +128,11 @@ class NoveltyDetector(Detector):
         return row
 
     @property
+    def default_limit(self) -> float:
+        """The threshold that goes with the scores; nothing has to be chosen from validation scores."""
+        return self.params.limit
+
+    @property
     def _period_ms(self) -> float:
         return self.params.period_hours * 3_600_000.0
 

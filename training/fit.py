@@ -124,7 +124,12 @@ def fit_model(
             "give more training data"
         )
     calibration = Calibration.fit(pooled)
-    threshold = (rule or ThresholdRule()).fit(report.scores, calibration)
+    own = getattr(detector, "default_limit", None)  # of a detector whose scores mean the same on every series
+    threshold = (
+        FixedThreshold(own)
+        if rule is None and own is not None
+        else (rule or ThresholdRule()).fit(report.scores, calibration)
+    )
     content = artifact.dump(detector)
     trained = {s.name for s in series}
     metrics = {
@@ -141,8 +146,8 @@ def fit_model(
         detector=kind,
         series=tuple(patterns),
         features=spec.features,
-        window=spec.window,
-        stride=spec.stride,
+        window=detector.spec.window,  # some detectors fix their own
+        stride=detector.spec.stride,
         interval_ms=spec.interval_ms,
         threshold=threshold.to_params(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
