@@ -52,8 +52,8 @@ class AlertPolicy:
             good = False
         if not good:
             raise ModelError(
-                f"alerts: found {dict(params)}; expected whole numbers 1 <= open_points <= of_points <= {_WINDOW_BITS}, "
-                "close_after >= 1, and 0 < close_ratio <= 1"
+                f"alerts: found {dict(params)}; expected whole numbers 1 <= open_points <= of_points <= {_WINDOW_BITS} "
+                "and close_after >= 1, and 0 < close_ratio <= 1"
             )
         return policy
 
