@@ -82,6 +82,7 @@ class Engine:
         self._generation = -1
         self._budget = float(options.points_per_second)
         self._now = 0
+        self._ticked_at = 0
         self._evicted_at = 0
 
     # -- series ------------------------------------------------------------------------------------------------
@@ -221,7 +222,8 @@ class Engine:
 
     def tick(self, now: int) -> Outcome:
         """About once a second: release held events whose time is up, write live state, forget silent series."""
-        elapsed = min(max(now - self._now, 0), 1000)
+        elapsed = min(max(now - self._ticked_at, 0), 1000)
+        self._ticked_at = now
         self._budget = min(
             self._budget + self.options.points_per_second * elapsed / 1000, float(self.options.points_per_second)
         )
