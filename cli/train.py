@@ -1,9 +1,150 @@
-"""Commands of this group."""
+"""``eddy train``: fit a detector on files and write it as a model that can be published."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 import typer
+
+from cli.main import settings_of
+from eddy.configuration import Configuration
+from eddy.errors import SettingsError
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_OWN_FLAGS = {"lstm-autoencoder": ("epochs", "hidden")}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
+    app.command()(train)
+
+
+def train(
+    ctx: typer.Context,
+    detector: str = typer.Option(..., "--detector", help="lstm-autoencoder, isolation-forest, or another known one"),
+    data: Path = typer.Option(..., "--data", help="CSV file, or a folder of them"),
+    out: Path = typer.Option(..., "--out", help="folder for the model"),
+    name: str = typer.Option("", "--name", help="name of the model [the folder's]"),
+    series: str = typer.Option("*", "--series", help="pattern of the series to train on and to judge"),
+    interval: str = typer.Option("", "--interval", help="sampling interval such as 30m [found in the data]; 0 = none"),
+    window: int = typer.Option(0, "--window", min=0, help="points [lstm: a day; forest: detector.window_size]"),
+    stride: int = typer.Option(1, "--stride", min=1, help="a window is scored every so many points"),
+    gaps: str = typer.Option("hold", "--gaps", help="hold, linear or break"),
+    train_until: str = typer.Option("", "--train-until", help="use only points before this time (ISO-8601)"),
+    train_share: float = typer.Option(1.0, "--train-share", min=0.01, max=1, help="use the first share of each series"),
+    epochs: int = typer.Option(0, "--epochs", min=0, help="most epochs (lstm)"),
+    hidden: int = typer.Option(0, "--hidden", min=0, help="hidden units (lstm)"),
+    param: list[str] = typer.Option([], "--param", metavar="NAME=VALUE", help="any parameter of the detector"),
+    threshold: str = typer.Option("tail", "--threshold", help="tail, percentile, max, mean-std or contamination"),
+    false_rate: float = typer.Option(1e-4, "--false-rate", help="tail: normal points above the limit, as a share"),
+    percentile: float = typer.Option(99.0, "--percentile", help="of the percentile rule"),
+    seed: int = typer.Option(0, "--seed", help="the same seed gives the same model"),
+    time_column: str = typer.Option("", "--time", help="time column [the first named like one]"),
+    series_column: str = typer.Option("", "--series-column", help="column of the series id [a column 'series']"),
+    value: list[str] = typer.Option([], "--value", help="value column; repeatable [all others]"),
+    wide: bool = typer.Option(False, "--wide", help="every value column is a series of its own"),
+    as_json: bool = typer.Option(False, "--json", help="print the result as JSON"),
+) -> None:
+    """Train a detector on mostly normal data; the last quarter, held out, gives the threshold. No label is used."""
+    configuration = settings_of(ctx)
+    with _progress(as_json) as progress:
+        progress("reading", 0.0)
+        from models.detector import WindowSpec
+        from training import artifacts, datasets
+        from training.fit import ThresholdRule, fit_model, usual_window
+        from training.nab import parse_time
+
+        found = datasets.load(data, time_column, series_column, value, wide).only(series)
+        interval_ms = parse_interval(interval) if interval else found.interval_ms()
+        forest_window = configuration.settings.detector.window_size
+        points = window or _configured_window(configuration) or usual_window(detector, interval_ms, forest_window)
+        if gaps not in ("hold", "linear", "break"):
+            raise SettingsError(f"--gaps {gaps}: expected hold, linear or break")
+        spec = WindowSpec(points, stride, found.features, interval_ms, gaps)  # type: ignore[arg-type]
+        until = parse_time(train_until) if train_until else None
+        contamination = configuration.settings.detector.contamination
+        rules: dict[str, dict[str, Any]] = {
+            "percentile": {"q": percentile},
+            "contamination": {"contamination": contamination},
+        }
+        trained = fit_model(
+            name or out.resolve().name, detector, found.regular(spec, until, train_share), spec, patterns=(series,),
+            params=_params(detector, param, {"epochs": epochs, "hidden": hidden}),
+            rule=ThresholdRule(threshold, false_rate, rules.get(threshold, {})), seed=seed, progress=progress,
+        )  # fmt: skip
+        files = artifacts.write(out, trained)
+    manifest = trained.manifest
+    result = {
+        "name": manifest.name, "detector": detector, "out": str(out), "files": [f.name for f in files],
+        "window": manifest.window, "stride": manifest.stride, "interval_ms": manifest.interval_ms,
+        "features": list(manifest.features), "threshold": manifest.threshold["default"], "sha256": manifest.sha256,
+        "bytes": len(trained.content), "metrics": manifest.metrics, "notes": trained.notes,
+    }  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(result, indent=1))
+        return
+    m = manifest.metrics
+    typer.echo(f"{manifest.name}: {detector}, {m['series']} series, {m['points']:,} points, {m['seconds']} s")
+    typer.echo(f"window {manifest.window} points, stride {manifest.stride}, interval {manifest.interval_ms / 1000:g} s")
+    typer.echo(
+        f"alerts above {manifest.threshold['default']:.4g} (rule {threshold}, {m['validation_scores']:,} scores)"
+    )
+    for note in trained.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"written: {', '.join(str(f) for f in files)}")
+    typer.echo(f"next: eddy models publish {out}")
+
+
+def parse_interval(text: str) -> int:
+    """Milliseconds of ``30m``, ``10s``, ``1h``, ``1d``, ``500ms``; 0 means that points are not clocked.
+
+    Raises:
+        SettingsError: anything else.
+    """
+    match = re.fullmatch(r"(\d+)\s*(ms|s|m|min|h|d)?", text.strip())
+    if not match or (match[2] is None and int(match[1]) != 0):
+        raise SettingsError(f"--interval {text}: expected a number and a unit (ms, s, m, h, d), such as 30m, or 0")
+    return int(match[1]) * _UNITS_MS[match[2] or "ms"]
+
+
+def _configured_window(configuration: Configuration) -> int:
+    """The window size, if someone set it; the default is meant for the forest only."""
+    asked = "detector.window_size" in configuration.sources
+    return configuration.settings.detector.window_size if asked else 0
+
+
+def _params(detector: str, given: list[str], flags: dict[str, int]) -> dict[str, Any]:
+    """Detector parameters from ``NAME=VALUE`` items and from the flags of their own that some have."""
+    params: dict[str, Any] = {}
+    for item in given:
+        key, equals, text = item.partition("=")
+        if not equals:
+            raise SettingsError(f"--param {item}: expected NAME=VALUE")
+        try:
+            params[key] = json.loads(text)
+        except ValueError:
+            params[key] = text
+    for flag, number in flags.items():
+        if not number:
+            continue
+        if flag not in _OWN_FLAGS.get(detector, ()):
+            raise SettingsError(f"--{flag}: {detector} has no such parameter")
+        params[flag] = number
+    return params
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, float], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)

@@ -97,7 +97,7 @@ def train_series(
     spec = WindowSpec(window, interval_ms=interval)
     trained = fit_model(
         name, "lstm-autoencoder", data.regular(spec, share=share), spec, patterns=(name,),
-        params={"epochs": 15, "windows_per_epoch": 2_000}, rule=ThresholdRule(false_rate=_PREFIX_FALSE_RATE),
+        params={"epochs": 12, "windows_per_epoch": 1_500}, rule=ThresholdRule(false_rate=_PREFIX_FALSE_RATE),
         alerts={"close_after": 48}, seed=SEED, progress=progress,
     )  # fmt: skip
     artifacts.write(out_dir / name, trained)
