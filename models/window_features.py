@@ -211,39 +211,71 @@ def season_shows(values: Floats, season: int) -> bool:
 
 def series_scales(values: Floats, imputed: Bools, season: int) -> Floats:
     """(F, 3) scales of a series from its training points (T, F); see :func:`window_features`."""
-    return np.stack([_scales_of(np.where(imputed, np.nan, column), season) for column in values.T])
-
-
-def _scales_of(x: Floats, season: int) -> Floats:
-    kept = x[~np.isnan(x)]
-    steps = np.diff(kept)
-    floor = max(1e-3 * float(np.median(np.abs(kept))), 1e-6) if len(kept) else 1.0
-    if len(steps) < _LEAST_POINTS:
-        return np.array([floor, 1.0, floor])
-    low, high = np.percentile(steps, (5, 95))
-    sigma = max((high - low) / 3.29, _deviation_floor(steps, floor))
-    changes = np.flatnonzero(steps != 0)
-    runs = np.diff(np.concatenate([[-1], changes, [len(steps)]])) - 1
-    usual = float(np.percentile(runs, 99)) if len(changes) else float(len(steps))
-    spread = sigma
-    if season and len(x) > season:
-        residual = x[season:] - x[:-season]
-        residual = residual[~np.isnan(residual)]
-        if len(residual):
-            low, high = np.percentile(residual, (5, 95))
-            spread = max((high - low) / 3.29, floor)
-    return np.array([sigma, usual + 1.0, spread])
-
-
-def _deviation_floor(steps: Floats, floor: float) -> float:
-    """A series that mostly stands still and moves at times: the spread of its moves, else the floor."""
-    moves = np.abs(steps[steps != 0])
-    return max(0.1 * float(np.median(moves)) if len(moves) else 0.0, 1e-3 * floor)
+    scales: Floats = unseen_scales(values[None], imputed[None], season)[0]
+    return scales
 
 
 def unseen_scales(values: Floats, imputed: Bools, season: int) -> Floats:
     """(n, F, 3) scales of windows (n, W, F) whose series were not seen in training: from the window itself."""
-    return np.stack([series_scales(v, i, season) for v, i in zip(values, imputed, strict=True)])
+    out = np.empty((len(values), values.shape[2], _SCALES))
+    _all_scales(values, imputed, season, out)
+    return out
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _all_scales(values, imputed, season, out):  # type: ignore[no-untyped-def]
+    for row in range(values.shape[0]):
+        for f in range(values.shape[2]):
+            x = values[row, :, f].copy()
+            for k in range(len(x)):
+                if imputed[row, k]:
+                    x[k] = np.nan
+            _scales_of(x, season, out[row, f])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _quantile(ordered, share):  # type: ignore[no-untyped-def]
+    """Linear interpolation between order statistics, as numpy's default; numba's own percentile compiles for long."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _scales_of(x, season, out):  # type: ignore[no-untyped-def]
+    kept = x[~np.isnan(x)]
+    floor = max(1e-3 * _quantile(np.sort(np.abs(kept)), 0.5), 1e-6) if len(kept) else 1.0
+    steps = kept[1:] - kept[:-1]
+    if len(steps) < _LEAST_POINTS:
+        out[0], out[1], out[2] = floor, 1.0, floor
+        return
+    ordered = np.sort(steps)
+    sigma = max((_quantile(ordered, 0.95) - _quantile(ordered, 0.05)) / 3.29, _deviation_floor(steps, floor))
+    changes = np.flatnonzero(steps != 0)
+    usual = float(len(steps))
+    if len(changes):
+        runs = np.empty(len(changes) + 1)
+        before = -1
+        for k in range(len(changes)):
+            runs[k] = changes[k] - before - 1
+            before = changes[k]
+        runs[len(changes)] = len(steps) - before - 1
+        usual = _quantile(np.sort(runs), 0.99)
+    spread = sigma
+    if season and len(x) > season:
+        residual = x[season:] - x[:-season]
+        residual = np.sort(residual[~np.isnan(residual)])
+        if len(residual):
+            spread = max((_quantile(residual, 0.95) - _quantile(residual, 0.05)) / 3.29, floor)
+    out[0], out[1], out[2] = sigma, usual + 1.0, spread
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _deviation_floor(steps, floor):  # type: ignore[no-untyped-def]
+    """A series that mostly stands still and moves at times: the spread of its moves, else the floor."""
+    moves = np.abs(steps[steps != 0])
+    return max(0.1 * _quantile(np.sort(moves), 0.5) if len(moves) else 0.0, 1e-3 * floor)
 
 
 def grouped(binding: Ints, table: Floats, values: Floats, imputed: Bools, season: int) -> Floats:

@@ -166,6 +166,8 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
         "taskmanager.bind-host": stack.host,
         "taskmanager.memory.process.size": f"{stack.taskmanager_memory_mb}m",
         "taskmanager.numberOfTaskSlots": stack.slots,
+        # Whoever asks for metrics (the demo, tests, a page) wants those of the last second, not of the last ten.
+        "metrics.fetcher.update-interval": 1000,
         "cluster.registration.initial-timeout": "200 ms",
         "cluster.registration.error-delay": "500 ms",  # default 10 s: what a TaskManager that is up first would wait
         "rest.address": stack.host,

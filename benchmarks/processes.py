@@ -1,0 +1,72 @@
+"""CPU time and memory of the stack's processes, the Python workers of Flink among them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+
+import psutil
+
+from stack.local import Stack
+
+EVERY_SECONDS = 0.5
+
+
+def role(process: psutil.Process) -> str:
+    """What a process is, by its command line."""
+    line = " ".join(process.cmdline())
+    for mark, name in (
+        ("beam_boot", "python worker"),
+        ("kafka.Kafka", "kafka"),
+        ("StandaloneSession", "jobmanager"),
+        ("TaskManagerRunner", "taskmanager"),
+        ("redis-server", "redis"),
+    ):
+        if mark in line:
+            return name
+    return "other"
+
+
+class Watch:
+    """Samples the processes of a stack in a thread; peaks of memory, and CPU seconds between two marks."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._roots = [s.pid for s in stack.status() if s.pid]
+        self.peak_mb: dict[str, float] = defaultdict(float)
+        self._cpu: dict[tuple[int, str], float] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds of each role so far."""
+        total: dict[str, float] = defaultdict(float)
+        for (_, name), seconds in dict(self._cpu).items():
+            total[name] += seconds
+        return dict(total)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_SECONDS):
+            memory: dict[str, float] = defaultdict(float)
+            for root in self._roots:
+                try:
+                    top = psutil.Process(root)
+                    for process in (top, *top.children(recursive=True)):
+                        times = process.cpu_times()
+                        name = role(process)
+                        self._cpu[process.pid, name] = times.user + times.system
+                        memory[name] += process.memory_info().rss / 1e6
+                except psutil.Error:
+                    continue
+            for name, size in memory.items():
+                self.peak_mb[name] = max(self.peak_mb[name], size)
+
+
+def wait_idle(seconds: float = 1.0) -> None:
+    """Let a started stack settle, so that its start-up is not measured."""
+    time.sleep(seconds)
