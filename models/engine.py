@@ -17,6 +17,7 @@ from eddy.alert import Alert
 from models.detector import Bools, Floats, Ints
 from models.event_time import EventClock
 from models.judge import NO_ROW, Judge
+from models.judge_pages import restore_page
 from models.model_set import ModelSet
 from models.reporting import Point, alert_of, points_of
 from models.state_layout import PAGE
@@ -159,8 +160,7 @@ class Engine:
             if judge is None:
                 self.judges[name] = judge = Judge(model)
                 for number, page in self.unclaimed.pop(name, {}).items():
-                    if page["ring"].shape[1:] == judge.store.ring.shape[1:]:
-                        judge.restore(number, page, self.names)
+                    restore_page(judge, number, page, self.names)
                 judge.incidents.restore(self.unclaimed_incidents.pop(name, {}))
             elif judge.model is not model:
                 self.judges[name] = judge.successor(model, self.names)

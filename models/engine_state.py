@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from models.engine import Engine
 from models.event_time import Held
 from models.judge import Judge
+from models.judge_pages import page_of
 from models.state_layout import PAGE, pack, unpack
 
 
@@ -70,7 +71,7 @@ class EngineState:
             judge.dirty[:] = True
             self._judges[name] = judge
         for page in np.flatnonzero(judge.dirty).tolist():
-            arrays = judge.page(page)
+            arrays = page_of(judge, page)
             entries[f"window/{name}/{page}"] = pack(arrays) if arrays else None
         judge.dirty[:] = False
         self._pages[name] = len(judge.dirty)
@@ -116,7 +117,6 @@ class EngineState:
         engine.adopt_models()
         self._judges = dict(engine.judges)
         for judge in engine.judges.values():
-            judge.dirty[:] = False
             judge.stale[: len(judge.slot_of)] = [slot is not None for slot in judge.slot_of]
         engine.dirty[:] = False
         engine.dirty_names[:] = False

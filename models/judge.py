@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.alert_policy import IncidentTracker, Transition
 from models.detector import Floats, Ints, WindowBatch
@@ -68,17 +66,31 @@ class Judge:
     def add(self, slots: Sequence[int], names: Sequence[str]) -> None:
         """Begin to judge series that are not judged yet."""
         rows = [self._free.pop() if self._free else self._append() for _ in slots]
-        for row, slot in zip(rows, slots, strict=True):
-            self.slot_of[row] = slot
         self._grow(len(self.slot_of))
         at = np.array(rows, np.int64)
-        self.rows(np.array(slots, np.int64))
-        self.row_of[slots] = at
-        self.binding[at] = self.model.detector.bind(names)
-        self.threshold_binding[at] = self.model.threshold.bind(names)
-        self.state[at] = self.model.detector.initial_state(len(at))
-        self.threshold_state[at] = self.model.threshold.initial_state(len(at))
+        self.take(at, slots, names)
         self.dirty[at // PAGE] = True
+
+    def reserve(self, size: int) -> None:
+        """Have all rows below ``size``; those that no series takes are free after :meth:`free_unused`."""
+        while len(self.slot_of) < size:
+            self._append()
+        self._grow(len(self.slot_of))
+
+    def free_unused(self) -> None:
+        """Let new series have the rows that none has."""
+        self._free = [row for row, slot in enumerate(self.slot_of) if slot is None]
+
+    def take(self, rows: Ints, slots: Sequence[int], names: Sequence[str]) -> None:
+        """Give rows that are not in use to series."""
+        for row, slot in zip(rows.tolist(), slots, strict=True):
+            self.slot_of[row] = slot
+        self.rows(np.array(slots, np.int64))
+        self.row_of[slots] = rows
+        self.binding[rows] = self.model.detector.bind(names)
+        self.threshold_binding[rows] = self.model.threshold.bind(names)
+        self.state[rows] = self.model.detector.initial_state(len(rows))
+        self.threshold_state[rows] = self.model.threshold.initial_state(len(rows))
 
     def _append(self) -> int:
         self.slot_of.append(None)
@@ -222,59 +234,6 @@ class Judge:
             self.binding[rows],
             self.state[rows],
         )
-
-    def page(self, number: int) -> dict[str, NDArray[Any]] | None:
-        """The arrays of one page of rows, for keyed state; None where no row of it is in use."""
-        rows = slice(number * PAGE, min((number + 1) * PAGE, len(self.slot_of)))
-        slots = np.array([NO_ROW if slot is None else slot for slot in self.slot_of[rows]], np.int32)
-        if not (slots != NO_ROW).any():
-            return None
-        store = self.store
-        return {
-            "slot": slots,
-            "ring": store.ring[rows],
-            "filled": np.packbits(store.filled[rows], axis=1),
-            "head": store.head[rows],
-            "count": store.count[rows],
-            "until_due": store.until_due[rows],
-            "last": store.last[rows],
-            "bits": self.incidents.bits[rows],
-            "state": self.state[rows],
-            "threshold_state": self.threshold_state[rows],
-        }
-
-    def restore(self, number: int, arrays: dict[str, NDArray[Any]], names: Sequence[str | None]) -> None:
-        """Take back a page written by a judge of the same window and features; bindings are made anew."""
-        start = number * PAGE
-        rows = np.arange(start, start + len(arrays["slot"]))
-        while len(self.slot_of) < rows[-1] + 1:
-            self._append()
-        self._grow(len(self.slot_of))
-        store = self.store
-        store.ring[rows] = arrays["ring"]
-        store.filled[rows] = np.unpackbits(arrays["filled"], axis=1, count=store.spec.window)
-        for name in ("head", "count", "until_due", "last"):
-            getattr(store, name)[rows] = arrays[name]
-        self.incidents.bits[rows] = arrays["bits"]
-        used = rows[arrays["slot"] != NO_ROW]
-        slots = arrays["slot"][arrays["slot"] != NO_ROW].astype(np.int64)
-        self.rows(slots)
-        self.row_of[slots] = used
-        for row, slot in zip(used.tolist(), slots.tolist(), strict=True):
-            self.slot_of[row] = slot
-        called = [str(names[slot]) for slot in slots.tolist()]
-        self.binding[used] = self.model.detector.bind(called)
-        self.threshold_binding[used] = self.model.threshold.bind(called)
-        self.state[used] = _fitting(arrays["state"][used - start], self.model.detector.initial_state(len(used)))
-        self.threshold_state[used] = _fitting(
-            arrays["threshold_state"][used - start], self.model.threshold.initial_state(len(used))
-        )
-        self._free = [row for row, slot in enumerate(self.slot_of) if slot is None]
-
-
-def _fitting(kept: Floats, fresh: Floats) -> Floats:
-    """State as it was kept, unless the model now wants another size."""
-    return kept if kept.shape == fresh.shape else fresh
 
 
 def _rounds(rows: Ints) -> Iterator[Ints]:
