@@ -91,7 +91,7 @@ class Shard:
     def handle(self, frame: Frame, state: ShardState, out: Records) -> None:
         """Everything that one frame leads to."""
         engine, options = self.engine, self.options.engine
-        if engine.adopt_models() and self._pending:
+        if engine.adopt_models() or engine.closing:
             self._deliver(self._retry(frame.now), frame.now, out)
         if len(frame):
             self._observe(frame, out)

@@ -7,13 +7,14 @@ gives the same alerts on both paths.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eddy.alert import Alert
+from models.alert_policy import Transition
 from models.detector import Bools, Floats, Ints
 from models.event_time import EventClock
 from models.judge import NO_ROW, Judge
@@ -79,6 +80,7 @@ class Engine:
         self.dirty_names = np.zeros(0, np.bool_)
         self.unclaimed: dict[str, dict[int, dict[str, NDArray[Any]]]] = {}  # restored windows of models not loaded yet
         self.unclaimed_incidents: dict[str, dict[str, Any]] = {}
+        self.closing: list[Alert] = []  # of incidents whose series or model has gone: leave with the next batch
         self._free: list[int] = []
         self._generation = -1
         self._budget = float(options.points_per_second)
@@ -154,18 +156,47 @@ class Engine:
             return False
         self._generation = self.models.generation
         for name in [name for name in self.judges if name not in self.models.models]:
-            del self.judges[name]
+            self._close_open(self.judges.pop(name))
         for name, model in self.models.models.items():
             judge = self.judges.get(name)
             if judge is None:
-                self.judges[name] = judge = Judge(model)
-                for number, page in self.unclaimed.pop(name, {}).items():
-                    restore_page(judge, number, page, self.names)
-                judge.incidents.restore(self.unclaimed_incidents.pop(name, {}))
+                self.judges[name] = self._restored(Judge(model))
             elif judge.model is not model:
-                self.judges[name] = judge.successor(model, self.names)
+                self.judges[name] = successor = judge.successor(model, self.names)
+                self._close_open(judge, successor)
         self._assign([slot for slot, name in enumerate(self.names) if name is not None])
         return True
+
+    def _restored(self, judge: Judge) -> Judge:
+        """Give a judge the windows and incidents that were restored for its model."""
+        name = judge.model.manifest.name
+        left = []
+        for number, page in self.unclaimed.pop(name, {}).items():
+            left += restore_page(judge, number, page, self.names)
+        judge.incidents.restore(self.unclaimed_incidents.pop(name, {}))
+        for row, series in left:
+            self._close(judge, row, series)
+        return judge
+
+    def _close_open(self, judge: Judge, successor: Judge | None = None) -> None:
+        """Close the incidents of a judge that goes, but for those of series that its successor judges."""
+        for row in list(judge.incidents.open):
+            slot = judge.slot_of[row]
+            if slot is not None and (successor is None or successor.rows(np.array([slot]))[0] == NO_ROW):
+                self._close(judge, row, str(self.names[slot]))
+
+    def _close(self, judge: Judge, row: int, series: str) -> None:
+        """Nothing will close an open incident any more: do it now."""
+        incident = judge.incidents.open.get(row)
+        if incident is not None:
+            transition = Transition("closed", row, NO_ROW, incident)
+            self.closing.append(alert_of(transition, None, judge, series, 0, self.options.job))
+        judge.incidents.clear(row)
+
+    def _closed(self, now: int) -> list[Alert]:
+        alerts = [replace(alert, detected_at=now) for alert in self.closing]
+        self.closing.clear()
+        return alerts
 
     # -- observations ------------------------------------------------------------------------------------------
 
@@ -181,7 +212,7 @@ class Engine:
         """
         self.adopt_models()
         self._now = now
-        outcome = Outcome()
+        outcome = Outcome(self._closed(now))
         if len(slots):
             self.seen[slots] = now
             self.dirty[np.unique(slots // PAGE)] = True
@@ -233,6 +264,7 @@ class Engine:
         if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
             self._evicted_at = now
             self._evict(now - self.options.state_ttl_ms)
+            outcome.alerts += self._closed(now)
         return outcome
 
     def live(self, most: int) -> list[Point]:
@@ -248,7 +280,10 @@ class Engine:
         for slot, name in enumerate(self.names):
             if name is not None and self.seen[slot] < before:
                 for judge in self.judges.values():
-                    judge.remove(slot)
+                    row = int(judge.rows(np.array([slot]))[0])
+                    if row != NO_ROW:
+                        self._close(judge, row, name)
+                        judge.remove(slot)
                 self.clock.forget(slot)
                 self.names[slot] = None
                 del self.slot_of[name]

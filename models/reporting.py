@@ -42,10 +42,13 @@ class Point:
     imputed: int
 
 
-def alert_of(transition: Transition, judged: Judged, judge: Judge, series: str, now: int, job: str) -> Alert:
-    """The message for an incident's transition, explained at the point of its highest score so far."""
+def alert_of(transition: Transition, judged: Judged | None, judge: Judge, series: str, now: int, job: str) -> Alert:
+    """The message for an incident's transition, explained at the point of its highest score so far.
+
+    ``judged`` is None where no point closed the incident, but its series or its model has gone.
+    """
     incident, manifest = transition.incident, judge.model.manifest
-    if transition.state == "closed":
+    if transition.state == "closed" or judged is None:
         evidence = judge.incidents.evidence.pop(transition.row, {})
     else:
         evidence = judge.incidents.evidence[transition.row] = _evidence(transition.at, judged, judge)
