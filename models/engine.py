@@ -80,6 +80,8 @@ class Engine:
         self.dirty_names = np.zeros(0, np.bool_)
         self.unclaimed: dict[str, dict[int, dict[str, NDArray[Any]]]] = {}  # restored windows of models not loaded yet
         self.unclaimed_incidents: dict[str, dict[str, Any]] = {}
+        self.dirty_unclaimed: set[tuple[str, int]] = set()  # pages of those that lost a series
+        self.paused_at = 0  # wall clock of the newest event before a restart; 0 once the job goes on
         self.closing: list[Alert] = []  # of incidents whose series or model has gone: leave with the next batch
         self._free: list[int] = []
         self._generation = -1
@@ -212,6 +214,8 @@ class Engine:
         """
         self.adopt_models()
         self._now = now
+        if self.paused_at:
+            self._go_on(now)
         outcome = Outcome(self._closed(now))
         if len(slots):
             self.seen[slots] = now
@@ -249,6 +253,13 @@ class Engine:
             names = [str(self.names[slot]) for slot in slots_of.tolist()]
             outcome.points += points_of(judge, judged.rows, judged.batch, judged.scores, judged.limits, names)
 
+    def _go_on(self, now: int) -> None:
+        """Silence counts while the job runs: the time that it was down makes no series older."""
+        down, self.paused_at = now - self.paused_at, 0
+        if self.options.state_ttl_ms and down > 0:
+            self.seen[: len(self.names)] += down
+            self.dirty[: -(-len(self.names) // PAGE)] = True
+
     # -- time --------------------------------------------------------------------------------------------------
 
     def tick(self, now: int) -> Outcome:
@@ -284,9 +295,18 @@ class Engine:
                     if row != NO_ROW:
                         self._close(judge, row, name)
                         judge.remove(slot)
+                self._drop_unclaimed(slot)
                 self.clock.forget(slot)
                 self.names[slot] = None
                 del self.slot_of[name]
                 self._free.append(slot)
                 self.judged[slot] = False
                 self.dirty[slot // PAGE] = self.dirty_names[slot // PAGE] = True
+
+    def _drop_unclaimed(self, slot: int) -> None:
+        """Let no other series that gets this slot have the windows that wait for their model."""
+        for model, pages in self.unclaimed.items():
+            for number, page in pages.items():
+                if (page["slot"] == slot).any():
+                    page["slot"][page["slot"] == slot] = NO_ROW
+                    self.dirty_unclaimed.add((model, number))

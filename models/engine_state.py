@@ -58,6 +58,10 @@ class EngineState:
         if clock.waiting or self._had_held:
             self._had_held = bool(clock.waiting)
             entries["held"] = pack(vars(clock.held())) if self._had_held else None
+        for name, page in engine.dirty_unclaimed:
+            if name in engine.unclaimed:
+                entries[f"window/{name}/{page}"] = pack(engine.unclaimed[name][page])
+        engine.dirty_unclaimed.clear()
         for name in set(self._judges) - set(engine.judges):
             entries |= self._removed(name)
         for name, judge in engine.judges.items():
@@ -114,6 +118,7 @@ class EngineState:
                 self._open[rest[0]] = blob.decode()
         for name, waiting in engine.unclaimed.items():
             self._pages[name] = max(waiting) + 1
+        engine.paused_at = int(engine.seen[: len(engine.names)].max(initial=0))
         engine.adopt_models()
         self._judges = dict(engine.judges)
         for judge in engine.judges.values():
