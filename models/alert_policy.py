@@ -77,9 +77,12 @@ class Incident:
 
 @dataclass(frozen=True)
 class Transition:
-    """An incident changed: ``at`` is the index, in the scored batch, of the point that changed it."""
+    """An incident changed: ``at`` is the index, in the scored batch, of the point that changed it.
 
-    state: Literal["open", "update", "closed"]
+    A ``peak`` is no news for consumers: a higher score, of the same severity word.
+    """
+
+    state: Literal["open", "update", "peak", "closed"]
     row: int
     at: int
     incident: Incident
@@ -101,9 +104,14 @@ class IncidentTracker:
             more = max(more, len(self.bits), 64)
             self.bits = np.concatenate([self.bits, np.zeros(more, np.uint32)])
 
+    def concerned(self) -> set[int]:
+        """Rows with an open incident or points that may open one."""
+        return {*self.open, *self.times}
+
     def clear(self, row: int) -> None:
         """Forget a row."""
-        self.bits[row] = 0
+        if row < len(self.bits):
+            self.bits[row] = 0
         self.times.pop(row, None)
         self.open.pop(row, None)
         self.evidence.pop(row, None)
@@ -156,8 +164,7 @@ class IncidentTracker:
                 grown = severity_word(severity) != severity_word(incident.severity) and severity > incident.severity
                 incident.peak, incident.limit = score, limit
                 incident.severity = max(severity, incident.severity)
-                if grown:
-                    yield Transition("update", row, at, replace(incident))
+                yield Transition("update" if grown else "peak", row, at, replace(incident))
             return
         incident.quiet += 1
         if incident.quiet >= policy.close_after:

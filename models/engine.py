@@ -20,7 +20,7 @@ from models.event_time import EventClock
 from models.judge import NO_ROW, Judge
 from models.judge_pages import restore_page
 from models.model_set import ModelSet
-from models.reporting import Point, alert_of, points_of
+from models.reporting import Point, alert_of, note_peak, points_of
 from models.state_layout import PAGE
 
 EVICTION_PERIOD_MS = 60_000
@@ -178,6 +178,8 @@ class Engine:
         judge.incidents.restore(self.unclaimed_incidents.pop(name, {}))
         for row, series in left:
             self._close(judge, row, series)
+        for row in judge.incidents.concerned() - {row for row, slot in enumerate(judge.slot_of) if slot is not None}:
+            judge.incidents.clear(row)  # of a series that was forgotten meanwhile
         return judge
 
     def _close_open(self, judge: Judge, successor: Judge | None = None) -> None:
@@ -243,6 +245,9 @@ class Engine:
         judged = judge.judge(rows[mine], ts[mine], own)
         outcome.windows += len(judged.rows)
         for transition in judged.transitions:
+            if transition.state == "peak":
+                note_peak(transition, judged, judge)
+                continue
             name = str(self.names[judge.slot_of[transition.row]])  # type: ignore[index]
             outcome.alerts.append(alert_of(transition, judged, judge, name, self._now, self.options.job))
         slots_of = slots[mine][judged.events]

@@ -190,7 +190,7 @@ class Judge:
         if over.any():
             severities[over] = np.rint(self.model.severities(scores[over], limits[over]))
         transitions = list(self.incidents.track(self.model.policy, due.rows, batch.end, scores, limits, severities))
-        return Judged(due.events, due.rows, scores, limits, batch, transitions)
+        return Judged(due.events, due.rows, scores, limits, batch, _without_passed_peaks(transitions))
 
     def _scores(self, batch: WindowBatch, rows: Ints) -> tuple[Floats, Floats]:
         """Scores and limits; leaves in ``batch.state`` the detector's state as it was before each window."""
@@ -234,6 +234,17 @@ class Judge:
             self.binding[rows],
             self.state[rows],
         )
+
+
+def _without_passed_peaks(transitions: list[Transition]) -> list[Transition]:
+    """Of peaks that follow one another only the last needs explaining, which costs a call to the detector."""
+    kept: list[Transition] = []
+    after: dict[int, str] = {}  # what comes next, by row
+    for transition in reversed(transitions):
+        if transition.state != "peak" or after.get(transition.row) in (None, "closed"):
+            kept.append(transition)
+        after[transition.row] = transition.state
+    return kept[::-1]
 
 
 def _rounds(rows: Ints) -> Iterator[Ints]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from eddy.alert import Alert, incident_id, severity_word
+from eddy.alert import Alert, AlertState, incident_id, severity_word
 from models.alert_policy import Transition
 from models.detector import Explanation, Floats, Ints, WindowBatch
 from models.judge import Judge, Judged
@@ -48,14 +48,15 @@ def alert_of(transition: Transition, judged: Judged | None, judge: Judge, series
     ``judged`` is None where no point closed the incident, but its series or its model has gone.
     """
     incident, manifest = transition.incident, judge.model.manifest
+    state: AlertState = "update" if transition.state == "peak" else transition.state
     if transition.state == "closed" or judged is None:
         evidence = judge.incidents.evidence.pop(transition.row, {})
     else:
-        evidence = judge.incidents.evidence[transition.row] = _evidence(transition.at, judged, judge)
+        evidence = note_peak(transition, judged, judge)
     return Alert(
         id=incident_id(series, manifest.name, incident.start),
         series=series,
-        state=transition.state,
+        state=state,
         start=incident.start,
         end=incident.end,
         detected_at=now,
@@ -76,11 +77,13 @@ def alert_of(transition: Transition, judged: Judged | None, judge: Judge, series
     )
 
 
-def _evidence(at: int, judged: Judged, judge: Judge) -> dict[str, Any]:
+def note_peak(transition: Transition, judged: Judged, judge: Judge) -> dict[str, Any]:
+    """Keep what was seen and expected at the highest score so far, until the incident is closed."""
+    at = transition.at
     row = np.array([at], np.int64)
     explanation = judge.model.detector.explain(judged.batch.take(row), judged.limits[row])
     features = judge.model.manifest.features
-    return {
+    evidence = {
         "imputed": int(judged.batch.imputed[at].sum()),
         "values": _by_feature(features, judged.batch.values[at, -1]),
         "expected": _by_feature(features, explanation.expected[0]),
@@ -88,6 +91,8 @@ def _evidence(at: int, judged: Judged, judge: Judge) -> dict[str, Any]:
         "upper": _by_feature(features, explanation.upper[0]),
         "attribution": _by_feature(features, explanation.attribution[0]),
     }
+    judge.incidents.evidence[transition.row] = evidence
+    return evidence
 
 
 def points_of(

@@ -103,7 +103,8 @@ def run(policy, data, batch, restart=False):
     tracker.grow(ROWS)
     found = []
     for start in range(0, len(data[0]), batch):
-        found += [told(t, start) for t in tracker.track(policy, *(column[start : start + batch] for column in data))]
+        changes = tracker.track(policy, *(column[start : start + batch] for column in data))
+        found += [told(change, start) for change in changes if change.state != "peak"]
         if restart:
             tracker = restored(tracker)
     return found
