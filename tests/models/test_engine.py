@@ -1,0 +1,388 @@
+"""The engine: batches and restarts change nothing, models come and go, silent series leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.detector import Detector, WindowSpec
+from models.engine import EngineOptions
+from models.rolling_zscore import RollingZScore
+from models.state_layout import PAGE, unpack
+from models.threshold import Threshold
+from tests.models.small_models import STEP, Adaptive, Job, Level, manifest, model_set, points, run
+
+SERIES = ["s-0", "s-1", "t-2"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def catalog() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Detector.kinds, Level.kind, Level)
+        patch.setitem(Threshold.policies, Adaptive.policy, Adaptive)
+        yield
+
+
+def several():
+    """Models that differ in everything: window, stride, interval, features, state, policy, series."""
+    wide = WindowSpec(3, 2, ("b", "value"), interval_ms=STEP, gap_policy="linear", max_gap=3)
+    return model_set(
+        manifest("z", limit=1.2),
+        manifest("wide", RollingZScore(wide), limit=1.1, alerts={"open_points": 2, "of_points": 3, "close_after": 1}),
+        manifest("level", Level(WindowSpec(1)), threshold={"policy": Adaptive.policy}, series=("s-*", "!s-1")),
+        manifest("level-b", Level(WindowSpec(2, 1, ("b",), STEP)), alerts={"close_ratio": 0.5, "close_after": 1}),
+    )
+
+
+VALUES = st.sampled_from([float("nan"), 0.0, 0.5, 1.0, -1.0, 5.0, -20.0])
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(SERIES),
+        st.integers(0, 30).map(lambda t: t * STEP),
+        st.fixed_dictionaries({"value": VALUES}, optional={"b": VALUES}),
+    ),
+    max_size=60,
+)
+
+
+@given(EVENTS, st.integers(1, 9), st.sets(st.integers(0, 20)), st.sampled_from([0, 4 * STEP]), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_batches_and_restarts_change_nothing(events, batch, restarts, bound, ordered):
+    if ordered:
+        events = sorted(events, key=lambda event: event[1])
+    options = EngineOptions(out_of_orderness_ms=bound)
+    whole, _ = run(several, events, max(len(events), 1), options)
+    cut, _ = run(several, events, batch, options, restarts)
+    assert cut == whole
+
+
+@given(EVENTS, st.integers(1, 9), st.integers(0, 10))
+@settings(max_examples=100, deadline=None)
+def test_models_that_come_after_the_restart_find_their_windows(events, batch, restart):
+    """The state is restored before the registry has been read; the job holds events until models are there."""
+    events = sorted(events, key=lambda event: event[1])
+    whole, _ = run(several, events, max(len(events), 1))
+    found, last = [], several().models
+    job = Job(several())
+    for number, start in enumerate(range(0, len(events), batch)):
+        found += job.send(events[start : start + batch]).alerts
+        if number == restart:
+            job.checkpoint()
+            job = job.restarted(model_set())
+            for model in last.values():
+                job.models.put(model.manifest, lambda m: m.inline_artifact())
+                job.engine.adopt_models()
+    assert {(a.id, a.state, a.points) for a in found} == {(a["id"], a["state"], a["points"]) for a in whole}
+
+
+def noise(n, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, n).tolist()
+
+
+def states(outcome):
+    return [(alert.series, alert.state) for alert in outcome.alerts]
+
+
+# -- what is written -------------------------------------------------------------------------------------------
+
+
+def test_only_changed_pages_are_written():
+    job = Job(model_set(manifest()))
+    names = [f"s-{k}" for k in range(2 * PAGE + 10)]
+    job.send([event for name in names for event in points(name, [0.0])])
+    assert set(job.checkpoint()) == {f"{kind}/{page}" for kind in ("names", "clock", "window/z") for page in range(3)}
+    assert job.checkpoint() == {}
+    job.send(points(names[PAGE], [1.0], start=1))
+    assert set(job.checkpoint()) == {"clock/1", "window/z/1"}
+    job = job.restarted()
+    assert job.checkpoint() == {}, "what was just restored is not written again"
+    job.send(points(names[-1], [1.0], start=1))
+    assert set(job.checkpoint()) == {"clock/2", "window/z/2"}
+    job.send(points(names[0], [0.1, -0.1, 0.2, 50.0], start=1))
+    assert set(job.checkpoint()) == {"clock/0", "window/z/0", "open/z"}
+
+
+def test_held_events_are_written_and_removed():
+    job = Job(model_set(manifest()), EngineOptions(out_of_orderness_ms=10 * STEP))
+    job.send(points("s-0", [0.0]))
+    assert "held" in job.checkpoint()
+    job.send([], final=True)
+    assert job.checkpoint()["held"] is None
+    assert "held" not in job.checkpoint()
+
+
+def test_a_new_model_at_a_restart_is_written_even_for_series_that_stay_silent():
+    job = Job(model_set(manifest("z")))
+    job.send(points("s-0", [0.0, 1.0]))
+    job.checkpoint()
+    job = job.restarted(model_set(manifest("z"), manifest("y")))
+    job.send(points("s-1", [0.0]))
+    job.checkpoint()
+    restarted = job.restarted(model_set(manifest("z"), manifest("y")))
+    assert restarted.engine.judges["y"].row_of[:2].tolist() == job.engine.judges["y"].row_of[:2].tolist()
+
+
+# -- models come and go ----------------------------------------------------------------------------------------
+
+
+def put(job, manifest):
+    assert job.models.put(manifest, lambda m: m.inline_artifact())
+
+
+def test_a_withdrawn_model_leaves_nothing_in_the_state():
+    job = Job(model_set(manifest("z"), manifest("y")))
+    job.send(points("s-0", [*noise(8), 50.0]))
+    job.checkpoint()
+    assert {key for key in job.store if "/y" in key} == {"window/y/0", "open/y"}
+    job.models.withdraw("y")
+    job.send(points("s-0", noise(1), start=9))
+    job.checkpoint()
+    assert not [key for key in job.store if "/y" in key]
+    assert job.engine.judged[0], "z goes on"
+    job.models.withdraw("z")
+    job.send(points("s-0", noise(1), start=10))
+    assert not job.engine.judged[0]
+
+
+def test_an_added_model_judges_series_that_were_there_before():
+    job = Job(model_set(manifest("z")))
+    job.send(points("s-0", noise(4)))
+    put(job, manifest("y", series=("s-*",)))
+    assert states(job.send(points("s-0", [*noise(4), 50.0], start=4))) == [("s-0", "open")] * 2
+
+
+@pytest.mark.parametrize("window", [3, 4, 6])
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_new_version_keeps_windows_and_open_incidents(window, restart):
+    job = Job(model_set(manifest("z", limit=1.4)))
+    opened = job.send(points("s-0", [0.0, 0.1, -0.1, 50.0])).alerts
+    put(job, manifest("z", RollingZScore(WindowSpec(window)), limit=1.3, version=2))
+    found = list(job.send(points("s-0", noise(2), start=4)).alerts)
+    if restart:
+        job.checkpoint()
+        job = job.restarted()
+    found += job.send(points("s-0", noise(6), start=6)).alerts
+    assert [(a.id, a.state, a.model["version"]) for a in [*opened, *found]][:2] == [
+        (opened[0].id, "open", 1),
+        (opened[0].id, "closed", 2),
+    ]
+
+
+def test_a_wider_window_is_due_once_it_is_full():
+    job = Job(model_set(manifest("z")))
+    job.send(points("s-0", noise(10)))
+    put(job, manifest("z", RollingZScore(WindowSpec(7)), version=2))
+    sent = [job.send(points("s-0", [0.0], start=10 + i)).windows for i in range(5)]
+    assert sent == [0, 0, 1, 1, 1], "4 points were kept"
+
+
+def test_the_state_of_a_detector_stays_with_a_new_version_of_the_same_kind():
+    def version(number, limit):
+        return manifest("level", Level(WindowSpec(1)), limit=limit, version=number)
+
+    job = Job(model_set(version(1, 1e6)))
+    job.send(points("s-0", [100.0] * 40))
+    put(job, version(2, 10.0))
+    assert states(job.send(points("s-0", [100.0], start=40))) == []
+    assert states(job.send(points("s-0", [50.0], start=41))) == [("s-0", "open")]
+
+
+def test_a_changed_pattern_takes_series_up_and_lets_them_go():
+    job = Job(model_set(manifest("z", series=("s-*",))))
+    job.send(points("s-0", noise(4)) + points("t-0", noise(4)))
+    assert job.engine.judged[:2].tolist() == [True, False]
+    put(job, manifest("z", series=("t-*",), version=2))
+    assert job.send(points("s-0", noise(4), start=4) + points("t-0", noise(4), start=4)).windows == 1
+    assert job.engine.judged[:2].tolist() == [False, True]
+
+
+# -- while the job was down ------------------------------------------------------------------------------------
+
+
+def test_a_pattern_that_became_narrower_while_the_job_was_down_holds():
+    job = Job(model_set(manifest("z")))
+    job.send(points("s-0", noise(8)) + points("t-0", noise(8)))
+    job.checkpoint()
+    job = job.restarted(model_set(manifest("z", series=("t-*",), version=2)))
+    assert job.send(points("s-0", noise(2), start=8) + points("t-0", noise(2), start=8)).windows == 2
+    assert job.engine.judged[:2].tolist() == [False, True]
+
+
+def test_windows_of_other_features_or_another_interval_are_not_taken_over():
+    def version(number, **spec):
+        return manifest("z", RollingZScore(WindowSpec(4, **spec)), version=number)
+
+    for change in ({"features": ("b",)}, {"interval_ms": STEP}):
+        job = Job(model_set(version(1)))
+        job.send(points("s-0", noise(8)))
+        job.checkpoint()
+        job = job.restarted(model_set(version(2, **change)))
+        assert job.engine.judges["z"].store.count[0] == 0, change
+
+
+def test_incidents_stay_with_their_series_when_the_window_changed_while_the_job_was_down():
+    job = Job(model_set(manifest("z", series=("t-*",), limit=1.4)))
+    job.send(points("s-0", [0.0]))
+    job.send(points("t-0", [0.0, 0.1, -0.1, 50.0]))
+    assert list(job.engine.judges["z"].incidents.open) == [0]
+    job.checkpoint()
+    wider = model_set(manifest("z", RollingZScore(WindowSpec(6)), version=2, limit=1.4))
+    job = job.restarted(wider)
+    judge = job.engine.judges["z"]
+    assert {job.engine.names[judge.slot_of[row]] for row in judge.incidents.open} <= {"t-0"}
+
+
+# -- silent series ---------------------------------------------------------------------------------------------
+
+TTL = 1_000_000
+
+
+def evicting(*manifests):
+    return Job(model_set(*(manifests or [manifest()])), EngineOptions(state_ttl_ms=TTL))
+
+
+def test_silent_series_are_forgotten_and_their_slots_used_again():
+    job = evicting()
+    job.send(points("s-0", noise(4)), now=1)
+    job.send(points("s-1", noise(4)), now=TTL)
+    job.engine.tick(TTL + 2)
+    assert job.engine.names == [None, "s-1"]
+    assert job.send(points("s-2", noise(5)), now=TTL + 3).windows == 2, "it starts with an empty window"
+    assert job.engine.names == ["s-2", "s-1"]
+    job.checkpoint()
+    job = job.restarted()
+    assert job.engine.slot_of == {"s-2": 0, "s-1": 1}
+    assert job.send(points("s-2", noise(1), start=5), now=TTL + 4).windows == 1
+
+
+def test_a_page_without_series_leaves_the_state():
+    job = evicting()
+    job.send([event for k in range(PAGE + 1) for event in points(f"s-{k}", [0.0])], now=1)
+    job.checkpoint()
+    job.send(points("s-0", [0.0], start=1), now=TTL)
+    job.engine.tick(TTL + 2)
+    assert job.checkpoint()["window/z/1"] is None
+    assert len(unpack(job.store["window/z/0"])["slot"]) == PAGE
+    job = job.restarted()
+    assert job.engine.slot_of == {"s-0": 0}
+
+
+def test_windows_that_wait_for_their_model_do_not_go_to_another_series():
+    job = evicting()
+    job.send(points("s-0", noise(4)), now=1)
+    job.checkpoint()
+    job = job.restarted(model_set())
+    job.engine.tick(2)
+    job.engine.tick(TTL + 70_000)
+    assert job.engine.names == [None]
+    job.engine.slots(["s-1"])
+    put(job, manifest())
+    assert job.send(points("s-1", noise(3)), now=TTL + 70_001).windows == 0
+
+
+def test_a_series_is_not_silent_while_the_job_is_down():
+    job = evicting()
+    job.send(points("s-0", noise(4)), now=1)
+    job.checkpoint()
+    job = job.restarted()
+    job.engine.tick(10 * TTL)
+    assert job.engine.names == ["s-0"]
+    job.engine.tick(11 * TTL + 1)
+    assert job.engine.names == [None]
+
+
+# -- incidents whose series or model goes ----------------------------------------------------------------------
+
+
+def opened(job, now=0):
+    (alert,) = job.send(points("s-0", [0.0, 0.1, -0.1, 50.0]), now=now).alerts
+    assert alert.state == "open"
+    return alert
+
+
+def test_an_open_incident_is_closed_when_its_series_falls_silent():
+    job = evicting()
+    alert = opened(job, now=1)
+    (closed,) = job.engine.tick(TTL + 60_002).alerts
+    assert (closed.id, closed.state, closed.values) == (alert.id, "closed", alert.values)
+
+
+def test_an_open_incident_is_closed_when_its_model_is_withdrawn():
+    job = Job(model_set(manifest()))
+    alert = opened(job)
+    job.models.withdraw("z")
+    (closed,) = job.engine.tick(5).alerts
+    assert (closed.id, closed.state, closed.model["name"], closed.detected_at) == (alert.id, "closed", "z", 5)
+
+
+def test_an_open_incident_is_closed_when_the_model_no_longer_judges_its_series():
+    job = Job(model_set(manifest()))
+    alert = opened(job)
+    put(job, manifest(series=("t-*",), version=2))
+    (closed,) = job.engine.tick(5).alerts
+    assert (closed.id, closed.state) == (alert.id, "closed")
+
+
+# -- what people see -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch", [1, 2, 10])
+@pytest.mark.parametrize("restart", [(), (0, 1)])
+def test_values_are_those_of_the_highest_score_so_far(batch, restart):
+    always = {"quantiles": [0.0] * 8, "mean_excess": 1e-9}  # every score has the highest severity: no updates
+
+    def models():
+        return model_set(manifest("z", Level(WindowSpec(1)), calibration=always))
+
+    alerts, _ = run(models, points("s-0", [9.0, 20.0, 12.0, *[4.5] * 12]), batch, restart_after=restart)
+    found = {alert["state"]: alert for alert in alerts}
+    assert found["open"]["values"] == {"value": 9.0}
+    assert found["closed"]["values"] == {"value": 20.0}
+    assert found["closed"]["score"] == 20.0 - found["closed"]["expected"]["value"]
+
+
+def later(job, values):
+    """Events that follow what the job has seen of s-0."""
+    seen = int(job.engine.clock.last[0]) // STEP + 1 if "s-0" in job.engine.slot_of else 0
+    return points("s-0", values, start=seen)
+
+
+def test_points_are_reported_up_to_the_rate_that_is_set():
+    job = Job(model_set(manifest("z")), EngineOptions(points_per_second=100))
+    job.send(points("s-0", noise(4)), now=1000)
+    reported = 0
+    for second in range(1, 11):
+        for part in range(20):  # 60 points a second, in micro-batches of 50 ms
+            now = second * 1000 + 50 * part
+            reported += len(job.send(later(job, noise(3)), now=now).points)
+        job.engine.tick((second + 1) * 1000)
+    assert reported == 600
+
+
+def test_live_state_comes_in_turn_and_only_of_series_that_changed():
+    job = Job(model_set(manifest()), EngineOptions(live_per_second=2))
+    names = [f"s-{k}" for k in range(5)]
+    job.send([event for name in names for event in points(name, noise(4))])
+    seen = [sorted(point.series for point in job.engine.tick(k).live) for k in range(4)]
+    assert sorted(name for part in seen for name in part) == names
+    assert [len(part) for part in seen] == [2, 2, 1, 0]
+    job.send(points("s-3", noise(1), start=4))
+    (point,) = job.engine.tick(9).live
+    assert (point.series, point.ts, point.model) == ("s-3", 4 * STEP, "z")
+
+
+def test_scores_are_reported_where_asked_for():
+    job = Job(several(), EngineOptions(report_scores=True))
+    outcome = job.send([("s-0", i * STEP, {"value": 0.0, "b": 1.0}) for i in range(6)])
+    found = {name: ts.tolist() for name, _, ts, _, _ in outcome.scores}
+    assert found == {
+        "z": [3 * STEP, 4 * STEP, 5 * STEP],
+        "wide": [2 * STEP, 4 * STEP],
+        "level": [i * STEP for i in range(6)],
+        "level-b": [i * STEP for i in range(1, 6)],
+    }
+    assert outcome.windows == 16
