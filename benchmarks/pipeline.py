@@ -22,7 +22,7 @@ from cli.job import submit_to
 from eddy.configuration import flatten, load
 from flink_job.cluster import Cluster
 from stack.local import Stack, isolated
-from training.registry import publish
+from training.registry import Registry
 
 STEADY = (0.2, 0.95)
 DEADLINE_SECONDS = 900
@@ -39,7 +39,7 @@ def run(work: Workload, overrides: list[str]) -> dict[str, Any]:
 
 def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]:
     settings = configuration.settings
-    publish(settings, work.model())
+    Registry(settings).publish(*work.model())
     filled = work.fill(settings)
     watch = Watch(stack)
     cluster = Cluster(stack.flink_address)

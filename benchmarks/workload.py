@@ -62,7 +62,7 @@ class Workload:
             for i, (key, value) in enumerate(zip(chosen, values.tolist(), strict=True), start)
         ]
 
-    def model(self) -> Manifest:
+    def model(self) -> tuple[Manifest, bytes]:
         """The model, trained where it needs to be."""
         spec = WindowSpec(self.window, self.stride)
         limit = 3.0
@@ -94,7 +94,7 @@ class Workload:
             created=datetime.now(UTC).isoformat(),
             sha256=artifact.sha256(content),
         )
-        return manifest.with_artifact(content)
+        return manifest, content
 
     def fill(self, settings: Settings) -> float:
         """Put all events on the topic; returns the rate."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from training.registry import publish
+from training.registry import Registry
 
 from cli.demo_scenarios import Scenario
 from cli.demo_summary import Follower, latencies, show, summarise
@@ -80,8 +80,9 @@ class Demo:
             models = self._scenario.train(self._stack.folder / "artifacts", progress)
             bar.update(task, completed=1.0)
             self._job = submitted.result()
+        registry = Registry(self.settings)
         for manifest, content in models:
-            publish(self.settings, manifest.with_artifact(content))
+            registry.publish(manifest, content)
             self._say(
                 f"published [bold]{manifest.name}[/] version {manifest.version}: {manifest.detector}, "
                 f"series {' '.join(manifest.series)}, window {manifest.window}"
