@@ -43,14 +43,20 @@ def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
     if blob[: len(_MAGIC)] != _MAGIC:
         raise DataError(f"state: found {blob[:4]!r}, expected {_MAGIC!r}: this state was not written by Eddy")
     end = _PREFIX_BYTES + int.from_bytes(blob[len(_MAGIC) : _PREFIX_BYTES], "little")
-    header = json.loads(blob[_PREFIX_BYTES:end])
-    if header["layout"] > LAYOUT:
-        raise DataError(f"state: layout {header['layout']}, this version reads up to {LAYOUT}: use the newer job")
+    try:
+        header = json.loads(blob[_PREFIX_BYTES:end])
+        layout, described = header["layout"], header["arrays"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"state: the header of a blob of {len(blob)} bytes is cut short or damaged: {error}") from None
+    if layout > LAYOUT:
+        raise DataError(f"state: layout {layout}, this version reads up to {LAYOUT}: use the newer job")
     arrays: dict[str, NDArray[Any]] = {}
-    for name, dtype, shape in header["arrays"]:
+    for name, dtype, shape in described:
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         if end + size > len(blob):
             raise DataError(f"state: array {name!r} is cut short at byte {len(blob)}")
+        if np.dtype(dtype).hasobject:
+            raise DataError(f"state: array {name!r} has dtype {dtype!r}, expected plain numbers")
         arrays[name] = np.frombuffer(blob[end : end + size], dtype).reshape(shape).copy()
         end += size
     return arrays

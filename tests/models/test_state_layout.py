@@ -1,0 +1,62 @@
+"""The binary layout of keyed state."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from eddy.errors import DataError
+from models.state_layout import LAYOUT, pack, unpack
+
+ARRAYS = st.dictionaries(
+    st.text(max_size=12),
+    arrays.arrays(
+        st.sampled_from([np.uint8, np.int32, np.int64, np.float64, np.uint32]),
+        arrays.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5),
+    ),
+    max_size=5,
+)
+
+
+@given(ARRAYS)
+@settings(max_examples=200, deadline=None)
+def test_round_trip(given_arrays):
+    found = unpack(pack(given_arrays))
+    assert list(found) == list(given_arrays)
+    for name, array in given_arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == array.dtype
+        assert found[name].flags.writeable
+
+
+def test_arrays_that_are_not_contiguous():
+    array = np.arange(24).reshape(4, 6)[::2, ::3]
+    assert unpack(pack({"a": array}))["a"].tolist() == array.tolist()
+
+
+@given(ARRAYS, st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_blob_cut_short_is_refused(given_arrays, data):
+    blob = pack(given_arrays)
+    cut = data.draw(st.integers(0, len(blob) - 1))
+    with pytest.raises(DataError, match="state: "):
+        unpack(blob[:cut])
+
+
+def test_what_another_program_or_a_later_version_wrote_is_refused():
+    with pytest.raises(DataError, match="was not written by Eddy"):
+        unpack(b"\x80\x05junk")
+    header = json.dumps({"layout": LAYOUT + 1, "arrays": []}).encode()
+    with pytest.raises(DataError, match="use the newer job"):
+        unpack(b"EDDY" + len(header).to_bytes(4, "little") + header)
+
+
+@pytest.mark.parametrize("header", [b"[]", b"{}", b'{"layout": 1, "arrays": [["a", "|O", [1]]]}', b"\xff{"])
+def test_a_damaged_header_is_refused(header):
+    with pytest.raises(DataError, match="state: "):
+        unpack(b"EDDY" + len(header).to_bytes(4, "little") + header + bytes(64))
