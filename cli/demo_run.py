@@ -14,7 +14,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from training.registry import Registry
 
 from cli.demo_scenarios import Scenario
 from cli.demo_summary import Follower, latencies, show, summarise
@@ -26,6 +25,7 @@ from producers.label_sender import send_labels
 from producers.pace import Pace
 from producers.sender import send
 from stack.local import Stack
+from training.registry import Registry
 
 _SETTLE_SECONDS = 60.0  # for the job to handle the last events
 _SEVERITY_COLOURS = {"critical": "red", "high": "dark_orange", "medium": "yellow", "low": "blue"}

@@ -107,6 +107,9 @@ class JobSettings(Group):
     points_per_second: int = Field(
         500, ge=0, description="recent points per shard and second written for the page; busier shards write none"
     )
+    report_share: float = Field(
+        0.1, gt=0, le=1, description="largest share of a core spent on live state and recent points"
+    )
     checkpoint_interval_ms: int = Field(10_000, ge=100)
     checkpoint_dir: str = Field("", description="URI; empty = what the cluster is configured with")
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"

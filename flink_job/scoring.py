@@ -23,6 +23,7 @@ from flink_job.shard import Shard, ShardOptions
 from models.engine import EngineOptions
 from models.manifest import Manifest
 from models.model_set import ModelSet
+from models.time_share import TimeShare
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self.models = ModelSet(frozenset(k.strip() for k in self.settings.detector.type.split(",") if k.strip()))
         self.shards: dict[int, Shard] = {}
         self.out = Records()
+        self.report_time = TimeShare(self.settings.job.report_share)
         self.state = runtime_context.get_map_state(SHARD)
         self.metrics = JobMetrics(runtime_context.get_metrics_group(), self)
         self.redis = RedisWriter(self.settings.redis) if self.settings.job.redis else None
@@ -111,7 +113,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 job=job.name,
             ),
         )
-        shard = Shard(options, self.models, self.redis)
+        shard = Shard(options, self.models, self.redis, self.report_time)
         shard.restore(self.state)
         self.shards[frame.shard] = shard
         return shard

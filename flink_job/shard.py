@@ -18,6 +18,7 @@ from flink_job.redis_writer import RedisWriter
 from models.engine import Engine, EngineOptions, Outcome
 from models.engine_state import EngineState
 from models.model_set import ModelSet
+from models.time_share import TimeShare
 
 _PENDING_PER_SHARD = 16_384  # events held for want of a model, over all series of a shard
 
@@ -59,9 +60,11 @@ class ShardOptions:
 class Shard:
     """All series of one shard: reads frames, runs the engine, holds events until a model applies."""
 
-    def __init__(self, options: ShardOptions, models: ModelSet, redis: RedisWriter | None) -> None:
+    def __init__(
+        self, options: ShardOptions, models: ModelSet, redis: RedisWriter | None, report_time: TimeShare | None = None
+    ) -> None:
         self.options = options
-        self.engine = Engine(models, options.engine)
+        self.engine = Engine(models, options.engine, report_time)
         self.counts = Counts()
         self._state = EngineState(self.engine)
         self._redis = redis

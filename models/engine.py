@@ -20,8 +20,9 @@ from models.event_time import EventClock
 from models.judge import NO_ROW, Judge
 from models.judge_pages import restore_page
 from models.model_set import ModelSet
-from models.reporting import Point, alert_of, note_peak, points_of
+from models.reporting import Point, alert_of, evidence_of, points_of
 from models.state_layout import PAGE
+from models.time_share import TimeShare
 
 EVICTION_PERIOD_MS = 60_000
 
@@ -67,7 +68,7 @@ class Outcome:
 class Engine:
     """The series of one shard, addressed by slot, and the models that judge them."""
 
-    def __init__(self, models: ModelSet, options: EngineOptions) -> None:
+    def __init__(self, models: ModelSet, options: EngineOptions, report_time: TimeShare | None = None) -> None:
         self.models = models
         self.options = options
         self.names: list[str | None] = []  # by slot; None where the slot is free
@@ -86,6 +87,7 @@ class Engine:
         self._free: list[int] = []
         self._generation = -1
         self._budget = float(options.points_per_second)
+        self.report_time = report_time or TimeShare(1.0)  # shared by the shards of a worker
         self._now = 0
         self._ticked_at = 0
         self._evicted_at = 0
@@ -194,7 +196,7 @@ class Engine:
         incident = judge.incidents.open.get(row)
         if incident is not None:
             transition = Transition("closed", row, NO_ROW, incident)
-            self.closing.append(alert_of(transition, None, judge, series, 0, self.options.job))
+            self.closing.append(alert_of(transition, judge, series, 0, self.options.job))
         judge.incidents.clear(row)
 
     def _closed(self, now: int) -> list[Alert]:
@@ -244,19 +246,22 @@ class Engine:
         own = values[mine] if features == list(range(values.shape[1])) else values[mine][:, features]
         judged = judge.judge(rows[mine], ts[mine], own)
         outcome.windows += len(judged.rows)
-        for transition in judged.transitions:
+        evidence = evidence_of(judged, judge)
+        for k, transition in enumerate(judged.transitions):
+            if k in evidence:
+                judge.incidents.evidence[transition.row] = evidence[k]
             if transition.state == "peak":
-                note_peak(transition, judged, judge)
                 continue
             name = str(self.names[judge.slot_of[transition.row]])  # type: ignore[index]
-            outcome.alerts.append(alert_of(transition, judged, judge, name, self._now, self.options.job))
+            outcome.alerts.append(alert_of(transition, judge, name, self._now, self.options.job))
         slots_of = slots[mine][judged.events]
         if self.options.report_scores and len(slots_of):
             outcome.scores.append((judge.model.manifest.name, slots_of, judged.batch.end, judged.scores, judged.limits))
-        if 0 < len(slots_of) <= self._budget:
+        if 0 < len(slots_of) <= self._budget and self.report_time.left():
             self._budget -= len(slots_of)
             names = [str(self.names[slot]) for slot in slots_of.tolist()]
-            outcome.points += points_of(judge, judged.rows, judged.batch, judged.scores, judged.limits, names)
+            with self.report_time.spend():
+                outcome.points += points_of(judge, judged.rows, judged.batch, judged.scores, judged.limits, names)
 
     def _go_on(self, now: int) -> None:
         """Silence counts while the job runs: the time that it was down makes no series older."""
@@ -276,7 +281,9 @@ class Engine:
         )
         empty = np.zeros(0, np.int64)
         outcome = self.process(empty, empty, np.zeros((0, len(self.models.columns))), now)
-        outcome.live = self.live(self.options.live_per_second)
+        if self.report_time.left():
+            with self.report_time.spend():
+                outcome.live = self.live(self.options.live_per_second)
         if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
             self._evicted_at = now
             self._evict(now - self.options.state_ttl_ms)

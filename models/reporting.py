@@ -42,17 +42,12 @@ class Point:
     imputed: int
 
 
-def alert_of(transition: Transition, judged: Judged | None, judge: Judge, series: str, now: int, job: str) -> Alert:
-    """The message for an incident's transition, explained at the point of its highest score so far.
-
-    ``judged`` is None where no point closed the incident, but its series or its model has gone.
-    """
-    incident, manifest = transition.incident, judge.model.manifest
+def alert_of(transition: Transition, judge: Judge, series: str, now: int, job: str) -> Alert:
+    """The message for an incident's transition, with what was seen and expected at its highest score so far."""
+    incident, manifest, known = transition.incident, judge.model.manifest, judge.incidents.evidence
+    closed = transition.state == "closed"
+    evidence = known.pop(transition.row, {}) if closed else known.get(transition.row, {})
     state: AlertState = "update" if transition.state == "peak" else transition.state
-    if transition.state == "closed" or judged is None:
-        evidence = judge.incidents.evidence.pop(transition.row, {})
-    else:
-        evidence = note_peak(transition, judged, judge)
     return Alert(
         id=incident_id(series, manifest.name, incident.start),
         series=series,
@@ -77,22 +72,25 @@ def alert_of(transition: Transition, judged: Judged | None, judge: Judge, series
     )
 
 
-def note_peak(transition: Transition, judged: Judged, judge: Judge) -> dict[str, Any]:
-    """Keep what was seen and expected at the highest score so far, until the incident is closed."""
-    at = transition.at
-    row = np.array([at], np.int64)
-    explanation = judge.model.detector.explain(judged.batch.take(row), judged.limits[row])
+def evidence_of(judged: Judged, judge: Judge) -> dict[int, dict[str, Any]]:
+    """What was seen and expected where incidents opened or rose, by index of the transition; one call for all."""
+    found = [k for k, transition in enumerate(judged.transitions) if transition.state != "closed"]
+    if not found:
+        return {}
+    at = np.array([judged.transitions[k].at for k in found], np.int64)
+    explanation = judge.model.detector.explain(judged.batch.take(at), judged.limits[at])
     features = judge.model.manifest.features
-    evidence = {
-        "imputed": int(judged.batch.imputed[at].sum()),
-        "values": _by_feature(features, judged.batch.values[at, -1]),
-        "expected": _by_feature(features, explanation.expected[0]),
-        "lower": _by_feature(features, explanation.lower[0]),
-        "upper": _by_feature(features, explanation.upper[0]),
-        "attribution": _by_feature(features, explanation.attribution[0]),
+    return {
+        k: {
+            "imputed": int(judged.batch.imputed[at[i]].sum()),
+            "values": _by_feature(features, judged.batch.values[at[i], -1]),
+            "expected": _by_feature(features, explanation.expected[i]),
+            "lower": _by_feature(features, explanation.lower[i]),
+            "upper": _by_feature(features, explanation.upper[i]),
+            "attribution": _by_feature(features, explanation.attribution[i]),
+        }
+        for i, k in enumerate(found)
     }
-    judge.incidents.evidence[transition.row] = evidence
-    return evidence
 
 
 def points_of(

@@ -78,7 +78,7 @@ class RollingZScore(Detector):
 
 @njit(cache=True)
 def _scores(windows):  # type: ignore[no-untyped-def]
-    """Over (n, W, F): (n,) score, and per feature (n, F) score, mean and standard deviation; missing values left out."""
+    """Over (n, W, F): (n,) score, and per feature (n, F) score, mean, deviation; missing values are left out."""
     n, size, features = windows.shape
     score = np.full(n, np.nan)
     each, mean, std = np.full((n, features), np.nan), np.full((n, features), np.nan), np.full((n, features), np.nan)

@@ -222,7 +222,7 @@ def unseen_scales(values: Floats, imputed: Bools, season: int) -> Floats:
     return out
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _all_scales(values, imputed, season, out):  # type: ignore[no-untyped-def]
     for row in range(values.shape[0]):
         for f in range(values.shape[2]):
@@ -233,7 +233,7 @@ def _all_scales(values, imputed, season, out):  # type: ignore[no-untyped-def]
             _scales_of(x, season, out[row, f])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _quantile(ordered, share):  # type: ignore[no-untyped-def]
     """Linear interpolation between order statistics, as numpy's default; numba's own percentile compiles for long."""
     place = share * (len(ordered) - 1)
@@ -242,7 +242,7 @@ def _quantile(ordered, share):  # type: ignore[no-untyped-def]
     return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _scales_of(x, season, out):  # type: ignore[no-untyped-def]
     kept = x[~np.isnan(x)]
     floor = max(1e-3 * _quantile(np.sort(np.abs(kept)), 0.5), 1e-6) if len(kept) else 1.0
@@ -271,7 +271,7 @@ def _scales_of(x, season, out):  # type: ignore[no-untyped-def]
     out[0], out[1], out[2] = sigma, usual + 1.0, spread
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _deviation_floor(steps, floor):  # type: ignore[no-untyped-def]
     """A series that mostly stands still and moves at times: the spread of its moves, else the floor."""
     moves = np.abs(steps[steps != 0])

@@ -138,10 +138,8 @@ def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Se
     real = step == (gaps + 1)[last]
     before = np.maximum(last - 1, 0)
     share = (step / (gaps + 1)[last])[:, None]
-    if spec.gap_policy == "linear":
-        filler = values[before] + share * (values[last] - values[before])
-    else:
-        filler = values[before]
+    rise = values[last] - values[before] if spec.gap_policy == "linear" else 0.0
+    filler = values[before] + share * rise
     full = np.where(real[:, None], values[last], filler)
     times = np.where(real, ts[last], ts[before] + step * spec.interval_ms)
     cuts = np.flatnonzero(breaks[last] & real)

@@ -1,0 +1,28 @@
+"""The allowance of time for reporting."""
+
+from __future__ import annotations
+
+from models.time_share import TimeShare
+
+
+def test_no_more_than_the_share_is_spent_however_much_each_report_costs():
+    now = [0.0]
+    share = TimeShare(0.1, lambda: now[0])
+    spent = 0.0
+    while now[0] < 100:
+        if share.left():
+            with share.spend():
+                now[0] += 0.5
+                spent += 0.5
+        now[0] += 0.01
+    assert 9 < spent < 11
+
+
+def test_nothing_is_saved_up_beyond_a_second():
+    now = [0.0]
+    share = TimeShare(0.1, lambda: now[0])
+    now[0] = 1000
+    assert share.left()
+    with share.spend():
+        now[0] += 0.2
+    assert not share.left()
