@@ -27,8 +27,12 @@ class Calibration:
 
     def __init__(self, quantiles: Sequence[float], mean_excess: float) -> None:
         self._quantiles = np.asarray(quantiles, float)
-        if self._quantiles.shape != (len(_LEVELS),) or not np.isfinite(self._quantiles).all() or not mean_excess > 0:
-            raise ModelError(f"calibration: expected {len(_LEVELS)} finite quantiles and a mean excess above 0")
+        good = self._quantiles.shape == (len(_LEVELS),) and np.isfinite(self._quantiles).all()
+        if not good or (np.diff(self._quantiles) < 0).any() or not 0 < mean_excess < np.inf:
+            message = (
+                f"calibration: expected {len(_LEVELS)} finite quantiles, not decreasing, and a mean excess above 0"
+            )
+            raise ModelError(message)
         self._mean_excess = float(mean_excess)
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
@@ -12,11 +13,12 @@ from models import artifact
 from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from models.alert_policy import AlertPolicy
 from models.calibration import Calibration
-from models.detector import Detector, Floats, WindowBatch
+from models.detector import Detector, Floats, GapPolicy, WindowBatch, WindowSpec
 from models.manifest import Manifest
 from models.threshold import Threshold, threshold_from_params
 
 _TRIAL_WINDOWS = 8
+_MOST_NUMBERS = 1_000_000  # in a series' window: 8 MB of state for each; far above any use, stops a mistake
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
     said = (manifest.detector, manifest.features, manifest.window, manifest.stride, manifest.interval_ms)
     if found != said:
         raise ModelError(f"{where}: the artifact is {found}, the manifest says {said}")
+    _check(spec, where)
     model = LoadedModel(
         manifest,
         detector,
@@ -65,8 +68,23 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
     return model
 
 
+def _check(spec: WindowSpec, where: str) -> None:
+    """Refuse windows that the job could not keep; the manifest has checked what it carries itself."""
+    if spec.gap_policy not in get_args(GapPolicy):
+        raise ModelError(f"{where}: gap_policy {spec.gap_policy!r}: expected one of {', '.join(get_args(GapPolicy))}")
+    if not isinstance(spec.max_gap, int) or spec.max_gap < 0:
+        raise ModelError(f"{where}: max_gap {spec.max_gap!r}: expected a whole number of at least 0")
+    if len(set(spec.features)) < len(spec.features):
+        raise ModelError(f"{where}: features {', '.join(spec.features)}: expected each once")
+    numbers = spec.window * len(spec.features)
+    if numbers > _MOST_NUMBERS:
+        raise ModelError(
+            f"{where}: window of {numbers} numbers per series; at most {_MOST_NUMBERS}: take a shorter one"
+        )
+
+
 def _try(model: LoadedModel, where: str) -> None:
-    """Score made-up windows: a model that fails or never gives a number is refused before it meets the stream."""
+    """Score and explain made-up windows: a model that fails or never gives a number is refused before the stream."""
     detector, spec = model.detector, model.detector.spec
     shape = (_TRIAL_WINDOWS, spec.window, len(spec.features))
     batch = WindowBatch(
@@ -76,12 +94,17 @@ def _try(model: LoadedModel, where: str) -> None:
         np.full(_TRIAL_WINDOWS, -1, np.int64),
         detector.initial_state(_TRIAL_WINDOWS),
     )
+    doing = "score"
     try:
-        scores = detector.score(batch)
+        scores = np.asarray(detector.score(batch))
+        if scores.shape != (_TRIAL_WINDOWS,) or np.isnan(scores).all():
+            raise ModelError(f"{where}: gives no usable score on a trial window")
+        doing = "explain"
+        detector.explain(batch, np.ones(_TRIAL_WINDOWS))
+    except ModelError:
+        raise
     except Exception as error:  # whatever a broken artifact provokes, it must not stop the job
-        raise ModelError(f"{where}: cannot score: {type(error).__name__}: {error}") from error
-    if scores.shape != (_TRIAL_WINDOWS,) or np.isnan(scores).all():
-        raise ModelError(f"{where}: gives no usable score on a trial window")
+        raise ModelError(f"{where}: cannot {doing}: {type(error).__name__}: {error}") from error
 
 
 class ModelSet:

@@ -70,6 +70,9 @@ class FixedThreshold(Threshold):
             raise ModelError(f"threshold.default: found {default}, expected a finite number")
         self.default = float(default)
         self.per_series = {str(name): float(limit) for name, limit in (per_series or {}).items()}
+        for name, limit in self.per_series.items():
+            if not np.isfinite(limit):
+                raise ModelError(f"threshold.per_series: series {name!r}: found {limit}, expected a finite number")
         self._index = {name: i for i, name in enumerate(self.per_series)}
         # index -1 (not seen) reads the last element: the default
         self._limits = np.array([*self.per_series.values(), self.default])
