@@ -19,6 +19,7 @@ _UNSEEN_SHARE = 0.1  # of training windows that hide which series they are from:
 _GRADIENT_NORM = 1.0
 _THREADS = 1  # a second one spins more than it helps at these sizes, and the cores are shared
 _VALIDATION_BATCH = 1024
+_LEAST_STEPS, _LEAST_BATCH = 60, 16  # few windows make smaller batches, so that an epoch still has that many steps
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def _train(
     batches = _Batches(data, size)
     training, held_out = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
     per_epoch = min(len(training), size.windows_per_epoch)
-    steps = size.epochs * -(-per_epoch // size.batch)
+    batch = min(size.batch, max(per_epoch // _LEAST_STEPS, _LEAST_BATCH))
+    steps = size.epochs * -(-per_epoch // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, size.learning_rate, total_steps=steps, pct_start=0.15)
     checked = held_out[:: -(-len(held_out) // max(per_epoch // 4, 1))] if len(held_out) else training[:per_epoch]
     history: list[dict[str, float]] = []
@@ -135,8 +137,8 @@ def _train(
         network.train()
         total = 0.0
         chosen = rng.permutation(training)[:per_epoch]
-        for begin in range(0, per_epoch, size.batch):
-            rows = chosen[begin : begin + size.batch]
+        for begin in range(0, per_epoch, batch):
+            rows = chosen[begin : begin + batch]
             known = (rng.random((len(rows), 1)) >= _UNSEEN_SHARE).astype(np.float32)
             loss = batches.loss(network, rows, torch.from_numpy(known), rng)
             optimiser.zero_grad()
