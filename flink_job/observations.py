@@ -14,13 +14,11 @@ import numpy as np
 import orjson
 
 from flink_job.frames import Frame
-from flink_job.scan import scan
+from flink_job.scan import EARLIEST_TS, LATEST_TS, scan
 from models.detector import Floats, Ints
 
 MAX_SERIES_BYTES = 512
 MAX_FEATURES = 1024
-_EARLIEST_TS = -62_135_596_800_000  # year 1
-_LATEST_TS = 253_402_300_799_999  # year 9999
 _SHOWN = 60
 
 
@@ -100,7 +98,7 @@ def _ts(found: Any) -> int:
         found = int(found)
     if not isinstance(found, int) or isinstance(found, bool):
         raise BadObservation("bad-ts", f"field 'ts': found {_shown(found)}, expected {expected}")
-    if not _EARLIEST_TS <= found <= _LATEST_TS:
+    if not EARLIEST_TS <= found <= LATEST_TS:
         raise BadObservation(
             "bad-ts", f"field 'ts': found {_shown(found)}, expected a time between the years 1 and 9999"
         )

@@ -14,6 +14,9 @@ _MANTISSA = 2**53  # integers up to here are exact in a double
 _POWER = 22  # powers of ten up to here are exact in a double
 _TENS = 10.0 ** np.arange(_POWER + 1)
 _TS_DIGITS = 15
+_ASCII = 127
+EARLIEST_TS = -62_135_596_800_000  # year 1, epoch ms
+LATEST_TS = 253_402_300_799_999  # year 9999
 
 
 @njit(cache=True)
@@ -24,13 +27,16 @@ def _blank(buf, p, end):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _string_end(buf, p, end):  # type: ignore[no-untyped-def]
-    """Index of the closing quote of a plain ASCII-or-UTF-8 string that starts at p; -1 for escapes or none."""
+def _string_end(buf, p, end, top):  # type: ignore[no-untyped-def]
+    """Index of the closing quote of a plain string that starts at p; -1 for escapes, bytes above ``top`` or none.
+
+    Whether bytes above 127 are valid UTF-8 is for the full parser to say, unless they are compared to a valid key.
+    """
     while p < end:
         c = buf[p]
         if c == 34:
             return p
-        if c == 92 or c < 32:
+        if c == 92 or c < 32 or c > top:
             return -1
         p += 1
     return -1
@@ -69,7 +75,7 @@ def _number(buf, p, end):  # type: ignore[no-untyped-def]
     if p < end and (buf[p] == 101 or buf[p] == 69):
         return 0.0, False, -1
     value = float(mantissa) / _TENS[scale]
-    return -value if negative else value, whole, p
+    return -value if negative and (mantissa or not whole) else value, whole, p  # JSON's -0 is an integer: no -0.0
 
 
 @njit(cache=True)
@@ -97,7 +103,7 @@ def _one(buf, p, end, key, ts, value, i):  # type: ignore[no-untyped-def]  # noq
         if buf[p] != 34:
             return False
         name = p + 1
-        stop = _string_end(buf, name, end)
+        stop = _string_end(buf, name, end, _ASCII)
         if stop < 0:
             return False
         p = _blank(buf, stop + 1, end)
@@ -119,7 +125,7 @@ def _one(buf, p, end, key, ts, value, i):  # type: ignore[no-untyped-def]  # noq
             return False
         found |= field
         if buf[p] == 34:
-            close = _string_end(buf, p + 1, end)
+            close = _string_end(buf, p + 1, end, 255 if field == 1 else _ASCII)
             if close < 0 or field > 1 or (field == 1 and not _is(buf, p + 1, close, key)):
                 return False
             p = close + 1
@@ -134,7 +140,7 @@ def _one(buf, p, end, key, ts, value, i):  # type: ignore[no-untyped-def]  # noq
             if p < 0:
                 return False
             if field == 2:
-                if not whole or p - before > _TS_DIGITS:
+                if not whole or p - before > _TS_DIGITS or not EARLIEST_TS <= number <= LATEST_TS:
                     return False
                 ts[i] = np.int64(number)
             elif field == 4:
