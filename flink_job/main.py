@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eddy.configuration import load
 from eddy.errors import EddyError
-from flink_job import environment, job
+from flink_job import environment, job, preflight
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load(options.set, options.config).settings
+        preflight.check(settings)
         env = environment.create(settings.job, options.jar)
         job.build(env, settings)
         env.execute(settings.job.name)

@@ -1,0 +1,103 @@
+"""Trouble before or beside the stream: a clear message each, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from eddy.configuration import flatten
+from eddy.settings import Settings
+from flink_job import main
+from stack.local import Stack
+from stack.ports import free_ports
+from tests.integration import harness
+
+pytestmark = pytest.mark.stack
+
+FIFTY_MB = 50 * 1024 * 1024
+
+
+def eddy(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it."""
+    options = [part for key, value in flatten(settings) if value is not None for part in ("--set", f"{key}={value}")]
+    program = "import sys; from cli.main import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *options, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def test_an_empty_topic_is_no_trouble(stack: Stack, unique_topics: Settings) -> None:
+    harness.publish(unique_topics, harness.model())
+    harness.run_to_end(stack, unique_topics)
+    assert harness.alerts(unique_topics) == []
+    assert harness.read(unique_topics, "dlq") == []
+
+
+def test_a_topic_that_does_not_exist_is_named(stack_settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    where = stack_settings.kafka.bootstrap_servers
+    assert main.main(["--set", f"kafka.bootstrap_servers={where}", "--set", "topics.prefix=nowhere"]) == 2
+    said = capsys.readouterr().err
+    assert "nowhere.observations (topics.observations)" in said
+    assert "'eddy up' creates them" in said
+
+
+def test_a_broker_that_is_down_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    (port,) = free_ports(1)
+    assert main.main(["--set", f"kafka.bootstrap_servers=127.0.0.1:{port}"]) == 2
+    said = capsys.readouterr().err
+    assert f"Kafka does not answer at 127.0.0.1:{port}" in said
+    assert said.count("\n") == 1, "one line"
+
+
+def test_an_unknown_setting_names_the_nearest(unique_topics: Settings) -> None:
+    done = eddy(unique_topics, "--set", "job.paralelism=2", "job", "state")
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(
+        "unknown setting 'job.paralelism' from command line; did you mean 'job.parallelism'? "
+        "'eddy config show' lists all"
+    )
+
+
+def test_a_message_of_50_mb_is_dead_lettered_whole(stack: Stack, unique_topics: Settings) -> None:
+    observations = harness.noise(["a"], 30, {("a", 20): 9.0})
+    huge = b'{"series": "a", "ts": 1, "value": 1, "note": "' + b"x" * FIFTY_MB + b'"}'
+    harness.publish(unique_topics, harness.model(limit=2.8))
+    events = [harness.event(*o) for o in observations]
+    harness.send(unique_topics, [*events[:10], ("a", huge), *events[10:]])
+    harness.run_to_end(stack, unique_topics)
+    (letter,) = harness.read(unique_topics, "dlq")
+    assert letter.value == huge
+    assert dict(letter.headers)["reason"] == b"oversized"
+    expected = harness.offline([harness.model(limit=2.8)], observations)
+    assert harness.plain(harness.alerts(unique_topics)) == harness.plain(expected)
+
+
+def test_the_job_through_the_command_line(stack: Stack, unique_topics: Settings) -> None:
+    """``flink run -py`` as users do it: submit, state, savepoint, stop, submit from there."""
+    settings = unique_topics
+    observations = harness.noise(["a"], 40, {("a", 30): 9.0})
+    events = [harness.event(*o) for o in observations]
+    harness.publish(settings, harness.model(limit=2.8))
+    harness.send(settings, events[:20])
+    done = eddy(settings, "job", "submit", "--json")
+    assert done.returncode == 0, done.stderr
+    harness.until(lambda: '"events": 20.0' in eddy(settings, "job", "state", "--json").stdout, "20 events in the state")
+    assert eddy(settings, "job", "savepoint").stdout.strip().startswith("file:")
+    stopped = eddy(settings, "job", "stop")
+    assert "savepoint file:" in stopped.stdout, stopped.stderr
+    harness.send(settings, events[20:])
+    again = eddy(settings, "job", "submit", "--from", stopped.stdout.split()[-1])
+    assert again.returncode == 0, again.stderr
+    harness.until(lambda: len(harness.alerts(settings)) == 2, "the alert after the restart")
+    assert eddy(settings, "job", "stop").returncode == 0
+    assert "no job named" in eddy(settings, "job", "state").stderr
+    expected = harness.offline([harness.model(limit=2.8)], observations)
+    assert harness.plain(harness.alerts(settings)) == harness.plain(expected)
