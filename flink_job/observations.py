@@ -159,7 +159,7 @@ def read_observations(frame: Frame, columns: Mapping[str, int], shards: int, max
     values = np.full((n, len(columns)), np.nan)
     values[:, columns["value"]] = value
     bad: list[tuple[int, BadObservation]] = []
-    usable = read.copy()
+    usable, renamed = read.copy(), False
     index = {name: k for k, name in enumerate(names)}
     for i in np.flatnonzero(~read).tolist():
         try:
@@ -168,9 +168,11 @@ def read_observations(frame: Frame, columns: Mapping[str, int], shards: int, max
         except BadObservation as problem:
             bad.append((i, problem))
             continue
-        codes[i] = index.setdefault(series, len(names))
-        if codes[i] == len(names):
+        code = index.setdefault(series, len(names))
+        if code == len(names):
             names.append(series)
+        renamed |= code != codes[i]
+        codes[i] = code
         values[i] = np.nan
         for feature, number in by_feature.items():
             if feature in columns:
@@ -181,10 +183,10 @@ def read_observations(frame: Frame, columns: Mapping[str, int], shards: int, max
             usable[i] = False
             ahead = f"field 'ts': found {ts[i]}, {ts[i] - frame.timestamps[i]} ms after the record's own time"
             bad.append((i, BadObservation("future", f"{ahead}; expected at most job.max_ahead_ms = {max_ahead_ms}")))
-    if usable.all():
+    if usable.all() and not renamed:
         return Observations(names, codes, ts, values, np.arange(n), bad)
     at = np.flatnonzero(usable)
-    used, codes = np.unique(codes[at], return_inverse=True)  # a name that only came with bad events is no series
+    used, codes = np.unique(codes[at], return_inverse=True)  # a name that no usable event has is no series
     names = [names[code] for code in used.tolist()]
     return Observations(names, codes, ts[at], values[at], at, sorted(bad, key=lambda item: item[0]))
 
