@@ -114,10 +114,11 @@ def security(kafka: KafkaSettings) -> dict[str, str]:
     if kafka.sasl_mechanism:
         module = "plain.PlainLoginModule" if kafka.sasl_mechanism == "PLAIN" else "scram.ScramLoginModule"
         password = "${env:" + environment_name("kafka.sasl_password") + "}"
+        username = (kafka.sasl_username or "").replace("\\", "\\\\").replace('"', '\\"')  # it stands in quotes
         properties |= {
             "sasl.mechanism": kafka.sasl_mechanism,
             "sasl.jaas.config": f"{_SHADED}.common.security.{module} required "
-            f'username="{kafka.sasl_username}" password="{password}";',
+            f'username="{username}" password="{password}";',
             "config.providers": "env",
             "config.providers.env.class": f"{_SHADED}.common.config.provider.EnvVarConfigProvider",
         }
