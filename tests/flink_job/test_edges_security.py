@@ -1,0 +1,83 @@
+"""What the Java client is told about security: everything but the password, which stays in the environment."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from eddy.configuration import as_environment, load
+from flink_job import edges
+from flink_job.job import without_secrets
+
+PASSWORD = 'geheim"\\;$1'  # noqa: S105
+SECRET = [
+    "kafka.security_protocol=SASL_SSL",
+    "kafka.sasl_username=eddy",
+    f"kafka.sasl_password={PASSWORD}",
+    "redis.password=geheim-redis",
+    "kafka.ssl_cafile=/etc/ca.pem",
+]
+
+
+def settings(*more):
+    return load([*SECRET, *more], environ={}).settings
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+@pytest.mark.parametrize("client", [edges.consumer, edges.producer])
+def test_no_password_in_the_properties(mechanism, client):
+    properties = client(settings(f"kafka.sasl_mechanism={mechanism}"))
+    assert "geheim" not in json.dumps(properties)
+    assert properties["sasl.mechanism"] == mechanism
+    assert properties["security.protocol"] == "SASL_SSL"
+    assert properties["ssl.truststore.location"] == "/etc/ca.pem"
+    module = "PlainLoginModule" if mechanism == "PLAIN" else "ScramLoginModule"
+    jaas = properties["sasl.jaas.config"]
+    assert module in jaas
+    assert 'username="eddy"' in jaas
+    assert 'password="${env:EDDY_KAFKA_SASL_PASSWORD}"' in jaas
+    assert properties["config.providers"] == "env"
+
+
+def test_no_secret_travels_in_the_job_graph():
+    found = without_secrets(settings("kafka.sasl_mechanism=PLAIN", "job.parallelism=3"))
+    assert "job.parallelism=3" in found
+    assert "kafka.sasl_username=eddy" in found
+    assert "geheim" not in " ".join(found)
+    assert not [item for item in found if "password" in item]
+    load(found, environ={})
+
+
+def test_the_environment_that_the_workers_get_has_what_the_properties_name():
+    environment = as_environment(settings())
+    assert environment["EDDY_KAFKA_SASL_PASSWORD"] == PASSWORD
+    assert environment["EDDY_REDIS_PASSWORD"] == "geheim-redis"  # noqa: S105
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a;b", 'x" required password="y'])
+def test_a_user_name_cannot_end_its_quotes(name):
+    jaas = edges.security(settings("kafka.sasl_mechanism=PLAIN", f"kafka.sasl_username={name}").kafka)[
+        "sasl.jaas.config"
+    ]
+    start = jaas.index('username="') + len('username="')
+    text, at = "", start
+    while jaas[at] != '"':  # as Java's StreamTokenizer reads a quoted word
+        at += jaas[at] == "\\"
+        text += jaas[at]
+        at += 1
+    assert text == name
+    assert jaas[at:].startswith('" password="${env:')
+
+
+def test_mutual_tls_and_host_names():
+    properties = edges.security(
+        settings("kafka.ssl_certfile=/c.pem", "kafka.ssl_keyfile=/k.pem", "kafka.ssl_check_hostname=false").kafka
+    )
+    assert properties["ssl.endpoint.identification.algorithm"] == ""
+    assert properties["ssl.keystore.type"] == "PEM"
+
+
+def test_plain_connections_have_nothing_of_it():
+    properties = edges.consumer(load([], environ={}).settings)
+    assert not [name for name in properties if name.startswith(("sasl", "ssl", "config."))]
