@@ -36,7 +36,7 @@ class Demo:
 
     def __init__(self, configuration: Configuration, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._console = Console(highlight=False)
+        self._console = Console(highlight=False, soft_wrap=True)
         self._began = time.monotonic()
         own = [f"{key}={value}" for key, value in _demo_settings(configuration).items()]
         given = [f"{k}={v}" for k, v, source in configuration.rows() if source != "default" and "password" not in k]
