@@ -116,8 +116,11 @@ class IsolationForest(Detector):
         training = np.flatnonzero(~windows.validation)
         training = training[:: -(-len(training) // max(chosen.windows, 1))]
         x = _rows(windows, training, scales, season)
-        if not _FEWEST_SAMPLES <= chosen.samples <= _MOST_SAMPLES:
-            raise SettingsError(f"{cls.kind}: samples={chosen.samples}; expected {_FEWEST_SAMPLES} to {_MOST_SAMPLES}")
+        if not (_FEWEST_SAMPLES <= chosen.samples <= _MOST_SAMPLES and chosen.trees and chosen.background < 1):
+            raise SettingsError(
+                f"{cls.kind}: samples={chosen.samples}, trees={chosen.trees}, background={chosen.background}; expected "
+                f"samples of {_FEWEST_SAMPLES} to {_MOST_SAMPLES}, at least 1 tree, background below 1"
+            )
         progress("trees", 0.4)
         arrays, samples = _grow(x, bounds(len(spec.features), season > 0), chosen, seed)
         arrays |= {"series.scales": scales, "typical": np.median(x, axis=0)}

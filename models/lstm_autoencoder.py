@@ -235,6 +235,9 @@ def _architecture(chosen: LstmParameters, spec: WindowSpec, series: int) -> Any:
             f"lstm-autoencoder: judged={chosen.judged}, hidden_points={chosen.hidden_points}; expected 1 <= judged <= "
             f"window and hidden_points <= window - 2, with window={spec.window}"
         )
+    for name in ("hidden", "epochs", "patience", "batch", "windows_per_epoch", "learning_rate", "clip"):
+        if not getattr(chosen, name):
+            raise SettingsError(f"lstm-autoencoder: parameter {name!r}: found 0, expected more")
     rebuilt = min(chosen.rebuilt or spec.window, spec.window)
     return Architecture(
         window=spec.window, features=len(spec.features), series=series, phase=0, hidden=chosen.hidden,

@@ -1,0 +1,173 @@
+"""The fused forward pass against torch, and what the score promises beyond the contract."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from eddy.errors import ModelError, SettingsError
+from models.detector import Series, WindowBatch, WindowSpec
+from models.lstm_autoencoder import LstmAutoencoder, fill_forward
+from models.lstm_kernel import LstmWeights, pack, reconstruct
+from models.lstm_training import Architecture, Network
+from tests.models.test_contract import DAYS, INTERVAL, SPEC, START, TRAIN, batch_of, live, seasonal
+
+FAST = {"epochs": 4, "hidden": 16}
+
+
+@pytest.fixture(scope="module")
+def detector() -> LstmAutoencoder:
+    return LstmAutoencoder.fit(TRAIN, SPEC, FAST, seed=3)[0]
+
+
+@pytest.mark.parametrize(("hidden", "features", "n"), [(32, 1, 1), (32, 1, 100), (64, 1, 70), (16, 3, 65), (5, 2, 17)])
+def test_kernel_equals_torch(hidden: int, features: int, n: int) -> None:
+    window, hidden_points, phase, embedding, steps = 30, 4, 7, 3, 6
+    torch.manual_seed(hidden)
+    network = Network(
+        Architecture(
+            window, features, 2, phase, hidden, hidden_points, steps, 4, embedding, 1, 1, 1, 1, 0.1, 0.0, 0.0, 6.0
+        )
+    )  # fmt: skip
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(3)  # far into the saturated part of the gates
+    a = network.arrays()
+    weights = LstmWeights(
+        pack(a["encoder.input"]), pack(a["encoder.recurrent"]), pack(a["encoder.bias"]), pack(a["decoder.input"]),
+        pack(a["decoder.recurrent"]), pack(a["decoder.bias"]), a["dense.weight"], a["dense.bias"],
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 2, (n, window - hidden_points, features)).astype(np.float32)
+    encoded = rng.normal(0, 1, (n, phase)).astype(np.float32)
+    with torch.no_grad():
+        wanted = network(
+            torch.from_numpy(x), torch.from_numpy(encoded), torch.zeros(n, dtype=torch.long), torch.ones(n, 1), steps
+        ).numpy()
+    context = np.concatenate([encoded, np.repeat(a["embedding"][:1], n, axis=0)], axis=1)
+    found = reconstruct(weights, x, context, steps)
+    assert found.shape == wanted.shape == (n, steps, features)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_scoring_does_not_load_torch() -> None:
+    code = (
+        "import sys, models.catalog\n"
+        "assert not {'torch', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_newest_point_decides_at_once(detector: LstmAutoencoder) -> None:
+    s, _ = live()
+    calm = batch_of(detector, replace(s, values=seasonal("a", 11, 7, START + DAYS * 86_400_000).values))
+    one = calm.take(np.array([100]))
+    before = detector.score(one)[0]
+    one.values[0, -1, 0] += 20.0
+    assert detector.score(one)[0] > max(3 * before, 3.0)
+
+
+def test_band_is_where_the_alert_begins(detector: LstmAutoencoder) -> None:
+    one = batch_of(detector, live()[0]).take(np.array([3]))
+    limit = np.full(1, 4.0)
+    explanation = detector.explain(one, limit)
+    for bound, sign in ((explanation.upper, 1), (explanation.lower, -1)):
+        one.values[0, -1, 0] = bound[0, 0] - sign * 0.01
+        assert detector.score(one)[0] < limit[0]
+        one.values[0, -1, 0] = bound[0, 0] + sign * 0.01
+        assert detector.score(one)[0] > limit[0]
+
+
+def test_filled_points_are_not_judged(detector: LstmAutoencoder) -> None:
+    one = batch_of(detector, live()[0]).take(np.array([3]))
+    one.values[0, -3, 0] += 50.0
+    high = detector.score(one)[0]
+    one.imputed[0, -3] = True
+    assert detector.score(one)[0] < high / 3
+
+
+def test_no_verdict_without_a_newest_value(detector: LstmAutoencoder) -> None:
+    one = batch_of(detector, live()[0]).take(np.array([3]))
+    one.values[0, -1, 0] = np.nan
+    assert np.isnan(detector.score(one)[0])
+    mostly_missing = batch_of(detector, live()[0]).take(np.array([3]))
+    mostly_missing.values[0, :40] = np.nan
+    assert np.isnan(detector.score(mostly_missing)[0])
+
+
+def test_order_of_features_does_not_matter_to_the_score() -> None:
+    """Training is random, so the invariance is of a permuted network: the same weights, the columns exchanged."""
+    spec = replace(SPEC, features=("x", "y"))
+    train = [replace(s, values=np.concatenate([s.values, -2 * s.values + 7], axis=1)) for s in TRAIN]
+    detector = LstmAutoencoder.fit(train, spec, {**FAST, "epochs": 1}, seed=1)[0]
+    arrays, params = detector.to_state()
+    swap = [1, 0]
+    turned = {name: array.copy() for name, array in arrays.items()}
+    turned["encoder.input"] = arrays["encoder.input"][:, swap]
+    turned["dense.weight"], turned["dense.bias"] = arrays["dense.weight"][swap], arrays["dense.bias"][swap]
+    for name in ("scaler.centre", "scaler.spread", "spread.position", "spread.series", "spread.week"):
+        turned[name] = arrays[name][..., swap]
+    other = LstmAutoencoder.from_state(replace(spec, features=("y", "x")), turned, params)
+    batch = batch_of(detector, train[0]).take(np.arange(50))
+    swapped = WindowBatch(batch.values[..., swap], batch.imputed, batch.end, batch.binding, batch.state)
+    np.testing.assert_allclose(other.score(swapped), detector.score(batch), rtol=1e-5)
+
+
+def test_plain_autoencoder_is_a_choice() -> None:
+    params = {**FAST, "epochs": 2, "hidden_points": 0, "judged": 48, "rebuilt": 0, "embedding": 0, "season": False}
+    detector = LstmAutoencoder.fit(TRAIN, SPEC, params, seed=1)[0]
+    assert np.isfinite(detector.score(batch_of(detector, live()[0]))).all()
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ({"hidde": 3}, "hidden"),
+        ({"epochs": "many"}, "epochs"),
+        ({"judged": 49}, "judged"),
+        ({"hidden_points": 48}, "hidden"),
+        ({"batch": 0}, "batch"),
+    ],
+)
+def test_wrong_parameters_are_named(params: dict[str, object], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        LstmAutoencoder.fit(TRAIN, SPEC, params)
+
+
+def test_arrays_that_do_not_fit_are_named(detector: LstmAutoencoder) -> None:
+    arrays, params = detector.to_state()
+    for name in ("encoder.input", "dense.weight", "scaler.centre", "spread.series", "embedding"):
+        wrong = {**arrays, name: arrays[name][:-1]}
+        with pytest.raises(ModelError, match="shape"):
+            LstmAutoencoder.from_state(detector.spec, wrong, params)
+
+
+def test_best_epoch_is_kept_and_history_told() -> None:
+    _, report = LstmAutoencoder.fit(TRAIN, SPEC, {**FAST, "epochs": 5}, seed=2)
+    losses = [h["validation_loss"] for h in report.history]
+    assert 1 <= len(losses) <= 5
+    assert losses[-1] < losses[0]
+    assert set(report.scores) == {"a", "b"}
+
+
+def test_series_too_short_are_left_out_and_noted() -> None:
+    ts = START + np.arange(20, dtype=np.int64) * INTERVAL
+    short = Series("tiny", ts, np.ones((20, 1)), np.zeros(20, np.bool_))
+    _, report = LstmAutoencoder.fit([*TRAIN, short], SPEC, {**FAST, "epochs": 1})
+    assert any("tiny" in note for note in report.notes)
+
+
+def test_fill_forward() -> None:
+    x = np.array([[[np.nan], [1.0], [np.nan], [np.nan], [4.0]]])
+    np.testing.assert_array_equal(fill_forward(x, ~np.isnan(x))[0, :, 0], [0, 1, 1, 1, 4])
+
+
+def test_no_season_where_points_are_not_clocked() -> None:
+    spec = WindowSpec(24)
+    detector = LstmAutoencoder.fit([replace(TRAIN[0])], spec, {**FAST, "epochs": 1}, seed=1)[0]
+    assert detector.phase.size == 0

@@ -1,0 +1,44 @@
+"""The demo's models on a small labelled stream, through the same engine as the job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from models.engine import EngineOptions
+from models.model_set import ModelSet
+from models.offline import replay
+from producers.synthetic import generate_small
+from training.demo_models import train_demo
+
+GRACE_POINTS = 12  # an alert just after an incident is about its end
+LEAST_FOUND, MOST_FALSE = 7, 4  # of 8 incidents, on half the training data that the demo has
+
+
+def test_most_incidents_are_found_and_few_alerts_are_false(tmp_path: Path) -> None:
+    stream = generate_small()
+    shares: list[float] = []
+    trained = train_demo(stream, tmp_path, lambda what, share: shares.append(share))
+    assert [m.name for m, _ in trained] == ["market", "taxi"]
+    assert shares == sorted(shares)
+    assert (tmp_path / "taxi" / "loss.png").exists()
+    models = ModelSet()
+    for manifest, content in trained:
+        models.put(manifest, lambda _, content=content: content)
+    live = stream.live
+    alerts = replay(models, EngineOptions(), stream.names, live.series.astype(np.int64), live.ts, live.values[:, None])
+    incidents = {a.id: a for a in alerts}.values()
+    found, false = set(), 0
+    for a in incidents:
+        hits = [
+            label
+            for label in stream.labels
+            if label.series == a.series
+            and a.start <= label.end + GRACE_POINTS * stream.intervals[a.series]
+            and a.end >= label.start
+        ]
+        found.update(hits)
+        false += not hits
+    assert len(found) >= LEAST_FOUND, [label for label in stream.labels if label not in found]
+    assert false <= MOST_FALSE

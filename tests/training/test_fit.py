@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eddy.errors import DataError, ModelError, SettingsError
+from models.calibration import Calibration
+from models.detector import WindowSpec
+from models.model_set import load_model
+from tests.models.test_contract import TRAIN
+from training import artifacts
+from training.fit import ThresholdRule, fit_model, tail_limit, usual_window
+
+SPEC = WindowSpec(48, interval_ms=30 * 60_000)
+FOREST = {"trees": 20}
+
+
+def test_a_trained_model_loads_in_the_job(tmp_path: Path) -> None:
+    trained = fit_model("m", "lstm-autoencoder", TRAIN, SPEC, params={"epochs": 2, "hidden": 8}, seed=1)
+    files = artifacts.write(tmp_path, trained)
+    assert [f.name for f in files] == ["model.safetensors", "manifest.json", "history.json", "loss.png"]
+    manifest, content = artifacts.read(tmp_path)
+    assert manifest == trained.manifest
+    assert (content, manifest.artifact) == (trained.content, "")
+    assert load_model(trained.publishable(), content).detector.spec == SPEC
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert [h["epoch"] for h in history] == [1, 2]
+
+
+def test_a_detector_without_epochs_has_no_plot(tmp_path: Path) -> None:
+    trained = fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST)
+    (tmp_path / "loss.png").write_bytes(b"of an earlier model")
+    artifacts.write(tmp_path, trained)
+    assert not (tmp_path / "loss.png").exists()
+
+
+def test_artifacts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="eddy train"):
+        artifacts.read(tmp_path)
+    artifacts.write(tmp_path, fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST))
+    (tmp_path / "model.safetensors").write_bytes(b"another")
+    with pytest.raises(ModelError, match="sha256"):
+        artifacts.read(tmp_path)
+
+
+@pytest.mark.parametrize("rate", [0.2, 1e-2, 1e-4, 1e-7])
+def test_tail_limit_is_where_the_tail_has_that_probability(rate: float) -> None:
+    calibration = Calibration.fit(np.random.default_rng(0).gumbel(size=5000))
+    assert calibration.tail(np.array([tail_limit(calibration, rate)]))[0] == pytest.approx(rate, rel=1e-6)
+
+
+def test_rules() -> None:
+    scores = {"a": np.arange(1000.0)}
+    calibration = Calibration.fit(scores["a"])
+
+    def limit(name: str, **params: float) -> float:
+        threshold = ThresholdRule(name, params=params).fit(scores, calibration)
+        return float(threshold.limits(np.zeros(1), np.array([-1]), np.zeros((1, 0)))[0])
+
+    assert limit("contamination", contamination=0.05) == pytest.approx(np.percentile(scores["a"], 95))
+    assert limit("percentile", q=90.0) == pytest.approx(np.percentile(scores["a"], 90))
+    assert limit("max", factor=1.5) == pytest.approx(1498.5)
+    assert limit("tail") > 999
+    with pytest.raises(ModelError, match="unknown"):
+        limit("guess")
+    with pytest.raises(SettingsError, match="false rate"):
+        ThresholdRule(false_rate=0.0).fit(scores, calibration)
+
+
+def test_mistakes_are_said() -> None:
+    with pytest.raises(SettingsError, match="isolation-forest"):
+        fit_model("m", "forest", TRAIN, SPEC)
+    few = [replace(s, ts=s.ts[:120], values=s.values[:120], imputed=s.imputed[:120]) for s in TRAIN]
+    with pytest.raises(DataError, match="validation scores"):
+        fit_model("m", "isolation-forest", few, SPEC, params=FOREST)
+
+
+def test_default_windows() -> None:
+    assert usual_window("isolation-forest", 60_000, 200) == 200
+    assert usual_window("lstm-autoencoder", 30 * 60_000, 200) == 48  # a day of half-hours
+    assert usual_window("lstm-autoencoder", 60_000, 200) == 60  # a day of minutes would be 1,440 points
+    assert usual_window("lstm-autoencoder", 0, 200) == 60
