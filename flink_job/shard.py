@@ -206,7 +206,7 @@ class Shard:
                     "series": series,
                     "ts": t,
                     "score": score if math.isfinite(score) else None,
-                    "threshold": limit,
+                    "threshold": limit if math.isfinite(limit) else None,  # JSON has no infinity
                     "model": model,
                     "version": version,
                 }

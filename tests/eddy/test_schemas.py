@@ -1,0 +1,126 @@
+"""The schemas under docs/schemas, held against messages that the code produces."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from eddy.configuration import load
+from eddy.observation import Observations
+from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, SCORES, Records
+from flink_job.observations import parse
+from flink_job.shard import Shard, ShardOptions
+from models.engine import EngineOptions
+from models.model_set import ModelSet
+from tests.flink_job.frame_bytes import NOW, frame
+from tests.flink_job.test_frames import taken_apart
+from tests.flink_job.test_observations import BAD
+from tests.models.small_models import manifest, model_set
+
+FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
+ROLES = {ALERTS: "alert", SCORES: "score", EVENTS: "event"}
+
+
+def validator(name: str) -> Any:
+    schema = json.loads((FOLDER / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+class State(dict):
+    """Flink's MapState, as far as a shard uses it."""
+
+    def put(self, key, value):
+        self[key] = value
+
+    def remove(self, key):
+        self.pop(key, None)
+
+
+def message(ts, value):
+    return b"s", json.dumps({"series": "s", "ts": ts, "value": value}).encode()
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Everything that a shard sends: alerts of each state, scores, dead letters."""
+    options = ShardOptions(0, 16, "eddy.observations", 1000, 10, EngineOptions(report_scores=True, live_per_second=1))
+    shard, out, state = Shard(options, model_set(manifest()), None), Records(), State()
+    values = [0.0, 0.1, -0.1, 0.2, 50.0, None, 0.1, 0.0, 0.1, 0.2]
+    shard.handle(frame(*[message(NOW - 100 + i, value) for i, value in enumerate(values)]), state, out)
+    shard.handle(
+        frame(*[(b"s", value) for value, _ in BAD], message(NOW - 200, 1.0), message(NOW + 5000, 1.0)), state, out
+    )
+    shard.handle(frame(kind=CHECKPOINT), state, out)
+    shard.handle(frame(kind=END), state, out)
+    return taken_apart(out.take())
+
+
+def test_every_message_of_a_shard_fits_its_schema(records):
+    seen = set()
+    for role, _, _, value, headers in records:
+        if role in ROLES:
+            validator(ROLES[role]).validate(json.loads(value, parse_constant=pytest.fail))
+            seen.add(role)
+        else:
+            validator("dead-letter-headers").validate(headers)
+    assert seen == {ALERTS, SCORES}
+    assert {json.loads(v)["state"] for role, _, _, v, _ in records if role == ALERTS} >= {"open", "closed"}
+    reasons = {headers["reason"] for role, *_, headers in records if role == DLQ}
+    assert reasons == {reason for _, reason in BAD} | {"late", "future"}
+
+
+def test_events_fit_their_schema():
+    from flink_job.scoring import Scoring
+
+    class NoMetrics:  # Flink's metrics exist inside a running job only
+        def refused(self):
+            pass
+
+    scoring = Scoring([])
+    scoring.settings, scoring.models, scoring.out = load([], environ={}).settings, ModelSet(), Records()
+    scoring.metrics = NoMetrics()
+    scoring._take("z", manifest().to_json())
+    scoring._take("z", b"{}")
+    scoring._take("z", None)
+    events = [json.loads(value) for role, _, _, value, _ in taken_apart(scoring.out.take()) if role == EVENTS]
+    assert [event["event"] for event in events] == ["model-loaded", "model-refused", "model-withdrawn"]
+    for event in events:
+        validator("event").validate(event)
+
+
+def test_manifests_fit_their_schema():
+    full = manifest(
+        calibration={"quantiles": [0] * 8, "mean_excess": 1},
+        alerts={"open_points": 2, "of_points": 3, "close_after": 1, "close_ratio": 0.5},
+        metrics={"f1": 1.0},
+        uri="s3://models/z",
+    )
+    for one in (full, manifest()):
+        validator("model").validate(json.loads(one.to_json()))
+
+
+@pytest.mark.parametrize("features", [(), ("a", "b")])
+def test_observations_of_the_producers_fit_their_schema(features):
+    width = len(features) or 1
+    values = np.array([[1.5] * width, [np.nan] * width, [-3e-300] * width])
+    block = Observations(["s"], np.zeros(3, np.int32), np.arange(3, dtype=np.int64) + NOW, values, features)
+    for value in block.encode():
+        validator("observation").validate(json.loads(value))
+        parse(value)
+
+
+@pytest.mark.parametrize(("value", "reason"), BAD)
+def test_what_the_schema_of_observations_refuses_the_job_refuses_too(value, reason):
+    """The schema may be milder (it cannot check a length in bytes), never stricter."""
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return
+    if validator("observation").is_valid(found):
+        assert reason in {"key-mismatch", "bad-series", "bad-ts", "bad-value"}
