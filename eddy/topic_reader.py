@@ -1,0 +1,102 @@
+"""Reading a whole Kafka topic, or following it: the plain loops that several parts need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from eddy.connections import kafka_client
+from eddy.errors import StackError
+from eddy.settings import Settings
+
+_POLL_MS = 500
+_STUCK_SECONDS = 60.0  # without a record although the end is not reached
+
+
+class TopicReader:
+    """One topic, all partitions, with positions that stay in our hands: nothing is committed by itself.
+
+    Args:
+        settings: connection and topic names.
+        role: which topic, such as ``"alerts"``.
+        group: consumer group whose committed offsets :attr:`consumer` can read and write.
+
+    Raises:
+        StackError: no broker answers, or the topic does not exist.
+    """
+
+    def __init__(self, settings: Settings, role: str, group: str | None = None) -> None:
+        self.topic = settings.topics.name(role)
+        self._where = settings.kafka.bootstrap_servers
+        largest = settings.kafka.max_message_bytes
+        client = kafka_client(settings.kafka)
+        try:
+            self.consumer: Any = KafkaConsumer(
+                **client,
+                bootstrap_timeout_ms=client["request_timeout_ms"],
+                group_id=group,
+                enable_auto_commit=False,
+                max_partition_fetch_bytes=largest,
+                fetch_max_bytes=largest,
+            )
+        except KafkaError as error:
+            raise self._failed(error) from None
+        try:
+            found = self.consumer.partitions_for_topic(self.topic)
+        except KafkaError as error:
+            self.consumer.close()
+            raise self._failed(error) from None
+        if not found:
+            self.consumer.close()
+            raise StackError(f"topic {self.topic} does not exist at {self._where}; 'eddy up' creates it")
+        self.partitions = [TopicPartition(self.topic, number) for number in sorted(found)]
+        self.consumer.assign(self.partitions)
+
+    def _failed(self, error: KafkaError) -> StackError:
+        return StackError(f"Kafka at {self._where} does not answer: {error}; 'eddy status' shows whether it runs")
+
+    def close(self) -> None:
+        """Leave the broker; offsets are not committed."""
+        self.consumer.close()
+
+    def ends(self) -> dict[TopicPartition, int]:
+        """Offset after the last record of each partition, as of now."""
+        ends: dict[TopicPartition, int] = self.consumer.end_offsets(self.partitions)
+        return ends
+
+    def to_end(self) -> Iterator[Any]:
+        """Records from the current positions to the end of the topic as it is now.
+
+        Raises:
+            StackError: the broker went away.
+        """
+        ends = self.ends()
+        last = time.monotonic()
+        while waiting := [p for p in self.partitions if self.consumer.position(p) < ends[p]]:
+            for partition, records in self.poll().items():
+                last = time.monotonic()
+                yield from (record for record in records if record.offset < ends[partition])
+            if time.monotonic() - last > _STUCK_SECONDS:
+                raise StackError(f"topic {self.topic}: {waiting[0]} gave nothing for {_STUCK_SECONDS:.0f} s")
+
+    def from_start(self) -> None:
+        """Go to the oldest records."""
+        self.consumer.seek_to_beginning(*self.partitions)
+
+    def from_end(self) -> None:
+        """Go past the newest records."""
+        ends = self.ends()  # not seek_to_end, which looks the end up only at the next poll: records would be missed
+        for partition in self.partitions:
+            self.consumer.seek(partition, ends[partition])
+
+    def poll(self) -> dict[TopicPartition, list[Any]]:
+        """What has come, after half a second at most."""
+        try:
+            found: dict[TopicPartition, list[Any]] = self.consumer.poll(timeout_ms=_POLL_MS)
+        except KafkaError as error:
+            raise self._failed(error) from None
+        return found
