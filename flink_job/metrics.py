@@ -13,8 +13,9 @@ class JobMetrics:
 
     Counters: ``events``, ``late``, ``duplicate``, ``bad``, ``windows``, ``alerts``, ``held_dropped`` (events dropped
     because no model came for them), ``models_refused``. Distributions: ``batch_events``, ``batch_us`` (handling time of
-    a micro-batch). Gauges: ``series``, ``series_without_model``, ``models``, ``model_version`` (sum over the models in
-    use: it moves when any of them does), ``redis_away_seconds``.
+    a micro-batch), ``scoring_us`` (the part of it for windows, detectors and thresholds). Gauges: ``series``,
+    ``series_without_model``, ``models``, ``model_version`` (sum over the models in use: it moves when any of them
+    does), ``redis_away_seconds``.
     """
 
     def __init__(self, group: Any, function: Any) -> None:
@@ -23,6 +24,7 @@ class JobMetrics:
         self._counters = {name: group.counter(name) for name in names}
         self._events = group.distribution("batch_events")
         self._microseconds = group.distribution("batch_us")
+        self._scoring = group.distribution("scoring_us")
         shards, models = function.shards, function.models
         group.gauge("series", lambda: sum(len(shard.engine.slot_of) for shard in shards.values()))
         group.gauge("series_without_model", lambda: sum(shard.waiting for shard in shards.values()))
@@ -43,8 +45,10 @@ class JobMetrics:
         ):
             if count:
                 self._counters[name].inc(count)
+        scoring_seconds = counts.scoring_seconds
         counts.__init__()  # type: ignore[misc]
         if events:
+            self._scoring.update(int(scoring_seconds * 1e6))
             self._events.update(events)
             self._microseconds.update(int(seconds * 1e6))
 

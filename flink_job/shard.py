@@ -7,7 +7,7 @@ import json
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,7 +42,7 @@ class Counts:
     windows: int = 0
     alerts: int = 0
     dropped: int = 0
-    details: dict[str, int] = field(default_factory=dict)
+    scoring_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -186,6 +186,7 @@ class Shard:
         counts.late += len(outcome.late)
         counts.duplicate += outcome.duplicates
         counts.windows += outcome.windows
+        counts.scoring_seconds += outcome.scoring_seconds
         counts.alerts += len(outcome.alerts)
         for alert in outcome.alerts:
             out.add(ALERTS, now, alert.series.encode(), alert.to_json())

@@ -6,6 +6,7 @@ gives the same alerts on both paths.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -49,7 +50,7 @@ class Outcome:
         late: indices, in the batch, of events that came after their time had been passed.
         duplicates: events that repeated a series and time.
         released: events that took their place in their series.
-        windows: windows scored.
+        windows: windows scored; scoring_seconds: time that appending, scoring and judging them took.
         scores: (model name, slots, ts, scores, limits) per model, if asked for.
         live: newest state of series that changed, a bounded number each second.
         points: every point, for the page, while there are few enough.
@@ -60,6 +61,7 @@ class Outcome:
     duplicates: int = 0
     released: int = 0
     windows: int = 0
+    scoring_seconds: float = 0.0
     scores: list[tuple[str, Ints, Ints, Floats, Floats]] = field(default_factory=list)
     live: list[Point] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
@@ -244,7 +246,9 @@ class Engine:
         if values.shape[1] < width:  # no observation of this batch has the later features
             values = np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
         own = values[mine] if features == list(range(values.shape[1])) else values[mine][:, features]
+        began = time.perf_counter()
         judged = judge.judge(rows[mine], ts[mine], own)
+        outcome.scoring_seconds += time.perf_counter() - began
         outcome.windows += len(judged.rows)
         evidence = evidence_of(judged, judge)
         for k, transition in enumerate(judged.transitions):
