@@ -11,6 +11,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 
 from eddy.settings import JobSettings
 
+_BUFFER_TIMEOUT_MS = 5
 _WRITE_CACHE_ENTRIES = 10_000  # keyed state is written in one go before a barrier: no early, partial flushes
 
 
@@ -37,6 +38,8 @@ def _options(job: JobSettings) -> dict[str, str]:
         "pipeline.name": job.name,
         # Frames are handed over once and never changed, so chained operators need no copies.
         "pipeline.object-reuse": "true",
+        # Few and large records: flushing each costs little, waiting for a full buffer costs latency.
+        "execution.buffer-timeout.interval": f"{_BUFFER_TIMEOUT_MS} ms",
         "execution.checkpointing.interval": f"{job.checkpoint_interval_ms} ms",
         "execution.checkpointing.mode": "EXACTLY_ONCE",
         # CHECKPOINT frames tell Python to write its windows just before the barrier: barriers must not overtake them.
