@@ -30,12 +30,14 @@ _POINTS_WAITING = 20_000
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _IDLE_S = 0.5
 
-# One transition of an incident, once: KEYS marker, stream, open set, alert; ARGV ttl, id, state, start, json, cap.
+# One transition of an incident, once; marked when all else is done, for a failure in between to be tried again.
+# KEYS marker, stream, open set, alert; ARGV ttl, id, state, start, json, cap.
 _ALERT_SCRIPT = """
-if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then return 0 end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'id', ARGV[2], 'state', ARGV[3], 'alert', ARGV[5])
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('SET', KEYS[4], ARGV[5], 'EX', ARGV[1])
 if ARGV[3] == 'closed' then redis.call('ZREM', KEYS[3], ARGV[2]) else redis.call('ZADD', KEYS[3], ARGV[4], ARGV[2]) end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'id', ARGV[2], 'state', ARGV[3], 'alert', ARGV[5])
+redis.call('SET', KEYS[1], '1', 'EX', ARGV[1])
 return 1
 """
 

@@ -1,0 +1,181 @@
+"""The Redis writer against a redis-server of its own: idempotent, in order, and nothing lost while it is away."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from eddy.client import LiveState
+from eddy.connections import redis_client
+from eddy.settings import RedisSettings, Settings
+from flink_job.redis_writer import RedisWriter
+from stack.ports import free_ports
+from tests.cli.alerts_at_hand import START, STEP, alert, point
+
+
+def until(condition, what, seconds=30):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+class Server:
+    """A redis-server that can go away and come back with its data."""
+
+    def __init__(self, folder: Path) -> None:
+        (port,) = free_ports(1)
+        self.settings = RedisSettings(port=port, timeout_ms=500, recent_kept=100, alerts_kept=1000)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = ["redis-server", "--port", str(self.settings.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+        options = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        self._process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+        until(self._answers, "Redis answers")
+
+    def _answers(self) -> bool:
+        try:
+            with redis_client(self.settings) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def live(self) -> LiveState:
+        return LiveState(Settings(redis=self.settings))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    one = Server(tmp_path)
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def writer(server: Server) -> Iterator[RedisWriter]:
+    one = RedisWriter(server.settings)
+    one.start()
+    yield one
+    one.close(0.1)
+
+
+LIFE = [alert(state="open"), alert(state="update", severity=80, end=START + STEP), alert(state="closed", severity=80)]
+
+
+def taken(writer: RedisWriter, shard: int = 0) -> None:
+    until(lambda: not writer.pending(shard), "Redis has taken the alerts")
+
+
+def test_an_incident_is_open_until_it_is_closed(server: Server, writer: RedisWriter) -> None:
+    live = server.live()
+    for count, one in enumerate(LIFE, 1):
+        writer.put(0, [one], [], [])
+        taken(writer)
+        assert live.alerts()[0] == one
+        assert len(live.alerts()) == count
+        assert live.open_incidents() == ([] if one.state == "closed" else [one])
+    with redis_client(server.settings) as client:
+        assert 0 < client.ttl(f"eddy:alert:{LIFE[0].id}") <= server.settings.ttl_seconds
+
+
+def test_what_is_written_twice_is_there_once(server: Server, writer: RedisWriter) -> None:
+    points = [point(ts=START + k * STEP) for k in range(5)]
+    for _ in range(2):
+        writer.put(0, LIFE, [point()], points)
+        taken(writer)
+    until(lambda: writer.written >= 2 * (len(LIFE) + len(points) + 1), "all written")
+    assert server.live().alerts() == LIFE[::-1]
+    assert server.live().open_incidents() == [], "the replayed opening does not open it again"
+    assert [p.ts for p in server.live().recent("s-1", "z")] == [p.ts for p in points]
+
+
+def test_alerts_stay_in_order(server: Server, writer: RedisWriter) -> None:
+    sent = [alert(f"s-{k}", start=START + k) for k in range(1200)]  # more than one round trip
+    for start in range(0, len(sent), 100):
+        writer.put(0, sent[start : start + 100], [], [])
+    taken(writer)
+    found = [one.series for one in server.live().alerts(5000)][::-1]
+    assert found == [one.series for one in sent][-len(found) :]
+    assert server.settings.alerts_kept <= len(found) < 1200, "capped"
+
+
+def test_only_the_newest_live_state_is_written(server: Server) -> None:
+    writer = RedisWriter(server.settings)
+    writer.put(0, [], [point(ts=START + k, value=float(k)) for k in range(100)], [])
+    writer.start()
+    until(lambda: writer.written, "written")
+    writer.close()
+    assert writer.written == 1
+    assert server.live().series("s-1").values == {"value": 99.0}
+
+
+def test_redis_away_and_back(server: Server, writer: RedisWriter) -> None:
+    writer.put(0, LIFE[:1], [], [])
+    taken(writer)
+    server.stop()
+    began = time.monotonic()
+    writer.put(0, LIFE[1:], [point()], [point(ts=START + k) for k in range(3)])
+    writer.put(7, [alert("t-1")], [], [])
+    assert time.monotonic() - began < 0.5, "it never holds the caller back"
+    until(lambda: writer.away_since is not None, "it is noticed")
+    assert writer.pending(0)
+    assert writer.pending(7)
+    assert not writer.pending(3)
+    server.start()
+    until(lambda: writer.away_since is None, "it is back")
+    taken(writer)
+    taken(writer, 7)
+    assert server.live().alerts() == [alert("t-1"), *LIFE[::-1]]
+    until(lambda: server.live().series("s-1"), "the live state came, too")
+
+
+def test_what_redis_has_not_taken_comes_back_from_the_state(server: Server) -> None:
+    server.stop()
+    before = RedisWriter(server.settings)
+    before.start()
+    before.put(5, LIFE, [], [])
+    kept = before.pending(5)
+    before.close(0.1)
+    server.start()
+    after = RedisWriter(server.settings)
+    after.restore(5, kept)
+    assert after.pending(5) == kept
+    after.start()
+    taken(after, 5)
+    after.restore(5, kept)  # an older checkpoint: written a second time
+    taken(after, 5)
+    after.close()
+    assert server.live().alerts() == LIFE[::-1]
+
+
+def test_close_writes_what_waits(server: Server) -> None:
+    writer = RedisWriter(server.settings)
+    writer.start()
+    writer.put(0, LIFE, [], [])
+    writer.close()
+    assert server.live().alerts() == LIFE[::-1]
+
+
+def test_an_alert_that_redis_refuses_half_way_is_written_later(server: Server, writer: RedisWriter) -> None:
+    """A script that fails in the middle must not leave the mark that says that the alert is written."""
+    with redis_client(server.settings) as client:
+        client.set("eddy:open", "in the way")
+        writer.put(0, LIFE[:1], [], [])
+        until(lambda: writer.away_since is not None, "Redis refuses")
+        client.delete("eddy:open")
+    taken(writer)
+    assert server.live().open_incidents() == LIFE[:1]
