@@ -136,6 +136,7 @@ class Detector(ABC):
 
     kind: ClassVar[str]
     kinds: ClassVar[dict[str, type[Detector]]] = {}
+    starts_silent: ClassVar[bool] = False  # has to see more of a series than a window before its first score
     state_size: int = 0  # float64 numbers kept per series in keyed state; 0: the window is all it needs
 
     def __init__(self, spec: WindowSpec) -> None:

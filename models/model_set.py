@@ -97,7 +97,8 @@ def _try(model: LoadedModel, where: str) -> None:
     doing = "score"
     try:
         scores = np.asarray(detector.score(batch))
-        if scores.shape != (_TRIAL_WINDOWS,) or np.isnan(scores).all():
+        silent = np.isnan(scores).all() and not detector.starts_silent
+        if scores.shape != (_TRIAL_WINDOWS,) or silent:
             raise ModelError(f"{where}: gives no usable score on a trial window")
         doing = "explain"
         detector.explain(batch, np.ones(_TRIAL_WINDOWS))

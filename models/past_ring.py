@@ -55,6 +55,8 @@ class PastRingDetector(Detector):
         centre, spread: (F,) scale.
     """
 
+    starts_silent = True
+
     mode: ClassVar[int]
     default_reach: ClassVar[int] = 1
     default_periods: ClassVar[int] = 28

@@ -30,8 +30,6 @@ AUC_FLOOR = {"left-discord": 0.7, "same-phase-neighbours": 0.7, "novelty": 0.55,
 USUAL_AUC_FLOOR = 0.9
 #: Detectors of something else than single odd points.
 NO_POINTS = {"same-phase": "judges half days", "rarity": "judges how often something happens"}
-#: Detectors that need weeks of their own state before they can say anything.
-SLOW_START = ("left-discord", "same-phase-neighbours", "seasonal-naive")
 SPIKES = np.array([60, 132, 156, 228, 252, 324])  # up at the top of the day, down at its bottom
 
 assert catalog.__all__
@@ -259,8 +257,6 @@ def test_several_features(kind: str) -> None:
 
 
 def test_model_is_accepted_by_the_job(kind: str) -> None:
-    if kind in SLOW_START:
-        pytest.xfail("the job's trial of a model takes 'no score yet' for a broken model")
     trained = fit_model("m", kind, TRAIN, SPEC, params=PARAMS.get(kind, {}), seed=3)
     assert load_model(trained.manifest, trained.content).detector.kind == kind
 
