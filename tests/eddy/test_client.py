@@ -1,0 +1,139 @@
+"""The client for consumers, against real Kafka and Redis."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from eddy.client import AlertStream, LiveState
+from eddy.errors import StackError
+from eddy.settings import Settings
+from stack.ports import free_ports
+from tests.cli.alerts_at_hand import ROOT, START, STEP, alert, environment, point, to_kafka, to_redis
+
+ALERTS = [alert("s-1"), alert("t-1"), alert("s-1", "closed")]
+
+
+@pytest.mark.stack
+def test_all_alerts_so_far_and_those_of_some_series(unique_topics: Settings):
+    to_kafka(unique_topics, [ALERTS[0], b"no alert", b"", b"[]", *ALERTS[1:]])
+    with AlertStream(unique_topics, from_start=True, stop_at_end=True) as found:
+        assert list(found) == ALERTS
+    with AlertStream(unique_topics, from_start=True, stop_at_end=True, series="t-*") as found:
+        assert list(found) == ALERTS[1:2]
+    with AlertStream(unique_topics, stop_at_end=True) as found:
+        assert list(found) == []
+
+
+@pytest.mark.stack
+def test_a_stream_starts_at_the_next_alert_that_comes(unique_topics: Settings):
+    to_kafka(unique_topics, ALERTS[:1])
+    with AlertStream(unique_topics) as stream:
+        found = iter(stream)
+        sender = threading.Thread(target=to_kafka, args=(unique_topics, ALERTS[1:]))
+        sender.start()
+        assert [next(found), next(found)] == ALERTS[1:]
+        sender.join()
+
+
+@pytest.mark.stack
+def test_a_group_goes_on_where_it_was_and_gets_what_it_did_not_finish_again(unique_topics: Settings):
+    to_kafka(unique_topics, ALERTS)
+
+    def take(count):
+        with AlertStream(unique_topics, group="pager", from_start=True, stop_at_end=True) as stream:
+            return [one for one, _ in zip(stream, range(count), strict=False)]
+
+    found = iter(AlertStream(unique_topics, group="pager", from_start=True, stop_at_end=True))
+    assert next(found) == ALERTS[0]
+    assert take(3) == ALERTS, "the first was being handled"
+    assert take(3) == []
+    to_kafka(unique_topics, ALERTS[:1])
+    assert take(3) == ALERTS[:1]
+    with AlertStream(unique_topics, group="another", from_start=True, stop_at_end=True) as stream:
+        assert len(list(stream)) == 4
+
+
+@pytest.mark.stack
+def test_a_topic_that_does_not_exist_is_named(unique_topics: Settings):
+    elsewhere = unique_topics.model_copy(update={"topics": unique_topics.topics.model_copy(update={"alerts": "nope"})})
+    with pytest.raises(StackError, match=r"topic nope does not exist at .*; 'eddy up' creates it"):
+        AlertStream(elsewhere)
+
+
+def test_services_that_are_away_are_named():
+    (port,) = free_ports(1)
+    away = Settings.model_validate(
+        {
+            "kafka": {"bootstrap_servers": f"127.0.0.1:{port}", "request_timeout_ms": 1000},
+            "redis": {"port": port, "timeout_ms": 100},
+        }
+    )
+    with pytest.raises(StackError, match=f"Kafka at 127.0.0.1:{port} does not answer"):
+        AlertStream(away)
+    with pytest.raises(StackError, match=f"Redis at 127.0.0.1:{port} does not answer"):
+        LiveState(away).open_incidents()
+
+
+@pytest.mark.stack
+def test_live_state(unique_topics: Settings):
+    later = alert("t-1", start=START + STEP, severity=90)
+    to_redis(
+        unique_topics,
+        [*ALERTS, alert("u-1"), later],
+        [point(), point(model="y", score=None, limit=None, state="anomalous")],
+        [point(ts=START + k * STEP, value=None if k == 2 else float(k)) for k in range(4)],
+    )
+    live = LiveState(unique_topics)
+    assert live.open_incidents() == [later, alert("u-1"), alert("t-1")]
+    assert live.alerts() == [later, alert("u-1"), *reversed(ALERTS)]
+    assert live.alerts(1) == [later]
+    assert live.alert(ALERTS[0].id) == ALERTS[2], "the last message of the incident"
+    assert live.alert("0" * 16) is None
+
+    state = live.series("s-1")
+    assert (state.ts, state.values, state.state) == (START, {"value": 1.0}, "anomalous")
+    assert (state.model, state.score, state.threshold) == ("y", None, None)
+    assert set(state.models) == {"z", "y"}
+    assert state.models["z"]["score"] == 0.5
+    assert state.models["z"]["lower"] == {"value": None}
+    assert live.series("s-2") is None
+
+    recent = live.recent("s-1", "z")
+    assert [p.ts for p in recent] == [START + k * STEP for k in range(4)]
+    assert [p.values["value"] for p in recent] == [0.0, 1.0, None, 3.0]
+    assert (recent[0].upper, recent[0].score, recent[0].threshold, recent[0].imputed) == ({"value": 4.0}, 0.5, 3.0, 1)
+    assert [p.ts for p in live.recent("s-1", "z", 2)] == [START + 2 * STEP, START + 3 * STEP]
+    assert live.recent("s-1", "nobody") == []
+    live.close()
+
+
+@pytest.mark.stack
+def test_the_example_consumer_prints_each_alert_once_and_goes_on_where_it_was(unique_topics: Settings):
+    to_kafka(unique_topics, [*ALERTS, ALERTS[0]])
+
+    def lines(last):
+        """What it prints up to a line with a word."""
+        command = [sys.executable, "docs/examples/print_alerts.py"]
+        env = environment(unique_topics) | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env)
+        deadline = threading.Timer(60, process.kill)
+        deadline.start()
+        found = []
+        try:
+            while not found or (found[-1] and last not in found[-1]):
+                found.append(process.stdout.readline())
+        finally:
+            deadline.cancel()
+            process.kill()
+            process.wait()
+        return found
+
+    assert [line.split()[2:4] for line in lines("closed")] == [["open", "s-1"], ["open", "t-1"], ["closed", "s-1"]]
+    to_kafka(unique_topics, [alert("v-1")])
+    again = lines("v-1")
+    assert "v-1" in again[-1]
+    assert "t-1" not in "".join(again), "its place was committed when the next one was asked for"
