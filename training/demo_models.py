@@ -52,7 +52,7 @@ def train_demo(stream: CleanStream, out_dir: Path, progress: Progress = no_progr
     """
     plans: list[tuple[str, str, int, Mapping[str, Any], float]] = [
         ("market", "isolation-forest", MARKET_WINDOW, {}, FALSE_RATE),
-        # days differ as a whole, so errors come in runs: a rarer score costs next to no incident and halves false alerts
+        # days differ as a whole, so errors come in runs: a rarer score halves false alerts and costs hardly any hit
         ("taxi", "lstm-autoencoder", TAXI_WINDOW, {"epochs": 10, "windows_per_epoch": 6_000}, 1e-5),
     ]
     done = []
