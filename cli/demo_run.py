@@ -146,12 +146,14 @@ class Demo:
 
 
 def _demo_settings(configuration: Configuration) -> dict[str, object]:
-    """The demo runs beside a stack of the user's own data, in a folder of its own."""
+    """What differs from the user's own settings: a folder of its own, and fewer shards."""
     stack = configuration.settings.stack
     return {
         "stack.data_dir": Path(stack.data_dir) / "demo",
         "kafka.bootstrap_servers": f"{stack.host}:{stack.kafka_port}",
         "redis.port": stack.redis_port,
+        # At the demo's rate, frames of sixteen shards would hold a handful of events each: four fill them better.
+        "job.shards": 4,
     }
 
 
