@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, SCORES, TICK, Frame, Records
+from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, SCORES, TICK, Frame, Records
 from flink_job.observations import BadObservation, Observations, parse, read_observations
 from flink_job.redis_writer import RedisWriter
 from models.engine import Engine, EngineOptions, Outcome
@@ -73,6 +73,7 @@ class Shard:
         self._pending_dirty = False
         self._redis_pending = b""
         self._ended: set[int] = set()
+        self._told: set[tuple[str, int]] = set()  # models whose missing features have been reported
 
     @property
     def waiting(self) -> int:
@@ -188,12 +189,31 @@ class Shard:
         counts.windows += outcome.windows
         counts.scoring_seconds += outcome.scoring_seconds
         counts.alerts += len(outcome.alerts)
+        for model, name in outcome.featureless:
+            self._tell_once(model, name, now, out)
         for alert in outcome.alerts:
             out.add(ALERTS, now, alert.series.encode(), alert.to_json())
         for series, value in self._score_messages(outcome):
             out.add(SCORES, now, series, value)
         if self._redis is not None and (outcome.alerts or outcome.live or outcome.points):
             self._redis.put(self.options.number, outcome.alerts, outcome.live, outcome.points)
+
+    def _tell_once(self, model: str, series: str, now: int, out: Records) -> None:
+        """A model whose features nobody sends would otherwise be silent for ever without a word."""
+        manifest = self.engine.models.models[model].manifest
+        if (model, manifest.version) in self._told:
+            return
+        self._told.add((model, manifest.version))
+        event = {
+            "schema": 1,
+            "ts": now,
+            "job": self.options.engine.job,
+            "event": "features-missing",
+            "model": model,
+            "version": manifest.version,
+            "reason": f"series {series} brings none of the model's features {', '.join(manifest.features)}",
+        }
+        out.add(EVENTS, now, model.encode(), json.dumps(event).encode())
 
     def _score_messages(self, outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
         for model, slots, ts, scores, limits in outcome.scores:

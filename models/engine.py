@@ -52,6 +52,7 @@ class Outcome:
         released: events that took their place in their series.
         windows: windows scored; scoring_seconds: time that appending, scoring and judging them took.
         scores: (model name, slots, ts, scores, limits) per model, if asked for.
+        featureless: (model, one of its series) where a batch held none of the model's features.
         live: newest state of series that changed, a bounded number each second.
         points: every point, for the page, while there are few enough.
     """
@@ -63,6 +64,7 @@ class Outcome:
     windows: int = 0
     scoring_seconds: float = 0.0
     scores: list[tuple[str, Ints, Ints, Floats, Floats]] = field(default_factory=list)
+    featureless: list[tuple[str, str]] = field(default_factory=list)
     live: list[Point] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
 
@@ -246,6 +248,8 @@ class Engine:
         if values.shape[1] < width:  # no observation of this batch has the later features
             values = np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
         own = values[mine] if features == list(range(values.shape[1])) else values[mine][:, features]
+        if np.isnan(own[0]).all() and np.isnan(own).all():
+            outcome.featureless.append((judge.model.manifest.name, str(self.names[slots[mine][0]])))
         began = time.perf_counter()
         judged = judge.judge(rows[mine], ts[mine], own)
         outcome.scoring_seconds += time.perf_counter() - began

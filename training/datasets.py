@@ -142,17 +142,19 @@ def _read(
     ts = np.array([_time(path, line, row[columns.time]) for line, row in enumerate(cells, 2)], np.int64)
     values = np.array([[_number(path, line, row[i]) for i in columns.values] for line, row in enumerate(cells, 2)])
     names = tuple(header[i] for i in columns.values)
+    # One value has no name, here as in the messages of the producers: its column may be called anything.
+    features = names if len(names) > 1 else ("value",)
     if wide:
         for i, name in enumerate(names):
             yield ("value",), RawSeries(name, ts, values[:, i : i + 1])
     elif columns.series is None:
-        yield names, RawSeries(path.stem, ts, values)
+        yield features, RawSeries(path.stem, ts, values)
     else:
         called = np.array([row[columns.series] for row in cells])
         unique, code = np.unique(called, return_inverse=True)
         order = np.argsort(code, kind="stable")
         for name, own in zip(unique, np.split(order, np.flatnonzero(np.diff(code[order])) + 1), strict=True):
-            yield names, RawSeries(str(name), ts[own], values[own])
+            yield features, RawSeries(str(name), ts[own], values[own])
 
 
 @dataclass(frozen=True)

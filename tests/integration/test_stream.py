@@ -14,6 +14,8 @@ import redis
 
 from eddy.connections import redis_client
 from eddy.settings import RedisSettings, Settings
+from models.detector import WindowSpec
+from models.rolling_zscore import RollingZScore
 from stack.local import Stack
 from stack.ports import free_ports
 from tests.integration import harness
@@ -226,3 +228,13 @@ def answers(client: redis.Redis) -> bool:
         return bool(client.ping())
     except redis.RedisError:
         return False
+
+
+def test_a_model_whose_features_nobody_sends_says_so(stack: Stack, unique_topics: Settings) -> None:
+    wrong = harness.model(detector=RollingZScore(WindowSpec(10, 1, ("temperature",))))
+    harness.publish(unique_topics, wrong)
+    harness.send(unique_topics, [harness.event(*o) for o in harness.noise(["a"], 20, {})])
+    harness.run_to_end(stack, unique_topics)
+    told = [json.loads(r.value) for r in harness.read(unique_topics, "events")]
+    (missing,) = [event for event in told if event["event"] == "features-missing"]
+    assert missing["reason"] == "series a brings none of the model's features temperature"
