@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def main() -> None:
     """Entry point: user errors are one line and exit code 2."""
     for name in COMMANDS:
         importlib.import_module(f"cli.{name}").register(app)
+    # What matters of the client's troubles arrives as an exception and is told in one line; its own log is noise beside
+    # that ("task ran for 0.119 s" on a busy machine) and ends up on the standard error of scripts.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
         app()
     except EddyError as error:
