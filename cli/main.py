@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def main() -> None:
     # What matters of the client's troubles arrives as an exception and is told in one line; its own log is noise beside
     # that ("task ran for 0.119 s" on a busy machine) and ends up on the standard error of scripts.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    # A script that starts a command in its background has it ignore SIGINT; 'alerts tail' and 'job run' end by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except EddyError as error:
