@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 
 import psutil
@@ -65,8 +64,3 @@ class Watch:
                     continue
             for name, size in memory.items():
                 self.peak_mb[name] = max(self.peak_mb[name], size)
-
-
-def wait_idle(seconds: float = 1.0) -> None:
-    """Let a started stack settle, so that its start-up is not measured."""
-    time.sleep(seconds)

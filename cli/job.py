@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from cli.main import settings_of
 from eddy.configuration import Configuration
+
+if TYPE_CHECKING:
+    from flink_job.cluster import Cluster, Job
 
 job = typer.Typer(no_args_is_help=True, help="The Flink job: submit it, take savepoints, stop it, see its state.")
 
@@ -64,6 +68,15 @@ def _address(configuration: Configuration, cluster: str) -> str:
     return cluster or Stack(configuration.settings).flink_address
 
 
+def _running(ctx: typer.Context, cluster: str) -> tuple[Cluster, Job]:
+    """The cluster and the job that runs there; that none does is an error."""
+    from flink_job.cluster import Cluster
+
+    configuration = settings_of(ctx)
+    flink = Cluster(_address(configuration, cluster))
+    return flink, flink.require(configuration.settings.job.name)
+
+
 _CLUSTER = typer.Option("", "--cluster", metavar="HOST:PORT", help="REST address; default: the local stack's")
 _JSON = typer.Option(False, "--json", help="print JSON")
 
@@ -115,11 +128,8 @@ def savepoint(
     as_json: bool = _JSON,
 ) -> None:
     """Take a savepoint; the job runs on."""
-    from flink_job.cluster import Cluster
-
-    configuration = settings_of(ctx)
-    flink = Cluster(_address(configuration, cluster))
-    path = flink.savepoint(flink.require(configuration.settings.job.name).id, folder)
+    flink, found = _running(ctx, cluster)
+    path = flink.savepoint(found.id, folder)
     _show(as_json, path, savepoint=path)
 
 
@@ -131,22 +141,15 @@ def stop(
     as_json: bool = _JSON,
 ) -> None:
     """Take a savepoint and stop the job; 'eddy job submit --from' goes on from there."""
-    from flink_job.cluster import Cluster
-
-    configuration = settings_of(ctx)
-    flink = Cluster(_address(configuration, cluster))
-    path = flink.stop(flink.require(configuration.settings.job.name).id, folder)
+    flink, found = _running(ctx, cluster)
+    path = flink.stop(found.id, folder)
     _show(as_json, f"stopped; savepoint {path}", savepoint=path)
 
 
 @job.command()
 def state(ctx: typer.Context, cluster: str = _CLUSTER, as_json: bool = _JSON) -> None:
     """State, checkpoints and metrics of the job."""
-    from flink_job.cluster import Cluster
-
-    configuration = settings_of(ctx)
-    flink = Cluster(_address(configuration, cluster))
-    found = flink.require(configuration.settings.job.name)
+    flink, found = _running(ctx, cluster)
     counts = flink.checkpoints(found.id)["counts"]
     metrics = flink.metrics(found.id)
     if as_json:
