@@ -1,20 +1,25 @@
-"""The alert message: one per transition of an incident."""
+"""The alert message: one per transition of an incident, or of a group of incidents that share their time."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal
 
 from eddy.errors import DataError
 
 ALERT_SCHEMA = 1
 AlertState = Literal["open", "update", "closed"]
+AlertKind = Literal["incident", "group"]
 
 #: lower bound of each severity word, highest first
 SEVERITY_WORDS = ((75, "critical"), (50, "high"), (25, "medium"), (0, "low"))
+#: newest points of the window, and features (those with the largest share), that an alert carries
+WINDOW_POINTS, WINDOW_FEATURES = 64, 8
+#: members that a group alert lists, the most severe first; ``member_count`` has the number of all
+LISTED_MEMBERS = 100
 
 
 def severity_word(severity: int) -> str:
@@ -27,14 +32,21 @@ def incident_id(series: str, model: str, start: int) -> str:
     return hashlib.blake2b(f"{series}\0{model}\0{start}".encode(), digest_size=8).hexdigest()
 
 
+def group_id(job: str, start: int) -> str:
+    """16 hex digits that name a group by the stretch of event time in which it began; see ``models.grouping``."""
+    return hashlib.blake2b(f"group\0{job}\0{start}".encode(), digest_size=8).hexdigest()
+
+
 @dataclass(frozen=True)
 class Alert:
     """What happened to an incident. Times are epoch milliseconds; ``detected_at`` is wall clock, the others event time.
 
+    Fields with a default came later: messages of older versions are read with the defaults.
+
     Attributes:
-        id: see :func:`incident_id`.
-        series: which series.
-        state: ``open``, ``update`` (it became more severe) or ``closed``.
+        id: see :func:`incident_id` and :func:`group_id`.
+        series: which series; of a group ``group:<id>``.
+        state: ``open``, ``update`` (it became more severe, or the group larger) or ``closed``.
         start, end: first and last anomalous point so far.
         detected_at: when the job saw this transition.
         score, threshold: highest score of the incident and the limit at that point.
@@ -45,6 +57,18 @@ class Alert:
         model: name, version and sha256 of the model that judged.
         detector: its kind.
         job: name of the job.
+        confidence: 0–1: less where the deciding window was filled in or the series' history is short.
+        window: the newest points of the deciding window, or None: ``start``, ``end`` (epoch ms; start None where
+            points are not clocked), ``interval_ms``, ``size`` (points of the whole window), ``values`` (feature to at
+            most :data:`WINDOW_POINTS` numbers, oldest first) and ``imputed`` (0 or 1 for each of them).
+        suppressed: None, or why nobody is to be called: ``maintenance: <calendar>`` or ``cool-down``. An incident that
+            outlasts the reason is sent as ``open`` once more, without it.
+        group: id of the group that the incident belongs to, where it is known; of a group its own id.
+        kind: ``incident``, or ``group``: many series at once. A group carries the evidence of its most severe member.
+        members: of a group: ``series``, ``id`` and ``severity`` of at most :data:`LISTED_MEMBERS` incidents, the most
+            severe first; ``member_count`` is how many series it has.
+        acknowledged: somebody has taken the incident on (see :mod:`eddy.feedback`).
+        settings_digest: names the settings that judged (thresholds, alert rules); equal digests, equal settings.
     """
 
     id: str
@@ -67,7 +91,16 @@ class Alert:
     model: Mapping[str, Any]
     detector: str
     job: str = "eddy"
-    schema: int = field(default=ALERT_SCHEMA)
+    schema: int = ALERT_SCHEMA
+    confidence: float = 1.0
+    window: Mapping[str, Any] | None = None
+    suppressed: str | None = None
+    group: str | None = None
+    kind: AlertKind = "incident"
+    members: Sequence[Mapping[str, Any]] = ()
+    member_count: int = 0
+    acknowledged: bool = False
+    settings_digest: str = ""
 
     def to_json(self) -> bytes:
         """The message's value."""
@@ -82,8 +115,10 @@ class Alert:
         """
         try:
             raw = json.loads(value)
-            return cls(**{name: raw[name] for name in cls.__dataclass_fields__})
+            found = {one.name: raw[one.name] for one in fields(cls) if one.name in raw or one.default is MISSING}
         except (ValueError, TypeError) as error:
             raise DataError(f"alert: not a JSON object: {error}") from None
         except KeyError as error:
             raise DataError(f"alert: field {error} is missing") from None
+        found["members"] = tuple(found.get("members", ()))
+        return cls(**found)

@@ -184,18 +184,29 @@ class LiveState:
         self._client = redis_client(self._settings)
 
     def open_incidents(self) -> list[Alert]:
-        """The last alert of each incident that is open now, the newest incident first."""
-        ids = self._ask("zrevrange", self._key("open"), 0, -1)
+        """The last alert of each incident that is open now, the newest incident first; suppressed ones are apart."""
+        return self._open("open")
+
+    def suppressed_incidents(self) -> list[Alert]:
+        """As :meth:`open_incidents`: those that nobody is called for, see :attr:`eddy.alert.Alert.suppressed`."""
+        return self._open("suppressed")
+
+    def open_groups(self) -> list[Alert]:
+        """The last alert of each group that is open now, the newest first; its members are open incidents, too."""
+        return self._open("groups")
+
+    def _open(self, kind: str) -> list[Alert]:
+        ids = self._ask("zrevrange", self._key(kind), 0, -1)
         found = self._ask("mget", [self._key("alert", number.decode()) for number in ids]) if ids else []
         return [Alert.from_json(value) for value in found if value is not None]
 
     def alerts(self, count: int = 100) -> list[Alert]:
-        """The last alerts, newest first."""
+        """The last alerts, newest first, suppressed ones and groups included."""
         entries = self._ask("xrevrange", self._key("alerts"), count=count)
         return [Alert.from_json(fields[b"alert"]) for _, fields in entries]
 
     def alert(self, incident: str) -> Alert | None:
-        """The last alert of an incident."""
+        """The last alert of an incident or group."""
         value = self._ask("get", self._key("alert", incident))
         return None if value is None else Alert.from_json(value)
 

@@ -31,12 +31,15 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _IDLE_S = 0.5
 
 # One transition of an incident, once; marked when all else is done, for a failure in between to be tried again.
-# KEYS marker, stream, open set, alert; ARGV ttl, id, state, start, json, cap.
+# KEYS marker, stream, alert, the open set that it belongs to, that which it may have been in before.
+# ARGV ttl, id, state, start, json, cap, kind, suppressed (0 or 1).
 _ALERT_SCRIPT = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('SET', KEYS[4], ARGV[5], 'EX', ARGV[1])
-if ARGV[3] == 'closed' then redis.call('ZREM', KEYS[3], ARGV[2]) else redis.call('ZADD', KEYS[3], ARGV[4], ARGV[2]) end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'id', ARGV[2], 'state', ARGV[3], 'alert', ARGV[5])
+redis.call('SET', KEYS[3], ARGV[5], 'EX', ARGV[1])
+redis.call('ZREM', KEYS[5], ARGV[2])
+if ARGV[3] == 'closed' then redis.call('ZREM', KEYS[4], ARGV[2]) else redis.call('ZADD', KEYS[4], ARGV[4], ARGV[2]) end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'id', ARGV[2], 'state', ARGV[3], 'alert', ARGV[5],
+  'kind', ARGV[7], 'suppressed', ARGV[8])
 redis.call('SET', KEYS[1], '1', 'EX', ARGV[1])
 return 1
 """
@@ -157,8 +160,14 @@ class RedisWriter:
         return ":".join([self.settings.prefix, *parts])
 
     def _add_alert(self, pipeline: Any, alert: Alert) -> None:
-        marker = self._key("written", alert.id, alert.state, str(alert.end), str(alert.severity))
-        keys = [marker, self._key("alerts"), self._key("open"), self._key("alert", alert.id)]
+        marker = [alert.id, alert.state, str(alert.end), str(alert.severity)]
+        if alert.suppressed:
+            marker.append("suppressed")  # it comes once more, with the same end, when the reason has passed
+        if alert.kind == "group":
+            marker.append(str(alert.member_count))
+        now, before = ("suppressed", "open") if alert.suppressed else ("open", "suppressed")
+        keys = [self._key("written", *marker), self._key("alerts"), self._key("alert", alert.id)]
+        keys += [self._key("groups")] * 2 if alert.kind == "group" else [self._key(now), self._key(before)]
         pipeline.eval(
             _ALERT_SCRIPT,
             len(keys),
@@ -169,6 +178,8 @@ class RedisWriter:
             alert.start,
             alert.to_json(),
             self.settings.alerts_kept,
+            alert.kind,
+            int(alert.suppressed is not None),
         )
 
     def _add_live(self, pipeline: Any, point: Point) -> None:

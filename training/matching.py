@@ -67,13 +67,16 @@ def match(alerts: Iterable[Alert], labels: Sequence[Labelled], intervals: Mappin
     """Match incidents with labels of the same series that they overlap.
 
     Args:
-        alerts: messages in any order; those of one incident share an id. Several models may find one label.
+        alerts: messages in any order; those of one incident share an id. Several models may find one label. Groups
+            and suppressed messages are left out.
         labels: the truth.
         intervals: sampling interval of each series, ms.
     """
     opened: dict[str, Alert] = {}
     last: dict[str, Alert] = {}
     for alert in alerts:
+        if alert.suppressed or alert.kind != "incident":
+            continue  # nobody is called; a group's members count themselves
         if alert.state == "open":
             opened[alert.id] = alert
         if alert.id not in last or alert.end >= last[alert.id].end:

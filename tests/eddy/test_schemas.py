@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import jsonschema
 import numpy as np
 import pytest
 
+from eddy.alert import Alert
 from eddy.configuration import load
+from eddy.errors import DataError
+from eddy.feedback import Feedback
 from eddy.observation import Observations
 from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, SCORES, Records
 from flink_job.observations import parse
 from flink_job.shard import Shard, ShardOptions
 from models.engine import EngineOptions
 from models.model_set import ModelSet
+from tests.cli.alerts_at_hand import alert
 from tests.flink_job.frame_bytes import NOW, frame
 from tests.flink_job.test_frames import taken_apart
 from tests.flink_job.test_observations import BAD
@@ -103,6 +108,78 @@ def test_manifests_fit_their_schema():
     )
     for one in (full, manifest()):
         validator("model").validate(json.loads(one.to_json()))
+
+
+def test_an_alert_with_everything_fits_and_comes_back():
+    window = {"start": NOW - 2, "end": NOW, "interval_ms": 1, "size": 3, "values": {"value": [1.0, None, 9.0]}}
+    full = alert(
+        "group:" + "0" * 16,
+        kind="group",
+        group="0" * 16,
+        members=({"series": "a", "id": "1" * 16, "severity": 60},),
+        member_count=1,
+        confidence=0.5,
+        suppressed="maintenance: plant",
+        acknowledged=True,
+        settings_digest="2" * 16,
+        window=window | {"imputed": [0, 0, 1]},
+    )
+    validator("alert").validate(json.loads(full.to_json()))
+    assert Alert.from_json(full.to_json()) == full
+
+
+def test_alerts_of_the_first_version_are_read_with_defaults():
+    now = json.loads(alert().to_json())
+    old = {name: value for name, value in now.items() if name in validator("alert").schema["required"]}
+    assert len(old) == len(now) - 9
+    validator("alert").validate(old)
+    assert Alert.from_json(json.dumps(old).encode()) == alert()
+    for name in old.keys() - {"job", "schema"}:
+        with pytest.raises(DataError, match=f"alert: field '{name}' is missing"):
+            Alert.from_json(json.dumps({k: v for k, v in old.items() if k != name}).encode())
+
+
+FEEDBACK = {"id": "0" * 16, "series": "s", "model": "z", "action": "ack", "by": "ann", "ts": NOW, "start": 1, "end": 2}
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"action": "dismiss", "comment": "hum"}, {"action": "label", "label": "normal"}, {"model": ""}]
+)
+def test_feedback_fits_its_schema_and_comes_back(fields):
+    one = Feedback(**FEEDBACK | fields)
+    validator("feedback").validate(json.loads(one.to_json()))
+    assert Feedback.from_json(one.to_json()) == one
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"action": "shrug"}, "field 'action': found 'shrug', expected one of ack, unack, dismiss, label"),
+        ({"action": "label"}, "field 'label': found 'None', expected 'normal' or a word"),
+        ({"action": "label", "label": "x" * 65}, "field 'label'"),
+        ({"label": "spike"}, "field 'label': found 'spike', expected none with this action"),
+        ({"ts": "now"}, "field 'ts': found 'now', expected epoch milliseconds"),
+        ({"end": True}, "field 'end'"),
+        ({"by": ""}, "field 'by'"),
+        ({"comment": "x" * 2001}, "field 'comment'"),
+        ({"schema": 2}, "field 'schema': found '2', expected 1"),
+    ],
+)
+def test_feedback_that_cannot_be_used_names_the_field(fields, said):
+    message = {"schema": 1} | FEEDBACK | fields
+    assert not validator("feedback").is_valid(message)
+    with pytest.raises(DataError, match=re.escape(said)):
+        Feedback.from_json(json.dumps(message).encode())
+
+
+def test_feedback_without_a_field_names_it():
+    message = {"schema": 1} | {name: value for name, value in FEEDBACK.items() if name != "by"}
+    assert not validator("feedback").is_valid(message)
+    with pytest.raises(DataError, match=r"feedback: .*'by'"):
+        Feedback.from_json(json.dumps(message).encode())
+    for broken in (b"{", b"[]"):
+        with pytest.raises(DataError, match="feedback: "):
+            Feedback.from_json(broken)
 
 
 @pytest.mark.parametrize("features", [(), ("a", "b")])

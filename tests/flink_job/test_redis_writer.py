@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,26 @@ def test_an_incident_is_open_until_it_is_closed(server: Server, writer: RedisWri
         assert live.open_incidents() == ([] if one.state == "closed" else [one])
     with redis_client(server.settings) as client:
         assert 0 < client.ttl(f"eddy:alert:{LIFE[0].id}") <= server.settings.ttl_seconds
+
+
+def test_suppressed_incidents_and_groups_are_apart_from_open_ones(server: Server, writer: RedisWriter) -> None:
+    live = server.live()
+    quiet = alert("s-2", suppressed="maintenance: plant")
+    group = alert("group:1", kind="group", member_count=5)
+    writer.put(0, [LIFE[0], quiet, group], [], [])
+    taken(writer)
+    found = live.open_incidents(), live.suppressed_incidents(), live.open_groups()
+    assert found == ([LIFE[0]], [quiet], [group])
+    released = replace(quiet, suppressed=None)
+    larger = replace(group, state="update", member_count=20)
+    writer.put(0, [released, larger], [], [])
+    taken(writer)
+    assert {one.id for one in live.open_incidents()} == {LIFE[0].id, quiet.id}
+    assert (live.suppressed_incidents(), live.open_groups()) == ([], [larger])
+    writer.put(0, [quiet, group], [], [])  # a replay
+    writer.put(0, [replace(one, state="closed") for one in (LIFE[0], released, larger)], [], [])
+    taken(writer)
+    assert live.open_incidents() == live.suppressed_incidents() == live.open_groups() == []
 
 
 def test_what_is_written_twice_is_there_once(server: Server, writer: RedisWriter) -> None:
