@@ -12,6 +12,7 @@ from eddy.errors import DataError
 
 if TYPE_CHECKING:
     from eddy.alert import Alert
+    from eddy.feedback import Feedback
 
 alerts = typer.Typer(no_args_is_help=True, help="Alerts: follow them, list them, show one.")
 
@@ -69,7 +70,8 @@ def show(
     from eddy.client import LiveState
 
     settings = settings_of(ctx).settings
-    alert = LiveState(settings).alert(incident)
+    live = LiveState(settings)
+    alert = live.alert(incident)
     if alert is None:
         days = settings.redis.ttl_seconds / 86400
         message = f"alert {incident!r}: not in Redis, which keeps them {days:.3g} days; 'eddy alerts list' shows ids"
@@ -90,8 +92,18 @@ def show(
         ("model", f"{alert.model['name']} version {alert.model['version']} ({alert.detector})"),
     ]
     rows += [(feature, _feature(alert, feature)) for feature in alert.values]
+    said = live.feedback(incident)
+    rows += [
+        (_said(f), f"by {f.by} at {_time(f.ts)}{f': {f.comment}' * bool(f.comment)}")
+        for f in (said.acknowledged, said.verdict)
+        if f
+    ]
     for name, text in rows:
         typer.echo(f"{name:10} {text}")
+
+
+def _said(feedback: Feedback) -> str:
+    return {"ack": "taken on", "dismiss": "dismissed"}.get(feedback.action, str(feedback.label))
 
 
 def _shown(alert: Alert, as_json: bool) -> str:

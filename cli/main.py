@@ -36,7 +36,19 @@ def settings_of(ctx: typer.Context) -> Configuration:
 
 
 #: module under ``cli`` -> it has ``register(app)``, which adds its commands.
-COMMANDS = ("stack", "produce", "train", "evaluate", "registry", "job", "alerts", "dlq", "demo", "config")
+COMMANDS = (
+    "stack",
+    "produce",
+    "train",
+    "evaluate",
+    "registry",
+    "job",
+    "alerts",
+    "alert_feedback",
+    "dlq",
+    "demo",
+    "config",
+)
 
 
 def main() -> None:

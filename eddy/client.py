@@ -37,12 +37,13 @@ from eddy.alert import Alert
 from eddy.configuration import load
 from eddy.connections import redis_client
 from eddy.errors import DataError, StackError
+from eddy.feedback import Feedback
 from eddy.settings import Settings
 from eddy.topic_reader import TopicReader
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Alert", "AlertStream", "LiveState", "RecentPoint", "SeriesState"]
+__all__ = ["Alert", "AlertStream", "Feedback", "IncidentFeedback", "LiveState", "RecentPoint", "SeriesState"]
 
 
 class AlertStream:
@@ -169,6 +170,19 @@ class RecentPoint:
     imputed: int
 
 
+@dataclass(frozen=True)
+class IncidentFeedback:
+    """What people said of an incident, the newest of each; None = nothing.
+
+    Attributes:
+        acknowledged: who has taken it on.
+        verdict: a dismissal or a label.
+    """
+
+    acknowledged: Feedback | None
+    verdict: Feedback | None
+
+
 class LiveState:
     """What the job keeps in Redis: current, capped, and gone after ``redis.ttl_seconds`` of silence.
 
@@ -204,6 +218,12 @@ class LiveState:
         """The last alerts, newest first, suppressed ones and groups included."""
         entries = self._ask("xrevrange", self._key("alerts"), count=count)
         return [Alert.from_json(fields[b"alert"]) for _, fields in entries]
+
+    def feedback(self, incident: str) -> IncidentFeedback:
+        """What people said of an incident or group."""
+        found = self._ask("hgetall", self._key("feedback", incident))
+        said = {name.decode(): Feedback.from_json(value) for name, value in found.items()}
+        return IncidentFeedback(said.get("acknowledged"), said.get("verdict"))
 
     def alert(self, incident: str) -> Alert | None:
         """The last alert of an incident or group."""

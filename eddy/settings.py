@@ -110,6 +110,12 @@ class JobSettings(Group):
     report_share: float = Field(
         0.1, gt=0, le=1, description="largest share of a core spent on live state and recent points"
     )
+    feedback_step: float = Field(
+        0.1, ge=0, le=1, description="share by which a dismissed incident raises the limits of its series"
+    )
+    feedback_most: float = Field(
+        2.0, ge=1, description="largest factor that dismissed incidents put on a series' limits"
+    )
     checkpoint_interval_ms: int = Field(10_000, ge=100)
     checkpoint_dir: str = Field("", description="URI; empty = what the cluster is configured with")
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"

@@ -27,13 +27,17 @@ class Observations:
     """The observations topic as frames keyed by shard, and its oversized messages."""
 
     def __init__(self, env: StreamExecutionEnvironment, settings: Settings) -> None:
-        self._stream = _pipeline().shards(env._j_stream_execution_environment, *_options(settings, consumer(settings)))
+        self._env, self._options = env._j_stream_execution_environment, _options(settings, consumer(settings))
+        self._stream = _pipeline().shards(self._env, *self._options)
 
     def by_shard(self) -> KeyedStream:
-        """Frames, keyed in the JVM: ``DataStream.key_by`` would send each through Python once more."""
+        """Frames, those of the feedback topic among them, keyed in the JVM: ``DataStream.key_by`` would send each
+        through Python once more.
+        """
+        frames = _pipeline().withFeedback(self._stream, self._env, *self._options)
         key_type = Types.ROW([Types.INT()]).get_java_type_info()
-        keyed = self._stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key_type)
-        return KeyedStream(keyed, BYTES, DataStream(self._stream))
+        keyed = frames.keyBy(get_gateway().jvm.KeyByKeySelector(), key_type)
+        return KeyedStream(keyed, BYTES, DataStream(frames))
 
     def oversized(self) -> DataStream:
         """Records for the dead-letter topic."""
@@ -60,6 +64,7 @@ def _options(settings: Settings, client: Mapping[str, str]) -> tuple[object, obj
     options = {
         "observations": topics.name("observations"),
         "models": topics.name("models"),
+        "feedback": topics.name("feedback"),
         "topics": ",".join(topics.name(role) for role in TOPIC_ROLES),
         "dlq": str(DLQ),
         "group": job.name,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DATA, TICK, CHECKPOINT, END = range(4)
+DATA, TICK, CHECKPOINT, END, FEEDBACK = range(5)
 FRAME_VERSION = 1
 _HEADER = struct.Struct("<BBHiqiiii")
 _KEYLESS = 1 << 30
@@ -28,7 +28,8 @@ class Frame:
     """The observations of one shard that came in one micro-batch, as they came.
 
     Attributes:
-        kind: DATA, TICK (once a second), CHECKPOINT (a barrier follows) or END (the bounded source is at its end).
+        kind: DATA, TICK (once a second), CHECKPOINT (a barrier follows), END (the bounded source is at its end) or
+            FEEDBACK (the values are what people said of alerts).
         shard, now: which shard; wall clock when the frame left, epoch ms.
         source, sources: index and number of the source subtasks.
         offsets, timestamps, partitions: (n,) position and Kafka timestamp of each record.

@@ -31,7 +31,7 @@ def check(settings: Settings) -> None:
         raise StackError(
             f"Kafka does not answer at {where} ({reason}); start it ('eddy up') or set kafka.bootstrap_servers"
         ) from None
-    wanted = {role: settings.topics.name(role) for role in ("observations", "models", *TOPIC_ROLES)}
+    wanted = {role: settings.topics.name(role) for role in ("observations", "models", "feedback", *TOPIC_ROLES)}
     missing = [f"{topic} (topics.{role})" for role, topic in wanted.items() if topic not in present]
     if missing:
         raise StackError(

@@ -1,8 +1,8 @@
 """Writes alerts and live state to Redis from a thread of its own, so that Redis can never hold scoring back.
 
-Delivery: at least once, and each write is idempotent. Alerts are kept, in order, until Redis has taken them; those that
-it has not taken at a checkpoint go into keyed state (:meth:`RedisWriter.pending`) and come back from there. Live state
-keeps only the newest of each series; recent points are dropped while Redis is away (Kafka has them).
+Delivery: at least once, and each write is idempotent. Alerts and feedback are kept, in order, until Redis has taken
+them; those that it has not taken at a checkpoint go into keyed state (:meth:`RedisWriter.pending`) and come back from
+there. Live state keeps only the newest of each series; recent points are dropped while Redis is away (Kafka has them).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import redis
 
 from eddy.alert import Alert
 from eddy.connections import redis_client
+from eddy.feedback import Feedback
 from eddy.settings import RedisSettings
 from models.reporting import Point
 
@@ -48,7 +49,7 @@ return 1
 @dataclass(frozen=True)
 class _Waiting:
     shard: int
-    alert: Alert
+    message: Alert | Feedback
 
 
 class RedisWriter:
@@ -59,7 +60,7 @@ class RedisWriter:
         self.away_since: float | None = None  # wall clock; None while Redis answers
         self.written = 0
         self._client = redis_client(settings)
-        self._alerts: deque[_Waiting] = deque()
+        self._messages: deque[_Waiting] = deque()  # alerts and feedback
         self._live: dict[str, tuple[int, Point]] = {}
         self._points: deque[Point] = deque(maxlen=_POINTS_WAITING)
         self._lock = threading.Lock()
@@ -74,20 +75,30 @@ class RedisWriter:
     def put(self, shard: int, alerts: Iterable[Alert], live: Iterable[Point], points: Iterable[Point]) -> None:
         """Take over what a micro-batch led to; returns at once."""
         with self._lock:
-            self._alerts.extend(_Waiting(shard, alert) for alert in alerts)
+            self._messages.extend(_Waiting(shard, alert) for alert in alerts)
             self._live.update({f"{point.series}\0{point.model}": (shard, point) for point in live})
             self._points.extend(points)
         self._work.set()
 
-    def pending(self, shard: int) -> bytes:
-        """The alerts of a shard that Redis has not taken yet, for keyed state; empty if there are none."""
+    def put_feedback(self, shard: int, feedback: Feedback) -> None:
+        """Take over what somebody said of an incident; returns at once."""
         with self._lock:
-            waiting = [item.alert.to_json().decode() for item in self._alerts if item.shard == shard]
+            self._messages.append(_Waiting(shard, feedback))
+        self._work.set()
+
+    def pending(self, shard: int) -> bytes:
+        """Alerts and feedback of a shard that Redis has not taken yet, for keyed state; empty if there are none."""
+        with self._lock:
+            waiting = [item.message.to_json().decode() for item in self._messages if item.shard == shard]
         return json.dumps(waiting).encode() if waiting else b""
 
     def restore(self, shard: int, pending: bytes) -> None:
         """Take back what :meth:`pending` gave."""
-        self.put(shard, [Alert.from_json(text.encode()) for text in json.loads(pending)], [], [])
+        texts = [text.encode() for text in json.loads(pending)]
+        kinds = [Feedback if "action" in json.loads(text) else Alert for text in texts]
+        with self._lock:
+            self._messages.extend(_Waiting(shard, k.from_json(t)) for k, t in zip(kinds, texts, strict=True))
+        self._work.set()
 
     def close(self, seconds: float = 5.0) -> None:
         """Write what waits, for at most so long, and end."""
@@ -131,14 +142,17 @@ class RedisWriter:
     def _write_some(self) -> bool:
         """One round trip; False if there was nothing to write. What was written is only then taken off the queue."""
         with self._lock:
-            alerts = [self._alerts[k] for k in range(min(_BATCH, len(self._alerts)))]
+            messages = [self._messages[k] for k in range(min(_BATCH, len(self._messages)))]
             live = dict(list(self._live.items())[:_BATCH])
             points = [self._points.popleft() for _ in range(min(_BATCH, len(self._points)))]
-        if not (alerts or live or points):
+        if not (messages or live or points):
             return False
         pipeline = self._client.pipeline(transaction=False)
-        for item in alerts:
-            self._add_alert(pipeline, item.alert)
+        for item in messages:
+            if isinstance(item.message, Feedback):
+                self._add_feedback(pipeline, item.message)
+            else:
+                self._add_alert(pipeline, item.message)
         for _, point in live.values():
             self._add_live(pipeline, point)
         for point in points:
@@ -148,12 +162,12 @@ class RedisWriter:
             if isinstance(reply, redis.RedisError) and "equal or smaller" not in str(reply):
                 raise reply
         with self._lock:
-            for _ in alerts:
-                self._alerts.popleft()
+            for _ in messages:
+                self._messages.popleft()
             for key, value in live.items():
                 if self._live.get(key) is value:
                     del self._live[key]
-        self.written += len(alerts) + len(live) + len(points)
+        self.written += len(messages) + len(live) + len(points)
         return True
 
     def _key(self, *parts: str) -> str:
@@ -181,6 +195,16 @@ class RedisWriter:
             alert.kind,
             int(alert.suppressed is not None),
         )
+
+    def _add_feedback(self, pipeline: Any, feedback: Feedback) -> None:
+        """The newest word of each kind on an incident: who has taken it on, and what it was."""
+        key = self._key("feedback", feedback.id)
+        if feedback.action == "unack":
+            pipeline.hdel(key, "acknowledged")
+        else:
+            field = "acknowledged" if feedback.action == "ack" else "verdict"
+            pipeline.hset(key, field, feedback.to_json())
+        pipeline.expire(key, self.settings.ttl_seconds)
 
     def _add_live(self, pipeline: Any, point: Point) -> None:
         key = self._key("series", point.series)

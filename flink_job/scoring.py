@@ -23,6 +23,7 @@ from flink_job.shard import Shard, ShardOptions
 from models.engine import EngineOptions
 from models.manifest import Manifest
 from models.model_set import ModelSet
+from models.series_feedback import FeedbackOptions
 from models.time_share import TimeShare
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 live_per_second=job.live_per_second if job.redis else 0,
                 points_per_second=job.points_per_second if job.redis else 0,
                 report_scores=job.emit_scores,
+                feedback=FeedbackOptions(job.feedback_step, job.feedback_most),
                 job=job.name,
             ),
         )

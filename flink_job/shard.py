@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, SCORES, TICK, Frame, Records
+from flink_job.feedback_frames import apply_frame
+from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, FEEDBACK, SCORES, TICK, Frame, Records
 from flink_job.observations import BadObservation, Observations, parse, read_observations
 from flink_job.redis_writer import RedisWriter
 from models.engine import Engine, EngineOptions, Outcome
@@ -97,6 +98,10 @@ class Shard:
         engine, options = self.engine, self.options.engine
         if engine.adopt_models() or engine.closing:
             self._deliver(self._retry(frame.now), frame.now, out)
+        if frame.kind == FEEDBACK:
+            self._take_feedback(frame, out)
+            self._save(state)  # it may come after this checkpoint's CHECKPOINT frame: then nothing else would
+            return
         if len(frame):
             self._observe(frame, out)
         if frame.kind == END and self._last_end(frame):
@@ -198,22 +203,25 @@ class Shard:
         if self._redis is not None and (outcome.alerts or outcome.live or outcome.points):
             self._redis.put(self.options.number, outcome.alerts, outcome.live, outcome.points)
 
+    def _take_feedback(self, frame: Frame, out: Records) -> None:
+        for event, feedback in apply_frame(self.engine, frame):
+            self._tell(event, frame.now, out)
+            if feedback is not None and self._redis is not None:
+                self._redis.put_feedback(self.options.number, feedback)
+
+    def _tell(self, event: dict[str, Any], now: int, out: Records) -> None:
+        message = {"schema": 1, "ts": now, "job": self.options.engine.job, **event}
+        out.add(EVENTS, now, str(event["model"]).encode(), json.dumps(message).encode())
+
     def _tell_once(self, model: str, series: str, now: int, out: Records) -> None:
         """A model whose features nobody sends would otherwise be silent for ever without a word."""
         manifest = self.engine.models.models[model].manifest
         if (model, manifest.version) in self._told:
             return
         self._told.add((model, manifest.version))
-        event = {
-            "schema": 1,
-            "ts": now,
-            "job": self.options.engine.job,
-            "event": "features-missing",
-            "model": model,
-            "version": manifest.version,
-            "reason": f"series {series} brings none of the model's features {', '.join(manifest.features)}",
-        }
-        out.add(EVENTS, now, model.encode(), json.dumps(event).encode())
+        reason = f"series {series} brings none of the model's features {', '.join(manifest.features)}"
+        event = {"event": "features-missing", "model": model, "version": manifest.version, "reason": reason}
+        self._tell(event, now, out)
 
     def _score_messages(self, outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
         for model, slots, ts, scores, limits in outcome.scores:

@@ -22,6 +22,7 @@ from models.judge import NO_ROW, Judge
 from models.judge_pages import restore_page
 from models.model_set import ModelSet
 from models.reporting import Point, alert_of, evidence_of, points_of
+from models.series_feedback import FeedbackOptions
 from models.state_layout import PAGE
 from models.time_share import TimeShare
 
@@ -38,6 +39,7 @@ class EngineOptions:
     live_per_second: int = 0  # series whose live state is reported per second of wall clock; 0 = none
     points_per_second: int = 0  # recent points reported per second of wall clock; 0 = none
     report_scores: bool = False
+    feedback: FeedbackOptions = field(default_factory=FeedbackOptions)
     job: str = "eddy"
 
 
@@ -85,6 +87,7 @@ class Engine:
         self.dirty_names = np.zeros(0, np.bool_)
         self.unclaimed: dict[str, dict[int, dict[str, NDArray[Any]]]] = {}  # restored windows of models not loaded yet
         self.unclaimed_incidents: dict[str, dict[str, Any]] = {}
+        self.unclaimed_feedback: dict[str, dict[str, Any]] = {}
         self.dirty_unclaimed: set[tuple[str, int]] = set()  # pages of those that lost a series
         self.paused_at = 0  # wall clock of the newest event before a restart; 0 once the job goes on
         self.closing: list[Alert] = []  # of incidents whose series or model has gone: leave with the next batch
@@ -168,7 +171,7 @@ class Engine:
         for name, model in self.models.models.items():
             judge = self.judges.get(name)
             if judge is None:
-                self.judges[name] = self._restored(Judge(model))
+                self.judges[name] = self._restored(Judge(model, self.options.feedback))
             elif judge.model is not model:
                 self.judges[name] = successor = judge.successor(model, self.names)
                 self._close_open(judge, successor)
@@ -182,10 +185,13 @@ class Engine:
         for number, page in self.unclaimed.pop(name, {}).items():
             left += restore_page(judge, number, page, self.names)
         judge.incidents.restore(self.unclaimed_incidents.pop(name, {}))
+        judge.feedback.restore(self.unclaimed_feedback.pop(name, {}))
         for row, series in left:
             self._close(judge, row, series)
-        for row in judge.incidents.concerned() - {row for row, slot in enumerate(judge.slot_of) if slot is not None}:
-            judge.incidents.clear(row)  # of a series that was forgotten meanwhile
+        used = {row for row, slot in enumerate(judge.slot_of) if slot is not None}
+        for row in (judge.incidents.concerned() | judge.feedback.rows()) - used:  # series that were forgotten meanwhile
+            judge.incidents.clear(row)
+            judge.feedback.clear(row)
         return judge
 
     def _close_open(self, judge: Judge, successor: Judge | None = None) -> None:

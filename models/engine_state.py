@@ -8,6 +8,7 @@ Entries of the managed ``MapState`` of a shard:
 ``held``                  events that wait for stragglers
 ``window/<model>/<page>`` windows and per-series state of one model, by row
 ``open/<model>``          open incidents of one model (JSON object by row)
+``feedback/<model>``      what people said of its incidents (JSON object by row)
 ========================  =====================================================================
 """
 
@@ -34,6 +35,7 @@ class EngineState:
         self.engine = engine
         self._had_held = False
         self._open: dict[str, str] = {}  # open incidents as last written, by model
+        self._feedback: dict[str, str] = {}  # likewise
         self._judges: dict[str, Judge] = {}  # judges as of the last write: another one means that all pages changed
         self._pages: dict[str, int] = {}  # pages written, by model
 
@@ -83,13 +85,18 @@ class EngineState:
         if incidents != self._open.get(name, "{}"):
             entries[f"open/{name}"] = incidents.encode()
             self._open[name] = incidents
+        feedback = json.dumps(judge.feedback.to_params())
+        if feedback != self._feedback.get(name, "{}"):
+            entries[f"feedback/{name}"] = feedback.encode()
+            self._feedback[name] = feedback
         return entries
 
     def _removed(self, name: str) -> dict[str, bytes | None]:
         del self._judges[name]
         self._open.pop(name, None)
+        self._feedback.pop(name, None)
         pages = range(self._pages.pop(name, 0))
-        return {f"open/{name}": None, **{f"window/{name}/{page}": None for page in pages}}
+        return {f"open/{name}": None, f"feedback/{name}": None, **{f"window/{name}/{page}": None for page in pages}}
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Fill a new engine. Windows of models that are not loaded yet wait for them."""
@@ -116,6 +123,9 @@ class EngineState:
             elif kind == "open":
                 engine.unclaimed_incidents[rest[0]] = json.loads(blob)
                 self._open[rest[0]] = blob.decode()
+            elif kind == "feedback":
+                engine.unclaimed_feedback[rest[0]] = json.loads(blob)
+                self._feedback[rest[0]] = blob.decode()
         for name, waiting in engine.unclaimed.items():
             self._pages[name] = max(waiting) + 1
         engine.paused_at = int(engine.seen[: len(engine.names)].max(initial=0))

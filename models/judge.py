@@ -10,6 +10,7 @@ import numpy as np
 from models.alert_policy import IncidentTracker, Transition
 from models.detector import Floats, Ints, WindowBatch
 from models.model_set import LoadedModel
+from models.series_feedback import FeedbackOptions, SeriesFeedback
 from models.state_layout import PAGE
 from models.windows import WindowStore
 
@@ -39,8 +40,9 @@ class Judged:
 class Judge:
     """Keeps what one model needs about each series it applies to, a row per series."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, feedback: FeedbackOptions | None = None) -> None:
         self.model = model
+        self.feedback = SeriesFeedback(feedback)
         self.store = WindowStore(model.detector.spec)
         self.incidents = IncidentTracker()
         self.row_of = np.zeros(0, np.int64)  # by slot; NO_ROW where the model does not apply
@@ -122,6 +124,7 @@ class Judge:
         self.stale[row] = False
         self.store.clear(row)
         self.incidents.clear(row)
+        self.feedback.clear(row)
         self._free.append(row)
         self.dirty[row // PAGE] = True
 
@@ -133,7 +136,7 @@ class Judge:
             names: series ids by slot.
         """
         old, new = self.model.detector, model.detector
-        judge = Judge(model)
+        judge = Judge(model, self.feedback.options)
         members = [
             (slot, row)
             for row, slot in enumerate(self.slot_of)
@@ -147,6 +150,7 @@ class Judge:
                 judge.store.adopt(at, self.store, row)
                 if (old.spec.window, old.spec.stride) == (new.spec.window, new.spec.stride):
                     judge.store.until_due[at] = self.store.until_due[row]
+            judge.feedback.adopt(at, self.feedback, row)
             judge.incidents.bits[at] = self.incidents.bits[row]
             if row in self.incidents.times:
                 judge.incidents.times[at] = self.incidents.times[row]
@@ -184,6 +188,7 @@ class Judge:
             np.empty((len(due.rows), self.model.detector.state_size)),
         )
         scores, limits = self._scores(batch, due.rows)
+        limits = self.feedback.raised(due.rows, limits)
         self.score[due.rows], self.limit[due.rows], self.stale[due.rows] = scores, limits, True
         over = scores > limits
         severities = np.zeros(len(scores), np.int64)

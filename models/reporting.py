@@ -48,8 +48,9 @@ def alert_of(transition: Transition, judge: Judge, series: str, now: int, job: s
     closed = transition.state == "closed"
     evidence = known.pop(transition.row, {}) if closed else known.get(transition.row, {})
     state: AlertState = "update" if transition.state == "peak" else transition.state
+    number = incident_id(series, manifest.name, incident.start)
     return Alert(
-        id=incident_id(series, manifest.name, incident.start),
+        id=number,
         series=series,
         state=state,
         start=incident.start,
@@ -69,6 +70,7 @@ def alert_of(transition: Transition, judge: Judge, series: str, now: int, job: s
         model={"name": manifest.name, "version": manifest.version, "sha256": manifest.sha256},
         detector=manifest.detector,
         job=job,
+        acknowledged=judge.feedback.acknowledged(transition.row, number),
     )
 
 

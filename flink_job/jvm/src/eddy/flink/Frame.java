@@ -17,6 +17,7 @@ final class Frame {
     static final byte TICK = 1;
     static final byte CHECKPOINT = 2;
     static final byte END = 3;
+    static final byte FEEDBACK = 4;
 
     private static final byte VERSION = 1;
     private static final int HEADER_BYTES = 32;

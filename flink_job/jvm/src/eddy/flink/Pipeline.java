@@ -46,6 +46,28 @@ public final class Pipeline {
                 .uid("shards");
     }
 
+    /** The feedback topic as frames, beside those of the observations. */
+    public static DataStream<Row> withFeedback(
+            SingleOutputStreamOperator<Row> shards,
+            StreamExecutionEnvironment env,
+            Map<String, String> options,
+            Map<String, String> client) {
+        KafkaSourceBuilder<Row> source =
+                KafkaSource.<Row>builder()
+                        .setTopics(options.get("feedback"))
+                        .setGroupId(options.get("group") + "-feedback")
+                        .setStartingOffsets(OffsetsInitializer.earliest())
+                        .setDeserializer(new FeedbackSchema(options))
+                        .setProperties(properties(client));
+        if (Boolean.parseBoolean(options.get("bounded"))) {
+            source.setBounded(OffsetsInitializer.latest());
+        }
+        return shards.union(
+                env.fromSource(source.build(), WatermarkStrategy.noWatermarks(), "feedback")
+                        .uid("feedback")
+                        .setParallelism(1));
+    }
+
     /** Observations too large for a frame, as dead letters. */
     public static DataStream<byte[]> oversized(SingleOutputStreamOperator<Row> shards) {
         return shards.getSideOutput(ShardBatcher.OVERSIZED);
