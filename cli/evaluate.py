@@ -46,7 +46,7 @@ def nab(
             def report(what: str, share: float, done: int = i) -> None:
                 bar.update(task, description=what, completed=done + share)
 
-            results.append(run_entrant(entrant, corpus, out, report))
+            results.append(run_entrant(entrant, corpus, out, report).result)
     results.sort(key=lambda r: -r.shipped["standard"])
     text = json.dumps([asdict(r) for r in results], indent=2).replace("NaN", "null")
     (out / "results.json").write_text(text + "\n")

@@ -104,7 +104,7 @@ def test_unknown_names_and_short_series_are_errors() -> None:
 @needs_nab
 def test_the_default_holds_its_bar_on_the_shared_series() -> None:
     corpus = Corpus(load_folder(NAB / "data", NAB / "labels" / "combined_windows.json"))
-    result = run_entrant(entrants(["novelty"])[0], corpus)
+    result = run_entrant(entrants(["novelty"])[0], corpus).result
     assert result.tuned["standard"][1] > 82
     assert result.tuned["reward_low_FP_rate"][1] > 75
     assert result.tuned["reward_low_FN_rate"][1] > 85
@@ -116,7 +116,7 @@ def test_the_default_holds_its_bar_on_the_shared_series() -> None:
 @needs_nab
 def test_taxi_five_of_five_and_one_false_row() -> None:
     series = [s for s in load_folder(NAB / "data", NAB / "labels" / "combined_windows.json") if "taxi" in s.name]
-    result = run_entrant(entrants(["novelty"])[0], Corpus(series))
+    result = run_entrant(entrants(["novelty"])[0], Corpus(series)).result
     assert (result.found, result.windows) == (5, 5)
     assert result.false_rows <= 1
     assert result.shipped["standard"] > 90

@@ -3,16 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numba import njit
 
-from models.detector import Detector, Floats, Ints, Series, WindowBatch, WindowSpec
-from models.novelty import DEFAULT_LIMIT, NoveltyDetector
+from models.detector import Detector, FitReport, Floats, Ints, Series, WindowBatch, WindowSpec
+from models.novelty import DEFAULT_LIMIT
+from models.past_calibration import MOMENTS, add
 from models.past_deviation import calibrated
 
 _BATCH = 1024
 _FLOOR_SHARE = 0.01  # of the median raw score in start-up: less spread than that is not trusted
+NAME = "series"  # of the one series that each fitted detector knows
+
+
+@dataclass(frozen=True)
+class CausalRun:
+    """What a detector said about every row of one series.
+
+    Attributes:
+        deviates: (n,) calibrated scores, at least 0, 0 in the start-up part; >= the limit is an alert. Only the peak of
+            an event keeps its score.
+        raw: (n,) scores before calibration, NaN where the detector could not say.
+        raw_limits: (n,) raw score that was the limit at each row, NaN where none was known.
+        detector: as fitted on the start; None where nothing was fitted.
+        begin: row at which the detector's state begins (``start`` where it continues from its training).
+        history: losses per epoch, empty where there are no epochs.
+        notes: what a reader should know.
+    """
+
+    deviates: Floats
+    raw: Floats
+    raw_limits: Floats
+    detector: Detector | None = None
+    begin: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def silent(cls, n: int, note: str) -> CausalRun:
+        """A detector that could not be fitted raises nothing."""
+        return cls(np.zeros(n), np.full(n, np.nan), np.full(n, np.nan), notes=[note])
+
+
+def causal_run(
+    kind: str,
+    ts: Ints,
+    values: Floats,
+    start: int,
+    params: Mapping[str, Any],
+    spec: WindowSpec,
+    limit: float = DEFAULT_LIMIT,
+    seed: int = 0,
+) -> CausalRun:
+    """A detector over one series.
+
+    Detectors whose scores mean the same on every series (they have a ``default_limit``) are taken as they are, in units
+    in which that limit is ``limit``; the raw scores of all others go through the same expanding calibration and peak
+    stage (:func:`models.past_deviation.calibrated`).
+
+    Args:
+        kind: a registered detector.
+        ts: (n,) epoch ms.
+        values: (n, F).
+        start: rows at the start that fitting may use and that are not judged.
+        params: the detector's.
+        spec: its windows.
+        limit: deviate that counts as an alert.
+        seed: for detectors that draw at random.
+
+    Raises:
+        DataError: the start is too short for this detector.
+    """
+    head = Series(NAME, ts[:start], values[:start], ~np.isfinite(values[:start]).any(axis=1))
+    detector, fitted = Detector.kinds[kind].fit([head], spec, params, seed)
+    begin = start if detector.state_size and int(detector.bind([NAME])[0]) >= 0 else 0
+    raw = np.full(len(ts), np.nan)
+    raw[begin:] = raw_scores(detector, ts[begin:], values[begin:], NAME)
+    own = getattr(detector, "default_limit", None)
+    if own is not None:
+        deviates = np.maximum(np.nan_to_num(raw * (limit / own)), 0.0)
+        deviates[:start] = 0.0
+        return _run(deviates, raw, np.full(len(ts), float(own)), detector, begin, fitted)
+    known = raw[:start][np.isfinite(raw[:start])]
+    floor = max(_FLOOR_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
+    deviates = np.asarray(calibrated(raw, start, limit, floor))
+    return _run(deviates, raw, np.asarray(limits_of(raw, limit, floor)), detector, begin, fitted)
+
+
+def _run(deviates: Floats, raw: Floats, limits: Floats, detector: Detector, begin: int, fitted: FitReport) -> CausalRun:
+    return CausalRun(deviates, raw, limits, detector, begin, list(fitted.history), list(fitted.notes))
 
 
 def causal_deviates(
@@ -24,39 +106,24 @@ def causal_deviates(
     spec: WindowSpec,
     limit: float = DEFAULT_LIMIT,
 ) -> Floats:
-    """(n,) calibrated scores of a detector over one series, 0 in the start-up part; >= ``limit`` is an alert.
-
-    Detectors that calibrate themselves are taken as they are; the raw scores of all others go through the same
-    expanding calibration and peak stage (:func:`models.past_deviation.calibrated`).
-
-    Args:
-        kind: a registered detector.
-        ts: (n,) epoch ms.
-        values: (n, F).
-        start: rows at the start that fitting may use and that are not judged.
-        params: the detector's.
-        spec: its windows.
-        limit: deviate that counts as an alert.
-
-    Raises:
-        DataError: the start is too short for this detector.
-    """
-    detector_class = Detector.kinds[kind]
-    head = Series("series", ts[:start], values[:start], np.zeros(start, bool))
-    if issubclass(detector_class, NoveltyDetector):
-        novelty, _ = detector_class.fit([head], spec, {**params, "limit": limit})
-        assert isinstance(novelty, NoveltyDetector)  # noqa: S101  fit returns its own class
-        scores = np.zeros(len(ts))
-        scores[start:] = novelty.score_series("series", ts[start:], values[start:])
-        return np.nan_to_num(scores)
-    detector, _ = detector_class.fit([head], spec, params)
-    raw = raw_scores(detector, ts, values)
-    known = raw[:start][np.isfinite(raw[:start])]
-    floor = max(_FLOOR_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
-    return np.asarray(calibrated(raw, start, limit, floor))
+    """(n,) :attr:`CausalRun.deviates` of :func:`causal_run`."""
+    return causal_run(kind, ts, values, start, params, spec, limit).deviates
 
 
-def raw_scores(detector: Detector, ts: Ints, values: Floats, name: str = "series") -> Floats:
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def limits_of(scores: Floats, limit: float, floor: float) -> Floats:
+    """(n,) raw score whose deviate is about ``limit`` against the scores before each row; NaN for the first three."""
+    row = np.zeros(MOMENTS)
+    out = np.full(len(scores), np.nan)
+    for t in range(len(scores)):
+        if row[0] >= 3:
+            out[t] = row[1] + limit * np.sqrt(row[2] / (row[0] - 1.0) + floor * floor)
+        if not np.isnan(scores[t]):
+            add(row, 0, scores[t])
+    return out
+
+
+def raw_scores(detector: Detector, ts: Ints, values: Floats, name: str = NAME) -> Floats:
     """(n,) scores of a detector at every point of a series, NaN before its first full window.
 
     A detector that can score a whole series at once (``score_series``) does so; the contract suite holds that to be
@@ -70,20 +137,17 @@ def raw_scores(detector: Detector, ts: Ints, values: Floats, name: str = "series
     scores = np.full(n, np.nan)
     if n < window:
         return scores
-    views = np.lib.stride_tricks.sliding_window_view(values, window, axis=0).transpose(0, 2, 1)
     binding = detector.bind([name])
     state = detector.initial_state(1)
     size = 1 if detector.state_size else _BATCH
-    for at in range(0, len(views), size):
-        part = np.ascontiguousarray(views[at : at + size])
-        rows = len(part)
-        own = state if detector.state_size else np.zeros((rows, 0))
-        batch = WindowBatch(
-            part,
-            np.zeros((rows, window), bool),
-            ts[at + window - 1 : at + window - 1 + rows],
-            np.repeat(binding, rows),
-            own,
-        )
-        scores[at + window - 1 : at + window - 1 + rows] = detector.score(batch)
+    for at in range(window - 1, n, size):
+        ends = np.arange(at, min(at + size, n))
+        own = state if detector.state_size else np.zeros((len(ends), 0))
+        scores[ends] = detector.score(windows_at(ends, window, ts, values, binding, own))
     return scores
+
+
+def windows_at(ends: Ints, window: int, ts: Ints, values: Floats, binding: Ints, state: Floats) -> WindowBatch:
+    """The windows whose newest rows are ``ends``, each at least ``window - 1``."""
+    rows = ends[:, None] + np.arange(1 - window, 1)
+    return WindowBatch(values[rows], np.zeros(rows.shape, bool), ts[ends], np.repeat(binding, len(ends)), state)

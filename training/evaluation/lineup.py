@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from eddy.errors import SettingsError
+from eddy.errors import DataError, SettingsError
 from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from models.detector import Detector, Floats, WindowSpec
-from training.evaluation.causal_run import causal_deviates
+from models.novelty import DEFAULT_LIMIT
+from training.evaluation.causal_run import CausalRun, causal_run
+from training.evaluation.recording import Recording
 from training.nab import LabelledSeries
 
 _POINTS_PER_DAY_LIMIT = 96  # a discord's stretch and past: longer ones cost more than they tell
@@ -29,6 +31,9 @@ class Entrant:
         params: of the detector.
         window: points in a window.
         by_day: take ``period`` from the sampling interval, at most 96 points.
+        clocked: tell the detector the sampling interval, so that it can find the phase of a day.
+        random: whether it draws at random: it is then judged over several seeds.
+        note: what a reader of the tables should know.
     """
 
     name: str
@@ -36,35 +41,51 @@ class Entrant:
     params: Mapping[str, Any] = field(default_factory=dict)
     window: int = 1
     by_day: bool = False
+    clocked: bool = False
+    random: bool = False
+    note: str = ""
 
-    def deviates(self, series: LabelledSeries) -> Floats:
-        """(n,) calibrated scores over one series, its probation used for fitting and not judged."""
+    def run(self, recording: Recording, seed: int = 0) -> CausalRun:
+        """What it says about a series, whose start is used for fitting and not judged.
+
+        A series that is too short for the detector is met with silence and a note.
+        """
         params = dict(self.params)
         if self.by_day:
-            day = round(_MS_PER_DAY / max(float(np.median(np.diff(series.ts))), 1.0))
+            day = round(_MS_PER_DAY / recording.interval_ms)
             params["period"] = max(min(day, _POINTS_PER_DAY_LIMIT), 4)
             params["past"] = 14 * params["period"]
-        return causal_deviates(
-            self.kind, series.ts, series.values[:, None], series.probation, params, WindowSpec(self.window)
-        )
+        interval = round(recording.interval_ms) if self.clocked else 0
+        spec = WindowSpec(self.window, features=recording.features, interval_ms=interval)
+        try:
+            return causal_run(
+                self.kind, recording.ts, recording.values, recording.start, params, spec, DEFAULT_LIMIT, seed
+            )
+        except DataError as error:
+            return CausalRun.silent(len(recording.ts), f"{recording.name}: not judged: {error}")
+
+    def deviates(self, series: LabelledSeries, seed: int = 0) -> Floats:
+        """(n,) calibrated scores over one NAB series, its probation used for fitting and not judged."""
+        return self.run(Recording.of_nab(series), seed).deviates
 
 
 @dataclass(frozen=True)
 class EveryN(Entrant):
     """One alert each 300 rows: what a detector that looks at nothing scores."""
 
-    def deviates(self, series: LabelledSeries) -> Floats:
-        scores = np.zeros(len(series.values))
-        scores[series.probation :: _EVERY] = 1e6
-        return scores
+    def run(self, recording: Recording, seed: int = 0) -> CausalRun:
+        scores = np.zeros(len(recording.ts))
+        scores[recording.start :: _EVERY] = 1e6
+        return CausalRun(scores, scores, np.full(len(scores), DEFAULT_LIMIT))
 
 
 @dataclass(frozen=True)
 class Noise(Entrant):
     """Uniform noise through the same threshold."""
 
-    def deviates(self, series: LabelledSeries) -> Floats:
-        return np.random.default_rng(len(series.values)).random(len(series.values))
+    def run(self, recording: Recording, seed: int = 0) -> CausalRun:
+        scores = np.random.default_rng([seed, len(recording.ts)]).random(len(recording.ts))
+        return CausalRun(scores, scores, np.full(len(scores), DEFAULT_LIMIT))
 
 
 LINEUP: tuple[Entrant, ...] = (
@@ -76,8 +97,9 @@ LINEUP: tuple[Entrant, ...] = (
     Entrant("same-phase-neighbours", "same-phase-neighbours"),
     Entrant("left-discord", "left-discord", by_day=True),
     Entrant("zscore", "zscore", window=100),
-    EveryN("every-300-rows", ""),
-    Noise("uniform-noise", ""),
+    Entrant("isolation-forest", "isolation-forest", window=48, random=True),
+    EveryN("every-300-rows", "", note="floor: looks at nothing"),
+    Noise("uniform-noise", "", random=True, note="floor: looks at nothing"),
 )
 
 

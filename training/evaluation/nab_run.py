@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,11 @@ import numpy as np
 
 from models.detector import Floats
 from models.novelty import DEFAULT_LIMIT
+from training.evaluation.causal_run import CausalRun
+from training.evaluation.figures import Figures, figures
 from training.evaluation.lineup import Entrant
+from training.evaluation.recording import Recording
+from training.evaluation.resources import Cost, measured
 from training.nab import PROFILES, STANDARD, Corpus, write_result
 
 _MS_PER_DAY = 86_400_000
@@ -55,22 +58,41 @@ def to_unit(deviates: Floats, limit: float = DEFAULT_LIMIT) -> Floats:
     return np.asarray(known / (known + limit))
 
 
+@dataclass(frozen=True)
+class NabRun:
+    """A detector over the whole folder: NAB's figures, all others, and what it said about each series."""
+
+    result: NabResult
+    figures: Figures
+    runs: list[CausalRun]
+    cost: Cost
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know, each sentence once."""
+        return list(dict.fromkeys(note for run in self.runs for note in run.notes))
+
+
 def run_entrant(
-    entrant: Entrant, corpus: Corpus, out: Path | None = None, progress: Callable[[str, float], None] | None = None
-) -> NabResult:
+    entrant: Entrant,
+    corpus: Corpus,
+    out: Path | None = None,
+    progress: Callable[[str, float], None] | None = None,
+    seed: int = 0,
+) -> NabRun:
     """One detector causally over every series; result files under ``out`` where it is given."""
-    began = time.perf_counter()
-    deviates = []
-    for i, series in enumerate(corpus.series):
-        if progress is not None:
-            progress(f"{entrant.name}: {series.name}", i / len(corpus.series))
-        deviates.append(entrant.deviates(series))
-    seconds = time.perf_counter() - began
-    units = [to_unit(z) for z in deviates]
+    recordings = [Recording.of_nab(series) for series in corpus.series]
+    runs = []
+    with measured() as cost:
+        for i, recording in enumerate(recordings):
+            if progress is not None:
+                progress(f"{entrant.name}: {recording.name}", i / len(recordings))
+            runs.append(entrant.run(recording, seed))
     if out is not None:
-        for series, unit in zip(corpus.series, units, strict=True):
-            write_result(out, entrant.name, series, unit)
-    return summarise(entrant.name, corpus, deviates, seconds)
+        for series, run in zip(corpus.series, runs, strict=True):
+            write_result(out, entrant.name, series, to_unit(run.deviates))
+    result = summarise(entrant.name, corpus, [run.deviates for run in runs], cost.seconds)
+    return NabRun(result, figures(recordings, runs), runs, cost)
 
 
 def summarise(name: str, corpus: Corpus, deviates: Sequence[Floats], seconds: float) -> NabResult:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.detector import Bools, Floats
+from models.detector import Bools, Floats, Ints
 
 _THRESHOLDS = 250  # points on each curve, at equal ranks of the scores, as in the authors' code
 
@@ -34,49 +34,47 @@ def soft_labels(labels: Bools, buffer: int) -> Floats:
     """(n,) in [0, 1]: 1 in the spans, sqrt(1 - d/buffer) at distance d outside, d < buffer // 2."""
     soft = np.asarray(labels, float).copy()
     n = len(soft)
+    reach = np.arange(1, buffer // 2 + 1)
+    worth = np.sqrt(1 - reach / max(buffer, 1))
     for first, last in spans(labels):
-        reach = buffer // 2
-        for d in range(1, reach + 1):
-            worth = np.sqrt(1 - d / max(buffer, 1))
-            for at in (first - d, last + d):
-                if 0 <= at < n:
-                    soft[at] = min(soft[at] + worth, 1.0)
+        for at in (first - reach, last + reach):
+            inside = (at >= 0) & (at < n)
+            soft[at[inside]] = np.minimum(soft[at[inside]] + worth[inside], 1.0)
     return soft
 
 
 def range_auc(labels: Bools, scores: Floats, buffer: int) -> Volumes:
     """Range-AUC for one buffer length."""
-    soft = soft_labels(labels, buffer)
-    hard = np.asarray(labels, bool)
-    touched_spans = spans(soft > 0)
-    order = np.sort(scores)[::-1]
-    ranks = np.linspace(0, len(scores) - 1, _THRESHOLDS).astype(int)
-    tpr, fpr, precision = [0.0], [0.0], [1.0]
-    for limit in order[ranks]:
-        flagged = scores >= limit
-        worth = np.where(hard, 1.0, soft * flagged)  # of the soft edge only what was flagged counts as positive
-        hits = float(worth[flagged].sum())
-        total = (hard.sum() + worth.sum()) / 2
-        existence = sum(bool(flagged[a : b + 1].any()) for a, b in touched_spans) / max(len(touched_spans), 1)
-        count = int(flagged.sum())
-        tpr.append(min(hits / total, 1.0) * existence)
-        fpr.append((count - hits) / max(len(scores) - total, 1e-12))
-        precision.append(hits / count)
-    tpr.append(1.0)
-    fpr.append(1.0)
-    roc = float(np.sum(np.diff(fpr) * (np.array(tpr[1:]) + np.array(tpr[:-1])) / 2))
-    pr = float(np.sum(np.diff(tpr[:-1]) * np.array(precision[1:])))
+    return _range_auc(np.asarray(labels, bool), scores, np.argsort(-scores, kind="stable"), buffer)
+
+
+def _range_auc(hard: Bools, scores: Floats, order: Ints, buffer: int) -> Volumes:
+    soft = soft_labels(hard, buffer)
+    limits = scores[order][np.linspace(0, len(scores) - 1, _THRESHOLDS).astype(int)]
+    count = np.searchsorted(-scores[order], -limits, side="right")  # rows at or above each limit
+    hits = np.cumsum(soft[order])[count - 1]
+    edge = np.cumsum(np.where(hard, 0.0, soft)[order])[count - 1]  # of the soft edge only what was flagged is positive
+    total = hard.sum() + edge / 2
+    peaks = np.sort([scores[a : b + 1].max() for a, b in spans(soft > 0)])
+    touched = len(peaks) - np.searchsorted(peaks, limits, side="left")
+    tpr = np.concatenate([[0.0], np.minimum(hits / total, 1.0) * touched / max(len(peaks), 1), [1.0]])
+    fpr = np.concatenate([[0.0], (count - hits) / np.maximum(len(scores) - total, 1e-12), [1.0]])
+    precision = np.concatenate([[1.0], hits / count])
+    roc = float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
+    pr = float(np.sum(np.diff(tpr[:-1]) * precision[1:]))
     return Volumes(pr, roc)
 
 
 def volumes(labels: Bools, scores: Floats, window: int) -> Volumes:
-    """Mean range-AUC over buffers 0 … ``window``; NaN scores count as 0.
+    """Mean range-AUC over buffers 0 … ``window``; NaN scores count as the lowest.
 
     Args:
-        labels: (n,) True in anomalies.
+        labels: (n,) True in anomalies, at least one of them.
         scores: (n,) high is anomalous.
         window: longest buffer, points (the benchmark's "sliding window").
     """
-    known = np.nan_to_num(scores)
-    each = [range_auc(labels, known, buffer) for buffer in range(window + 1)]
+    finite = np.isfinite(scores)
+    known = np.where(finite, scores, scores[finite].min() if finite.any() else 0.0)
+    hard, order = np.asarray(labels, bool), np.argsort(-known, kind="stable")
+    each = [_range_auc(hard, known, order, buffer) for buffer in range(window + 1)]
     return Volumes(float(np.mean([v.pr for v in each])), float(np.mean([v.roc for v in each])))
