@@ -46,6 +46,7 @@ COMMANDS = (
     "alerts",
     "alert_feedback",
     "dlq",
+    "dashboard",
     "demo",
     "config",
 )

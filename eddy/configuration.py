@@ -78,7 +78,7 @@ def load(
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        found = "(hidden)" if "password" in key else repr(first["input"])
+        found = "(hidden)" if key.endswith(("password", "token")) else repr(first["input"])
         message = f"setting {key} from {sources.get(key, '?')}: found {found}; {first['msg']}"
         raise SettingsError(message) from None
     return Configuration(settings, sources)

@@ -33,6 +33,30 @@ def kafka_client(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
+def librdkafka_client(settings: KafkaSettings) -> dict[str, Any]:
+    """Options that every librdkafka client takes: address, credentials, TLS."""
+    options: dict[str, Any] = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "security.protocol": settings.security_protocol,
+    }
+    if settings.sasl_mechanism:
+        password = settings.sasl_password.get_secret_value() if settings.sasl_password else ""
+        options |= {
+            "sasl.mechanism": settings.sasl_mechanism,
+            "sasl.username": settings.sasl_username or "",
+            "sasl.password": password,
+        }
+    if "SSL" in settings.security_protocol.split("_"):
+        files = {
+            "ssl.ca.location": settings.ssl_cafile,
+            "ssl.certificate.location": settings.ssl_certfile,
+            "ssl.key.location": settings.ssl_keyfile,
+        }
+        options |= {name: path for name, path in files.items() if path}
+        options["ssl.endpoint.identification.algorithm"] = "https" if settings.ssl_check_hostname else "none"
+    return options
+
+
 def redis_client(settings: RedisSettings) -> redis.Redis:
     """A Redis client; it connects at the first command."""
     seconds = settings.timeout_ms / 1000

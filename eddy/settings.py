@@ -160,6 +160,24 @@ class StackSettings(Group):
     wait_seconds: float = Field(90, gt=0, description="longest wait for a service to answer")
 
 
+class DashboardSettings(Group):
+    """The page: where it listens, how often it looks, how much it remembers."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; beyond loopback, what writes asks for the token")
+    port: int = Field(8050, ge=1, le=65535)
+    token: SecretStr | None = Field(None, description="asked for by everything that writes, where it is set")
+    flink: str = Field("", description="host:port of Flink's REST API; empty = the local stack's")
+    refresh_ms: int = Field(1000, ge=100, le=60_000, description="pause between two looks at the sources")
+    threads: int = Field(8, ge=1, le=256, description="requests that are answered at the same time")
+    alerts_kept: int = Field(20_000, ge=100, description="messages read back from the alerts topic, and kept")
+    letters_kept: int = Field(5_000, ge=100, description="messages read back from the dead letters, and kept")
+    points_kept: int = Field(2_000_000, ge=1000, description="points in memory, of all series that are looked at")
+    history_messages: int = Field(
+        5_000_000, ge=0, description="observations read back for a series that is looked at; 0 = none"
+    )
+    silent_seconds: int = Field(300, ge=1, description="wall-clock silence after which a series counts as silent")
+
+
 class Settings(Group):
     """All settings. Build one with :func:`eddy.configuration.load`."""
 
@@ -169,5 +187,6 @@ class Settings(Group):
     job: JobSettings = JobSettings()
     detector: DetectorSettings = DetectorSettings()
     producer: ProducerSettings = ProducerSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     stack: StackSettings = StackSettings()
     wait_for_app: bool = Field(True, description="producers wait until the job runs before they send")

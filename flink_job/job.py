@@ -36,9 +36,8 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
 def without_secrets(settings: Settings) -> list[str]:
     """Settings that differ from the defaults, as ``key=value``: they travel in the job graph, secrets do not."""
     defaults = dict(flatten(Settings()))
-    secret = {"kafka.sasl_password", "redis.password"}
     return [
         f"{key}={value}"
         for key, value in flatten(settings)
-        if value != defaults[key] and value is not None and key not in secret
+        if value != defaults[key] and value is not None and not isinstance(value, SecretStr)
     ]

@@ -155,6 +155,8 @@ class RedisWriter:
                 self._add_alert(pipeline, item.message)
         for _, point in live.values():
             self._add_live(pipeline, point)
+        if live:
+            self._add_written(pipeline, [point.series for _, point in live.values()])
         for point in points:
             self._add_recent(pipeline, point)
         for reply in pipeline.execute(raise_on_error=False):
@@ -231,6 +233,12 @@ class RedisWriter:
             },
         )
         pipeline.expire(key, self.settings.ttl_seconds)
+
+    def _add_written(self, pipeline: Any, names: list[str]) -> None:
+        """Which series was written when (wall clock): who reads them all asks for those that are new to it."""
+        key, now = self._key("live"), int(time.time() * 1000)
+        pipeline.zadd(key, dict.fromkeys(names, now))
+        pipeline.zremrangebyscore(key, 0, now - 1000 * self.settings.ttl_seconds)
 
     def _add_recent(self, pipeline: Any, point: Point) -> None:
         if not self.settings.recent_kept or point.ts < 0:

@@ -19,7 +19,7 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_client, librdkafka_client
 from eddy.errors import StackError
 from eddy.settings import KafkaSettings
 
@@ -189,9 +189,8 @@ class Librdkafka:
 
 def librdkafka_options(settings: KafkaSettings) -> dict[str, Any]:
     """Our connection settings in librdkafka's words."""
-    options: dict[str, Any] = {
-        "bootstrap.servers": settings.bootstrap_servers,
-        "security.protocol": settings.security_protocol,
+    return {
+        **librdkafka_client(settings),
         "request.timeout.ms": settings.request_timeout_ms,
         "message.timeout.ms": max(round(DELIVERY_SECONDS * 1000), settings.request_timeout_ms),
         "message.max.bytes": settings.max_message_bytes,
@@ -204,22 +203,6 @@ def librdkafka_options(settings: KafkaSettings) -> dict[str, Any]:
         "queue.buffering.max.kbytes": 1024 * 1024,
         "allow.auto.create.topics": False,
     }
-    if settings.sasl_mechanism:
-        password = settings.sasl_password.get_secret_value() if settings.sasl_password else ""
-        options |= {
-            "sasl.mechanism": settings.sasl_mechanism,
-            "sasl.username": settings.sasl_username or "",
-            "sasl.password": password,
-        }
-    if "SSL" in settings.security_protocol.split("_"):
-        files = {
-            "ssl.ca.location": settings.ssl_cafile,
-            "ssl.certificate.location": settings.ssl_certfile,
-            "ssl.key.location": settings.ssl_keyfile,
-        }
-        options |= {name: path for name, path in files.items() if path}
-        options["ssl.endpoint.identification.algorithm"] = "https" if settings.ssl_check_hostname else "none"
-    return options
 
 
 def _reason(error: Any) -> str:

@@ -1,0 +1,121 @@
+"""Published models, from the registry's topics, and what the job said about them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+_EVENTS_KEPT = 200
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A manifest without its artifact: see ``docs/schemas/model.schema.json``. ``size`` is that of the artifact, bytes."""
+
+    name: str
+    version: int
+    detector: str
+    series: tuple[str, ...]
+    features: tuple[str, ...]
+    window: int
+    interval_ms: int
+    threshold: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    created: str
+    published: int
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ModelsView:
+    """The registry at one moment.
+
+    Attributes:
+        current: by name, what jobs use.
+        versions: by name, newest first, those replaced or withdrawn included.
+        events: what the job said, newest first; see ``docs/schemas/event.schema.json``.
+    """
+
+    current: Mapping[str, ModelVersion] = field(default_factory=dict)
+    versions: Mapping[str, tuple[ModelVersion, ...]] = field(default_factory=dict)
+    events: tuple[Mapping[str, Any], ...] = ()
+
+
+class ModelStore:
+    """Takes the registry's messages; belongs to the collector thread."""
+
+    def __init__(self) -> None:
+        self._current: dict[str, ModelVersion] = {}
+        self._versions: dict[str, dict[int, ModelVersion]] = {}
+        self._events: deque[Mapping[str, Any]] = deque(maxlen=_EVENTS_KEPT)
+        self._view = ModelsView()
+        self._changed = False
+
+    def put_current(self, name: str, value: bytes | None, published: int) -> None:
+        """A message of the models topic; without a value, the model was withdrawn."""
+        self._changed = True
+        if value is None:
+            self._current.pop(name, None)
+        elif (manifest := _read(value, published)) is not None:
+            self._current[manifest.name] = self._kept(manifest)
+
+    def put_history(self, value: bytes | None, published: int) -> None:
+        """A message of the history topic."""
+        if value is not None and (manifest := _read(value, published)) is not None:
+            self._changed = True
+            self._kept(manifest)
+
+    def put_event(self, value: bytes | None) -> None:
+        """A message of the events topic."""
+        try:
+            event = orjson.loads(value or b"")
+            if isinstance(event["ts"], int) and isinstance(event["event"], str):
+                self._events.appendleft(event)
+                self._changed = True
+        except (ValueError, TypeError, KeyError):
+            return
+
+    def view(self) -> ModelsView:
+        """As of now; the same object as long as nothing changed."""
+        if self._changed:
+            self._changed = False
+            self._view = ModelsView(
+                current=dict(sorted(self._current.items())),
+                versions={
+                    name: tuple(versions[number] for number in sorted(versions, reverse=True))
+                    for name, versions in sorted(self._versions.items())
+                },
+                events=tuple(self._events),
+            )
+        return self._view
+
+    def _kept(self, manifest: ModelVersion) -> ModelVersion:
+        """A version is published twice, to its history and as the current one: the first time counts."""
+        return self._versions.setdefault(manifest.name, {}).setdefault(manifest.version, manifest)
+
+
+def _read(value: bytes, published: int) -> ModelVersion | None:
+    try:
+        raw = orjson.loads(value)
+        return ModelVersion(
+            name=str(raw["name"]),
+            version=int(raw["version"]),
+            detector=str(raw["detector"]),
+            series=tuple(map(str, raw["series"])),
+            features=tuple(map(str, raw["features"])),
+            window=int(raw["window"]),
+            interval_ms=int(raw.get("interval_ms") or 0),
+            threshold=dict(raw.get("threshold") or {}),
+            metrics=dict(raw.get("metrics") or {}),
+            created=str(raw.get("created", "")),
+            published=published,
+            sha256=str(raw.get("sha256", "")),
+            size=len(raw.get("artifact") or "") * 3 // 4,
+        )
+    except (ValueError, TypeError, KeyError):
+        return None

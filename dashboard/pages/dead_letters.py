@@ -1,0 +1,70 @@
+"""Dead letters: what could not be used and why, and another try."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dash import html
+
+from dashboard import blocks
+from dashboard.letter_store import Letter
+from dashboard.query import Query
+from dashboard.snapshot import Snapshot
+from dashboard.theme import Theme
+from dashboard.wording import moment, size
+
+
+def skeleton(_: Query) -> html.Div:
+    """What stands still."""
+    return html.Div(
+        [
+            html.H1("Dead letters"),
+            html.P("Observations that could not be used. A replay puts them back on the observations topic, each once.", className="dim"),
+            html.Div(id="letter-total", className="toolbar"),
+            html.Div(id="letter-reasons", className="stack"),
+        ]
+    )  # fmt: skip
+
+
+def parts(snapshot: Snapshot, _query: Query, _colours: Theme) -> dict[str, Mapping[str, Any]]:
+    """What is live."""
+    letters = snapshot.letters
+    total = sum(n for topic, n in snapshot.totals.items() if topic.endswith("dlq"))
+    told = f"{max(total, letters.read):,} letters" + (
+        f", the newest {letters.read:,} of them counted here" if total > letters.read else ""
+    )
+    listed = [_reason(name, count, letters.samples.get(name, ())) for name, count in letters.reasons.items()]
+    none = html.P("There are none.", className="empty")
+    return {
+        "letter-total": {"children": [html.Span(told), _replay("", "Replay all", "Send all dead letters again?")] if letters.read else None},
+        "letter-reasons": {"children": listed or none},
+    }  # fmt: skip
+
+
+def _replay(reason: str, text: str, question: str) -> html.Button:
+    return html.Button(
+        text, type="button", className="button small",
+        **{"data-action": "replay", "data-body": json.dumps({"reason": reason}), "data-confirm": question},
+    )  # fmt: skip
+
+
+def _reason(name: str, count: int, samples: tuple[Letter, ...]) -> html.Section:
+    rows = [
+        [moment(letter.at), letter.place, letter.key, letter.detail, html.Code(letter.value), size(letter.size)]
+        for letter in samples
+    ]
+    head = (
+        "Time (UTC)",
+        ("Where", "hide-phone"),
+        "Series",
+        "Detail",
+        ("Message", "hide-phone"),
+        ("Size", "num hide-phone"),
+    )
+    question = f"Send the letters with reason {name} again?"
+    return blocks.panel(
+        f"{name}: {count:,}", blocks.table(head, rows, "No sample.", className="samples"),
+        aside=_replay(name, "Replay these", question),
+    )  # fmt: skip

@@ -1,0 +1,233 @@
+"""One incident: why it fired, what surrounds it, and what is to be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from dash import dcc, html
+
+from dashboard import blocks
+from dashboard.incident_store import Incident
+from dashboard.pages.series import legend
+from dashboard.points import SeriesPoints
+from dashboard.query import Query, series_link
+from dashboard.series_figure import Shown, series_figure, values_of
+from dashboard.snapshot import Snapshot
+from dashboard.theme import Theme
+from dashboard.wording import NOTHING, moment, number, span
+
+_AROUND = 1.5  # of the incident's length and the model's window, on either side
+_LEAST_AROUND = 40  # points
+_NEIGHBOURS = 4  # points before and after in the table
+_OTHERS = 8
+_SAME_TIME_MS = 3_600_000
+
+
+def skeleton(query: Query) -> html.Div:
+    """What stands still."""
+    return html.Div(
+        [
+            html.Div(
+                [html.Div(blocks.link("Incidents", "/incidents"), className="crumb"), html.H1("Incident", id="incident-title"), html.Div(id="incident-state", className="inline")],
+                className="title",
+            ),
+            html.Div(_buttons(query.subject), className="toolbar actions"),
+            html.Div(
+                [
+                    blocks.panel("Why it fired", id="incident-why", className="span-7"),
+                    blocks.panel("What is known", id="incident-facts", className="span-5"),
+                ],
+                className="grid",
+            ),
+            html.Section(
+                [html.Div(legend(), className="legend-row"), html.Div(blocks.graph("incident-graph", "medium"), id="incident-box")],
+                className="panel flat figure",
+            ),
+            html.Div(
+                [
+                    blocks.panel("Points before, in and after", id="incident-neighbours", className="span-5"),
+                    blocks.panel("Other incidents", id="incident-others", className="span-7"),
+                ],
+                className="grid",
+            ),
+        ]
+    )  # fmt: skip
+
+
+def _buttons(incident: str) -> list[blocks.Node]:
+    def button(text: str, action: str, kind: str = "") -> html.Button:
+        return html.Button(
+            text, type="button", className=f"button {kind}".strip(),
+            **{"data-action": "feedback", "data-body": f'{{"id": "{incident}", "action": "{action}"}}'},
+        )  # fmt: skip
+
+    return [
+        button("Acknowledge", "ack", "primary"),
+        button("Dismiss", "dismiss"),
+        html.Div(
+            [
+                html.Label([html.Span("Label", className="sr-only"), dcc.Input(id="label", placeholder="Label, such as sensor-fault", maxLength=64)]),
+                button("Label", "label"),
+            ],
+            className="joined",
+        ),
+        html.Button("Copy link", type="button", className="button", **{"data-copy": "link"}),
+        html.Span(id="incident-verdict", className="said"),
+    ]  # fmt: skip
+
+
+def parts(
+    snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None
+) -> dict[str, Mapping[str, Any]]:
+    """What is live; ``points`` are those of its series, None where the incident is not known."""
+    incident = snapshot.incidents.by_id.get(query.subject)
+    if incident is None or points is None:
+        return {"incident-title": {"children": "Incident"}, "incident-why": {"children": _unknown(snapshot)}}
+    model = str(incident.alert.model.get("name", ""))
+    model = model if model in points.judged else next(iter(points.judged), "")
+    first, last = _around(snapshot, incident, points, model)
+    siblings = snapshot.incidents.by_series.get(incident.alert.series, ())
+    shown = Shown(points, model, first, last, siblings, f"incident-{query.subject}", marked=query.subject)
+    words = incident.verdict.words() if incident.verdict else ""
+    rows = len(points.judged[model].features) + 1 if model else 1
+    return {
+        "incident-title": {"children": blocks.series_name(incident.alert.series)},
+        "incident-state": {"children": _state(incident)},
+        "incident-verdict": {"children": f"{words} by {incident.verdict.who}" if incident.verdict and words else ""},
+        "incident-why": {"children": _why(incident)},
+        "incident-facts": {"children": _facts(snapshot, incident)},
+        "incident-box": {"className": f"rows-{min(rows, 8)}"},
+        "incident-graph": {"figure": series_figure(shown, colours)},
+        "incident-neighbours": {"children": _neighbours(incident, points, model)},
+        "incident-others": {"children": _others(snapshot, incident)},
+    }
+
+
+def _unknown(snapshot: Snapshot) -> html.P:
+    if snapshot.number < 3:
+        return html.P("loading …", className="empty")
+    return html.P("No incident of this id is known. Alerts are kept for a while only.", className="empty")
+
+
+def _state(incident: Incident) -> list[blocks.Node]:
+    word = "closed" if not incident.is_open else "open"
+    return [blocks.severity(incident), blocks.state(word), blocks.verdict(incident)]
+
+
+def _around(snapshot: Snapshot, incident: Incident, points: SeriesPoints, model: str) -> tuple[int, int]:
+    """The stretch of event time to draw: the incident, and enough before and after to see what is usual."""
+    alert = incident.alert
+    judged = points.judged.get(model)
+    ts = judged.table.ts if judged and len(judged.table) > 1 else None
+    step = float(np.median(np.diff(ts))) if ts is not None else 60_000.0
+    current = snapshot.models.current.get(model)
+    window = current.window * step if current else 0.0
+    margin = int(max(_AROUND * (alert.end - alert.start), window, _LEAST_AROUND * step))
+    return alert.start - margin, alert.end + margin
+
+
+def _why(incident: Incident) -> list[blocks.Node]:
+    alert = incident.alert
+    excess = alert.score / alert.threshold if alert.threshold else 0.0
+    rows: list[list[blocks.Node]] = []
+    ordered = sorted(alert.values, key=lambda name: -(alert.attribution.get(name) or 0.0))
+    for feature in ordered:
+        share = alert.attribution.get(feature)
+        low, high = alert.lower.get(feature), alert.upper.get(feature)
+        band = f"{number(low)} to {number(high)}" if low is not None and high is not None else NOTHING
+        rows.append(
+            [
+                feature,
+                html.B(number(alert.values[feature])),
+                number(alert.expected.get(feature)),
+                band,
+                _share(share),
+            ]
+        )
+    told = f"The score reached {number(alert.score)}, {excess:.3g} times the threshold of {number(alert.threshold)}."
+    head = ("Feature", ("Value", "num"), ("Expected", "num"), ("Band", "num"), "Share of the score")
+    return [
+        html.P(told),
+        blocks.table(head, rows, "The alert came without values."),
+    ]
+
+
+def _share(share: float | None) -> blocks.Node:
+    if share is None:
+        return NOTHING
+    bar = html.Div(html.Span(style={"width": f"{100 * min(max(share, 0), 1):.0f}%"}), className="meter over")
+    return html.Div([bar, html.Span(f"{share:.0%}", className="meter-text")], className="meter-box")
+
+
+def _facts(snapshot: Snapshot, incident: Incident) -> html.Dl:
+    alert = incident.alert
+    length = span(alert.end - alert.start) if alert.end > alert.start else "one point"
+    rows: list[tuple[str, blocks.Node]] = [
+        ("From (UTC)", moment(alert.start)),
+        ("To (UTC)", f"{moment(alert.end)}{'' if alert.state == 'closed' else ', going on'}"),
+        ("Length", f"{length}, {alert.points:,} anomalous points"),
+        ("Seen", f"{moment(incident.opened)}, {span(snapshot.at - incident.opened)} ago"),
+        ("Filled in", f"{alert.imputed:,} points of the deciding window"),
+        ("Model", f"{alert.model.get('name')}, version {alert.model.get('version')} ({alert.detector})"),
+        ("Checksum", html.Code(str(alert.model.get("sha256", ""))[:16])),
+        ("Messages", f"{incident.messages:,}"),
+        ("Id", html.Code(alert.id)),
+    ]
+    return blocks.facts(rows)
+
+
+def _neighbours(incident: Incident, points: SeriesPoints, model: str) -> blocks.Node:
+    """The points next to the incident's edges, of its most telling feature."""
+    alert = incident.alert
+    judged = points.judged.get(model)
+    if judged is None or not judged.features:
+        return html.P("Its points are not kept any more.", className="empty")
+    feature = max(judged.features, key=lambda name: alert.attribution.get(name) or 0.0)
+    seen = values_of(points, judged, feature, None, None)
+    start, end = (int(np.searchsorted(seen.ts, at, side)) for at, side in ((alert.start, "left"), (alert.end, "right")))
+    inside = [*range(start, end)]
+    if len(inside) > 2 * _NEIGHBOURS:
+        inside = inside[:_NEIGHBOURS] + inside[-_NEIGHBOURS:]
+    chosen = [*range(max(0, start - _NEIGHBOURS), start), *inside, *range(end, min(len(seen.ts), end + _NEIGHBOURS))]
+    scores = dict(zip(judged.table.ts.tolist(), judged.column(feature, "score").tolist(), strict=True))
+    rows = []
+    for k in chosen:
+        ts = int(seen.ts[k])
+        where = "before" if ts < alert.start else "after" if ts > alert.end else "in it"
+        rows.append([moment(ts), where, number(float(seen.data[k])), number(scores.get(ts))])
+    head = ("Time (UTC)", "", (feature, "num"), ("Score", "num"))
+    return blocks.table(head, rows, "Its points are not kept any more.", className="neighbours")
+
+
+def _others(snapshot: Snapshot, incident: Incident) -> list[blocks.Node]:
+    """Of the same series before and after, and of others at the same time."""
+    alert = incident.alert
+    same = [i for i in snapshot.incidents.by_series.get(alert.series, ()) if i.alert.id != alert.id]
+    near = [
+        other
+        for other in snapshot.incidents.newest
+        if other.alert.series != alert.series
+        and other.alert.start <= alert.end + _SAME_TIME_MS
+        and other.alert.end >= alert.start - _SAME_TIME_MS
+    ]
+    head = ("Severity", "Series", "Since (UTC)")
+
+    def rows(incidents: list[Incident]) -> list[list[blocks.Node]]:
+        return [
+            [
+                blocks.severity(i),
+                blocks.link(i.alert.series, blocks.incident_link(i.alert.id), "name"),
+                moment(i.alert.start),
+            ]
+            for i in incidents[:_OTHERS]
+        ]
+
+    same.sort(key=lambda i: abs(i.alert.start - alert.start))
+    return [
+        html.H3("Within the hour, on other series"),
+        blocks.table(head, rows(near), "None."),
+        html.H3(["Of ", blocks.link("this series", series_link(alert.series))]),
+        blocks.table(head, rows(same), "None."),
+    ]

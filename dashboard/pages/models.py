@@ -1,0 +1,90 @@
+"""Published models: what is in use, earlier versions to go back to, and what the job said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dash import html
+
+from dashboard import blocks
+from dashboard.model_store import ModelVersion
+from dashboard.query import Query
+from dashboard.snapshot import Snapshot
+from dashboard.theme import Theme
+from dashboard.wording import NOTHING, moment, number, size, span
+
+_EVENTS_SHOWN = 30
+_VERSIONS_SHOWN = 20
+
+
+def skeleton(_: Query) -> html.Div:
+    """What stands still."""
+    return html.Div(
+        [
+            html.H1("Models"),
+            html.Div(id="model-list", className="stack"),
+            blocks.panel("What the job said", id="model-events"),
+        ]
+    )
+
+
+def parts(snapshot: Snapshot, _query: Query, _colours: Theme) -> dict[str, Mapping[str, Any]]:
+    """What is live."""
+    models = snapshot.models
+    listed = [_model(name, versions, models.current.get(name)) for name, versions in models.versions.items()]
+    none = html.P(
+        "No model is published. 'eddy train' makes one, 'eddy models publish' publishes it.", className="empty"
+    )
+    return {"model-list": {"children": listed or none}, "model-events": {"children": _events(snapshot)}}
+
+
+def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion | None) -> html.Section:
+    shown = current or versions[0]
+    every = f"every {span(shown.interval_ms)}" if shown.interval_ms else "points are counted"
+    rows = [
+        ("Judges", " ".join(shown.series)),
+        ("Features", ", ".join(shown.features)),
+        ("Detector", f"{shown.detector}, windows of {shown.window:,} points, {every}"),
+        ("Threshold", ", ".join(f"{key} {_plain(value)}" for key, value in shown.threshold.items()) or NOTHING),
+        ("Checksum", html.Code(shown.sha256[:16])),
+    ]
+    head = (("Version", "num"), "Published (UTC)", "Metrics", ("Size", "num hide-phone"), "")
+    table = [
+        [str(v.version), moment(v.published), _metrics(v), size(v.size) if v.size else NOTHING, _back(v, current)]
+        for v in versions[:_VERSIONS_SHOWN]
+    ]
+    word = html.Span(
+        f"version {current.version} in use" if current else "withdrawn",
+        className="state state-ok" if current else "state",
+    )
+    return blocks.panel(name, blocks.facts(rows), blocks.table(head, table, ""), aside=word)
+
+
+def _back(version: ModelVersion, current: ModelVersion | None) -> blocks.Node:
+    if current and version.version == current.version:
+        return html.Span("in use", className="dim")
+    body = json.dumps({"name": version.name, "version": version.version})
+    question = f"Bring back version {version.version} of {version.name}? It is published again under a new number."
+    return html.Button(
+        "Roll back to this", type="button", className="button small",
+        **{"data-action": "rollback", "data-body": body, "data-confirm": question},
+    )  # fmt: skip
+
+
+def _metrics(version: ModelVersion) -> str:
+    told = [f"{key} {_plain(value)}" for key, value in version.metrics.items() if not isinstance(value, dict | list)]
+    return ", ".join(told[:6]) or NOTHING
+
+
+def _plain(value: Any) -> str:
+    return number(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)[:80]
+
+
+def _events(snapshot: Snapshot) -> blocks.Node:
+    rows = [
+        [moment(event["ts"]), str(event["event"]), str(event.get("model", "")), str(event.get("version", "")), str(event.get("reason", ""))[:300]]
+        for event in snapshot.models.events[:_EVENTS_SHOWN]
+    ]  # fmt: skip
+    return blocks.table(("Time (UTC)", "Event", "Model", ("Version", "num"), "Reason"), rows, "Nothing yet.")

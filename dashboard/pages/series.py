@@ -1,0 +1,168 @@
+"""One series: its value with what was expected, the score, and its incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import html
+
+from dashboard import blocks
+from dashboard.incident_store import Incident
+from dashboard.points import SeriesPoints
+from dashboard.query import Query, incident_link
+from dashboard.series_figure import Shown, features_of, series_figure
+from dashboard.series_table import STATES
+from dashboard.snapshot import Snapshot
+from dashboard.theme import Theme
+from dashboard.wording import NOTHING, moment, number, span
+
+HOUR = 3_600_000
+#: as far back from the newest point, ms
+WINDOWS: Mapping[str, int | None] = {
+    "15m": HOUR // 4, "1h": HOUR, "6h": 6 * HOUR, "1d": 24 * HOUR, "7d": 168 * HOUR, "30d": 720 * HOUR, "all": None,
+}  # fmt: skip
+_LISTED = 20
+_MARGIN = 0.5  # of the visible range, drawn on either side of it: a small pan shows no hole
+
+
+def skeleton(query: Query) -> html.Div:
+    """What stands still."""
+    return html.Div(
+        [
+            html.Div(
+                [html.Div(blocks.link("Series", "/series"), className="crumb"), html.H1(query.subject), html.Div(id="series-state", className="inline")],
+                className="title",
+            ),
+            html.Div([html.Div(id="series-windows"), html.Div(id="series-judges"), html.Div(id="series-notice", className="notice")], className="toolbar"),
+            html.Section(
+                [html.Div(legend(), className="legend-row"), html.Div(blocks.graph("series-graph", "tall"), id="series-box")],
+                className="panel flat figure",
+            ),
+            html.Div(
+                [
+                    blocks.panel("Newest point", id="series-facts", className="span-5"),
+                    blocks.panel("Incidents of this series", id="series-incidents", className="span-7"),
+                ],
+                className="grid",
+            ),
+        ]
+    )  # fmt: skip
+
+
+def legend() -> list[html.Span]:
+    """What the marks mean: beside the figure, where it takes no room from it and does not jump."""
+    items = (
+        ("dash line-value", "value"), ("swatch band", "expected band"), ("dash line-score", "score"),
+        ("dash line-threshold", "threshold"), ("dot mark-above", "above the threshold"),
+        ("mark-filled", "filled in"), ("mark-late", "late, not judged"), ("swatch shade", "incident"),
+    )  # fmt: skip
+    return [html.Span([html.I(className=kind), text], className="legend-item") for kind, text in items]
+
+
+def model_of(points: SeriesPoints, snapshot: Snapshot, wanted: str) -> str:
+    """The model to show: the one asked for, else the one that wrote last."""
+    if wanted in points.judged:
+        return wanted
+    at = snapshot.series.index.get(points.series)
+    last = snapshot.series.models[snapshot.series.model[at]] if at is not None else ""
+    return last if last in points.judged else next(iter(points.judged), "")
+
+
+def parts(snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints) -> dict[str, Mapping[str, Any]]:
+    """What is live."""
+    model = model_of(points, snapshot, query.text("model"))
+    window = query.text("window", "all", tuple(WINDOWS))
+    first, last = _range(points, model, query, window)
+    incidents = snapshot.incidents.by_series.get(query.subject, ())
+    shown = Shown(points, model, first, last, incidents, f"{query.subject}-{model}-{window}-{query.text('reset')}")
+    rows = len(features_of(points, model)) + bool(model)
+    return {
+        "series-state": {"children": _state(snapshot, query.subject)},
+        "series-windows": {"children": blocks.chips("window", [(w, w) for w in WINDOWS], window, "time window")},
+        "series-judges": {"children": _judges(points, model)},
+        "series-notice": {"children": _notice(points)},
+        "series-box": {"className": f"rows-{min(rows, 8)}"},
+        "series-graph": {"figure": series_figure(shown, colours)},
+        "series-facts": {"children": _facts(snapshot, points, model)},
+        "series-incidents": {"children": blocks.table(_HEAD, _incident_rows(incidents[:_LISTED]), "None so far.")},
+    }
+
+
+_HEAD = ("Severity", "State", "From (UTC)", ("Points", "num"), ("At its highest", "hide-phone"))
+
+
+def _incident_rows(incidents: Sequence[Incident]) -> list[list[blocks.Node]]:
+    return [
+        [
+            blocks.severity(incident),
+            [blocks.state("open" if incident.is_open else "closed"), blocks.verdict(incident)],
+            blocks.link(moment(incident.alert.start), incident_link(incident.alert.id), "name"),
+            f"{incident.alert.points:,}",
+            blocks.seen_of(incident),
+        ]
+        for incident in incidents
+    ]
+
+
+def _range(points: SeriesPoints, model: str, query: Query, window: str) -> tuple[int | None, int | None]:
+    """Event times to draw: a zoomed view with a margin, else the window that ends at the newest point."""
+    start, end = query.whole("from"), query.whole("to")
+    if start is not None and end is not None and end > start:
+        margin = int(_MARGIN * (end - start))
+        return start - margin, end + margin
+    length = WINDOWS[window]
+    newest = newest_of(points, model)
+    return (None, None) if length is None or newest is None else (newest - length, None)
+
+
+def newest_of(points: SeriesPoints, model: str) -> int | None:
+    """Time of the newest point known."""
+    found = [table.ts[-1] for table in (points.raw,) if table is not None and len(table)]
+    judged = points.judged.get(model)
+    if judged and len(judged.table):
+        found.append(judged.table.ts[-1])
+    return int(max(found)) if found else None
+
+
+def _state(snapshot: Snapshot, series: str) -> blocks.Node:
+    at = snapshot.series.index.get(series)
+    return blocks.state(STATES[snapshot.series.state[at]]) if at is not None else None
+
+
+def _judges(points: SeriesPoints, model: str) -> blocks.Node:
+    if len(points.judged) < 2:
+        return html.Span(["judged by ", html.B(model)], className="dim") if model else None
+    return blocks.chips("model", [(name, name) for name in sorted(points.judged)], model, "model")
+
+
+def _notice(points: SeriesPoints) -> str:
+    if not points.loaded and points.raw is None:
+        return "loading …"
+    return f"reading history, {points.history:.0%}" if points.history < 1 else ""
+
+
+def _facts(snapshot: Snapshot, points: SeriesPoints, model: str) -> blocks.Node:
+    at = snapshot.series.index.get(points.series)
+    judged = points.judged.get(model)
+    if at is None and judged is None:
+        if points.raw is None:
+            return html.P("Nothing is known of a series of this name yet.", className="empty")
+        return html.P("It is observed; no model has judged it yet.", className="empty")
+    rows: list[tuple[str, blocks.Node]] = []
+    if judged and len(judged.table):
+        rows.append(("Time (UTC)", moment(int(judged.table.ts[-1]))))
+        for feature in judged.features:
+            value, low, high = (float(judged.column(feature, what)[-1]) for what in ("value", "lower", "upper"))
+            band = f"expected {number(low)} to {number(high)}" if low == low else ""  # noqa: PLR0124  NaN
+            rows.append((feature, [html.B(number(value, 6)), " ", html.Span(band, className="dim")]))
+        score, threshold = (float(judged.column(judged.features[0], what)[-1]) for what in ("score", "threshold"))
+        rows.append(("Score", [html.B(number(score)), html.Span(f" threshold {number(threshold)}", className="dim")]))
+    if current := snapshot.models.current.get(model):
+        rows.append(("Model", f"{model}, version {current.version}"))
+        rows.append(("Detector", f"{current.detector}, windows of {current.window:,} points"))
+    if at is not None:
+        rows.append(("Heard of", f"{span(snapshot.at - int(snapshot.series.written[at]))} ago"))
+    points_known = (len(judged.table) if judged else 0, len(points.raw) if points.raw is not None else 0)
+    rows.append(("Points here", f"{points_known[0]:,} judged, {points_known[1]:,} from history"))
+    return blocks.facts(rows or [("Points", NOTHING)])

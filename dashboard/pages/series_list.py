@@ -1,0 +1,123 @@
+"""All series: search, filter, sort; the server pages, so that ten thousand cost no more than fifty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dash import dcc, html
+
+from dashboard import blocks
+from dashboard.query import Query
+from dashboard.series_table import STATES, SeriesView
+from dashboard.snapshot import Snapshot
+from dashboard.theme import Theme
+from dashboard.wording import moment, number
+
+PAGE = 50
+_SORTS = ("ratio", "series", "state", "value", "ts", "model")
+_MOST_MODELS = 8  # as buttons; with more, search finds them
+
+
+def skeleton(query: Query) -> html.Div:
+    """What stands still."""
+    search = dcc.Input(
+        id="search",
+        type="search",
+        value=query.text("q"),
+        placeholder="Search series",
+        autoComplete="off",
+        debounce=False,
+    )
+    return html.Div(
+        [
+            html.H1("Series"),
+            html.Div(
+                [html.Label([html.Span("Search series", className="sr-only"), search], className="search"),
+                 html.Div(id="series-states"), html.Div(id="series-models")],
+                className="toolbar",
+            ),
+            html.Section(html.Div(id="series-table"), className="panel flat"),
+            html.Div(id="series-pages", className="pager"),
+        ]
+    )  # fmt: skip
+
+
+def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, Any]]:
+    """What is live."""
+    view = snapshot.series
+    state, model = query.text("state", "", ("", *STATES)), query.text("model")
+    by, down = query.text("sort", "ratio", _SORTS), query.text("order", "down", ("up", "down")) == "down"
+    if by == "series" and "order" not in query.values:
+        down = False
+    chosen = view.order(view.select(query.text("q"), state, model), by, down)
+    pages = max(1, -(-len(chosen) // PAGE))
+    page = min(max(query.whole("page", 1) or 1, 1), pages)
+    shown = chosen[(page - 1) * PAGE : page * PAGE]
+    counts = view.counts()
+    states = [("", f"all {len(view.names):,}"), *((name, f"{name} {counts[name]:,}") for name in reversed(STATES))]
+    states = [states[0], *sorted(states[1:], key=lambda s: ("open", "anomalous", "ok", "silent").index(s[0]))]
+    models = [("", "all models"), *((name, name) for name in sorted(view.models)[:_MOST_MODELS])]
+    return {
+        "series-states": {"children": blocks.chips("state", states, state, "state")},
+        "series-models": {"children": blocks.chips("model", models, model, "model") if len(view.models) > 1 else None},
+        "series-table": {"children": _table(view, shown, by, down)},
+        "series-pages": {"children": blocks.pager(len(chosen), page, pages, PAGE)},
+    }
+
+
+def _table(view: SeriesView, shown: Any, by: str, down: bool) -> blocks.Node:
+    ratio = view.ratio()
+    rows = [
+        [
+            blocks.series_name(view.names[k]),
+            blocks.state(STATES[view.state[k]]),
+            _meter(float(ratio[k])),
+            _value(view, k),
+            blocks.sparkline(view.spark[k]),
+            moment(int(view.ts[k])),
+            view.models[view.model[k]] if view.models else "",
+        ]
+        for k in shown.tolist()
+    ]
+    head = [
+        _sorter("Series", "series", by, down),
+        _sorter("State", "state", by, down),
+        (_sorter("Score / threshold", "ratio", by, down), "hide-phone"),
+        (_sorter("Value", "value", by, down), "num"),
+        ("", "hide-phone"),
+        (_sorter("Newest point (UTC)", "ts", by, down), "hide-phone"),
+        (_sorter("Model", "model", by, down), "hide-phone"),
+    ]
+    return blocks.table(head, rows, "No series fits.")
+
+
+def _sorter(text: str, name: str, by: str, down: bool) -> html.Button:
+    chosen = name == by
+    turned = ("up" if down else "down") if chosen else ("up" if name == "series" else "down")
+    mark = (" ↓" if down else " ↑") if chosen else ""
+    return html.Button(
+        text + mark,
+        type="button",
+        className="sort on" if chosen else "sort",
+        **{"data-set": f"sort={name}&order={turned}"},
+    )
+
+
+def _meter(ratio: float) -> html.Div:
+    """How far the score is on its way to the threshold, which is the line at two thirds."""
+    known = ratio == ratio  # noqa: PLR0124  NaN
+    width = min(100.0, 100 * ratio / 1.5) if known else 0.0
+    kind = "over" if known and ratio > 1 else ""
+    return html.Div(
+        [
+            html.Div(html.Span(style={"width": f"{width:.1f}%"}), className=f"meter {kind}".strip()),
+            html.Span(f"{number(ratio, 3)}×" if known else "no score", className="meter-text"),
+        ],
+        className="meter-box",
+    )
+
+
+def _value(view: SeriesView, k: int) -> str:
+    more = int(view.features[k]) - 1
+    return number(float(view.value[k]), 5) + (f" +{more}" if more > 0 else "")

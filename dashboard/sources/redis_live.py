@@ -1,0 +1,155 @@
+"""Redis: the live state of all series, alerts as they come, and the newest points of the series that are looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis
+
+from dashboard.availability import Watch
+from dashboard.points import JudgedRow
+from dashboard.series_table import Row
+from eddy.alert import Alert
+from eddy.connections import redis_client
+from eddy.errors import DataError
+from eddy.settings import RedisSettings
+
+_FIELDS = ("ts", "values", "score", "threshold", "state", "model")
+_CHUNK = 1000  # series per round trip
+_OVERLAP_MS = 2000  # workers' clocks may differ by so much
+_ALERTS_AT_ONCE = 2000
+_POINTS_AT_ONCE = 5000
+
+
+class RedisLive:
+    """Asks only for what is new since the last call. Every method raises ``redis.RedisError`` while Redis is away."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self.watch = Watch("Redis", f"{settings.host}:{settings.port}")
+        self._prefix = settings.prefix
+        self._client = redis_client(settings)
+        self._newest = 0.0  # on the job's clock
+        self._last_alert = "-"
+
+    def start_over(self) -> None:
+        """What was read may be gone (another Redis, an empty one): ask for everything again."""
+        self._newest, self._last_alert = 0.0, "-"
+
+    def names(self) -> set[str]:
+        """All series of which there is something."""
+        return {name.decode(errors="replace") for name in self._client.zrange(self._key("live"), 0, -1)}
+
+    def changed(self) -> list[Row]:
+        """The newest state of the series that were written since the last call."""
+        least = self._newest - _OVERLAP_MS if self._newest else "-inf"
+        found = self._client.zrangebyscore(self._key("live"), least, "+inf", withscores=True)
+        rows: list[Row] = []
+        for start in range(0, len(found), _CHUNK):
+            chunk = found[start : start + _CHUNK]
+            pipeline = self._client.pipeline(transaction=False)
+            for name, _ in chunk:
+                pipeline.hmget(self._key("series", name.decode(errors="replace")), _FIELDS)
+            for (name, written), fields in zip(chunk, pipeline.execute(), strict=True):
+                if fields[0] is not None:
+                    rows.append(_row(name.decode(errors="replace"), fields, int(written)))
+        if found:
+            self._newest = max(self._newest, found[-1][1])
+        return rows
+
+    def alerts(self) -> list[Alert]:
+        """Alerts written since the last call, oldest first."""
+        start = self._last_alert if self._last_alert == "-" else f"({self._last_alert}"
+        entries = self._client.xrange(self._key("alerts"), start, "+", count=_ALERTS_AT_ONCE)
+        if entries:
+            self._last_alert = entries[-1][0].decode()
+        return [alert for _, fields in entries if (alert := alert_in(fields[b"alert"])) is not None]
+
+    def open_alerts(self, known: Mapping[str, Any]) -> list[Alert]:
+        """The last alert of those open incidents that are not known yet."""
+        ids = [number.decode() for number in self._client.zrange(self._key("open"), 0, -1)]
+        missing = [number for number in ids if number not in known]
+        if not missing:
+            return []
+        values = self._client.mget([self._key("alert", number) for number in missing])
+        return [alert for value in values if value is not None and (alert := alert_in(value)) is not None]
+
+    def points(self, series: str, after: Mapping[str, int]) -> dict[str, list[JudgedRow]]:
+        """Newest points of one series, by model, oldest first.
+
+        Args:
+            series: which.
+            after: event time of the newest point known, by model; what is older is not read again.
+        """
+        raw = self._client.hgetall(self._key("series", series))
+        models = [name[6:].decode() for name in raw if name.startswith(b"model:")]
+        pipeline = self._client.pipeline(transaction=False)
+        for model in models:
+            start = f"({after[model]}-1" if model in after else "-"
+            pipeline.xrange(self._key("recent", series, model), start, "+", count=_POINTS_AT_ONCE)
+        found = {
+            model: [_judged(number, fields) for number, fields in entries]
+            for model, entries in zip(models, pipeline.execute(), strict=True)
+        }
+        for model in models:
+            _add_newest(found[model], raw, model, after.get(model, -1))
+        return found
+
+    def _key(self, *parts: str) -> str:
+        return ":".join([self._prefix, *parts])
+
+
+def _row(series: str, fields: Sequence[bytes | None], written: int) -> Row:
+    ts, values, score, threshold, state, model = (field or b"" for field in fields)
+    return Row(
+        series=series,
+        ts=int(ts),
+        values=json.loads(values or b"{}"),
+        score=float(score) if score else None,
+        threshold=float(threshold) if threshold else None,
+        state=state.decode(),
+        model=model.decode(),
+        written=written,
+    )
+
+
+def alert_in(value: bytes) -> Alert | None:
+    """The alert; None for a message of another version of the job: no reason to show nothing else."""
+    try:
+        return Alert.from_json(value)
+    except DataError:
+        return None
+
+
+def _judged(number: bytes, fields: Mapping[bytes, bytes]) -> JudgedRow:
+    return JudgedRow(
+        ts=int(number.split(b"-")[0]),
+        values=json.loads(fields[b"values"]),
+        expected=json.loads(fields[b"expected"]),
+        lower=json.loads(fields[b"lower"]),
+        upper=json.loads(fields[b"upper"]),
+        score=float(fields[b"score"]) if fields[b"score"] else None,
+        threshold=float(fields[b"threshold"]) if fields[b"threshold"] else None,
+        imputed=int(fields[b"imputed"]),
+    )
+
+
+def _add_newest(points: list[JudgedRow], raw: Mapping[bytes, bytes], model: str, known: int) -> None:
+    """A busy shard writes no recent points: then the live state is what there is, a point each time it is written."""
+    own = json.loads(raw[b"model:" + model.encode()])
+    newest = points[-1].ts if points else known
+    if own["ts"] <= newest or raw.get(b"model") != model.encode():
+        return
+    points.append(
+        JudgedRow(
+            ts=own["ts"],
+            values=json.loads(raw[b"values"]),
+            expected=own["expected"],
+            lower=own["lower"],
+            upper=own["upper"],
+            score=own["score"],
+            threshold=own["threshold"],
+            imputed=0,
+        )
+    )
