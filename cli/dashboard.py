@@ -11,7 +11,6 @@ from cli.main import settings_of
 
 if TYPE_CHECKING:
     from dashboard.actions import Actions
-    from dashboard.incident_store import Incident
     from eddy.settings import Settings
 
 
@@ -42,6 +41,7 @@ def dashboard(
 def actions_of(settings: Settings) -> Actions:
     """What the page's buttons do."""
     from dashboard.actions import Actions
+    from dashboard.feedback_sender import FeedbackSender
 
     def rollback(name: str, version: int) -> str:
         from training.registry import Registry
@@ -56,7 +56,4 @@ def actions_of(settings: Settings) -> Actions:
         work.run()
         return f"sent {work.sent.total():,} letters again"
 
-    def feedback(incident: Incident, action: str, label: str) -> str:
-        raise NotImplementedError
-
-    return Actions(feedback, rollback, replay)
+    return Actions(FeedbackSender(settings).send, rollback, replay)

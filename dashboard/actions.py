@@ -1,4 +1,4 @@
-"""What the page can do, as opposed to show. The work is done elsewhere and handed in, so that the page needs none of it."""
+"""What the page can do, as opposed to show. The work is done elsewhere and handed in: the page needs none of it."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def chips(name: str, options: Iterable[tuple[str, Node]], chosen: str, label: st
 
 
 def table(head: Sequence[Node], rows: Sequence[Sequence[Node]], empty: str, className: str = "") -> html.Div:
-    """A table that scrolls sideways by itself where it is too wide. A head that is a pair is (text, class of the column)."""
+    """A table that scrolls sideways where it is too wide. A head that is a pair is (text, class of its column)."""
     heads = [h if isinstance(h, tuple) else (h, "") for h in head]
     if not rows:
         return html.P(empty, className="empty")

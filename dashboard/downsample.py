@@ -35,7 +35,8 @@ def extremes(values: Floats, buckets: int) -> NDArray[np.intp]:
     least = np.where(missing, np.inf, inside).argmin(axis=1)
     most = np.where(missing, -np.inf, inside).argmax(axis=1)
     rows = np.arange(buckets)
-    return np.unique(np.concatenate([edges[:-1], at[rows, least], at[rows, most], edges[1:] - 1]))
+    kept: NDArray[np.intp] = np.unique(np.concatenate([edges[:-1], at[rows, least], at[rows, most], edges[1:] - 1]))
+    return kept
 
 
 def stretches(count: int, buckets: int) -> NDArray[np.intp]:

@@ -1,5 +1,6 @@
 """Small figures of the overview. Figures are plain dictionaries: building them through plotly's classes costs more
-time than all else that an update needs."""
+time than all else that an update needs.
+"""
 
 from __future__ import annotations
 

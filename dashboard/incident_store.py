@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.verdict import Verdict, after, incident_of
+from dashboard.verdict import Verdict, after
 from eddy.alert import SEVERITY_WORDS, Alert
+from eddy.errors import DataError
+from eddy.feedback import Feedback
 
 WORDS = tuple(word for _, word in SEVERITY_WORDS)  # most severe first
 _ORDER = {"open": 0, "update": 1, "closed": 2}
@@ -39,7 +41,7 @@ class Incident:
     @property
     def suppressed(self) -> str:
         """Why nobody is to be called; empty where somebody is."""
-        return getattr(self.alert, "suppressed", None) or ""
+        return self.alert.suppressed or ""
 
     @property
     def needs_attention(self) -> bool:
@@ -99,13 +101,7 @@ class IncidentStore:
 
     def put(self, alert: Alert) -> None:
         """Take a message, from Kafka or from Redis."""
-        mark = (
-            alert.state,
-            alert.end,
-            alert.severity,
-            getattr(alert, "suppressed", None),
-            getattr(alert, "member_count", 0),
-        )
+        mark = (alert.state, alert.end, alert.severity, alert.suppressed, alert.member_count)
         seen = self._seen.setdefault(alert.id, set())
         if mark in seen:
             return
@@ -126,14 +122,14 @@ class IncidentStore:
 
     def judge(self, value: bytes) -> None:
         """Take a message of the feedback topic."""
-        number = incident_of(value)
-        verdict = after(self._verdicts.get(number), value)
-        if verdict is None:
+        try:
+            word = Feedback.from_json(value)
+        except DataError:
             return
-        self._verdicts[number] = verdict
-        known = self._incidents.get(number)
+        verdict = self._verdicts[word.id] = after(self._verdicts.get(word.id), word)
+        known = self._incidents.get(word.id)
         if known is not None:
-            self._incidents[number] = replace(known, verdict=verdict)
+            self._incidents[word.id] = replace(known, verdict=verdict)
             self._changed = True
 
     def view(self) -> IncidentsView:

@@ -77,7 +77,7 @@ class Live:
         return None
 
     def _parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: Any) -> dict[str, Mapping[str, Any]]:
-        shell = {
+        shell: dict[str, Mapping[str, Any]] = {
             "nav": {"children": _navigation(query.page)},
             "sources": {"children": blocks.sources(snapshot.sources)},
             "away": {"children": blocks.away(snapshot.sources)},

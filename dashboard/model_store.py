@@ -14,7 +14,7 @@ _EVENTS_KEPT = 200
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A manifest without its artifact: see ``docs/schemas/model.schema.json``. ``size`` is that of the artifact, bytes."""
+    """A manifest (``docs/schemas/model.schema.json``) without its artifact, whose size in bytes is ``size``."""
 
     name: str
     version: int

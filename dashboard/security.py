@@ -9,11 +9,12 @@ import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+import orjson
 from flask import Flask, Response, request
 
 from eddy.settings import DashboardSettings
 
-ACTION_HEADER, TOKEN_HEADER = "X-Eddy-Action", "X-Eddy-Token"  # noqa: S105  a name
+ACTION_HEADER, TOKEN_HEADER = "X-Eddy-Action", "X-Eddy-Token"
 _LOOPBACK_NAMES = {"localhost"}
 
 
@@ -74,7 +75,7 @@ def refused(settings: DashboardSettings) -> Response | None:
 
 def refusal(reason: str, status: int) -> Response:
     """An answer that says no."""
-    response = Response('{"error": "%s"}' % reason, status, mimetype="application/json")
+    response = Response(orjson.dumps({"error": reason}), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
 

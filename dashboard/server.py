@@ -43,9 +43,7 @@ def serve(settings: Settings, actions: Actions, ready: Callable[[str], None]) ->
             ident="eddy",
         )
     except OSError as error:
-        message = (
-            f"the page cannot listen on {page.host}:{page.port}: {error.strerror}; another --port, or dashboard.port"
-        )
+        message = f"the page cannot listen on {page.host}:{page.port}: {error.strerror}; choose another --port"
         raise StackError(message) from None
     collector.start()
     try:

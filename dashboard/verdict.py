@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
+
+from eddy.feedback import Feedback
 
 
 @dataclass(frozen=True)
@@ -43,30 +44,14 @@ class Verdict:
         return ", ".join(said)
 
 
-def after(earlier: Verdict | None, value: bytes) -> Verdict | None:
-    """A message of the topic on top of what was said before; None for what is no such message."""
-    try:
-        raw = json.loads(value)
-        action = raw["action"]
-        incident, ts, by, note = str(raw["id"]), int(raw["ts"]), str(raw["by"]), str(raw.get("comment") or "")
-        label = str(raw.get("label") or "")
-    except (ValueError, TypeError, KeyError):
-        return None
-    before = earlier if earlier is not None else Verdict(incident, ts)
-    said = replace(before, at=ts, who=by, note=note or before.note)
-    match action:
+def after(earlier: Verdict | None, word: Feedback) -> Verdict:
+    """A message on top of what was said before."""
+    before = earlier if earlier is not None else Verdict(word.id, word.ts)
+    said = replace(before, at=word.ts, who=word.by, note=word.comment or before.note)
+    match word.action:
         case "ack" | "unack":
-            return replace(said, acknowledged=action == "ack")
+            return replace(said, acknowledged=word.action == "ack")
         case "dismiss":
             return replace(said, dismissed=True)
         case "label":
-            return replace(said, label=label)
-    return None
-
-
-def incident_of(value: bytes) -> str:
-    """Id of the incident that a message is about; empty for what is no such message."""
-    try:
-        return str(json.loads(value)["id"])
-    except (ValueError, TypeError, KeyError):
-        return ""
+            return replace(said, label=word.label or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
 from pyflink.datastream import StreamExecutionEnvironment
 
 from eddy.configuration import flatten

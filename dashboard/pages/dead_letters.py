@@ -21,11 +21,14 @@ def skeleton(_: Query) -> html.Div:
     return html.Div(
         [
             html.H1("Dead letters"),
-            html.P("Observations that could not be used. A replay puts them back on the observations topic, each once.", className="dim"),
+            html.P(
+                "Observations that could not be used. A replay puts them back on the observations topic, each once.",
+                className="dim",
+            ),
             html.Div(id="letter-total", className="toolbar"),
             html.Div(id="letter-reasons", className="stack"),
         ]
-    )  # fmt: skip
+    )
 
 
 def parts(snapshot: Snapshot, _query: Query, _colours: Theme) -> dict[str, Mapping[str, Any]]:
@@ -38,16 +41,22 @@ def parts(snapshot: Snapshot, _query: Query, _colours: Theme) -> dict[str, Mappi
     listed = [_reason(name, count, letters.samples.get(name, ())) for name, count in letters.reasons.items()]
     none = html.P("There are none.", className="empty")
     return {
-        "letter-total": {"children": [html.Span(told), _replay("", "Replay all", "Send all dead letters again?")] if letters.read else None},
+        "letter-total": {
+            "children": [html.Span(told), _replay("", "Replay all", "Send all dead letters again?")]
+            if letters.read
+            else None
+        },
         "letter-reasons": {"children": listed or none},
-    }  # fmt: skip
+    }
 
 
 def _replay(reason: str, text: str, question: str) -> html.Button:
     return html.Button(
-        text, type="button", className="button small",
+        text,
+        type="button",
+        className="button small",
         **{"data-action": "replay", "data-body": json.dumps({"reason": reason}), "data-confirm": question},
-    )  # fmt: skip
+    )
 
 
 def _reason(name: str, count: int, samples: tuple[Letter, ...]) -> html.Section:
@@ -65,6 +74,7 @@ def _reason(name: str, count: int, samples: tuple[Letter, ...]) -> html.Section:
     )
     question = f"Send the letters with reason {name} again?"
     return blocks.panel(
-        f"{name}: {count:,}", blocks.table(head, rows, "No sample.", className="samples"),
+        f"{name}: {count:,}",
+        blocks.table(head, rows, "No sample.", className="samples"),
         aside=_replay(name, "Replay these", question),
-    )  # fmt: skip
+    )

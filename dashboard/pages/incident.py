@@ -12,7 +12,7 @@ from dashboard import blocks
 from dashboard.incident_store import Incident
 from dashboard.pages.series import legend
 from dashboard.points import SeriesPoints
-from dashboard.query import Query, series_link
+from dashboard.query import Query, incident_link, series_link
 from dashboard.series_figure import Shown, series_figure, values_of
 from dashboard.snapshot import Snapshot
 from dashboard.theme import Theme
@@ -30,7 +30,11 @@ def skeleton(query: Query) -> html.Div:
     return html.Div(
         [
             html.Div(
-                [html.Div(blocks.link("Incidents", "/incidents"), className="crumb"), html.H1("Incident", id="incident-title"), html.Div(id="incident-state", className="inline")],
+                [
+                    html.Div(blocks.link("Incidents", "/incidents"), className="crumb"),
+                    html.H1("Incident", id="incident-title"),
+                    html.Div(id="incident-state", className="inline"),
+                ],
                 className="title",
             ),
             html.Div(_buttons(query.subject), className="toolbar actions"),
@@ -42,7 +46,10 @@ def skeleton(query: Query) -> html.Div:
                 className="grid",
             ),
             html.Section(
-                [html.Div(legend(), className="legend-row"), html.Div(blocks.graph("incident-graph", "medium"), id="incident-box")],
+                [
+                    html.Div(legend(), className="legend-row"),
+                    html.Div(blocks.graph("incident-graph", "medium"), id="incident-box"),
+                ],
                 className="panel flat figure",
             ),
             html.Div(
@@ -53,29 +60,36 @@ def skeleton(query: Query) -> html.Div:
                 className="grid",
             ),
         ]
-    )  # fmt: skip
+    )
 
 
 def _buttons(incident: str) -> list[blocks.Node]:
     def button(text: str, action: str, kind: str = "") -> html.Button:
         return html.Button(
-            text, type="button", className=f"button {kind}".strip(),
+            text,
+            type="button",
+            className=f"button {kind}".strip(),
             **{"data-action": "feedback", "data-body": f'{{"id": "{incident}", "action": "{action}"}}'},
-        )  # fmt: skip
+        )
 
     return [
         button("Acknowledge", "ack", "primary"),
         button("Dismiss", "dismiss"),
         html.Div(
             [
-                html.Label([html.Span("Label", className="sr-only"), dcc.Input(id="label", placeholder="Label, such as sensor-fault", maxLength=64)]),
+                html.Label(
+                    [
+                        html.Span("Label", className="sr-only"),
+                        dcc.Input(id="label", placeholder="Label, such as sensor-fault", maxLength=64),
+                    ]
+                ),
                 button("Label", "label"),
             ],
             className="joined",
         ),
         html.Button("Copy link", type="button", className="button", **{"data-copy": "link"}),
         html.Span(id="incident-verdict", className="said"),
-    ]  # fmt: skip
+    ]
 
 
 def parts(
@@ -186,7 +200,7 @@ def _neighbours(incident: Incident, points: SeriesPoints, model: str) -> blocks.
         return html.P("Its points are not kept any more.", className="empty")
     feature = max(judged.features, key=lambda name: alert.attribution.get(name) or 0.0)
     seen = values_of(points, judged, feature, None, None)
-    start, end = (int(np.searchsorted(seen.ts, at, side)) for at, side in ((alert.start, "left"), (alert.end, "right")))
+    start, end = int(np.searchsorted(seen.ts, alert.start, "left")), int(np.searchsorted(seen.ts, alert.end, "right"))
     inside = [*range(start, end)]
     if len(inside) > 2 * _NEIGHBOURS:
         inside = inside[:_NEIGHBOURS] + inside[-_NEIGHBOURS:]
@@ -218,7 +232,7 @@ def _others(snapshot: Snapshot, incident: Incident) -> list[blocks.Node]:
         return [
             [
                 blocks.severity(i),
-                blocks.link(i.alert.series, blocks.incident_link(i.alert.id), "name"),
+                blocks.link(i.alert.series, incident_link(i.alert.id), "name"),
                 moment(i.alert.start),
             ]
             for i in incidents[:_OTHERS]

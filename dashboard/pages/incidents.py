@@ -31,14 +31,17 @@ def skeleton(query: Query) -> html.Div:
         [
             html.H1("Incidents"),
             html.Div(
-                [html.Label([html.Span("Search series", className="sr-only"), search], className="search"),
-                 html.Div(id="incident-states"), html.Div(id="incident-words")],
+                [
+                    html.Label([html.Span("Search series", className="sr-only"), search], className="search"),
+                    html.Div(id="incident-states"),
+                    html.Div(id="incident-words"),
+                ],
                 className="toolbar",
             ),
             html.Section(html.Div(id="incident-table"), className="panel flat"),
             html.Div(id="incident-pages", className="pager"),
         ]
-    )  # fmt: skip
+    )
 
 
 def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, Any]]:

@@ -68,9 +68,11 @@ def _back(version: ModelVersion, current: ModelVersion | None) -> blocks.Node:
     body = json.dumps({"name": version.name, "version": version.version})
     question = f"Bring back version {version.version} of {version.name}? It is published again under a new number."
     return html.Button(
-        "Roll back to this", type="button", className="button small",
+        "Roll back to this",
+        type="button",
+        className="button small",
         **{"data-action": "rollback", "data-body": body, "data-confirm": question},
-    )  # fmt: skip
+    )
 
 
 def _metrics(version: ModelVersion) -> str:
@@ -84,7 +86,13 @@ def _plain(value: Any) -> str:
 
 def _events(snapshot: Snapshot) -> blocks.Node:
     rows = [
-        [moment(event["ts"]), str(event["event"]), str(event.get("model", "")), str(event.get("version", "")), str(event.get("reason", ""))[:300]]
+        [
+            moment(event["ts"]),
+            str(event["event"]),
+            str(event.get("model", "")),
+            str(event.get("version", "")),
+            str(event.get("reason", ""))[:300],
+        ]
         for event in snapshot.models.events[:_EVENTS_SHOWN]
-    ]  # fmt: skip
+    ]
     return blocks.table(("Time (UTC)", "Event", "Model", ("Version", "num"), "Reason"), rows, "Nothing yet.")

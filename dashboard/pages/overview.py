@@ -9,7 +9,7 @@ from dash import html
 
 from dashboard import blocks
 from dashboard.figures import ALERT_WINDOWS, alerts_over_time, rate_and_lag
-from dashboard.query import Query
+from dashboard.query import Query, incident_link
 from dashboard.snapshot import Snapshot
 from dashboard.theme import Theme
 from dashboard.wording import NOTHING, count, moment, size, span
@@ -27,29 +27,38 @@ def skeleton(_: Query) -> html.Div:
             html.Div(
                 [
                     blocks.panel(
-                        "Open incidents", id="open-incidents", aside=blocks.link("All incidents", "/incidents"),
+                        "Open incidents",
+                        id="open-incidents",
+                        aside=blocks.link("All incidents", "/incidents"),
                         className="span-7 fill",
                     ),
                     html.Div(
                         [
                             blocks.panel(
-                                "Incidents opened", blocks.graph("alerts-graph", "short"),
+                                "Incidents opened",
+                                blocks.graph("alerts-graph", "short"),
                                 aside=html.Div(id="alert-windows"),
                             ),
                             blocks.panel(
-                                "Events per second, and events behind", blocks.graph("rate-graph", "short"),
+                                "Events per second, and events behind",
+                                blocks.graph("rate-graph", "short"),
                                 aside=html.Div(id="rate-legend"),
                             ),
                         ],
                         className="span-5 column",
                     ),
-                    blocks.panel("Models in use", id="models-in-use", aside=blocks.link("All models", "/models"), className="span-7"),
+                    blocks.panel(
+                        "Models in use",
+                        id="models-in-use",
+                        aside=blocks.link("All models", "/models"),
+                        className="span-7",
+                    ),
                     blocks.panel("Job", id="job-health", className="span-5"),
                 ],
                 className="grid",
             ),
         ]
-    )  # fmt: skip
+    )
 
 
 def parts(snapshot: Snapshot, query: Query, colours: Theme) -> dict[str, Mapping[str, Any]]:
@@ -85,7 +94,12 @@ def _tiles(snapshot: Snapshot) -> list[blocks.Node]:
     return [
         blocks.tile(
             "Open incidents",
-            html.Div([html.Span(f"{len(incidents.open):,}", className="big"), html.Span(f"{fresh:,} not looked at", className="beside")]),
+            html.Div(
+                [
+                    html.Span(f"{len(incidents.open):,}", className="big"),
+                    html.Span(f"{fresh:,} not looked at", className="beside"),
+                ]
+            ),
             blocks.shares(by_word, "sev"),
             tone="wide",
         ),
@@ -100,16 +114,23 @@ def _tiles(snapshot: Snapshot) -> list[blocks.Node]:
             blocks.shares(snapshot.series.counts(), "state"),
             tone="wide",
         ),
-        blocks.tile("Events per second", html.Div(count(handled), className="big"), html.Div(f"{count(lag)} events behind", className="under")),
+        blocks.tile(
+            "Events per second",
+            html.Div(count(handled), className="big"),
+            html.Div(f"{count(lag)} events behind", className="under"),
+        ),
         blocks.tile(
             "Job",
             html.Div(
                 [html.I(className=f"dot job-{_HEALTHY.get(job.state, 'bad') if job else 'warn'}"), _job_word(snapshot)],
                 className="big word",
             ),
-            html.Div(f"up {span(snapshot.at - job.started)}" if job and job.state == "RUNNING" else NOTHING, className="under"),
+            html.Div(
+                f"up {span(snapshot.at - job.started)}" if job and job.state == "RUNNING" else NOTHING,
+                className="under",
+            ),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _job_word(snapshot: Snapshot) -> str:
@@ -126,7 +147,7 @@ def _open(snapshot: Snapshot) -> blocks.Node:
         rows.append(
             [
                 blocks.severity(incident),
-                [blocks.link(alert.series, blocks.incident_link(alert.id), "name"), blocks.verdict(incident)],
+                [blocks.link(alert.series, incident_link(alert.id), "name"), blocks.verdict(incident)],
                 blocks.sparkline(series.spark[at]) if at is not None else "",
                 moment(alert.start),
                 blocks.seen_of(incident),
@@ -161,6 +182,7 @@ def _job(snapshot: Snapshot) -> blocks.Node:
         if marks.last_at
         else NOTHING
     )
+    late, twice, bad = (counters.get(name, 0) for name in ("late", "duplicate", "bad"))
     rows: list[tuple[str, blocks.Node]] = [
         ("State", f"{_job_word(snapshot)}, restarted {marks.restored:,} times"),
         ("Last checkpoint", said),
@@ -168,8 +190,8 @@ def _job(snapshot: Snapshot) -> blocks.Node:
         ("Busiest operator", f"{job.busy:.0%}" if job.busy is not None else NOTHING),
         ("Workers", f"{job.workers:,}, {job.slots - job.slots_free:,} of {job.slots:,} slots used"),
         ("Events", f"{counters.get('events', 0):,.0f}, windows scored {counters.get('windows', 0):,.0f}"),
-        ("Not used", f"{counters.get('late', 0):,.0f} late, {counters.get('duplicate', 0):,.0f} twice, {counters.get('bad', 0):,.0f} bad"),
-    ]  # fmt: skip
+        ("Not used", f"{late:,.0f} late, {twice:,.0f} twice, {bad:,.0f} bad"),
+    ]
     if job.failure:
         rows.append(("Last failure", job.failure))
     return blocks.facts(rows)

@@ -20,8 +20,14 @@ from dashboard.wording import NOTHING, moment, number, span
 HOUR = 3_600_000
 #: as far back from the newest point, ms
 WINDOWS: Mapping[str, int | None] = {
-    "15m": HOUR // 4, "1h": HOUR, "6h": 6 * HOUR, "1d": 24 * HOUR, "7d": 168 * HOUR, "30d": 720 * HOUR, "all": None,
-}  # fmt: skip
+    "15m": HOUR // 4,
+    "1h": HOUR,
+    "6h": 6 * HOUR,
+    "1d": 24 * HOUR,
+    "7d": 168 * HOUR,
+    "30d": 720 * HOUR,
+    "all": None,
+}
 _LISTED = 20
 _MARGIN = 0.5  # of the visible range, drawn on either side of it: a small pan shows no hole
 
@@ -31,12 +37,26 @@ def skeleton(query: Query) -> html.Div:
     return html.Div(
         [
             html.Div(
-                [html.Div(blocks.link("Series", "/series"), className="crumb"), html.H1(query.subject), html.Div(id="series-state", className="inline")],
+                [
+                    html.Div(blocks.link("Series", "/series"), className="crumb"),
+                    html.H1(query.subject),
+                    html.Div(id="series-state", className="inline"),
+                ],
                 className="title",
             ),
-            html.Div([html.Div(id="series-windows"), html.Div(id="series-judges"), html.Div(id="series-notice", className="notice")], className="toolbar"),
+            html.Div(
+                [
+                    html.Div(id="series-windows"),
+                    html.Div(id="series-judges"),
+                    html.Div(id="series-notice", className="notice"),
+                ],
+                className="toolbar",
+            ),
             html.Section(
-                [html.Div(legend(), className="legend-row"), html.Div(blocks.graph("series-graph", "tall"), id="series-box")],
+                [
+                    html.Div(legend(), className="legend-row"),
+                    html.Div(blocks.graph("series-graph", "tall"), id="series-box"),
+                ],
                 className="panel flat figure",
             ),
             html.Div(
@@ -47,16 +67,21 @@ def skeleton(query: Query) -> html.Div:
                 className="grid",
             ),
         ]
-    )  # fmt: skip
+    )
 
 
 def legend() -> list[html.Span]:
     """What the marks mean: beside the figure, where it takes no room from it and does not jump."""
     items = (
-        ("dash line-value", "value"), ("swatch band", "expected band"), ("dash line-score", "score"),
-        ("dash line-threshold", "threshold"), ("dot mark-above", "above the threshold"),
-        ("mark-filled", "filled in"), ("mark-late", "late, not judged"), ("swatch shade", "incident"),
-    )  # fmt: skip
+        ("dash line-value", "value"),
+        ("swatch band", "expected band"),
+        ("dash line-score", "score"),
+        ("dash line-threshold", "threshold"),
+        ("dot mark-above", "above the threshold"),
+        ("mark-filled", "filled in"),
+        ("mark-late", "late, not judged"),
+        ("swatch shade", "incident"),
+    )
     return [html.Span([html.I(className=kind), text], className="legend-item") for kind, text in items]
 
 

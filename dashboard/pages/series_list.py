@@ -33,14 +33,17 @@ def skeleton(query: Query) -> html.Div:
         [
             html.H1("Series"),
             html.Div(
-                [html.Label([html.Span("Search series", className="sr-only"), search], className="search"),
-                 html.Div(id="series-states"), html.Div(id="series-models")],
+                [
+                    html.Label([html.Span("Search series", className="sr-only"), search], className="search"),
+                    html.Div(id="series-states"),
+                    html.Div(id="series-models"),
+                ],
                 className="toolbar",
             ),
             html.Section(html.Div(id="series-table"), className="panel flat"),
             html.Div(id="series-pages", className="pager"),
         ]
-    )  # fmt: skip
+    )
 
 
 def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, Any]]:

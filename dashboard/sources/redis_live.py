@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import redis
-
 from dashboard.availability import Watch
 from dashboard.points import JudgedRow
 from dashboard.series_table import Row

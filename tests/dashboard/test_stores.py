@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dashboard.incident_store import IncidentStore
+from dashboard.looked_at import LookedAt
+from dashboard.points import Growing, JudgedRow
+from dashboard.series_table import SPARK, Row, SeriesTable
+from eddy.feedback import Feedback
+from tests.dashboard.messages import alert
+
+
+def row(series: str, ts: int = 1, value: float = 1.0, state: str = "ok", written: int = 10_000, **more) -> Row:
+    return Row(series, ts, {"value": value}, more.get("score", 1.0), more.get("threshold", 2.0), state, "m", written)
+
+
+# -- the table of series ------------------------------------------------------------------------------------------
+
+
+def test_rows_come_again_and_the_newest_counts():
+    table = SeriesTable(silent_seconds=60)
+    table.put([row("a", 1, 5.0), row("b", 1)])
+    before = table.view(10_000)
+    table.put([row("a", 2, 7.0, "open")])
+    after = table.view(10_000)
+    assert (before.value[before.index["a"]], after.value[after.index["a"]]) == (5.0, 7.0)
+    assert after.counts() == {"ok": 1, "anomalous": 0, "open": 1, "silent": 0}
+    assert after.spark[after.index["a"]][-2:].tolist() == [5.0, 7.0]
+
+
+def test_silence_is_told_but_hides_no_open_incident():
+    table = SeriesTable(silent_seconds=60)
+    table.put([row("a"), row("b", state="open"), row("c", written=70_000)])
+    assert table.view(80_000).counts() == {"ok": 1, "anomalous": 0, "open": 1, "silent": 1}
+
+
+def test_series_that_redis_has_forgotten_go():
+    table = SeriesTable(silent_seconds=60)
+    table.put([row(f"s{k}", value=float(k)) for k in range(200)])
+    table.keep_only({"s3", "s150"})
+    table.put([row("new", value=9.0)])
+    view = table.view(0)
+    assert view.names == ("s3", "s150", "new")
+    assert view.value.tolist() == [3.0, 150.0, 9.0]
+
+
+def test_search_filter_and_sort():
+    table = SeriesTable(silent_seconds=60)
+    table.put([row("Pump-1", score=1.0), row("pump-2", score=None, state="open"), row("fan", score=3.0)])
+    view = table.view(0)
+    assert [view.names[k] for k in view.select("PUMP")] == ["Pump-1", "pump-2"]
+    assert [view.names[k] for k in view.select(state="open")] == ["pump-2"]
+    assert len(view.select(model="none of these")) == 0
+    assert [view.names[k] for k in view.order(view.select(), "ratio", True)] == ["fan", "Pump-1", "pump-2"]
+    assert [view.names[k] for k in view.order(view.select(), "series", False)] == ["fan", "Pump-1", "pump-2"]
+    assert view.names[view.order(view.select(), "state", True)[0]] == "pump-2"
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 10_000), max_size=3 * SPARK, unique=True))
+def test_the_small_line_has_the_newest_values(values):
+    table = SeriesTable(silent_seconds=60)
+    for ts, value in enumerate(values):
+        table.put([row("a", ts, float(value)), row("a", ts, float(value))])
+    if values:
+        line = table.view(0).spark[0]
+        assert line[~np.isnan(line)].tolist() == [float(v) for v in values[-SPARK:]]
+
+
+# -- incidents ----------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.permutations(range(4)))
+def test_messages_in_any_order_and_twice_make_one_incident(order):
+    messages = [
+        alert(detected_at=100),
+        alert(state="update", severity=90, detected_at=200),
+        alert(state="closed", severity=90, detected_at=300),
+        alert(detected_at=100),
+    ]
+    store = IncidentStore(10)
+    for k in order:
+        store.put(messages[k])
+    view = store.view()
+    (incident,) = view.newest
+    assert (incident.alert.state, incident.opened, incident.messages) == ("closed", 100, 3)
+    assert view.open == ()
+
+
+def test_the_most_severe_that_nobody_has_looked_at_comes_first():
+    store = IncidentStore(10)
+    for series, severity in (("a", 60), ("b", 99), ("c", 80)):
+        store.put(alert(series, severity=severity))
+    store.judge(feedback("b", "ack"))
+    assert [i.alert.series for i in store.view().open] == ["c", "a", "b"]
+
+
+def test_what_is_suppressed_calls_for_nobody():
+    store = IncidentStore(10)
+    store.put(alert(suppressed="maintenance: mondays"))
+    (incident,) = store.view().open
+    assert not incident.needs_attention
+    store.put(alert())  # it outlasted the maintenance
+    assert store.view().open[0].needs_attention
+
+
+def test_words_add_up_and_may_come_before_the_incident():
+    store = IncidentStore(10)
+    store.judge(feedback("a", "ack"))
+    store.judge(feedback("a", "label", label="sensor-fault"))
+    store.judge(b"no feedback")
+    store.put(alert("a"))
+    assert store.view().newest[0].verdict.words() == "acknowledged, labelled sensor-fault"
+    store.judge(feedback("a", "unack"))
+    assert store.view().newest[0].verdict.words() == "labelled sensor-fault"
+
+
+def test_open_incidents_are_never_forgotten_for_lack_of_room():
+    store = IncidentStore(3)
+    store.put(alert("open", start=1, detected_at=1))
+    for k in range(10):
+        store.put(alert(f"s{k}", "closed", start=10 + k, detected_at=10 + k))
+    names = {i.alert.series for i in store.view().newest}
+    assert names == {"open", "s8", "s9"}
+
+
+def feedback(series: str, action: str, label: str | None = None) -> bytes:
+    known = alert(series)
+    return Feedback(known.id, series, "m", action, "me", 1, known.start, known.end, label).to_json()
+
+
+# -- points -------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(0, 500), max_size=40), max_size=8))
+def test_points_in_any_order_come_out_sorted_and_once(batches):
+    table, first = Growing(1), {}
+    for number, batch in enumerate(batches):
+        for ts in batch:
+            first.setdefault(ts, number)
+        table.add(np.array(batch, np.int64), np.full((len(batch), 1), float(number)))
+    columns = table.columns()
+    assert columns.ts.tolist() == sorted(first)
+    assert columns.data[:, 0].tolist() == [float(first[ts]) for ts in sorted(first)]
+
+
+def test_what_a_reader_holds_does_not_change():
+    table = Growing(1)
+    table.add(np.arange(5), np.zeros((5, 1)))
+    held = table.columns()
+    table.add(np.array([2, 9]), np.ones((2, 1)))
+    table.add(np.arange(20, 900), np.ones((880, 1)))
+    assert held.ts.tolist() == [0, 1, 2, 3, 4]
+    assert not held.data.any()
+
+
+def judged(ts: int, *features: str) -> JudgedRow:
+    numbers = dict.fromkeys(features, 1.0)
+    return JudgedRow(ts, numbers, numbers, numbers, numbers, 1.0, 2.0, 0)
+
+
+def test_another_version_with_other_features_starts_anew():
+    looked = LookedAt(1000)
+    looked.ask("a")
+    looked.add_judged("a", {"m": [judged(1, "x")]})
+    looked.add_judged("a", {"m": [judged(2, "x", "y")]})
+    looked.publish()
+    assert looked.ask("a").judged["m"].features == ("x", "y")
+    assert looked.newest("a") == {"m": 2}
+
+
+def test_memory_is_bounded_and_the_series_asked_for_last_stays():
+    looked = LookedAt(100)
+    for name in ("a", "b", "c"):
+        looked.ask(name)
+        looked.add_judged(name, {"m": [judged(ts, "x") for ts in range(60)]})
+    assert looked.names() == ["c"]
+
+
+@pytest.mark.parametrize("state", ["open", "closed"])
+def test_a_group_is_an_incident_of_its_own(state):
+    store = IncidentStore(10)
+    group = replace(
+        alert("group:ff", state), kind="group", members=({"series": "a", "id": "x", "severity": 3},), member_count=1
+    )
+    store.put(group)
+    store.put(replace(group, state="update", member_count=2))
+    assert store.view().by_series["group:ff"][0].messages == 2
