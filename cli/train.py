@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cli.main import settings_of
 from eddy.configuration import Configuration
 from eddy.errors import SettingsError
+
+if TYPE_CHECKING:
+    from training.fit import ThresholdRule
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _OWN_FLAGS = {"lstm-autoencoder": ("epochs", "hidden")}
@@ -40,9 +44,25 @@ def train(
     epochs: int = typer.Option(0, "--epochs", min=0, help="most epochs (lstm)"),
     hidden: int = typer.Option(0, "--hidden", min=0, help="hidden units (lstm)"),
     param: list[str] = typer.Option([], "--param", metavar="NAME=VALUE", help="any parameter of the detector"),
-    threshold: str = typer.Option("tail", "--threshold", help="tail, percentile, max, mean-std or contamination"),
-    false_rate: float = typer.Option(1e-4, "--false-rate", help="tail: normal points above the limit, as a share"),
-    percentile: float = typer.Option(99.0, "--percentile", help="of the percentile rule"),
+    threshold: str = typer.Option(
+        "",
+        "--threshold",
+        help="tail, percentile, max, mean-std, contamination, f-beta; or one that follows each series: past-deviation, "
+        "likelihood, spot, dspot, conformal [the detector's own, else tail; docs/thresholds.md]",
+    ),
+    threshold_param: list[str] = typer.Option(
+        [], "--threshold-param", metavar="NAME=VALUE", help="any parameter of the threshold; repeatable"
+    ),
+    false_rate: float | None = typer.Option(
+        None, "--false-rate", help="tail: normal points above the limit, as a share [0.0001]"
+    ),
+    percentile: float | None = typer.Option(None, "--percentile", help="of the percentile rule [99]"),
+    labels: Path | None = typer.Option(
+        None,
+        "--labels",
+        help="known anomalies (NAB's JSON, a producer's, or CSV series,start,end): left out of training",
+    ),
+    beta: float | None = typer.Option(None, "--beta", help="f-beta: below 1 precision counts more, above recall [0.5]"),
     seed: int = typer.Option(0, "--seed", help="the same seed gives the same model"),
     time_column: str = typer.Option("", "--time", help="time column [the first named like one]"),
     series_column: str = typer.Option("", "--series-column", help="column of the series id [a column 'series']"),
@@ -50,13 +70,18 @@ def train(
     wide: bool = typer.Option(False, "--wide", help="every value column is a series of its own"),
     as_json: bool = typer.Option(False, "--json", help="print the result as JSON"),
 ) -> None:
-    """Train a detector on mostly normal data; the last quarter, held out, gives the threshold. No label is used."""
+    """Train a detector on mostly normal data; the last quarter, held out, gives the threshold.
+
+    Labels are used only where --labels gives them: labelled points are left out of training, and --threshold f-beta
+    chooses the limit on them (on what follows --train-until or --train-share, if anything there is labelled).
+    """
     configuration = settings_of(ctx)
     with _progress(as_json) as progress:
         progress("reading", 0.0)
         from models.detector import WindowSpec
+        from models.threshold import threshold_from_params
         from training import artifacts, datasets
-        from training.fit import ThresholdRule, fit_model, usual_window
+        from training.fit import fit_model, usual_window
         from training.nab import parse_time
 
         found = datasets.load(data, time_column, series_column, value, wide).only(series)
@@ -67,22 +92,34 @@ def train(
             raise SettingsError(f"--gaps {gaps}: expected hold, linear or break")
         spec = WindowSpec(points, stride, found.features, interval_ms, gaps)  # type: ignore[arg-type]
         until = parse_time(train_until) if train_until else None
-        contamination = configuration.settings.detector.contamination
-        rules: dict[str, dict[str, Any]] = {
-            "percentile": {"q": percentile},
-            "contamination": {"contamination": contamination},
-        }
+        flags = {"percentile": ("q", percentile), "f-beta": ("beta", beta)}
+        rule = _rule(threshold, threshold_param, flags, false_rate, configuration.settings.detector.contamination)
+        series_found = found.regular(spec, until, train_share)
+        judged = []
+        if labels is not None:
+            from dataclasses import replace
+
+            from training.labels import load_labels, without_labelled
+
+            known = load_labels(labels)
+            judged = datasets.labelled_part(found, known, spec, until, train_share)
+            if rule is not None and rule.name == "f-beta":
+                rule = replace(rule, labels=known)
+            series_found = without_labelled(series_found, known)
         trained = fit_model(
-            name or out.resolve().name, detector, found.regular(spec, until, train_share), spec, patterns=(series,),
+            name or out.resolve().name, detector, series_found, spec, patterns=(series,),
             params=_params(detector, param, {"epochs": epochs, "hidden": hidden}),
-            rule=ThresholdRule(threshold, false_rate, rules.get(threshold, {})), seed=seed, progress=progress,
+            rule=rule, seed=seed, progress=progress, judged=judged,
         )  # fmt: skip
         files = artifacts.write(out, trained)
     manifest = trained.manifest
+    chosen = threshold_from_params(manifest.threshold)
+    limit = chosen.start
     result = {
         "name": manifest.name, "detector": detector, "out": str(out), "files": [f.name for f in files],
         "window": manifest.window, "stride": manifest.stride, "interval_ms": manifest.interval_ms,
-        "features": list(manifest.features), "threshold": manifest.threshold["default"], "sha256": manifest.sha256,
+        "features": list(manifest.features), "threshold": limit if math.isfinite(limit) else None,
+        "threshold_policy": manifest.threshold["policy"], "sha256": manifest.sha256,
         "bytes": len(trained.content), "metrics": manifest.metrics, "notes": trained.notes,
     }  # fmt: skip
     if as_json:
@@ -92,7 +129,8 @@ def train(
     typer.echo(f"{manifest.name}: {detector}, {m['series']} series, {m['points']:,} points, {m['seconds']} s")
     typer.echo(f"window {manifest.window} points, stride {manifest.stride}, interval {manifest.interval_ms / 1000:g} s")
     typer.echo(
-        f"alerts above {manifest.threshold['default']:.4g} (rule {threshold}, {m['validation_scores']:,} scores)"
+        f"alerts above {limit:.4g} ({threshold or 'default'}, {m['validation_scores']:,} scores)"
+        + (f", then by each series' own scores: {chosen.state_size * 8} bytes of state" if chosen.state_size else "")
     )
     for note in trained.notes:
         typer.echo(f"note: {note}")
@@ -120,21 +158,53 @@ def _configured_window(configuration: Configuration) -> int:
 
 def _params(detector: str, given: list[str], flags: dict[str, int]) -> dict[str, Any]:
     """Detector parameters from ``NAME=VALUE`` items and from the flags of their own that some have."""
-    params: dict[str, Any] = {}
-    for item in given:
-        key, equals, text = item.partition("=")
-        if not equals:
-            raise SettingsError(f"--param {item}: expected NAME=VALUE")
-        try:
-            params[key] = json.loads(text)
-        except ValueError:
-            params[key] = text
+    params = _items("--param", given)
     for flag, number in flags.items():
         if not number:
             continue
         if flag not in _OWN_FLAGS.get(detector, ()):
             raise SettingsError(f"--{flag}: {detector} has no such parameter")
         params[flag] = number
+    return params
+
+
+def _rule(
+    name: str,
+    given: list[str],
+    flags: dict[str, tuple[str, float | None]],
+    false_rate: float | None,
+    contamination: float,
+) -> ThresholdRule | None:
+    """The threshold asked for; None where the detector may choose."""
+    from training.fit import FALSE_RATE, ThresholdRule
+
+    params = _items("--threshold-param", given)
+    if not name and false_rate is None and not params:
+        return None
+    name = name or "tail"
+    if false_rate is not None and name != "tail":
+        raise SettingsError(f"--false-rate goes with --threshold tail, not with {name}")
+    for rule, (parameter, value) in flags.items():
+        if value is None:
+            continue
+        if rule != name:
+            raise SettingsError(f"--{'percentile' if parameter == 'q' else parameter} goes with --threshold {rule}")
+        params.setdefault(parameter, value)
+    if name == "contamination":
+        params.setdefault("contamination", contamination)
+    return ThresholdRule(name, FALSE_RATE if false_rate is None else false_rate, params)
+
+
+def _items(option: str, given: list[str]) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for item in given:
+        key, equals, text = item.partition("=")
+        if not equals:
+            raise SettingsError(f"{option} {item}: expected NAME=VALUE")
+        try:
+            params[key] = json.loads(text)
+        except ValueError:
+            params[key] = text
     return params
 
 

@@ -7,7 +7,6 @@ from models import (
     left_discord,
     lstm_autoencoder,
     novelty,
-    past_deviation,
     rarity_detector,
     rolling_zscore,
     same_phase,
@@ -15,10 +14,14 @@ from models import (
     seasonal_naive,
     value_novelty_detector,
 )
+from models.thresholds import conformal, fixed, likelihood, past_deviation, spot
 
 __all__ = [
+    "conformal",
+    "fixed",
     "isolation_forest",
     "left_discord",
+    "likelihood",
     "lstm_autoencoder",
     "novelty",
     "past_deviation",
@@ -27,5 +30,6 @@ __all__ = [
     "same_phase",
     "same_phase_neighbours",
     "seasonal_naive",
+    "spot",
     "value_novelty_detector",
 ]

@@ -162,10 +162,7 @@ class Judge:
             rows = np.array([row for _, row in members], np.int64)
             if old.kind == new.kind and old.state_size == new.state_size:
                 judge.state[to] = self.state[rows]
-            if (self.model.threshold.policy, self.model.threshold.state_size) == (
-                model.threshold.policy,
-                model.threshold.state_size,
-            ):
+            if (old.kind, self.model.threshold.state_layout) == (new.kind, model.threshold.state_layout):
                 judge.threshold_state[to] = self.threshold_state[rows]
         judge.dirty[:] = True
         return judge

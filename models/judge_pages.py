@@ -48,7 +48,7 @@ def _made_for(judge: Judge) -> dict[str, Any]:
         "points": points,
         "windows": [*points, spec.window, spec.stride],
         "detector": judge.model.detector.kind,
-        "threshold": judge.model.threshold.policy,
+        "threshold": [judge.model.detector.kind, judge.model.threshold.state_layout],  # scores of one kind only
     }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from eddy.errors import DataError
 from models.detector import Floats, Ints, Series, WindowSpec
 from models.windows import regularise
+from training.labels import Labels, mark
 from training.nab import parse_time
 
 _TIME_NAMES = ("timestamp", "time", "ts", "datetime", "date_time", "date")
@@ -83,6 +84,21 @@ class Dataset:
             kept = kept[: max(round(share * len(kept)), 1)]
             stretches += regularise(s.name, s.ts[kept], s.values[kept], spec)
         return stretches
+
+
+def labelled_part(data: Dataset, labels: Labels, spec: WindowSpec, until: int | None, share: float) -> list[Series]:
+    """Series to choose a limit on by labels: what follows the training part, or all of them if nothing there is
+    labelled.
+    """
+    later = []
+    for s in data.series:
+        order = np.argsort(s.ts, kind="stable")
+        kept = order[s.ts[order] < until] if until is not None else order
+        rest = order[max(round(share * len(kept)), 1) :]
+        later += regularise(s.name, s.ts[rest], s.values[rest], spec)
+    if any(mark(labels, s).any() for s in later):
+        return later
+    return data.regular(spec)
 
 
 def load(path: Path, time: str = "", series: str = "", features: Sequence[str] = (), wide: bool = False) -> Dataset:

@@ -17,7 +17,9 @@ from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from models.calibration import Calibration
 from models.detector import Detector, Floats, Progress, Series, WindowSpec, no_progress
 from models.manifest import Manifest
-from models.threshold import FixedThreshold, Threshold
+from models.threshold import Threshold
+from models.thresholds.fixed import RULES, FixedThreshold
+from training.labels import Labels, labelled_scores
 
 #: Anomalous points per normal point that the default threshold aims at: about one in seven months of half-hours.
 FALSE_RATE = 1e-4
@@ -29,31 +31,52 @@ _DAY_POINTS = (24, 288)
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """How the limit follows from validation scores; no label is ever used.
+    """How the limit follows from validation scores; labels are used by ``f-beta`` only.
 
     Attributes:
-        name: ``tail`` (the score that ``false_rate`` of normal points exceed, by the calibration's tail), or a rule
-            of :class:`models.threshold.FixedThreshold`: ``percentile``, ``max``, ``mean-std``; ``contamination`` is
-            the percentile 100·(1 - contamination), as in the original system.
+        name: ``tail`` (the score that ``false_rate`` of normal points exceed, by the calibration's tail); a rule of
+            :class:`models.thresholds.fixed.FixedThreshold`: ``percentile``, ``max``, ``mean-std``, ``f-beta``;
+            ``contamination``, the percentile 100·(1 - contamination), as in the original system; or the policy of a
+            threshold that follows each series' scores: ``past-deviation``, ``likelihood``, ``spot``, ``dspot``,
+            ``conformal``.
         false_rate: for ``tail``.
-        params: for the others: ``q``, ``k``, ``factor``, ``per_series``, ``contamination``.
+        params: for the others, see each.
+        labels: for ``f-beta``: the labelled stretches of each series.
     """
 
     name: str = "tail"
     false_rate: float = FALSE_RATE
     params: Mapping[str, Any] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
 
     def fit(self, scores: Mapping[str, Floats], calibration: Calibration) -> Threshold:
         """The threshold for these validation scores."""
         params = dict(self.params)
         if self.name == "tail":
+            _none_but(self.name, params, ())
             if not 0 < self.false_rate < 1:
                 raise SettingsError(f"false rate: found {self.false_rate}, expected a number above 0 and below 1")
             return FixedThreshold(tail_limit(calibration, self.false_rate))
         if self.name == "contamination":
             share = float(params.pop("contamination"))
             return FixedThreshold.fit(scores, rule="percentile", q=100 * (1 - share), **params)
-        return FixedThreshold.fit(scores, rule=self.name, **params)
+        if self.name in RULES:
+            return FixedThreshold.fit(scores, rule=self.name, **params)
+        policy = Threshold.policies.get(self.name)
+        if policy is None or self.name == FixedThreshold.policy:
+            known = sorted({"tail", "contamination", *RULES, *Threshold.policies} - {FixedThreshold.policy})
+            raise SettingsError(f"threshold {self.name!r} is unknown; known: {', '.join(known)}")
+        return policy.fit(scores, **params)
+
+    def fit_labelled(self, detector: Detector, series: Sequence[Series]) -> Threshold:
+        """The threshold with the best F-beta on labelled series, scored by a detector that is fitted already."""
+        scores, labels = labelled_scores(detector, series, self.labels)
+        return FixedThreshold.fit(scores, rule=self.name, labels=labels, **self.params)
+
+
+def _none_but(name: str, params: Mapping[str, Any], known: Sequence[str]) -> None:
+    for unknown in sorted({*params} - {*known}):
+        raise SettingsError(f"threshold {name}: parameter {unknown!r} is unknown; known: {', '.join(known) or 'none'}")
 
 
 def tail_limit(calibration: Calibration, rate: float) -> float:
@@ -105,8 +128,11 @@ def fit_model(
     alerts: Mapping[str, Any] | None = None,
     seed: int = 0,
     progress: Progress = no_progress,
+    judged: Sequence[Series] = (),
 ) -> Trained:
     """Fit a detector on mostly normal series; its last part, held out, gives threshold and calibration.
+
+    ``judged`` are the series, or the later parts of them, on which a rule with labels chooses its limit.
 
     Raises:
         DataError: not enough data; names the series, what was found and what is needed.
@@ -125,11 +151,12 @@ def fit_model(
         )
     calibration = Calibration.fit(pooled)
     own = getattr(detector, "default_limit", None)  # of a detector whose scores mean the same on every series
-    threshold = (
-        FixedThreshold(own)
-        if rule is None and own is not None
-        else (rule or ThresholdRule()).fit(report.scores, calibration)
-    )
+    if rule is None and own is not None:
+        threshold: Threshold = FixedThreshold(own)
+    elif rule is not None and rule.labels:
+        threshold = rule.fit_labelled(detector, judged or series)
+    else:
+        threshold = (rule or ThresholdRule()).fit(report.scores, calibration)
     content = artifact.dump(detector)
     trained = {s.name for s in series}
     metrics = {

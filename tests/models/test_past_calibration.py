@@ -8,9 +8,8 @@ from scipy import stats
 
 from models import packed
 from models.past_calibration import BLOCK_MAXIMA, MOMENTS, add, add_to_block, deviate
-from models.past_deviation import PastDeviationThreshold, calibrated
+from models.past_deviation import calibrated
 from models.peak_stage import WORDS, peak
-from models.threshold import threshold_from_params
 
 
 @settings(deadline=None)
@@ -93,16 +92,6 @@ def test_nearest_set(cells: set[int], cell: int) -> None:
         assert abs(found - cell) == min(abs(c - cell) for c in cells)
     else:
         assert found == -1
-
-
-def test_past_deviation_threshold_by_hand() -> None:
-    threshold = PastDeviationThreshold(k=2.0, least=3, floor=1e-9)
-    state, binding = threshold.initial_state(1), np.array([-1])
-    limits = [float(threshold.limits(np.array([s]), binding, state)[0]) for s in (1.0, np.nan, 3.0, 5.0, 9.0)]
-    assert limits[:4] == [np.inf] * 4
-    assert limits[4] == pytest.approx(3 + 2 * np.std([1, 3, 5]))
-    again = threshold_from_params(threshold.to_params())
-    assert again.to_params() == threshold.to_params()
 
 
 def test_calibrated_is_quiet_at_the_start_and_finds_the_outlier() -> None:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError, ModelError, SettingsError
+from models import artifact
 from models.calibration import Calibration
 from models.detector import WindowSpec
 from models.model_set import load_model
 from tests.models.test_contract import TRAIN
 from training import artifacts
 from training.fit import ThresholdRule, fit_model, tail_limit, usual_window
+from training.labels import labelled_scores
 
 SPEC = WindowSpec(48, interval_ms=30 * 60_000)
 FOREST = {"trees": 20}
@@ -65,10 +67,32 @@ def test_rules() -> None:
     assert limit("percentile", q=90.0) == pytest.approx(np.percentile(scores["a"], 90))
     assert limit("max", factor=1.5) == pytest.approx(1498.5)
     assert limit("tail") > 999
-    with pytest.raises(ModelError, match="unknown"):
+    with pytest.raises(SettingsError, match=r"unknown.*spot"):
         limit("guess")
     with pytest.raises(SettingsError, match="false rate"):
         ThresholdRule(false_rate=0.0).fit(scores, calibration)
+
+
+def test_adaptive_rules_reach_the_manifest() -> None:
+    rule = ThresholdRule("spot", params={"q": 1e-3, "learn": 600})
+    trained = fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST, rule=rule)
+    loaded = load_model(trained.publishable(), trained.content)
+    assert loaded.threshold.to_params() == trained.manifest.threshold
+    assert (loaded.threshold.policy, loaded.threshold.state_size > 64) == ("spot", True)
+    with pytest.raises(SettingsError, match="did you mean 'q'"):
+        fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST, rule=ThresholdRule("spot", params={"qq": 1e-3}))
+
+
+def test_labels_choose_the_limit() -> None:
+    odd = replace(TRAIN[0], values=TRAIN[0].values.copy())
+    odd.values[[300, 500, 700], 0] += 90.0
+    labels = {odd.name: [(int(odd.ts[at]), int(odd.ts[at])) for at in (300, 500, 700)]}
+    rule = ThresholdRule("f-beta", params={"beta": 0.5}, labels=labels)
+    trained = fit_model("m", "zscore", TRAIN, SPEC, rule=rule, judged=[odd])
+    threshold = load_model(trained.publishable(), trained.content).threshold
+    scores, flags = labelled_scores(artifact.load(trained.content), [odd], labels)
+    assert (scores["a"] > threshold.start)[flags["a"]].all()
+    assert not (scores["a"] > threshold.start)[~flags["a"]].any()
 
 
 def test_mistakes_are_said() -> None:
