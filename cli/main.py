@@ -40,6 +40,7 @@ COMMANDS = (
     "stack",
     "produce",
     "train",
+    "preprocess",
     "evaluate",
     "registry",
     "job",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.data_sets import read_data_set
 from cli.main import settings_of
 from eddy.configuration import Configuration
 from eddy.errors import SettingsError
@@ -31,7 +32,11 @@ def register(app: typer.Typer) -> None:
 def train(
     ctx: typer.Context,
     detector: str = typer.Option(..., "--detector", help="lstm-autoencoder, isolation-forest, or another known one"),
-    data: Path = typer.Option(..., "--data", help="CSV file, or a folder of them"),
+    data: Path | None = typer.Option(None, "--data", help="CSV, NAB, UCR or UCI power file, or a folder"),
+    form: str = typer.Option("auto", "--format", help="auto, csv, nab, ucr or power"),
+    from_kafka: bool = typer.Option(False, "--from-kafka", help="the history of the observations topic, not a file"),
+    start: str = typer.Option("", "--from", help="with --from-kafka: first event time (ISO-8601)"),
+    end: str = typer.Option("", "--to", help="with --from-kafka: event time before which to stop"),
     out: Path = typer.Option(..., "--out", help="folder for the model"),
     name: str = typer.Option("", "--name", help="name of the model [the folder's]"),
     series: str = typer.Option("*", "--series", help="pattern of the series to train on and to judge"),
@@ -84,7 +89,10 @@ def train(
         from training.fit import fit_model, usual_window
         from training.nab import parse_time
 
-        found = datasets.load(data, time_column, series_column, value, wide).only(series)
+        found, notes = read_data_set(
+            configuration.settings, data, option="--data", form=form, series=series,
+            columns=(time_column, series_column, value, wide), from_kafka=from_kafka, start=start, end=end,
+        )  # fmt: skip
         interval_ms = parse_interval(interval) if interval else found.interval_ms()
         forest_window = configuration.settings.detector.window_size
         points = window or _configured_window(configuration) or usual_window(detector, interval_ms, forest_window)
@@ -120,7 +128,7 @@ def train(
         "window": manifest.window, "stride": manifest.stride, "interval_ms": manifest.interval_ms,
         "features": list(manifest.features), "threshold": limit if math.isfinite(limit) else None,
         "threshold_policy": manifest.threshold["policy"], "sha256": manifest.sha256,
-        "bytes": len(trained.content), "metrics": manifest.metrics, "notes": trained.notes,
+        "bytes": len(trained.content), "metrics": manifest.metrics, "notes": [*notes, *trained.notes],
     }  # fmt: skip
     if as_json:
         typer.echo(json.dumps(result, indent=1))
@@ -132,7 +140,7 @@ def train(
         f"alerts above {limit:.4g} ({threshold or 'default'}, {m['validation_scores']:,} scores)"
         + (f", then by each series' own scores: {chosen.state_size * 8} bytes of state" if chosen.state_size else "")
     )
-    for note in trained.notes:
+    for note in [*notes, *trained.notes]:
         typer.echo(f"note: {note}")
     typer.echo(f"written: {', '.join(str(f) for f in files)}")
     typer.echo(f"next: eddy models publish {out}")

@@ -1,21 +1,26 @@
-"""CSV files as training data: one series or many per file, long or wide, a folder of files, NAB's layout."""
+"""Data sets from files: CSV (one series or many, long or wide, a folder, NAB's layout), UCR archive, UCI power."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
-from eddy.errors import DataError
+from eddy.errors import DataError, SettingsError
 from models.detector import Floats, Ints, Series, WindowSpec
 from models.windows import regularise
 from training.labels import Labels, mark
 from training.nab import parse_time
+from training.power import SERIES as POWER_SERIES
+from training.power import is_power, load_power
+from training.ucr import INTERVAL_MS, is_ucr, load_ucr
 
+Form = Literal["auto", "csv", "nab", "ucr", "power"]
 _TIME_NAMES = ("timestamp", "time", "ts", "datetime", "date_time", "date")
 _SERIES_NAMES = ("series", "series_id")
 _MISSING = frozenset(("", "?", "nan", "null", "none", "na"))
@@ -33,10 +38,19 @@ class RawSeries:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Series with the same features."""
+    """Series with the same features.
+
+    Attributes:
+        features: names of the columns of every series' values.
+        series: as found.
+        train_rows: rows that the data set itself says are for training, by series (UCR).
+        anomalies: stretches that it says are anomalous, by series (UCR).
+    """
 
     features: tuple[str, ...]
     series: tuple[RawSeries, ...]
+    train_rows: Mapping[str, int] = field(default_factory=dict)
+    anomalies: Labels = field(default_factory=dict)
 
     def only(self, pattern: str) -> Dataset:
         """The series whose names match a glob pattern.
@@ -48,7 +62,7 @@ class Dataset:
         if not chosen:
             some = ", ".join(s.name for s in self.series[:5])
             raise DataError(f"no series matches {pattern!r}; there are {len(self.series)}, such as {some}")
-        return Dataset(self.features, chosen)
+        return replace(self, series=chosen)
 
     def interval_ms(self) -> int:
         """The sampling interval that most steps of every series have.
@@ -101,10 +115,19 @@ def labelled_part(data: Dataset, labels: Labels, spec: WindowSpec, until: int | 
     return data.regular(spec)
 
 
-def load(path: Path, time: str = "", series: str = "", features: Sequence[str] = (), wide: bool = False) -> Dataset:
-    """Read a CSV file, or every CSV file under a folder.
+def load(
+    path: Path,
+    time: str = "",
+    series: str = "",
+    features: Sequence[str] = (),
+    wide: bool = False,
+    form: str = "auto",
+) -> Dataset:
+    """Read a file, or every file of a folder.
 
     Args:
+        form: ``csv``; ``nab`` (CSV with ``timestamp,value``); ``ucr`` (one column of numbers, training length and
+            anomaly in the file's name); ``power`` (UCI household power); ``auto`` finds out by name and first line.
         path: file or folder. A file without a series column is one series, named after the file.
         time: time column; default: the first named like one. Its cells are ISO-8601 (UTC where no offset is given)
             or whole numbers, epoch seconds or milliseconds.
@@ -115,6 +138,15 @@ def load(path: Path, time: str = "", series: str = "", features: Sequence[str] =
     Raises:
         DataError: no file, no such column, or a cell that cannot be read; names file and line.
     """
+    if form not in get_args(Form):
+        raise SettingsError(f"format {form!r} is unknown; expected one of {', '.join(get_args(Form))}")
+    if form in ("ucr", "power") and (time or series or wide):
+        raise SettingsError(f"columns of format {form} are fixed; --value may choose some, nothing else can be named")
+    if form == "ucr" or (form == "auto" and (is_ucr(path) or (path.is_dir() and any(map(is_ucr, path.iterdir()))))):
+        return _ucr(path)
+    if form == "power" or (form == "auto" and is_power(path)):
+        return _power(path, features)
+    time, features = ("timestamp", ("value",)) if form == "nab" else (time, features)
     files = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
     if not files:
         raise DataError(f"{path}: the folder holds no CSV file")
@@ -137,6 +169,28 @@ def load(path: Path, time: str = "", series: str = "", features: Sequence[str] =
     return Dataset(names.pop(), joined)
 
 
+def _ucr(path: Path) -> Dataset:
+    files = sorted(file for file in path.iterdir() if is_ucr(file)) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{path}: no .txt file of the UCR archive")
+    found = [load_ucr(file) for file in files]
+    series = tuple(
+        RawSeries(s.name, np.arange(len(s.values), dtype=np.int64) * INTERVAL_MS, s.values[:, None]) for s in found
+    )
+    anomalies = {s.name: [(s.first * INTERVAL_MS, s.last * INTERVAL_MS)] for s in found}
+    return Dataset(("value",), series, {s.name: s.train for s in found}, anomalies)
+
+
+def _power(path: Path, features: Sequence[str]) -> Dataset:
+    names, ts, values = load_power(path)
+    for name in features:
+        if name not in names:
+            raise DataError(f"{path}: no column {name!r}; found {', '.join(names)}")
+    chosen = tuple(features) or names
+    kept = values[:, [names.index(name) for name in chosen]]
+    return Dataset(chosen if len(chosen) > 1 else ("value",), (RawSeries(POWER_SERIES, ts, kept),))
+
+
 def _read(
     path: Path, time: str, series: str, features: tuple[str, ...], wide: bool
 ) -> Iterator[tuple[tuple[str, ...], RawSeries]]:
@@ -144,6 +198,8 @@ def _read(
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
             header = [cell.strip() for cell in next(rows, [])]
+            if not any(header):
+                raise DataError(f"{path}: is empty; expected a header line and rows")
             columns = _Columns.find(path, header, time, series, features)
             cells = [row for row in rows if row]
     except OSError as error:

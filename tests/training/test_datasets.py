@@ -55,7 +55,7 @@ def test_folder_joins_files_of_the_same_series(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no time column"),
+        ("", "is empty"),
         ("when,value\n1,2\n", "no time column"),
         ("ts,value\n2025-01-01,x\n", "line 2: value 'x' is not a number"),
         ("ts,value\n2025-01-01,inf\n", "line 2: the value is infinite"),

@@ -16,8 +16,9 @@ from models.novelty import DEFAULT_LIMIT
 from training.evaluation.causal_run import causal_deviates
 from training.evaluation.lineup import LINEUP, entrants
 from training.evaluation.nab_run import leave_one_group_out, run_entrant, to_unit
-from training.evaluation.ucr_run import load_ucr, locate
+from training.evaluation.ucr_run import locate
 from training.nab import Corpus, LabelledSeries, load_folder, probation_rows
+from training.ucr import load_ucr
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 NAB, UCR = SHARED / "nab", SHARED / "ucr"

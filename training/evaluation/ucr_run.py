@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,28 +11,16 @@ import numpy as np
 
 from eddy.errors import DataError
 from models import left_discord, novelty, same_phase_neighbours
-from models.detector import Detector, Floats, Series, WindowSpec
+from models.detector import Detector, Series, WindowSpec
 from training.evaluation.causal_run import raw_scores
+from training.ucr import INTERVAL_MS, UcrSeries, load_ucr
 
 MARGIN = 100  # points around the labelled span that still count, as in the archive's own rules
-_NAME = re.compile(r"_(\d+)_(\d+)_(\d+)\.txt$")
-_INTERVAL_MS = 60_000  # the archive has no clock: points are a minute apart
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     left_discord.LeftDiscordDetector.kind: {"period": 96, "past": 4096},
     same_phase_neighbours.SamePhaseNeighboursDetector.kind: {"period": 96},
     novelty.NoveltyDetector.kind: {},
 }
-
-
-@dataclass(frozen=True)
-class UcrSeries:
-    """One file: values, length of the training part, first and last index of the anomaly (0-based)."""
-
-    name: str
-    values: Floats
-    train: int
-    first: int
-    last: int
 
 
 @dataclass(frozen=True)
@@ -48,32 +35,13 @@ class Located:
     right: bool
 
 
-def load_ucr(path: Path) -> UcrSeries:
-    """A file of the archive; everything but the values is in its name.
-
-    Raises:
-        DataError: the name does not end in ``_<train>_<first>_<last>.txt``, or a value is not a number.
-    """
-    match = _NAME.search(path.name)
-    if match is None:
-        raise DataError(f"{path}: the name has to end in _<training length>_<first>_<last>.txt")
-    train, first, last = (int(group) for group in match.groups())
-    try:
-        values = np.array([float(word) for word in path.read_text().split()])
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a list of numbers: {error}") from None
-    if not train < len(values) or not first <= last <= len(values):
-        raise DataError(f"{path}: {len(values)} values do not hold the spans that the name gives")
-    return UcrSeries(path.stem, values, train, first - 1, last - 1)
-
-
 def locate(series: UcrSeries, kind: str, params: Mapping[str, Any] | None = None) -> Located:
     """Fit on the training part, score the rest causally; the highest score is the answer.
 
     A detector that judges a stretch answers with the stretch's middle.
     """
     chosen = dict(DEFAULTS.get(kind, {}) if params is None else params)
-    ts = np.arange(len(series.values), dtype=np.int64) * _INTERVAL_MS
+    ts = np.arange(len(series.values), dtype=np.int64) * INTERVAL_MS
     values = series.values[:, None]
     head = Series(series.name, ts[: series.train], values[: series.train], np.zeros(series.train, bool))
     detector, _ = Detector.kinds[kind].fit([head], WindowSpec(1), chosen)
