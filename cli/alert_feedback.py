@@ -68,7 +68,7 @@ def labels(
     out: Path | None = typer.Option(None, "--out", help="write them to this file in the form of NAB's labels"),
     normal: bool = typer.Option(False, "--normal", help="what was dismissed or labelled normal, not the anomalies"),
 ) -> None:
-    """Write all labels that were given: for 'eddy evaluate csv --labels' and 'eddy train --exclude'."""
+    """Write all labels that were given: for 'eddy evaluate csv --labels' and 'eddy train --labels'."""
     from training import feedback_labels
 
     found = feedback_labels.read(settings_of(ctx).settings)

@@ -48,9 +48,7 @@ def read_data_set(
         time, name, values, wide = columns
         return datasets.load(path, time, name, values, wide, form).only(series), []
     if any(columns) or form != "auto":
-        raise SettingsError(
-            "--format, --time, --series-column, --value and --wide go with files, not messages"
-        )
+        raise SettingsError("--format, --time, --series-column, --value and --wide go with files, not messages")
     first, last = (parse_time(text) if text else None for text in (start, end))
     found, bad = load_history(settings, first, last, lambda name: fnmatchcase(name, series))
     return found, [f"{bad} messages of the topic could not be read"] if bad else []

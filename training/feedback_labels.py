@@ -1,6 +1,6 @@
 """Labels that people gave on alerts, as windows: for evaluation, for thresholds, and to train without the anomalies.
 
-The form is NAB's ``combined_windows.json``: per series a list of [first, last] times. Whatever reads labels reads it.
+The form is that of NAB's ``combined_windows.json``, which :func:`training.labels.load_labels` reads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from eddy.errors import DataError
 from eddy.feedback import NORMAL, Feedback
 from eddy.settings import Settings
 from eddy.topic_reader import TopicReader
-from training.nab import parse_time
 
 log = logging.getLogger(__name__)
 
@@ -77,29 +76,6 @@ def write_windows(path: Path, windows: Mapping[str, Sequence[tuple[int, int]]]) 
 def shown(windows: Mapping[str, Sequence[tuple[int, int]]]) -> dict[str, list[list[str]]]:
     """Windows with their times as text."""
     return {series: [[_text(first), _text(last)] for first, last in spans] for series, spans in windows.items()}
-
-
-def read_windows(path: Path) -> Windows:
-    """The inverse of :func:`write_windows`; reads NAB's files as well.
-
-    Raises:
-        DataError: not such a file; names what was found.
-    """
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON: {error}") from None
-    if not isinstance(raw, dict):
-        raise DataError(f"{path}: found {type(raw).__name__}, expected an object of series to [first, last] times")
-    windows: Windows = {}
-    for series, spans in raw.items():
-        try:
-            windows[series] = sorted((parse_time(first), parse_time(last)) for first, last in spans)
-        except (TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"{path}: series {series!r}: expected a list of [first, last] times: {error}") from None
-    return windows
 
 
 def _text(ms: int) -> str:

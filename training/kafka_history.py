@@ -53,9 +53,7 @@ def load_history(
                 continue
             points += 1
             if points > _MOST_POINTS:
-                raise DataError(
-                    f"topic {reader.topic}: more than {_MOST_POINTS:,} points; choose by --series"
-                )
+                raise DataError(f"topic {reader.topic}: more than {_MOST_POINTS:,} points; choose by --series")
             times, rows = found.setdefault(name, ([], []))
             times.append(ts)
             rows.append(values)

@@ -14,6 +14,7 @@ from eddy.settings import Settings
 from stack.local import Stack
 from tests.cli.alerts_at_hand import eddy
 from tests.integration import harness
+from training.labels import load_labels
 
 pytestmark = pytest.mark.stack
 
@@ -92,6 +93,8 @@ def test_acknowledgement_labels_and_what_is_no_feedback(stack: Stack, unique_top
     out = tmp_path / "labels.json"
     assert "1 incident of 1 series" in eddy(settings, "alerts", "labels", "--out", str(out)).stdout
     assert json.loads(out.read_text()) == {"a": [["2025-01-01 00:20:00.000000"] * 2]}
+    anomaly = harness.START + 20 * harness.STEP
+    assert load_labels(out) == {"a": [(anomaly, anomaly)]}, "what training and evaluation read"
     normal = eddy(settings, "alerts", "labels", "--normal").stdout
     assert list(json.loads(normal)) == ["b"]
 
