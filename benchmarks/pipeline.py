@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.processes import Watch
 from benchmarks.workload import Workload
 from cli.job import submit_to
-from eddy.configuration import flatten, load
+from eddy.configuration import as_text, flatten, load
 from flink_job.cluster import Cluster
 from stack.local import Stack, isolated
 from training.registry import Registry
@@ -32,7 +32,7 @@ def run(work: Workload, overrides: list[str]) -> dict[str, Any]:
     """One measurement."""
     with tempfile.TemporaryDirectory() as folder:
         settings = isolated(load(overrides).settings, Path(folder))
-        configuration = load([f"{k}={v}" for k, v in flatten(settings) if v is not None], environ={})
+        configuration = load([f"{k}={as_text(v)}" for k, v in flatten(settings) if v is not None], environ={})
         with Stack(settings, owned=True) as stack:
             return _measure(work, configuration, stack)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ def load(
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         found = "(hidden)" if key.endswith(("password", "token")) else repr(first["input"])
-        message = f"setting {key} from {sources.get(key, '?')}: found {found}; {first['msg']}"
+        source = next((sources[known] for known in sources if key == known or key.startswith(f"{known}.")), "?")
+        message = f"setting {key} from {source}: found {found}; {first['msg']}"
         raise SettingsError(message) from None
     return Configuration(settings, sources)
 
@@ -159,11 +161,18 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
+def as_text(value: Any) -> str:
+    """A setting's value as the command line takes it: lists are JSON."""
+    if isinstance(value, tuple):
+        return json.dumps([item.model_dump(mode="json", exclude_unset=True) for item in value], ensure_ascii=False)
+    return str(value)
+
+
 def _plain(value: Any) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return value.get_secret_value() if isinstance(value, SecretStr) else as_text(value)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "********"
-    return "" if value is None else str(value)
+    return "" if value is None else as_text(value)

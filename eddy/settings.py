@@ -13,6 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from eddy.alert_settings import AlertSettings
+
 
 class Group(BaseModel):
     """Base of all settings groups: unknown names are errors, values are checked, never changed later."""
@@ -185,6 +187,7 @@ class Settings(Group):
     redis: RedisSettings = RedisSettings()
     topics: TopicSettings = TopicSettings()
     job: JobSettings = JobSettings()
+    alerts: AlertSettings = AlertSettings()
     detector: DetectorSettings = DetectorSettings()
     producer: ProducerSettings = ProducerSettings()
     dashboard: DashboardSettings = DashboardSettings()

@@ -14,7 +14,7 @@ from pyflink.java_gateway import get_gateway
 
 from eddy.configuration import environment_name
 from eddy.settings import KafkaSettings, Settings
-from flink_job.frames import DLQ, TOPIC_ROLES
+from flink_job.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 _SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka"
@@ -50,6 +50,14 @@ def models(env: StreamExecutionEnvironment, settings: Settings) -> DataStream:
     return DataStream(_pipeline().models(env._j_stream_execution_environment, *options))
 
 
+def alerts(records: DataStream, settings: Settings) -> KeyedStream:
+    """The alerts in frames of records, all under one key, and the marks of checkpoints among them."""
+    stream = _pipeline().alerts(records._j_data_stream, _options(settings, {})[0])
+    key_type = Types.ROW([Types.INT()]).get_java_type_info()
+    keyed = stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key_type)
+    return KeyedStream(keyed, BYTES, DataStream(stream))
+
+
 def publish(records: DataStream, settings: Settings) -> None:
     """Write frames of records to the topics of :data:`flink_job.frames.TOPIC_ROLES`."""
     _pipeline().publish(records._j_data_stream, *_options(settings, producer(settings)))
@@ -67,6 +75,8 @@ def _options(settings: Settings, client: Mapping[str, str]) -> tuple[object, obj
         "feedback": topics.name("feedback"),
         "topics": ",".join(topics.name(role) for role in TOPIC_ROLES),
         "dlq": str(DLQ),
+        "alerts": str(ALERTS),
+        "mark": str(MARK),
         "group": job.name,
         "start_from": job.start_from,
         "bounded": str(job.bounded).lower(),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ _KEYLESS = 1 << 30
 #: what a record is, in the order of the topics given to the JVM side
 ALERTS, SCORES, DLQ, EVENTS = range(4)
 TOPIC_ROLES = ("alerts", "scores", "dlq", "events")
+#: a record for no topic: a checkpoint barrier follows, operators after this one write their state
+MARK = 127
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,18 @@ def read_record(data: bytes) -> tuple[int, bytes | None, bytes | None]:
     key, at = _unsized(data, 13)
     value, _ = _unsized(data, at)
     return time, key, value
+
+
+def read_records(data: bytes) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
+    """All records of a frame without their headers: (role, time, key, value)."""
+    at = 0
+    while at < len(data):
+        (length,) = struct.unpack_from("<i", data, at)
+        role, time = struct.unpack_from("<Bq", data, at + 4)
+        key, after = _unsized(data, at + 13)
+        value, _ = _unsized(data, after)
+        yield role, time, key, value
+        at += 4 + length
 
 
 def _sized(data: bytes | None) -> bytes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pydantic import SecretStr
 from pyflink.datastream import StreamExecutionEnvironment
 
-from eddy.configuration import flatten
+from eddy.configuration import as_text, flatten
 from eddy.settings import Settings
 from flink_job import edges
+from flink_job.grouping import Grouping
 from flink_job.scoring import MODELS, Scoring
 
 
@@ -20,7 +21,8 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
                                   │                              ├─▶ score ─▶ records ─▶ Kafka alerts, scores,
         Kafka models ─────────────┼──── broadcast ───────────────┘     │                 dead letters, events
                                   └── oversized ───────────────────────┼──────▶ (dead letters)
-                                                                       └─▶ Redis (live state, alerts)
+                                                                       ├─▶ Redis (live state, alerts)
+                                               alerts, under one key ──┴─▶ group ─▶ Kafka alerts, Redis (groups)
     """
     observations = edges.Observations(env, settings)
     models = edges.models(env, settings)
@@ -31,14 +33,24 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
         .name("score")
         .uid("score")
     )
-    edges.publish(records.union(observations.oversized()), settings)
+    leaving = records.union(observations.oversized())
+    if settings.alerts.group_series:
+        groups = (
+            edges.alerts(records, settings)
+            .process(Grouping(without_secrets(settings)), output_type=edges.BYTES)
+            .name("group")
+            .uid("group")
+        )
+        groups.set_parallelism(1)
+        leaving = leaving.union(groups)
+    edges.publish(leaving, settings)
 
 
 def without_secrets(settings: Settings) -> list[str]:
     """Settings that differ from the defaults, as ``key=value``: they travel in the job graph, secrets do not."""
     defaults = dict(flatten(Settings()))
     return [
-        f"{key}={value}"
+        f"{key}={as_text(value)}"
         for key, value in flatten(settings)
         if value != defaults[key] and value is not None and not isinstance(value, SecretStr)
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from eddy.configuration import load
 from eddy.errors import EddyError
 from flink_job import environment, job, preflight
+from models.maintenance import Maintenance
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load(options.set, options.config).settings
         preflight.check(settings)
+        Maintenance(settings.alerts.calendars, strict=True)
         env = environment.create(settings.job, options.jar)
         job.build(env, settings)
         env.execute(settings.job.name)

@@ -15,12 +15,13 @@ from pyflink.datastream.state import MapStateDescriptor
 from eddy.configuration import load
 from eddy.errors import EddyError, ModelError
 from eddy.settings import Settings
-from flink_job.frames import EVENTS, Frame, Records, read_frame, read_record
+from flink_job.frames import EVENTS, TICK, Frame, Records, read_frame, read_record
 from flink_job.metrics import JobMetrics
 from flink_job.redis_writer import RedisWriter
 from flink_job.registry_reader import current_models, fetch_artifact
 from flink_job.shard import Shard, ShardOptions
 from models.engine import EngineOptions
+from models.maintenance import Maintenance
 from models.manifest import Manifest
 from models.model_set import ModelSet
 from models.series_feedback import FeedbackOptions
@@ -52,6 +53,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self.shards: dict[int, Shard] = {}
         self.out = Records()
         self.report_time = TimeShare(self.settings.job.report_share)
+        self.maintenance = Maintenance(self.settings.alerts.calendars)
         self.state = runtime_context.get_map_state(SHARD)
         self.metrics = JobMetrics(runtime_context.get_metrics_group(), self)
         self.redis = RedisWriter(self.settings.redis) if self.settings.job.redis else None
@@ -88,6 +90,10 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                     self._take(name, bytes(manifest))
         started = time.perf_counter()
         frame = read_frame(value)
+        if frame.kind == TICK:
+            for problem in self.maintenance.look(frame.now):
+                log.warning("maintenance: %s", problem)
+                self._event(frame.now, {"event": "calendar-refused", "reason": str(problem)})
         shard = self.shards.get(frame.shard)
         if shard is None:
             shard = self._new_shard(frame)
@@ -104,6 +110,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             observations=topics.name("observations"),
             max_ahead_ms=job.max_ahead_ms,
             pending_per_series=job.pending_per_series,
+            mark=self.settings.alerts.group_series > 0,
             engine=EngineOptions(
                 out_of_orderness_ms=job.out_of_orderness_ms,
                 hold_timeout_ms=job.hold_timeout_ms,
@@ -112,10 +119,11 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 points_per_second=job.points_per_second if job.redis else 0,
                 report_scores=job.emit_scores,
                 feedback=FeedbackOptions(job.feedback_step, job.feedback_most),
+                alerts=self.settings.alerts,
                 job=job.name,
             ),
         )
-        shard = Shard(options, self.models, self.redis, self.report_time)
+        shard = Shard(options, self.models, self.redis, self.report_time, self.maintenance)
         shard.restore(self.state)
         self.shards[frame.shard] = shard
         return shard
@@ -140,4 +148,5 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _event(self, now: int, event: dict[str, Any]) -> None:
         message = {"schema": 1, "ts": now, "job": self.settings.job.name, **event}
-        self.out.add(EVENTS, now, str(event["model"]).encode(), json.dumps(message).encode())
+        key = event.get("model")
+        self.out.add(EVENTS, now, key.encode() if key is not None else None, json.dumps(message).encode())

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from flink_job.feedback_frames import apply_frame
-from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, FEEDBACK, SCORES, TICK, Frame, Records
+from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, FEEDBACK, MARK, SCORES, TICK, Frame, Records
 from flink_job.observations import BadObservation, Observations, parse, read_observations
 from flink_job.redis_writer import RedisWriter
 from models.engine import Engine, EngineOptions, Outcome
 from models.engine_state import EngineState
+from models.maintenance import Maintenance
 from models.model_set import ModelSet
 from models.time_share import TimeShare
 
@@ -56,16 +57,22 @@ class ShardOptions:
     max_ahead_ms: int
     pending_per_series: int
     engine: EngineOptions
+    mark: bool = False  # tell what comes after this operator of each checkpoint
 
 
 class Shard:
     """All series of one shard: reads frames, runs the engine, holds events until a model applies."""
 
     def __init__(
-        self, options: ShardOptions, models: ModelSet, redis: RedisWriter | None, report_time: TimeShare | None = None
+        self,
+        options: ShardOptions,
+        models: ModelSet,
+        redis: RedisWriter | None,
+        report_time: TimeShare | None = None,
+        maintenance: Maintenance | None = None,
     ) -> None:
         self.options = options
-        self.engine = Engine(models, options.engine, report_time)
+        self.engine = Engine(models, options.engine, report_time, maintenance)
         self.counts = Counts()
         self._state = EngineState(self.engine)
         self._redis = redis
@@ -113,6 +120,8 @@ class Shard:
             self._deliver(engine.tick(frame.now), frame.now, out)
         if frame.kind in (CHECKPOINT, END):
             self._save(state)
+            if self.options.mark:
+                out.add(MARK, frame.now, None, None)
 
     def _last_end(self, frame: Frame) -> bool:
         self._ended.add(frame.source)

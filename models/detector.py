@@ -1,7 +1,7 @@
 """The contract of every detector: windows in, scores out, **a high score is anomalous**.
 
 A detector gives scores. What score is too high is a :mod:`threshold's <models.threshold>` business, and when that
-becomes an alert is the :mod:`alert policy's <models.alert_policy>`. None of the three knows the others.
+becomes an alert is the :mod:`alert rules' <models.incidents>`. None of the three knows the others.
 
 A detector sees the past only: the newest point of a window is the one being judged.
 """

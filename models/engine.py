@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.alert import Alert
-from models.alert_policy import Transition
+from eddy.alert_settings import AlertSettings
+from models.alert_policy import PolicyBook
 from models.detector import Bools, Floats, Ints
 from models.event_time import EventClock
+from models.incidents import NO_POINT, Transition
 from models.judge import NO_ROW, Judge
 from models.judge_pages import restore_page
-from models.model_set import ModelSet
+from models.maintenance import Maintenance
+from models.model_set import LoadedModel, ModelSet
 from models.reporting import Point, alert_of, evidence_of, points_of
 from models.series_feedback import FeedbackOptions
 from models.state_layout import PAGE
@@ -40,6 +43,7 @@ class EngineOptions:
     points_per_second: int = 0  # recent points reported per second of wall clock; 0 = none
     report_scores: bool = False
     feedback: FeedbackOptions = field(default_factory=FeedbackOptions)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     job: str = "eddy"
 
 
@@ -74,7 +78,13 @@ class Outcome:
 class Engine:
     """The series of one shard, addressed by slot, and the models that judge them."""
 
-    def __init__(self, models: ModelSet, options: EngineOptions, report_time: TimeShare | None = None) -> None:
+    def __init__(
+        self,
+        models: ModelSet,
+        options: EngineOptions,
+        report_time: TimeShare | None = None,
+        maintenance: Maintenance | None = None,
+    ) -> None:
         self.models = models
         self.options = options
         self.names: list[str | None] = []  # by slot; None where the slot is free
@@ -95,6 +105,7 @@ class Engine:
         self._generation = -1
         self._budget = float(options.points_per_second)
         self.report_time = report_time or TimeShare(1.0)  # shared by the shards of a worker
+        self.maintenance = maintenance or Maintenance(options.alerts.calendars)  # likewise
         self._now = 0
         self._ticked_at = 0
         self._evicted_at = 0
@@ -171,12 +182,18 @@ class Engine:
         for name, model in self.models.models.items():
             judge = self.judges.get(name)
             if judge is None:
-                self.judges[name] = self._restored(Judge(model, self.options.feedback))
+                self.judges[name] = self._restored(
+                    Judge(model, self._book(model), self.maintenance, self.options.feedback)
+                )
             elif judge.model is not model:
-                self.judges[name] = successor = judge.successor(model, self.names)
+                self.judges[name] = successor = judge.successor(model, self._book(model), self.names)
                 self._close_open(judge, successor)
         self._assign([slot for slot, name in enumerate(self.names) if name is not None])
         return True
+
+    def _book(self, model: LoadedModel) -> PolicyBook:
+        job = {"out_of_orderness_ms": self.options.out_of_orderness_ms, "hold_timeout_ms": self.options.hold_timeout_ms}
+        return PolicyBook(self.options.alerts, model.alerts, model.manifest, job)
 
     def _restored(self, judge: Judge) -> Judge:
         """Give a judge the windows and incidents that were restored for its model."""
@@ -205,7 +222,7 @@ class Engine:
         """Nothing will close an open incident any more: do it now."""
         incident = judge.incidents.open.get(row)
         if incident is not None:
-            transition = Transition("closed", row, NO_ROW, incident)
+            transition = Transition("closed", row, NO_POINT, incident)
             self.closing.append(alert_of(transition, judge, series, 0, self.options.job))
         judge.incidents.clear(row)
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.alert_policy import IncidentTracker, Transition
+from models.alert_policy import PolicyBook
 from models.detector import Floats, Ints, WindowBatch
+from models.deviation import does_not_count
+from models.incidents import NO_POINT, IncidentTracker, Transition
+from models.maintenance import Maintenance
 from models.model_set import LoadedModel
 from models.series_feedback import FeedbackOptions, SeriesFeedback
 from models.state_layout import PAGE
-from models.windows import WindowStore
+from models.windows import Due, WindowStore
 
 NO_ROW = -1
 
@@ -27,6 +30,7 @@ class Judged:
         scores, limits: (n,).
         batch: the windows, to explain some of them.
         transitions: incidents that changed; ``at`` counts in these arrays.
+        seen: points seen of each transition's series up to the one that changed it; 0 where none did.
     """
 
     events: Ints
@@ -35,18 +39,36 @@ class Judged:
     limits: Floats
     batch: WindowBatch
     transitions: list[Transition]
+    seen: list[int]
 
 
 class Judge:
-    """Keeps what one model needs about each series it applies to, a row per series."""
+    """Keeps what one model needs about each series it applies to, a row per series.
 
-    def __init__(self, model: LoadedModel, feedback: FeedbackOptions | None = None) -> None:
+    Args:
+        model: what judges.
+        book: when anomalous points make an incident.
+        maintenance: when nobody is called for it.
+        feedback: how far what people say reaches.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        book: PolicyBook,
+        maintenance: Maintenance | None = None,
+        feedback: FeedbackOptions | None = None,
+    ) -> None:
         self.model = model
+        self.book = book
+        self.maintenance = maintenance or Maintenance()
         self.feedback = SeriesFeedback(feedback)
         self.store = WindowStore(model.detector.spec)
         self.incidents = IncidentTracker()
         self.row_of = np.zeros(0, np.int64)  # by slot; NO_ROW where the model does not apply
         self.slot_of: list[int | None] = []  # by row; None where the row is free
+        self.series_of: dict[int, str] = {}  # by row
+        self.rules_of = np.zeros(0, np.int64)  # by row: index into the book's rules
         self.binding = np.zeros(0, np.int64)
         self.threshold_binding = np.zeros(0, np.int64)
         self.state = np.zeros((0, model.detector.state_size))
@@ -87,6 +109,8 @@ class Judge:
         """Give rows that are not in use to series."""
         for row, slot in zip(rows.tolist(), slots, strict=True):
             self.slot_of[row] = slot
+        self.series_of.update(zip(rows.tolist(), names, strict=True))
+        self.rules_of[rows] = self.book.bind(names)
         self.rows(np.array(slots, np.int64))
         self.row_of[slots] = rows
         self.binding[rows] = self.model.detector.bind(names)
@@ -104,6 +128,7 @@ class Judge:
         more = max(len(self.store.head) - len(self.binding), 0)
         if more:
             self.binding = np.concatenate([self.binding, np.full(more, -1)])
+            self.rules_of = np.concatenate([self.rules_of, np.zeros(more, np.int64)])
             self.threshold_binding = np.concatenate([self.threshold_binding, np.full(more, -1)])
             self.state = np.concatenate([self.state, np.zeros((more, self.state.shape[1]))])
             self.threshold_state = np.concatenate(
@@ -121,6 +146,7 @@ class Judge:
             return
         self.row_of[slot] = NO_ROW
         self.slot_of[row] = None
+        del self.series_of[row]
         self.stale[row] = False
         self.store.clear(row)
         self.incidents.clear(row)
@@ -128,15 +154,15 @@ class Judge:
         self._free.append(row)
         self.dirty[row // PAGE] = True
 
-    def successor(self, model: LoadedModel, names: Sequence[str | None]) -> Judge:
+    def successor(self, model: LoadedModel, book: PolicyBook, names: Sequence[str | None]) -> Judge:
         """The judge of a new version of the same model, with what can be kept: windows, incidents, state.
 
         Args:
-            model: the new version.
+            model, book: the new version.
             names: series ids by slot.
         """
         old, new = self.model.detector, model.detector
-        judge = Judge(model, self.feedback.options)
+        judge = Judge(model, book, self.maintenance, self.feedback.options)
         members = [
             (slot, row)
             for row, slot in enumerate(self.slot_of)
@@ -151,12 +177,7 @@ class Judge:
                 if (old.spec.window, old.spec.stride) == (new.spec.window, new.spec.stride):
                     judge.store.until_due[at] = self.store.until_due[row]
             judge.feedback.adopt(at, self.feedback, row)
-            judge.incidents.bits[at] = self.incidents.bits[row]
-            if row in self.incidents.times:
-                judge.incidents.times[at] = self.incidents.times[row]
-            if row in self.incidents.open:
-                judge.incidents.open[at] = self.incidents.open[row]
-                judge.incidents.evidence[at] = self.incidents.evidence.get(row, {})
+            judge.incidents.adopt(at, self.incidents, row)
         if members:
             to = judge.row_of[[slot for slot, _ in members]]
             rows = np.array([row for _, row in members], np.int64)
@@ -191,8 +212,47 @@ class Judge:
         severities = np.zeros(len(scores), np.int64)
         if over.any():
             severities[over] = np.rint(self.model.severities(scores[over], limits[over]))
-        transitions = list(self.incidents.track(self.model.policy, due.rows, batch.end, scores, limits, severities))
-        return Judged(due.events, due.rows, scores, limits, batch, _without_passed_peaks(transitions))
+        found = list(
+            self.incidents.track(
+                self.book.rules,
+                self.rules_of,
+                due.rows,
+                batch.end,
+                self._counting(batch, due.rows, scores, limits) if self.book.filters else scores,
+                limits,
+                severities,
+                self._suppressed if self.maintenance else None,
+            )
+        )
+        transitions = _without_passed_peaks(found)
+        return Judged(due.events, due.rows, scores, limits, batch, transitions, self._seen(transitions, due, rows))
+
+    def _seen(self, transitions: list[Transition], due: Due, rows: Ints) -> list[int]:
+        """The store has counted the whole batch; what came after a point is taken off again."""
+        return [
+            int(self.store.points[one.row]) - int((rows[due.events[one.at] + 1 :] == one.row).sum())
+            if one.at != NO_POINT
+            else 0
+            for one in transitions
+        ]
+
+    def _counting(self, batch: WindowBatch, rows: Ints, scores: Floats, limits: Floats) -> Floats:
+        """The scores, NaN where a point is not to count whatever its score; explains those that might count."""
+        used = self.book.rules
+        ratio = np.array([one.close_ratio for one in used])[self.rules_of[rows]]
+        might = scores > np.where(limits >= 0, limits * ratio, limits / ratio)
+        at = np.flatnonzero(might & np.array([one.filters for one in used])[self.rules_of[rows]])
+        if not len(at):
+            return scores
+        found = batch.take(at)
+        explanation = self.model.detector.explain(found, limits[at])
+        out = at[does_not_count(explanation, found.values[:, -1], used, self.rules_of[rows[at]])]
+        scores = scores.copy()
+        scores[out] = np.nan
+        return scores
+
+    def _suppressed(self, row: int, ts: int) -> str | None:
+        return self.maintenance.reason(self.series_of[row], ts)
 
     def _scores(self, batch: WindowBatch, rows: Ints) -> tuple[Floats, Floats]:
         """Scores and limits; leaves in ``batch.state`` the detector's state as it was before each window."""

@@ -34,6 +34,7 @@ def page_of(judge: Judge, number: int) -> Arrays | None:
         "count": store.count[rows],
         "until_due": store.until_due[rows],
         "last": store.last[rows],
+        "points": store.points[rows],
         "bits": judge.incidents.bits[rows],
         "state": judge.state[rows],
         "threshold_state": judge.threshold_state[rows],
@@ -79,14 +80,16 @@ def restore_page(judge: Judge, number: int, arrays: Arrays, names: Sequence[str 
 
 def _restore_rows(judge: Judge, start: int, at: Ints, arrays: Arrays, same: dict[str, bool]) -> None:
     rows, store = start + at, judge.store
+    arrays.setdefault("points", arrays["count"])  # state of a version that did not count them
     judge.incidents.bits[rows] = arrays["bits"][at]
     if same["windows"]:
-        for name in ("ring", "head", "count", "until_due", "last"):
+        for name in ("ring", "head", "count", "until_due", "last", "points"):
             getattr(store, name)[rows] = arrays[name][at]
         store.filled[rows] = np.unpackbits(arrays["filled"][at], axis=1, count=store.spec.window)
     elif same["points"]:
         before = WindowStore(replace(store.spec, window=arrays["ring"].shape[1]))
-        before.ring, before.head, before.count, before.last = (arrays[n] for n in ("ring", "head", "count", "last"))
+        for name in ("ring", "head", "count", "last", "points"):
+            setattr(before, name, arrays[name])
         before.filled = np.unpackbits(arrays["filled"], axis=1, count=before.spec.window)
         for k in at.tolist():
             store.adopt(start + k, before, k)

@@ -31,7 +31,7 @@ class Manifest:
             without the artifact, which is what counts.
         threshold: parameters of a :class:`models.threshold.Threshold`.
         calibration: parameters of a :class:`models.calibration.Calibration`, or empty.
-        alerts: overrides of :class:`models.alert_policy.AlertPolicy`, or empty.
+        alerts: parameters of a :class:`eddy.alert_settings.ModelAlerts`, or empty.
         metrics: what evaluation measured, for people.
         created: ISO-8601 with offset.
         sha256: of the artifact.

@@ -8,10 +8,11 @@ from typing import get_args
 
 import numpy as np
 
+from eddy.alert_settings import ModelAlerts
 from eddy.errors import ModelError
 from models import artifact
 from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
-from models.alert_policy import AlertPolicy
+from models.alert_policy import read_model_alerts
 from models.calibration import Calibration
 from models.detector import Detector, Floats, GapPolicy, WindowBatch, WindowSpec
 from models.manifest import Manifest
@@ -29,7 +30,7 @@ class LoadedModel:
     detector: Detector
     threshold: Threshold
     calibration: Calibration | None
-    policy: AlertPolicy
+    alerts: ModelAlerts
 
     def severities(self, scores: Floats, limits: Floats) -> Floats:
         """(n,) 0–100: 100·log(p) / log(1e-8) of the score's tail probability p, or from the ratio to the limit."""
@@ -62,7 +63,7 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
         detector,
         threshold_from_params(manifest.threshold),
         Calibration.from_params(manifest.calibration) if manifest.calibration else None,
-        AlertPolicy.from_params(manifest.alerts),
+        read_model_alerts(manifest.alerts),
     )
     _try(model, where)
     return model

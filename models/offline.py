@@ -9,6 +9,7 @@ import numpy as np
 from eddy.alert import Alert
 from models.detector import Floats, Ints
 from models.engine import Engine, EngineOptions
+from models.grouping import Grouping
 from models.model_set import ModelSet
 
 
@@ -21,7 +22,7 @@ def replay(
     values: Floats,
     batch: int = 8192,
 ) -> list[Alert]:
-    """Alerts of observations in order of arrival; ``detected_at`` is 0 in all of them.
+    """Alerts of observations in order of arrival, groups included; ``detected_at`` is 0 in all of them.
 
     Args:
         models: the models; ``models.columns`` says what the columns of ``values`` are.
@@ -36,9 +37,11 @@ def replay(
     slots = engine.slots(names)[np.asarray(codes, np.int64)]
     ts = np.asarray(ts, np.int64)
     alerts: list[Alert] = []
+    grouping = Grouping(options.alerts, options.job)
     for start in range(0, len(slots), batch):
         part = slice(start, start + batch)
-        alerts += engine.process(slots[part], ts[part], values[part], 0).alerts
+        found = engine.process(slots[part], ts[part], values[part], 0).alerts
+        alerts += [*found, *grouping.take(found, 0)]
     empty = np.zeros(0, np.int64)
-    alerts += engine.process(empty, empty, np.zeros((0, len(models.columns))), 0, final=True).alerts
-    return alerts
+    found = engine.process(empty, empty, np.zeros((0, len(models.columns))), 0, final=True).alerts
+    return [*alerts, *found, *grouping.take(found, 0)]

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from eddy.alert import Alert, AlertState, incident_id, severity_word
-from models.alert_policy import Transition
+from eddy.alert import WINDOW_FEATURES, WINDOW_POINTS, Alert, AlertState, incident_id, severity_word
+from models.confidence import confidence
 from models.detector import Explanation, Floats, Ints, WindowBatch
+from models.incidents import NO_POINT, Transition
 from models.judge import Judge, Judged
 
 
@@ -71,27 +72,52 @@ def alert_of(transition: Transition, judge: Judge, series: str, now: int, job: s
         detector=manifest.detector,
         job=job,
         acknowledged=judge.feedback.acknowledged(transition.row, number),
+        confidence=evidence.get("confidence", 1.0),
+        window=evidence.get("window"),
+        suppressed=incident.suppressed,
+        settings_digest=judge.book.digests[judge.rules_of[transition.row]],
     )
 
 
 def evidence_of(judged: Judged, judge: Judge) -> dict[int, dict[str, Any]]:
     """What was seen and expected where incidents opened or rose, by index of the transition; one call for all."""
-    found = [k for k, transition in enumerate(judged.transitions) if transition.state != "closed"]
+    found = [k for k, transition in enumerate(judged.transitions) if transition.at != NO_POINT]
     if not found:
         return {}
     at = np.array([judged.transitions[k].at for k in found], np.int64)
-    explanation = judge.model.detector.explain(judged.batch.take(at), judged.limits[at])
-    features = judge.model.manifest.features
+    batch = judged.batch.take(at)
+    explanation = judge.model.detector.explain(batch, judged.limits[at])
+    manifest = judge.model.manifest
+    features, seen = manifest.features, np.array([judged.seen[k] for k in found], np.int64)
+    sure = confidence(batch.values, batch.imputed, seen, batch.binding >= 0)
     return {
         k: {
-            "imputed": int(judged.batch.imputed[at[i]].sum()),
-            "values": _by_feature(features, judged.batch.values[at[i], -1]),
+            "imputed": int(batch.imputed[i].sum()),
+            "values": _by_feature(features, batch.values[i, -1]),
             "expected": _by_feature(features, explanation.expected[i]),
             "lower": _by_feature(features, explanation.lower[i]),
             "upper": _by_feature(features, explanation.upper[i]),
             "attribution": _by_feature(features, explanation.attribution[i]),
+            "confidence": round(float(sure[i]), 3),
+            "window": _window(batch, i, explanation.attribution[i], features, manifest.interval_ms),
         }
         for i, k in enumerate(found)
+    }
+
+
+def _window(batch: WindowBatch, i: int, shares: Floats, features: Sequence[str], interval_ms: int) -> dict[str, Any]:
+    """The newest points of a window, of the features with the largest shares; see ``eddy.alert.Alert.window``."""
+    newest = slice(-WINDOW_POINTS, None)
+    values, imputed = batch.values[i, newest], batch.imputed[i, newest]
+    chosen = sorted(np.argsort(-np.nan_to_num(shares), kind="stable")[:WINDOW_FEATURES].tolist())
+    end = int(batch.end[i])
+    return {
+        "start": end - (len(values) - 1) * interval_ms if interval_ms else None,
+        "end": end,
+        "interval_ms": interval_ms or None,
+        "size": batch.values.shape[1],
+        "values": {features[f]: [_short(value) for value in values[:, f].tolist()] for f in chosen},
+        "imputed": imputed.astype(int).tolist(),
     }
 
 
@@ -132,3 +158,8 @@ def _by_feature(features: Sequence[str], values: Floats) -> dict[str, float | No
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _short(value: float) -> float | None:
+    """Six digits: enough to draw, and the window is what makes an alert large."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None

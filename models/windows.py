@@ -45,6 +45,7 @@ class WindowStore:
         count: (rows,) points since the start or the last break, at most W.
         until_due: (rows,) points until the next window is due once the ring is full.
         last: (rows,) event time of the newest point.
+        points: (rows,) points seen so far, without those filled in.
     """
 
     def __init__(self, spec: WindowSpec) -> None:
@@ -56,6 +57,7 @@ class WindowStore:
         self.count = np.zeros(0, np.int32)
         self.until_due = np.zeros(0, np.int32)
         self.last = np.zeros(0, np.int64)
+        self.points = np.zeros(0, np.int32)
 
     def grow(self, size: int) -> None:
         """Make room for rows below ``size``."""
@@ -69,12 +71,13 @@ class WindowStore:
         self.count = np.concatenate([self.count, np.zeros(more, np.int32)])
         self.until_due = np.concatenate([self.until_due, np.zeros(more, np.int32)])
         self.last = np.concatenate([self.last, np.full(more, NEVER)])
+        self.points = np.concatenate([self.points, np.zeros(more, np.int32)])
 
     def clear(self, row: int) -> None:
         """Empty a row that is to be reused."""
         self.ring[row] = np.nan
         self.filled[row] = 0
-        self.head[row] = self.count[row] = self.until_due[row] = 0
+        self.head[row] = self.count[row] = self.until_due[row] = self.points[row] = 0
         self.last[row] = NEVER
 
     def push(self, rows: Ints, ts: Ints, values: Floats) -> Due:
@@ -93,7 +96,7 @@ class WindowStore:
             rows,
             ts,
             values,
-            (self.ring, self.filled, self.head, self.count, self.until_due, self.last),
+            (self.ring, self.filled, self.head, self.count, self.until_due, self.last, self.points),
             (spec.stride, spec.interval_ms, _POLICIES[spec.gap_policy], spec.max_gap),
             (windows, imputed, events),
         )
@@ -110,6 +113,7 @@ class WindowStore:
         self.count[row] = keep
         self.until_due[row] = 0
         self.last[row] = other.last[other_row]
+        self.points[row] = other.points[other_row]
 
 
 def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Series]:
@@ -149,7 +153,7 @@ def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Se
 
 @njit(cache=True)
 def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
-    ring, filled, head, count, until_due, last = store
+    ring, filled, head, count, until_due, last, points = store
     stride, interval, policy, max_gap = rules
     windows, imputed, events = out
     size, features = ring.shape[1], ring.shape[2]
@@ -179,6 +183,7 @@ def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
         filled[row, at] = 0
         head[row] = (at + 1) % size
         last[row] = ts[i]
+        points[row] += 1
         count[row] = min(count[row] + 1, size)
         until_due[row] = max(until_due[row] - 1, 0)
         if count[row] == size and until_due[row] == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eddy.alert import incident_id
+from eddy.alert_settings import AlertSettings
 from models.detector import Detector, WindowSpec
 from models.engine import EngineOptions
 from models.rolling_zscore import RollingZScore
-from models.state_layout import PAGE, unpack
+from models.state_layout import PAGE, pack, unpack
 from models.threshold import Threshold
 from tests.models.small_models import STEP, Adaptive, Job, Level, manifest, model_set, points, run
 
@@ -27,6 +30,14 @@ def catalog() -> Iterator[None]:
         yield
 
 
+PICKY = {
+    "close_after": 1,
+    "close_ratio": 0.7,
+    "cool_down_ms": 5 * STEP,
+    "overrides": [{"series": "s-*", "min_deviation": 3.0, "direction": "above"}],
+}
+
+
 def several():
     """Models that differ in everything: window, stride, interval, features, state, policy, series."""
     wide = WindowSpec(3, 2, ("b", "value"), interval_ms=STEP, gap_policy="linear", max_gap=3)
@@ -35,6 +46,7 @@ def several():
         manifest("wide", RollingZScore(wide), limit=1.1, alerts={"open_points": 2, "of_points": 3, "close_after": 1}),
         manifest("level", Level(WindowSpec(1)), threshold={"policy": Adaptive.policy}, series=("s-*", "!s-1")),
         manifest("level-b", Level(WindowSpec(2, 1, ("b",), STEP)), alerts={"close_ratio": 0.5, "close_after": 1}),
+        manifest("picky", limit=1.1, alerts=PICKY),
     )
 
 
@@ -345,6 +357,100 @@ def test_values_are_those_of_the_highest_score_so_far(batch, restart):
     assert found["closed"]["score"] == 20.0 - found["closed"]["expected"]["value"]
 
 
+def only(alerts, state="open"):
+    (alert,) = [one for one in alerts if one.state == state]
+    return alert
+
+
+def test_an_alert_says_what_window_caused_it_and_how_sure_it_is():
+    spec = WindowSpec(4, interval_ms=STEP, max_gap=5)
+    job = Job(model_set(manifest("z", RollingZScore(spec))))
+    events = points("s-0", [0.0, 0.1]) + points("s-0", [-0.1], start=3) + points("s-0", [50.0], start=4)
+    first = only(job.send(events).alerts)
+    assert first.window == {
+        "start": STEP,
+        "end": 4 * STEP,
+        "interval_ms": STEP,
+        "size": 4,
+        "values": {"value": [0.1, 0.1, -0.1, 50.0]},
+        "imputed": [0, 1, 0, 0],
+    }
+    assert first.confidence == pytest.approx(0.75 * 4 / 200, abs=1e-3), "one of four filled in, four points seen"
+    job.send(points("s-0", noise(300), start=5))
+    later = only(job.send(points("s-0", [50.0], start=305)).alerts)
+    assert later.confidence == 1.0
+    assert later.settings_digest == first.settings_digest != ""
+
+
+def test_a_long_window_of_many_features_is_cut():
+    names = tuple(f"f{k}" for k in range(12))
+    job = Job(model_set(manifest("z", RollingZScore(WindowSpec(100, 1, names)))))
+    rows = np.random.default_rng(0).uniform(-1, 1, (100, 12))
+    rows[-1, 7] = 99.0
+    alert = only(
+        job.send([("s-0", i * STEP, dict(zip(names, row, strict=True))) for i, row in enumerate(rows.tolist())]).alerts
+    )
+    assert (alert.window["size"], alert.window["start"]) == (100, None)
+    assert {len(values) for values in alert.window["values"].values()} == {64}
+    assert len(alert.window["values"]) == 8
+    assert alert.window["values"]["f7"][-1] == 99.0
+
+
+@pytest.mark.parametrize(
+    ("rules", "values", "opens"),
+    [
+        ({}, [50.0, -50.0], 2),
+        ({"direction": "above"}, [50.0, -50.0], 1),
+        ({"direction": "below"}, [50.0, -50.0], 1),
+        ({"min_deviation": 100.0}, [50.0, 300.0], 1),
+        ({"min_deviation_relative": 3.5}, [50.0, 300.0], 0),  # three times the mean of the window of 4 is most
+        ({"overrides": [{"series": "t-*", "direction": "above"}]}, [50.0, -50.0], 2),
+    ],
+)
+def test_points_that_do_not_count_open_nothing(rules, values, opens):
+    job = Job(model_set(manifest(alerts={"close_after": 3, **rules})))
+    sent = [value for one in values for value in [*noise(8), one]]
+    assert len([a for a in job.send(points("s-0", sent)).alerts if a.state == "open"]) == opens
+
+
+def test_maintenance_is_recorded_and_calls_nobody(tmp_path):
+    file = tmp_path / "plant.ics"
+    lines = ["DTSTART:19700101T000006Z", "DTEND:19700101T000010Z"]
+    event = ["BEGIN:VEVENT", "UID:1", *lines, "END:VEVENT"]
+    file.write_text("\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:t", *event, "END:VCALENDAR", ""]))
+    alerts = AlertSettings.model_validate({"calendars": [{"file": str(file), "series": "s-*"}]})
+    values = [*noise(7), 50.0, *noise(5)]
+    found = Job(model_set(manifest()), EngineOptions(alerts=alerts)).send(points("s-0", values) + points("t-0", values))
+    assert [(a.series, a.state, a.suppressed) for a in found.alerts] == [
+        ("s-0", "open", "maintenance: plant"),
+        ("s-0", "closed", "maintenance: plant"),
+        ("t-0", "open", None),
+        ("t-0", "closed", None),
+    ]
+    assert found.alerts[0].id == incident_id("s-0", "z", 7 * STEP)
+
+
+def test_state_of_the_version_before_is_restored():
+    """It counted no points and knew no suppression."""
+    job = Job(model_set(manifest()))
+    opened(job)
+    job.checkpoint()
+    page = unpack(job.store["window/z/0"])
+    del page["points"]
+    job.store["window/z/0"] = pack(page)
+    incidents = json.loads(job.store["open/z"])
+    incidents["0"]["incident"] = {
+        k: v for k, v in incidents["0"]["incident"].items() if k not in ("told", "updates", "suppressed")
+    }
+    incidents["0"]["evidence"] = {
+        k: v for k, v in incidents["0"]["evidence"].items() if k not in ("confidence", "window")
+    }
+    job.store["open/z"] = json.dumps(incidents).encode()
+    job = job.restarted()
+    alert = only(job.send(points("s-0", noise(4), start=4)).alerts, "closed")
+    assert (alert.values, alert.window, alert.confidence, alert.suppressed) == ({"value": 50.0}, None, 1.0, None)
+
+
 def later(job, values):
     """Events that follow what the job has seen of s-0."""
     seen = int(job.engine.clock.last[0]) // STEP + 1 if "s-0" in job.engine.slot_of else 0
@@ -384,5 +490,6 @@ def test_scores_are_reported_where_asked_for():
         "wide": [2 * STEP, 4 * STEP],
         "level": [i * STEP for i in range(6)],
         "level-b": [i * STEP for i in range(1, 6)],
+        "picky": [3 * STEP, 4 * STEP, 5 * STEP],
     }
-    assert outcome.windows == 16
+    assert outcome.windows == 19

@@ -3,11 +3,13 @@ package eddy.flink;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.flink.api.common.functions.FlatMapFunction;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.flink.kafka.shaded.org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.flink.types.Row;
 import org.apache.flink.util.Collector;
 
 /**
@@ -20,9 +22,14 @@ import org.apache.flink.util.Collector;
 final class Outputs {
     private Outputs() {}
 
-    /** Cuts a frame into its records. */
+    /** Cuts a frame into its records; marks are for no topic. */
     static final class Split implements FlatMapFunction<byte[], byte[]> {
         private static final long serialVersionUID = 1L;
+        private final int mark;
+
+        Split(int mark) {
+            this.mark = mark;
+        }
 
         @Override
         public void flatMap(byte[] frame, Collector<byte[]> out) {
@@ -30,7 +37,39 @@ final class Outputs {
             while (in.hasRemaining()) {
                 byte[] record = new byte[in.getInt()];
                 in.get(record);
-                out.collect(record);
+                if (record[0] != mark) {
+                    out.collect(record);
+                }
+            }
+        }
+    }
+
+    /** Of a frame, a smaller one with its alerts and marks; nothing if it has none. All go under one key. */
+    static final class Alerts implements FlatMapFunction<byte[], Row> {
+        private static final long serialVersionUID = 1L;
+        private final int alerts;
+        private final int mark;
+
+        Alerts(int alerts, int mark) {
+            this.alerts = alerts;
+            this.mark = mark;
+        }
+
+        @Override
+        public void flatMap(byte[] frame, Collector<Row> out) {
+            ByteBuffer in = ByteBuffer.wrap(frame).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer chosen = ByteBuffer.allocate(frame.length);
+            while (in.hasRemaining()) {
+                int start = in.position();
+                int length = in.getInt();
+                int role = in.get(in.position());
+                in.position(start + 4 + length);
+                if (role == alerts || role == mark) {
+                    chosen.put(frame, start, 4 + length);
+                }
+            }
+            if (chosen.position() > 0) {
+                out.collect(Row.of(0, Arrays.copyOf(chosen.array(), chosen.position())));
             }
         }
     }

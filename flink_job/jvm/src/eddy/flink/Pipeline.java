@@ -100,8 +100,14 @@ public final class Pipeline {
                         .setDeliveryGuarantee(exactlyOnce ? DeliveryGuarantee.EXACTLY_ONCE : DeliveryGuarantee.AT_LEAST_ONCE)
                         .setTransactionalIdPrefix(options.get("group"))
                         .build();
-        frames.flatMap(new Outputs.Split()).returns(BYTES).name("records").uid("records")
+        frames.flatMap(new Outputs.Split(Integer.parseInt(options.get("mark")))).returns(BYTES).name("records").uid("records")
                 .sinkTo(sink).name("kafka").uid("kafka");
+    }
+
+    /** The alerts of each frame of records, and its mark of a checkpoint: all under one key, as rows of (key, frame). */
+    public static SingleOutputStreamOperator<Row> alerts(DataStream<byte[]> frames, Map<String, String> options) {
+        return frames.flatMap(new Outputs.Alerts(Integer.parseInt(options.get("alerts")), Integer.parseInt(options.get("mark"))))
+                .returns(Types.ROW(Types.INT, BYTES)).name("alerts").uid("alerts");
     }
 
     private static OffsetsInitializer starting(String from) {
