@@ -32,9 +32,9 @@ def incident_id(series: str, model: str, start: int) -> str:
     return hashlib.blake2b(f"{series}\0{model}\0{start}".encode(), digest_size=8).hexdigest()
 
 
-def group_id(job: str, start: int) -> str:
+def group_id(start: int) -> str:
     """16 hex digits that name a group by the stretch of event time in which it began; see ``models.grouping``."""
-    return hashlib.blake2b(f"group\0{job}\0{start}".encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(f"group\0{start}".encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Grouping(KeyedProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Begin; state can be read only with the first alert."""
         settings = load(self._overrides).settings
-        self.groups = grouping.Grouping(settings.alerts, settings.job.name)
+        self.groups = grouping.Grouping(settings.alerts)
         self.state = runtime_context.get_map_state(STRETCHES)
         self.out = Records()
         self.redis = RedisWriter(settings.redis) if settings.job.redis else None

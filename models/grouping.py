@@ -45,6 +45,7 @@ class Stretch:
         leading: the last message of the most severe one, without its window.
         told: number of series at the last message; 0: none was sent.
         word: severity word at the last message; ``updates``: how many were sent; ``closed``: the last was sent.
+        names: of its distinct series; ``opened``: how many of the incidents are open. Both follow from the members.
     """
 
     members: dict[str, Member] = field(default_factory=dict)
@@ -53,26 +54,21 @@ class Stretch:
     word: str = ""
     updates: int = 0
     closed: bool = False
-
-    @property
-    def series(self) -> int:
-        """How many distinct series there are."""
-        return len({member.series for member in self.members.values()})
-
-    @property
-    def open(self) -> bool:
-        """Whether any incident is open."""
-        return any(member.open for member in self.members.values())
+    names: set[str] = field(default_factory=set)
+    opened: int = 0
 
     def to_json(self) -> bytes:
         """For keyed state."""
-        return json.dumps(asdict(self)).encode()
+        kept = {name: value for name, value in vars(self).items() if name not in ("names", "opened")}
+        return json.dumps(kept | {"members": {number: vars(one) for number, one in self.members.items()}}).encode()
 
     @classmethod
     def from_json(cls, value: bytes) -> Stretch:
         """The inverse of :meth:`to_json`; unknown fields are ignored."""
         raw = {name: item for name, item in json.loads(value).items() if name in cls.__dataclass_fields__}
-        return cls(**raw | {"members": {number: Member(**one) for number, one in raw["members"].items()}})
+        members = {number: Member(**one) for number, one in raw["members"].items()}
+        follows = {"names": {m.series for m in members.values()}, "opened": sum(m.open for m in members.values())}
+        return cls(**raw | {"members": members} | follows)
 
 
 class Grouping:
@@ -80,11 +76,10 @@ class Grouping:
 
     Args:
         settings: ``group_series`` and ``group_window_ms``.
-        job: name of the job.
     """
 
-    def __init__(self, settings: AlertSettings, job: str) -> None:
-        self._least, self._window, self._job = settings.group_series, settings.group_window_ms, job
+    def __init__(self, settings: AlertSettings) -> None:
+        self._least, self._window = settings.group_series, settings.group_window_ms
         self.stretches: dict[int, Stretch] = {}  # by start
         self._changed: set[int] = set()
 
@@ -102,16 +97,18 @@ class Grouping:
             if not self._least or alert.kind != "incident" or alert.suppressed is not None:
                 continue
             start = (alert.start + self._window // 2) // self._window * self._window
-            stretch = self.stretches.setdefault(start, Stretch())
+            if start not in self.stretches:
+                self.stretches[start] = Stretch()
+                self._forget()
+            stretch = self.stretches[start]
             self._changed.add(start)
             _join(stretch, alert)
             state = self._news(stretch)
             if state is not None:
                 told.append(self._told(start, stretch, state, now))
-            if stretch.told and not stretch.closed and not stretch.open:
+            if stretch.told and not stretch.closed and not stretch.opened:
                 stretch.closed = True
                 told.append(self._told(start, stretch, "closed", now))
-            self._forget()
         return told
 
     def changes(self) -> dict[str, bytes | None]:
@@ -128,7 +125,7 @@ class Grouping:
 
     def _news(self, stretch: Stretch) -> AlertState | None:
         """What is to be told now that an incident has joined or changed; notes it as told."""
-        count, word = stretch.series, severity_word(int(stretch.leading["severity"]))
+        count, word = len(stretch.names), severity_word(int(stretch.leading["severity"]))
         if stretch.closed or count < self._least:
             return None
         state: AlertState | None = None
@@ -142,7 +139,7 @@ class Grouping:
         return state
 
     def _told(self, start: int, stretch: Stretch, state: AlertState, now: int) -> Alert:
-        number = group_id(self._job, start)
+        number = group_id(start)
         ranked = sorted(stretch.members.items(), key=lambda item: (-item[1].severity, item[1].series, item[0]))
         leading = Alert.from_json(json.dumps(stretch.leading).encode())
         return replace(
@@ -159,18 +156,19 @@ class Grouping:
             members=tuple(
                 {"series": one.series, "id": name, "severity": one.severity} for name, one in ranked[:LISTED_MEMBERS]
             ),
-            member_count=stretch.series,
+            member_count=len(stretch.names),
         )
 
     def _forget(self) -> None:
         """Drop stretches that nothing can join any more, the oldest first."""
         newest = max(self.stretches)
         for start in sorted(self.stretches):
-            old = start < newest - _RETAIN_MS and not self.stretches[start].open
-            if not old and len(self.stretches) <= _MOST_STRETCHES:
+            too_many = len(self.stretches) > _MOST_STRETCHES
+            if start >= newest - _RETAIN_MS and not too_many:
                 break
-            del self.stretches[start]
-            self._changed.add(start)
+            if too_many or not self.stretches[start].opened:
+                del self.stretches[start]
+                self._changed.add(start)
 
 
 def _join(stretch: Stretch, alert: Alert) -> None:
@@ -183,6 +181,8 @@ def _join(stretch: Stretch, alert: Alert) -> None:
         max(alert.points, known.points if known else 0),
         not closed,
     )
+    stretch.names.add(alert.series)
+    stretch.opened += (not closed) - (known is not None and known.open)
     before = stretch.leading
     first = min(alert.start, int(before.get("first", alert.start)))
     if (alert.severity, alert.id) >= (int(before.get("severity", -1)), str(before.get("id", ""))):

@@ -37,7 +37,7 @@ def replay(
     slots = engine.slots(names)[np.asarray(codes, np.int64)]
     ts = np.asarray(ts, np.int64)
     alerts: list[Alert] = []
-    grouping = Grouping(options.alerts, options.job)
+    grouping = Grouping(options.alerts)
     for start in range(0, len(slots), batch):
         part = slice(start, start + batch)
         found = engine.process(slots[part], ts[part], values[part], 0).alerts

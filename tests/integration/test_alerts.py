@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
-from eddy.alert import incident_id
+from eddy.alert import Alert, incident_id
+from eddy.alert_settings import AlertSettings
+from eddy.client import LiveState
 from eddy.connections import redis_client
 from eddy.settings import Settings
 from stack.local import Stack
@@ -78,3 +82,71 @@ def test_exactly_once_shows_each_alert_once(stack: Stack, unique_topics: Setting
     harness.run_to_end(stack, settings)
     found = [record.value for record in harness.read(settings, "alerts", isolation="read_committed")]
     assert len(found) == len(set(found)) == 2 * len(SPIKES)
+
+
+def test_one_cause_in_many_series_is_one_group_before_and_after_a_restart(
+    stack: Stack, unique_topics: Settings
+) -> None:
+    names = [f"s-{k}" for k in range(8)]
+    observations = harness.noise(names, 60, {(name, 30): 9.0 for name in names})
+    half = 31 * len(names)  # all incidents are open
+    harness.publish(unique_topics, harness.model(limit=2.8))
+    harness.send(unique_topics, [harness.event(*o) for o in observations[:half]])
+    with harness.running(stack, unique_topics) as (cluster, number):
+        harness.handled(cluster, number, half)
+        harness.until(lambda: groups(unique_topics), "the group is there before the restart")
+        path = cluster.stop(number)
+    harness.send(unique_topics, [harness.event(*o) for o in observations[half:]])
+    wider = harness.changed(unique_topics, parallelism=2)
+    with harness.running(stack, wider, savepoint=path) as (cluster, number):
+        harness.handled(cluster, number, len(observations) - half)
+        cluster.stop(number, drain=True)
+    first, last = groups(unique_topics)
+    assert (first.state, last.state, first.id) == ("open", "closed", last.id)
+    assert (first.kind, last.member_count) == ("group", len(names))
+    assert {m["series"] for m in last.members} == set(names)
+    found = harness.alerts(unique_topics)
+    assert {m["id"] for m in last.members} == {a.id for a in found if a.kind == "incident"}
+    expected = harness.offline([harness.model(limit=2.8)], observations)
+    assert ids(found) == ids(expected)
+
+    live = LiveState(unique_topics)
+    assert live.alert(first.id) == last
+    assert live.open_groups() == live.open_incidents() == []
+    live.close()
+
+    harness.run_to_end(stack, unique_topics)  # all of it once more, from the earliest event
+    assert ids(harness.alerts(unique_topics)) == ids(found), "a replay makes no second incident, and no second group"
+
+
+def groups(settings: Settings) -> list[Alert]:
+    return [a for a in harness.alerts(settings) if a.kind == "group"]
+
+
+def ids(alerts: Iterable[Alert]) -> set[tuple[str, str]]:
+    return {(a.id, a.state) for a in alerts}
+
+
+def test_maintenance_calendars_are_read_by_the_job(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
+    """A broken one is told and stops nothing."""
+    good, broken = tmp_path / "plant.ics", tmp_path / "broken.ics"
+    day = ["BEGIN:VEVENT", "UID:1", "DTSTART;VALUE=DATE:20250101", "DTEND;VALUE=DATE:20250102", "END:VEVENT"]
+    good.write_text("\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:test", *day, "END:VCALENDAR", ""]))
+    broken.write_text("hello")
+    calendars = [{"file": str(broken)}, {"file": str(good), "series": "s-1"}]
+    alerts = AlertSettings.model_validate({"calendars": calendars})
+    settings = unique_topics.model_copy(update={"alerts": alerts})
+    harness.publish(settings, harness.model(limit=2.8))
+    harness.send(settings, [harness.event(*o) for o in harness.noise(NAMES, 50, SPIKES)])
+    with harness.running(stack, settings) as (cluster, number):
+        harness.handled(cluster, number, 50 * len(NAMES))
+        told = harness.until(
+            lambda: [v for r in harness.read(settings, "events") if b"calendar-refused" in (v := r.value)], "told"
+        )
+        live = LiveState(settings)
+        harness.until(lambda: len(live.alerts()) == 6, "two messages for each of three incidents")
+    assert str(broken) in json.loads(told[0])["reason"]
+    found = {(a.series, a.suppressed) for a in harness.alerts(settings)}
+    assert found == {("s-0", None), ("s-1", "maintenance: plant"), ("s-4", None)}
+    assert live.suppressed_incidents() == []
+    live.close()

@@ -1,0 +1,175 @@
+"""Groups: which incidents they hold, in any order of arrival, after a restart, and how much is said of them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eddy.alert import LISTED_MEMBERS, group_id, severity_word
+from eddy.alert_settings import AlertSettings
+from models.grouping import Grouping
+from tests.cli.alerts_at_hand import alert
+
+WINDOW = 300_000
+NOON = 1_735_732_800_000
+DAY = 86_400_000
+
+
+def grouping(least=3):
+    return Grouping(AlertSettings(group_series=least, group_window_ms=WINDOW))
+
+
+def opened(series, start=NOON, severity=60, **fields):
+    return alert(series, "open", start, severity, **fields)
+
+
+def closed(series, start=NOON, **fields):
+    return alert(series, "closed", start, **fields)
+
+
+def states(found):
+    return [(one.state, one.member_count) for one in found]
+
+
+def test_enough_series_at_the_same_time_are_one_group_until_all_are_well():
+    one = grouping()
+    assert one.take([opened("a"), opened("b", NOON + 60_000)], 1) == []
+    (group,) = one.take([opened("c", NOON - 60_000, severity=80)], 2)
+    assert (group.kind, group.state, group.id, group.series) == ("group", "open", group_id(NOON), f"group:{group.id}")
+    assert (group.start, group.end, group.detected_at) == (NOON - 60_000, NOON + 60_000, 2)
+    assert (group.severity, group.severity_word, group.points) == (80, "critical", 3)
+    assert [m["series"] for m in group.members] == ["c", "a", "b"], "the most severe first"
+    assert group.values == opened("c").values
+    assert one.take([closed("a"), closed("b", NOON + 60_000)], 3) == []
+    (last,) = one.take([closed("c", NOON - 60_000, points=5, end=NOON + WINDOW)], 4)
+    assert (last.state, last.id, last.points, last.end) == ("closed", group.id, 7, NOON + WINDOW)
+
+
+def test_one_series_does_not_make_a_group_however_many_models_see_it():
+    found = [replace(opened("a"), id=f"{k:016x}") for k in range(5)]
+    assert grouping().take([*found, opened("b")], 0) == []
+
+
+def test_other_times_suppressed_incidents_and_groups_are_no_company():
+    one = grouping()
+    found = one.take(
+        [
+            opened("a"),
+            opened("b"),
+            opened("c", NOON + WINDOW),
+            opened("d", suppressed="maintenance: plant"),
+            opened("e", kind="group", member_count=4),
+        ],
+        0,
+    )
+    assert found == []
+    assert states(one.take([opened("d")], 0)) == [("open", 3)], "it has outlasted its maintenance"
+
+
+def test_groups_can_be_turned_off():
+    assert grouping(0).take([opened(f"s-{k}") for k in range(9)], 0) == []
+
+
+def test_a_growing_group_is_told_of_seldom():
+    one = grouping()
+    found = [group for k in range(1000) for group in one.take([opened(f"s-{k}")], 0)]
+    assert states(found) == [("open", 3), ("update", 12), ("update", 48)]
+    found = [group for k in range(1000) for group in one.take([closed(f"s-{k}")], 0)]
+    assert states(found) == [("closed", 1000)]
+    assert len(found[0].members) == LISTED_MEMBERS
+
+
+def test_a_group_that_becomes_more_severe_is_told_of():
+    one = grouping()
+    one.take([opened(name, severity=30) for name in "abc"], 0)
+    (worse,) = one.take([alert("b", "update", NOON, 90)], 0)
+    assert (worse.state, worse.severity, severity_word(worse.severity)) == ("update", 90, "critical")
+
+
+ALERTS = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 3), st.sampled_from(["open", "update", "closed"])), max_size=40
+)
+
+
+def life(moves):
+    """Messages of incidents as a job sends them: an incident's own are in order, and end with its closing."""
+    done = set()
+    for series, at, state in moves:
+        if (series, at) not in done:
+            yield alert(f"s-{series}", state, NOON + at * WINDOW // 2, 60)
+        if state == "closed":
+            done.add((series, at))
+
+
+@given(ALERTS, st.randoms(use_true_random=False))
+@settings(max_examples=200, deadline=None)
+def test_order_of_arrival_changes_neither_which_groups_there_are_nor_who_is_in_them(moves, rng: random.Random):
+    messages = list(life(moves))
+    by_series = {name: [m for m in messages if m.series == name] for name in {m.series for m in messages}}
+    mixed = []
+    while by_series:  # a series' own messages keep their order: they come from one shard
+        name = rng.choice(sorted(by_series))
+        mixed.append(by_series[name].pop(0))
+        if not by_series[name]:
+            del by_series[name]
+
+    def outcome(found):
+        one = grouping()
+        ids = {group.id for group in one.take(found, 0)}
+        return ids, {start: sorted(stretch.members) for start, stretch in one.stretches.items()}
+
+    assert outcome(mixed) == outcome(messages)
+    assert outcome([m for message in messages for m in (message, message)]) == outcome(messages), "repeats"
+
+
+@given(ALERTS, st.sets(st.integers(0, 40)))
+@settings(max_examples=100, deadline=None)
+def test_a_restart_changes_nothing(moves, restarts):
+    messages, whole, cut, store = list(life(moves)), grouping(), grouping(), {}
+    found = []
+    for i, message in enumerate(messages):
+        found += cut.take([message], 0)
+        if i in restarts:
+            for key, value in cut.changes().items():
+                if value is None:
+                    del store[key]
+                else:
+                    store[key] = value
+            cut = grouping()
+            cut.restore(store)
+    assert found == whole.take(messages, 0)
+
+
+def test_a_replay_after_a_restart_from_an_older_state_sends_the_same_ids():
+    one = grouping()
+    one.take([opened("a"), opened("b")], 0)
+    before = one.changes()
+    rest = [opened("c"), *map(closed, "abc")]
+    first = one.take(rest, 0)
+    again = grouping()
+    again.restore({key: value for key, value in before.items() if value is not None})
+    assert again.take(rest, 0) == first
+    assert one.take([opened("a"), opened("b"), *rest], 0) == [], "a repeat opens nothing again"
+
+
+def test_what_nothing_can_join_any_more_is_forgotten():
+    one = grouping()
+    one.take([opened("a"), closed("a"), opened("b")], 0)
+    one.take([opened("c", NOON + WINDOW), closed("c", NOON + WINDOW)], 0)
+    one.changes()
+    one.take([opened("d", NOON + 2 * DAY)], 0)
+    assert set(one.stretches) == {NOON, NOON + 2 * DAY}, "the one of b is open still"
+    assert one.changes() == {
+        str(NOON + WINDOW): None,
+        str(NOON + 2 * DAY): one.stretches[NOON + 2 * DAY].to_json(),
+    }
+
+
+@pytest.mark.parametrize("jitter", [-WINDOW // 2, -1, 0, 1, WINDOW // 2 - 1])
+def test_stretches_are_centred_on_round_times(jitter):
+    (group,) = grouping().take([opened("a", NOON + jitter), opened("b"), opened("c")], 0)
+    assert group.id == group_id(NOON)
