@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_parts_never_touch_and_windows_are_counted(
             np.testing.assert_array_equal(part.values[:, -1, 0], part.ends / MINUTE)  # value = minute
             assert (np.diff(part.ends) == stride * MINUTE).all()
     used = [part for part in prepared.parts.values() if len(part.ends)]
-    for before, after in zip(used, used[1:], strict=False):
+    for before, after in pairwise(used):
         assert after.starts.min() - before.ends.max() > window * MINUTE
 
 
