@@ -17,6 +17,9 @@ evaluate = typer.Typer(no_args_is_help=True, help=__doc__)
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
+    from cli import evaluate_streams
+
+    evaluate_streams.register(evaluate)
     app.add_typer(evaluate, name="evaluate")
 
 
@@ -26,6 +29,8 @@ def nab(
     labels: Path | None = typer.Option(None, help="combined_windows.json; without it no scores, only result files"),
     out: Path = typer.Option(..., help="folder for result files, in NAB's layout"),
     detector: list[str] = typer.Option([], "--detector", help="repeatable; default: the whole line-up"),
+    report: bool = typer.Option(True, help="write report.html; the bands in it take as long as the run"),
+    seed: int = typer.Option(0, help="of the detectors that draw at random"),
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Run detectors over NAB-format series: only the first 15 % is fitted to, labels are used only to score."""
@@ -34,28 +39,40 @@ def nab(
 
     from training.evaluation.lineup import entrants
     from training.evaluation.nab_run import run_entrant
+    from training.evaluation.recording import Recording
+    from training.evaluation.report import plain_json, write_report
     from training.nab import Corpus, load_folder
 
     chosen = entrants(detector)
     corpus = Corpus(load_folder(data, labels))
-    results = []
+    runs = []
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:
         task = bar.add_task("", total=len(chosen))
         for i, entrant in enumerate(chosen):
 
-            def report(what: str, share: float, done: int = i) -> None:
+            def tell(what: str, share: float, done: int = i) -> None:
                 bar.update(task, description=what, completed=done + share)
 
-            results.append(run_entrant(entrant, corpus, out, report).result)
-    results.sort(key=lambda r: -r.shipped["standard"])
-    text = json.dumps([asdict(r) for r in results], indent=2).replace("NaN", "null")
-    (out / "results.json").write_text(text + "\n")
+            runs.append(run_entrant(entrant, corpus, out, tell, seed))
+    runs.sort(key=lambda r: -r.result.shipped["standard"])
+    rows = [asdict(r.result) | r.figures.to_json() | {"peak_mb": r.cost.peak_mb, "notes": r.notes} for r in runs]
+    out.mkdir(parents=True, exist_ok=True)
+    if report:
+        recordings = [Recording.of_nab(series) for series in corpus.series]
+        found = {r.result.detector: (r.runs, r.figures, r.cost) for r in runs}
+        scores = {r.result.detector: asdict(r.result) for r in runs} if corpus.windows else None
+        write_report(out, f"NAB: {data.resolve().name}", recordings, found, rows, scores, grace=0, quiet=1)
+    else:
+        (out / "results.json").write_text(plain_json(rows) + "\n")
     if as_json:
-        print(text)
+        print(plain_json(rows))
         return
     if corpus.windows:
-        _print_ranking(results)
-    Console().print(f"result files: {out}", soft_wrap=True)
+        _print_ranking([r.result for r in runs])
+    for r in runs:
+        for note in r.notes[:5]:
+            Console(stderr=True).print(f"{r.result.detector}: {note}", soft_wrap=True, markup=False)
+    Console().print(f"result files{' and report.html' if report else ''}: {out}", soft_wrap=True)
 
 
 @evaluate.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models import (
+    consistency,
     isolation_forest,
     left_discord,
     lstm_autoencoder,
@@ -18,6 +19,7 @@ from models.thresholds import conformal, fixed, likelihood, past_deviation, spot
 
 __all__ = [
     "conformal",
+    "consistency",
     "fixed",
     "isolation_forest",
     "left_discord",

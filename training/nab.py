@@ -111,15 +111,15 @@ def load_folder(data: Path, labels: Path | None = None) -> list[LabelledSeries]:
 
 
 def _load(path: Path, name: str, windows: Mapping[str, Sequence[Sequence[str]]]) -> LabelledSeries:
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a readable CSV file in UTF-8: {error}") from None
     if not rows or not {"timestamp", "value"} <= rows[0].keys():
         raise DataError(f"{path}: expected a header with timestamp,value and at least one row")
-    try:
-        values = np.array([float(row["value"]) if row["value"] else np.nan for row in rows])
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: a value is not a number: {error}") from None
-    ts = np.array([parse_time(row["timestamp"]) for row in rows], np.int64)
+    values = np.array([_value(path, line, row["value"]) for line, row in enumerate(rows, 2)])
+    ts = np.array([_stamp(path, line, row["timestamp"]) for line, row in enumerate(rows, 2)], np.int64)
     spans = []
     for left, right in windows.get(name, ()):
         edges = [np.flatnonzero(ts == parse_time(edge)) for edge in (left, right)]
@@ -127,6 +127,25 @@ def _load(path: Path, name: str, windows: Mapping[str, Sequence[Sequence[str]]])
             raise DataError(f"{path}: the window {left} to {right} has an edge that is not a row of the file")
         spans.append((int(edges[0][0]), int(edges[1][0])))
     return LabelledSeries(name, tuple(row["timestamp"] for row in rows), ts, values, tuple(sorted(spans)))
+
+
+def _value(path: Path, line: int, cell: str | None) -> float:
+    if cell is None:
+        raise DataError(f"{path} line {line}: the row has no value")
+    try:
+        number = float(cell) if cell.strip() else np.nan
+    except ValueError:
+        raise DataError(f"{path} line {line}: value {cell[:40]!r} is not a number") from None
+    if np.isinf(number):
+        raise DataError(f"{path} line {line}: the value is infinite; leave the cell empty where a value is missing")
+    return number
+
+
+def _stamp(path: Path, line: int, cell: str | None) -> int:
+    try:
+        return parse_time(cell or "")
+    except DataError as error:
+        raise DataError(f"{path} line {line}: {error}") from None
 
 
 def sigmoid(position: Floats | float) -> Floats:

@@ -19,7 +19,7 @@ class EventFigures:
     Attributes:
         events: labelled events in the judged part.
         found: of these with an alert inside (or within ``grace`` rows after).
-        alerts: alerts raised, each an unbroken run of flagged rows.
+        alerts: alerts raised.
         false: of these that touch no event.
         days: series-days judged.
         points: rows judged.
@@ -94,17 +94,29 @@ class Matched:
     false: tuple[bool, ...]
 
 
-def match_events(recording: Recording, flagged: Bools, grace: int = 0) -> Matched:
+def merged(flagged: Bools, quiet: int) -> list[tuple[int, int]]:
+    """(first, last) of each alert: it ends when ``quiet`` rows in a row are not flagged, as an incident closes."""
+    alerts: list[tuple[int, int]] = []
+    for first, last in spans(flagged):
+        if alerts and first - alerts[-1][1] <= quiet:
+            alerts[-1] = (alerts[-1][0], last)
+        else:
+            alerts.append((first, last))
+    return alerts
+
+
+def match_events(recording: Recording, flagged: Bools, grace: int = 0, quiet: int = 1) -> Matched:
     """Alerts of one series against its events.
 
     Args:
         recording: with its events.
         flagged: (n,) rows above the limit; those before ``recording.start`` do not count.
         grace: rows after an event at which an alert still counts for it: coming back to normal is part of it.
+        quiet: rows that are not flagged and end an alert; 1: each unbroken run is one.
     """
     judged = flagged.copy()
     judged[: recording.start] = False
-    alerts = tuple(spans(judged))
+    alerts = tuple(merged(judged, quiet))
     events = recording.judged_events
     first = []
     for event in events:
@@ -114,14 +126,16 @@ def match_events(recording: Recording, flagged: Bools, grace: int = 0) -> Matche
     return Matched(events, tuple(first), alerts, false)
 
 
-def event_figures(recordings: Sequence[Recording], flagged: Sequence[Bools], grace: int = 0) -> EventFigures:
+def event_figures(
+    recordings: Sequence[Recording], flagged: Sequence[Bools], grace: int = 0, quiet: int = 1
+) -> EventFigures:
     """Figures over several series; arguments as for :func:`match_events`."""
     delays: list[int] = []
     delays_ms: list[int] = []
     by_kind: dict[str, tuple[int, int]] = {}
     alerts = false = events = 0
     for recording, flags in zip(recordings, flagged, strict=True):
-        matched = match_events(recording, flags, grace)
+        matched = match_events(recording, flags, grace, quiet)
         alerts, false = alerts + len(matched.alerts), false + sum(matched.false)
         events += len(matched.events)
         for event, row in zip(matched.events, matched.first, strict=True):

@@ -64,14 +64,24 @@ def figures(
     grace: int = 0,
     vus_window: int = VUS_WINDOW,
     limit: float = DEFAULT_LIMIT,
+    quiet: int = 1,
 ) -> Figures:
-    """Figures of a detector's runs, in the order of the recordings."""
+    """Figures of a detector's runs, in the order of the recordings.
+
+    Args:
+        recordings: with their events.
+        runs: one for each.
+        grace: rows after an event at which an alert still counts for it.
+        vus_window: longest buffer of VUS, points.
+        limit: deviate from which a row is flagged.
+        quiet: rows not flagged that end an alert.
+    """
     flagged = [run.deviates >= limit for run in runs]
     judged = [slice(r.start, None) for r in recordings]
     truths = [r.truth[part] for r, part in zip(recordings, judged, strict=True)]
     per_series: dict[str, dict[str, float]] = {}
     for recording, run, part, truth, flags in zip(recordings, runs, judged, truths, flagged, strict=True):
-        own = event_figures([recording], [flags], grace)
+        own = event_figures([recording], [flags], grace, quiet)
         raw = run.raw[part]
         both = bool(truth.any()) and not truth.all() and bool(np.isfinite(raw).any())
         surface = volumes(truth, raw, vus_window) if both else None
@@ -91,6 +101,6 @@ def figures(
     )
     scores = [run.deviates[part] for run, part in zip(runs, judged, strict=True)]
     return Figures(
-        event_figures(recordings, flagged, grace), rows, mean("roc_auc"), mean("vus_pr"), mean("vus_roc"),
+        event_figures(recordings, flagged, grace, quiet), rows, mean("roc_auc"), mean("vus_pr"), mean("vus_roc"),
         point_adjusted(truths, scores), per_series,
     )  # fmt: skip

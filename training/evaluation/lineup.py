@@ -97,6 +97,7 @@ LINEUP: tuple[Entrant, ...] = (
     Entrant("same-phase-neighbours", "same-phase-neighbours"),
     Entrant("left-discord", "left-discord", by_day=True),
     Entrant("zscore", "zscore", window=100),
+    Entrant("consistency", "consistency", note="meant for several features that belong together"),
     Entrant("isolation-forest", "isolation-forest", window=48, random=True),
     EveryN("every-300-rows", "", note="floor: looks at nothing"),
     Noise("uniform-noise", "", random=True, note="floor: looks at nothing"),
