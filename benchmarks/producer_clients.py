@@ -1,6 +1,6 @@
 """What sending costs: the demo's stream through each Kafka client, flat out.
 
-Run: ``python -m benchmarks.producer_clients`` with a broker up (``eddy up``); its topic goes with it.
+Run: ``eddy bench producers``. It starts a stack of its own.
 CPU is that of this process alone, encoding and network threads included; the rate also depends on the broker.
 """
 
@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from kafka.admin import KafkaAdminClient
 
+from benchmarks.machine import describe
 from eddy.configuration import load
 from eddy.connections import kafka_client
 from eddy.settings import Settings
@@ -21,6 +26,7 @@ from producers.sender import send
 from producers.source import Replay
 from producers.synthetic import SyntheticSource, SyntheticStream, generate
 from producers.transport import Client
+from stack.local import Stack, isolated
 
 ROUNDS: dict[Client, int] = {"librdkafka": 4, "kafka-python": 1}
 
@@ -47,8 +53,13 @@ def measure(settings: Settings, stream: SyntheticStream, client: Client) -> dict
     }
 
 
-def main() -> None:
-    settings = load(sys.argv[1:]).settings
+def run(overrides: Sequence[str], settings: Settings | None = None) -> dict[str, Any]:
+    """Every client, on a stack of its own unless ``settings`` name a broker."""
+    if settings is None:
+        with tempfile.TemporaryDirectory() as folder:
+            own = isolated(load(overrides).settings, Path(folder))
+            with Stack(own, owned=True):
+                return run(overrides, own)
     topic = f"benchmark-{uuid.uuid4().hex[:8]}"
     settings = settings.model_copy(update={"topics": settings.topics.model_copy(update={"observations": topic})})
     admin = KafkaAdminClient(**kafka_client(settings.kafka))
@@ -56,11 +67,16 @@ def main() -> None:
     admin.create_topics({topic: config}, wait_for_metadata=True)
     try:
         stream = generate()
-        for client in ROUNDS:
-            print(json.dumps(measure(settings, stream, client)), flush=True)
+        results = [measure(settings, stream, client) for client in ROUNDS]
     finally:
         admin.delete_topics([topic])
         admin.close()
+    return {"benchmark": "producers", "machine": describe(), "results": results}
+
+
+def main() -> None:
+    for one in run(sys.argv[1:])["results"]:
+        print(json.dumps(one), flush=True)
 
 
 if __name__ == "__main__":

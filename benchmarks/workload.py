@@ -62,6 +62,13 @@ class Workload:
             for i, (key, value) in enumerate(zip(chosen, values.tolist(), strict=True), start)
         ]
 
+    def training_series(self) -> list[Series]:
+        """What the models are trained on: some of the series, without spikes."""
+        rng = np.random.default_rng(self.seed)
+        ts = np.arange(TRAINING_POINTS, dtype=np.int64) * STEP_MS
+        blank = np.zeros(TRAINING_POINTS, bool)
+        return [Series(n, ts, rng.normal(100, 1, (TRAINING_POINTS, 1)), blank) for n in self.names()[:40]]
+
     def model(self) -> tuple[Manifest, bytes]:
         """The model, trained where it needs to be."""
         spec = WindowSpec(self.window, self.stride)
@@ -69,10 +76,7 @@ class Workload:
         if self.kind == "Z":
             detector: Detector = RollingZScore(spec)
         else:
-            rng = np.random.default_rng(self.seed)
-            ts = np.arange(TRAINING_POINTS, dtype=np.int64) * STEP_MS
-            blank = np.zeros(TRAINING_POINTS, bool)
-            series = [Series(n, ts, rng.normal(100, 1, (TRAINING_POINTS, 1)), blank) for n in self.names()[:40]]
+            series = self.training_series()
             kind = {"F": "isolation-forest", "L": "lstm-autoencoder"}[self.kind]
             params = {"hidden": 32, "epochs": 2, "windows_per_epoch": 2000} if self.kind == "L" else {}
             from models import catalog  # noqa: F401  fills Detector.kinds

@@ -49,6 +49,7 @@ COMMANDS = (
     "dlq",
     "dashboard",
     "demo",
+    "bench",
     "config",
 )
 

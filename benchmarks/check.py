@@ -1,0 +1,140 @@
+"""A light check against regressions, for CI: ``./run bench-check``.
+
+Never absolute times. The engine's time per event is held against a plain numpy implementation of the same work on the
+same events in the same process, rounds interleaved, the median of the rounds' ratios; scoring likewise against
+scikit-learn and torch. Bounds are twice what was measured when they were set, so only a real regression trips them.
+Instructions are counted where the machine lets ``perf`` count them: they hardly vary, so their bound is closer.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import scoring
+from benchmarks.peers.detectors import load
+from benchmarks.peers.export import export
+from benchmarks.peers.windows import BatchJudge
+from benchmarks.workload import START, STEP_MS, Workload
+from models.engine import EngineOptions
+from models.model_set import ModelSet
+from models.offline import replay
+from stack.paths import ROOT
+
+EVENTS, SERIES, BATCH = 200_000, 500, 8192
+ROUNDS = 5
+#: the engine's time over that of numpy
+ENGINE_BOUND = 1.0
+ENGINE_INSTRUCTIONS_BOUND = 1.0
+#: Eddy's windows per second over those of scikit-learn and torch, batches of 256
+LEAST_SCORING = {"F": 1.0, "L": 1.0}
+SCORING_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one check; ``good`` is None where it could not be made."""
+
+    name: str
+    good: bool | None
+    text: str
+
+
+def engine_and_numpy(events: int) -> tuple[Callable[[], object], Callable[[], object]]:
+    """The same events through Eddy's engine, and through a dozen lines of numpy."""
+    work = Workload("Z", events, SERIES)
+    manifest, content = work.model()
+    with tempfile.TemporaryDirectory() as folder:
+        export(work, manifest, content, Path(folder))
+        detector = load(Path(folder))
+    models = ModelSet()
+    models.put(manifest, lambda _: content)
+    index = np.arange(events)
+    codes, ts, values = index % SERIES, START + index // SERIES * STEP_MS, work.values(0, events)
+    names = work.names()
+    series = [names[k] for k in codes]
+
+    def engine() -> object:
+        return replay(models, EngineOptions(), names, codes, ts, values[:, None], BATCH)
+
+    def reference() -> object:
+        judge = BatchJudge(detector)
+        parts = [slice(i, i + BATCH) for i in range(0, events, BATCH)]
+        return [judge.judge(series[p], ts[p], values[p]) for p in parts]
+
+    return engine, reference
+
+
+def check_engine() -> Verdict:
+    """Time per event over numpy's."""
+    engine, reference = engine_and_numpy(EVENTS)
+    engine(), reference()  # compiled, and caches warm
+    ratios = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        engine()
+        middle = time.process_time()
+        reference()
+        ratios.append((middle - began) / (time.process_time() - middle))
+    ratio = float(np.median(ratios))
+    return Verdict("engine", ratio <= ENGINE_BOUND, f"{ratio:.2f} of numpy's time; at most {ENGINE_BOUND:g}")
+
+
+def check_scoring() -> list[Verdict]:
+    """Equal scores, and not slower than before beside scikit-learn and torch."""
+    found = []
+    for one in scoring.run("".join(LEAST_SCORING), (SCORING_BATCH,), onnx=False)["results"]:
+        least = LEAST_SCORING[one["kind"]]
+        text = f"{one['ratio']:.2f} times {one['plain']}; at least {least:g}; scores differ by "
+        text += f"{one['largest_difference']:.1e}"
+        found.append(Verdict(one["detector"], bool(one["equal"] and one["ratio"] >= least), text))
+    return found
+
+
+def check_instructions() -> Verdict:
+    """Instructions per event over numpy's, by ``perf stat`` in processes of their own."""
+    name = "instructions"
+    if shutil.which("perf") is None:
+        return Verdict(name, None, "perf is not installed")
+    counts = {which: _instructions(which, EVENTS) - _instructions(which, 0) for which in ("engine", "numpy")}
+    if not all(counts.values()):
+        return Verdict(name, None, "this machine does not let perf count instructions")
+    ratio = counts["engine"] / counts["numpy"]
+    bound = ENGINE_INSTRUCTIONS_BOUND
+    return Verdict(name, ratio <= bound, f"{ratio:.2f} of numpy's; at most {bound:g}")
+
+
+def _instructions(which: str, events: int) -> int:
+    command = ["perf", "stat", "-x,", "-e", "instructions:u", sys.executable, "-m", "benchmarks.check", which]
+    done = subprocess.run([*command, str(events)], capture_output=True, text=True, check=False, cwd=ROOT)
+    found = re.search(r"^(\d+),.*instructions", done.stderr, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def main() -> int:
+    if len(sys.argv) == 3:  # one way once or not at all, for perf
+        ways = dict(zip(("engine", "numpy"), engine_and_numpy(EVENTS), strict=True))
+        ways[sys.argv[1]]()
+        for _ in range(int(sys.argv[2]) // EVENTS):
+            ways[sys.argv[1]]()
+        return 0
+    verdicts = [check_engine(), *check_scoring(), check_instructions()]
+    for verdict in verdicts:
+        word = {True: "ok", False: "FAILED", None: "skipped"}[verdict.good]
+        print(f"bench-check: {verdict.name:18} {word:8} {verdict.text}")
+    counts = [sum(v.good is kind for v in verdicts) for kind in (True, False, None)]
+    print("bench-check: {} ok, {} failed, {} skipped".format(*counts))
+    return int(counts[1] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

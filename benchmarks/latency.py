@@ -1,0 +1,122 @@
+"""From an event's way into Kafka to its alert on the alerts topic, at half of what the job can do; and its start.
+
+First the peak rate (the topic is filled, the job catches up), then, in the same run, events at half that rate. An
+event's time is when it was handed to the producer; an alert's when the broker appended it: all of Kafka is inside.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import describe
+from benchmarks.peers import alerts
+from benchmarks.running import own_topic, submitted
+from benchmarks.workload import BLOCK, START, STEP_MS, Workload
+from eddy.configuration import flatten, load
+from eddy.settings import Settings
+from flink_job.cluster import Cluster
+from producers.transport import connect
+from stack.local import Stack, isolated
+from training.registry import Registry
+
+CHUNK_SECONDS = 0.005  # how evenly the paced events come
+STEADY = (0.2, 0.95)  # of the first events, between which the peak rate is taken
+DEADLINE_SECONDS = 600
+POLL_SECONDS = 0.05
+SETTLE_SECONDS = 2.0  # the last alerts are on their way
+
+
+def run(work: Workload, seconds: float, overrides: list[str], share: float = 0.5) -> dict[str, Any]:
+    """``work.events`` for the peak, then ``seconds`` at ``share`` of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.time()
+        settings = isolated(load(overrides).settings, Path(folder))
+        with Stack(settings, owned=True) as stack:
+            up = time.time() - began
+            result = _measure(work, seconds, share, stack)
+    start = up + result["submit_to_first_alert_seconds"]
+    result |= {"stack_seconds": round(up, 1), "start_to_first_alert_seconds": round(start, 1)}
+    return {"benchmark": "latency", "machine": describe(), "results": [result]}
+
+
+def _measure(work: Workload, seconds: float, share: float, stack: Stack) -> dict[str, Any]:
+    settings = own_topic(stack.settings, "latency")
+    configuration = load([f"{k}={v}" for k, v in flatten(settings) if v is not None], environ={})
+    Registry(settings).publish(*work.model())
+    work.fill(settings)
+    cluster = Cluster(stack.flink_address)
+    began = time.time()
+    job = submitted(configuration, cluster)
+    running = time.time()
+    peak = _peak(work, cluster, job)
+    rate = share * peak
+    print(f"peak {peak:,.0f} events/s; {seconds:g} s at {rate:,.0f} …", file=sys.stderr)
+    stop = work.events + round(rate * seconds)
+    times = _paced(settings, work, stop, rate)
+    _wait(cluster, job, stop)
+    time.sleep(SETTLE_SECONDS)
+    raised = [r for r in alerts.read(stack.kafka_address, settings.topics.name("alerts")) if r.value["state"] == "open"]
+    index = {name: k for k, name in enumerate(work.names())}
+    events = [(r.value["start"] - START) // STEP_MS * work.series + index[r.value["series"]] for r in raised]
+    delays = [1000 * (r.at - times[e - work.events]) for r, e in zip(raised, events, strict=True) if e >= work.events]
+    cluster.cancel(job)
+    assert delays, "no alert came of the paced events"
+    p50, p95, p99 = np.percentile(delays, (50, 95, 99))
+    return {
+        "workload": vars(work),
+        "peak_events_per_second": round(peak),
+        "paced_events_per_second": round((stop - work.events) / (times[-1] - times[0])),
+        "latency_ms": {"p50": round(p50, 1), "p95": round(p95, 1), "p99": round(p99, 1), "max": round(max(delays), 1)},
+        "alerts": len(delays),
+        "submit_seconds": round(running - began, 1),
+        "submit_to_first_alert_seconds": round(raised[0].at - began, 1),
+    }
+
+
+def _peak(work: Workload, cluster: Cluster, job: str) -> float:
+    """Events per second of the steady state, from what waits in the topic."""
+    samples = [(time.time(), 0.0)]
+    while samples[-1][1] < work.events:
+        assert time.time() - samples[0][0] < DEADLINE_SECONDS, f"stuck: {cluster.failure(job)}"
+        time.sleep(POLL_SECONDS)
+        seen = cluster.metrics(job).get("events", 0.0)
+        if seen != samples[-1][1]:
+            samples.append((time.time(), seen))
+    times, seen_at = np.array(samples).T
+    steady = np.flatnonzero((seen_at >= STEADY[0] * work.events) & (seen_at <= STEADY[1] * work.events))
+    first, last = (steady[0], steady[-1]) if len(steady) > 1 else (0, -1)
+    return float((seen_at[last] - seen_at[first]) / (times[last] - times[first]))
+
+
+def _wait(cluster: Cluster, job: str, events: int) -> None:
+    deadline = time.time() + DEADLINE_SECONDS
+    while cluster.metrics(job).get("events", 0.0) < events:
+        assert time.time() < deadline, f"stuck: {cluster.failure(job)}"
+        time.sleep(POLL_SECONDS)
+
+
+def _paced(settings: Settings, work: Workload, stop: int, rate: float) -> Any:
+    """Send the events from ``work.events`` on at a steady rate; (n,) when each was handed over."""
+    messages = [work.messages(i, min(i + BLOCK, stop)) for i in range(work.events, stop, BLOCK)]  # not while it counts
+    keys, values = [k for part in messages for k in part[0]], [v for part in messages for v in part[1]]
+    transport = connect(settings.kafka, settings.topics.name("observations"), "librdkafka")
+    times = np.empty(len(keys))
+    chunk = max(1, round(rate * CHUNK_SECONDS))
+    began = time.time()
+    for start in range(0, len(keys), chunk):
+        due = began + start / rate
+        time.sleep(max(0.0, due - time.time()))
+        part = slice(start, start + chunk)
+        times[part] = time.time()
+        transport.wait_for_room(1.0)
+        transport.send(keys[part], values[part])
+    left = transport.flush(60)
+    transport.close()
+    assert not left, f"{left} events did not reach the broker"
+    return times

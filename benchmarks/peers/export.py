@@ -1,0 +1,68 @@
+"""The workload's model as plain arrays, for systems that do not have Eddy installed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.workload import Workload
+from models import artifact
+from models.detector import Detector, WindowBatch
+from models.fit_windows import FitWindows
+from models.isolation_forest import ForestParameters, IsolationForest
+from models.lstm_autoencoder import LstmAutoencoder
+from models.manifest import Manifest
+from models.window_features import bounds
+
+
+def export(work: Workload, manifest: Manifest, content: bytes, folder: Path) -> Detector:
+    """Write ``model.json`` and ``arrays.npz``; returns Eddy's own detector."""
+    detector = artifact.load(content)
+    about: dict[str, Any] = {
+        "kind": work.kind,
+        "window": manifest.window,
+        "limit": manifest.threshold["default"],
+    }
+    arrays: dict[str, Any] = {}
+    if isinstance(detector, IsolationForest):
+        arrays = {"rows": _grown_from(work, detector), "scales": detector.scales[:, 0]}
+        about |= {"series": detector.names, "trees": len(detector.column), "samples": detector.samples}
+        about |= {"seed": work.seed}
+    elif isinstance(detector, LstmAutoencoder):
+        arrays, params = detector.to_state()
+        assert not (params["day"] or params["week"]), "the peers' network knows no seasons"
+        about |= params
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "arrays.npz", **arrays)
+    (folder / "model.json").write_text(json.dumps(about))
+    return detector
+
+
+def _grown_from(work: Workload, detector: IsolationForest) -> Any:
+    """The rows that ``IsolationForest.fit`` grew its trees from, made again."""
+    defaults = ForestParameters()
+    windows = FitWindows.cut(work.training_series(), detector.spec, defaults.validation_share)
+    rows = np.flatnonzero(~windows.validation)
+    rows = rows[:: -(-len(rows) // defaults.windows)]
+    binding = detector.bind(windows.names)
+    x = np.concatenate([detector.features(batch) for _, batch in windows.batches(rows, binding)])
+    x = x[~np.isnan(x[:, 0])]
+    box = bounds(len(detector.spec.features), detector.season > 0)
+    extra = round(len(x) * defaults.background / (1 - defaults.background))
+    spread = np.random.default_rng(work.seed).uniform(box[0], box[1], (extra, x.shape[1]))
+    return np.concatenate([x, spread]).astype(np.float32)
+
+
+def batch_of(detector: Detector, work: Workload, count: int) -> tuple[WindowBatch, Any]:
+    """Windows of the workload's own values, series that training saw and others; and their binding."""
+    values = work.values(0, count + work.window)
+    windows = np.lib.stride_tricks.sliding_window_view(values, work.window)[:count].copy()
+    names = work.names()
+    binding = detector.bind([names[i % len(names)] for i in range(count)])
+    batch = WindowBatch(
+        windows[:, :, None], np.zeros(windows.shape, np.bool_), np.zeros(count, np.int64), binding, np.zeros((count, 0))
+    )
+    return batch, binding

@@ -1,0 +1,71 @@
+"""A hand-written loop: one consumer, one process, windows in a dictionary. It keeps no durable state.
+
+    python plain_loop.py CONFIG batch|event
+
+``batch`` scores what a poll brings in one call; ``event`` handles one message at a time (rolling z-score only).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+from confluent_kafka import Consumer, Producer
+
+from benchmarks.peers.config import Config
+from benchmarks.peers.detectors import RunningZScore, load
+from benchmarks.peers.windows import BatchJudge, decode, encode
+
+POLL_MESSAGES, POLL_SECONDS = 10_000, 0.05
+
+
+def main() -> None:
+    config, mode = Config.read(sys.argv[1]), sys.argv[2]
+    consumer = Consumer(
+        {"bootstrap.servers": config.bootstrap, "group.id": f"plain-{mode}", "auto.offset.reset": "earliest"}
+    )
+    consumer.subscribe([config.topic])
+    producer = Producer({"bootstrap.servers": config.bootstrap, "linger.ms": 5})
+    step = _batched(config) if mode == "batch" else _one_by_one(config)
+    handled = 0
+    while handled < config.events:
+        values = [message.value() for message in consumer.consume(POLL_MESSAGES, POLL_SECONDS)]
+        for series, ts, score in step(values):
+            producer.produce(config.alerts, encode(series, ts, score), series)
+        producer.poll(0)
+        handled += len(values)
+    producer.flush(30)
+    consumer.close()
+
+
+def _batched(config: Config):  # type: ignore[no-untyped-def]
+    judge = BatchJudge(load(Path(config.model), threads=config.cores))
+
+    def step(values: list[bytes]) -> Iterable[tuple[str, int, float]]:
+        return judge.judge(*decode(values)) if values else ()
+
+    return step
+
+
+def _one_by_one(config: Config):  # type: ignore[no-untyped-def]
+    detector = load(Path(config.model))
+    running: dict[str, RunningZScore] = {}
+
+    def step(values: list[bytes]) -> Iterable[tuple[str, int, float]]:
+        for value in values:
+            event = orjson.loads(value)
+            series = event["series"]
+            windows = running.get(series)
+            if windows is None:
+                windows = running[series] = RunningZScore(detector.window)
+            score = windows.add(event["value"])
+            if score is not None and score > detector.limit:
+                yield series, event["ts"], score
+
+    return step
+
+
+if __name__ == "__main__":
+    main()

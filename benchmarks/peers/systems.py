@@ -1,0 +1,121 @@
+"""How each peer is started, and what it reports of its progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks.peers import environments
+from benchmarks.peers.alerts import Mark
+from benchmarks.peers.config import Config
+from stack.paths import ROOT
+from stack.ports import free_ports
+
+SNAPSHOT_SECONDS = 10  # as Eddy's checkpoints
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class System:
+    """A peer.
+
+    Attributes:
+        title: what it is, with its state, for tables.
+        environment: name of its requirements.
+        packages: whose versions are stated.
+        start: starts its processes.
+        kinds: workloads that it runs.
+        marks: its own progress reports, from what it printed; None: its alerts show its progress.
+    """
+
+    title: str
+    environment: str
+    packages: tuple[str, ...]
+    start: Callable[[Config, Path, Path], list[subprocess.Popen[bytes]]]
+    kinds: str = "ZFL"
+    marks: Callable[[str], list[Mark]] | None = None
+
+
+def _spawn(command: list[str], log: Path, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    with log.open("ab") as sink, log.with_suffix(".out").open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=sink,
+            cwd=log.parent,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+        )
+
+
+def _plain(mode: str) -> Callable[[Config, Path, Path], list[subprocess.Popen[bytes]]]:
+    def start(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
+        script = str(HERE / "plain_loop.py")
+        return [_spawn([str(python), script, str(file), mode], Path(config.folder) / "plain.log")]
+
+    return start
+
+
+def _bytewax(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
+    """A process per core, as its documentation has it for real deployments."""
+    folder = Path(config.folder)
+    recovery = folder / "recovery"
+    recovery.mkdir()
+    subprocess.run([str(python), "-m", "bytewax.recovery", str(recovery), str(config.cores)], check=True)
+    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(config.cores))
+    run = [str(python), "-m", "bytewax.run", "benchmarks.peers.bytewax_flow:flow", "-r", str(recovery)]
+    run += ["-s", str(SNAPSHOT_SECONDS), "-b", "0", "-a", addresses]
+    env = {"PEER_CONFIG": str(file), "OMP_NUM_THREADS": "1"}
+    return [_spawn([*run, "-i", str(i)], folder / f"bytewax-{i}.log", env) for i in range(config.cores)]
+
+
+def _quix(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
+    """A process per core in one consumer group."""
+    script = str(HERE / "quix_app.py")
+    env = {"OMP_NUM_THREADS": "1"}
+    return [
+        _spawn([str(python), script, str(file), str(i)], Path(config.folder) / f"quix-{i}.log", env)
+        for i in range(config.cores)
+    ]
+
+
+def _spark(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
+    """All cores in local mode; it starts a Python worker per task by itself."""
+    env = {"PYSPARK_PYTHON": str(python), "OMP_NUM_THREADS": "1", "SPARK_LOCAL_IP": "127.0.0.1"}
+    command = [str(python), str(HERE / "spark_app.py"), str(file), environments.spark_jars()]
+    return [_spawn(command, Path(config.folder) / "spark.log", env)]
+
+
+def _spark_marks(output: str) -> list[Mark]:
+    """Ends of its micro-batches: alerts come in bursts there."""
+    marks: list[Mark] = []
+    done = 0
+    for report in json.loads(output.strip().splitlines()[-1]):
+        if report["numInputRows"]:
+            done += report["numInputRows"]
+            began = datetime.fromisoformat(report["timestamp"]).timestamp()
+            marks.append((began + report["durationMs"]["triggerExecution"] / 1000, float(done)))
+    return marks
+
+
+SYSTEMS = {
+    "plain-batch": System(
+        "plain Python loop, batched, no durable state", "plain", ("confluent-kafka",), _plain("batch")
+    ),
+    "plain-event": System(
+        "plain Python loop, per event, no durable state", "plain", ("confluent-kafka",), _plain("event"), "Z"
+    ),
+    "bytewax": System("Bytewax, recovery on, a process per core", "bytewax", ("bytewax", "confluent-kafka"), _bytewax),
+    "spark": System(
+        "Spark Structured Streaming, transformWithStateInPandas, RocksDB", "spark", ("pyspark", "pandas", "pyarrow"),
+        _spark, marks=_spark_marks,
+    ),
+    "quix": System(
+        "Quix Streams, RocksDB and changelog, a process per core", "quix", ("quixstreams", "rocksdict"), _quix
+    ),
+}  # fmt: skip
