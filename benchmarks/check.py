@@ -2,7 +2,8 @@
 
 Never absolute times. The engine's time per event is held against a plain numpy implementation of the same work on the
 same events in the same process, rounds interleaved, the median of the rounds' ratios; scoring likewise against
-scikit-learn and torch. Bounds are twice what was measured when they were set, so only a real regression trips them.
+scikit-learn and torch. Bounds are twice (half) what was measured when they were set, so only a real regression
+trips them.
 Instructions are counted where the machine lets ``perf`` count them: they hardly vary, so their bound is closer.
 """
 
@@ -32,11 +33,11 @@ from stack.paths import ROOT
 
 EVENTS, SERIES, BATCH = 200_000, 500, 8192
 ROUNDS = 5
-#: the engine's time over that of numpy
-ENGINE_BOUND = 1.0
-ENGINE_INSTRUCTIONS_BOUND = 1.0
-#: Eddy's windows per second over those of scikit-learn and torch, batches of 256
-LEAST_SCORING = {"F": 1.0, "L": 1.0}
+#: the engine's time over that of numpy: 1.1 when this was set
+ENGINE_BOUND = 2.3
+ENGINE_INSTRUCTIONS_BOUND = 2.3  # no machine at hand let perf count when this was set: the bound of the time
+#: Eddy's windows per second over those of scikit-learn and torch, batches of 256: 1.8 and 1.7 when this was set
+LEAST_SCORING = {"F": 0.9, "L": 0.85}
 SCORING_BATCH = 256
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import typer
 
 from eddy.errors import SettingsError
+from stack.paths import ROOT
 
 bench = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -30,12 +32,12 @@ def register(app: typer.Typer) -> None:
 @bench.callback()
 def checkout() -> None:
     """Measure Eddy, and other systems beside it."""
-    try:
-        import benchmarks  # noqa: F401
-    except ImportError:
+    if not (ROOT / "benchmarks").is_dir():
         raise SettingsError(
-            "'eddy bench' runs from a checkout, as './run eddy bench': no folder 'benchmarks'"
-        ) from None
+            f"'eddy bench' runs from a checkout, by './run eddy bench': no 'benchmarks' folder in {ROOT}"
+        )
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))  # it is not part of what is installed
 
 
 @bench.command()
@@ -174,7 +176,8 @@ def _peers(
 
     names = _chosen(systems, [race.EDDY, *SYSTEMS])
     works = race.workloads(_known(kinds, "ZFL"), events, others, series)
-    return race.run(works, names, overrides, cores)
+    found: dict[str, Any] = race.run(works, names, overrides, cores)
+    return found
 
 
 def _known(kinds: str, known: str) -> str:

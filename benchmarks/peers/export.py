@@ -33,7 +33,8 @@ def export(work: Workload, manifest: Manifest, content: bytes, folder: Path) -> 
         about |= {"seed": work.seed}
     elif isinstance(detector, LstmAutoencoder):
         arrays, params = detector.to_state()
-        assert not (params["day"] or params["week"]), "the peers' network knows no seasons"
+        seasonal = params["day"] or params["week"]
+        assert not seasonal, "the peers' network knows no seasons"
         about |= params
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "arrays.npz", **arrays)

@@ -1,0 +1,50 @@
+"""Peers' anomalous points are grouped as Eddy's alert policy groups them, and progress is read off alerts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.peers.alerts import incidents_of_points, marks_of_alerts, steady
+from benchmarks.workload import START, STEP_MS, Workload
+from models.alert_policy import AlertPolicy, IncidentTracker
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=80))
+def test_grouping_is_that_of_the_alert_policy(anomalous):
+    work = Workload("Z", events=len(anomalous), series=1)
+    ts = START + np.arange(len(anomalous)) * STEP_MS
+    tracker = IncidentTracker()
+    tracker.grow(1)
+    n = len(anomalous)
+    transitions = tracker.track(
+        AlertPolicy(), np.zeros(n, np.int64), ts, np.array(anomalous, float), np.full(n, 0.5), np.zeros(n, np.int64)
+    )
+    name = work.names()[0]
+    expected = {(name, t.incident.start, t.incident.end, t.incident.points) for t in transitions if t.state == "closed"}
+    expected |= {(name, incident.start, None, None) for incident in tracker.open.values()}
+    assert incidents_of_points(work, [(name, int(at)) for at in ts[anomalous]]) == expected
+
+
+def test_series_that_end_a_point_earlier():
+    """Ten events over three series: the first has four points, the others three."""
+    work = Workload("Z", events=30 * 3 + 1, series=3)
+    first, second, _ = work.names()
+    late = START + 22 * STEP_MS  # 8 quiet points follow in the first series, 7 in the second
+    found = incidents_of_points(work, [(first, late), (second, late)])
+    assert found == {(first, late, late, 1), (second, late, None, None)}
+
+
+def test_duplicates_of_a_point_count_once():
+    work = Workload("Z", events=100, series=1)
+    name = work.names()[0]
+    assert incidents_of_points(work, [(name, START)] * 3) == {(name, START, START, 1)}
+
+
+def test_steady_rate_leaves_out_the_start():
+    """A slow start of 20 % of the alerts, then ten a second, each standing for 100 events."""
+    times = [0.0, 50.0, *(60 + k / 10 for k in range(8))]
+    first, last = steady(marks_of_alerts(times, 1000), 1000)
+    assert (last[1] - first[1]) / (last[0] - first[0]) == pytest.approx(800 / (60.7 - 50))
