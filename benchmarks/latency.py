@@ -18,7 +18,7 @@ from benchmarks.machine import describe
 from benchmarks.peers import alerts
 from benchmarks.running import own_topic, submitted
 from benchmarks.workload import BLOCK, START, STEP_MS, Workload
-from eddy.configuration import flatten, load
+from eddy.configuration import Configuration, load
 from eddy.settings import Settings
 from flink_job.cluster import Cluster
 from producers.transport import connect
@@ -47,7 +47,7 @@ def run(work: Workload, seconds: float, overrides: list[str], share: float = 0.5
 
 def _measure(work: Workload, seconds: float, share: float, stack: Stack) -> dict[str, Any]:
     settings = own_topic(stack.settings, "latency")
-    configuration = load([f"{k}={v}" for k, v in flatten(settings) if v is not None], environ={})
+    configuration = Configuration(settings, {})
     Registry(settings).publish(*work.model())
     work.fill(settings)
     cluster = Cluster(stack.flink_address)
@@ -61,7 +61,8 @@ def _measure(work: Workload, seconds: float, share: float, stack: Stack) -> dict
     times = _paced(settings, work, stop, rate)
     _wait(cluster, job, stop)
     time.sleep(SETTLE_SECONDS)
-    raised = [r for r in alerts.read(stack.kafka_address, settings.topics.name("alerts")) if r.value["state"] == "open"]
+    found = alerts.of_incidents(alerts.read(stack.kafka_address, settings.topics.name("alerts")))
+    raised = [one for one in found if one.value["state"] == "open"]
     index = {name: k for k, name in enumerate(work.names())}
     events = [(r.value["start"] - START) // STEP_MS * work.series + index[r.value["series"]] for r in raised]
     delays = [1000 * (r.at - times[e - work.events]) for r, e in zip(raised, events, strict=True) if e >= work.events]

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.machine import describe
 from benchmarks.running import submitted
 from benchmarks.workload import Workload
-from eddy.configuration import flatten, load
+from eddy.configuration import Configuration, load
 from flink_job.cluster import Cluster
 from stack import topics
 from stack.local import Stack, isolated
@@ -45,7 +45,7 @@ def _measure(work: Workload, stack: Stack) -> dict[str, Any]:
     prefix = stack.settings.topics.model_copy(update={"prefix": f"state-{work.kind.lower()}-{work.series}"})
     settings = stack.settings.model_copy(update={"topics": prefix})
     topics.create_missing(settings, stack.kafka_address, time.monotonic() + DEADLINE_SECONDS)
-    configuration = load([f"{k}={v}" for k, v in flatten(settings) if v is not None], environ={})
+    configuration = Configuration(settings, {})
     manifest, content = work.model()
     Registry(settings).publish(manifest, content)
     work.fill(settings)

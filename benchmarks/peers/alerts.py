@@ -11,7 +11,7 @@ import orjson
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.workload import START, STEP_MS, Workload
-from models.alert_policy import AlertPolicy
+from eddy.alert_settings import AlertRules
 
 STEADY_FROM = 0.2  # share of the events before which a system may still be starting up
 Incident = tuple[str, int, int | None, int | None]  # series, start; end and points once it is closed
@@ -29,6 +29,11 @@ class Raised:
 
     at: float
     value: dict[str, Any]
+
+
+def of_incidents(raised: Sequence[Raised]) -> list[Raised]:
+    """Eddy's messages of single series, without those of groups."""
+    return [one for one in raised if one.value.get("kind", "incident") == "incident"]
 
 
 def read(bootstrap: str, topic: str) -> list[Raised]:
@@ -53,7 +58,7 @@ def read(bootstrap: str, topic: str) -> list[Raised]:
 
 def incidents_of_points(work: Workload, points: Iterable[tuple[str, int]]) -> set[Incident]:
     """What Eddy's alert policy makes of anomalous points (series, ts): they, grouped."""
-    quiet = AlertPolicy().close_after
+    quiet = AlertRules().close_after
     by_series: dict[str, list[int]] = defaultdict(list)
     for series, ts in sorted(set(points)):
         by_series[series].append(ts)

@@ -29,7 +29,7 @@ from benchmarks.peers.systems import SYSTEMS, System
 from benchmarks.peers.usage import Usage
 from benchmarks.running import own_topic, submitted
 from benchmarks.workload import Workload
-from eddy.configuration import flatten, load
+from eddy.configuration import Configuration, load
 from eddy.errors import StackError
 from flink_job.cluster import Cluster
 from stack.local import Stack, isolated
@@ -96,7 +96,7 @@ class _Race:
 
     def _eddy(self) -> dict[str, Any]:
         settings = own_topic(self._stack.settings, EDDY)
-        configuration = load([f"{k}={v}" for k, v in flatten(settings) if v is not None], environ={})
+        configuration = Configuration(settings, {})
         Registry(settings).publish(self._manifest, self._content)
         cluster = Cluster(self._stack.flink_address)
         with self._usage([pid for name, pid in self._roots.items() if name != "kafka"]) as (own, broker):
@@ -106,7 +106,7 @@ class _Race:
                 assert time.time() - began < DEADLINE_SECONDS, f"not done in time: {cluster.failure(job)}"
                 time.sleep(POLL_SECONDS)
             time.sleep(SETTLE_SECONDS)  # the last alerts are on their way
-        raised = alerts.read(self._bootstrap, settings.topics.name("alerts"))
+        raised = alerts.of_incidents(alerts.read(self._bootstrap, settings.topics.name("alerts")))
         cluster.cancel(job)
         opened = [r.at for r in raised if r.value["state"] == "open"]
         marks = alerts.marks_of_alerts(opened, self._work.events)

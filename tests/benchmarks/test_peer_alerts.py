@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from benchmarks.peers.alerts import incidents_of_points, marks_of_alerts, steady
 from benchmarks.workload import START, STEP_MS, Workload
-from models.alert_policy import AlertPolicy, IncidentTracker
+from eddy.alert_settings import AlertRules
+from models.incidents import IncidentTracker
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=80))
@@ -19,9 +20,9 @@ def test_grouping_is_that_of_the_alert_policy(anomalous):
     tracker = IncidentTracker()
     tracker.grow(1)
     n = len(anomalous)
-    transitions = tracker.track(
-        AlertPolicy(), np.zeros(n, np.int64), ts, np.array(anomalous, float), np.full(n, 0.5), np.zeros(n, np.int64)
-    )
+    rows = np.zeros(n, np.int64)
+    scores, limits = np.array(anomalous, float), np.full(n, 0.5)
+    transitions = list(tracker.track([AlertRules()], rows[:1], rows, ts, scores, limits, rows))
     name = work.names()[0]
     expected = {(name, t.incident.start, t.incident.end, t.incident.points) for t in transitions if t.state == "closed"}
     expected |= {(name, incident.start, None, None) for incident in tracker.open.values()}
