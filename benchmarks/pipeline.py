@@ -71,6 +71,7 @@ def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]
             for name in cpu[last][1]
         },
         "peak_rss_mb": {name: round(size) for name, size in sorted(watch.peak_mb.items())},
+        "rss_mb_per_minute": {name: round(slope, 1) for name, slope in watch.mb_per_minute(times[first]).items()},
         "windows": int(metrics["windows"]),
         "alerts": int(metrics.get("alerts", 0)),
         "checkpoints": cluster.checkpoints(job)["counts"]["completed"],
@@ -83,7 +84,7 @@ def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workload", choices=["Z", "F", "L"], default="F")
+    parser.add_argument("--workload", choices=["Z", "F", "L", "W"], default="F")
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--series", type=int, default=1000)
     parser.add_argument("--window", type=int, default=30)

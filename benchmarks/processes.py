@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 
+import numpy as np
 import psutil
 
 from stack.local import Stack
 
 EVERY_SECONDS = 0.5
+LEAST_SAMPLES = 6  # a line through fewer says nothing
 
 
 def role(process: psutil.Process) -> str:
@@ -28,12 +31,13 @@ def role(process: psutil.Process) -> str:
 
 
 class Watch:
-    """Samples the processes of a stack in a thread; peaks of memory, and CPU seconds between two marks."""
+    """Samples the processes of a stack in a thread; peaks and growth of memory, and CPU seconds between two marks."""
 
     def __init__(self, stack: Stack) -> None:
         self._roots = [s.pid for s in stack.status() if s.pid]
         self.peak_mb: dict[str, float] = defaultdict(float)
         self._cpu: dict[tuple[int, str], float] = {}
+        self._memory: dict[str, list[tuple[float, float]]] = defaultdict(list)  # (minutes, MB) of each role
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -44,6 +48,15 @@ class Watch:
         for (_, name), seconds in dict(self._cpu).items():
             total[name] += seconds
         return dict(total)
+
+    def mb_per_minute(self, since: float) -> dict[str, float]:
+        """Growth of each role's memory from a time on (``time.monotonic``), a straight line through the samples."""
+        slopes = {}
+        for name, samples in self._memory.items():
+            late = np.array([sample for sample in samples if sample[0] >= since / 60])
+            if len(late) >= LEAST_SAMPLES:
+                slopes[name] = float(np.polyfit(late[:, 0] - late[0, 0], late[:, 1], 1)[0])
+        return slopes
 
     def close(self) -> None:
         self._stop.set()
@@ -63,4 +76,5 @@ class Watch:
                 except psutil.Error:
                     continue
             for name, size in memory.items():
+                self._memory[name].append((time.monotonic() / 60, size))
                 self.peak_mb[name] = max(self.peak_mb[name], size)

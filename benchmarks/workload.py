@@ -28,7 +28,8 @@ class Workload:
     """``events`` observations, round robin over ``series``, windows of ``window`` points.
 
     Attributes:
-        kind: ``Z`` rolling z-score above 3, ``F`` isolation forest, ``L`` LSTM autoencoder.
+        kind: ``Z`` rolling z-score above 3, ``F`` isolation forest, ``L`` LSTM autoencoder, ``W``
+            a wide one (336 × 64, usually with a stride of 48).
     """
 
     kind: str = "Z"
@@ -77,8 +78,9 @@ class Workload:
             detector: Detector = RollingZScore(spec)
         else:
             series = self.training_series()
-            kind = {"F": "isolation-forest", "L": "lstm-autoencoder"}[self.kind]
-            params = {"hidden": 32, "epochs": 2, "windows_per_epoch": 2000} if self.kind == "L" else {}
+            kind = "isolation-forest" if self.kind == "F" else "lstm-autoencoder"
+            hidden = {"L": 32, "W": 64}.get(self.kind)
+            params = {"hidden": hidden, "epochs": 2, "windows_per_epoch": 2000} if hidden else {}
             from models import catalog  # noqa: F401  fills Detector.kinds
 
             detector, report = Detector.kinds[kind].fit(series, spec, params, self.seed)
