@@ -48,8 +48,8 @@ SHARED_POINTS = 3
 PLAN: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("the demo's rules", "", {}),
     ("quiet points", "`close_after` 1", {"close_after": 1}),
-    ("quiet points", "`close_after` 8 (default)", {"close_after": 8}),
-    ("quiet points", "`close_after` 24 (demo)", {"close_after": 24}),
+    ("quiet points", "`close_after` 8", {"close_after": 8}),
+    ("quiet points", "`close_after` 24 (default)", {"close_after": 24}),
     ("quiet time", "`close_after` 1, `close_after_ms` 12 h", {"close_after": 1, "close_after_ms": 12 * HOUR}),
     ("k of n", "`open_points` 2, `of_points` 3", {"open_points": 2, "of_points": 3}),
     ("k of n", "`open_points` 3, `of_points` 5", {"open_points": 3, "of_points": 5}),

@@ -89,8 +89,13 @@ def show(
         ("seen", _time(alert.detected_at)),
         ("score", f"{alert.score:.4g}, limit {alert.threshold:.4g}"),
         ("points", f"{alert.points} anomalous; {alert.imputed} of the window filled in"),
+        ("confidence", f"{alert.confidence:.0%}"),
         ("model", f"{alert.model['name']} version {alert.model['version']} ({alert.detector})"),
     ]
+    if alert.suppressed:
+        rows.append(("suppressed", alert.suppressed))
+    if alert.kind == "group":
+        rows.append(("members", f"{alert.member_count} series: {_members(alert)}"))
     rows += [(feature, _feature(alert, feature)) for feature in alert.values]
     said = live.feedback(incident)
     rows += [
@@ -99,7 +104,12 @@ def show(
         if f
     ]
     for name, text in rows:
-        typer.echo(f"{name:10} {text}")
+        typer.echo(f"{name:12} {text}")
+
+
+def _members(alert: Alert) -> str:
+    listed = ", ".join(dict.fromkeys(str(member["series"]) for member in alert.members))
+    return listed + (" …" if alert.member_count > len(alert.members) else "")
 
 
 def _said(feedback: Feedback) -> str:
@@ -111,7 +121,8 @@ def _shown(alert: Alert, as_json: bool) -> str:
         return alert.to_json().decode()
     score = f"score {alert.score:.3g} > {alert.threshold:.3g}"
     head = f"{_time(alert.start)}  {alert.state:6}  {alert.severity:3} {alert.severity_word:8}"
-    return f"{head}  {alert.series}  {score}  {alert.id}"
+    what = f"group of {alert.member_count} series" if alert.kind == "group" else alert.series
+    return f"{head}  {what}  {score}  {alert.id}{f'  ({alert.suppressed})' if alert.suppressed else ''}"
 
 
 def _feature(alert: Alert, feature: str) -> str:

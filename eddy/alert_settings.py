@@ -18,7 +18,7 @@ class AlertRules(BaseModel):
 
     open_points: int = Field(1, ge=1, le=MOST_REMEMBERED, description="opens after so many anomalous points …")
     of_points: int = Field(1, ge=1, le=MOST_REMEMBERED, description="… among the last so many (k of n)")
-    close_after: int = Field(8, ge=1, description="closes after so many points in a row that are not anomalous …")
+    close_after: int = Field(24, ge=1, description="closes after so many points in a row that are not anomalous …")
     close_after_ms: int = Field(0, ge=0, description="… and at least so much event time since the last anomalous one")
     close_ratio: float = Field(
         1.0,

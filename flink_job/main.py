@@ -21,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load(options.set, options.config).settings
-        preflight.check(settings)
         Maintenance(settings.alerts.calendars, strict=True)
+        preflight.check(settings)
         env = environment.create(settings.job, options.jar)
         job.build(env, settings)
         env.execute(settings.job.name)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from eddy.alert import Alert
+from eddy.alert_settings import AlertRules
 from eddy.configuration import load
 from eddy.errors import DataError
 from eddy.feedback import Feedback
@@ -102,7 +103,10 @@ def test_events_fit_their_schema():
 def test_manifests_fit_their_schema():
     full = manifest(
         calibration={"quantiles": [0] * 8, "mean_excess": 1},
-        alerts={"open_points": 2, "of_points": 3, "close_after": 1, "close_ratio": 0.5},
+        alerts={
+            **AlertRules(open_points=2, of_points=3, close_ratio=0.5).model_dump(),
+            "overrides": [{"series": ["a*", "!ab"], "direction": "above"}, {"series": "b", "min_deviation": 1.5}],
+        },
         metrics={"f1": 1.0},
         uri="s3://models/z",
     )

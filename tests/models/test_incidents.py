@@ -191,7 +191,7 @@ def test_an_incident_sends_at_most_as_many_updates_as_allowed_and_keeps_the_last
 
 
 def test_an_incident_that_outlasts_its_maintenance_opens_for_people_then():
-    points = [(0, 11.0, 30), (0, 20.0, 60), (0, 12.0, 30), (0, 12.0, 30), *[(0, 0.0, 0)] * 8]
+    points = [(0, 11.0, 30), (0, 20.0, 60), (0, 12.0, 30), (0, 12.0, 30), *[(0, 0.0, 0)] * 24]
     found = run(AlertRules(), columns(points, 10), 1000, maintenance={0, 1, 2})
     assert [(at, change[0], change[4], change[-1]) for (at, _), change in found] == [
         (0, "open", 11.0, "maintenance"),
