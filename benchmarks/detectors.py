@@ -125,7 +125,7 @@ def _judge(
     started = time.perf_counter()
     alerts = replay(models, EngineOptions(), names, codes, ts, values[:, None])
     seconds = time.perf_counter() - started
-    incidents = {alert.id: alert for alert in alerts}  # the last message of each
+    incidents = {alert.id: alert for alert in alerts if alert.kind == "incident"}  # the last message of each
     found: set[Span] = set()
     false = 0
     for alert in incidents.values():
