@@ -1,0 +1,64 @@
+"""Severity means the same for every detector: how rare the score is among normal scores."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from eddy.alert import severity_word
+from models.engine import EngineOptions
+from models.model_set import LoadedModel, load_model
+from models.offline import replay
+from tests.models.small_models import manifest, model_set
+from tests.models.test_contract import SPEC, START, TRAIN, seasonal
+from training.fit import fit_model, tail_limit
+
+#: one that scores windows as they are, one that learns, one that follows each series and is mostly silent
+KINDS = ["zscore", "isolation-forest", "novelty"]
+
+
+@cache
+def model(kind: str) -> LoadedModel:
+    trained = fit_model(kind, kind, TRAIN, SPEC)
+    return load_model(trained.publishable(), trained.content)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("share", "severity", "word"), [(1e-2, 25, "medium"), (1e-4, 50, "high"), (1e-6, 75, "critical")]
+)
+def test_a_score_so_rare_has_the_same_severity_for_every_detector(kind, share, severity, word):
+    one = model(kind)
+    score = np.array([tail_limit(one.calibration, share)])
+    (found,) = np.rint(one.severities(score, np.ones(1)))
+    assert found == pytest.approx(severity, abs=1)
+    assert severity_word(severity) == word
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_higher_score_is_never_less_severe(kind):
+    one = model(kind)
+    scores = np.sort(np.r_[-1.0, 0.0, np.geomspace(1e-6, 1e6, 200)])
+    found = one.severities(scores, np.full(len(scores), 2.0))
+    assert (np.diff(found) >= 0).all()
+    assert 0 <= found[0] <= found[-1] == 100
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_normal_data_is_seldom_severe(kind):
+    """Of a stretch that was not trained on, at most three times as many points as the word promises are high."""
+    one = model(kind)
+    fresh = seasonal("a", 77, 60, START + 21 * 86_400_000)
+    codes = np.zeros(len(fresh.ts), np.int64)
+    models = model_set(one.manifest)
+    alerts = replay(models, EngineOptions(), ["a"], codes, fresh.ts, fresh.values)
+    high = {alert.id for alert in alerts if alert.severity >= 50}
+    assert len(high) <= max(3 * 1e-4 * len(fresh.ts), 2)
+
+
+def test_without_a_calibration_the_limit_is_the_measure():
+    (one,) = model_set(manifest(limit=3.0)).models.values()
+    found = one.severities(np.array([1.0, 3.0, 6.0, 12.0, 24.0, 99.0]), np.full(6, 3.0))
+    assert found.tolist() == pytest.approx([0, 25, 50, 75, 100, 100], abs=1)
