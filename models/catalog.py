@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models import (
     consistency,
+    ensemble,
     isolation_forest,
     left_discord,
     lstm_autoencoder,
@@ -21,6 +22,7 @@ __all__ = [
     "conformal",
     "consistency",
     "fixed",
+    "ensemble",
     "isolation_forest",
     "left_discord",
     "likelihood",

@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 GapPolicy = Literal["hold", "linear", "break"]
+_SERIES_BATCH = 1024  # windows scored at once where a whole series is: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,11 @@ class Detector(ABC):
 
     kind: ClassVar[str]
     kinds: ClassVar[dict[str, type[Detector]]] = {}
-    starts_silent: ClassVar[bool] = False  # has to see more of a series than a window before its first score
+    starts_silent: bool = False  # has to see more of a series than a window before its first score
+    calibrated: bool = False  # scores are normal deviates already: they mean the same on every series
     state_size: int = 0  # float64 numbers kept per series in keyed state; 0: the window is all it needs
+    stretch: int = 1  # newest points that a score is about: where in a series it points to
+    continues: bool = False  # the state of a series seen in training begins where its training data ended
 
     def __init__(self, spec: WindowSpec) -> None:
         self.spec = spec
@@ -181,6 +185,33 @@ class Detector(ABC):
         if not len(batch):
             return np.zeros(0)
         return self._score(batch)
+
+    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
+        """(n,) scores of a whole series, (n, F), as :meth:`score` gives them window by window; NaN before the first.
+
+        Args:
+            name: the series, as :meth:`bind` knows it.
+            ts: (n,) epoch ms, increasing.
+            values: (n, F); none of them counts as filled in.
+        """
+        window, n = self.spec.window, len(ts)
+        scores = np.full(n, np.nan)
+        if n < window:
+            return scores
+        views = np.lib.stride_tricks.sliding_window_view(values, window, axis=0).transpose(0, 2, 1)
+        binding, state = self.bind([name]), self.initial_state(1)
+        size = 1 if self.state_size else _SERIES_BATCH
+        for at in range(0, len(views), size):
+            part = np.ascontiguousarray(views[at : at + size])
+            own = state if self.state_size else np.zeros((len(part), 0))
+            ends = slice(at + window - 1, at + window - 1 + len(part))
+            imputed = np.zeros(part.shape[:2], np.bool_)
+            scores[ends] = self.score(WindowBatch(part, imputed, ts[ends], np.repeat(binding, len(part)), own))
+        return scores
+
+    def describe(self) -> dict[str, Any]:
+        """What was chosen, as plain JSON values, for people who read the manifest; empty where nothing is."""
+        return {}
 
     def explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         """What was expected, for some windows; ``limit`` (n,) is the score above which each would be anomalous.

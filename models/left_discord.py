@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from models.detector import Series
 from models.past_ring import PastRingDetector
 from models.ring_kernel import DISCORD
+
+_SEASONS = 2  # in a stretch: one alone is like any other that is as odd in one place, two show what follows what
+_LONGEST = 192  # points of a stretch that is chosen: each costs as many operations a point as there is past
 
 
 class LeftDiscordDetector(PastRingDetector):
@@ -21,3 +26,7 @@ class LeftDiscordDetector(PastRingDetector):
     kind = "left-discord"
     mode: ClassVar[int] = DISCORD
     default_periods: ClassVar[int] = 14
+
+    @classmethod
+    def _usual_period(cls, series: Sequence[Series]) -> int:
+        return min(_SEASONS * super()._usual_period(series), _LONGEST)

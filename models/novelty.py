@@ -71,6 +71,8 @@ class NoveltyDetector(Detector):
     """
 
     kind = "novelty"
+    calibrated = True
+    continues = True
     members: ClassVar[int] = kernel.VALUE + kernel.SEASON + kernel.RARITY
 
     def __init__(self, spec: WindowSpec, params: NoveltyParameters, start: Mapping[str, Floats]) -> None:

@@ -18,7 +18,7 @@ from models.detector import Floats
 MOMENTS = 3  # words: count, mean, sum of squared deviations
 BLOCK_MAXIMA = MOMENTS + 2  # words: and the maximum and the length of the unfinished block
 
-__all__ = ["BLOCK_MAXIMA", "MOMENTS", "add", "add_to_block", "deviate"]
+__all__ = ["BLOCK_MAXIMA", "MOMENTS", "add", "add_to_block", "deviate", "score_at"]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -54,3 +54,15 @@ def add_to_block(row: Floats, at: int, score: float, length: int) -> None:
         add(row, at, row[at + MOMENTS])
         row[at + MOMENTS] = 0.0
         row[at + MOMENTS + 1] = 0.0
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def score_at(row: Floats, at: int, z: float, floor: float) -> float:
+    """The inverse of :func:`deviate`: the score whose deviate is ``z``; NaN while fewer than 3 scores are known."""
+    n = row[at]
+    if n < 3:
+        return np.nan
+    dof = n - 1.0
+    normal = z * (8.0 * dof + 3.0) / (8.0 * dof + 1.0)
+    student = np.sqrt(dof * np.expm1(min(normal * normal / dof, 500.0)))  # 500: e to it is still a float64
+    return float(row[at + 1] + student * np.sqrt((row[at + 2] / dof + floor * floor) * (1.0 + 1.0 / n)))

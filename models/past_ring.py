@@ -24,8 +24,9 @@ from models.detector import (
     no_progress,
 )
 from models.parameters import read_parameters
+from models.period import usual_period
 
-_DAY_MS = 86_400_000
+_NO_SEASON = 64  # points that are compared where nothing repeats
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class RingParameters:
     """Parameters of a floor.
 
     Attributes:
-        period: points of a season (of a stretch, for the discord); 0: a day, from the training data's interval.
+        period: points of a season (of a stretch, for the discord); 0: found in the training data, without labels
+            (:func:`models.period.usual_period`; the discord takes two of them, at most 192 points).
         reach: periods for the median, or nearest neighbours; 0: the detector's default.
         past: points kept; 0: the detector's default.
     """
@@ -64,7 +66,8 @@ class PastRingDetector(Detector):
     def __init__(self, spec: WindowSpec, params: RingParameters, centre: Floats, spread: Floats) -> None:
         super().__init__(WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap))
         self.params, self.centre, self.spread = params, centre, spread
-        self.state_size = 1 + 2 * params.past * len(spec.features)
+        self.stretch = params.period if self.mode != ring_kernel.SEASONAL_NAIVE else 1
+        self.state_size = 1 + (1 + 2 * params.past) * len(spec.features)
 
     @classmethod
     def fit(
@@ -84,8 +87,7 @@ class PastRingDetector(Detector):
         spread = np.nanpercentile(pooled, 95, axis=0) - np.nanpercentile(pooled, 5, axis=0)
         spread = np.where(spread > 0, spread, np.maximum(np.nanstd(pooled, axis=0), 0))
         spread = np.where(spread > 0, spread, np.maximum(np.abs(centre), 1e-3))
-        interval = float(np.median(np.concatenate([np.diff(s.ts) for s in known])))
-        period = chosen.period or max(round(_DAY_MS / max(interval, 1.0)), 2)
+        period = chosen.period or cls._usual_period(known)
         detector = cls(
             spec,
             RingParameters(period, chosen.reach or cls.default_reach, chosen.past or cls.default_periods * period + 1),
@@ -94,6 +96,10 @@ class PastRingDetector(Detector):
         )
         scores = {s.name: detector.score_series(s.name, s.ts, s.values) for s in known}
         return detector, FitReport({name: s[np.isfinite(s)] for name, s in scores.items()})
+
+    @classmethod
+    def _usual_period(cls, series: Sequence[Series]) -> int:
+        return usual_period(series, _NO_SEASON)
 
     def _scaled(self, values: Floats) -> Floats:
         return np.ascontiguousarray((values - self.centre) / self.spread)

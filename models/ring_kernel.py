@@ -13,6 +13,7 @@ from models.detector import Floats
 
 SEASONAL_NAIVE, NEIGHBOURS, DISCORD = 0, 1, 2
 _KNOWN = 0.75  # share of a stretch that has to be present on both sides
+_PIECE = 16  # values compared before looking whether it is worth going on
 _FEWEST = 3  # values of the same phase, for a median
 
 
@@ -49,21 +50,24 @@ def seasonal_naive(past: Floats, period: int, periods: int) -> tuple[float, floa
 def _apart(past: Floats, back: int, length: int, centred: bool, worst: float) -> float:
     """Mean square difference of the last ``length`` values and those ``back`` earlier; inf once it exceeds ``worst``.
 
-    ``centred`` takes the difference of the means out first.
+    ``centred`` takes the difference of the means out first. Either sum can only grow with each value, so that most
+    comparisons end after a few of them.
     """
     total, shift, known = 0.0, 0.0, 0
     end = len(past)
-    for i in range(end - length, end):
-        d = past[i] - past[i - back]
-        if not np.isnan(d):
-            total += d * d
-            shift += d
-            known += 1
-        if not centred and total > worst * length:
+    for begin in range(end - length, end, _PIECE):
+        for i in range(begin, min(begin + _PIECE, end)):
+            d = past[i] - past[i - back]
+            if not np.isnan(d):
+                total += d * d
+                shift += d
+                known += 1
+        apart = total - shift * shift / max(known, 1) if centred else total
+        if apart > worst * length:
             return np.inf
     if known < _KNOWN * length:
         return np.inf
-    return (total - shift * shift / known) / known if centred else total / known
+    return apart / known
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -86,16 +90,26 @@ def neighbours(past: Floats, period: int, nearest: int) -> tuple[float, float]:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def discord(past: Floats, length: int) -> tuple[float, float]:
-    """(distance of the last ``length`` values, mean removed, to the nearest stretch before them, its newest value)."""
-    best, at = np.inf, -1
+def discord(past: Floats, length: int, likely: int) -> tuple[float, float, int]:
+    """(distance of the last ``length`` values, mean removed, to the nearest stretch before them, its newest value,
+    how far back it lies). ``likely`` is where to look first: how far back the nearest lay a point ago, or 0.
+    """
+    best, at = np.inf, 0
+    if length <= likely <= len(past) - length:
+        best, at = _apart(past, likely, length, True, np.inf), likely
     for back in range(length, len(past) - length + 1):
         apart = _apart(past, back, length, True, best)
         if apart < best:
-            best, at = apart, len(past) - 1 - back
-    if at < 0:
-        return np.nan, np.nan
-    return np.sqrt(max(best, 0.0)), past[at] + past[len(past) - length :].mean() - past[at + 1 - length : at + 1].mean()
+            best, at = apart, back
+    if best == np.inf:
+        return np.nan, np.nan, 0
+    now, then = past[len(past) - length :], past[len(past) - length - at : len(past) - at]
+    shift, known = 0.0, 0
+    for i in range(length):
+        if not np.isnan(now[i] - then[i]):
+            shift += now[i] - then[i]
+            known += 1
+    return np.sqrt(max(best, 0.0)), then[-1] + shift / known, at
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -103,7 +117,7 @@ def ring_step(row: Floats, values: Floats, mode: int, period: int, reach: int, e
     """Score of the next point of a series: the largest over its features; NaN where no feature can say.
 
     Args:
-        row: a count and a ring per feature, changed in place.
+        row: a count, and per feature how far back its nearest stretch lay and a ring; changed in place.
         values: (F,) scaled; NaN where missing.
         mode: which comparison.
         period: points of a season, or of a stretch.
@@ -116,7 +130,7 @@ def ring_step(row: Floats, values: Floats, mode: int, period: int, reach: int, e
     count = int(row[0])
     best = np.nan
     for f in range(features):
-        past = push(row[1 + f * size : 1 + (f + 1) * size], count, values[f])
+        past = push(row[2 + f * size : 1 + (f + 1) * size], count, values[f])
         each[f], expected[f] = np.nan, np.nan
         if np.isnan(values[f]):
             continue
@@ -125,7 +139,8 @@ def ring_step(row: Floats, values: Floats, mode: int, period: int, reach: int, e
         elif mode == NEIGHBOURS:
             each[f], expected[f] = neighbours(past, period, reach)
         else:
-            each[f], expected[f] = discord(past, period)
+            each[f], expected[f], back = discord(past, period, int(row[1 + f * size]))
+            row[1 + f * size] = back
         if np.isnan(best) or each[f] > best:
             best = each[f]
     row[0] = count + 1.0
