@@ -14,6 +14,7 @@ import typer
 
 from cli.data_sets import read_data_set
 from cli.main import settings_of
+from cli.members import chosen_detector
 from eddy.configuration import Configuration
 from eddy.errors import SettingsError
 
@@ -68,6 +69,16 @@ def train(
         help="known anomalies (NAB's JSON, a producer's, or CSV series,start,end): left out of training",
     ),
     beta: float | None = typer.Option(None, "--beta", help="f-beta: below 1 precision counts more, above recall [0.5]"),
+    member: list[str] = typer.Option(
+        [],
+        "--member",
+        metavar="KIND[,NAME=VALUE…]",
+        help="of an ensemble, repeatable; weight=, gate=season, window=, and the detector's parameters "
+        "[left-discord, same-phase-neighbours]",
+    ),
+    calibrated: bool = typer.Option(
+        False, "--calibrated", help="score = deviate from the series' own past, one alert per event"
+    ),
     seed: int = typer.Option(0, "--seed", help="the same seed gives the same model"),
     time_column: str = typer.Option("", "--time", help="time column [the first named like one]"),
     series_column: str = typer.Option("", "--series-column", help="column of the series id [a column 'series']"),
@@ -98,6 +109,10 @@ def train(
         points = window or _configured_window(configuration) or usual_window(detector, interval_ms, forest_window)
         if gaps not in ("hold", "linear", "break"):
             raise SettingsError(f"--gaps {gaps}: expected hold, linear or break")
+        kind, params = chosen_detector(
+            detector, _params(detector, param, {"epochs": epochs, "hidden": hidden}), member, calibrated,
+            lambda of: window or usual_window(of, interval_ms, forest_window),
+        )  # fmt: skip
         spec = WindowSpec(points, stride, found.features, interval_ms, gaps)  # type: ignore[arg-type]
         until = parse_time(train_until) if train_until else None
         flags = {"percentile": ("q", percentile), "f-beta": ("beta", beta)}
@@ -115,8 +130,8 @@ def train(
                 rule = replace(rule, labels=known)
             series_found = without_labelled(series_found, known)
         trained = fit_model(
-            name or out.resolve().name, detector, series_found, spec, patterns=(series,),
-            params=_params(detector, param, {"epochs": epochs, "hidden": hidden}),
+            name or out.resolve().name, kind, series_found, spec, patterns=(series,),
+            params=params,
             rule=rule, seed=seed, progress=progress, judged=judged,
         )  # fmt: skip
         files = artifacts.write(out, trained)

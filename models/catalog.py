@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models import (
     consistency,
+    dmd,
     ensemble,
     isolation_forest,
     left_discord,
@@ -22,6 +23,7 @@ __all__ = [
     "conformal",
     "consistency",
     "fixed",
+    "dmd",
     "ensemble",
     "isolation_forest",
     "left_discord",

@@ -76,6 +76,7 @@ class EnsembleDetector(Detector):
         self.params, self.members, self.detectors, self.names = params, tuple(members), tuple(detectors), tuple(names)
         self.weights = np.array([member.weight for member in members])
         self.starts_silent = any(d.starts_silent for d in detectors) or any(m.gate for m in members)
+        self.stretch = max(d.stretch for d in detectors)
         stateful = [d for d in detectors if d.state_size]
         self.continues = bool(stateful) and all(d.continues for d in stateful)
         self._prior, self._floors, self._scale = (np.asarray(arrays[name], float) for name in _ARRAYS)

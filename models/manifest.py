@@ -33,6 +33,7 @@ class Manifest:
         calibration: parameters of a :class:`models.calibration.Calibration`, or empty.
         alerts: parameters of a :class:`eddy.alert_settings.ModelAlerts`, or empty.
         metrics: what evaluation measured, for people.
+        parameters: what the detector was asked to be, for people: an ensemble's members, weights and rule.
         created: ISO-8601 with offset.
         sha256: of the artifact.
         artifact: the artifact inline, base64; or empty, and then ``uri`` says where it lies.
@@ -52,6 +53,7 @@ class Manifest:
     calibration: Mapping[str, Any] = field(default_factory=dict)
     alerts: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     artifact: str = ""
     uri: str = ""
 
@@ -117,6 +119,7 @@ class Manifest:
             calibration=_object(raw, "calibration", {}),
             alerts=_object(raw, "alerts", {}),
             metrics=_object(raw, "metrics", {}),
+            parameters=_object(raw, "parameters", {}),
             artifact=_text(raw, "artifact", ""),
             uri=_text(raw, "uri", ""),
         )

@@ -182,5 +182,6 @@ def fit_model(
         calibration=calibration.to_params(),
         alerts=dict(alerts or {}),
         metrics=metrics,
+        parameters=detector.describe(),
     )
     return Trained(manifest, content, report.history, list(report.notes))

@@ -26,7 +26,7 @@ SPEC = WindowSpec(48, interval_ms=INTERVAL)
 #: ROC-AUC for spikes of 8 to 18 deviations of the noise at the extremes of a daily season. Lower floors: where a
 #: stretch is judged as a whole, a spike shows for as long as it is in the stretch; and where a peak stage lets only the
 #: highest score of 100 points pass, not every spike gets a score.
-AUC_FLOOR = {"left-discord": 0.7, "same-phase-neighbours": 0.7, "novelty": 0.55, "value-novelty": 0.55}
+AUC_FLOOR = {"left-discord": 0.7, "same-phase-neighbours": 0.7, "ensemble": 0.7, "novelty": 0.55, "value-novelty": 0.55}
 USUAL_AUC_FLOOR = 0.9
 #: Detectors of something else than single odd points.
 NO_POINTS = {"same-phase": "judges half days", "rarity": "judges how often something happens"}

@@ -14,7 +14,6 @@ from models.novelty import DEFAULT_LIMIT
 from models.past_calibration import MOMENTS, add
 from models.past_deviation import calibrated
 
-_BATCH = 1024
 _FLOOR_SHARE = 0.01  # of the median raw score in start-up: less spread than that is not trusted
 NAME = "series"  # of the one series that each fitted detector knows
 
@@ -79,7 +78,7 @@ def causal_run(
     """
     head = Series(NAME, ts[:start], values[:start], ~np.isfinite(values[:start]).any(axis=1))
     detector, fitted = Detector.kinds[kind].fit([head], spec, params, seed)
-    begin = start if detector.state_size and int(detector.bind([NAME])[0]) >= 0 else 0
+    begin = start if detector.continues and int(detector.bind([NAME])[0]) >= 0 else 0
     raw = np.full(len(ts), np.nan)
     raw[begin:] = raw_scores(detector, ts[begin:], values[begin:], NAME)
     own = getattr(detector, "default_limit", None)
@@ -124,27 +123,8 @@ def limits_of(scores: Floats, limit: float, floor: float) -> Floats:
 
 
 def raw_scores(detector: Detector, ts: Ints, values: Floats, name: str = NAME) -> Floats:
-    """(n,) scores of a detector at every point of a series, NaN before its first full window.
-
-    A detector that can score a whole series at once (``score_series``) does so; the contract suite holds that to be
-    equal to scoring window by window.
-    """
-    whole = getattr(detector, "score_series", None)
-    if whole is not None:
-        return np.asarray(whole(name, ts, values))
-    window = detector.spec.window
-    n = len(ts)
-    scores = np.full(n, np.nan)
-    if n < window:
-        return scores
-    binding = detector.bind([name])
-    state = detector.initial_state(1)
-    size = 1 if detector.state_size else _BATCH
-    for at in range(window - 1, n, size):
-        ends = np.arange(at, min(at + size, n))
-        own = state if detector.state_size else np.zeros((len(ends), 0))
-        scores[ends] = detector.score(windows_at(ends, window, ts, values, binding, own))
-    return scores
+    """(n,) scores of a detector at every point of a series, NaN before its first full window."""
+    return np.asarray(detector.score_series(name, ts, values))
 
 
 def windows_at(ends: Ints, window: int, ts: Ints, values: Floats, binding: Ints, state: Floats) -> WindowBatch:

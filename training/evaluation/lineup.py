@@ -96,6 +96,7 @@ LINEUP: tuple[Entrant, ...] = (
     Entrant("seasonal-naive", "seasonal-naive"),
     Entrant("same-phase-neighbours", "same-phase-neighbours"),
     Entrant("left-discord", "left-discord", by_day=True),
+    Entrant("ensemble", "ensemble", note="mean of left-discord and same-phase-neighbours"),
     Entrant("zscore", "zscore", window=100),
     Entrant("consistency", "consistency", note="meant for several features that belong together"),
     Entrant("isolation-forest", "isolation-forest", window=48, random=True),
