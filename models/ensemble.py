@@ -153,20 +153,23 @@ class EnsembleDetector(Detector):
 
     def _run(self, binding: int, name: str, ts: Ints, values: Floats) -> Floats:
         """Scores of a whole series; ``binding`` says whose calibration it begins with, ``name`` whose state."""
-        raw = np.stack(
-            [
-                d.score_series(name if self.continues or not d.continues else _UNSEEN, ts, values)
-                for d in self.detectors
-            ],
-            axis=1,
-        )
-        raw[: self.spec.window - 1] = np.nan  # the shorter members wait for the longest window, as in the job
+        first = self.spec.window - 1  # in the job, shorter members too begin with the first full window of the longest
+        scores = np.full(len(ts), np.nan)
+        if len(ts) <= first:
+            return scores
+        raw = []
+        for d in self.detectors:
+            begin = self.spec.window - d.spec.window
+            known = name if self.continues or not d.continues else _UNSEEN
+            raw.append(d.score_series(known, ts[begin:], values[begin:])[d.spec.window - 1 :])
         row = np.zeros(self._layout.words)
         row[self._moments] = self._prior[binding]
-        z = kernel.series_deviates(self._layout, self._rules, row, raw, values, self._scale[binding], ts)
-        scores = combine(z, self.weights, self.params.rule)
+        z = kernel.series_deviates(
+            self._layout, self._rules, row, np.stack(raw, axis=1), values[first:], self._scale[binding], ts[first:]
+        )
+        scores[first:] = combine(z, self.weights, self.params.rule)
         if self.params.peaks:
-            return np.asarray(kernel.series_peaks(row, self._layout.peak_at, scores, self.params.limit))
+            scores[first:] = kernel.series_peaks(row, self._layout.peak_at, scores[first:], self.params.limit)
         return scores
 
     @property

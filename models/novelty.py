@@ -35,6 +35,7 @@ from models.value_novelty import FLOOR
 
 DEFAULT_LIMIT = 1.96
 _LEAST_VALUES = 20  # of a feature in training: fewer give no scale
+_BAND_USUAL = float(np.log1p(1.0))  # scaled: one spread (5th to 95th percentile) to either side of the median
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest period
 
 
@@ -195,6 +196,7 @@ class NoveltyDetector(Detector):
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         """Expected: the nearest value seen before or, where the season's gate is open, the same slot of the nearest
         period. Band: where value novelty stays below the limit, or three typical differences from period to period.
+        Rarity and the season alone, while its gate is closed, judge no single value: median and usual range.
         """
         before = self._started(batch.take(np.arange(len(batch))))
         after = before.copy()
@@ -206,7 +208,10 @@ class NoveltyDetector(Detector):
         even = np.full_like(squares, 1.0 / squares.shape[1])
         attribution = np.divide(squares, total, out=even, where=total > 0)
         centre, spread = new[:, :, kernel.CENTRE], new[:, :, kernel.SPREAD]
-        middle, reach = _value_band(old, new, limit)
+        if self.members & kernel.VALUE:
+            middle, reach = _value_band(old, new, limit)
+        else:  # judges no single value: what is usual, as start-up had it
+            middle, reach = np.zeros_like(centre), np.full_like(centre, _BAND_USUAL)
         if self.members & kernel.SEASON:
             at = kernel.SEASON_AT
             seasonal = old[:, :, at + season.GATE] > season.OPEN

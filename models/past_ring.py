@@ -46,7 +46,8 @@ class RingParameters:
 
 
 class PastRingDetector(Detector):
-    """Base of the floors. Scores are root mean square distances in spreads (5th to 95th percentile of training).
+    """Base of the floors. Scores are root mean square distances in spreads of the series (5th to 95th percentile of
+    training).
 
     Missing values are left out of comparisons, a constant series scores 0, and nothing is scored before enough past
     is there.
@@ -54,7 +55,8 @@ class PastRingDetector(Detector):
     Args:
         spec: ``window`` and ``stride`` are taken as 1.
         params: all above 0.
-        centre, spread: (F,) scale.
+        names: series seen in training, in the order of the scales.
+        centre, spread: (S + 1, F) scale of each series; the last row, the median of the others, is for unseen ones.
     """
 
     starts_silent = True
@@ -63,9 +65,12 @@ class PastRingDetector(Detector):
     default_reach: ClassVar[int] = 1
     default_periods: ClassVar[int] = 28
 
-    def __init__(self, spec: WindowSpec, params: RingParameters, centre: Floats, spread: Floats) -> None:
+    def __init__(
+        self, spec: WindowSpec, params: RingParameters, names: Sequence[str], centre: Floats, spread: Floats
+    ) -> None:
         super().__init__(WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap))
-        self.params, self.centre, self.spread = params, centre, spread
+        self.params, self.names, self.centre, self.spread = params, tuple(names), centre, spread
+        self._index = {name: i for i, name in enumerate(self.names)}
         self.stretch = params.period if self.mode != ring_kernel.SEASONAL_NAIVE else 1
         self.state_size = 1 + (1 + 2 * params.past) * len(spec.features)
 
@@ -82,15 +87,14 @@ class PastRingDetector(Detector):
         known = [s for s in series if np.isfinite(s.values).any(axis=0).all() and len(s.ts) > 1]
         if not known:
             raise DataError(f"{cls.kind}: no series with values of every feature to learn from")
-        pooled = np.concatenate([s.values for s in known])
-        centre = np.nanmedian(pooled, axis=0)
-        spread = np.nanpercentile(pooled, 95, axis=0) - np.nanpercentile(pooled, 5, axis=0)
-        spread = np.where(spread > 0, spread, np.maximum(np.nanstd(pooled, axis=0), 0))
-        spread = np.where(spread > 0, spread, np.maximum(np.abs(centre), 1e-3))
+        names = tuple(dict.fromkeys(s.name for s in known))
+        own = [np.concatenate([s.values for s in known if s.name == name]) for name in names]
+        centre, spread = (np.concatenate([part, np.median(part, axis=0)[None]]) for part in _scales(own))
         period = chosen.period or cls._usual_period(known)
         detector = cls(
             spec,
             RingParameters(period, chosen.reach or cls.default_reach, chosen.past or cls.default_periods * period + 1),
+            names,
             centre,
             spread,
         )
@@ -101,18 +105,23 @@ class PastRingDetector(Detector):
     def _usual_period(cls, series: Sequence[Series]) -> int:
         return usual_period(series, _NO_SEASON)
 
-    def _scaled(self, values: Floats) -> Floats:
-        return np.ascontiguousarray((values - self.centre) / self.spread)
+    def bind(self, series: Sequence[str]) -> Ints:
+        return np.array([self._index.get(name, -1) for name in series], np.int64)
+
+    def _scaled(self, values: Floats, binding: Ints) -> Floats:
+        return np.ascontiguousarray((values - self.centre[binding]) / self.spread[binding])
 
     def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
         """(n,) scores of a whole series from its first point, (n, F), as :meth:`score` gives them one by one."""
         row = np.zeros(self.state_size)
         return np.asarray(
-            ring_kernel.ring_series(row, self._scaled(values), self.mode, self.params.period, self.params.reach)
+            ring_kernel.ring_series(
+                row, self._scaled(values, self.bind([name])), self.mode, self.params.period, self.params.reach
+            )
         )
 
     def _step(self, batch: WindowBatch) -> tuple[Floats, Floats, Floats]:
-        newest = self._scaled(np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]))
+        newest = self._scaled(np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]), batch.binding)
         each, expected = np.empty_like(newest), np.empty_like(newest)
         scores = ring_kernel.ring_rows(
             batch.state, newest, self.mode, self.params.period, self.params.reach, each, expected
@@ -128,20 +137,32 @@ class PastRingDetector(Detector):
         squares = np.nan_to_num(each) ** 2
         total = squares.sum(axis=1, keepdims=True)
         share = np.divide(squares, total, out=np.full_like(squares, 1 / squares.shape[1]), where=total > 0)
-        middle, reach = expected * self.spread + self.centre, limit[:, None] * self.spread
+        spread = self.spread[batch.binding]
+        middle, reach = expected * spread + self.centre[batch.binding], limit[:, None] * spread
         return Explanation(middle, middle - reach, middle + reach, share)
 
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        return {"centre": self.centre, "spread": self.spread}, asdict(self.params)
+        return {"centre": self.centre, "spread": self.spread}, {**asdict(self.params), "series": list(self.names)}
 
     @classmethod
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> PastRingDetector:
+        names = list(params["series"])
+        expected = (len(names) + 1, len(spec.features))
         scale = {name: np.asarray(arrays[name], float) for name in ("centre", "spread")}
         for name, array in scale.items():
-            if array.shape != (len(spec.features),) or not np.isfinite(array).all():
-                raise ModelError(f"{cls.kind}: array {name!r}: found shape {array.shape}, expected a number a feature")
+            if array.shape != expected or not np.isfinite(array).all():
+                raise ModelError(f"{cls.kind}: array {name!r}: found shape {array.shape}, expected finite {expected}")
         if not (scale["spread"] > 0).all():
             raise ModelError(f"{cls.kind}: array 'spread' has to be above 0")
-        return cls(spec, RingParameters(**params), scale["centre"], scale["spread"])
+        own = {name: value for name, value in params.items() if name != "series"}
+        return cls(spec, RingParameters(**own), names, scale["centre"], scale["spread"])
+
+
+def _scales(values: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """(S, F) medians and spreads of series (n, F); a constant one is measured in its own value."""
+    centre = np.stack([np.nanmedian(v, axis=0) for v in values])
+    spread = np.stack([np.nanpercentile(v, 95, axis=0) - np.nanpercentile(v, 5, axis=0) for v in values])
+    spread = np.where(spread > 0, spread, np.stack([np.nanstd(v, axis=0) for v in values]))
+    return centre, np.where(spread > 0, spread, np.maximum(np.abs(centre), 1e-3))

@@ -18,7 +18,7 @@ from models.model_set import load_model
 from training.fit import fit_model
 
 KINDS = sorted(kind for kind, cls in Detector.kinds.items() if cls.__module__.startswith("models."))
-PARAMS = {"lstm-autoencoder": {"epochs": 6, "hidden": 16}}
+PARAMS = {"lstm-autoencoder": {"epochs": 6, "hidden": 16}, "left-discord": {"period": 48}}
 INTERVAL = 30 * 60_000
 START = 1_735_862_400_000 + 4 * 86_400_000  # a Monday
 DAYS, LIVE_DAYS = 21, 7
@@ -268,3 +268,64 @@ def test_damaged_artifact_is_refused(kind: str) -> None:
         rest = {k: v for k, v in arrays.items() if k != name}
         with pytest.raises((ModelError, KeyError)):
             type(detector).from_state(detector.spec, rest, params)
+
+
+#: Trained with random draws per feature: another order of the features is another, equally good model.
+DRAWS = ("lstm", "encdec", "isolation-forest", "forest")
+
+
+def test_series_at_once_scores_as_window_by_window_and_past_only(kind: str) -> None:
+    detector = fitted(kind)
+    s, _ = live("never-seen")
+    batch = batch_of(detector, s)
+    state = detector.initial_state(1)
+    each = np.concatenate([detector.score(row) for row in one_by_one(batch, state)]) if detector.state_size else None
+    each = detector.score(batch) if each is None else each
+    whole = detector.score_series("never-seen", s.ts, s.values)
+    np.testing.assert_allclose(whole[detector.spec.window - 1 :], each, rtol=1e-5, atol=1e-6)
+    cut = 200  # what comes later must not change what was said before
+    changed = s.values.copy()
+    changed[cut:] = 1e4
+    np.testing.assert_array_equal(detector.score_series("never-seen", s.ts, changed)[:cut], whole[:cut])
+
+
+def test_order_of_features_does_not_matter(kind: str) -> None:
+    if kind.startswith(DRAWS):
+        pytest.skip("draws at random for each feature")
+    order = [2, 0, 1]
+    s, _ = live()
+    values = widened(s.values, 3)
+    turned = [replace(t, values=widened(t.values, 3)[:, order]) for t in TRAIN]
+    other = Detector.kinds[kind].fit(turned, spec_of(3), PARAMS.get(kind, {}), seed=3)[0]
+    scores = [d.score_series("a", s.ts, v) for d, v in ((fitted(kind, features=3), values), (other, values[:, order]))]
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-4, atol=1e-5)
+
+
+def test_expected_band_and_shares_at_every_point(kind: str) -> None:
+    detector = fitted(kind, features=3)
+    s, _ = live()
+    batch = batch_of(detector, replace(s, values=widened(s.values, 3))).take(np.arange(30))
+    if detector.state_size:
+        batch = replace(batch, state=np.repeat(warm_state(detector, TRAIN[0]), len(batch), axis=0))
+    said = detector.explain(batch, np.full(len(batch), np.nanmedian(detector.score(batch.take(np.arange(30)))) + 1.0))
+    assert np.isfinite(said.expected).mean() > 0.9
+    known = np.isfinite(said.expected)
+    lower, upper = np.nan_to_num(said.lower, nan=-np.inf), np.nan_to_num(said.upper, nan=np.inf)
+    assert ((lower <= said.expected + 1e-6) & (said.expected <= upper + 1e-6))[known].all()
+    np.testing.assert_allclose(said.attribution.sum(axis=1), 1)
+
+
+def test_explains_missing_points_too(kind: str) -> None:
+    detector = fitted(kind, features=3)
+    s, _ = live()
+    holes = widened(s.values, 3)
+    holes[60:, 1] = np.nan
+    holes[120:] = np.nan
+    batch = batch_of(detector, replace(s, values=holes)).take(np.arange(100))
+    if detector.state_size:
+        batch = replace(batch, state=np.repeat(warm_state(detector, TRAIN[0]), len(batch), axis=0))
+    said = detector.explain(batch, np.full(len(batch), 5.0))
+    np.testing.assert_allclose(said.attribution.sum(axis=1), 1)
+    assert (said.attribution >= 0).all()
+    for part in (said.expected, said.lower, said.upper):
+        assert not np.isinf(part).any()
