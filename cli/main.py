@@ -40,6 +40,7 @@ COMMANDS = (
     "stack",
     "produce",
     "train",
+    "predict",
     "preprocess",
     "evaluate",
     "registry",

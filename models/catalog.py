@@ -25,6 +25,7 @@ __all__ = [
     "fixed",
     "dmd",
     "ensemble",
+    "fixed",
     "isolation_forest",
     "left_discord",
     "likelihood",
