@@ -22,7 +22,6 @@ from models.thresholds import conformal, fixed, likelihood, past_deviation, spot
 __all__ = [
     "conformal",
     "consistency",
-    "fixed",
     "dmd",
     "ensemble",
     "fixed",

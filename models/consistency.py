@@ -69,6 +69,7 @@ class ConsistencyDetector(Detector):
     """
 
     kind = "consistency"
+    continues = True
     starts_silent = True
 
     def __init__(
