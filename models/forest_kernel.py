@@ -36,11 +36,11 @@ def flatten(trees: list[Any], columns: list[NDArray[np.int64]], depth: int) -> d
         depth: D; all paths are padded to it.
 
     Returns:
-        ``forest.column`` (T, 2^D - 1) uint8, ``forest.threshold`` (T, 2^D - 1) float32 and ``forest.length``
-        (T, 2^D) float32: path length at each leaf, c(points in the leaf) included.
+        ``forest.column`` (T, 2^D - 1) uint8 (uint16 beyond 256 columns), ``forest.threshold`` (T, 2^D - 1) float32
+        and ``forest.length`` (T, 2^D) float32: path length at each leaf, c(points in the leaf) included.
     """
     inner, leaves = 2**depth - 1, 2**depth
-    column = np.zeros((len(trees), inner), np.uint8)
+    column = np.zeros((len(trees), inner), np.min_scalar_type(max(int(own.max()) for own in columns)))
     threshold = np.full((len(trees), inner), np.finfo(np.float32).max, np.float32)
     length = np.zeros((len(trees), leaves), np.float32)
     for t, (estimator, own) in enumerate(zip(trees, columns, strict=True)):

@@ -23,15 +23,15 @@ from models.detector import (
     no_progress,
 )
 from models.fit_windows import FitWindows
+from models.forest_columns import ForestColumns, columns_for
 from models.forest_kernel import flatten, forest_score
 from models.parameters import read_parameters
-from models.season_phase import DAY_MS
-from models.window_features import bounds, columns, grouped, season_shows, series_scales, window_features
+from models.scaler import SeriesScaler, robust_moments
+from models.window_features import grouped, series_scales
 
-_ARRAYS = ("forest.column", "forest.threshold", "forest.length", "series.scales", "typical")
+_ARRAYS = ("forest.column", "forest.threshold", "forest.length", "series.scales", "series.levels", "typical")
 _MOST_SAMPLES = 1024  # per tree: 2^10 leaves each; more would not fit the cache, and the paper finds 256 enough
 _FEWEST_SAMPLES = 8
-_SEASON_PHASES = 2  # a season needs as many earlier values of its phase in the window
 #: Distances from the expected value, in σ, at which the band is looked for.
 _BAND_STEPS = np.array([0.5, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50])
 
@@ -50,6 +50,8 @@ class ForestParameters:
             Trees cut only inside the range of their data: without such points a window far outside it is isolated
             no sooner than the oddest normal one.
         validation_share: last part of each series that is held out.
+        features: sets of columns, such as ``raw,differences``; see :class:`models.forest_columns.ForestColumns`.
+        recent: newest points whose season residuals are summed up, for the set ``season``.
     """
 
     trees: int = 100
@@ -58,13 +60,17 @@ class ForestParameters:
     windows: int = 40_000
     background: float = 0.02
     validation_share: float = 0.25
+    features: str = "window"
+    recent: int = 48
 
 
 class IsolationForest(Detector):
-    """Isolation forest (scikit-learn's, trained as it is) on the features of :mod:`models.window_features`.
+    """Isolation forest (scikit-learn's, trained as it is) on columns that describe windows; by default those of
+    :mod:`models.window_features`.
 
     The score is s(x, ψ) = 2^(-E[h(x)] / c(ψ)) in (0, 1): the fewer random cuts isolate a window's features, the more
-    anomalous. About 0.45 in normal times. It does not depend on the level of a series, so random walks are fine.
+    anomalous. About 0.45 in normal times. Except for ``raw``, columns do not depend on the level of a series, so random
+    walks are fine.
 
     References:
         Liu, Ting, Zhou 2008, Isolation Forest (equations 1 and 2).
@@ -81,14 +87,15 @@ class IsolationForest(Detector):
         arrays: Mapping[str, NDArray[Any]],
         names: Sequence[str],
         samples: int,
-        season: int,
+        look: ForestColumns,
     ) -> None:
         super().__init__(spec)
-        self.names, self.samples, self.season = list(names), samples, season
-        self.column = np.asarray(arrays["forest.column"], np.uint8)
+        self.names, self.samples, self.look, self.season = list(names), samples, look, look.season
+        self.column = np.asarray(arrays["forest.column"])
         self.threshold = np.asarray(arrays["forest.threshold"], np.float32)
         self.length = np.asarray(arrays["forest.length"], np.float32)
         self.scales = np.asarray(arrays["series.scales"], float)
+        self.levels = np.asarray(arrays["series.levels"], float)
         self.typical = np.asarray(arrays["typical"], float)
         self._index = {name: i for i, name in enumerate(self.names)}
         self._check()
@@ -104,7 +111,8 @@ class IsolationForest(Detector):
     ) -> tuple[IsolationForest, FitReport]:
         chosen = read_parameters(ForestParameters, cls.kind, params)
         windows = FitWindows.cut(series, spec, chosen.validation_share)
-        season, note = _season(chosen.season, spec, windows)
+        look, note = columns_for(chosen.features, chosen.season, chosen.recent, spec, windows)
+        season = look.season
         values = {name: [s for s in windows.stretches if s.name == name] for name in windows.names}
         scales = np.stack(
             [
@@ -112,19 +120,21 @@ class IsolationForest(Detector):
                 for own in values.values()
             ]
         )
+        scaler = SeriesScaler.fit(windows.stretches)
+        levels = np.stack([scaler.centre, scaler.spread], axis=2)
         progress("features", 0.1)
         training = np.flatnonzero(~windows.validation)
         training = training[:: -(-len(training) // max(chosen.windows, 1))]
-        x = _rows(windows, training, scales, season)
+        x = _rows(windows, training, scales, levels, look)
         if not (_FEWEST_SAMPLES <= chosen.samples <= _MOST_SAMPLES and chosen.trees and chosen.background < 1):
             raise SettingsError(
                 f"{cls.kind}: samples={chosen.samples}, trees={chosen.trees}, background={chosen.background}; expected "
                 f"samples of {_FEWEST_SAMPLES} to {_MOST_SAMPLES}, at least 1 tree, background below 1"
             )
         progress("trees", 0.4)
-        arrays, samples = _grow(x, bounds(len(spec.features), season > 0), chosen, seed)
-        arrays |= {"series.scales": scales, "typical": np.median(x, axis=0)}
-        detector = cls(spec, arrays, windows.names, samples, season)
+        arrays, samples = _grow(x, look.bounds(len(spec.features)), chosen, seed)
+        arrays |= {"series.scales": scales, "series.levels": levels, "typical": np.median(x, axis=0)}
+        detector = cls(spec, arrays, windows.names, samples, look)
         progress("validation scores", 0.8)
         held_out = np.flatnonzero(windows.validation)
         scores = [detector.score(batch) for _, batch in windows.batches(held_out, np.arange(len(windows.names)))]
@@ -137,8 +147,16 @@ class IsolationForest(Detector):
 
     def features(self, batch: WindowBatch) -> Floats:
         """(n, columns) what the forest sees; a row is NaN where it cannot say."""
+        return self.look.of(batch.values, batch.imputed, *self._usual(batch))
+
+    def _usual(self, batch: WindowBatch) -> tuple[Floats, Floats]:
+        """(n, F, 3) scales and (n, F, 2) levels of each row's series; from the window where it was not seen."""
         scales = grouped(batch.binding, self.scales, batch.values, batch.imputed, self.season)
-        return window_features(batch.values, batch.imputed, scales, self.season)
+        levels = self.levels[batch.binding]
+        unseen = np.flatnonzero(batch.binding < 0)
+        if len(unseen):
+            levels[unseen] = np.stack(robust_moments(batch.values[unseen]), axis=2)
+        return scales, levels
 
     def _score(self, batch: WindowBatch) -> Floats:
         return self._of_features(self.features(batch))
@@ -154,7 +172,7 @@ class IsolationForest(Detector):
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         """Expected is the value before (or the season's median); the band is found by trying values."""
         n, _, count = batch.values.shape
-        scales = grouped(batch.binding, self.scales, batch.values, batch.imputed, self.season)
+        scales, levels = self._usual(batch)
         expected = _expected(batch, self.season)
         lower, upper = np.full((n, count), np.nan), np.full((n, count), np.nan)
         for f in range(count):
@@ -163,7 +181,7 @@ class IsolationForest(Detector):
                 for distance in _BAND_STEPS[::-1]:  # from far to near: the nearest that is still too much stays
                     tried = batch.values.copy()
                     tried[:, -1, f] = expected[:, f] + sign * distance * step
-                    x = window_features(tried, batch.imputed, scales, self.season)
+                    x = self.look.of(tried, batch.imputed, scales, levels)
                     too_much = self._of_features(x) > limit
                     bound[too_much, f] = tried[too_much, -1, f]
         return Explanation(expected, lower, upper, self._attribution(batch))
@@ -190,27 +208,40 @@ class IsolationForest(Detector):
             "forest.threshold": self.threshold,
             "forest.length": self.length,
             "series.scales": self.scales,
+            "series.levels": self.levels,
             "typical": self.typical,
         }
-        return arrays, {"series": self.names, "samples": self.samples, "season": self.season}
+        return arrays, {
+            "series": self.names,
+            "samples": self.samples,
+            "season": self.season,
+            "features": ",".join(self.look.sets),
+            "recent": self.look.recent,
+        }
 
     @classmethod
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> IsolationForest:
+        if "features" not in params:  # saved before there was a choice
+            params = {**params, "features": "window", "recent": 1}
+            shape = (len(params["series"]), len(spec.features))
+            arrays = {**arrays, "series.levels": np.stack([np.zeros(shape), np.ones(shape)], axis=2)}
         missing = [name for name in _ARRAYS if name not in arrays]
         if missing:
             raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
-        return cls(spec, arrays, params["series"], int(params["samples"]), int(params["season"]))
+        look = ForestColumns.named(params["features"], spec.window, int(params["season"]), int(params["recent"]))
+        return cls(spec, arrays, params["series"], int(params["samples"]), look)
 
     def _check(self) -> None:
         """Raise a ModelError that names the first array which does not fit."""
-        wide = len(columns(self.spec.features, self.season > 0))
+        wide = self.look.each * len(self.spec.features)
         trees, inner = self.column.shape
         wanted = {
             "forest.threshold": (self.threshold, (trees, inner)),
             "forest.length": (self.length, (trees, inner + 1)),
             "series.scales": (self.scales, (len(self.names), len(self.spec.features), 3)),
+            "series.levels": (self.levels, (len(self.names), len(self.spec.features), 2)),
             "typical": (self.typical, (wide,)),
         }
         for name, (array, shape) in wanted.items():
@@ -218,28 +249,13 @@ class IsolationForest(Detector):
                 raise ModelError(f"{self.kind}: array {name!r} has shape {array.shape}, expected {shape}")
         if (inner + 1).bit_count() != 1 or not trees or (self.column >= wide).any():
             raise ModelError(f"{self.kind}: array 'forest.column' is not of perfect trees over {wide} columns")
-        if not (self.scales > 0).all() or self.samples < 1 or self.season < 0:
+        if not ((self.scales > 0).all() and (self.levels[..., 1] > 0).all()) or self.samples < 1 or self.season < 0:
             raise ModelError(f"{self.kind}: 'series.scales', samples and season must be positive")
 
 
-def _season(asked: int, spec: WindowSpec, windows: FitWindows) -> tuple[int, str]:
-    """(period in points or 0, note): the season that was asked for, or a day, if the data shows it."""
-    period = asked or (DAY_MS // spec.interval_ms if spec.interval_ms else 0)
-    if period < 2 or spec.window <= _SEASON_PHASES * period:
-        if asked > 1:
-            raise SettingsError(
-                f"isolation-forest: season={asked} needs a window above {_SEASON_PHASES * asked}, found {spec.window}"
-            )
-        return 0, ""
-    shown = [season_shows(s.values[:, 0], period) for s in windows.stretches]
-    if 2 * sum(shown) < len(shown):
-        return 0, f"no season of {period} points shows in the training data; its features are left out"
-    return period, ""
-
-
-def _rows(windows: FitWindows, rows: Ints, scales: Floats, season: int) -> Floats:
-    binding = np.arange(len(windows.names))
-    found = [window_features(b.values, b.imputed, scales[b.binding], season) for _, b in windows.batches(rows, binding)]
+def _rows(windows: FitWindows, rows: Ints, scales: Floats, levels: Floats, look: ForestColumns) -> Floats:
+    batches = windows.batches(rows, np.arange(len(windows.names)))
+    found = [look.of(b.values, b.imputed, scales[b.binding], levels[b.binding]) for _, b in batches]
     x = np.concatenate(found)
     known: Floats = x[~np.isnan(x[:, 0])]
     return known

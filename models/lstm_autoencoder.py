@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.errors import ModelError, SettingsError
+from eddy.errors import ModelError
 from models.detector import (
     Bools,
     Detector,
@@ -26,52 +26,18 @@ from models.detector import (
 from models.error_spread import ErrorSpread
 from models.fit_windows import FitWindows
 from models.lstm_kernel import Floats32, LstmWeights, pack, reconstruct
+from models.lstm_parameters import LstmParameters, architecture
 from models.parameters import read_parameters
+from models.scaled_windows import fill_forward
 from models.scaler import SeriesScaler
 from models.season_phase import SeasonPhase
+from models.trailing_mean import limit_of_newest, series_means, trailing_mean, words
 
 _WEIGHTS = ("encoder.input", "encoder.recurrent", "encoder.bias", "decoder.input", "decoder.recurrent",
             "decoder.bias", "dense.weight", "dense.bias", "embedding")  # fmt: skip
 _TABLES = ("scaler.centre", "scaler.spread", "spread.position", "spread.series", "spread.week")
 _PATTERN_WINDOWS = 40_000  # training windows, at most, from which the errors' pattern over the week is taken
 _LEAST_OBSERVED = 0.5  # share of a window's encoder input that must be there for a verdict
-
-
-@dataclass(frozen=True)
-class LstmParameters:
-    """What a user may set; everything has a default.
-
-    Attributes:
-        hidden: units of encoder and decoder.
-        judged: newest points whose errors make the score.
-        hidden_points: newest points that the encoder does not see (at most window - 2): an anomaly there cannot be
-            copied to the output then. 0 gives the plain autoencoder.
-        rebuilt: newest points the decoder rebuilds in training; 0 = the whole window (slower, not better: measured).
-        embedding: inputs learned per series seen in training; 0 turns them off.
-        season: whether the decoder is told the time of day and the weekday, where the data can teach it.
-        epochs, patience, batch, learning_rate: of training; it stops after ``patience`` epochs without improvement.
-        windows_per_epoch: most windows per epoch, drawn anew each time.
-        corrupted: share of training windows whose input is disturbed.
-        validation_share: last part of each series that is held out.
-        seconds: stop training after this time (0 = never; then seeds reproduce the model).
-        clip: scaled encoder input is cut here, in spreads.
-    """
-
-    hidden: int = 32
-    judged: int = 4
-    hidden_points: int = 4
-    rebuilt: int = 12
-    embedding: int = 8
-    season: bool = True
-    epochs: int = 12
-    patience: int = 4
-    batch: int = 128
-    learning_rate: float = 1e-2
-    windows_per_epoch: int = 8_000
-    corrupted: float = 0.3
-    validation_share: float = 0.25
-    seconds: float = 0.0
-    clip: float = 6.0
 
 
 class LstmAutoencoder(Detector):
@@ -102,8 +68,10 @@ class LstmAutoencoder(Detector):
         spread: ErrorSpread,
         hidden_points: int,
         clip: float,
+        smooth: int = 1,
     ) -> None:
         super().__init__(spec)
+        self.smooth, self.state_size = smooth, words(smooth)
         self.scaler, self.phase, self.spread = scaler, phase, spread
         self.hidden_points, self.clip = hidden_points, clip
         self.arrays = {name: np.asarray(arrays[name], np.float32) for name in _WEIGHTS}
@@ -129,19 +97,19 @@ class LstmAutoencoder(Detector):
 
         chosen = read_parameters(LstmParameters, cls.kind, params)
         windows = FitWindows.cut(series, spec, chosen.validation_share)
-        size = _architecture(chosen, spec, len(windows.names))
+        size = architecture(chosen, spec, len(windows.names))
         scaler = SeriesScaler.fit(windows.stretches)
         phase = SeasonPhase.learnable(spec.interval_ms if chosen.season else 0, windows.span_ms)
         size = replace(size, phase=phase.size)
         arrays, history = training.train(_training_set(windows, scaler, phase), size, seed, progress)
         blank = ErrorSpread.blank(size.judged, len(spec.features), len(windows.names))
-        detector = cls(spec, arrays, scaler, phase, blank, chosen.hidden_points, chosen.clip)
+        detector = cls(spec, arrays, scaler, phase, blank, chosen.hidden_points, chosen.clip, chosen.smooth)
         held_out = np.flatnonzero(windows.validation)
         detector.spread = _fit_spread(detector, windows)
-        scores = np.concatenate(
-            [detector.score(batch) for _, batch in windows.batches(held_out, np.arange(len(windows.names)))]
-        )
-        return detector, FitReport(windows.by_series(held_out, scores), history, list(windows.notes))
+        batches = windows.batches(held_out, np.arange(len(windows.names)))
+        scores = windows.by_series(held_out, np.concatenate([detector._window_scores(batch) for _, batch in batches]))
+        scores = {name: series_means(own, chosen.smooth) for name, own in scores.items()}
+        return detector, FitReport(scores, history, list(windows.notes))
 
     def bind(self, series: Sequence[str]) -> Ints:
         return self.scaler.bind(series)
@@ -168,12 +136,19 @@ class LstmAutoencoder(Detector):
         return np.where(judged.valid, (judged.errors / self.spread.of(batch.binding, batch.end)) ** 2, 0.0)
 
     def _score(self, batch: WindowBatch) -> Floats:
+        scores = self._window_scores(batch)
+        return np.asarray(trailing_mean(batch.state, scores)) if self.state_size else scores
+
+    def _window_scores(self, batch: WindowBatch) -> Floats:
+        """(n,) scores of the windows as such, not averaged."""
         judged = self._judge(batch)
         count = judged.valid.sum(axis=(1, 2))
         total = self._squares(judged, batch).sum(axis=(1, 2))
         return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        if self.state_size:
+            limit = limit_of_newest(batch.state, limit)
         judged = self._judge(batch)
         squares = self._squares(judged, batch)
         count, total = judged.valid.sum(axis=(1, 2))[:, None], squares.sum(axis=(1, 2))[:, None]
@@ -194,6 +169,7 @@ class LstmAutoencoder(Detector):
             "week": self.phase.week,
             "hidden_points": self.hidden_points,
             "clip": self.clip,
+            "smooth": self.smooth,
         }
 
     @classmethod
@@ -208,7 +184,16 @@ class LstmAutoencoder(Detector):
         )
         phase = SeasonPhase(bool(params["day"]), bool(params["week"]))
         spread = ErrorSpread.from_arrays(arrays)
-        return cls(spec, arrays, scaler, phase, spread, int(params["hidden_points"]), float(params["clip"]))
+        return cls(
+            spec,
+            arrays,
+            scaler,
+            phase,
+            spread,
+            int(params["hidden_points"]),
+            float(params["clip"]),
+            int(params.get("smooth", 1)),
+        )
 
 
 @dataclass(frozen=True)
@@ -219,33 +204,6 @@ class _Judged:
     valid: Bools
     expected: Floats
     scale: Floats
-
-
-def fill_forward(x: Floats, valid: Bools) -> Floats:
-    """(n, W, F) with each missing value replaced by the last one before it, or 0 where there is none."""
-    last = np.maximum.accumulate(np.where(valid, np.arange(x.shape[1])[None, :, None], 0), axis=1)
-    return np.nan_to_num(np.take_along_axis(x, last, axis=1), nan=0.0)
-
-
-def _architecture(chosen: LstmParameters, spec: WindowSpec, series: int) -> Any:
-    from models.lstm_training import Architecture  # noqa: PLC0415
-
-    if not 1 <= chosen.judged <= spec.window or not chosen.hidden_points <= spec.window - 2:
-        raise SettingsError(
-            f"lstm-autoencoder: judged={chosen.judged}, hidden_points={chosen.hidden_points}; expected 1 <= judged <= "
-            f"window and hidden_points <= window - 2, with window={spec.window}"
-        )
-    for name in ("hidden", "epochs", "patience", "batch", "windows_per_epoch", "learning_rate", "clip"):
-        if not getattr(chosen, name):
-            raise SettingsError(f"lstm-autoencoder: parameter {name!r}: found 0, expected more")
-    rebuilt = min(chosen.rebuilt or spec.window, spec.window)
-    return Architecture(
-        window=spec.window, features=len(spec.features), series=series, phase=0, hidden=chosen.hidden,
-        hidden_points=chosen.hidden_points, rebuilt=max(rebuilt, chosen.judged), judged=chosen.judged,
-        embedding=chosen.embedding, epochs=chosen.epochs, patience=chosen.patience, batch=chosen.batch,
-        windows_per_epoch=chosen.windows_per_epoch, learning_rate=chosen.learning_rate, corrupted=chosen.corrupted,
-        seconds=chosen.seconds, clip=chosen.clip,
-    )  # fmt: skip
 
 
 def _training_set(windows: FitWindows, scaler: SeriesScaler, phase: SeasonPhase) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.detector import Bools, Floats, Ints, Progress
+from models.training_loop import seeded, train_network
 
 Floats32 = NDArray[np.float32]
 
 _HUBER = 2.0  # spreads; beyond it the loss grows linearly, so the odd anomaly in training data does not steer it
 _UNSEEN_SHARE = 0.1  # of training windows that hide which series they are from: what unseen series get
-_GRADIENT_NORM = 1.0
-_THREADS = 1  # a second one spins more than it helps at these sizes, and the cores are shared
-_VALIDATION_BATCH = 1024
-_LEAST_STEPS, _LEAST_BATCH = 60, 16  # few windows make smaller batches, so that an epoch still has that many steps
 
 
 @dataclass(frozen=True)
@@ -109,55 +105,24 @@ def train(
     together. ``size.seconds`` > 0 stops at the end of the first epoch past that time; then the result depends on the
     machine's speed and is not reproducible.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(min(_THREADS, threads))
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return _train(data, size, np.random.default_rng(seed), progress)
-    finally:
-        torch.set_num_threads(threads)
+    arrays: dict[str, Floats32] = {}
 
+    def run() -> list[dict[str, float]]:
+        rng = np.random.default_rng(seed)
+        network, batches = Network(size), _Batches(data, size)
 
-def _train(
-    data: TrainingSet, size: Architecture, rng: np.random.Generator, progress: Progress
-) -> tuple[dict[str, Floats32], list[dict[str, float]]]:
-    network = Network(size)
-    optimiser = torch.optim.Adam(network.parameters(), lr=size.learning_rate)
-    batches = _Batches(data, size)
-    training, held_out = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
-    per_epoch = min(len(training), size.windows_per_epoch)
-    batch = min(size.batch, max(per_epoch // _LEAST_STEPS, _LEAST_BATCH))
-    steps = size.epochs * -(-per_epoch // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, size.learning_rate, total_steps=steps, pct_start=0.15)
-    checked = held_out[:: -(-len(held_out) // max(per_epoch // 4, 1))] if len(held_out) else training[:per_epoch]
-    history: list[dict[str, float]] = []
-    best, best_loss, waited, started = network.arrays(), np.inf, 0, time.monotonic()
-    for epoch in range(size.epochs):
-        network.train()
-        total = 0.0
-        chosen = rng.permutation(training)[:per_epoch]
-        for begin in range(0, per_epoch, batch):
-            rows = chosen[begin : begin + batch]
+        def loss(rows: Ints, learning: bool) -> Tensor:
+            if not learning:
+                return batches.loss(network, rows, torch.ones(len(rows), 1), None)
             known = (rng.random((len(rows), 1)) >= _UNSEEN_SHARE).astype(np.float32)
-            loss = batches.loss(network, rows, torch.from_numpy(known), rng)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM)
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach()) * len(rows)
-            progress(f"epoch {epoch + 1}/{size.epochs}", (epoch + begin / per_epoch) / size.epochs)
-        checked_loss = batches.validation_loss(network, checked)
-        history.append({"epoch": epoch + 1, "loss": total / per_epoch, "validation_loss": checked_loss})
-        if checked_loss < best_loss:
-            best, best_loss, waited = network.arrays(), checked_loss, 0
-        else:
-            waited += 1
-        if waited >= size.patience or 0 < size.seconds < time.monotonic() - started:
-            break
-    progress(f"best epoch {int(np.argmin([h['validation_loss'] for h in history])) + 1}", 1.0)
-    return best, history
+            return batches.loss(network, rows, torch.from_numpy(known), rng)
+
+        history = train_network(network, loss, data.validation, size, rng, progress)
+        arrays.update(network.arrays())
+        return history
+
+    history = seeded(seed, run)
+    return arrays, history
 
 
 class _Batches:
@@ -188,16 +153,6 @@ class _Batches:
             rest = weight[:, size.judged :].sum().clamp(min=1)
             loss = (loss + error[:, size.judged :].sum() / rest) / 2
         return loss
-
-    def validation_loss(self, network: Network, rows: Ints) -> float:
-        """Mean loss without corruption, on the judged points and the rest as in training."""
-        network.eval()
-        total = 0.0
-        with torch.no_grad():
-            for begin in range(0, len(rows), _VALIDATION_BATCH):
-                part = rows[begin : begin + _VALIDATION_BATCH]
-                total += float(self.loss(network, part, torch.ones(len(part), 1), None)) * len(part)
-        return total / max(len(rows), 1)
 
 
 def _corrupt(x: Tensor, share: float, rng: np.random.Generator) -> Tensor:

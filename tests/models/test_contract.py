@@ -18,7 +18,12 @@ from models.model_set import load_model
 from training.fit import fit_model
 
 KINDS = sorted(kind for kind, cls in Detector.kinds.items() if cls.__module__.startswith("models."))
-PARAMS = {"lstm-autoencoder": {"epochs": 6, "hidden": 16}, "left-discord": {"period": 48}}
+PARAMS: dict[str, dict[str, object]] = {
+    "lstm-autoencoder": {"epochs": 6, "hidden": 16},
+    "lstm-encdec": {"epochs": 4, "hidden": 16, "errors": "point", "judged": 4},
+    "left-discord": {"period": 48},
+    "lstm-repeat-vector": {"epochs": 4, "units": "16", "judged": 4},
+}
 INTERVAL = 30 * 60_000
 START = 1_735_862_400_000 + 4 * 86_400_000  # a Monday
 DAYS, LIVE_DAYS = 21, 7

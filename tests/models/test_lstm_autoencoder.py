@@ -12,9 +12,10 @@ import torch
 
 from eddy.errors import ModelError, SettingsError
 from models.detector import Series, WindowBatch, WindowSpec
-from models.lstm_autoencoder import LstmAutoencoder, fill_forward
+from models.lstm_autoencoder import LstmAutoencoder
 from models.lstm_kernel import LstmWeights, pack, reconstruct
 from models.lstm_training import Architecture, Network
+from models.scaled_windows import fill_forward
 from tests.models.test_contract import DAYS, INTERVAL, SPEC, START, TRAIN, batch_of, live, seasonal
 
 FAST = {"epochs": 4, "hidden": 16}
@@ -70,6 +71,36 @@ def test_newest_point_decides_at_once(detector: LstmAutoencoder) -> None:
     before = detector.score(one)[0]
     one.values[0, -1, 0] += 20.0
     assert detector.score(one)[0] > max(3 * before, 3.0)
+
+
+def test_smoothed_score_is_the_mean_of_the_newest_windows(detector: LstmAutoencoder) -> None:
+    arrays, params = detector.to_state()
+    smoothed = LstmAutoencoder.from_state(detector.spec, arrays, {**params, "smooth": 3})
+    batch = batch_of(detector, live()[0]).take(np.arange(12))
+    batch.values[5, -1] = np.nan  # one without a verdict: the mean goes on without it
+    single = detector.score(batch)
+    assert np.isnan(single[5])
+    state = smoothed.initial_state(1)
+    found = []
+    for i in range(len(batch)):
+        row = replace(batch.take(np.array([i])), state=state)
+        before = state.copy()
+        shown = smoothed.explain(row, np.full(1, 4.0))
+        np.testing.assert_array_equal(state, before)
+        assert np.isfinite(shown.upper).all() or i == 5
+        found.append(smoothed.score(row)[0])
+    known = [s for s in single if np.isfinite(s)]
+    wanted = [np.mean(known[max(0, i - 2) : i + 1]) for i in range(len(known))]
+    np.testing.assert_allclose(np.delete(found, 5), wanted)
+    assert np.isnan(found[5])
+
+
+def test_training_with_smoothing_gives_smoothed_validation_scores() -> None:
+    plain, smooth = (
+        LstmAutoencoder.fit(TRAIN, SPEC, {**FAST, "epochs": 1, "smooth": points}, seed=1)[1].scores["a"]
+        for points in (1, 8)
+    )
+    np.testing.assert_allclose(smooth[20], plain[13:21].mean())
 
 
 def test_band_is_where_the_alert_begins(detector: LstmAutoencoder) -> None:

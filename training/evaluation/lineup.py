@@ -104,6 +104,28 @@ LINEUP: tuple[Entrant, ...] = (
     Noise("uniform-noise", "", random=True, note="floor: looks at nothing"),
 )
 
+#: Configurations for a kind of series, run where they are named. ``week`` is one of 336 half-hours, ``days`` two of 48.
+NAMED: tuple[Entrant, ...] = (
+    Entrant(
+        "isolation-forest-week",
+        "isolation-forest",
+        {"features": "season", "season": 336, "recent": 96},
+        window=432,
+        clocked=True,
+        random=True,
+        note="for half-hours with a week's season: residuals of the last two days from the week before",
+    ),
+    Entrant(
+        "lstm-autoencoder-days",
+        "lstm-autoencoder",
+        {"smooth": 96},
+        window=48,
+        clocked=True,
+        random=True,
+        note="for half-hours: mean score of the last two days",
+    ),
+)
+
 
 def entrants(names: Sequence[str]) -> list[Entrant]:
     """The named entrants, all where none is named; any other registered detector enters with its defaults.
@@ -111,7 +133,7 @@ def entrants(names: Sequence[str]) -> list[Entrant]:
     Raises:
         SettingsError: a name that is neither.
     """
-    known = {entrant.name: entrant for entrant in LINEUP}
+    known = {entrant.name: entrant for entrant in (*LINEUP, *NAMED)}
     for name in names:
         if name not in known and name not in Detector.kinds:
             raise SettingsError(f"detector {name!r} is unknown; known: {', '.join(sorted({*known, *Detector.kinds}))}")

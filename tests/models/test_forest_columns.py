@@ -1,0 +1,109 @@
+"""The sets of columns that a forest can be given, and what each is made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn import ensemble
+
+from eddy.errors import SettingsError
+from models import artifact
+from models.detector import WindowSpec
+from models.forest_columns import ForestColumns
+from models.forest_kernel import flatten, forest_score
+from models.isolation_forest import IsolationForest
+from tests.models.test_contract import INTERVAL, TRAIN, batch_of, live, widened
+
+SPEC = WindowSpec(120, interval_ms=INTERVAL)  # half-hours: the newest day and a half day of the one before, twice
+
+
+@pytest.mark.parametrize("features", ["raw", "differences", "season", "raw,differences,season,window"])
+def test_a_jump_stands_out_in_every_set(features: str) -> None:
+    detector = IsolationForest.fit(TRAIN, SPEC, {"features": features, "season": 48, "trees": 50}, seed=1)[0]
+    s, _ = live()
+    calm = batch_of(detector, s).take(np.array([190]))
+    before = detector.score(calm)[0]
+    calm.values[0, -30:, 0] += 60.0
+    assert detector.score(calm)[0] > before
+    again = artifact.load(artifact.dump(detector))
+    np.testing.assert_array_equal(again.score(calm), detector.score(calm))
+
+
+def test_more_columns_than_a_byte_counts_equal_scikit_learn() -> None:
+    x = np.random.default_rng(1).normal(size=(500, 300)).astype(np.float32)
+    forest = ensemble.IsolationForest(n_estimators=30, max_samples=256, random_state=1).fit(x)
+    a = flatten(forest.estimators_, forest.estimators_features_, 8)
+    assert a["forest.column"].max() > 255
+    found = forest_score(a["forest.column"], a["forest.threshold"], a["forest.length"], x.astype(float), 256)
+    np.testing.assert_allclose(found, -forest.score_samples(x), atol=1e-6, rtol=0)
+
+
+def test_season_residuals_by_hand() -> None:
+    """Period 3, two earlier periods, the residuals of the newest 4 points are -3, 1, -2 and 5."""
+    look = ForestColumns(("season",), 10, 3, 4)
+    values = np.array([9.0, 1, 2, 3, 1, 2, 3, 2, 0, 8])
+    scales = np.array([[[1.0, 1.0, 2.0]]])  # spread of the residuals: 2
+    found = look.of(values[None, :, None], np.zeros((1, 10), bool), scales, np.array([[[0.0, 1.0]]]))
+    # medians of the earlier values: 9 and 3 -> 6; 1 -> 1; 2 -> 2; 9, 3, 3 -> 3
+    wanted = [(3 + 1 + 2 + 5) / 4, 5, abs(-3 + 1 - 2 + 5) / 4, 5, 5]
+    np.testing.assert_allclose(found[0], np.log1p(np.array(wanted) / 2))
+
+
+def test_raw_and_differences_by_hand() -> None:
+    look = ForestColumns(("raw", "differences"), 3, 0, 1)
+    found = look.of(
+        np.array([[[10.0], [np.nan], [14.0]]]),
+        np.zeros((1, 3), bool),
+        np.array([[[4.0, 1, 1]]]),
+        np.array([[[10, 2.0]]]),
+    )
+    np.testing.assert_allclose(found[0], [0, 0, 2, 0, np.log1p(1)])
+
+
+def test_season_gives_way_where_there_is_none() -> None:
+    rng = np.random.default_rng(0)
+    walk = [replace(s, values=np.cumsum(rng.normal(size=s.values.shape), axis=0)) for s in TRAIN]
+    detector, report = IsolationForest.fit(walk, SPEC, {"features": "season", "season": 48, "trees": 10})
+    assert detector.look.sets == ("window",)
+    assert any("no season" in note for note in report.notes)
+    detector, report = IsolationForest.fit(TRAIN, replace(SPEC, window=40), {"features": "raw,season", "trees": 10})
+    assert detector.look.sets == ("raw",)
+    assert report.notes
+
+
+def test_missing_values_and_several_features() -> None:
+    spec = replace(SPEC, features=("x", "y"))
+    train = [replace(s, values=widened(s.values, 2)) for s in TRAIN]
+    detector = IsolationForest.fit(train, spec, {"features": "raw,season", "season": 48, "trees": 50}, seed=1)[0]
+    batch = batch_of(detector, train[0]).take(np.arange(30))
+    batch.values[3, -1] = np.nan
+    batch.values[4, :100] = np.nan
+    batch.values[5, 50:60, 0] = np.nan
+    batch.values[6, -40:, 1] += 500.0
+    scores = detector.score(batch)
+    assert np.isnan(scores[[3, 4]]).all()
+    assert np.isfinite(np.delete(scores, [3, 4])).all()
+    assert detector.explain(batch, np.full(30, 0.6)).attribution[6].argmax() == 1
+
+
+def test_an_artifact_from_before_there_was_a_choice() -> None:
+    detector = IsolationForest.fit(TRAIN, SPEC, {"trees": 10})[0]
+    arrays, params = detector.to_state()
+    old = {k: v for k, v in arrays.items() if k != "series.levels"}
+    kept = {k: v for k, v in params.items() if k not in ("features", "recent")}
+    again = IsolationForest.from_state(detector.spec, old, kept)
+    batch = batch_of(detector, live()[0])
+    np.testing.assert_array_equal(again.score(batch), detector.score(batch))
+
+
+@pytest.mark.parametrize("features", ["row", "raw,raw", "", "raw;season"])
+def test_unknown_sets_are_named(features: str) -> None:
+    with pytest.raises(SettingsError, match="raw, differences, season, window"):
+        IsolationForest.fit(TRAIN, SPEC, {"features": features})
+
+
+def test_a_season_needs_a_window_that_holds_one() -> None:
+    with pytest.raises(SettingsError, match="window above 336"):
+        IsolationForest.fit(TRAIN, SPEC, {"features": "season", "season": 336})
