@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from training.fit import ThresholdRule
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
-_OWN_FLAGS = {"lstm-autoencoder": ("epochs", "hidden")}
+_OWN_FLAGS = {
+    "lstm-autoencoder": ("epochs", "hidden"),
+    "lstm-encdec": ("epochs", "hidden"),
+    "lstm-repeat-vector": ("epochs",),
+}
 
 
 def register(app: typer.Typer) -> None:

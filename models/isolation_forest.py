@@ -27,6 +27,7 @@ from models.forest_columns import ForestColumns, columns_for
 from models.forest_kernel import flatten, forest_score
 from models.parameters import read_parameters
 from models.scaler import SeriesScaler, robust_moments
+from models.trailing_mean import limit_of_newest, series_means, trailing_mean, words
 from models.window_features import grouped, series_scales
 
 _ARRAYS = ("forest.column", "forest.threshold", "forest.length", "series.scales", "series.levels", "typical")
@@ -52,6 +53,7 @@ class ForestParameters:
         validation_share: last part of each series that is held out.
         features: sets of columns, such as ``raw,differences``; see :class:`models.forest_columns.ForestColumns`.
         recent: newest points whose season residuals are summed up, for the set ``season``.
+        smooth: newest windows whose scores are averaged; 1 = none. Finds what lasts, later; so many numbers of state.
     """
 
     trees: int = 100
@@ -62,6 +64,7 @@ class ForestParameters:
     validation_share: float = 0.25
     features: str = "window"
     recent: int = 48
+    smooth: int = 1
 
 
 class IsolationForest(Detector):
@@ -88,8 +91,10 @@ class IsolationForest(Detector):
         names: Sequence[str],
         samples: int,
         look: ForestColumns,
+        smooth: int = 1,
     ) -> None:
         super().__init__(spec)
+        self.smooth, self.state_size = smooth, words(smooth)
         self.names, self.samples, self.look, self.season = list(names), samples, look, look.season
         self.column = np.asarray(arrays["forest.column"])
         self.threshold = np.asarray(arrays["forest.threshold"], np.float32)
@@ -134,13 +139,15 @@ class IsolationForest(Detector):
         progress("trees", 0.4)
         arrays, samples = _grow(x, look.bounds(len(spec.features)), chosen, seed)
         arrays |= {"series.scales": scales, "series.levels": levels, "typical": np.median(x, axis=0)}
-        detector = cls(spec, arrays, windows.names, samples, look)
+        detector = cls(spec, arrays, windows.names, samples, look, chosen.smooth)
         progress("validation scores", 0.8)
         held_out = np.flatnonzero(windows.validation)
-        scores = [detector.score(batch) for _, batch in windows.batches(held_out, np.arange(len(windows.names)))]
+        batches = windows.batches(held_out, np.arange(len(windows.names)))
+        found = np.concatenate([detector._of_features(detector.features(batch)) for _, batch in batches])
+        scores = {name: series_means(s, chosen.smooth) for name, s in windows.by_series(held_out, found).items()}
         progress("done", 1.0)
         notes = [*windows.notes, *([note] if note else [])]
-        return detector, FitReport(windows.by_series(held_out, np.concatenate(scores)), [], notes)
+        return detector, FitReport(scores, [], notes)
 
     def bind(self, series: Sequence[str]) -> Ints:
         return np.array([self._index.get(name, -1) for name in series], np.int64)
@@ -159,7 +166,8 @@ class IsolationForest(Detector):
         return scales, levels
 
     def _score(self, batch: WindowBatch) -> Floats:
-        return self._of_features(self.features(batch))
+        scores = self._of_features(self.features(batch))
+        return np.asarray(trailing_mean(batch.state, scores)) if self.state_size else scores
 
     def _of_features(self, x: Floats) -> Floats:
         unknown = np.isnan(x[:, 0])
@@ -171,6 +179,8 @@ class IsolationForest(Detector):
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         """Expected is the value before (or the season's median); the band is found by trying values."""
+        if self.state_size:
+            limit = limit_of_newest(batch.state, limit)
         n, _, count = batch.values.shape
         scales, levels = self._usual(batch)
         expected = _expected(batch, self.season)
@@ -217,6 +227,7 @@ class IsolationForest(Detector):
             "season": self.season,
             "features": ",".join(self.look.sets),
             "recent": self.look.recent,
+            "smooth": self.smooth,
         }
 
     @classmethod
@@ -231,7 +242,7 @@ class IsolationForest(Detector):
         if missing:
             raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
         look = ForestColumns.named(params["features"], spec.window, int(params["season"]), int(params["recent"]))
-        return cls(spec, arrays, params["series"], int(params["samples"]), look)
+        return cls(spec, arrays, params["series"], int(params["samples"]), look, int(params.get("smooth", 1)))
 
     def _check(self) -> None:
         """Raise a ModelError that names the first array which does not fit."""

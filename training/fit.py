@@ -166,6 +166,7 @@ def fit_model(
         "seconds": round(time.monotonic() - started, 2),
         "epochs": len(report.history),
         **({"validation_loss": min(h["validation_loss"] for h in report.history)} if report.history else {}),
+        **({"notes": list(report.notes)} if report.notes else {}),
     }
     manifest = Manifest(
         name=name,

@@ -20,12 +20,12 @@ SPEC = WindowSpec(120, interval_ms=INTERVAL)  # half-hours: the newest day and a
 
 
 @pytest.mark.parametrize("features", ["raw", "differences", "season", "raw,differences,season,window"])
-def test_a_jump_stands_out_in_every_set(features: str) -> None:
+def test_half_a_day_of_turmoil_stands_out_in_every_set(features: str) -> None:
     detector = IsolationForest.fit(TRAIN, SPEC, {"features": features, "season": 48, "trees": 50}, seed=1)[0]
     s, _ = live()
     calm = batch_of(detector, s).take(np.array([190]))
     before = detector.score(calm)[0]
-    calm.values[0, -30:, 0] += 60.0
+    calm.values[0, -30:, 0] += np.where(np.arange(30) % 2, 60.0, -60.0)
     assert detector.score(calm)[0] > before
     again = artifact.load(artifact.dump(detector))
     np.testing.assert_array_equal(again.score(calm), detector.score(calm))
@@ -86,6 +86,17 @@ def test_missing_values_and_several_features() -> None:
     assert np.isnan(scores[[3, 4]]).all()
     assert np.isfinite(np.delete(scores, [3, 4])).all()
     assert detector.explain(batch, np.full(30, 0.6)).attribution[6].argmax() == 1
+
+
+def test_smoothed_score_is_the_mean_of_the_newest_windows() -> None:
+    plain, report = IsolationForest.fit(TRAIN, SPEC, {"trees": 10})
+    smoothed, means = IsolationForest.fit(TRAIN, SPEC, {"trees": 10, "smooth": 3})
+    np.testing.assert_allclose(means.scores["a"][5], report.scores["a"][3:6].mean())
+    batch = batch_of(plain, live()[0]).take(np.arange(6))
+    single, state = plain.score(batch), smoothed.initial_state(1)
+    rows = [replace(batch.take(np.array([i])), state=state) for i in range(6)]
+    np.testing.assert_allclose([smoothed.score(row)[0] for row in rows][-1], single[3:].mean())
+    assert np.isfinite(smoothed.explain(rows[-1], np.full(1, 0.7)).expected).all()
 
 
 def test_an_artifact_from_before_there_was_a_choice() -> None:

@@ -116,6 +116,15 @@ NAMED: tuple[Entrant, ...] = (
         note="for half-hours with a week's season: residuals of the last two days from the week before",
     ),
     Entrant(
+        "isolation-forest-days",
+        "isolation-forest",
+        {"smooth": 96},
+        window=200,
+        clocked=True,
+        random=True,
+        note="for half-hours: mean score of the last two days",
+    ),
+    Entrant(
         "lstm-autoencoder-days",
         "lstm-autoencoder",
         {"smooth": 96},
