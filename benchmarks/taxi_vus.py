@@ -29,7 +29,7 @@ from training.nab import load_folder
 
 WINDOW = 125  # the benchmark's "sliding window" for this series
 START = 3096
-DEFAULT = ("lstm-autoencoder-days", "isolation-forest-days", "isolation-forest-week")
+DEFAULT = ("lstm-autoencoder-days", "isolation-forest-days")
 
 
 def main() -> None:

@@ -104,17 +104,8 @@ LINEUP: tuple[Entrant, ...] = (
     Noise("uniform-noise", "", random=True, note="floor: looks at nothing"),
 )
 
-#: Configurations for a kind of series, run where they are named. ``week`` is one of 336 half-hours, ``days`` two of 48.
+#: Configurations for a kind of series, run where they are named.
 NAMED: tuple[Entrant, ...] = (
-    Entrant(
-        "isolation-forest-week",
-        "isolation-forest",
-        {"features": "season", "season": 336, "recent": 96},
-        window=432,
-        clocked=True,
-        random=True,
-        note="for half-hours with a week's season: residuals of the last two days from the week before",
-    ),
     Entrant(
         "isolation-forest-days",
         "isolation-forest",
