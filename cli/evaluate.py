@@ -17,9 +17,10 @@ evaluate = typer.Typer(no_args_is_help=True, help=__doc__)
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    from cli import evaluate_streams
+    from cli import evaluate_streams, evaluate_study
 
     evaluate_streams.register(evaluate)
+    evaluate_study.register(evaluate)
     app.add_typer(evaluate, name="evaluate")
 
 

@@ -164,3 +164,14 @@ def test_floors_on_the_shared_series() -> None:
     assert (len(corpus.series), corpus.windows) == (24, 53)
     every_300 = [np.arange(len(s.values)) % 300 == 0 for s in corpus.series]
     assert corpus.score(every_300, STANDARD) == pytest.approx(17.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [("yesterday,1", "line 3: time stamp 'yesterday'"), ("2020-01-01 01:00:00,x", "line 3: value 'x'"),
+     ("2020-01-01 01:00:00", "line 3: the row has no value"), ("2020-01-01 01:00:00,inf", "line 3: the value is inf")],
+)  # fmt: skip
+def test_a_bad_row_is_named(tmp_path: Path, row: str, said: str) -> None:
+    (tmp_path / "a.csv").write_text(f"timestamp,value\n2020-01-01 00:00:00,1\n{row}\n")
+    with pytest.raises(DataError, match=said):
+        load_folder(tmp_path)

@@ -138,3 +138,12 @@ def entrants(names: Sequence[str]) -> list[Entrant]:
         if name not in known and name not in Detector.kinds:
             raise SettingsError(f"detector {name!r} is unknown; known: {', '.join(sorted({*known, *Detector.kinds}))}")
     return [known.get(name) or Entrant(name, name, window=100) for name in names] or list(LINEUP)
+
+
+def describe(entrant: Entrant) -> str:
+    """Its configuration in a line."""
+    parts = [entrant.kind or entrant.name, f"window {entrant.window}"] if entrant.kind else []
+    parts += [f"{name} {value}" for name, value in entrant.params.items()]
+    parts += ["period of a day, at most 96 points"] if entrant.by_day else []
+    parts += ["three seeds"] if entrant.random else []
+    return ", ".join([*parts, *([entrant.note] if entrant.note else [])])

@@ -13,7 +13,7 @@ from models.engine import EngineOptions
 from models.model_set import ModelSet
 from models.offline import replay
 from training.demo_models import MARKET_WINDOW, CleanStream
-from training.fit import fit_model
+from training.fit import ThresholdRule, fit_model
 from training.matching import Labelled, match
 
 _CLOSE_AFTER = {"close_after": 24}  # points without an anomaly that end an incident, as in the demo's model
@@ -47,6 +47,7 @@ def run_market(
     ts: Ints,
     values: Floats,
     labels: Sequence[Labelled],
+    false_rate: float,
     progress: Progress = no_progress,
 ) -> MarketResult:
     """Isolation forest with its defaults on windows of 200 bars, threshold from held-out clean scores; no label used.
@@ -58,6 +59,7 @@ def run_market(
         ts: (n,) epoch ms of the live part.
         values: (n,).
         labels: the incidents.
+        false_rate: share of held-out clean windows that the limit leaves above it.
         progress: told what is being done.
     """
     train = [
@@ -65,10 +67,26 @@ def run_market(
         for name, part in stream.train.items()
     ]
     spec = WindowSpec(MARKET_WINDOW, interval_ms=stream.intervals[names[0]])
-    trained = fit_model("market", "isolation-forest", train, spec, alerts=_CLOSE_AFTER, progress=progress)
+    trained = fit_model(
+        "market",
+        "isolation-forest",
+        train,
+        spec,
+        rule=ThresholdRule(false_rate=false_rate),
+        alerts=_CLOSE_AFTER,
+        progress=progress,
+    )
     models = ModelSet()
     models.put(trained.manifest, lambda _: trained.content)
-    alerts = replay(models, EngineOptions(), names, codes, ts, np.asarray(values, float)[:, None])
+    # The windows are full when the live part begins, as they are in a job that has been running.
+    lead = [s.ts[-MARKET_WINDOW:] for s in train]
+    owners = np.array([list(names).index(s.name) for s in train], np.int64)
+    every_ts = np.concatenate([*lead, ts])
+    order = np.argsort(every_ts, kind="stable")
+    every_code = np.concatenate([np.repeat(owners, [len(part) for part in lead]), np.asarray(codes, np.int64)])
+    every_value = np.concatenate([*(s.values[-MARKET_WINDOW:, 0] for s in train), np.asarray(values, float)])
+    said = replay(models, EngineOptions(), names, every_code[order], every_ts[order], every_value[order, None])
+    alerts = [alert for alert in said if alert.end >= int(ts[0])]
     found = match(alerts, labels, stream.intervals)
     rate = 1000 * found.false / len(ts)
     return MarketResult(

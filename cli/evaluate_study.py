@@ -1,0 +1,77 @@
+"""``eddy evaluate study``: all detectors over all local data, and the page that says how they did."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cli.evaluate_streams import CLEAN_DAYS, FALSE_RATE, FRESH_SEEDS, injected, market_results, power_recording
+
+if TYPE_CHECKING:
+    from training.evaluation.study import Cache
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to ``eddy evaluate``."""
+    group.command()(study)
+
+
+def study(
+    data: Path = typer.Option(..., help="folder with nab/, power/ and ucr/; what is not there is left out"),
+    out: Path = typer.Option(..., help="folder for the cache; an interrupted study goes on where it stopped"),
+    page: Path | None = typer.Option(None, help="the page to write [OUT/results.md]; the project's is docs/results.md"),
+    detector: list[str] = typer.Option([], "--detector", help="repeatable; default: the whole line-up"),
+    power_anomalies: int = typer.Option(30, help="injected per seed"),
+) -> None:
+    """Run the line-up over NAB, household power, UCR and generated prices; write tables with seeds and spreads."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from training.evaluation import study as parts
+    from training.evaluation.lineup import LINEUP, describe, entrants
+    from training.evaluation.study_page import page as results_page
+    from training.evaluation.ucr_run import DEFAULTS
+    from training.nab import Corpus, load_folder
+    from training.ucr import load_ucr
+
+    cache = parts.Cache(out / "cache")
+    chosen = entrants(detector)
+    nab_folder, power_file, ucr_folder = data / "nab", data / "power", data / "ucr"
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(what: str, share: float) -> None:
+            bar.update(task, description=what)
+
+        nab = []
+        if nab_folder.is_dir():
+            labels = nab_folder / "labels" / "combined_windows.json"
+            corpus = Corpus(load_folder(nab_folder / "data", labels))
+            nab = parts.nab_study(cache, chosen, corpus, tell)
+        power = []
+        if power_file.exists():
+            recordings = injected(power_recording(power_file), FRESH_SEEDS, power_anomalies)
+            power = parts.stream_study(cache, "power", chosen, recordings, tell)
+        files = sorted(ucr_folder.glob("*.txt"))
+        ucr = parts.ucr_study(cache, sorted(DEFAULTS), [load_ucr(path) for path in files])
+        market = [_market(cache, seed) for seed in FRESH_SEEDS]
+    command = f"eddy evaluate study --data {data} --out {out}" + "".join(f" --detector {d}" for d in detector)
+    skipped = [e.name for e in LINEUP if e.name not in {c.name for c in chosen}]
+    text = results_page(command, nab, power, ucr, market, {e.name: describe(e) for e in chosen}, skipped)
+    target = page or out / "results.md"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    (out / "study.json").write_text(
+        json.dumps({"nab": nab, "power": power, "ucr": ucr, "market": market}, indent=1) + "\n", encoding="utf-8"
+    )
+    print(f"written: {target}")
+
+
+def _market(cache: Cache, seed: int) -> dict[str, Any]:
+    def make() -> dict[str, Any]:
+        return market_results([seed])[0].to_json()
+
+    return cache.get(f"market-{seed}", {"seed": seed, "clean_days": CLEAN_DAYS, "false_rate": FALSE_RATE}, make)

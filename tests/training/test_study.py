@@ -1,0 +1,74 @@
+"""The study's cache and tables, and labels of one's own CSV files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eddy.errors import DataError
+from training import datasets
+from training.evaluation.csv_labels import recordings_of
+from training.evaluation.lineup import entrants
+from training.evaluation.recording import Event, Recording
+from training.evaluation.study import Cache, stream_study
+from training.evaluation.study_page import STREAM_COLUMNS, page, table
+
+
+def recording(at: int = 900) -> Recording:
+    values = np.sin(np.arange(1200) / 10)
+    values[at] = 9
+    ts = np.arange(1200, dtype=np.int64) * 60_000
+    return Recording(f"s{at}", ts, values[:, None], ("value",), 200, (Event(at - 5, at + 5),))
+
+
+def quiet(what: str, share: float) -> None:
+    """No progress."""
+
+
+def test_a_second_study_reads_what_the_first_one_stored(tmp_path: Path) -> None:
+    cache, chosen = Cache(tmp_path), entrants(["zscore", "uniform-noise"])
+    first = stream_study(cache, "made", chosen, [recording()], quiet)
+    assert [(r["detector"], r["seed"]) for r in first] == [("zscore", 0)] + [("uniform-noise", s) for s in (0, 1, 2)]
+    stored = sorted(tmp_path.glob("*.json"))
+    content = json.loads(stored[-1].read_text())
+    stored[-1].write_text(json.dumps(content | {"seconds": 12345.0}))
+    assert 12345.0 in [r["seconds"] for r in stream_study(cache, "made", chosen, [recording()], quiet)]
+    other = [replace(chosen[0], window=50)]
+    stream_study(cache, "made", other, [recording()], quiet)
+    stream_study(cache, "made", chosen[:1], [recording(800)], quiet)
+    assert len(list(tmp_path.glob("*.json"))) == len(stored) + 2
+
+
+def test_tables_have_mean_and_spread_best_first(tmp_path: Path) -> None:
+    rows = stream_study(Cache(tmp_path), "made", entrants(["uniform-noise", "zscore"]), [recording()], quiet)
+    text = table(rows, STREAM_COLUMNS, lambda r: r["events"]["recall"])
+    lines = text.splitlines()
+    assert lines[2].startswith("| zscore | 1.000 ")
+    assert "±" in lines[3]
+    whole = page("eddy evaluate study", [], rows, [], [], {"zscore": "window 100"}, ["novelty"])
+    assert "eddy evaluate study" in whole
+    assert "Not run this time: novelty" in whole
+
+
+def test_labels_of_both_forms_and_of_no_series(tmp_path: Path) -> None:
+    data = tmp_path / "a.csv"
+    rows = "\n".join(f"2024-01-01 00:{m:02d}:00,{m}" for m in range(60))
+    data.write_text(f"time,value\n{rows}\n")
+    span = ["2024-01-01 00:30:00", "2024-01-01 00:35:30"]  # an edge need not be a row
+    windows, own = tmp_path / "w.json", tmp_path / "l.json"
+    windows.write_text(json.dumps({"group/a.csv": [span]}))
+    own.write_text(json.dumps({"labels": [{"series": "a", "start": span[0], "end": span[1], "kind": "spike"}]}))
+    loaded = datasets.load(data)
+    assert recordings_of(loaded, 0.15, windows)[0].events == (Event(30, 35),)
+    assert recordings_of(loaded, 0.15, own)[0].events == (Event(30, 35, "spike"),)
+    assert recordings_of(loaded, 0.15)[0].events == ()
+    own.write_text(json.dumps({"labels": [{"series": "b", "start": span[0], "end": span[1]}]}))
+    with pytest.raises(DataError, match="none of them"):
+        recordings_of(loaded, 0.15, own)
+    own.write_text("[1]")
+    with pytest.raises(DataError, match="expected"):
+        recordings_of(loaded, 0.15, own)
