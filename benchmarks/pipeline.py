@@ -31,7 +31,7 @@ DEADLINE_SECONDS = 900
 def run(work: Workload, overrides: list[str]) -> dict[str, Any]:
     """One measurement."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = isolated(load(overrides).settings, Path(folder))
+        settings = isolated(load(["stack.dashboard=false", *overrides]).settings, Path(folder))
         configuration = load([f"{k}={as_text(v)}" for k, v in flatten(settings) if v is not None], environ={})
         with Stack(settings, owned=True) as stack:
             return _measure(work, configuration, stack)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import typer
 
@@ -11,7 +11,13 @@ from cli.main import settings_of
 
 if TYPE_CHECKING:
     from dashboard.actions import Actions
+    from dashboard.incident_store import Incident
+    from eddy.feedback import Action
     from eddy.settings import Settings
+
+_ANSWER_MS = 5_000
+_BY = "page"
+_SAID = {"ack": "acknowledged", "unack": "given back", "dismiss": "dismissed", "label": "labelled"}
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +31,7 @@ def dashboard(
     port: int = typer.Option(0, "--port", min=0, max=65535, help="[dashboard.port]"),
 ) -> None:
     """Serve the page until Ctrl-C: what is wrong now, series, incidents, models, dead letters."""
-    from dashboard.server import serve
+    from dashboard.server import Page
 
     settings = settings_of(ctx).settings
     given: dict[str, object] = {name: value for name, value in (("host", host), ("port", port)) if value}
@@ -35,25 +41,42 @@ def dashboard(
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, ended)
-    serve(settings, actions_of(settings), lambda url: typer.echo(f"the page is {url}; Ctrl-C ends it", err=True))
+    page = Page(settings, actions_of(settings))
+    typer.echo(f"the page is {page.url}; Ctrl-C ends it", err=True)
+    try:
+        page.run()
+    except KeyboardInterrupt:
+        return
+    finally:
+        page.close()
 
 
 def actions_of(settings: Settings) -> Actions:
     """What the page's buttons do."""
     from dashboard.actions import Actions
-    from dashboard.feedback_sender import FeedbackSender
+    from eddy.feedback_sender import FeedbackSender, feedback_on
+
+    short = settings.kafka.model_copy(update={"request_timeout_ms": _ANSWER_MS})  # somebody waits in front of the page
+    quick = settings.model_copy(update={"kafka": short})
 
     def rollback(name: str, version: int) -> str:
         from training.registry import Registry
 
-        published = Registry(settings).rollback(name, version)
+        published = Registry(quick).rollback(name, version)
         return f"{name}: version {version} is back, published as version {published.version}"
 
     def replay(reason: str) -> str:
         from cli.dead_letters import Replay
 
-        work = Replay(settings, reason)
+        work = Replay(quick, reason)
         work.run()
         return f"sent {work.sent.total():,} letters again"
 
-    return Actions(FeedbackSender(settings).send, rollback, replay)
+    def feedback(incident: Incident, action: str, label: str) -> str:
+        alert = incident.alert
+        messages = feedback_on(alert, cast("Action", action), _BY, label if action == "label" else None)
+        with FeedbackSender(quick) as sender:
+            sender.send(messages)
+        return f"{alert.series}: {_SAID[action]}{f' {label}' if action == 'label' else ''}"
+
+    return Actions(feedback, rollback, replay)

@@ -24,6 +24,7 @@ from flink_job.cluster import Cluster
 from producers.label_sender import send_labels
 from producers.pace import Pace
 from producers.sender import send
+from stack import page
 from stack.local import Stack
 from training.registry import Registry
 
@@ -39,7 +40,10 @@ class Demo:
         self._console = Console(highlight=False, soft_wrap=True)
         self._began = time.monotonic()
         own = [f"{key}={value}" for key, value in _demo_settings(configuration).items()]
-        given = [f"{k}={v}" for k, v, source in configuration.rows() if source != "default" and "password" not in k]
+        secret = ("password", "token")
+        given = [f"{k}={v}" for k, v, source in configuration.rows() if source != "default" and not k.endswith(secret)]
+        if (token := configuration.settings.dashboard.token) is not None:
+            given.append(f"dashboard.token={token.get_secret_value()}")
         self._configuration = load([*own, *given], environ={})
         self.settings = self._configuration.settings
         self._stack = Stack(self.settings, owned=True)
@@ -88,7 +92,9 @@ class Demo:
                 f"series {' '.join(manifest.series)}, window {manifest.window}"
             )
         send_labels(self._scenario.labels, self.settings)
-        self._say(f"job {self._job} runs; Flink's page is http://{address}")
+        self._say(f"job {self._job} runs; Flink's own page is http://{address}")
+        if page.names(self.settings):
+            self._say(f"[bold]the page is {self._stack.page_address}[/]")
 
     def stream(self, speed: float | None) -> dict[str, Any]:
         """Replay, print alerts as they come, and return the summary."""
@@ -134,6 +140,8 @@ class Demo:
     def stay(self) -> None:
         """Leave everything up until Ctrl-C or a termination signal."""
         redis, kafka = self.settings.redis, self.settings.kafka
+        if page.names(self.settings):
+            self._say(f"[bold]Page   {self._stack.page_address}[/]")
         self._say(f"Flink  http://{self._stack.flink_address}")
         self._say(f"Kafka  {kafka.bootstrap_servers}, topics {self.settings.topics.prefix}.*")
         self._say(f"Redis  redis-cli -p {redis.port}, keys {redis.prefix}:*")

@@ -23,12 +23,12 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def up(ctx: typer.Context, as_json: bool = AS_JSON) -> None:
-        """Start the local stack (Kafka, Redis, Flink) and wait until all of it serves."""
+        """Start the local stack (Kafka, Redis, Flink, the page) and wait until all of it serves."""
         from stack.local import Stack
 
         stack = Stack(settings_of(ctx).settings)
         if not as_json:
-            typer.echo("starting Kafka, Redis and Flink …", err=True)
+            typer.echo("starting Kafka, Redis, Flink and the page …", err=True)
         began = time.monotonic()
         started = stack.up()
         took = f"up after {time.monotonic() - began:.1f} s; data in {stack.folder}" if started else "already up"

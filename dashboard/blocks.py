@@ -167,7 +167,7 @@ INCIDENT_HEAD: tuple[Node, ...] = (
     ("State", "hide-phone"),
     "Since (UTC)",
     ("Points", "num hide-phone"),
-    ("At its highest", "hide-phone"),
+    ("At its highest", "hide-phone wrap"),
     ("Detector", "hide-phone"),
 )
 

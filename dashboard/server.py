@@ -1,9 +1,9 @@
-"""Runs the page: the collector thread and a WSGI server, until the process is told to end."""
+"""Runs the page: the collector thread and a WSGI server, until it is told to end."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from typing import Any
 
 import waitress
 
@@ -17,40 +17,43 @@ _CONNECTIONS = 1000
 _MOST_BODY_BYTES = 64 * 1024
 
 
-def serve(settings: Settings, actions: Actions, ready: Callable[[str], None]) -> None:
-    """Serve until KeyboardInterrupt.
+class Page:
+    """The page, listening from the start; :meth:`run` serves.
 
     Args:
-        settings: address under ``dashboard``.
+        settings: address under ``dashboard``, and where the sources are.
         actions: what the buttons do.
-        ready: called with the page's address as soon as it answers.
 
     Raises:
-        StackError: the port is taken.
+        StackError: the address cannot be listened on.
     """
-    page = settings.dashboard
-    logging.getLogger("waitress").setLevel(logging.ERROR)  # "task queue depth" is no news to anybody
-    collector = Collector(settings)
-    app = make_app(collector, page, actions)
-    try:
-        server = waitress.create_server(
-            app.server,
-            host=page.host,
-            port=page.port,
-            threads=page.threads,
-            connection_limit=_CONNECTIONS,
-            max_request_body_size=_MOST_BODY_BYTES,
-            ident="eddy",
-        )
-    except OSError as error:
-        message = f"the page cannot listen on {page.host}:{page.port}: {error.strerror}; choose another --port"
-        raise StackError(message) from None
-    collector.start()
-    try:
-        ready(f"http://{page.host if ':' not in page.host else f'[{page.host}]'}:{page.port}")
-        server.run()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.close()
-        collector.close()
+
+    def __init__(self, settings: Settings, actions: Actions) -> None:
+        page = settings.dashboard
+        logging.getLogger("waitress").setLevel(logging.ERROR)  # "task queue depth" is no news to anybody
+        self.url = f"http://{f'[{page.host}]' if ':' in page.host else page.host}:{page.port}"
+        self.collector = Collector(settings)
+        app = make_app(self.collector, page, actions)
+        try:
+            self._server: Any = waitress.create_server(
+                app.server,
+                host=page.host,
+                port=page.port,
+                threads=page.threads,
+                connection_limit=_CONNECTIONS,
+                max_request_body_size=_MOST_BODY_BYTES,
+                ident="eddy",
+            )
+        except OSError as error:
+            message = f"the page cannot listen on {page.host}:{page.port}: {error.strerror}; choose another --port"
+            raise StackError(message) from None
+
+    def run(self) -> None:
+        """Serve until :meth:`close`, or KeyboardInterrupt."""
+        self.collector.start()
+        self._server.run()
+
+    def close(self) -> None:
+        """End the server and the collector."""
+        self._server.close()
+        self.collector.close()

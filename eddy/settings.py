@@ -153,6 +153,7 @@ class StackSettings(Group):
     flink_rest_port: int = Field(18081, ge=1, le=65535)
     flink_rpc_port: int = Field(16123, ge=1, le=65535)
     dashboard_port: int = Field(8050, ge=1, le=65535)
+    dashboard: bool = Field(True, description="run the page with the stack")
     kafka_heap_mb: int = Field(768, ge=128)
     jobmanager_memory_mb: int = Field(1024, ge=512)
     taskmanager_memory_mb: int = Field(3072, ge=1024)

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from eddy.errors import StackError
 from eddy.settings import Settings
-from stack import flink, guardian, kafka_broker, redis_server, topics
+from stack import flink, guardian, kafka_broker, page, redis_server, topics
 from stack.paths import data_dir
 from stack.ports import free_ports, require_free
 from stack.process import Launch, Processes, Running, wait_until
@@ -27,6 +27,7 @@ SERVICES: dict[str, tuple[Callable[[Settings, Path], list[Launch]], Problem]] = 
     "redis": (redis_server.launches, redis_server.problem),
     "kafka": (kafka_broker.launches, kafka_broker.problem),
     "flink": (flink.launches, flink.problem),
+    page.NAME: (page.launches, page.problem),
 }
 
 
@@ -74,6 +75,11 @@ class Stack:
     def kafka_address(self) -> str:
         """``host:port`` of the broker."""
         return f"{self.settings.stack.host}:{self.settings.stack.kafka_port}"
+
+    @property
+    def page_address(self) -> str:
+        """Where a browser finds the page."""
+        return f"http://{self.settings.stack.host}:{self.settings.stack.dashboard_port}"
 
     @property
     def flink_address(self) -> str:
@@ -134,6 +140,7 @@ class Stack:
             "redis": f"{stack.host}:{stack.redis_port}",
             "kafka": self.kafka_address,
             flink.JOBMANAGER: f"http://{self.flink_address}",
+            page.NAME: self.page_address,
         }
         states = []
         for service, names in self._names().items():
@@ -155,7 +162,10 @@ class Stack:
                 "stack.flink_rest_port": stack.flink_rest_port,
                 "stack.flink_rpc_port": stack.flink_rpc_port,
             },
+            page.NAME: {"stack.dashboard_port": stack.dashboard_port},
         }
+        if not page.names(self.settings):
+            del used[page.NAME]
         down = [name for name in used if self._processes.running(name) is None]
         return {key: port for name in down for key, port in used[name].items()}
 
@@ -202,7 +212,8 @@ class Stack:
 
     def _names(self) -> dict[str, list[str]]:
         workers = flink.taskmanager_names(self.settings.stack)
-        return {"redis": ["redis"], "kafka": ["kafka"], "flink": [flink.JOBMANAGER, *workers]}
+        services = {"redis": ["redis"], "kafka": ["kafka"], "flink": [flink.JOBMANAGER, *workers]}
+        return {**services, page.NAME: page.names(self.settings)}
 
     def _known(self) -> list[str]:
         """All processes that ever ran here, those of other settings (more TaskManagers) included."""

@@ -29,6 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             f"stack.flink_rpc_port={rpc}",
             f"stack.dashboard_port={page}",
             "stack.slots=8",
+            "stack.dashboard=false",
             "stack.wait_seconds=180",
             f"kafka.bootstrap_servers=127.0.0.1:{kafka}",
             f"redis.port={redis}",

@@ -1,5 +1,5 @@
-// Keeps the page live: asks the server what has changed and hands it to Dash. Everything shown goes through React as
-// text; nothing here builds HTML from what it is told.
+// Keeps the page live: asks the server what has changed and shows it. Figures go through Dash, all else through patch.js,
+// in elements that Dash leaves empty; nothing here builds HTML from what it is told.
 (() => {
   "use strict";
 
@@ -51,8 +51,11 @@
     let complete = true;
     for (const [id, part] of Object.entries(parts)) {
       if (applied.get(id) === part.hash) continue;
-      if (!document.getElementById(id)) { complete = false; continue; }
-      window.dash_clientside.set_props(id, part.props);
+      const element = document.getElementById(id);
+      if (!element) { complete = false; continue; }
+      const { children, ...others } = part.props;
+      if ("children" in part.props) window.eddyPatch(element, children);
+      if (Object.keys(others).length) window.dash_clientside.set_props(id, others);
       applied.set(id, part.hash);
     }
     return complete;
@@ -193,7 +196,17 @@
 
   // -- events -----------------------------------------------------------------------------------------------
 
+  function follow(event) {
+    const link = event.target.closest && event.target.closest("a[href^='/']");
+    if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    history.pushState({}, "", link.getAttribute("href"));
+    window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+    window.scrollTo(0, 0);
+  }
+
   document.addEventListener("click", (event) => {
+    follow(event);
     const target = event.target.closest && event.target.closest("button");
     if (!target) return;
     if (target.dataset.set) press(target);

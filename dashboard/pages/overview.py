@@ -40,7 +40,7 @@ def skeleton(_: Query) -> html.Div:
                                 aside=html.Div(id="alert-windows"),
                             ),
                             blocks.panel(
-                                "Events per second, and events behind",
+                                "Event rate and lag",
                                 blocks.graph("rate-graph", "short"),
                                 aside=html.Div(id="rate-legend"),
                             ),
@@ -153,7 +153,7 @@ def _open(snapshot: Snapshot) -> blocks.Node:
                 blocks.seen_of(incident),
             ]
         )
-    head = ("Severity", "Series", ("", "hide-phone"), "Since (UTC)", ("At its highest", "hide-phone"))
+    head = ("Severity", "Series", ("", "hide-phone"), "Since (UTC)", ("At its highest", "hide-phone wrap"))
     more = len(snapshot.incidents.open) - len(rows)
     return [
         blocks.table(head, rows, "Nothing is wrong: no incident is open."),

@@ -19,7 +19,6 @@ logging.getLogger("dashboard.librdkafka").setLevel(logging.CRITICAL)  # the page
 _PROBE_SECONDS = 2.0
 _ANSWER_SECONDS = 0.5  # longest wait for a broker that may be away: the other sources wait as long
 _FIRST_ANSWER_SECONDS = 2.0
-_TOPICS_SECONDS = 30.0  # new topics and partitions are looked for so often
 _AT_ONCE = 1000
 _EVERYTHING = 0
 
@@ -67,7 +66,7 @@ class KafkaTopics:
         self._handlers, self._back, self._measured = handlers, back, measured
         self._known: set[tuple[str, int]] = set()
         self._consumer = consumer(settings, buffered_kbytes=65_536)
-        self._probed = self._looked = -1e9
+        self._probed = -1e9
 
     def read(self, seconds: float) -> int:
         """Hand over what has come, for at most so long; returns how many messages. Never waits for Kafka for long."""
@@ -97,9 +96,7 @@ class KafkaTopics:
         try:
             first = self.watch.state.ok is None
             found = self._consumer.list_topics(timeout=_FIRST_ANSWER_SECONDS if first else _ANSWER_SECONDS).topics
-            if now - self._looked > _TOPICS_SECONDS or not self.watch.state.ok:
-                self._take(found)
-                self._looked = now
+            self._take(found)
             self._measure(found)
         except KafkaException as error:
             self.watch.away(error.args[0].str())

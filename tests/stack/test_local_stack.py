@@ -56,6 +56,7 @@ def held_ports(settings: Settings) -> list[int]:
         stack.redis_port,
         stack.flink_rest_port,
         stack.flink_rpc_port,
+        stack.dashboard_port,
     ]
     return [port for port in ports if not is_free(port)]
 
@@ -63,7 +64,7 @@ def held_ports(settings: Settings) -> list[int]:
 @pytest.mark.stack
 def test_up_is_idempotent_and_down_ends_it(settings: Settings, left: Callable[[], list[psutil.Process]]) -> None:
     stack = Stack(settings)
-    names = ["redis", "kafka", "jobmanager", "taskmanager-1"]
+    names = ["redis", "kafka", "jobmanager", "taskmanager-1", "page"]
     assert stack.up() == names
     pids = [state.pid for state in stack.status()]
     assert all(state.running for state in stack.status())
@@ -99,7 +100,7 @@ def test_killing_the_owner_leaves_nothing(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "up\n"
-        assert len(left()) == 4
+        assert len(left()) == 5
         owner.send_signal(signal.SIGKILL)
     eventually(lambda: not left() and not held_ports(settings), 30)
 

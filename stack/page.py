@@ -1,0 +1,46 @@
+"""The local stack's page: ``eddy dashboard`` as a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from eddy.configuration import CONFIG_VARIABLE, as_environment, environment_name
+from eddy.settings import Settings
+from stack.ports import answers
+from stack.process import Launch
+
+NAME = "page"
+_COMMAND = "from cli.main import main; main()"
+
+
+def names(settings: Settings) -> list[str]:
+    """Its name, unless it is turned off or its packages (the extra ``dashboard``) are not installed."""
+    return [NAME] if settings.stack.dashboard and importlib.util.find_spec("dash") is not None else []
+
+
+def launches(settings: Settings, _folder: Path) -> list[Launch]:
+    """Say what to run. Settings go through the environment: secrets among them must not be seen in the process list."""
+    stack = settings.stack
+    own = {
+        "dashboard.host": stack.host,
+        "dashboard.port": str(stack.dashboard_port),
+        "dashboard.flink": f"{stack.host}:{stack.flink_rest_port}",
+    }
+    env = {
+        **as_environment(settings),
+        **{environment_name(key): value for key, value in own.items()},
+        CONFIG_VARIABLE: "",  # all that the file says is in the variables
+        "OMP_NUM_THREADS": "1",
+    }
+    argv = [sys.executable, "-c", _COMMAND, "dashboard"]
+    return [Launch(name, argv, {"stack.dashboard_port": stack.dashboard_port}, env) for name in names(settings)]
+
+
+def problem(settings: Settings) -> str | None:
+    """None once it answers, else why not."""
+    stack = settings.stack
+    if not names(settings) or answers(stack.dashboard_port, stack.host):
+        return None
+    return f"the page at {stack.host}:{stack.dashboard_port} does not answer"
