@@ -183,12 +183,17 @@ def _facts(snapshot: Snapshot, incident: Incident) -> html.Dl:
         ("To (UTC)", f"{moment(alert.end)}{'' if alert.state == 'closed' else ', going on'}"),
         ("Length", f"{length}, {alert.points:,} anomalous points"),
         ("Seen", f"{moment(incident.opened)}, {span(snapshot.at - incident.opened)} ago"),
-        ("Filled in", f"{alert.imputed:,} points of the deciding window"),
+        ("Confidence", f"{alert.confidence:.0%}, {alert.imputed:,} points of the deciding window filled in"),
         ("Model", f"{alert.model.get('name')}, version {alert.model.get('version')} ({alert.detector})"),
         ("Checksum", html.Code(str(alert.model.get("sha256", ""))[:16])),
+        ("Settings", html.Code(alert.settings_digest[:16] or NOTHING)),
         ("Messages", f"{incident.messages:,}"),
         ("Id", html.Code(alert.id)),
     ]
+    if incident.suppressed:
+        rows.insert(0, ("Suppressed", incident.suppressed))
+    if alert.group and alert.group != alert.id:
+        rows.insert(0, ("Part of", blocks.link("a group of incidents", incident_link(alert.group), "name")))
     return blocks.facts(rows)
 
 
@@ -218,6 +223,8 @@ def _neighbours(incident: Incident, points: SeriesPoints, model: str) -> blocks.
 def _others(snapshot: Snapshot, incident: Incident) -> list[blocks.Node]:
     """Of the same series before and after, and of others at the same time."""
     alert = incident.alert
+    if alert.kind == "group":
+        return _members(incident)
     same = [i for i in snapshot.incidents.by_series.get(alert.series, ()) if i.alert.id != alert.id]
     near = [
         other
@@ -244,4 +251,16 @@ def _others(snapshot: Snapshot, incident: Incident) -> list[blocks.Node]:
         blocks.table(head, rows(near), "None."),
         html.H3(["Of ", blocks.link("this series", series_link(alert.series))]),
         blocks.table(head, rows(same), "None."),
+    ]
+
+
+def _members(incident: Incident) -> list[blocks.Node]:
+    """The incidents of a group."""
+    alert = incident.alert
+    rows = [
+        [str(m["severity"]), blocks.link(str(m["series"]), incident_link(str(m["id"])), "name")] for m in alert.members
+    ]
+    return [
+        html.H3(f"{alert.member_count:,} series at the same time, the most severe first"),
+        blocks.table((("Severity", "num"), "Series"), rows, "None is listed."),
     ]

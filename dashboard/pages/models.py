@@ -50,7 +50,7 @@ def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion 
         ("Threshold", ", ".join(f"{key} {_plain(value)}" for key, value in shown.threshold.items()) or NOTHING),
         ("Checksum", html.Code(shown.sha256[:16])),
     ]
-    head = (("Version", "num"), "Published (UTC)", "Metrics", ("Size", "num hide-phone"), "")
+    head = ("Version", "Published (UTC)", "Metrics", ("Size", "num hide-phone"), ("", "num"))
     table = [
         [str(v.version), moment(v.published), _metrics(v), size(v.size) if v.size else NOTHING, _back(v, current)]
         for v in versions[:_VERSIONS_SHOWN]

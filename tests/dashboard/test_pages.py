@@ -188,8 +188,7 @@ def test_an_incident_is_acknowledged_and_kafka_has_it(browser: Browser, site: Si
     browser.shot(shots("incident"))
     browser.press("Acknowledge", ".actions button")
     browser.sees("acknowledged by page", "#incident-verdict")  # by way of Kafka, not of this browser's memory
-    browser.script("const e = document.getElementById('label'); e.focus()")
-    browser.driver.switch_to.active_element.send_keys("sensor-fault")
+    browser.all("#label")[0].send_keys("sensor-fault")  # which it can only where it is to be seen
     browser.press("Label", ".actions .joined button")
     browser.sees("labelled sensor-fault", "#incident-verdict")
     said = [Feedback.from_json(record.value) for record in read(site.settings, "feedback")]
@@ -229,6 +228,7 @@ def test_search_filter_sort_and_pages_over_ten_thousand_series(browser: Browser,
     browser.sees(f"51–100 of {MANY:,}", "#series-pages")
     browser.press("Series", "#series-table th button")
     browser.sees(f"1–50 of {MANY:,}", "#series-pages")
+    assert browser.script("return document.getElementById('search').getBoundingClientRect().width") > 200
     browser.script("document.activeElement.blur()")
     browser.driver.switch_to.active_element.send_keys("/")
     browser.driver.switch_to.active_element.send_keys("PUMP-0123")
