@@ -95,26 +95,30 @@ def wait(condition: Any, seconds: float = 120) -> None:
 
 
 def ask(settings: Settings, path: str) -> str:
+    return timed(settings, path)[0]
+
+
+def timed(settings: Settings, path: str) -> tuple[str, list[float]]:
+    """The answer, and what the server says that it took: ms of wall clock, and of its CPU."""
     page, _, query = path.partition("?")
     connection = http.client.HTTPConnection("127.0.0.1", settings.dashboard.port, timeout=60)
     connection.request("GET", f"/live?path={page}&{query}&theme=dark")
-    body = connection.getresponse().read().decode()
+    reply = connection.getresponse()
+    body = reply.read().decode()
     connection.close()
-    return body
+    return body, [float(part.split("=")[1]) for part in reply.headers["Server-Timing"].split(",")]
 
 
-def update_times(settings: Settings, rounds: int) -> dict[str, float]:
-    """CPU-free wall time per answer, each made anew: rounds are farther apart than two looks at the sources."""
+def update_times(settings: Settings, rounds: int) -> dict[str, list[float]]:
+    """Medians of wall clock and CPU per answer; rounds are farther apart than two looks at the sources."""
     for number in range(WATCHED):  # all recent points are looked at
         ask(settings, f"/series/s-{number:05d}")
-    found: dict[str, list[float]] = {path: [] for path in PATHS}
+    found: dict[str, list[list[float]]] = {path: [] for path in PATHS}
     for _ in range(rounds):
         time.sleep(1.2 * settings.dashboard.refresh_ms / 1000)
         for path in PATHS:
-            began = time.perf_counter()
-            ask(settings, path)
-            found[path].append(1000 * (time.perf_counter() - began))
-    return {path: sorted(times)[len(times) // 2] for path, times in found.items()}
+            found[path].append(timed(settings, path)[1])
+    return {path: [sorted(kind)[len(times) // 2] for kind in zip(*times, strict=True)] for path, times in found.items()}
 
 
 def cpu_with(settings: Settings, process: psutil.Process, clients: int, seconds: float) -> float:
@@ -170,8 +174,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as (settings, process):
         print(f"{SERIES:,} series, {WATCHED * POINTS:,} recent points")
-        for path, milliseconds in update_times(settings, arguments.rounds).items():
-            print(f"update {path:28} {milliseconds:7.1f} ms (median, answer made anew, sent and read)")
+        print(f"load of the machine: {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores")
+        for path, (wall, cpu) in update_times(settings, arguments.rounds).items():
+            print(f"update {path:28} server {wall:7.1f} ms, of it CPU {cpu:6.1f} ms (medians, each answer made anew)")
         for clients in (0, 1, 20):
             share = cpu_with(settings, process, clients, arguments.seconds)
             print(f"{clients:3} clients, all pages each second: {100 * share:5.1f} % of a core")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -114,6 +115,7 @@ def _serve(server: Flask, collector: Collector, settings: DashboardSettings, act
 
     @server.get("/live")
     def answer() -> Response:
+        began, worked = time.perf_counter(), time.thread_time()
         values = dict(request.args.items())
         theme = values.pop("theme", THEMES[0])
         query = queries.read(values.pop("path", "/"), values)
@@ -127,6 +129,8 @@ def _serve(server: Flask, collector: Collector, settings: DashboardSettings, act
         response.set_etag(body.tag)
         response.headers["Cache-Control"] = "no-cache"
         response.headers["Vary"] = "Accept-Encoding"
+        spent = 1000 * (time.perf_counter() - began), 1000 * (time.thread_time() - worked)
+        response.headers["Server-Timing"] = f"answer;dur={spent[0]:.1f}, cpu;dur={spent[1]:.1f}"
         return response
 
     @server.post("/actions/<name>")

@@ -63,20 +63,23 @@ def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
     rows = max(1, len(features))
     height = (1 - (_SCORE_SHARE + _GAP if judged else 0) - _GAP * (rows - 1)) / rows
     traces: list[dict[str, Any]] = []
+    observed: list[tuple[Columns, Ints]] = []
     for k, feature in enumerate(features):
         top = 1 - k * (height + _GAP)
         name = "y" if k == 0 else f"y{k + 1}"
         figure["yaxis" if k == 0 else f"yaxis{k + 1}"] = axis(
             colours, domain=[max(0.0, top - height), top], nticks=5, title=_title(feature, rows)
         )
-        traces += _feature_traces(shown, judged, feature, name, colours)
+        seen = values_of(shown.points, judged, feature, shown.first, shown.last)
+        observed.append((seen, gap_numbers(seen.ts)))
+        traces += _feature_traces(shown, judged, feature, *observed[-1], name, colours)
     last = f"y{rows}"
     if judged:
         last = f"y{rows + 1}"
         figure[f"yaxis{rows + 1}"] = axis(
             colours, domain=[0, _SCORE_SHARE], nticks=4, rangemode="tozero", title=_title("score", 2)
         )
-        traces += _score_traces(shown, judged, last, colours)
+        traces += _score_traces(judged, *observed[0], last, colours)
     figure["xaxis"] = axis(colours, type="date", anchor=last if rows + bool(judged) > 1 else "y", showspikes=True,
         spikemode="across", spikethickness=1, spikedash="dot", spikecolor=colours.dim, spikesnap="cursor")  # fmt: skip
     figure["shapes"] = _shades(shown, colours)
@@ -103,8 +106,12 @@ def values_of(
         return Columns(np.zeros(0, np.int64), np.zeros(0))
     if len(parts) == 1 or not len(parts[0].ts):
         return parts[-1]
-    ts, at = np.unique(np.concatenate([part.ts for part in parts]), return_index=True)
-    return Columns(ts, np.concatenate([part.data for part in parts])[at])
+    own, raw = parts
+    # Most of the history lies before what was judged: only what overlaps has to be merged; what was judged counts.
+    split = int(np.searchsorted(raw.ts, own.ts[0]))
+    ts, at = np.unique(np.concatenate([own.ts, raw.ts[split:]]), return_index=True)
+    data = np.concatenate([own.data, raw.data[split:]])[at]
+    return Columns(np.concatenate([raw.ts[:split], ts]), np.concatenate([raw.data[:split], data]))
 
 
 def _raw_column(points: SeriesPoints, feature: str) -> int | None:
@@ -114,10 +121,8 @@ def _raw_column(points: SeriesPoints, feature: str) -> int | None:
 
 
 def _feature_traces(
-    shown: Shown, judged: Judged | None, feature: str, where: str, colours: Theme
+    shown: Shown, judged: Judged | None, feature: str, seen: Columns, gaps: Ints, where: str, colours: Theme
 ) -> list[dict[str, Any]]:
-    seen = values_of(shown.points, judged, feature, shown.first, shown.last)
-    gaps = gap_numbers(seen.ts)
     traces: list[dict[str, Any]] = []
     if judged is not None and len(judged.table):
         traces += _band(judged, feature, where, _gaps_at(seen.ts, gaps, judged.table.ts), colours)
@@ -197,10 +202,9 @@ def _short(ts: Ints, k: np.intp, step: float) -> bool:
     return bool(ts[k + 1] - ts[k] < 200 * step)  # a longer one breaks the window: nothing was filled in
 
 
-def _score_traces(shown: Shown, judged: Judged, where: str, colours: Theme) -> list[dict[str, Any]]:
+def _score_traces(judged: Judged, seen: Columns, gaps: Ints, where: str, colours: Theme) -> list[dict[str, Any]]:
     ts, first = judged.table.ts, judged.features[0]
-    seen = values_of(shown.points, judged, first, shown.first, shown.last)
-    gaps = _gaps_at(seen.ts, gap_numbers(seen.ts), ts)
+    gaps = _gaps_at(seen.ts, gaps, ts)
     score, threshold = judged.column(first, "score"), judged.column(first, "threshold")
     chosen = extremes(score, BUCKETS)
     x, y = with_gaps(ts[chosen], gaps[chosen], score[chosen])

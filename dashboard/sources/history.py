@@ -78,7 +78,8 @@ class History:
             return 1.0
         if not scan.total:
             return 0.0
-        waiting = any(low < high for low, high in scan.partitions.values())
+        tried = scan.hits or scan.partitions
+        waiting = any(low < high for number, (low, high) in scan.partitions.items() if number in tried)
         return min(scan.read / scan.total, 0.99) if waiting and scan.left > 0 else 1.0
 
     def read(self, seconds: float) -> dict[str, list[tuple[Ints, tuple[str, ...], Floats]]]:

@@ -29,11 +29,12 @@ class RedisLive:
         self._prefix = settings.prefix
         self._client = redis_client(settings)
         self._newest = 0.0  # on the job's clock
+        self._overlapping: dict[bytes, float] = {}  # when those within the overlap were written, as read before
         self._last_alert = "-"
 
     def start_over(self) -> None:
         """What was read may be gone (another Redis, an empty one): ask for everything again."""
-        self._newest, self._last_alert = 0.0, "-"
+        self._newest, self._last_alert, self._overlapping = 0.0, "-", {}
 
     def names(self) -> set[str]:
         """All series of which there is something."""
@@ -43,6 +44,10 @@ class RedisLive:
         """The newest state of the series that were written since the last call."""
         least = self._newest - _OVERLAP_MS if self._newest else "-inf"
         found = self._client.zrangebyscore(self._key("live"), least, "+inf", withscores=True)
+        if found:
+            self._newest = max(self._newest, found[-1][1])
+        before, self._overlapping = self._overlapping, {n: w for n, w in found if w >= self._newest - _OVERLAP_MS}
+        found = [(name, written) for name, written in found if before.get(name) != written]
         rows: list[Row] = []
         for start in range(0, len(found), _CHUNK):
             chunk = found[start : start + _CHUNK]
@@ -52,8 +57,6 @@ class RedisLive:
             for (name, written), fields in zip(chunk, pipeline.execute(), strict=True):
                 if fields[0] is not None:
                     rows.append(_row(name.decode(errors="replace"), fields, int(written)))
-        if found:
-            self._newest = max(self._newest, found[-1][1])
         return rows
 
     def alerts(self) -> list[Alert]:

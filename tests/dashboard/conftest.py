@@ -80,7 +80,7 @@ def browser(window: Browser) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Where pictures go: the folder EDDY_SCREENSHOTS, else a temporary one."""
-    folder = Path(os.environ.get("EDDY_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    """Where pictures go: the folder PAGE_SCREENSHOTS, else a temporary one."""
+    folder = Path(os.environ.get("PAGE_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
     return lambda name: folder / f"{name}.png"
