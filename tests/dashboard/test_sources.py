@@ -53,8 +53,9 @@ class OwnRedis:
 
 @pytest.fixture
 def own_redis(stack, tmp_path: Path) -> Iterator[tuple[OwnRedis, Settings]]:
-    settings = with_page(make_unique(stack))
-    settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"port": free_ports(1)[0]})})
+    redis_port, page_port = free_ports(2)
+    settings = with_page(make_unique(stack), port=page_port)
+    settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"port": redis_port})})
     server = OwnRedis(settings, tmp_path)
     server.start()
     yield server, settings
