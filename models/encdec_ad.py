@@ -130,8 +130,9 @@ class EncDecAD(SequenceAutoencoder):
         return np.where(scaled.judged, (self.gaussian.squared(vectors) * weight).sum(axis=1), np.nan)
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """The band solves the quadratic score = limit in the newest value, all else as it is, the rebuilt window too;
-        where nothing would bring the score below the limit it is as wide as if the rest were usual.
+        """Expected is the newest value with the lowest score, all else as it is, the rebuilt window too: the rebuilt
+        value moved by what the other errors say about its own. The band solves the quadratic score = limit; where nothing
+        would bring the score below the limit it is as wide as if the rest were usual.
         """
         scaled, vectors, weight, rebuilt = self._measured(batch)
         features = len(self.spec.features)
@@ -142,13 +143,13 @@ class EncDecAD(SequenceAutoencoder):
         change = -slope / curve  # of the newest error, to where the score is lowest
         lowest = score[:, None] - slope**2 / curve
         half = np.sqrt(np.where(limit[:, None] > lowest, limit[:, None] - lowest, limit[:, None]) / curve)
-        middle = scaled.x[:, -1] + change
-        lower, upper = ((middle + way * half) * scaled.scale + scaled.centre for way in (-1.0, 1.0))
+        middle = rebuilt[:, 0] + vectors[:, 0, :features] + change
+        expected, lower, upper = ((middle + way * half) * scaled.scale + scaled.centre for way in (0.0, -1.0, 1.0))
         parts = np.maximum((vectors - self.gaussian.mean) * pull * weight[:, :, None], 0.0)
         parts = parts.reshape(len(batch), -1, features).sum(axis=1)
         total = parts.sum(axis=1, keepdims=True)
         share = np.where(total > 0, parts / np.where(total > 0, total, 1), 1 / features)
-        return Explanation(rebuilt[:, 0] * scaled.scale + scaled.centre, lower, upper, share)
+        return Explanation(expected, lower, upper, share)
 
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, params = super().to_state()
