@@ -131,8 +131,8 @@ class EncDecAD(SequenceAutoencoder):
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         """Expected is the newest value with the lowest score, all else as it is, the rebuilt window too: the rebuilt
-        value moved by what the other errors say about its own. The band solves the quadratic score = limit; where nothing
-        would bring the score below the limit it is as wide as if the rest were usual.
+        value moved by what the other errors say about its own. The band solves the quadratic score = limit; where
+        nothing would bring the score below the limit it is as wide as if the rest were usual.
         """
         scaled, vectors, weight, rebuilt = self._measured(batch)
         features = len(self.spec.features)
