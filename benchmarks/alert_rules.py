@@ -29,7 +29,7 @@ from producers.synthetic import SyntheticStream, generate
 from training.demo_models import train_demo
 from training.matching import match
 
-SEEDS = (61, 62, 63)  # seen neither while the detectors nor while the rules' defaults were chosen
+SEEDS = (71, 72, 73)  # seen neither while the detectors nor while the rules' defaults were chosen; 61 was
 HOUR = 3_600_000
 #: every night from 1 to 5, whatever the series
 NIGHTS = """BEGIN:VCALENDAR

@@ -98,8 +98,8 @@ class Grouping:
                 continue
             start = (alert.start + self._window // 2) // self._window * self._window
             if start not in self.stretches:
+                self._forget(start)
                 self.stretches[start] = Stretch()
-                self._forget()
             stretch = self.stretches[start]
             self._changed.add(start)
             _join(stretch, alert)
@@ -159,11 +159,11 @@ class Grouping:
             member_count=len(stretch.names),
         )
 
-    def _forget(self) -> None:
-        """Drop stretches that nothing can join any more, the oldest first."""
-        newest = max(self.stretches)
+    def _forget(self, coming: int) -> None:
+        """Drop stretches that nothing can join any more, the oldest first; ``coming`` is added next, however old."""
+        newest = max([coming, *self.stretches])
         for start in sorted(self.stretches):
-            too_many = len(self.stretches) > _MOST_STRETCHES
+            too_many = len(self.stretches) >= _MOST_STRETCHES
             if start >= newest - _RETAIN_MS and not too_many:
                 break
             if too_many or not self.stretches[start].opened:

@@ -17,7 +17,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 
 from eddy.alert import Alert
 from eddy.connections import kafka_client
-from eddy.settings import Settings
+from eddy.settings import JobSettings, Settings
 from flink_job import environment, job
 from flink_job.cluster import Cluster
 from models import artifact
@@ -212,7 +212,8 @@ def offline(
     index = {name: k for k, name in enumerate(names)}
     return replay(
         models,
-        EngineOptions(out_of_orderness_ms=bound),
+        # as the job has it: the digest of the settings that judged is part of an alert
+        EngineOptions(out_of_orderness_ms=bound, hold_timeout_ms=JobSettings().hold_timeout_ms),
         names,
         np.array([index[series] for series, _, _ in observations]),
         np.array([ts for _, ts, _ in observations]),

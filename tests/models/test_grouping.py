@@ -173,3 +173,16 @@ def test_what_nothing_can_join_any_more_is_forgotten():
 def test_stretches_are_centred_on_round_times(jitter):
     (group,) = grouping().take([opened("a", NOON + jitter), opened("b"), opened("c")], 0)
     assert group.id == group_id(NOON)
+
+
+def test_incidents_of_days_ago_are_grouped_as_well_and_forgotten_when_they_close():
+    """A backfill, or a shard that is days behind the others."""
+    one, old = grouping(2), NOON - 3 * DAY
+    one.take([opened("now")], 0)
+    assert states(one.take([opened("a", old), opened("b", old)], 0)) == [("open", 2)]
+    one.take([opened("later", NOON + DAY // 2)], 0)
+    assert old in one.stretches, "still open"
+    assert states(one.take([closed("a", old), closed("b", old)], 0)) == [("closed", 2)]
+    one.take([opened("again", NOON + WINDOW)], 0)
+    assert old not in one.stretches
+    assert one.changes()[str(old)] is None
