@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+FILE_COLUMNS = 200  # where the output goes to a file there is no width to fit
 Rows = list[list[str]]  # the first is the header
 
 
@@ -29,7 +30,10 @@ def show(found: dict[str, Any]) -> None:
         table.add_column(name, justify="left" if name in ("workload", "system", "detector", "client") else "right")
     for row in rows[1:]:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = FILE_COLUMNS
+    console.print(table)
 
 
 def markdown(rows: Rows) -> str:
