@@ -33,7 +33,8 @@ def test_series_that_end_a_point_earlier():
     """Ten events over three series: the first has four points, the others three."""
     work = Workload("Z", events=30 * 3 + 1, series=3)
     first, second, _ = work.names()
-    late = START + 22 * STEP_MS  # 8 quiet points follow in the first series, 7 in the second
+    # enough quiet points to close follow in the first series, one too few in the second
+    late = START + (30 - AlertRules().close_after) * STEP_MS
     found = incidents_of_points(work, [(first, late), (second, late)])
     assert found == {(first, late, late, 1), (second, late, None, None)}
 
