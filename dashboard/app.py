@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import Dash, Input, Output, State, dcc, html
 from flask import Flask, Response, request
 
 from dashboard import query as queries
@@ -98,11 +98,6 @@ def _routing(app: Dash) -> None:
         page = PAGES.get(query.page)
         content = page.skeleton(query) if page else _unknown()
         return html.Div(content, className=f"content {query.page}", **{"data-path": path or "/"})
-
-    for graph in ("series-graph", "incident-graph"):
-        app.clientside_callback(
-            ClientsideFunction("eddy", "zoomed"), Input(graph, "relayoutData"), prevent_initial_call=True
-        )
 
 
 def _unknown() -> html.Div:

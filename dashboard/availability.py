@@ -26,20 +26,28 @@ class Availability:
 
 
 class Watch:
-    """Follows one source; its :attr:`state` is replaced, never changed."""
+    """Follows one source; its :attr:`state` is replaced, never changed.
+
+    A source that has answered before is away after two failures in a row: one answer that comes too late, on a machine
+    that is busy for a moment, is no news. ``since`` is the time of the first.
+    """
 
     def __init__(self, name: str, where: str) -> None:
         self.state = Availability(name, where)
+        self._failed_at = 0
 
     def answers(self) -> None:
         """It answered."""
+        self._failed_at = 0
         if not self.state.ok:
             self.state = Availability(self.state.name, self.state.where, True, _now())
 
     def away(self, reason: str) -> None:
         """It did not, and why."""
-        since = self.state.since if self.state.ok is False else _now()
-        self.state = Availability(self.state.name, self.state.where, False, since, reason)
+        first = not self._failed_at
+        self._failed_at = self._failed_at or _now()
+        if not (first and self.state.ok):
+            self.state = Availability(self.state.name, self.state.where, False, self._failed_at, reason)
 
 
 def _now() -> int:

@@ -16,7 +16,7 @@ from dashboard.wording import moment, number
 
 Node = Any  # a Dash component, text, or a list of them
 
-GRAPH_OPTIONS = {"displayModeBar": False, "scrollZoom": False, "doubleClick": "reset+autosize", "responsive": True}
+GRAPH_OPTIONS = {"displayModeBar": False, "scrollZoom": False, "doubleClick": "autosize", "responsive": True}
 
 
 def panel(title: str, *children: Node, id: str = "", aside: Node = None, className: str = "") -> html.Section:

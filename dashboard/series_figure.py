@@ -36,6 +36,7 @@ class Shown:
         incidents: to shade.
         revision: see :func:`dashboard.theme.layout`.
         marked: incident to stand out; empty = none.
+        zoomed: the visible range, where it is not all that is drawn.
     """
 
     points: SeriesPoints
@@ -45,6 +46,7 @@ class Shown:
     incidents: Sequence[Incident]
     revision: str
     marked: str = ""
+    zoomed: tuple[int, int] | None = None
 
 
 def features_of(points: SeriesPoints, model: str) -> tuple[str, ...]:
@@ -68,7 +70,7 @@ def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
         top = 1 - k * (height + _GAP)
         name = "y" if k == 0 else f"y{k + 1}"
         figure["yaxis" if k == 0 else f"yaxis{k + 1}"] = axis(
-            colours, domain=[max(0.0, top - height), top], nticks=5, title=_title(feature, rows)
+            colours, domain=[max(0.0, top - height), top], nticks=5, fixedrange=True, title=_title(feature, rows)
         )
         seen = values_of(shown.points, judged, feature, shown.first, shown.last)
         observed.append((seen, gap_numbers(seen.ts)))
@@ -77,11 +79,13 @@ def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
     if judged:
         last = f"y{rows + 1}"
         figure[f"yaxis{rows + 1}"] = axis(
-            colours, domain=[0, _SCORE_SHARE], nticks=4, rangemode="tozero", title=_title("score", 2)
+            colours, domain=[0, _SCORE_SHARE], nticks=4, rangemode="tozero", fixedrange=True, title=_title("score", 2)
         )
         traces += _score_traces(judged, *observed[0], last, colours)
     figure["xaxis"] = axis(colours, type="date", anchor=last if rows + bool(judged) > 1 else "y", showspikes=True,
         spikemode="across", spikethickness=1, spikedash="dot", spikecolor=colours.dim, spikesnap="cursor")  # fmt: skip
+    if shown.zoomed:
+        figure["xaxis"]["range"] = list(shown.zoomed)
     figure["shapes"] = _shades(shown, colours)
     figure["hoverdistance"] = 30
     return {"data": traces, "layout": figure}

@@ -9,7 +9,7 @@
   const root = document.documentElement;
   const refreshMs = Number(root.dataset.refresh) || 1000;
   const applied = new Map();    // component id -> hash of what it shows
-  const state = { tag: "", view: "", timer: 0, busy: false, again: false, tries: 0, failed: 0, since: null };
+  const state = { tag: "", view: "", timer: 0, busy: false, again: false, tries: 0, failed: 0, since: null, resets: 0, holding: false };
 
   const view = () => `${location.pathname}${location.search}|${root.dataset.theme}`;
 
@@ -34,10 +34,11 @@
         const found = await reply.json();
         if (asked !== view()) state.again = true;
         else if (apply(found.parts)) { state.tag = reply.headers.get("ETag"); state.view = asked; state.tries = 0; }
-        else if (state.tries++ < RETRIES) { state.tag = ""; wait = RETRY_MS; }
+        else if (state.tries++ < RETRIES) { state.tag = ""; wait = state.holding ? refreshMs : RETRY_MS; }
       } else if (reply.status !== 304) throw new Error(`status ${reply.status}`);
       online();
     } catch (error) { offline(); }
+    listen();
     state.busy = false;
     if (state.again) tick();
     else state.timer = setTimeout(tick, document.hidden ? 5 * refreshMs : wait);
@@ -54,7 +55,9 @@
       const element = document.getElementById(id);
       if (!element) { complete = false; continue; }
       const { children, ...others } = part.props;
+      if (others.figure && state.holding) { complete = false; continue; }
       if ("children" in part.props) window.eddyPatch(element, children);
+      if (others.figure) others.figure.layout.uirevision += `|${state.resets}`;
       if (Object.keys(others).length) window.dash_clientside.set_props(id, others);
       applied.set(id, part.hash);
     }
@@ -95,17 +98,18 @@
     tick();
   }
 
-  function wholeRange() {
-    const plot = document.querySelector("#series-graph .js-plotly-plot");
-    if (!plot || !window.Plotly || !plot._fullLayout) return;
-    const all = {};
-    for (const key of Object.keys(plot._fullLayout)) if (/^[xy]axis\d*$/.test(key)) all[`${key}.autorange`] = true;
-    window.Plotly.relayout(plot, all);
+  // Even one that the server has not heard of yet: the figure that comes next is of another revision, whatever is in it.
+  function endZoom(changes) {
+    changes.from = "";
+    changes.to = "";
+    state.resets += 1;
+    state.tag = "";
+    applied.delete("series-graph");
   }
 
   function press(button) {
     const changes = { page: "", ...Object.fromEntries(new URLSearchParams(button.dataset.set)) };
-    if ("window" in changes || "model" in changes) { changes.from = ""; changes.to = ""; wholeRange(); }
+    if ("window" in changes || "model" in changes) endZoom(changes);
     set(changes);
   }
 
@@ -234,18 +238,25 @@
 
   const time = (value) => (typeof value === "number" ? value : Date.parse(`${String(value).replace(" ", "T")}Z`));
   let zooming = 0;
-  window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    eddy: {
-      zoomed(change) {
-        if (!change) return;
-        const pair = change["xaxis.range"] || [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-        const from = time(pair[0]), to = time(pair[1]);
-        clearTimeout(zooming);
-        if (from < to) zooming = setTimeout(() => set({ from: Math.round(from), to: Math.round(to) }), 60);
-        else if (change["xaxis.autorange"] && new URLSearchParams(location.search).has("from")) set({ from: "", to: "" });
-      },
-    },
-  });
+  function zoomed(change) {
+    const pair = change["xaxis.range"] || [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+    const from = time(pair[0]), to = time(pair[1]);
+    clearTimeout(zooming);
+    if (from < to) zooming = setTimeout(() => set({ from: Math.round(from), to: Math.round(to) }), 60);
+    else if (change["xaxis.autorange"] && new URLSearchParams(location.search).has("from")) set({ from: "", to: "" });
+  }
+
+  // Plotly's own event; its emitter is another one whenever the figure was put up anew.
+  function listen() {
+    const plot = document.querySelector("#series-graph .js-plotly-plot");
+    if (!plot || !plot.on || plot._ev === plot.eddyHeard) return;
+    plot.on("plotly_relayout", zoomed);
+    plot.eddyHeard = plot._ev;
+  }
+
+  // While somebody draws a box in a figure, it is left alone.
+  document.addEventListener("pointerdown", (event) => { state.holding = Boolean(event.target.closest && event.target.closest(".graph")); }, true);
+  for (const name of ["pointerup", "pointercancel", "blur"]) window.addEventListener(name, () => { state.holding = false; }, true);
 
   window.addEventListener("_dashprivate_pushstate", moved);
   window.addEventListener("popstate", moved);

@@ -100,7 +100,10 @@ def parts(snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints
     window = query.text("window", "all", tuple(WINDOWS))
     first, last = _range(points, model, query, window)
     incidents = snapshot.incidents.by_series.get(query.subject, ())
-    shown = Shown(points, model, first, last, incidents, f"{query.subject}-{model}-{window}-{query.text('reset')}")
+    zoomed = _zoomed(query)
+    # Another revision for another state: a press on a window ends a zoom. Within one, the viewer's range stays.
+    revision = f"{query.subject}-{model}-{window}-{'zoomed' if zoomed else 'whole'}"
+    shown = Shown(points, model, first, last, incidents, revision, zoomed=zoomed)
     rows = len(features_of(points, model)) + bool(model)
     return {
         "series-state": {"children": _state(snapshot, query.subject)},
@@ -130,10 +133,15 @@ def _incident_rows(incidents: Sequence[Incident]) -> list[list[blocks.Node]]:
     ]
 
 
+def _zoomed(query: Query) -> tuple[int, int] | None:
+    start, end = query.whole("from"), query.whole("to")
+    return (start, end) if start is not None and end is not None and end > start else None
+
+
 def _range(points: SeriesPoints, model: str, query: Query, window: str) -> tuple[int | None, int | None]:
     """Event times to draw: a zoomed view with a margin, else the window that ends at the newest point."""
-    start, end = query.whole("from"), query.whole("to")
-    if start is not None and end is not None and end > start:
+    if (zoomed := _zoomed(query)) is not None:
+        start, end = zoomed
         margin = int(_MARGIN * (end - start))
         return start - margin, end + margin
     length = WINDOWS[window]

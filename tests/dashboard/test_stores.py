@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dashboard.availability import Watch
 from dashboard.incident_store import IncidentStore
 from dashboard.looked_at import LookedAt
 from dashboard.points import Growing, JudgedRow
@@ -133,6 +134,30 @@ def test_open_incidents_are_never_forgotten_for_lack_of_room():
 def feedback(series: str, action: str, label: str | None = None) -> bytes:
     known = alert(series)
     return Feedback(known.id, series, "m", action, "me", 1, known.start, known.end, label).to_json()
+
+
+# -- sources ------------------------------------------------------------------------------------------------------
+
+
+def test_one_late_answer_is_no_news_two_are_and_since_the_first():
+    watch = Watch("Kafka", "here")
+    watch.answers()
+    watch.away("late")
+    assert watch.state.ok
+    watch.away("late")
+    away = watch.state
+    watch.away("gone")
+    assert (away.ok, watch.state.ok, watch.state.reason) == (False, False, "gone")
+    assert watch.state.since == away.since
+    watch.answers()
+    assert watch.state.ok
+    assert watch.state.reason == ""
+
+
+def test_a_source_that_never_answered_is_away_at_once():
+    watch = Watch("Kafka", "here")
+    watch.away("no connection")
+    assert watch.state.ok is False
 
 
 # -- points -------------------------------------------------------------------------------------------------------
