@@ -24,7 +24,7 @@ from models.detector import (
 )
 from models.fit_windows import FitWindows
 from models.forest_columns import ForestColumns, columns_for
-from models.forest_kernel import flatten, forest_score
+from models.forest_kernel import flatten, forest_score, node_records
 from models.parameters import read_parameters
 from models.scaler import SeriesScaler, robust_moments
 from models.trailing_mean import limit_of_newest, series_means, trailing_mean, words
@@ -104,6 +104,7 @@ class IsolationForest(Detector):
         self.typical = np.asarray(arrays["typical"], float)
         self._index = {name: i for i, name in enumerate(self.names)}
         self._check()
+        self._nodes = node_records(self.column, self.threshold)
 
     @classmethod
     def fit(
@@ -173,9 +174,9 @@ class IsolationForest(Detector):
         unknown = np.isnan(x[:, 0])
         if unknown.any():
             scores = np.full(len(x), np.nan)
-            scores[~unknown] = forest_score(self.column, self.threshold, self.length, x[~unknown], self.samples)
+            scores[~unknown] = forest_score(self._nodes, self.length, x[~unknown], self.samples)
             return scores
-        return forest_score(self.column, self.threshold, self.length, x, self.samples)
+        return forest_score(self._nodes, self.length, x, self.samples)
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         """Expected is the value before (or the season's median); the band is found by trying values."""

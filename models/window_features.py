@@ -48,6 +48,7 @@ _CAP = 50.0  # a ratio above it is as odd as can be
 _STILL = 0.05  # ratio below which a series stands still
 _SCALES = 3  # per value: σ, usual longest run, spread of the season's residual
 _LEAST_POINTS = 3
+_FEW = 64  # numbers, below which insertion sorts faster
 
 
 def columns(features: Sequence[str], seasonal: bool) -> list[str]:
@@ -222,60 +223,103 @@ def unseen_scales(values: Floats, imputed: Bools, season: int) -> Floats:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _all_scales(values, imputed, season, out):  # type: ignore[no-untyped-def]
+    window = values.shape[1]
+    x, steps, ordered, runs = np.empty(window), np.empty(window), np.empty(window), np.empty(window + 1)
     for row in range(values.shape[0]):
         for f in range(values.shape[2]):
-            x = values[row, :, f].copy()
-            for k in range(len(x)):
-                if imputed[row, k]:
-                    x[k] = np.nan
-            _scales_of(x, season, out[row, f])
+            for k in range(window):
+                x[k] = np.nan if imputed[row, k] else values[row, k, f]
+            _scales_of(x, season, steps, ordered, runs, out[row, f])
 
 
 @njit(cache=True)
-def _quantile(ordered, share):  # type: ignore[no-untyped-def]
+def _sort(ordered, count):  # type: ignore[no-untyped-def]
+    """Sort the first numbers in place: by insertion where they are few, which beats a call to the general sort."""
+    if count > _FEW:
+        ordered[:count] = np.sort(ordered[:count])
+        return
+    for k in range(1, count):
+        v = ordered[k]
+        at = k
+        while at > 0 and ordered[at - 1] > v:
+            ordered[at] = ordered[at - 1]
+            at -= 1
+        ordered[at] = v
+
+
+@njit(cache=True)
+def _quantile(ordered, count, share):  # type: ignore[no-untyped-def]
     """Linear interpolation between order statistics, as numpy's default; numba's own percentile compiles for long."""
-    place = share * (len(ordered) - 1)
+    place = share * (count - 1)
     low = int(place)
-    high = min(low + 1, len(ordered) - 1)
+    high = min(low + 1, count - 1)
     return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
 @njit(cache=True)
-def _scales_of(x, season, out):  # type: ignore[no-untyped-def]
-    kept = x[~np.isnan(x)]
-    floor = max(1e-3 * _quantile(np.sort(np.abs(kept)), 0.5), 1e-6) if len(kept) else 1.0
-    steps = kept[1:] - kept[:-1]
-    if len(steps) < _LEAST_POINTS:
+def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped-def]
+    """Scales of a window; ``steps``, ``ordered`` and ``runs`` are room to work in."""
+    kept = 0
+    before = 0.0
+    for k in range(len(x)):
+        if not np.isnan(x[k]):
+            if kept:
+                steps[kept - 1] = x[k] - before
+            before = x[k]
+            ordered[kept] = abs(x[k])
+            kept += 1
+    floor = 1.0
+    if kept:
+        _sort(ordered, kept)
+        floor = max(1e-3 * _quantile(ordered, kept, 0.5), 1e-6)
+    count = kept - 1
+    if count < _LEAST_POINTS:
         out[0], out[1], out[2] = floor, 1.0, floor
         return
-    ordered = np.sort(steps)
-    sigma = max((_quantile(ordered, 0.95) - _quantile(ordered, 0.05)) / 3.29, _deviation_floor(steps, floor))
-    changes = np.flatnonzero(steps != 0)
-    usual = float(len(steps))
-    if len(changes):
-        runs = np.empty(len(changes) + 1)
-        before = -1
-        for k in range(len(changes)):
-            runs[k] = changes[k] - before - 1
-            before = changes[k]
-        runs[len(changes)] = len(steps) - before - 1
-        usual = _quantile(np.sort(runs), 0.99)
+    ordered[:count] = steps[:count]
+    _sort(ordered, count)
+    spread = (_quantile(ordered, count, 0.95) - _quantile(ordered, count, 0.05)) / 3.29
+    sigma = max(spread, _deviation_floor(steps, count, ordered, floor))
+    found = 0  # runs of unchanged values that have ended
+    last = -1
+    for k in range(count):
+        if steps[k] != 0:
+            runs[found] = k - last - 1
+            found += 1
+            last = k
+    usual = float(count)
+    if found:
+        runs[found] = count - last - 1
+        _sort(runs, found + 1)
+        usual = _quantile(runs, found + 1, 0.99)
     spread = sigma
     if season and len(x) > season:
-        residual = x[season:] - x[:-season]
-        residual = np.sort(residual[~np.isnan(residual)])
-        if len(residual):
-            spread = max((_quantile(residual, 0.95) - _quantile(residual, 0.05)) / 3.29, floor)
+        known = 0
+        for k in range(season, len(x)):
+            residual = x[k] - x[k - season]
+            if not np.isnan(residual):
+                ordered[known] = residual
+                known += 1
+        if known:
+            _sort(ordered, known)
+            spread = max((_quantile(ordered, known, 0.95) - _quantile(ordered, known, 0.05)) / 3.29, floor)
     out[0], out[1], out[2] = sigma, usual + 1.0, spread
 
 
 @njit(cache=True)
-def _deviation_floor(steps, floor):  # type: ignore[no-untyped-def]
+def _deviation_floor(steps, count, ordered, floor):  # type: ignore[no-untyped-def]
     """A series that mostly stands still and moves at times: the spread of its moves, else the floor."""
-    moves = np.abs(steps[steps != 0])
-    return max(0.1 * _quantile(np.sort(moves), 0.5) if len(moves) else 0.0, 1e-3 * floor)
+    moves = 0
+    for k in range(count):
+        if steps[k] != 0:
+            ordered[moves] = abs(steps[k])
+            moves += 1
+    if not moves:
+        return 1e-3 * floor
+    _sort(ordered, moves)
+    return max(0.1 * _quantile(ordered, moves, 0.5), 1e-3 * floor)
 
 
 def grouped(binding: Ints, table: Floats, values: Floats, imputed: Bools, season: int) -> Floats:

@@ -181,7 +181,7 @@ def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
         for f in range(features):
             ring[row, at, f] = values[i, f]
         filled[row, at] = 0
-        head[row] = (at + 1) % size
+        head[row] = at + 1 if at + 1 < size else 0
         last[row] = ts[i]
         points[row] += 1
         count[row] = min(count[row] + 1, size)
@@ -189,11 +189,15 @@ def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
         if count[row] == size and until_due[row] == 0:
             until_due[row] = stride
             start = head[row]
-            for k in range(size):
-                p = (start + k) % size
-                imputed[due, k] = filled[row, p]
+            older = size - start  # points from the head to the end of the ring: two straight copies, no division
+            for k in range(older):
+                imputed[due, k] = filled[row, start + k]
                 for f in range(features):
-                    windows[due, k, f] = ring[row, p, f]
+                    windows[due, k, f] = ring[row, start + k, f]
+            for k in range(start):
+                imputed[due, older + k] = filled[row, k]
+                for f in range(features):
+                    windows[due, older + k, f] = ring[row, k, f]
             events[due] = i
             due += 1
     return due

@@ -12,7 +12,7 @@ from eddy.errors import SettingsError
 from models import artifact
 from models.detector import WindowSpec
 from models.forest_columns import ForestColumns
-from models.forest_kernel import flatten, forest_score
+from models.forest_kernel import flatten, forest_score, node_records
 from models.isolation_forest import IsolationForest
 from tests.models.test_contract import INTERVAL, TRAIN, batch_of, live, widened
 
@@ -36,7 +36,9 @@ def test_more_columns_than_a_byte_counts_equal_scikit_learn() -> None:
     forest = ensemble.IsolationForest(n_estimators=30, max_samples=256, random_state=1).fit(x)
     a = flatten(forest.estimators_, forest.estimators_features_, 8)
     assert a["forest.column"].max() > 255
-    found = forest_score(a["forest.column"], a["forest.threshold"], a["forest.length"], x.astype(float), 256)
+    found = forest_score(
+        node_records(a["forest.column"], a["forest.threshold"]), a["forest.length"], x.astype(float), 256
+    )
     np.testing.assert_allclose(found, -forest.score_samples(x), atol=1e-6, rtol=0)
 
 

@@ -12,7 +12,7 @@ from sklearn import ensemble
 
 from eddy.errors import SettingsError
 from models.detector import Series, WindowBatch, WindowSpec
-from models.forest_kernel import average_path_length, flatten, forest_score
+from models.forest_kernel import average_path_length, flatten, forest_score, node_records
 from models.isolation_forest import IsolationForest
 from models.window_features import PLAIN, SEASONAL, columns, season_shows, series_scales, window_features
 from tests.models.test_contract import batch_of, seasonal
@@ -40,9 +40,8 @@ def test_equals_scikit_learn(samples: int, trees: int) -> None:
     depth = int(np.ceil(np.log2(samples)))
     arrays = flatten(forest.estimators_, forest.estimators_features_, depth)
     seen = np.concatenate([x[:2000], rng.normal(0, 4, (500, 8)).astype(np.float32)])
-    found = forest_score(
-        arrays["forest.column"], arrays["forest.threshold"], arrays["forest.length"], seen.astype(float), samples
-    )
+    nodes = node_records(arrays["forest.column"], arrays["forest.threshold"])
+    found = forest_score(nodes, arrays["forest.length"], seen.astype(float), samples)
     np.testing.assert_allclose(found, -forest.score_samples(seen), atol=1e-6, rtol=0)
 
 
