@@ -255,7 +255,10 @@
   }
 
   // While somebody draws a box in a figure, it is left alone.
-  document.addEventListener("pointerdown", (event) => { state.holding = Boolean(event.target.closest && event.target.closest(".graph")); }, true);
+  document.addEventListener("pointerdown", (event) => {
+    listen();
+    state.holding = Boolean(event.target.closest && event.target.closest(".graph"));
+  }, true);
   for (const name of ["pointerup", "pointercancel", "blur"]) window.addEventListener(name, () => { state.holding = false; }, true);
 
   window.addEventListener("_dashprivate_pushstate", moved);

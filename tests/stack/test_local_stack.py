@@ -82,7 +82,9 @@ def test_up_is_idempotent_and_down_ends_it(settings: Settings, left: Callable[[]
     with pytest.raises(StackError, match=r"kafka already runs with stack\.kafka_port=\d+; run 'eddy down'"):
         Stack(moved).up()
 
-    with subprocess.Popen(["redis-server", "--port", str(free_ports(1)[0])], stdout=subprocess.DEVNULL) as stranger:
+    with subprocess.Popen(
+        ["redis-server", "--save", "", "--port", str(free_ports(1)[0])], stdout=subprocess.DEVNULL
+    ) as stranger:
         assert sorted(Stack(settings).down()) == sorted(names)
         assert stranger.poll() is None
         stranger.terminate()
