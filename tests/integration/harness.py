@@ -202,7 +202,10 @@ def handled(cluster: Cluster, number: str, events: int) -> None:
 
 
 def offline(
-    manifests: Sequence[Manifest], observations: Sequence[tuple[str, int, float]], bound: int = 0
+    manifests: Sequence[Manifest],
+    observations: Sequence[tuple[str, int, float]],
+    bound: int = 0,
+    hold: int | None = None,
 ) -> list[Alert]:
     """What the engine alerts on the same observations without Flink."""
     models = ModelSet()
@@ -212,8 +215,10 @@ def offline(
     index = {name: k for k, name in enumerate(names)}
     return replay(
         models,
-        # as the job has it: the digest of the settings that judged is part of an alert
-        EngineOptions(out_of_orderness_ms=bound, hold_timeout_ms=JobSettings().hold_timeout_ms),
+        # as the job has them: the digest of the settings that judged is part of an alert
+        EngineOptions(
+            out_of_orderness_ms=bound, hold_timeout_ms=JobSettings().hold_timeout_ms if hold is None else hold
+        ),
         names,
         np.array([index[series] for series, _, _ in observations]),
         np.array([ts for _, ts, _ in observations]),

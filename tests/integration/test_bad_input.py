@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from eddy.configuration import flatten
+from eddy.configuration import as_text, flatten
 from eddy.settings import Settings
 from flink_job import main
 from stack.local import Stack
@@ -22,7 +22,9 @@ FIFTY_MB = 50 * 1024 * 1024
 
 def eddy(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command as a user runs it."""
-    options = [part for key, value in flatten(settings) if value is not None for part in ("--set", f"{key}={value}")]
+    options = [
+        part for key, value in flatten(settings) if value is not None for part in ("--set", f"{key}={as_text(value)}")
+    ]
     program = "import sys; from cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", program, *options, *arguments],

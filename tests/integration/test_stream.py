@@ -111,7 +111,8 @@ def test_late_early_and_duplicate_events(stack: Stack, unique_topics: Settings) 
     assert not others
     assert headers["reason"] == "late"
     assert json.loads(record.value)["ts"] == late[1]
-    expected = harness.offline([harness.model(limit=2.7)], [o for o in observations if o != late])
+    in_time = [o for o in observations if o != late]
+    expected = harness.offline([harness.model(limit=2.7)], in_time, bound=3 * STEP, hold=0)
     assert harness.plain(harness.alerts(settings)) == harness.plain(expected)
     assert {alert.start for alert in expected} == {START + 30 * STEP}
 

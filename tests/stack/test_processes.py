@@ -106,9 +106,10 @@ def test_last_complaint_of_nothing(tmp_path: Path) -> None:
 
 
 OWNER = """
-    import sys, time
+    import signal, sys, time
     from pathlib import Path
     from stack import guardian
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who runs the tests under nohup has it ignored
     from stack.process import Launch, Processes
     processes = Processes(Path(sys.argv[1]), "owner")
     guard = guardian.start(processes.mark, Path(sys.argv[1]) / "guardian.out")
