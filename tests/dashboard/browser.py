@@ -64,11 +64,11 @@ class Browser:
         found = self.script("const e = document.querySelector(arguments[0]); return e ? e.innerText : ''", selector)
         return str(found)
 
-    def until(self, condition: Callable[[], Any], what: str = "") -> Any:
+    def until(self, condition: Callable[[], Any], what: str = "", seconds: float = WAIT_SECONDS) -> Any:
         """Wait for a condition; what it gave."""
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + seconds
         while not (found := condition()):
-            assert time.monotonic() < deadline, f"not within {WAIT_SECONDS} s: {what}; shown: {self.text()[:1500]}"
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}; shown: {self.text()[:1500]}"
             time.sleep(0.05)
         return found
 
