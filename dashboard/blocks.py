@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dashboard.availability import Availability
 from dashboard.incident_store import Incident
-from dashboard.query import incident_link, series_link
+from dashboard.query import Query, incident_link, series_link
 from dashboard.wording import moment, number
 
 Node = Any  # a Dash component, text, or a list of them
@@ -191,6 +191,28 @@ def seen_of(incident: Incident) -> str:
     if (expected := alert.expected.get(feature)) is not None:
         told += f", expected {number(expected)}"
     return told if len(alert.values) == 1 else f"{feature} {told}"
+
+
+def search_page(title: str, searched: str, name: str, chips: Sequence[str]) -> html.Div:
+    """What stands still of a page that lists and searches: ``NAME-table``, ``NAME-pages``, a place per row of chips."""
+    search = dcc.Input(
+        id="search", type="search", value=searched, placeholder="Search series", autoComplete="off", debounce=False
+    )
+    label = html.Label([html.Span("Search series", className="sr-only"), search], className="search")
+    return html.Div(
+        [
+            html.H1(title),
+            html.Div([label, *(html.Div(id=f"{name}-{chip}") for chip in chips)], className="toolbar"),
+            html.Section(html.Div(id=f"{name}-table"), className="panel flat"),
+            html.Div(id=f"{name}-pages", className="pager"),
+        ]
+    )
+
+
+def page_of(query: Query, found: int, length: int) -> tuple[int, int]:
+    """Which page is asked for, from 1, within those that there are; and how many there are."""
+    pages = max(1, -(-found // length))
+    return min(max(query.whole("page", 1) or 1, 1), pages), pages
 
 
 def pager(found: int, page: int, pages: int, length: int) -> Node:

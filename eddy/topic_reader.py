@@ -24,13 +24,14 @@ class TopicReader:
         settings: connection and topic names.
         role: which topic, such as ``"alerts"``.
         group: consumer group whose committed offsets :attr:`consumer` can read and write.
+        suffix: of a topic that stands beside the one of ``role``.
 
     Raises:
         StackError: no broker answers, or the topic does not exist.
     """
 
-    def __init__(self, settings: Settings, role: str, group: str | None = None) -> None:
-        self.topic = settings.topics.name(role)
+    def __init__(self, settings: Settings, role: str, group: str | None = None, suffix: str = "") -> None:
+        self.topic = settings.topics.name(role) + suffix
         self._where = settings.kafka.bootstrap_servers
         largest = settings.kafka.max_message_bytes
         client = kafka_client(settings.kafka)
@@ -100,3 +101,18 @@ class TopicReader:
         except KafkaError as error:
             raise self._failed(error) from None
         return found
+
+
+def newest_by_key(settings: Settings, role: str, suffix: str = "") -> dict[bytes, bytes]:
+    """What a compacted topic says as of now: the newest message of each key, without those that were deleted.
+
+    Raises:
+        StackError: no broker answers, the topic does not exist, or its end cannot be reached.
+    """
+    reader = TopicReader(settings, role, suffix=suffix)
+    try:
+        reader.from_start()
+        newest = {record.key or b"": record.value for record in reader.to_end()}
+    finally:
+        reader.close()
+    return {key: value for key, value in newest.items() if value is not None}

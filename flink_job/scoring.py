@@ -15,10 +15,11 @@ from pyflink.datastream.state import MapStateDescriptor
 from eddy.configuration import load
 from eddy.errors import EddyError, ModelError
 from eddy.settings import Settings
+from eddy.topic_reader import newest_by_key
+from flink_job.artifact_fetch import fetch_artifact
 from flink_job.frames import EVENTS, TICK, Frame, Records, read_frame, read_record
 from flink_job.metrics import JobMetrics
 from flink_job.redis_writer import RedisWriter
-from flink_job.registry_reader import current_models, fetch_artifact
 from flink_job.shard import Shard, ShardOptions
 from models.engine import EngineOptions
 from models.maintenance import Maintenance
@@ -60,7 +61,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if self.redis is not None:
             self.redis.start()
         self._restored = False
-        for key, value in current_models(self.settings).items():
+        for key, value in newest_by_key(self.settings, "models").items():
             self._take(key.decode(errors="replace"), value)
 
     def close(self) -> None:

@@ -10,26 +10,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import fsspec
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from eddy.connections import kafka_client
 from eddy.errors import ModelError, StackError
 from eddy.settings import Settings
+from eddy.topic_reader import newest_by_key
 from models.artifact import MAX_ARTIFACT_BYTES
 from models.manifest import Manifest
 
 HISTORY_SUFFIX = ".history"
 _SEPARATOR = "@"  # not allowed in names
-_READ_SECONDS = 60.0
 _SEND_SECONDS = 30.0
 _CONNECT_MS = 10_000
 
@@ -83,9 +82,9 @@ class Registry:
         """Everything, as of now."""
         listing = Listing()
         with self._reaching("read"):
-            self._existing()
-            messages = [(key, value, False) for key, value in self._newest(self.history).items()]
-            messages += [(key, value, True) for key, value in self._newest(self.topic).items()]
+            known = newest_by_key(self.settings, "models", HISTORY_SUFFIX) if self.history in self._existing() else {}
+            messages = [(key, value, False) for key, value in known.items()]
+            messages += [(key, value, True) for key, value in newest_by_key(self.settings, "models").items()]
         for raw, value, is_current in messages:
             key = raw.decode(errors="replace")
             try:
@@ -221,34 +220,6 @@ class Registry:
         wanted: dict[str, Any] = {"num_partitions": 1, "replication_factor": -1, "configs": configs}
         with self._admin() as admin:
             admin.create_topics({self.history: wanted}, wait_for_metadata=True)
-
-    def _newest(self, topic: str) -> dict[bytes, bytes]:
-        """The newest message of each key; empty where the topic does not exist."""
-        if topic not in self._existing():
-            return {}
-        consumer = KafkaConsumer(
-            **kafka_client(self.settings.kafka),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=self.settings.kafka.max_message_bytes,
-        )
-        try:
-            partitions = [
-                TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())
-            ]
-            consumer.assign(partitions)
-            ends = consumer.end_offsets(partitions)
-            consumer.seek_to_beginning(*partitions)
-            newest: dict[bytes, bytes | None] = {}
-            deadline = time.monotonic() + _READ_SECONDS
-            while any(consumer.position(p) < ends[p] for p in partitions):
-                if time.monotonic() > deadline:
-                    raise StackError(f"topic {topic}: its end was not reached within {_READ_SECONDS:.0f} s")
-                for records in consumer.poll(timeout_ms=500).values():
-                    newest |= {record.key or b"": record.value for record in records}
-        finally:
-            consumer.close()
-        return {key: value for key, value in newest.items() if value is not None}
 
 
 def _check_uri(uri: str, sha256: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dash import dcc, html
+from dash import html
 
 from dashboard import blocks
 from dashboard.incident_store import WORDS, Incident
@@ -19,29 +19,7 @@ _STATES = ("", "attention", "open", "closed", "suppressed")
 
 def skeleton(query: Query) -> html.Div:
     """What stands still."""
-    search = dcc.Input(
-        id="search",
-        type="search",
-        value=query.text("q"),
-        placeholder="Search series",
-        autoComplete="off",
-        debounce=False,
-    )
-    return html.Div(
-        [
-            html.H1("Incidents"),
-            html.Div(
-                [
-                    html.Label([html.Span("Search series", className="sr-only"), search], className="search"),
-                    html.Div(id="incident-states"),
-                    html.Div(id="incident-words"),
-                ],
-                className="toolbar",
-            ),
-            html.Section(html.Div(id="incident-table"), className="panel flat"),
-            html.Div(id="incident-pages", className="pager"),
-        ]
-    )
+    return blocks.search_page("Incidents", query.text("q"), "incident", ("states", "words"))
 
 
 def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, Any]]:
@@ -55,8 +33,7 @@ def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, 
         and word in ("", incident.alert.severity_word)
         and (not wanted or wanted in incident.alert.series.lower())
     ]
-    pages = max(1, -(-len(found) // PAGE))
-    page = min(max(query.whole("page", 1) or 1, 1), pages)
+    page, pages = blocks.page_of(query, len(found), PAGE)
     names = {"": "all", "attention": "not looked at"}
     return {
         "incident-states": {"children": blocks.chips("state", [(s, names.get(s, s)) for s in _STATES], state, "state")},

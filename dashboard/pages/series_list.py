@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dash import dcc, html
+from dash import html
 
 from dashboard import blocks
 from dashboard.query import Query
@@ -21,29 +21,7 @@ _MOST_MODELS = 8  # as buttons; with more, search finds them
 
 def skeleton(query: Query) -> html.Div:
     """What stands still."""
-    search = dcc.Input(
-        id="search",
-        type="search",
-        value=query.text("q"),
-        placeholder="Search series",
-        autoComplete="off",
-        debounce=False,
-    )
-    return html.Div(
-        [
-            html.H1("Series"),
-            html.Div(
-                [
-                    html.Label([html.Span("Search series", className="sr-only"), search], className="search"),
-                    html.Div(id="series-states"),
-                    html.Div(id="series-models"),
-                ],
-                className="toolbar",
-            ),
-            html.Section(html.Div(id="series-table"), className="panel flat"),
-            html.Div(id="series-pages", className="pager"),
-        ]
-    )
+    return blocks.search_page("Series", query.text("q"), "series", ("states", "models"))
 
 
 def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, Any]]:
@@ -54,8 +32,7 @@ def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, 
     if by == "series" and "order" not in query.values:
         down = False
     chosen = view.order(view.select(query.text("q"), state, model), by, down)
-    pages = max(1, -(-len(chosen) // PAGE))
-    page = min(max(query.whole("page", 1) or 1, 1), pages)
+    page, pages = blocks.page_of(query, len(chosen), PAGE)
     shown = chosen[(page - 1) * PAGE : page * PAGE]
     counts = view.counts()
     states = [("", f"all {len(view.names):,}"), *((name, f"{name} {counts[name]:,}") for name in reversed(STATES))]

@@ -13,7 +13,8 @@ from kafka import KafkaProducer
 from eddy.connections import kafka_client
 from eddy.errors import ModelError, StackError
 from eddy.settings import Settings
-from flink_job.registry_reader import current_models, fetch_artifact
+from eddy.topic_reader import newest_by_key
+from flink_job.artifact_fetch import fetch_artifact
 from models import artifact
 from models.detector import WindowSpec
 from models.manifest import Manifest
@@ -33,7 +34,7 @@ def model(name: str = "m", window: int = 10) -> tuple[Manifest, bytes]:
 
 
 def seen_by_job(settings: Settings) -> dict[str, Manifest]:
-    return {key.decode(): Manifest.from_json(value) for key, value in current_models(settings).items()}
+    return {key.decode(): Manifest.from_json(value) for key, value in newest_by_key(settings, "models").items()}
 
 
 def test_versions_count_up_and_come_back(unique_topics: Settings) -> None:
