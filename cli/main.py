@@ -10,12 +10,27 @@ from pathlib import Path
 
 import typer
 
+from eddy import __version__
 from eddy.configuration import Configuration, load
 from eddy.errors import EddyError
 
 USER_ERROR = 2
 
+#: package that a command may need -> the extras that bring it
+EXTRAS = {
+    **dict.fromkeys(("pyflink", "apache_beam"), "job"),
+    **dict.fromkeys(("numba", "scipy", "safetensors", "fsspec", "icalendar", "recurring_ical_events"), "job or train"),
+    **dict.fromkeys(("torch", "sklearn", "pydmd", "matplotlib", "jinja2"), "train"),
+    **dict.fromkeys(("dash", "flask", "plotly", "waitress"), "dashboard"),
+}
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"eddy {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -23,6 +38,7 @@ def root(
     ctx: typer.Context,
     config: Path | None = typer.Option(None, "--config", help="YAML settings file"),
     overrides: list[str] = typer.Option([], "--set", metavar="KEY=VALUE", help="change one setting; repeatable"),
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="print the version"),
 ) -> None:
     """Real-time anomaly detection over many time series."""
     ctx.obj = load(overrides, config)
@@ -68,4 +84,14 @@ def main() -> None:
         app()
     except EddyError as error:
         print(f"eddy: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(str(error.name).partition(".")[0])
+        if extra is None:
+            raise
+        print(
+            f"eddy: this needs the Python package {error.name!r}, which comes with the extra {extra}: "
+            f"pip install 'eddy[{extra.split()[-1]}]'",
+            file=sys.stderr,
+        )
         sys.exit(USER_ERROR)

@@ -1,4 +1,4 @@
-"""``eddy up``, ``down``, ``status`` and ``doctor``: the local stack."""
+"""``eddy up``, ``down``, ``status``, ``jars`` and ``doctor``: the local stack."""
 
 from __future__ import annotations
 
@@ -51,6 +51,16 @@ def register(app: typer.Typer) -> None:
 
         if not _show(Stack(settings_of(ctx).settings), as_json):
             raise typer.Exit(1)
+
+    @app.command()
+    def jars(job: bool = typer.Option(False, "--job", help="only what the job needs, not the local broker")) -> None:
+        """Fetch the Java archives with Maven and compile Eddy's own; needs a JDK 17 and Maven, once."""
+        from stack.jars import PARTS, bring, flink_jars
+
+        for line in bring(("flink",) if job else PARTS):
+            typer.echo(line)
+        for jar in flink_jars():
+            typer.echo(jar)
 
     @app.command()
     def doctor(ctx: typer.Context, as_json: bool = AS_JSON) -> None:

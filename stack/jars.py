@@ -1,6 +1,6 @@
 """The jars that the stack and the job need: fetched by Maven from ``stack/pom.xml``, and our own Java, compiled here.
 
-``python -m stack.jars`` brings both up to date and does nothing when they already are.
+``eddy jars`` (``python -m stack.jars``) brings both up to date and does nothing when they already are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from eddy.errors import EddyError, StackError
@@ -22,14 +22,15 @@ JAVA_SOURCES = ROOT / "flink_job" / "jvm" / "src"
 JAVA_RELEASE = "17"
 OWN_JAR = "eddy-flink.jar"
 CONNECTOR = "flink-sql-connector-kafka"
-SET_UP = "run './run setup' once in the checkout (or 'python -m stack.jars')"
+PARTS = ("kafka", "flink")
+SET_UP = "run 'eddy jars' once ('./run setup' in a checkout does it)"
 
 
 def flink_home() -> Path:
     """Folder of the Flink distribution that the ``apache-flink`` package brings."""
     found = importlib.util.find_spec("pyflink")
     if found is None or not found.origin:
-        raise StackError(f"the Python package apache-flink is not installed; {SET_UP}")
+        raise StackError("the Python package apache-flink is not installed: pip install 'eddy[job]'")
     return Path(found.origin).parent
 
 
@@ -66,18 +67,21 @@ def java_sources() -> list[Path]:
     return sorted(JAVA_SOURCES.rglob("*.java"))
 
 
-def fetch() -> bool:
+def fetch(parts: Sequence[str] = PARTS) -> bool:
     """Copy the jars that ``pom.xml`` declares; False if they were already there.
+
+    Args:
+        parts: some of :data:`PARTS`: an image for the job has no use for the broker.
 
     Raises:
         StackError: Maven is missing or fails.
     """
     folder, stamp = home() / "jars", _digest([POM])
-    if _stamped(folder / "fetched", stamp) and all((folder / part).is_dir() for part in ("kafka", "flink")):
+    if _stamped(folder / "fetched", stamp) and all((folder / part).is_dir() for part in parts):
         return False
-    for part in ("kafka", "flink"):  # a changed pom must not leave an old version beside the new one
+    for part in PARTS:  # a changed pom must not leave an old version beside the new one
         shutil.rmtree(folder / part, ignore_errors=True)
-    goals = [f"dependency:copy-dependencies@{part}" for part in ("kafka", "flink")]
+    goals = [f"dependency:copy-dependencies@{part}" for part in parts]
     strict = "--strict-checksums"  # a jar that does not match its published checksum is an error, not a warning
     _run(["mvn", "-q", "-B", strict, "-f", str(POM), *goals, f"-Deddy.jars={folder}"])
     (folder / "fetched").write_text(stamp)
@@ -133,13 +137,21 @@ def _run(command: list[str]) -> None:
         raise StackError(f"{command[0]} failed with code {done.returncode}:\n{output}")
 
 
+def bring(parts: Sequence[str] = PARTS) -> list[str]:
+    """Bring the jars up to date; what was done, a line each."""
+    said = []
+    if fetch(parts):
+        said.append(f"jars copied to {home() / 'jars'}")
+    if compile_java():
+        said.append(f"{OWN_JAR}: {len(java_sources())} Java files compiled")
+    return said
+
+
 def main() -> None:
     """Bring the jars up to date."""
     try:
-        if fetch():
-            print(f"jars copied to {home() / 'jars'}")
-        if compile_java():
-            print(f"{OWN_JAR}: {len(java_sources())} Java files compiled")
+        for line in bring():
+            print(line)
     except EddyError as error:
         sys.exit(f"eddy: {error}")
 

@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def home() -> Path:
-    """Folder of the jars: ``EDDY_HOME``, else ``.eddy`` in the checkout, else (no checkout) ``.eddy`` here."""
+    """Folder of the jars: ``EDDY_HOME``, else ``.eddy`` in the checkout, else (installed) ``.eddy`` in one's home."""
     chosen = os.environ.get(HOME_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().resolve()
-    base = ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()
+    base = ROOT if (ROOT / "pyproject.toml").exists() else Path.home()
     return base / ".eddy"
 
 

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import eddy
+from tests.packaging.conftest import run
+
+PACKAGES = ("eddy", "models", "flink_job", "training", "producers", "dashboard", "stack", "cli")
+
+
+def test_the_wheel_holds_all_that_runs_outside_of_a_checkout(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert wheel.name.startswith(f"eddy-{eddy.__version__}-")
+    wanted = {f"{package}/py.typed" for package in PACKAGES}
+    wanted |= {"stack/pom.xml", "flink_job/jvm/src/eddy/flink/Pipeline.java", "dashboard/assets/eddy.css"}
+    wanted |= {"training/evaluation/templates/report.html.j2"}
+    assert wanted - names == set()
+    others = {name.split("/")[0] for name in names} - set(PACKAGES)
+    assert others == {f"eddy-{eddy.__version__}.dist-info"}
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_source_distribution_builds_the_same(built: Path) -> None:
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as content:
+        names = {name.partition("/")[2] for name in content.getnames()}
+    assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "stack/pom.xml"} - names == set()
+
+
+def test_the_command_in_an_empty_environment(installed: Callable[[str], Path], tmp_path: Path) -> None:
+    command = installed("") / "eddy"
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("EDDY_", "PYTHON"))}
+    assert run(command, "--version", cwd=tmp_path, env=env) == f"eddy {eddy.__version__}\n"
+    assert "kafka.bootstrap_servers" in run(command, "config", "show", cwd=tmp_path, env=env)
+    for words in ("produce csv", "job submit", "train", "alerts tail", "dashboard"):
+        assert "Usage" in run(command, *words.split(), "--help", cwd=tmp_path, env=env)
+
+
+def test_what_an_extra_brings_is_named_when_it_is_missing(installed: Callable[[str], Path], tmp_path: Path) -> None:
+    command = installed("") / "eddy"
+    (tmp_path / "data.csv").write_text("series,time,value\na,2025-01-01T00:00:00Z,1\n")
+    train = ["train", "--detector", "rolling-zscore", "--data", "data.csv", "--interval", "1m", "--out", "m"]
+    for words, extra in (train, "train"), (["dashboard"], "dashboard"), (["job", "submit"], "job"):
+        done = subprocess.run([command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert f"eddy[{extra}]" in done.stderr.splitlines()[-1], done.stderr
+
+
+def test_typed(installed: Callable[[str], Path], tmp_path: Path) -> None:
+    """A user's type checker sees Eddy's types."""
+    python = installed("") / "python"
+    (tmp_path / "use.py").write_text(
+        "from eddy.settings import Settings\nx: str = Settings().kafka.request_timeout_ms\n"
+    )
+    mypy = [sys.executable, "-m", "mypy", "--python-executable", str(python), "use.py"]
+    done = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert 'expression has type "int"' in done.stdout, done.stdout + done.stderr
