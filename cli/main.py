@@ -60,6 +60,7 @@ COMMANDS = (
     "preprocess",
     "evaluate",
     "registry",
+    "trainer",
     "job",
     "alerts",
     "alert_feedback",

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from eddy.alert_settings import AlertSettings
+from eddy.learning_settings import LearningSettings
 
 
 class Group(BaseModel):
@@ -67,6 +68,8 @@ class TopicSettings(Group):
     labels: str = ""
     events: str = ""
     feedback: str = ""
+    training: str = ""
+    trainer: str = ""
 
     def name(self, role: str) -> str:
         """Full topic name of a role such as ``"alerts"``."""
@@ -189,6 +192,7 @@ class Settings(Group):
     topics: TopicSettings = TopicSettings()
     job: JobSettings = JobSettings()
     alerts: AlertSettings = AlertSettings()
+    learning: LearningSettings = LearningSettings()
     detector: DetectorSettings = DetectorSettings()
     producer: ProducerSettings = ProducerSettings()
     dashboard: DashboardSettings = DashboardSettings()

@@ -16,11 +16,11 @@ from eddy.configuration import load
 from eddy.errors import EddyError, ModelError
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
-from flink_job.artifact_fetch import fetch_artifact
 from flink_job.frames import EVENTS, TICK, Frame, Records, read_frame, read_record
 from flink_job.metrics import JobMetrics
 from flink_job.redis_writer import RedisWriter
 from flink_job.shard import Shard, ShardOptions
+from models.artifact_fetch import fetch_artifact
 from models.engine import EngineOptions
 from models.maintenance import Maintenance
 from models.manifest import Manifest

@@ -141,6 +141,7 @@ class Detector(ABC):
     calibrated: bool = False  # scores are normal deviates already: they mean the same on every series
     state_size: int = 0  # float64 numbers kept per series in keyed state; 0: the window is all it needs
     stretch: int = 1  # newest points that a score is about: where in a series it points to
+    updates: bool = False  # can learn on from what it has learned, see :meth:`updated`
     continues: bool = False  # the state of a series seen in training begins where its training data ended
 
     def __init__(self, spec: WindowSpec) -> None:
@@ -166,6 +167,20 @@ class Detector(ABC):
         Raises:
             DataError: nothing usable: too short, all missing. Names the series, what was found, what is needed.
         """
+
+    def updated(
+        self,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[Detector, FitReport]:
+        """A new detector that begins from what this one has learned, where it can; else one fitted anew.
+
+        Arguments and errors as :meth:`fit`.
+        """
+        return self.fit(series, spec, params, seed, progress)
 
     def bind(self, series: Sequence[str]) -> Ints:
         """(n,) an index per series, passed back in :attr:`WindowBatch.binding`; lets a detector keep

@@ -34,6 +34,8 @@ class Manifest:
         alerts: parameters of a :class:`eddy.alert_settings.ModelAlerts`, or empty.
         metrics: what evaluation measured, for people.
         parameters: what the detector was asked to be, for people: an ensemble's members, weights and rule.
+        training: how to train it again: the detector's parameters, the threshold's rule, the seed; or empty.
+        rollout: empty: it is in full use. Else a candidate for another model, see :mod:`models.rollout`.
         created: ISO-8601 with offset.
         sha256: of the artifact.
         artifact: the artifact inline, base64; or empty, and then ``uri`` says where it lies.
@@ -54,6 +56,8 @@ class Manifest:
     alerts: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    rollout: Mapping[str, Any] = field(default_factory=dict)
     artifact: str = ""
     uri: str = ""
 
@@ -120,6 +124,8 @@ class Manifest:
             alerts=_object(raw, "alerts", {}),
             metrics=_object(raw, "metrics", {}),
             parameters=_object(raw, "parameters", {}),
+            training=_object(raw, "training", {}),
+            rollout=_object(raw, "rollout", {}),
             artifact=_text(raw, "artifact", ""),
             uri=_text(raw, "uri", ""),
         )

@@ -49,6 +49,10 @@ class ThresholdRule:
     params: Mapping[str, Any] = field(default_factory=dict)
     labels: Labels = field(default_factory=dict)
 
+    def recipe(self) -> dict[str, Any]:
+        """As JSON-able data, without labels."""
+        return {"name": self.name, "false_rate": self.false_rate, "params": dict(self.params)}
+
     def fit(self, scores: Mapping[str, Floats], calibration: Calibration) -> Threshold:
         """The threshold for these validation scores."""
         params = dict(self.params)
@@ -129,10 +133,12 @@ def fit_model(
     seed: int = 0,
     progress: Progress = no_progress,
     judged: Sequence[Series] = (),
+    previous: Detector | None = None,
 ) -> Trained:
     """Fit a detector on mostly normal series; its last part, held out, gives threshold and calibration.
 
-    ``judged`` are the series, or the later parts of them, on which a rule with labels chooses its limit.
+    ``judged`` are the series, or the later parts of them, on which a rule with labels chooses its limit. A detector
+    that can learn on begins from ``previous``, the one in use.
 
     Raises:
         DataError: not enough data; names the series, what was found and what is needed.
@@ -142,7 +148,10 @@ def fit_model(
     if detector_class is None:
         raise SettingsError(f"detector {kind!r} is unknown; known: {', '.join(sorted(Detector.kinds))}")
     started = time.monotonic()
-    detector, report = detector_class.fit(series, spec, params or {}, seed, progress)
+    if isinstance(previous, detector_class) and previous.updates:
+        detector, report = previous.updated(series, spec, params or {}, seed, progress)
+    else:
+        detector, report = detector_class.fit(series, spec, params or {}, seed, progress)
     pooled = np.concatenate([*report.scores.values(), np.zeros(0)])
     if len(pooled) < _FEWEST_SCORES:
         raise DataError(
@@ -184,5 +193,10 @@ def fit_model(
         alerts=dict(alerts or {}),
         metrics=metrics,
         parameters=detector.describe(),
+        training={
+            "params": dict(params or {}),
+            "seed": seed,
+            **({"threshold": rule.recipe()} if rule is not None else {}),
+        },
     )
     return Trained(manifest, content, report.history, list(report.notes))

@@ -14,8 +14,8 @@ from eddy.connections import kafka_client
 from eddy.errors import ModelError, StackError
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
-from flink_job.artifact_fetch import fetch_artifact
 from models import artifact
+from models.artifact_fetch import fetch_artifact
 from models.detector import WindowSpec
 from models.manifest import Manifest
 from models.rolling_zscore import RollingZScore

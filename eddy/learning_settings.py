@@ -1,0 +1,28 @@
+"""Settings of everything that learns while the job runs: cold start, drift, the trainer, roll-out."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LearningSettings(BaseModel):
+    """Cold start and drift happen in the job; the rest is what ``eddy trainer`` does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    margin: float = Field(
+        0.05, ge=0, le=1, description="F1 on the trial by which a challenger has to beat the model in use"
+    )
+    least_quality: float = Field(0.3, ge=0, le=1, description="F1 on the trial that the first version of a model needs")
+    holdout: float = Field(0.3, gt=0, lt=0.9, description="newest share of the history, held back for the trial")
+    history_points: int = Field(20_000, ge=100, description="newest points of each series that the trainer takes")
+    escape_points: int = Field(
+        96, ge=1, description="incidents of more points are taken for a lasting change, and are trained on"
+    )
+    most_pending: int = Field(64, ge=1, description="training requests that wait; more are refused")
+    least_between_s: float = Field(600, ge=0, description="pause between two trainings of one model, seconds")
+    schedule_hours: float = Field(
+        0, ge=0, description="train each model again after so many hours; 0 = only on request"
+    )
+    fit_seconds: float = Field(900, gt=0, description="longest time that one training may take")
+    fit_memory_mb: int = Field(4096, ge=256, description="most memory that one training may take")

@@ -1,0 +1,150 @@
+"""The trainer against a real broker: better models are published, worse ones refused, nothing is served twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eddy.settings import Settings
+from eddy.training_request import TrainingRequest
+from models.detector import Series, WindowSpec
+from tests.integration import harness
+from tests.integration.harness import START, STEP
+from training.fit import Trained, fit_model
+from training.registry import Registry
+from training.trainer.service import Trainer
+
+pytestmark = pytest.mark.stack
+
+DAY = 48
+CHANGED = 700  # point from which the series lies elsewhere
+
+
+def wave(points: int, level: float, seed: int, begin: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return level + np.sin(2 * np.pi * (begin + np.arange(points)) / DAY) + rng.normal(0, 0.05, points)
+
+
+def model(name: str, values: np.ndarray, *series: str) -> Trained:
+    ts = START + np.arange(len(values), dtype=np.int64) * STEP
+    stretch = Series(series[0], ts, values[:, None], np.zeros(len(ts), np.bool_))
+    return fit_model(
+        name, "dmd", [stretch], WindowSpec(DAY, interval_ms=STEP), patterns=series,
+        params={"rank": 8, "online": False},
+    )  # fmt: skip
+
+
+def learning(settings: Settings, **more: object) -> Settings:
+    return settings.model_copy(update={"learning": settings.learning.model_copy(update=more)})
+
+
+def ask(settings: Settings, *requests: TrainingRequest | bytes) -> None:
+    with harness.producer(settings) as client:
+        for request in requests:
+            value = request if isinstance(request, bytes) else request.to_json()
+            client.send(settings.topics.name("training"), key=b"m", value=value).get(30)
+
+
+def serve(settings: Settings) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    trainer = Trainer(settings, tell=lines.append)
+    try:
+        return trainer.run(threading.Event(), once=True), lines
+    finally:
+        trainer.close()
+
+
+def events(settings: Settings) -> list[tuple[str, str]]:
+    found = [json.loads(r.value) for r in harness.read(settings, "events")]
+    return [(event["event"], event["model"]) for event in found]
+
+
+def test_better_is_published_worse_refused_and_a_failure_blocks_nobody(stack: object, unique_topics: Settings) -> None:
+    settings = learning(unique_topics, least_between_s=0)
+    registry = Registry(settings)
+    before, after = wave(CHANGED, 0.0, 1), wave(1500, 9.0, 2, CHANGED)
+    for name in ("worn", "fine", "gone"):
+        trained = model(name, wave(2500, 0.0, 7) if name == "fine" else before, "none" if name == "gone" else name)
+        registry.publish(trained.manifest, trained.content)
+    fine = np.concatenate([before, wave(1500, 0.0, 3, CHANGED)])
+    streams = {"worn": np.concatenate([before, after]), "fine": fine}
+    harness.send(
+        settings,
+        [
+            harness.event(name, START + i * STEP, float(v))
+            for name, values in streams.items()
+            for i, v in enumerate(values)
+        ],
+    )
+    since = {"worn": START + CHANGED * STEP}
+    ask(
+        settings,
+        b"{broken",
+        TrainingRequest("gone", "manual", 1),
+        TrainingRequest("worn", "drift", 1, since),
+        TrainingRequest("fine", "manual", 1),
+        TrainingRequest("worn", "drift", 2, since),
+    )
+
+    served, lines = serve(settings)
+    assert served == 3, lines  # the repeat joined
+    told = events(settings)
+    assert ("training-refused", "m") in told
+    assert ("training-failed", "gone") in told
+    assert ("challenger-published", "worn") in told
+    assert ("challenger-refused", "fine") in told, lines
+    now = registry.read().current
+    assert {name: one.version for name, one in now.items()} == {"worn": 2, "fine": 1, "gone": 1}
+    assert now["worn"].metrics["trial_f1"] >= now["worn"].metrics["champion_f1"] + settings.learning.margin
+    assert now["worn"].training["params"] == {"rank": 8, "online": False}
+
+    assert serve(settings)[0] == 0  # offsets are committed
+    ask(settings, TrainingRequest("worn", "drift", 2, since))  # a job that restarted says it again
+    assert serve(settings)[0] == 0
+    ask(settings, TrainingRequest("gone", "manual", 5), TrainingRequest("fine", "manual", 5))
+    with pytest.raises(KeyboardInterrupt):
+        die_at_work(settings)
+    assert events(settings)[-1][0] == "training-started"
+    assert serve(settings)[0] == 1  # 'gone' failed before the end, 'fine' was not served: its message comes again
+    assert events(settings)[-1] == ("challenger-refused", "fine")
+
+
+def die_at_work(settings: Settings) -> None:
+    """End as a killed process does, in the middle of the second training."""
+
+    def stop(line: str) -> None:
+        if line.startswith("training-started fine"):
+            raise KeyboardInterrupt
+
+    trainer = Trainer(settings, tell=stop)
+    try:
+        trainer.run(threading.Event(), once=True)
+    finally:
+        trainer.close()
+
+
+def test_a_training_that_takes_too_long_or_too_much_is_ended(stack: object, unique_topics: Settings) -> None:
+    settings = learning(unique_topics, least_between_s=0, fit_seconds=0.5)
+    trained = model("slow", wave(CHANGED, 0.0, 1), "slow")
+    Registry(settings).publish(trained.manifest, trained.content)
+    ask(settings, TrainingRequest("slow", "manual", 1))
+    assert serve(settings)[0] == 1
+    found = [json.loads(r.value) for r in harness.read(settings, "events")]
+    assert "did not end within 0.5 s" in found[-1]["reason"]
+
+
+def test_the_first_version_of_a_model_is_trained_for_series_that_have_none(
+    stack: object, unique_topics: Settings
+) -> None:
+    settings = learning(unique_topics, least_between_s=0)
+    values = wave(1500, 3.0, 4)
+    harness.send(settings, [harness.event("new", START + i * STEP, float(v)) for i, v in enumerate(values)])
+    ask(settings, TrainingRequest("new", "cold-start", 1, detector="novelty", series=("new",), interval_ms=STEP))
+    assert serve(settings)[0] == 1
+    manifest = Registry(settings).read().current["new"]
+    assert (manifest.version, manifest.detector, manifest.series) == (1, "novelty", ("new",))
+    assert replace(manifest, artifact="").metrics["trained_for"] == "cold-start"

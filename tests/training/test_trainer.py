@@ -1,0 +1,174 @@
+"""The trainer's parts: requests that wait, what is learned from, and the trial that decides."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eddy.errors import DataError
+from eddy.learning_settings import LearningSettings
+from eddy.training_request import TrainingRequest
+from models.detector import Series, WindowSpec
+from models.thresholds.fixed import FixedThreshold
+from tests.cli.alerts_at_hand import alert
+from training.datasets import Dataset, RawSeries
+from training.fit import fit_model
+from training.trainer.fitting import judge
+from training.trainer.material import anomalous, prepare
+from training.trainer.requests import RequestQueue
+from training.trainer.trial import put_in, trial
+
+STEP = 60_000
+DAY = 48
+
+
+def request(model="m", ts=1, **more):
+    return TrainingRequest(model, "drift", ts, **more)
+
+
+def wave(n=1500, level=0.0, seed=0, name="s", begin=0):
+    rng = np.random.default_rng(seed)
+    values = level + np.sin(2 * np.pi * (np.arange(n) + begin) / DAY) + rng.normal(0, 0.05, n)
+    ts = (np.arange(n, dtype=np.int64) + begin) * STEP
+    return Series(name, ts, values[:, None], np.zeros(n, np.bool_))
+
+
+def test_a_request_survives_its_message():
+    one = request(since={"a": 5}, series=("a*",), detector="dmd", interval_ms=STEP)
+    assert TrainingRequest.from_json(one.to_json()) == one
+    for broken in (
+        b"",
+        b"[]",
+        b"{}",
+        one.to_json().replace(b'"drift"', b'"whim"'),
+        one.to_json().replace(b"5", b'"5"'),
+    ):
+        with pytest.raises(DataError):
+            TrainingRequest.from_json(broken)
+
+
+def test_requests_for_a_model_that_waits_join_it():
+    queue = RequestQueue(10, 0)
+    assert queue.add(request(ts=1, since={"a": 1}), 7) == "added"
+    assert queue.add(request(ts=2, since={"b": 2}), 8) == "merged"
+    assert len(queue) == 1
+    ready = queue.ready(0)
+    assert ready == request(ts=2, since={"a": 1, "b": 2})
+    assert queue.settled(9) == 7
+    queue.done(ready, 5)
+    assert queue.ready(6) is None
+    assert queue.settled(9) == 9
+    assert queue.add(request(ts=2), 8) == "known"
+
+
+def test_a_model_rests_and_the_next_is_served_meanwhile():
+    queue = RequestQueue(10, 100)
+    queue.served("m", 1, 1000)
+    queue.add(request(ts=2), 0)
+    queue.add(request("other", ts=3), 1)
+    assert queue.ready(1050).model == "other"
+    queue.done(queue.ready(1050), 1060)
+    assert queue.ready(1061) is None
+    assert queue.ready(1100).model == "m"
+    assert queue.settled(2) == 0
+
+
+def test_what_joins_during_the_training_is_served_after_it():
+    queue = RequestQueue(10, 0)
+    queue.add(request(ts=1), 0)
+    running = queue.ready(0)
+    queue.add(request(ts=2), 1)
+    queue.done(running, 10)
+    assert queue.ready(10).ts == 2
+    assert queue.settled(2) <= 1
+
+
+def test_a_bounded_number_waits():
+    queue = RequestQueue(2, 0)
+    assert [queue.add(request(f"m{k}"), k) for k in range(3)] == ["added", "added", "too-many"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=40))
+def test_no_offset_is_settled_before_its_request_is_served(steps):
+    queue, open_offsets, position = RequestQueue(2, 0), {}, 0
+    for number, (model, serve) in enumerate(steps):
+        ready = queue.ready(number) if serve else None
+        if ready is not None:
+            queue.done(ready, number)
+            open_offsets.pop(ready.model)
+        elif queue.add(request(model, ts=number + 1), position) in ("added", "merged"):
+            open_offsets.setdefault(model, []).append(position)
+            position += 1
+        first = min((min(of) for of in open_offsets.values()), default=position)
+        assert queue.settled(position) == first
+
+
+def test_long_incidents_are_a_change_and_are_trained_on():
+    short = alert(id="1", series="s", start=10 * STEP, end=12 * STEP)
+    long = alert(id="2", series="s", start=20 * STEP, end=900 * STEP)
+    grown = alert(id="1", series="s", start=10 * STEP, end=14 * STEP)
+    assert anomalous(iter([short, long, grown]), 96 * STEP) == {"s": [(10 * STEP, 14 * STEP)]}
+
+
+def test_material_starts_at_the_drift_and_leaves_anomalies_out():
+    raw = wave(1000)
+    found = Dataset(("value",), (RawSeries("s", raw.ts, raw.values), RawSeries("t", raw.ts, raw.values)))
+    spec = WindowSpec(20, interval_ms=STEP)
+    options = LearningSettings(holdout=0.25, escape_points=50)
+    material = prepare(found, spec, options, {"s": [(600 * STEP, 605 * STEP)]}, {"s": 500 * STEP})
+    assert [len(s.ts) for s in material.whole] == [500, 1000]
+    assert material.whole[0].ts[0] == 500 * STEP
+    assert material.held_back == (375, 750)
+    missing = np.isnan(material.past[0].values[:, 0])
+    assert material.past[0].ts[missing].tolist() == [t * STEP for t in range(600, 606)]
+    assert not np.isnan(material.whole[0].values).any()
+    late = prepare(found, spec, options, {}, {"s": 990 * STEP})
+    assert len(late.whole[0].ts) == 1000
+    assert "10 points since its drift" in late.notes[0]
+
+
+def test_anomalies_of_the_trial_lie_in_the_held_back_part_and_apart():
+    series = [wave(1500, seed=1), wave(900, seed=2, name="t")]
+    changed, events = put_in(series, [1000, 500], 20, 3)
+    assert len(events) > 10
+    for one, after, start, k in zip(series, changed, (1000, 500), (0, 1), strict=True):
+        differs = np.flatnonzero((one.values != after.values).any(axis=1))
+        own = [e for e in events if e.series == k]
+        assert set(differs) <= {start + row for e in own for row in range(e.first, e.last + 1)}
+        assert all(b.first - a.last > 20 for a, b in itertools.pairwise(own))
+        assert differs.min() >= start
+    assert {e.kind for e in events} == {"spike", "shift", "burst"}
+
+
+def fitted(series, limit=None):
+    trained = fit_model("m", "dmd", [series], WindowSpec(DAY, interval_ms=STEP), params={"rank": 8, "online": False})
+    if limit is None:
+        return trained.manifest, trained.content
+    threshold = FixedThreshold(limit).to_params()
+    return type(trained.manifest)(**{**vars(trained.manifest), "threshold": threshold}), trained.content
+
+
+def test_the_trial_prefers_a_good_model_to_a_deaf_and_to_a_shrill_one():
+    recent = wave(1500, seed=4)
+    good, deaf, shrill = fitted(wave(seed=5)), fitted(wave(seed=5), 1e9), fitted(wave(seed=5), 1e-9)
+    figures = [trial(*model, [recent], [1000]) for model in (good, deaf, shrill)]
+    assert figures[0].f1 > 0.8
+    assert figures[1].f1 == 0.0
+    assert figures[2].found == figures[2].events
+    assert figures[2].f1 < 0.5
+    assert judge(figures[0], figures[2], 0.05, 0.3).better
+    assert not judge(figures[2], figures[0], 0.05, 0.3).better
+    assert not judge(figures[0], figures[0], 0.05, 0.3).better
+    assert judge(figures[0], None, 0.05, 0.3).better
+    assert not judge(figures[1], None, 0.05, 0.3).better
+
+
+def test_the_trial_prefers_a_model_of_the_new_level_to_that_of_the_old():
+    after = wave(1500, level=9.0, seed=6)
+    old, new = fitted(wave(seed=5)), fitted(Series("s", after.ts[:1000], after.values[:1000], after.imputed[:1000]))
+    was, now = (trial(*model, [after], [1000]).f1 for model in (old, new))
+    assert now > was + 0.05

@@ -1,0 +1,1 @@
+"""The trainer service: requests in, better models out."""

@@ -1,0 +1,69 @@
+"""What the trainer remembers over restarts: the newest training of each model, in a compacted topic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from kafka import KafkaProducer
+
+from eddy.connections import kafka_client
+from eddy.settings import Settings
+from eddy.topic_reader import TopicReader
+
+_SEND_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """The newest training of a model: time of its request and of its end (epoch ms), and what came of it."""
+
+    model: str
+    request_ts: int
+    done_at: int
+    outcome: str
+
+
+def remembered(settings: Settings) -> Iterator[Training]:
+    """What earlier runs wrote; the last of several entries of a model is the newest.
+
+    Raises:
+        StackError: no broker answers, or the topic does not exist.
+    """
+    reader = TopicReader(settings, "trainer")
+    try:
+        reader.from_start()
+        for record in reader.to_end():
+            try:
+                raw = json.loads(record.value or b"")
+                yield Training(str(raw["model"]), int(raw["request_ts"]), int(raw["done_at"]), str(raw["outcome"]))
+            except (ValueError, TypeError, KeyError):
+                continue
+    finally:
+        reader.close()
+
+
+class Messages:
+    """Writes what the trainer says and remembers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer = KafkaProducer(**kafka_client(settings.kafka), acks="all")
+
+    def event(self, now: int, name: str, model: str, **more: object) -> None:
+        """A message on the events topic."""
+        told = {"schema": 1, "ts": now, "job": "trainer", "event": name, "model": model, **more}
+        self._send("events", model, told)
+
+    def remember(self, training: Training) -> None:
+        """Keep the newest training of a model."""
+        self._send("trainer", training.model, {"schema": 1, **asdict(training)})
+
+    def _send(self, role: str, key: str, value: object) -> None:
+        topic = self._settings.topics.name(role)
+        self._producer.send(topic, key=key.encode(), value=json.dumps(value).encode()).get(_SEND_SECONDS)
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._producer.close()

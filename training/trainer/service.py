@@ -1,0 +1,179 @@
+"""The service: takes requests, trains one model at a time, publishes what is better."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from eddy.errors import DataError, EddyError
+from eddy.settings import Settings
+from eddy.topic_reader import TopicReader
+from eddy.training_request import TrainingRequest
+from models.artifact_fetch import fetch_artifact
+from training.registry import Registry
+from training.trainer.fitting import Fitting, Task
+from training.trainer.memory import Messages, Training, remembered
+from training.trainer.requests import RequestQueue
+
+log = logging.getLogger(__name__)
+
+GROUP = "eddy-trainer"
+_HOUR_MS = 3_600_000
+_SCHEDULE_EVERY_S = 30.0  # the registry is looked at so often for models that are due
+
+
+class Trainer:
+    """One trainer for a registry: it reads all requests. Delivery: at least once; a request that was served is known.
+
+    Args:
+        settings: connection, topics, ``learning``.
+        data: file or folder to learn from; None: the observations topic.
+        tell: takes one line about everything that happens.
+
+    Raises:
+        StackError: no broker answers, or a topic does not exist.
+    """
+
+    def __init__(
+        self, settings: Settings, data: Path | None = None, tell: Callable[[str], None] = lambda line: None
+    ) -> None:
+        self.settings, self._data, self._tell = settings, data, tell
+        self._registry = Registry(settings)
+        options = settings.learning
+        self._queue = RequestQueue(options.most_pending, int(options.least_between_s * 1000))
+        for known in remembered(settings):
+            self._queue.served(known.model, known.request_ts, known.done_at)
+        self._reader = TopicReader(settings, "training", GROUP)
+        self._messages = Messages(settings)
+        self._fitting: Fitting | None = None
+        self._committed: dict[Any, int] = {}
+        self._scheduled = -1e9
+        (self._partition, *_) = self._reader.partitions
+        begin = self._reader.consumer.committed(self._partition)
+        if begin is None:
+            self._reader.from_start()
+        else:
+            self._reader.consumer.seek(self._partition, begin)
+
+    def run(self, stop: threading.Event, once: bool = False) -> int:
+        """Work until told to stop, or, ``once``, until nothing waits that may be served now; returns how many
+        trainings ended.
+        """
+        served = 0
+        while not stop.is_set():
+            taken = self._take_requests()
+            self._schedule()
+            served += self._go_on()
+            self._commit()
+            if once and not taken and self._fitting is None and self._queue.ready(_now()) is None:
+                break
+        return served
+
+    def close(self) -> None:
+        """End a training that runs; its request stays for the next start."""
+        if self._fitting is not None:
+            self._fitting.close()
+        self._commit()
+        self._reader.close()
+        self._messages.close()
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def _take_requests(self) -> int:
+        taken = 0
+        for records in self._reader.poll().values():
+            for record in records:
+                taken += 1
+                try:
+                    request = TrainingRequest.from_json(record.value or b"")
+                except DataError as error:
+                    self._say("training-refused", (record.key or b"").decode(errors="replace"), reason=str(error))
+                    continue
+                if self._queue.add(request, record.offset) == "too-many":
+                    reason = f"{len(self._queue)} requests wait already (learning.most_pending)"
+                    self._say("training-refused", request.model, reason=reason)
+        return taken
+
+    def _schedule(self) -> None:
+        """Ask for models whose last training is too long ago."""
+        hours = self.settings.learning.schedule_hours
+        if not hours or time.monotonic() - self._scheduled < _SCHEDULE_EVERY_S:
+            return
+        self._scheduled = time.monotonic()
+        now = _now()
+        for name, manifest in self._registry.read().current.items():
+            if not manifest.rollout and now - self._queue.last_served(name) >= hours * _HOUR_MS:
+                self._queue.add(TrainingRequest(name, "schedule", now))
+
+    def _commit(self) -> None:
+        settled = self._queue.settled(self._reader.consumer.position(self._partition))
+        if settled == self._committed.get(self._partition):
+            return
+        try:
+            self._reader.consumer.commit({self._partition: OffsetAndMetadata(settled, "", -1)})
+            self._committed[self._partition] = settled
+        except KafkaError as error:  # what was served is remembered, so nothing is done twice
+            log.warning("offsets of %s not committed: %s", self._reader.topic, error)
+
+    # -- trainings ---------------------------------------------------------------------------------------------
+
+    def _go_on(self) -> int:
+        """Begin the next training, or take the result of the one that ended; returns how many ended."""
+        if self._fitting is None:
+            request = self._queue.ready(_now())
+            if request is None:
+                return 0
+            try:
+                self._fitting = Fitting(self.settings, self._task(request))
+            except EddyError as error:
+                self._finish(request, "training-failed", reason=str(error))
+                return 1
+            self._say("training-started", request.model, reason=request.reason)
+        if not self._fitting.finished():
+            return 0
+        fitting, self._fitting = self._fitting, None
+        request = fitting.task.request
+        try:
+            verdict, manifest, content = fitting.result()
+            champion = fitting.task.champion
+            if not verdict.better:
+                self._finish(request, "challenger-refused", reason=verdict.reason)
+            elif champion is not None and self._in_use(champion.name) != champion.version:
+                self._finish(request, "challenger-refused", reason="another version came into use meanwhile")
+            else:
+                published = self._registry.publish(manifest, content, request.model)
+                self._finish(request, "challenger-published", version=published.version, reason=verdict.reason)
+        except EddyError as error:
+            self._finish(request, "training-failed", reason=str(error))
+        finally:
+            fitting.close()
+        return 1
+
+    def _task(self, request: TrainingRequest) -> Task:
+        champion = self._registry.read().current.get(request.model)
+        return Task(request, champion, fetch_artifact(champion) if champion else b"", self._data)
+
+    def _in_use(self, name: str) -> int:
+        found = self._registry.read().current.get(name)
+        return found.version if found else 0
+
+    def _finish(self, request: TrainingRequest, event: str, **more: object) -> None:
+        now = _now()
+        self._messages.remember(Training(request.model, request.ts, now, event))
+        self._queue.done(request, now)
+        self._say(event, request.model, **more)
+
+    def _say(self, event: str, model: str, **more: object) -> None:
+        self._messages.event(_now(), event, model, **more)
+        self._tell(" ".join([event, model, *(f"{key}={value}" for key, value in more.items())]))
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
