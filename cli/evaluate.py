@@ -79,20 +79,18 @@ def nab(
 @evaluate.command()
 def ucr(
     data: Path = typer.Option(..., help="folder of the archive's .txt files"),
-    detector: list[str] = typer.Option([], "--detector", help="repeatable"),
+    detector: list[str] = typer.Option([], "--detector", help="repeatable [the floors of shape, and the default]"),
+    seed: int = typer.Option(0, help="of the detectors that draw at random"),
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Locate the one anomaly of each UCR series; right within 100 points of its span."""
     from rich.console import Console
     from rich.table import Table
 
-    from eddy.errors import SettingsError
-    from training.evaluation.ucr_run import DEFAULTS, locate_all
+    from training.evaluation.lineup import entrants
+    from training.evaluation.ucr_run import USUAL, locate_all
 
-    unknown = sorted({*detector} - {*DEFAULTS})
-    if unknown:
-        raise SettingsError(f"detector {unknown[0]!r} is not set up for UCR; known: {', '.join(sorted(DEFAULTS))}")
-    results = locate_all(data, detector)
+    results = locate_all(data, entrants(detector or USUAL), seed)
     if as_json:
         print(json.dumps([asdict(r) for r in results], indent=2))
         return

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 START_SHARE = 0.15  # of a recording: what a cold start is initialised on
 CLEAN_DAYS = 21  # of a market stream, to train on; 21 days with incidents follow
 FALSE_RATE = 5e-4  # share of held-out clean windows above the market model's limit
-FRESH_SEEDS = [501, 502, 503]  # no parameter was chosen on them
+FRESH_SEEDS = [501, 502, 503]  # of injected power anomalies: no parameter was chosen on them
+MARKET_SEEDS = [521, 522, 523]  # of market streams: run once, after all was chosen (501 to 503 and 401 were looked at)
 
 
 def register(group: typer.Typer) -> None:
@@ -78,7 +79,7 @@ def injected(clean: Recording, seeds: Sequence[int], anomalies: int) -> list[Rec
 
 
 def market(
-    seed: list[int] = typer.Option(FRESH_SEEDS, "--seed", help="of the streams; repeatable"),
+    seed: list[int] = typer.Option(MARKET_SEEDS, "--seed", help="of the streams; repeatable"),
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Generate prices with known incidents, train the shipped model on their clean part, replay the rest."""

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli.evaluate_streams import CLEAN_DAYS, FALSE_RATE, FRESH_SEEDS, injected, market_results, power_recording
+from cli.evaluate_streams import (
+    CLEAN_DAYS,
+    FALSE_RATE,
+    FRESH_SEEDS,
+    MARKET_SEEDS,
+    injected,
+    market_results,
+    power_recording,
+)
 
 if TYPE_CHECKING:
     from training.evaluation.study import Cache
@@ -25,53 +33,58 @@ def study(
     page: Path | None = typer.Option(None, help="the page to write [OUT/results.md]; the project's is docs/results.md"),
     detector: list[str] = typer.Option([], "--detector", help="repeatable; default: the whole line-up"),
     power_anomalies: int = typer.Option(30, help="injected per seed"),
+    cached: bool = typer.Option(False, "--cached", help="write the page from what is in the cache, run nothing"),
 ) -> None:
     """Run the line-up over NAB, household power, UCR and generated prices; write tables with seeds and spreads."""
     from rich.console import Console
     from rich.progress import Progress
 
     from training.evaluation import study as parts
-    from training.evaluation.lineup import LINEUP, describe, entrants
+    from training.evaluation.lineup import LINEUP, NAMED, NINE_WEEKS, describe, entrants
     from training.evaluation.study_page import page as results_page
-    from training.evaluation.ucr_run import DEFAULTS
     from training.nab import Corpus, load_folder
     from training.ucr import load_ucr
 
-    cache = parts.Cache(out / "cache")
-    chosen = entrants(detector)
+    cache = parts.Cache(out / "cache", read_only=cached)
+    named = {entrant.name for entrant in NAMED}
+    chosen = [entrant for entrant in entrants(detector) if entrant.name not in named]
+    weekly = [name for name in NINE_WEEKS if not detector or name in detector]
     nab_folder, power_file, ucr_folder = data / "nab", data / "power", data / "ucr"
+    rows: dict[str, list[dict[str, Any]]] = {}
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
 
         def tell(what: str, share: float) -> None:
             bar.update(task, description=what)
 
-        nab = []
         if nab_folder.is_dir():
             labels = nab_folder / "labels" / "combined_windows.json"
             corpus = Corpus(load_folder(nab_folder / "data", labels))
-            nab = parts.nab_study(cache, chosen, corpus, tell)
-        power = []
+            rows["nab"] = parts.nab_study(cache, chosen, corpus, tell)
+            rows["taxi"] = parts.nine_weeks_study(cache, entrants(weekly) if weekly else [], corpus, tell)
         if power_file.exists():
             recordings = injected(power_recording(power_file), FRESH_SEEDS, power_anomalies)
-            power = parts.stream_study(cache, "power", chosen, recordings, tell)
+            rows["power"] = parts.stream_study(cache, "power", chosen, recordings, tell)
         files = sorted(ucr_folder.glob("*.txt"))
-        ucr = parts.ucr_study(cache, sorted(DEFAULTS), [load_ucr(path) for path in files])
-        market = [_market(cache, seed) for seed in FRESH_SEEDS]
-    command = f"eddy evaluate study --data {data} --out {out}" + "".join(f" --detector {d}" for d in detector)
+        rows["ucr"] = parts.ucr_study(cache, chosen, [load_ucr(path) for path in files], tell)
+        rows["market"] = [row for seed in MARKET_SEEDS for row in _market(cache, seed)]
+    command = f"eddy evaluate study --data {data} --out CACHE" + "".join(f" --detector {d}" for d in detector)
     skipped = [e.name for e in LINEUP if e.name not in {c.name for c in chosen}]
-    text = results_page(command, nab, power, ucr, market, {e.name: describe(e) for e in chosen}, skipped)
+    setup = {e.name: describe(e) for e in (*chosen, *(entrants(weekly) if weekly else []))}
+    text = results_page(command, rows, setup, [*(f"{name} (all)" for name in skipped), *cache.missing])
     target = page or out / "results.md"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    (out / "study.json").write_text(
-        json.dumps({"nab": nab, "power": power, "ucr": ucr, "market": market}, indent=1) + "\n", encoding="utf-8"
-    )
+    (out / "study.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print(f"written: {target}")
 
 
-def _market(cache: Cache, seed: int) -> dict[str, Any]:
+def _market(cache: Cache, seed: int) -> list[dict[str, Any]]:
+    from training.evaluation.code_digest import digest
+
     def make() -> dict[str, Any]:
         return market_results([seed])[0].to_json()
 
-    return cache.get(f"market-{seed}", {"seed": seed, "clean_days": CLEAN_DAYS, "false_rate": FALSE_RATE}, make)
+    code = digest(["training.evaluation.market_run"], ["isolation-forest"])
+    key = {"seed": seed, "clean_days": CLEAN_DAYS, "false_rate": FALSE_RATE, "code": code}
+    return cache.rows(f"market-{seed}", key, make)

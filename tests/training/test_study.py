@@ -49,7 +49,7 @@ def test_tables_have_mean_and_spread_best_first(tmp_path: Path) -> None:
     lines = text.splitlines()
     assert lines[2].startswith("| zscore | 1.000 ")
     assert "±" in lines[3]
-    whole = page("eddy evaluate study", [], rows, [], [], {"zscore": "window 100"}, ["novelty"])
+    whole = page("eddy evaluate study", {"power": rows}, {"zscore": "window 100"}, ["novelty"])
     assert "eddy evaluate study" in whole
     assert "Not run this time: novelty" in whole
 

@@ -31,6 +31,7 @@ class CausalRun:
         begin: row at which the detector's state begins (``start`` where it continues from its training).
         history: losses per epoch, empty where there are no epochs.
         notes: what a reader should know.
+        validation: (m,) raw scores of the held-out part of the start, as fitting reports them.
     """
 
     deviates: Floats
@@ -40,6 +41,7 @@ class CausalRun:
     begin: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    validation: Floats = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def silent(cls, n: int, note: str) -> CausalRun:
@@ -93,7 +95,8 @@ def causal_run(
 
 
 def _run(deviates: Floats, raw: Floats, limits: Floats, detector: Detector, begin: int, fitted: FitReport) -> CausalRun:
-    return CausalRun(deviates, raw, limits, detector, begin, list(fitted.history), list(fitted.notes))
+    validation = np.concatenate([*fitted.scores.values(), np.zeros(0)])
+    return CausalRun(deviates, raw, limits, detector, begin, list(fitted.history), list(fitted.notes), validation)
 
 
 def causal_deviates(

@@ -2,91 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-
-from eddy.errors import DataError, SettingsError
+from eddy.errors import SettingsError
 from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
-from models.detector import Detector, Floats, WindowSpec
-from models.novelty import DEFAULT_LIMIT
-from training.evaluation.causal_run import CausalRun, causal_run
-from training.evaluation.recording import Recording
-from training.nab import LabelledSeries
+from models.detector import Detector
+from training.evaluation.entrant import Entrant, EveryN, Noise
 
-_POINTS_PER_DAY_LIMIT = 96  # a discord's stretch and past: longer ones cost more than they tell
-_MS_PER_DAY = 86_400_000
-_EVERY = 300  # rows between the alerts of the floor that looks at nothing
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """A detector in the line-up.
-
-    Attributes:
-        name: in tables and result files.
-        kind: the registered detector.
-        params: of the detector.
-        window: points in a window.
-        by_day: take ``period`` from the sampling interval, at most 96 points.
-        clocked: tell the detector the sampling interval, so that it can find the phase of a day.
-        random: whether it draws at random: it is then judged over several seeds.
-        note: what a reader of the tables should know.
-    """
-
-    name: str
-    kind: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    window: int = 1
-    by_day: bool = False
-    clocked: bool = False
-    random: bool = False
-    note: str = ""
-
-    def run(self, recording: Recording, seed: int = 0) -> CausalRun:
-        """What it says about a series, whose start is used for fitting and not judged.
-
-        A series that is too short for the detector is met with silence and a note.
-        """
-        params = dict(self.params)
-        if self.by_day:
-            day = round(_MS_PER_DAY / recording.interval_ms)
-            params["period"] = max(min(day, _POINTS_PER_DAY_LIMIT), 4)
-            params["past"] = 14 * params["period"]
-        interval = round(recording.interval_ms) if self.clocked else 0
-        spec = WindowSpec(self.window, features=recording.features, interval_ms=interval)
-        try:
-            return causal_run(
-                self.kind, recording.ts, recording.values, recording.start, params, spec, DEFAULT_LIMIT, seed
-            )
-        except DataError as error:
-            return CausalRun.silent(len(recording.ts), f"{recording.name}: not judged: {error}")
-
-    def deviates(self, series: LabelledSeries, seed: int = 0) -> Floats:
-        """(n,) calibrated scores over one NAB series, its probation used for fitting and not judged."""
-        return self.run(Recording.of_nab(series), seed).deviates
-
-
-@dataclass(frozen=True)
-class EveryN(Entrant):
-    """One alert each 300 rows: what a detector that looks at nothing scores."""
-
-    def run(self, recording: Recording, seed: int = 0) -> CausalRun:
-        scores = np.zeros(len(recording.ts))
-        scores[recording.start :: _EVERY] = 1e6
-        return CausalRun(scores, scores, np.full(len(scores), DEFAULT_LIMIT))
-
-
-@dataclass(frozen=True)
-class Noise(Entrant):
-    """Uniform noise through the same threshold."""
-
-    def run(self, recording: Recording, seed: int = 0) -> CausalRun:
-        scores = np.random.default_rng([seed, len(recording.ts)]).random(len(recording.ts))
-        return CausalRun(scores, scores, np.full(len(scores), DEFAULT_LIMIT))
-
+_SHORT_TRAINING = {"epochs": 10, "windows_per_epoch": 1000}  # what a study can pay for these sizes
 
 LINEUP: tuple[Entrant, ...] = (
     Entrant("novelty", "novelty"),
@@ -100,6 +23,26 @@ LINEUP: tuple[Entrant, ...] = (
     Entrant("zscore", "zscore", window=100),
     Entrant("consistency", "consistency", note="meant for several features that belong together"),
     Entrant("isolation-forest", "isolation-forest", window=48, random=True),
+    Entrant("dmd", "dmd", window=97, note="96 delays"),
+    Entrant("lstm-autoencoder", "lstm-autoencoder", window=48, clocked=True, random=True),
+    Entrant("lstm-repeat-vector", "lstm-repeat-vector", window=48, random=True),
+    Entrant(
+        "lstm-repeat-vector-stacked",
+        "lstm-repeat-vector",
+        {"units": "128,64", **_SHORT_TRAINING},
+        window=48,
+        random=True,
+        note="128-64-64-128",
+    ),
+    Entrant("lstm-encdec", "lstm-encdec", window=48, random=True, note="one error vector per window"),
+    Entrant(
+        "lstm-encdec-point",
+        "lstm-encdec",
+        {"errors": "point", "judged": 4},
+        window=48,
+        random=True,
+        note="an error vector per point, as in the paper; the newest four count",
+    ),
     EveryN("every-300-rows", "", note="floor: looks at nothing"),
     Noise("uniform-noise", "", random=True, note="floor: looks at nothing"),
 )
@@ -124,6 +67,41 @@ NAMED: tuple[Entrant, ...] = (
         random=True,
         note="for half-hours: mean score of the last two days",
     ),
+    Entrant(
+        "lstm-encdec-weeks",
+        "lstm-encdec",
+        {"errors": "point", "step": 336, "judged": 96},
+        window=336,
+        random=True,
+        note="for half-hours: weeks that do not overlap in training; the newest two days count",
+    ),
+    Entrant(
+        "lstm-encdec-weeks-overlapping",
+        "lstm-encdec",
+        {"errors": "point", "judged": 96, "epochs": 10, "windows_per_epoch": 500},
+        window=336,
+        random=True,
+        note="for half-hours: overlapping weeks; the newest two days count",
+    ),
+)
+
+#: Run on ``nyc_taxi`` fitted on nine weeks, where weekly forms have enough to learn from.
+NINE_WEEKS: tuple[str, ...] = (
+    "lstm-autoencoder-days",
+    "lstm-autoencoder",
+    "lstm-repeat-vector",
+    "lstm-repeat-vector-stacked",
+    "lstm-encdec",
+    "lstm-encdec-weeks",
+    "lstm-encdec-weeks-overlapping",
+    "isolation-forest-days",
+    "isolation-forest",
+    "dmd",
+    "ensemble",
+    "left-discord",
+    "same-phase-neighbours",
+    "seasonal-naive",
+    "novelty",
 )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from models.detector import Floats
 from models.novelty import DEFAULT_LIMIT
 from training.evaluation.causal_run import CausalRun
+from training.evaluation.entrant import Entrant
 from training.evaluation.figures import Figures, figures
-from training.evaluation.lineup import Entrant
 from training.evaluation.recording import Recording
 from training.evaluation.resources import Cost, measured
 from training.nab import PROFILES, STANDARD, Corpus, write_result

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from training.evaluation.causal_run import CausalRun
+from training.evaluation.entrant import Entrant
 from training.evaluation.figures import Figures, figures
-from training.evaluation.lineup import Entrant
 from training.evaluation.recording import Recording
 from training.evaluation.resources import Cost, measured
 

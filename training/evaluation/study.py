@@ -1,7 +1,8 @@
 """The comparative study: all detectors over all local data, over seeds where they draw at random, kept in a cache.
 
 Each (data set, detector, seed) is one JSON file in the cache folder, named by a hash of everything that it depends on:
-the detector's configuration, its parameters' defaults, and the data. An interrupted study goes on where it stopped.
+the detector's configuration, the code of the detector and of the evaluation, and the data. An interrupted study goes on
+where it stopped.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from training.evaluation.lineup import Entrant
+from models.ensemble_members import DEFAULT_MEMBERS
+from training.evaluation.code_digest import digest
+from training.evaluation.entrant import Entrant
 from training.evaluation.nab_run import run_entrant
+from training.evaluation.nine_weeks import ROWS, rank_taxi
 from training.evaluation.recording import Recording
 from training.evaluation.report import plain_json
 from training.evaluation.stream_run import run_over
-from training.evaluation.ucr_run import locate
+from training.evaluation.ucr_run import locate, recording_of
 from training.nab import Corpus
 from training.ucr import UcrSeries
 
@@ -27,26 +31,34 @@ TAXI = "realKnownCause/nyc_taxi.csv"
 Tell = Callable[[str, float], None]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cache:
-    """Results on disk."""
+    """Results on disk.
+
+    Attributes:
+        folder: of the files.
+        read_only: make nothing: what is not there is left out.
+        missing: what was left out.
+    """
 
     folder: Path
+    read_only: bool = False
+    missing: list[str] = field(default_factory=list)
 
-    def get(self, what: str, key: dict[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The stored result of ``key``, made and stored if there is none."""
+    def rows(self, what: str, key: dict[str, Any], make: Callable[[], dict[str, Any]]) -> list[dict[str, Any]]:
+        """The stored result of ``key``, made and stored if there is none; empty where nothing may be made."""
         text = json.dumps(key, sort_keys=True, default=str)
         path = self.folder / f"{what}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-        if path.exists():
-            found: dict[str, Any] = json.loads(path.read_text())
-            return found
-        made = plain_json(make())
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(made)
-        partial.replace(path)  # an interruption leaves no half result
-        again: dict[str, Any] = json.loads(made)
-        return again
+        if not path.exists():
+            if self.read_only:
+                self.missing.append(what)
+                return []
+            made = plain_json(make())
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".partial")
+            partial.write_text(made)
+            partial.replace(path)  # an interruption leaves no half result
+        return [json.loads(path.read_text())]
 
 
 def nab_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, tell: Tell) -> list[dict[str, Any]]:
@@ -64,7 +76,7 @@ def nab_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, tell: T
             }  # fmt: skip
             return {**result, **figures, "taxi": taxi, "seed": seed, "peak_mb": run.cost.peak_mb}
 
-        rows.append(cache.get(f"nab-{entrant.name}-{seed}", _key(entrant, seed, data), make))
+        rows += cache.rows(f"nab-{entrant.name}-{seed}", _key("nab_run", entrant, seed, data), make)
     return rows
 
 
@@ -79,21 +91,43 @@ def stream_study(
             def make(entrant: Entrant = entrant, seed: int = seed, one: Recording = recording) -> dict[str, Any]:
                 return {**run_over(entrant, [one], seed, tell).to_json(), "seed": seed, "data": one.name}
 
-            key = _key(entrant, seed, _fingerprint([recording]))
-            rows.append(cache.get(f"{name}-{entrant.name}-{seed}", key, make))
+            key = _key("stream_run", entrant, seed, _fingerprint([recording]))
+            rows += cache.rows(f"{name}-{entrant.name}-{seed}", key, make)
     return rows
 
 
-def ucr_study(cache: Cache, entrants: Sequence[str], series: Sequence[UcrSeries]) -> list[dict[str, Any]]:
-    """Where each detector finds each series' anomaly."""
+def ucr_study(
+    cache: Cache, entrants: Sequence[Entrant], series: Sequence[UcrSeries], tell: Tell
+) -> list[dict[str, Any]]:
+    """Where each detector, with each of its seeds, finds each series' anomaly."""
     rows = []
-    for kind in entrants:
+    for entrant, seed in _turns(entrants):
         for one in series:
 
-            def make(kind: str = kind, one: UcrSeries = one) -> dict[str, Any]:
-                return asdict(locate(one, kind))
+            def make(entrant: Entrant = entrant, seed: int = seed, one: UcrSeries = one) -> dict[str, Any]:
+                tell(f"{entrant.name}: {one.name}", 0.0)
+                return {**asdict(locate(one, entrant, seed)), "seed": seed}
 
-            rows.append(cache.get(f"ucr-{kind}", {"kind": kind, "series": one.name, "n": len(one.values)}, make))
+            key = _key("ucr_run", entrant, seed, _fingerprint([recording_of(one)]))
+            rows += cache.rows(f"ucr-{entrant.name}-{seed}", key, make)
+    return rows
+
+
+def nine_weeks_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, tell: Tell) -> list[dict[str, Any]]:
+    """VUS-PR on NYC taxi demand, nine weeks fitted to; nothing where the corpus has no such series."""
+    rows = []
+    for series in corpus.series:
+        if series.name != TAXI:
+            continue
+        taxi = replace(Recording.of_nab(series), start=ROWS)
+        for entrant, seed in _turns(entrants):
+
+            def make(entrant: Entrant = entrant, seed: int = seed, taxi: Recording = taxi) -> dict[str, Any]:
+                tell(f"{entrant.name}: {TAXI}, nine weeks", 0.0)
+                return asdict(rank_taxi(taxi, entrant, seed))
+
+            key = _key("nine_weeks", entrant, seed, _fingerprint([taxi]))
+            rows += cache.rows(f"taxi-{entrant.name}-{seed}", key, make)
     return rows
 
 
@@ -101,8 +135,10 @@ def _turns(entrants: Sequence[Entrant]) -> list[tuple[Entrant, int]]:
     return [(entrant, seed) for entrant in entrants for seed in (SEEDS if entrant.random else SEEDS[:1])]
 
 
-def _key(entrant: Entrant, seed: int, data: str) -> dict[str, Any]:
-    return {"entrant": asdict(entrant), "class": type(entrant).__name__, "seed": seed, "data": data}
+def _key(module: str, entrant: Entrant, seed: int, data: str) -> dict[str, Any]:
+    members = entrant.params.get("members") or (DEFAULT_MEMBERS if entrant.kind == "ensemble" else ())
+    code = digest([f"training.evaluation.{module}"], [entrant.kind, *(str(m["kind"]) for m in members)])
+    return {"entrant": asdict(entrant), "class": type(entrant).__name__, "seed": seed, "data": data, "code": code}
 
 
 def _fingerprint(recordings: Sequence[Recording]) -> str:

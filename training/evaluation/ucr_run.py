@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from eddy.errors import DataError
-from models import ensemble, left_discord, novelty, same_phase_neighbours
-from models.detector import Detector, Series, WindowSpec
-from training.evaluation.causal_run import raw_scores
+from training.evaluation.entrant import Entrant
+from training.evaluation.recording import Event, Recording
 from training.ucr import UcrSeries, load_ucr
 
 MARGIN = 100  # points around the labelled span that still count, as in the archive's own rules
+#: What is run where nothing is named; the first is what to use.
+USUAL = ("ensemble", "left-discord", "same-phase-neighbours", "novelty")
 _INTERVAL_MS = 1  # the archive has no clock: points are so close that no day is looked for
-#: The first is what to use; each finds the period in the training part.
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    ensemble.EnsembleDetector.kind: {},
-    left_discord.LeftDiscordDetector.kind: {},
-    same_phase_neighbours.SamePhaseNeighboursDetector.kind: {},
-    novelty.NoveltyDetector.kind: {},
-}
 
 
 @dataclass(frozen=True)
 class Located:
-    """Where a detector found a series' anomaly, and whether that is right."""
+    """Where a detector found a series' anomaly (-1: it could not say), and whether that is right."""
 
     series: str
     detector: str
@@ -38,27 +31,27 @@ class Located:
     right: bool
 
 
-def locate(series: UcrSeries, kind: str, params: Mapping[str, Any] | None = None) -> Located:
-    """Fit on the training part, score the rest causally; the highest score is the answer.
+def locate(series: UcrSeries, entrant: Entrant, seed: int = 0) -> Located:
+    """Fit on the training part, score the rest causally; the highest raw score is the answer.
 
-    A detector that judges a stretch answers with the stretch's middle.
+    A detector that judges a stretch answers with the stretch's middle. Periods are looked for in the training part.
     """
-    chosen = dict(DEFAULTS.get(kind, {}) if params is None else params)
+    run = replace(entrant, by_day=False, clocked=False).run(recording_of(series), seed)
+    scores = np.nan_to_num(run.raw[series.train :], nan=-np.inf)
+    stretch = run.detector.stretch if run.detector is not None else 1
+    found = series.train + int(np.argmax(scores)) - stretch // 2 if np.isfinite(scores).any() else -1
+    right = found >= 0 and series.first - MARGIN <= found <= series.last + MARGIN
+    return Located(series.name, entrant.name, found, series.first, series.last, right)
+
+
+def recording_of(series: UcrSeries) -> Recording:
+    """The series as one that is judged from the end of its training part."""
     ts = np.arange(len(series.values), dtype=np.int64) * _INTERVAL_MS
-    values = series.values[:, None]
-    head = Series(series.name, ts[: series.train], values[: series.train], np.zeros(series.train, bool))
-    detector, _ = Detector.kinds[kind].fit([head], WindowSpec(1), chosen)
-    continues = detector.continues and int(detector.bind([series.name])[0]) >= 0
-    begin = series.train if continues else 0
-    scores = np.full(len(values), -np.inf)
-    scores[begin:] = np.nan_to_num(raw_scores(detector, ts[begin:], values[begin:], series.name), nan=-np.inf)
-    scores[: series.train] = -np.inf
-    found = int(np.argmax(scores)) - detector.stretch // 2
-    right = series.first - MARGIN <= found <= series.last + MARGIN
-    return Located(series.name, kind, found, series.first, series.last, right)
+    events = (Event(series.first, series.last),)
+    return Recording(series.name, ts, series.values[:, None], ("value",), series.train, events)
 
 
-def locate_all(folder: Path, kinds: Sequence[str]) -> list[Located]:
+def locate_all(folder: Path, entrants: Sequence[Entrant], seed: int = 0) -> list[Located]:
     """Every file of a folder with every detector.
 
     Raises:
@@ -67,4 +60,4 @@ def locate_all(folder: Path, kinds: Sequence[str]) -> list[Located]:
     paths = sorted(folder.glob("*.txt"))
     if not paths:
         raise DataError(f"{folder}: no .txt file of the UCR archive")
-    return [locate(load_ucr(path), kind) for path in paths for kind in kinds or tuple(DEFAULTS)]
+    return [locate(load_ucr(path), entrant, seed) for path in paths for entrant in entrants]
