@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cli.threshold_options import NAMED, PARAMETERS, with_thresholds
+
 if TYPE_CHECKING:
     from training.evaluation.nab_run import NabResult
 
@@ -30,6 +32,8 @@ def nab(
     labels: Path | None = typer.Option(None, help="combined_windows.json; without it no scores, only result files"),
     out: Path = typer.Option(..., help="folder for result files, in NAB's layout"),
     detector: list[str] = typer.Option([], "--detector", help="repeatable; default: the whole line-up"),
+    threshold: str = NAMED,
+    threshold_param: list[str] = PARAMETERS,
     report: bool = typer.Option(True, help="write report.html; the bands in it take as long as the run"),
     seed: int = typer.Option(0, help="of the detectors that draw at random"),
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
@@ -44,7 +48,7 @@ def nab(
     from training.evaluation.report import plain_json, write_report
     from training.nab import Corpus, load_folder
 
-    chosen = entrants(detector)
+    chosen = with_thresholds(entrants(detector), threshold, threshold_param)
     corpus = Corpus(load_folder(data, labels))
     runs = []
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:

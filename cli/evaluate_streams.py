@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.threshold_options import NAMED, PARAMETERS, with_thresholds
+
 if TYPE_CHECKING:
     from training.evaluation.market_run import MarketResult
     from training.evaluation.recording import Recording
@@ -34,6 +36,8 @@ def power(
     detector: list[str] = typer.Option(["consistency"], "--detector", help="repeatable"),
     seed: list[int] = typer.Option(FRESH_SEEDS, "--seed", help="of the injected anomalies; repeatable"),
     anomalies: int = typer.Option(30, min=1, help="injected per seed"),
+    threshold: str = NAMED,
+    threshold_param: list[str] = PARAMETERS,
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Inject frozen, sag, spike, swapped and shift anomalies into the real file; find them after a cold start."""
@@ -42,8 +46,9 @@ def power(
 
     clean = power_recording(data)
     recordings = injected(clean, seed, anomalies)
-    runs = [run_over(entrant, recordings) for entrant in entrants(detector)]
-    untouched = {entrant.name: run_over(entrant, [clean]) for entrant in entrants(detector)}
+    chosen = with_thresholds(entrants(detector), threshold, threshold_param)
+    runs = [run_over(entrant, recordings) for entrant in chosen]
+    untouched = {entrant.name: run_over(entrant, [clean]) for entrant in chosen}
     extra = {name: run.figures.events.false_per_day for name, run in untouched.items()}
     _finish(runs, recordings, out, as_json, "Household power with injected anomalies", clean_per_day=extra)
 
@@ -129,6 +134,8 @@ def csv(
     time_column: str = typer.Option("", "--time", help="time column [the first named like one]"),
     series_column: str = typer.Option("", "--series-column", help="column of the series id [a column 'series']"),
     value: list[str] = typer.Option([], "--value", help="value column; repeatable [all others]"),
+    threshold: str = NAMED,
+    threshold_param: list[str] = PARAMETERS,
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Run detectors over one's own CSV files; labels, where there are some, are used only to score."""
@@ -138,7 +145,8 @@ def csv(
     from training.evaluation.stream_run import run_over
 
     recordings = recordings_of(datasets.load(data, time_column, series_column, value), start_share, labels)
-    runs = [run_over(entrant, recordings) for entrant in entrants(detector)]
+    chosen = with_thresholds(entrants(detector), threshold, threshold_param)
+    runs = [run_over(entrant, recordings) for entrant in chosen]
     _finish(runs, recordings, out, as_json, data.name)
 
 

@@ -15,11 +15,12 @@ import typer
 from cli.data_sets import read_data_set
 from cli.main import settings_of
 from cli.members import chosen_detector
+from cli.threshold_options import items, threshold_rule
 from eddy.configuration import Configuration
 from eddy.errors import SettingsError
 
 if TYPE_CHECKING:
-    from training.fit import ThresholdRule
+    pass
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _OWN_FLAGS = {
@@ -120,7 +121,8 @@ def train(
         spec = WindowSpec(points, stride, found.features, interval_ms, gaps)  # type: ignore[arg-type]
         until = parse_time(train_until) if train_until else None
         flags = {"percentile": ("q", percentile), "f-beta": ("beta", beta)}
-        rule = _rule(threshold, threshold_param, flags, false_rate, configuration.settings.detector.contamination)
+        contamination = configuration.settings.detector.contamination
+        rule = threshold_rule(threshold, threshold_param, contamination, flags, false_rate)
         series_found = found.regular(spec, until, train_share)
         judged = []
         if labels is not None:
@@ -185,53 +187,13 @@ def _configured_window(configuration: Configuration) -> int:
 
 def _params(detector: str, given: list[str], flags: dict[str, int]) -> dict[str, Any]:
     """Detector parameters from ``NAME=VALUE`` items and from the flags of their own that some have."""
-    params = _items("--param", given)
+    params = items("--param", given)
     for flag, number in flags.items():
         if not number:
             continue
         if flag not in _OWN_FLAGS.get(detector, ()):
             raise SettingsError(f"--{flag}: {detector} has no such parameter")
         params[flag] = number
-    return params
-
-
-def _rule(
-    name: str,
-    given: list[str],
-    flags: dict[str, tuple[str, float | None]],
-    false_rate: float | None,
-    contamination: float,
-) -> ThresholdRule | None:
-    """The threshold asked for; None where the detector may choose."""
-    from training.fit import FALSE_RATE, ThresholdRule
-
-    params = _items("--threshold-param", given)
-    if not name and false_rate is None and not params:
-        return None
-    name = name or "tail"
-    if false_rate is not None and name != "tail":
-        raise SettingsError(f"--false-rate goes with --threshold tail, not with {name}")
-    for rule, (parameter, value) in flags.items():
-        if value is None:
-            continue
-        if rule != name:
-            raise SettingsError(f"--{'percentile' if parameter == 'q' else parameter} goes with --threshold {rule}")
-        params.setdefault(parameter, value)
-    if name == "contamination":
-        params.setdefault("contamination", contamination)
-    return ThresholdRule(name, FALSE_RATE if false_rate is None else false_rate, params)
-
-
-def _items(option: str, given: list[str]) -> dict[str, Any]:
-    params: dict[str, Any] = {}
-    for item in given:
-        key, equals, text = item.partition("=")
-        if not equals:
-            raise SettingsError(f"{option} {item}: expected NAME=VALUE")
-        try:
-            params[key] = json.loads(text)
-        except ValueError:
-            params[key] = text
     return params
 
 

@@ -1,0 +1,89 @@
+"""Evaluation with a threshold by name: what it flags is what a model trained with that threshold would flag."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli import evaluate
+from eddy.errors import SettingsError
+from models.detector import Series
+from models.novelty import DEFAULT_LIMIT
+from models.threshold import threshold_from_params
+from training.evaluation.lineup import entrants
+from training.evaluation.named_threshold import with_threshold
+from training.evaluation.recording import Event, Recording
+from training.fit import ThresholdRule, fit_model
+
+START = 900
+
+
+def recording() -> Recording:
+    rng = np.random.default_rng(4)
+    values = rng.normal(0, 1, 2000)
+    values[1500:1503] = 12
+    ts = np.arange(2000, dtype=np.int64) * 60_000
+    return Recording("made", ts, values[:, None], ("value",), START, (Event(1500, 1502),))
+
+
+@pytest.mark.parametrize(
+    ("name", "params"), [("percentile", {"q": 98}), ("tail", {}), ("spot", {}), ("conformal", {"alpha": 0.02})]
+)
+def test_rows_are_flagged_as_a_trained_model_would(name: str, params: dict[str, float]) -> None:
+    one, rule = recording(), ThresholdRule(name, params=params)
+    [zscore] = entrants(["zscore"])
+    entrant = with_threshold(zscore, rule)
+    assert entrant.name == f"zscore-{name}"
+    run = entrant.run(one)
+    head = Series("series", one.ts[:START], one.values[:START], np.zeros(START, bool))
+    trained = fit_model("made", "zscore", [head], zscore.spec(one), rule=rule)
+    threshold = threshold_from_params(trained.manifest.threshold)
+    state, flagged = threshold.initial_state(1), np.zeros(len(one.ts), bool)
+    for t in range(START, len(one.ts)):
+        flagged[t] = run.raw[t] > threshold.limits(run.raw[t : t + 1], threshold.bind(["series"]), state)[0]
+    assert flagged[1500]
+    assert not flagged.all()
+    np.testing.assert_array_equal(run.deviates >= DEFAULT_LIMIT, flagged)
+
+
+def test_what_cannot_be_chosen_here_is_told_at_once() -> None:
+    [zscore] = entrants(["zscore"])
+    with pytest.raises(SettingsError, match="labels"):
+        with_threshold(zscore, ThresholdRule("f-beta"))
+    with pytest.raises(SettingsError, match="'spott' is unknown"):
+        with_threshold(zscore, ThresholdRule("spott"))
+    with pytest.raises(SettingsError, match="'levl'"):
+        with_threshold(zscore, ThresholdRule("spot", params={"levl": 1}))
+    [floor] = entrants(["uniform-noise"])
+    assert with_threshold(floor, ThresholdRule("spot")) is floor
+
+
+def test_the_command_takes_a_threshold(tmp_path: Path) -> None:
+    one = recording()
+    rows = "\n".join(f"{int(t) // 1000},{v}" for t, v in zip(one.ts, one.values[:, 0], strict=True))
+    (tmp_path / "made.csv").write_text(f"time,value\n{rows}\n")
+    labels = {"labels": [{"series": "made", "start": int(one.ts[1500]), "end": int(one.ts[1502])}]}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    arguments = [
+        "evaluate",
+        "csv",
+        "--data",
+        str(tmp_path / "made.csv"),
+        "--labels",
+        str(tmp_path / "labels.json"),
+        "--json",
+    ]
+    arguments += ["--detector", "zscore", "--start-share", "0.45", "--threshold"]
+    app = typer.Typer()
+    evaluate.register(app)
+    result = CliRunner().invoke(app, [*arguments, "max", "--threshold-param", "factor=1.5"])
+    assert result.exit_code == 0, result.output
+    [found] = json.loads(result.stdout)
+    assert (found["detector"], found["events"]["found"]) == ("zscore-max", 1)
+    wrong = CliRunner().invoke(app, [*arguments, "nothing"])
+    assert isinstance(wrong.exception, SettingsError)
