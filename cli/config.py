@@ -7,6 +7,7 @@ import json
 import typer
 
 from cli.main import settings_of
+from eddy.errors import SettingsError
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +27,20 @@ def register(app: typer.Typer) -> None:
         for key, value, source in rows:
             typer.echo(f"{key:<{keys}}  {value:<{values}}  {source}")
 
-    @group.callback()
-    def _group() -> None:
-        """Keep ``show`` a subcommand: with one command alone typer would fold it into the group."""
+    @group.command()
+    def acls(
+        ctx: typer.Context,
+        role: str = typer.Argument(..., help="producer, job, trainer, page, operator or reader"),
+        principal: str = typer.Option("", "--user", metavar="NAME", help="default: eddy-<role>"),
+    ) -> None:
+        """Print the commands that give a Kafka user what a part of Eddy needs, and no more."""
+        from stack.acls import ROLES, commands, redis_rules
+
+        if role not in ROLES:
+            raise SettingsError(f"role {role!r} is unknown; known: {', '.join(ROLES)}")
+        typer.echo(f"# {ROLES[role]}")
+        for line in commands(settings_of(ctx).settings, role, principal or f"eddy-{role}"):
+            typer.echo(line)
+        if role in ("job", "page", "operator", "reader"):
+            rules = redis_rules(settings_of(ctx).settings, "job" if role == "job" else "reader")
+            typer.echo(f"redis-cli ACL SETUSER {principal or f'eddy-{role}'} on '>PASSWORD' {rules}")

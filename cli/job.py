@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli.main import settings_of
-from eddy.configuration import Configuration
+from eddy.configuration import Configuration, secrets_as_environment
 
 if TYPE_CHECKING:
     from flink_job.cluster import Cluster, Job
@@ -47,7 +47,7 @@ def submit_to(configuration: Configuration, address: str, savepoint: str = "") -
     number = cluster.submit(
         [*arguments(configuration), *(part for jar in jars for part in ("--jar", str(jar)))],
         flink_home() / "bin" / "flink",
-        stack.client_environment() if local else {},
+        {**(stack.client_environment() if local else {}), **secrets_as_environment(configuration.settings)},
         Path(flink_job.main.__file__),
         sys.executable,
         savepoint,

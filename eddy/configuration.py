@@ -74,12 +74,13 @@ def load(
             if key not in known:
                 raise SettingsError(_unknown(key, source, known))
             values[key], sources[key] = value, source
+    _read_secrets(values, sources, known)
     try:
         settings = Settings.model_validate(_nested(values))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        found = "(hidden)" if key.endswith(("password", "token")) else repr(first["input"])
+        found = "(hidden)" if _is_group(first["input"]) or _from_secret_file(key, known) else repr(first["input"])
         source = next((sources[known] for known in sources if key == known or key.startswith(f"{known}.")), "?")
         message = f"setting {key} from {source}: found {found}; {first['msg']}"
         raise SettingsError(message) from None
@@ -101,10 +102,48 @@ def environment_name(key: str) -> str:
     return ENV_PREFIX + key.upper().replace(".", "_")
 
 
+def secrets_as_environment(settings: Settings) -> dict[str, str]:
+    """Only the secrets, as ``EDDY_…`` variables: for a process that gets all else as arguments.
+
+    One that lies in a file is left there: the process reads it itself.
+    """
+    values = dict(flatten(settings))
+    return {
+        environment_name(key): value.get_secret_value()
+        for key, value in values.items()
+        if isinstance(value, SecretStr) and not values[f"{key}_file"]
+    }
+
+
 def as_environment(settings: Settings) -> dict[str, str]:
     """The settings that differ from the defaults, secrets included, as ``EDDY_…`` variables for a child process."""
     defaults = dict(flatten(Settings()))
-    return {environment_name(k): _plain(v) for k, v in flatten(settings) if v != defaults[k] and v is not None}
+    plain = {environment_name(k): as_text(v) for k, v in flatten(settings) if v != defaults[k] and _is_plain(v)}
+    return plain | secrets_as_environment(settings)
+
+
+def _from_secret_file(key: str, known: Sequence[str]) -> bool:
+    """Whether a setting is a secret: those, and only those, can be given as a file."""
+    return f"{key}_file" in known
+
+
+def _is_group(value: Any) -> bool:
+    return isinstance(value, dict)  # a check of several settings at once: secrets may be among them
+
+
+def _read_secrets(values: dict[str, Any], sources: dict[str, str], known: Sequence[str]) -> None:
+    """Fill secrets that are given as a file, which is stronger than one that is given itself."""
+    for key in known:
+        path = values.get(f"{key}_file")
+        if path and _from_secret_file(key, known):
+            try:
+                text = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+                raise SettingsError(f"setting {key}_file: {path} cannot be read: {reason}") from None
+            if not text:
+                raise SettingsError(f"setting {key}_file: {path} is empty; expected the secret")
+            values[key], sources[key] = text, str(path)
 
 
 def _from_file(path: Path) -> list[tuple[str, Any, str]]:
@@ -168,8 +207,8 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def _plain(value: Any) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else as_text(value)
+def _is_plain(value: Any) -> bool:
+    return value is not None and not isinstance(value, SecretStr)
 
 
 def _shown(value: Any) -> str:

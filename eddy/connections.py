@@ -60,7 +60,16 @@ def librdkafka_client(settings: KafkaSettings) -> dict[str, Any]:
 def redis_client(settings: RedisSettings) -> redis.Redis:
     """A Redis client; it connects at the first command."""
     seconds = settings.timeout_ms / 1000
-    options: dict[str, Any] = {"ssl": True, "ssl_ca_certs": settings.ssl_cafile} if settings.tls else {}
+    options: dict[str, Any] = {}
+    if settings.tls:
+        options = {
+            "ssl": True,
+            "ssl_cert_reqs": "required",
+            "ssl_check_hostname": settings.ssl_check_hostname,  # the library's own default is not to look
+            "ssl_ca_certs": settings.ssl_cafile,
+            "ssl_certfile": settings.ssl_certfile,
+            "ssl_keyfile": settings.ssl_keyfile,
+        }
     return redis.Redis(
         host=settings.host,
         port=settings.port,

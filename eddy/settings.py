@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from eddy.alert_settings import AlertSettings
 from eddy.learning_settings import LearningSettings
@@ -31,12 +31,27 @@ class KafkaSettings(Group):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
+    sasl_password_file: str | None = Field(None, description="file that holds the password, in its place")
     ssl_cafile: str | None = Field(None, description="PEM file of the authority that signed the brokers' certificates")
     ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate")
     ssl_keyfile: str | None = Field(None, description="PEM file of the client's private key (unencrypted PKCS#8)")
     ssl_check_hostname: bool = True
     max_message_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="largest message that clients fetch, bytes")
     request_timeout_ms: int = Field(30_000, ge=1000)
+
+    @model_validator(mode="after")
+    def _whole_pairs(self) -> KafkaSettings:
+        """A security setting that would be left out in silence is an error."""
+        if self.sasl_mechanism is None and self.security_protocol.startswith("SASL"):
+            message = f"security_protocol {self.security_protocol} needs kafka.sasl_mechanism"
+            raise ValueError(message)
+        if self.sasl_mechanism and not self.security_protocol.startswith("SASL"):
+            message = f"sasl_mechanism {self.sasl_mechanism} needs kafka.security_protocol SASL_SSL or SASL_PLAINTEXT"
+            raise ValueError(message)
+        if bool(self.ssl_certfile) != bool(self.ssl_keyfile):
+            message = "ssl_certfile and ssl_keyfile belong together: found one of them"
+            raise ValueError(message)
+        return self
 
 
 class RedisSettings(Group):
@@ -47,8 +62,12 @@ class RedisSettings(Group):
     db: int = Field(0, ge=0)
     username: str | None = None
     password: SecretStr | None = None
+    password_file: str | None = Field(None, description="file that holds the password, in its place")
     tls: bool = False
-    ssl_cafile: str | None = None
+    ssl_cafile: str | None = Field(None, description="PEM file of the authority that signed the server's certificate")
+    ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate, where Redis asks for one")
+    ssl_keyfile: str | None = Field(None, description="PEM file of the client's private key")
+    ssl_check_hostname: bool = True
     prefix: str = Field("eddy", description="first part of every key")
     timeout_ms: int = Field(2000, ge=50, description="connect and reply time-out")
     ttl_seconds: int = Field(7 * 86400, ge=60, description="life of live-state keys after the last write")
@@ -129,6 +148,19 @@ class JobSettings(Group):
     bundle_ms: int = Field(20, ge=1)
 
 
+class RegistrySettings(Group):
+    """Which models the job takes from the registry's topic, and how they are signed."""
+
+    signing_key: SecretStr | None = Field(
+        None, description="signs what is published; a job that has it refuses what is not signed with it"
+    )
+    signing_key_file: str | None = Field(None, description="file that holds the key, in its place")
+    uri_schemes: str = Field("file,s3,https", description="schemes of artifact URIs; comma separated")
+    uri_prefixes: str = Field(
+        "", description="artifact URIs must start with one of these; comma separated; empty = any of the schemes"
+    )
+
+
 class DetectorSettings(Group):
     """What to train and to run by default."""
 
@@ -172,6 +204,7 @@ class DashboardSettings(Group):
     host: str = Field("127.0.0.1", description="address to listen on; beyond loopback, what writes asks for the token")
     port: int = Field(8050, ge=1, le=65535)
     token: SecretStr | None = Field(None, description="asked for by everything that writes, where it is set")
+    token_file: str | None = Field(None, description="file that holds the token, in its place")
     flink: str = Field("", description="host:port of Flink's REST API; empty = the local stack's")
     refresh_ms: int = Field(1000, ge=100, le=60_000, description="pause between two looks at the sources")
     threads: int = Field(8, ge=1, le=256, description="requests that are answered at the same time")
@@ -193,6 +226,7 @@ class Settings(Group):
     job: JobSettings = JobSettings()
     alerts: AlertSettings = AlertSettings()
     learning: LearningSettings = LearningSettings()
+    registry: RegistrySettings = RegistrySettings()
     detector: DetectorSettings = DetectorSettings()
     producer: ProducerSettings = ProducerSettings()
     dashboard: DashboardSettings = DashboardSettings()

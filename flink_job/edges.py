@@ -18,6 +18,7 @@ from flink_job.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 _SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka"
+_SECRETS = "eddy"  # name under which the properties speak of jvm/…/Secrets.java
 _LINGER_MS = 5
 _PARTITION_DISCOVERY_MS = 30_000
 _EXTRA_BYTES = 1024 * 1024  # key, headers and framing beside the largest value
@@ -122,25 +123,34 @@ def producer(settings: Settings) -> dict[str, str]:
 
 
 def security(kafka: KafkaSettings) -> dict[str, str]:
-    """Address and security of the Java client. The password stays out of the job graph: the client reads it from the
-    environment of the process that it runs in.
+    """Address and security of the Java client. Passwords and keys stay out of the job graph: the client reads them, by
+    ``jvm/…/Secrets.java``, from the environment or the files of the process that it runs in.
     """
     properties = {"bootstrap.servers": kafka.bootstrap_servers, "security.protocol": kafka.security_protocol}
     if kafka.sasl_mechanism:
         module = "plain.PlainLoginModule" if kafka.sasl_mechanism == "PLAIN" else "scram.ScramLoginModule"
-        password = "${env:" + environment_name("kafka.sasl_password") + "}"
+        # SecretStr: given itself, as a variable. Else the file's path, which is no secret.
+        from_file = kafka.sasl_password_file
+        place = f"{from_file}:quoted" if from_file else environment_name("kafka.sasl_password")
         username = (kafka.sasl_username or "").replace("\\", "\\\\").replace('"', '\\"')  # it stands in quotes
         properties |= {
             "sasl.mechanism": kafka.sasl_mechanism,
             "sasl.jaas.config": f"{_SHADED}.common.security.{module} required "
-            f'username="{username}" password="{password}";',
-            "config.providers": "env",
-            "config.providers.env.class": f"{_SHADED}.common.config.provider.EnvVarConfigProvider",
+            f'username="{username}" password="${{{_SECRETS}:{place}}}";',
         }
     if kafka.ssl_cafile:
         properties |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": kafka.ssl_cafile}
     if kafka.ssl_certfile and kafka.ssl_keyfile:
-        properties |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": kafka.ssl_keyfile}
+        properties |= {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.certificate.chain": f"${{{_SECRETS}:{kafka.ssl_certfile}:text}}",
+            "ssl.keystore.key": f"${{{_SECRETS}:{kafka.ssl_keyfile}:text}}",
+        }
     if not kafka.ssl_check_hostname:
         properties["ssl.endpoint.identification.algorithm"] = ""
+    if any("${" in value for value in properties.values()):
+        properties |= {
+            "config.providers": _SECRETS,
+            f"config.providers.{_SECRETS}.class": "eddy.flink.Secrets",
+        }
     return properties

@@ -140,7 +140,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             manifest = Manifest.from_json(value)
             if manifest.name != name:
                 raise ModelError(f"manifest: name {manifest.name!r} under the message key {name!r}; expected the same")
-            if self.models.put(manifest, fetch_artifact):
+            if self.models.put(manifest, lambda m: fetch_artifact(m, self.settings.registry)):
                 self._event(now, {"event": "model-loaded", "model": name, "version": manifest.version})
         except EddyError as error:
             log.warning("model %s refused: %s", name, error)

@@ -1,36 +1,26 @@
-"""Where a model's artifact is fetched from."""
+"""Where the job gets a model's artifact from: the manifest itself, or the place that it names."""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-import fsspec
-
 from eddy.errors import ModelError
-from models.artifact import MAX_ARTIFACT_BYTES
+from eddy.settings import RegistrySettings
+from models import signing
+from models.artifact_uri import read_artifact
 from models.manifest import Manifest
 
-_ALLOWED_SCHEMES = ("file", "s3", "https")
 
-
-def fetch_artifact(manifest: Manifest) -> bytes:
+def fetch_artifact(manifest: Manifest, settings: RegistrySettings) -> bytes:
     """The artifact's bytes, inline or from its URI.
 
     Raises:
-        ModelError: nothing to fetch, a scheme that is not allowed, too large, or unreadable.
+        ModelError: not signed as the settings ask, or a URI that is not allowed, too large, or unreadable.
     """
+    if settings.signing_key is not None:
+        signing.check(manifest, settings.signing_key.get_secret_value())
     inline = manifest.inline_artifact()
     if inline is not None:
         return inline
-    where = f"model {manifest.name} version {manifest.version}"
-    scheme = urlsplit(manifest.uri).scheme or "file"
-    if not manifest.uri or scheme not in _ALLOWED_SCHEMES:
-        raise ModelError(f"{where}: uri {manifest.uri!r}: expected one of {', '.join(_ALLOWED_SCHEMES)}")
     try:
-        with fsspec.open(manifest.uri, "rb") as file:
-            content = bytes(file.read(MAX_ARTIFACT_BYTES + 1))
-    except (OSError, ImportError, ValueError) as error:
-        raise ModelError(f"{where}: uri {manifest.uri!r} cannot be read: {error}") from None
-    if len(content) > MAX_ARTIFACT_BYTES:
-        raise ModelError(f"{where}: artifact larger than {MAX_ARTIFACT_BYTES} bytes")
-    return content
+        return read_artifact(manifest.uri, settings)
+    except ModelError as error:
+        raise ModelError(f"model {manifest.name} version {manifest.version}: {error}") from None

@@ -39,6 +39,7 @@ class Manifest:
         created: ISO-8601 with offset.
         sha256: of the artifact.
         artifact: the artifact inline, base64; or empty, and then ``uri`` says where it lies.
+        signature: see :mod:`models.signing`; empty = not signed.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Manifest:
     rollout: Mapping[str, Any] = field(default_factory=dict)
     artifact: str = ""
     uri: str = ""
+    signature: str = ""
 
     def judges(self, series: str) -> bool:
         """Whether the model applies to a series."""
@@ -128,6 +130,7 @@ class Manifest:
             rollout=_object(raw, "rollout", {}),
             artifact=_text(raw, "artifact", ""),
             uri=_text(raw, "uri", ""),
+            signature=_text(raw, "signature", ""),
         )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from eddy.configuration import secrets_as_environment
 from eddy.settings import Settings, StackSettings
 from stack import flink_memory
 from stack.jars import flink_home, flink_jars, flink_python_jar
@@ -64,7 +65,10 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
         (data / "conf" / name).write_text(LOGGING)
     _link_jars(data / "lib")
     java = ["java", "-XX:+IgnoreUnrecognizedVMOptions", *str(config["env.java.opts.all"]).split()]
-    env = client_environment(folder)
+    env = {
+        **client_environment(folder),
+        **secrets_as_environment(settings),
+    }  # not as arguments, not as Flink's settings
     held = {"stack.flink_rest_port": stack.flink_rest_port, "stack.flink_rpc_port": stack.flink_rpc_port}
     jvm, options = flink_memory.jobmanager(stack.jobmanager_memory_mb)
     jvm += QUICK

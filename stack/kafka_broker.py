@@ -7,7 +7,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from eddy.settings import Settings
+from eddy.settings import KafkaSettings, Settings
 from stack import ports
 from stack.jars import kafka_classpath
 from stack.java import LATE_OPTIMISER, QUICK
@@ -63,6 +63,16 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
         serve = ["/bin/sh", "-c", f"{shlex.join(format_log)} && exec {shlex.join(serve)}"]
     held = {"stack.kafka_port": stack.kafka_port, "stack.kafka_controller_port": stack.kafka_controller_port}
     return [Launch(NAME, serve, held, log=log)]
+
+
+def local_settings(settings: Settings) -> Settings:
+    """Settings with which to reach this broker, whatever broker the clients are set to use."""
+    here = KafkaSettings(
+        bootstrap_servers=f"{settings.stack.host}:{settings.stack.kafka_port}",
+        max_message_bytes=settings.kafka.max_message_bytes,
+        request_timeout_ms=settings.kafka.request_timeout_ms,
+    )
+    return settings.model_copy(update={"kafka": here})
 
 
 def problem(settings: Settings) -> str | None:

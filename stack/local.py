@@ -108,7 +108,7 @@ class Stack:
             try:
                 running = self._start_missing(started)
                 self._await(running, deadline)
-                topics.create_missing(self.settings, self.kafka_address, deadline)
+                topics.create_missing(kafka_broker.local_settings(self.settings), self.kafka_address, deadline)
             except BaseException:
                 for name in reversed(started):
                     self._processes.stop(name)

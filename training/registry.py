@@ -9,13 +9,11 @@ only count up, and a job that sees a rollback treats it like any other new versi
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import fsspec
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
@@ -24,7 +22,8 @@ from eddy.connections import kafka_client
 from eddy.errors import ModelError, StackError
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
-from models.artifact import MAX_ARTIFACT_BYTES
+from models import artifact, signing
+from models.artifact_uri import read_artifact
 from models.manifest import Manifest
 
 HISTORY_SUFFIX = ".history"
@@ -118,7 +117,7 @@ class Registry:
         manifest = replace(manifest, name=name or manifest.name)
         manifest = replace(manifest, version=self.read().next_version(manifest.name))
         if uri:
-            _check_uri(uri, manifest.sha256)
+            self._check_uri(uri, manifest.sha256)
             manifest = replace(manifest, artifact="", uri=uri)
         else:
             manifest = manifest.with_artifact(content)
@@ -163,6 +162,9 @@ class Registry:
         return manifest
 
     def _send(self, manifest: Manifest) -> Manifest:
+        key_of_signature = self.settings.registry.signing_key
+        if key_of_signature is not None:
+            manifest = signing.sign(manifest, key_of_signature.get_secret_value())
         value = manifest.to_json()
         with self._reaching("write"):
             self._ensure_history()
@@ -171,6 +173,16 @@ class Registry:
                 producer.send(self.history, key=key, value=value).get(_SEND_SECONDS)
                 producer.send(self.topic, key=manifest.name.encode(), value=value).get(_SEND_SECONDS)
         return manifest
+
+    def _check_uri(self, uri: str, sha256: str) -> None:
+        try:
+            found = artifact.sha256(read_artifact(uri, self.settings.registry))
+        except ModelError as error:
+            raise ModelError(f"--uri: {error}; copy model.safetensors there first") from None
+        if found != sha256:
+            raise ModelError(
+                f"--uri {uri}: sha256 {found[:12]}…, the model's is {sha256[:12]}…; copy model.safetensors there"
+            )
 
     @contextlib.contextmanager
     def _reaching(self, what: str) -> Iterator[None]:
@@ -220,15 +232,3 @@ class Registry:
         wanted: dict[str, Any] = {"num_partitions": 1, "replication_factor": -1, "configs": configs}
         with self._admin() as admin:
             admin.create_topics({self.history: wanted}, wait_for_metadata=True)
-
-
-def _check_uri(uri: str, sha256: str) -> None:
-    try:
-        with fsspec.open(uri, "rb") as file:
-            found = hashlib.sha256(file.read(MAX_ARTIFACT_BYTES + 1)).hexdigest()
-    except (OSError, ImportError, ValueError) as error:
-        raise ModelError(f"--uri {uri}: cannot be read: {error}; copy model.safetensors there first") from None
-    if found != sha256:
-        raise ModelError(
-            f"--uri {uri}: sha256 {found[:12]}…, the model's is {sha256[:12]}…; copy model.safetensors there"
-        )

@@ -157,3 +157,41 @@ def test_config_show_masks_and_the_command_explains_an_unknown_key_in_one_line()
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("eddy: unknown setting 'redis.prt'")
     assert len(wrong.stderr.splitlines()) == 1
+
+
+def test_a_secret_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hush\n")
+    loaded = load([f"redis.password_file={secret}"], environ={"EDDY_REDIS_PASSWORD": "other"})
+    assert loaded.settings.redis.password is not None
+    assert loaded.settings.redis.password.get_secret_value() == "hush"
+    shown = {key: (value, source) for key, value, source in loaded.rows()}
+    assert shown["redis.password"] == ("********", str(secret))
+    assert as_environment(loaded.settings) == {"EDDY_REDIS_PASSWORD_FILE": str(secret)}
+    secret.write_text("")
+    with pytest.raises(SettingsError, match=r"redis\.password_file: .* is empty; expected the secret"):
+        load([f"redis.password_file={secret}"], environ={})
+    with pytest.raises(SettingsError, match=r"redis\.password_file: .*absent cannot be read: No such file"):
+        load([f"redis.password_file={tmp_path / 'absent'}"], environ={})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"kafka.security_protocol": "SASL_SSL"}, "needs kafka.sasl_mechanism"),
+        ({"kafka.sasl_mechanism": "PLAIN"}, "needs kafka.security_protocol SASL_SSL"),
+        ({"kafka.ssl_certfile": "/c.pem"}, "belong together"),
+    ],
+)
+def test_half_a_security_setting_is_an_error_that_shows_no_secret(given: dict[str, str], said: str) -> None:
+    overrides = [f"{key}={value}" for key, value in {"kafka.sasl_password": "hush", **given}.items()]
+    with pytest.raises(SettingsError, match=said) as refused:
+        load(overrides, environ={})
+    assert "hush" not in str(refused.value)
+
+
+def test_every_secret_can_lie_in_a_file_and_everything_listens_on_loopback() -> None:
+    values = dict(flatten(Settings()))
+    secret = {key for key in values if f"{key}_file" in values}
+    assert secret == {"kafka.sasl_password", "redis.password", "dashboard.token", "registry.signing_key"}
+    assert {value for key, value in values.items() if key.endswith(".host")} == {"127.0.0.1"}

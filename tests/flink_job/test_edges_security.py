@@ -13,6 +13,7 @@ from flink_job.job import without_secrets
 PASSWORD = 'geheim"\\;$1'  # noqa: S105
 SECRET = [
     "kafka.security_protocol=SASL_SSL",
+    "kafka.sasl_mechanism=SCRAM-SHA-512",
     "kafka.sasl_username=eddy",
     f"kafka.sasl_password={PASSWORD}",
     "redis.password=geheim-redis",
@@ -36,8 +37,8 @@ def test_no_password_in_the_properties(mechanism, client):
     jaas = properties["sasl.jaas.config"]
     assert module in jaas
     assert 'username="eddy"' in jaas
-    assert 'password="${env:EDDY_KAFKA_SASL_PASSWORD}"' in jaas
-    assert properties["config.providers"] == "env"
+    assert 'password="${eddy:EDDY_KAFKA_SASL_PASSWORD}"' in jaas
+    assert properties["config.providers"] == "eddy"
 
 
 def test_no_secret_travels_in_the_job_graph():
@@ -67,13 +68,15 @@ def test_a_user_name_cannot_end_its_quotes(name):
         text += jaas[at]
         at += 1
     assert text == name
-    assert jaas[at:].startswith('" password="${env:')
+    assert jaas[at:].startswith('" password="${eddy:')
 
 
 def test_mutual_tls_and_host_names():
     properties = edges.security(
         settings("kafka.ssl_certfile=/c.pem", "kafka.ssl_keyfile=/k.pem", "kafka.ssl_check_hostname=false").kafka
     )
+    assert properties["ssl.keystore.certificate.chain"] == "${eddy:/c.pem:text}"
+    assert properties["ssl.keystore.key"] == "${eddy:/k.pem:text}", "the key itself must not travel"
     assert properties["ssl.endpoint.identification.algorithm"] == ""
     assert properties["ssl.keystore.type"] == "PEM"
 

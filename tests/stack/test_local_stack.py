@@ -61,6 +61,16 @@ def held_ports(settings: Settings) -> list[int]:
     return [port for port in ports if not is_free(port)]
 
 
+def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
+    """Addresses and ports at which these processes accept connections."""
+    found = set()
+    for process in processes:
+        for connection in process.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN:
+                found.add((connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port))
+    return found
+
+
 @pytest.mark.stack
 def test_up_is_idempotent_and_down_ends_it(settings: Settings, left: Callable[[], list[psutil.Process]]) -> None:
     stack = Stack(settings)
@@ -70,6 +80,7 @@ def test_up_is_idempotent_and_down_ends_it(settings: Settings, left: Callable[[]
     assert all(state.running for state in stack.status())
     assert [check for check in examine(settings) if check.level == "fail"] == []
     assert topics.problems(settings) == []
+    assert {address for address, _ in listening(left())} == {"127.0.0.1"}
     slots = flink.rest_get(settings.stack, "/overview")["slots-total"]
     assert slots == settings.stack.slots
 

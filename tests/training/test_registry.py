@@ -48,7 +48,7 @@ def test_versions_count_up_and_come_back(unique_topics: Settings) -> None:
     assert registry.rollback("m").version == 3
     now = seen_by_job(unique_topics)["m"]
     assert (now.version, now.window, now.metrics) == (3, 10, {"rollback_to": 1})
-    assert fetch_artifact(now) == first[1]
+    assert fetch_artifact(now, unique_topics.registry) == first[1]
 
     assert registry.rollback("m", to=2).version == 4
     assert seen_by_job(unique_topics)["m"].window == 20
@@ -87,7 +87,7 @@ def test_artifact_by_uri(unique_topics: Settings, tmp_path: Path) -> None:
     place.write_bytes(content)
     published = registry.publish(manifest, content, uri=str(place))
     assert (published.artifact, published.uri) == ("", str(place))
-    assert fetch_artifact(seen_by_job(unique_topics)["m"]) == content
+    assert fetch_artifact(seen_by_job(unique_topics)["m"], unique_topics.registry) == content
     place.write_bytes(b"something else")
     with pytest.raises(ModelError, match="sha256"):
         registry.publish(manifest, content, uri=str(place))

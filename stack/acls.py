@@ -1,0 +1,100 @@
+"""What each part of Eddy may do in Kafka, and no more: the least that it needs, as ACL entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from eddy.settings import Settings
+
+Resource = Literal["topic", "group", "transactional-id"]
+Role = Literal["producer", "job", "trainer", "page", "operator", "reader"]
+
+#: role -> who it is for
+ROLES: Mapping[Role, str] = {
+    "producer": "whatever sends observations (eddy produce)",
+    "job": "the Flink job: client, JobManager and TaskManagers",
+    "trainer": "who trains and publishes models (eddy train, eddy models)",
+    "page": "the page, as long as it only shows",
+    "operator": "who answers alerts and replays dead letters: eddy alerts, eddy dlq, and the page's buttons",
+    "reader": "programs that act on alerts (eddy.client)",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One permission.
+
+    Attributes:
+        resource, name: what it is for.
+        operations: as Kafka calls them; READ and WRITE bring DESCRIBE with them.
+        prefixed: whether ``name`` stands for everything that begins so.
+    """
+
+    resource: Resource
+    name: str
+    operations: tuple[str, ...]
+    prefixed: bool = False
+
+
+def entries(settings: Settings, role: Role) -> list[Entry]:
+    """The permissions of a role, with the topics and the job name of these settings."""
+    job = settings.job.name
+    history = Entry("topic", settings.topics.name("models") + ".history", ("READ", "WRITE", "CREATE"))
+    match role:
+        case "producer":
+            return _topics(settings, ("observations", "labels"), "WRITE")
+        case "job":
+            return [
+                *_topics(settings, ("observations", "models", "feedback"), "READ"),
+                *_topics(settings, ("alerts", "scores", "dlq", "events"), "WRITE"),
+                *(Entry("group", name, ("READ",)) for name in (job, f"{job}-models", f"{job}-feedback")),
+                Entry("transactional-id", job, ("WRITE", "DESCRIBE"), prefixed=True),  # job.delivery=exactly-once
+            ]
+        case "trainer":
+            read = _topics(settings, ("observations", "labels", "feedback"), "READ")
+            return [*read, *_topics(settings, ("models",), "READ", "WRITE"), history]
+        case "page":
+            shown = ("observations", "alerts", "dlq", "events", "models", "feedback")
+            read = _topics(settings, shown, "READ")
+            return [*read, Entry("topic", history.name, ("READ",)), Entry("group", "eddy-dashboard", ("READ",))]
+        case "operator":
+            return [
+                *_topics(settings, ("alerts", "dlq", "events"), "READ"),
+                *_topics(settings, ("feedback",), "READ", "WRITE"),
+                *_topics(settings, ("observations",), "WRITE"),
+                *_topics(settings, ("models",), "READ", "WRITE"),
+                history,
+                Entry("group", f"{job}-dlq-replay", ("READ",)),
+            ]
+        case "reader":
+            return [*_topics(settings, ("alerts",), "READ"), Entry("group", "eddy-reader", ("READ",), prefixed=True)]
+
+
+def commands(settings: Settings, role: Role, principal: str) -> list[str]:
+    """The permissions as calls of Kafka's own ``kafka-acls.sh``."""
+    lines = []
+    for entry in entries(settings, role):
+        pattern = " --resource-pattern-type prefixed" if entry.prefixed else ""
+        operations = " ".join(f"--operation {operation}" for operation in entry.operations)
+        servers = settings.kafka.bootstrap_servers
+        lines.append(
+            f"kafka-acls.sh --bootstrap-server {servers} --command-config admin.properties --add "
+            f"--allow-principal User:{principal} {operations} --{entry.resource} {entry.name}{pattern}"
+        )
+    return lines
+
+
+def _topics(settings: Settings, roles: Sequence[str], *operations: str) -> list[Entry]:
+    return [Entry("topic", settings.topics.name(role), operations) for role in roles]
+
+
+def redis_rules(settings: Settings, role: Literal["job", "reader"]) -> str:
+    """The rules of a Redis user, as ``ACL SETUSER`` takes them: the job writes, the page and programs read."""
+    own = f"~{settings.redis.prefix}:*"
+    connect = "+ping +time"
+    if role == "reader":
+        return f"{own} -@all {connect} +@read -@dangerous"
+    written = "+eval +exists +set +zrem +zadd +zremrangebyscore +xadd +hset +hdel +expire"
+    return f"{own} -@all {connect} {written}"

@@ -1,0 +1,49 @@
+"""The rights that docs/security.md and 'eddy config acls' give are those of the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eddy.configuration import load
+from eddy.settings import Settings
+from stack.acls import ROLES, commands, entries
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_page_says_what_each_may_do(role):
+    (line,) = [x for x in (ROOT / "docs/security.md").read_text().splitlines() if x.startswith(f"| `{role}` |")]
+    found = line.split(" | ")[2].rstrip(" |").split("; ")
+    expected = [
+        f"{', '.join(e.operations)} on {e.resource} `{e.name}{'*' if e.prefixed else ''}`"
+        for e in entries(Settings(), role)
+    ]
+    assert found == expected
+
+
+def test_the_command_uses_the_names_of_the_settings():
+    options = ["--set", "topics.prefix=plant", "--set", "job.name=night", "--set", "redis.prefix=p"]
+    program = ["-c", "from cli.main import main; main()", *options, "config", "acls", "job", "--user", "jo"]
+    done = subprocess.run([sys.executable, *program], capture_output=True, text=True, check=True, cwd=ROOT)
+    settings = load(options[1::2], environ={}).settings
+    assert commands(settings, "job", "jo")[0] in done.stdout
+    assert "--operation READ --topic plant.observations" in done.stdout
+    assert "--transactional-id night --resource-pattern-type prefixed" in done.stdout
+    assert "ACL SETUSER jo on '>PASSWORD' ~p:* -@all" in done.stdout
+
+
+def test_every_package_is_pinned_with_its_hashes():
+    text = (ROOT / "requirements.txt").read_text()
+    blocks = [b for b in re.split(r"\n(?=\S)", text) if not b.startswith(("#", "--"))]
+    assert len(blocks) > 100
+    for block in blocks:
+        first, *rest = block.rstrip().splitlines()
+        assert re.match(r"[\w.\[\]-]+==\S+ ", first), first
+        assert any("--hash=sha256:" in line for line in rest), first
+    assert "--require-hashes" in (ROOT / "run").read_text()
