@@ -36,10 +36,11 @@ def register(app: typer.Typer) -> None:
         """Print the commands that give a Kafka user what a part of Eddy needs, and no more."""
         from stack.acls import ROLES, commands, redis_rules
 
-        if role not in ROLES:
+        known = next((known for known in ROLES if known == role), None)
+        if known is None:
             raise SettingsError(f"role {role!r} is unknown; known: {', '.join(ROLES)}")
-        typer.echo(f"# {ROLES[role]}")
-        for line in commands(settings_of(ctx).settings, role, principal or f"eddy-{role}"):
+        typer.echo(f"# {ROLES[known]}")
+        for line in commands(settings_of(ctx).settings, known, principal or f"eddy-{role}"):
             typer.echo(line)
         if role in ("job", "page", "operator", "reader"):
             rules = redis_rules(settings_of(ctx).settings, "job" if role == "job" else "reader")
