@@ -15,7 +15,7 @@ Role = Literal["producer", "job", "trainer", "page", "operator", "reader"]
 ROLES: Mapping[Role, str] = {
     "producer": "whatever sends observations (eddy produce)",
     "job": "the Flink job: client, JobManager and TaskManagers",
-    "trainer": "who trains and publishes models (eddy train, eddy models)",
+    "trainer": "who trains and publishes models (eddy train, eddy models, eddy trainer)",
     "page": "the page, as long as it only shows",
     "operator": "who answers alerts and replays dead letters: eddy alerts, eddy dlq, and the page's buttons",
     "reader": "programs that act on alerts (eddy.client)",
@@ -53,8 +53,10 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
                 Entry("transactional-id", job, ("WRITE", "DESCRIBE"), prefixed=True),  # job.delivery=exactly-once
             ]
         case "trainer":
-            read = _topics(settings, ("observations", "labels", "feedback"), "READ")
-            return [*read, *_topics(settings, ("models",), "READ", "WRITE"), history]
+            read = _topics(settings, ("observations", "labels", "feedback", "alerts", "training"), "READ")
+            both = _topics(settings, ("models", "trainer"), "READ", "WRITE")
+            own = [history, Entry("group", "eddy-trainer", ("READ",))]
+            return [*read, *both, *_topics(settings, ("events",), "WRITE"), *own]
         case "page":
             shown = ("observations", "alerts", "dlq", "events", "models", "feedback")
             read = _topics(settings, shown, "READ")
@@ -63,7 +65,7 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
             return [
                 *_topics(settings, ("alerts", "dlq", "events"), "READ"),
                 *_topics(settings, ("feedback",), "READ", "WRITE"),
-                *_topics(settings, ("observations",), "WRITE"),
+                *_topics(settings, ("observations", "training"), "WRITE"),
                 *_topics(settings, ("models",), "READ", "WRITE"),
                 history,
                 Entry("group", f"{job}-dlq-replay", ("READ",)),

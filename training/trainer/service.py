@@ -158,7 +158,12 @@ class Trainer:
 
     def _task(self, request: TrainingRequest) -> Task:
         champion = self._registry.read().current.get(request.model)
-        return Task(request, champion, fetch_artifact(champion) if champion else b"", self._data)
+        return Task(
+            request,
+            champion,
+            fetch_artifact(champion, self._registry.settings.registry) if champion else b"",
+            self._data,
+        )
 
     def _in_use(self, name: str) -> int:
         found = self._registry.read().current.get(name)
