@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.processes import Watch
 from benchmarks.workload import Workload
-from cli.job import submit_to
+from cli.job_targets import submit_locally
 from eddy.configuration import as_text, flatten, load
 from flink_job.cluster import Cluster
 from stack.local import Stack, isolated
@@ -44,7 +44,7 @@ def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]
     watch = Watch(stack)
     cluster = Cluster(stack.flink_address)
     began = time.monotonic()
-    job = submit_to(configuration, stack.flink_address)
+    job = submit_locally(configuration)
     submitted = time.monotonic() - began
     samples: list[tuple[float, float]] = []
     cpu: list[tuple[float, dict[str, float]]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kafka.admin import KafkaAdminClient
 
-from cli.job import submit_to
+from cli.job_targets import submit_locally
 from eddy.configuration import Configuration
 from eddy.connections import kafka_client
 from eddy.errors import StackError
@@ -17,7 +17,7 @@ START_SECONDS = 240.0
 def submitted(configuration: Configuration, cluster: Cluster) -> str:
     """Submit the job and wait until it runs, longer than ``eddy job submit`` does: a checkout's first job compiles."""
     try:
-        return submit_to(configuration, cluster.address)
+        return submit_locally(configuration)
     except StackError:
         job = cluster.running(configuration.settings.job.name)
         if job is None:

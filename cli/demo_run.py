@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.demo_scenarios import Scenario
 from cli.demo_summary import Follower, latencies, show, summarise
-from cli.job import submit_to
+from cli.job_targets import submit_locally
 from eddy.alert import Alert
 from eddy.configuration import Configuration, load
 from flink_job.cluster import Cluster
@@ -75,7 +75,7 @@ class Demo:
         address = self._stack.flink_address
         self._say("training, and submitting the job …")
         with ThreadPoolExecutor(1) as pool, _progress(self._console) as bar:
-            submitted = pool.submit(submit_to, self._configuration, address)
+            submitted = pool.submit(submit_locally, self._configuration)
             task = bar.add_task("training", total=1.0)
 
             def progress(what: str, share: float) -> None:

@@ -1,16 +1,15 @@
-"""``eddy job …``: run, submit, savepoint, stop, state."""
+"""``eddy job …``: pack, submit, run, savepoint, stop, state."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from cli.main import settings_of
-from eddy.configuration import Configuration, secrets_as_environment
+from eddy.configuration import Configuration
 
 if TYPE_CHECKING:
     from flink_job.cluster import Cluster, Job
@@ -21,45 +20,6 @@ job = typer.Typer(no_args_is_help=True, help="The Flink job: submit it, take sav
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.add_typer(job, name="job")
-
-
-def arguments(configuration: Configuration) -> list[str]:
-    """Settings as arguments of ``flink_job/main.py``: all that differ from the defaults, secrets apart.
-
-    Secrets reach the workers through the environment of their own processes only.
-    """
-    from flink_job.job import without_secrets
-
-    return [part for item in without_secrets(configuration.settings) for part in ("--set", item)]
-
-
-def submit_to(configuration: Configuration, address: str, savepoint: str = "") -> str:
-    """Submit to a cluster and wait until the job runs; returns its id."""
-    import flink_job.main
-    from flink_job.cluster import Cluster
-    from stack.jars import flink_home
-    from stack.local import Stack
-
-    stack = Stack(configuration.settings)
-    cluster = Cluster(address)
-    local = address == stack.flink_address
-    jars = [] if local else _jars()
-    number = cluster.submit(
-        [*arguments(configuration), *(part for jar in jars for part in ("--jar", str(jar)))],
-        flink_home() / "bin" / "flink",
-        {**(stack.client_environment() if local else {}), **secrets_as_environment(configuration.settings)},
-        Path(flink_job.main.__file__),
-        sys.executable,
-        savepoint,
-    )
-    cluster.wait(number)
-    return number
-
-
-def _jars() -> list[Path]:
-    from stack.jars import flink_jars
-
-    return list(flink_jars())
 
 
 def _address(configuration: Configuration, cluster: str) -> str:
@@ -86,15 +46,55 @@ def _show(as_json: bool, text: str, **fields: object) -> None:
 
 
 @job.command()
+def pack(
+    out: Path = typer.Option(Path("eddy-env.zip"), "--out", help="the archive to write"), as_json: bool = _JSON
+) -> None:
+    """Pack the job's Python packages, as they are installed here, for workers that have only Python 3.11."""
+    from flink_job import packing
+
+    packages = packing.pack(out)
+    size = out.stat().st_size
+    _show(
+        as_json,
+        f"{out}: {len(packages)} packages, {size / 1e6:.0f} MB; submit with --archive {out}",
+        archive=str(out),
+        bytes=size,
+        packages=packages,
+    )
+
+
+@job.command()
 def submit(
     ctx: typer.Context,
+    address: str = typer.Argument("", metavar="[HOST:PORT]", help="as --cluster; for Kubernetes the cluster's id"),
+    target: str = typer.Option("", "--target", help="local, remote, yarn or kubernetes-application"),
     savepoint: str = typer.Option("", "--from", metavar="PATH", help="savepoint or checkpoint to start from"),
     cluster: str = _CLUSTER,
+    archive: str = typer.Option("", "--archive", metavar="FILE", help="packages for the workers, by 'eddy job pack'"),
+    requirements: str = typer.Option("", "--requirements", metavar="FILE", help="packages that workers install by pip"),
+    python: str = typer.Option("python3.11", "--python", help="interpreter on workers that have the packages"),
+    image: str = typer.Option("", "--image", help="for Kubernetes: built from docker/job.Dockerfile"),
+    flink: Path | None = typer.Option(None, "--flink", help="Flink's own command (default: the Python package's)"),
+    options: list[str] = typer.Option([], "--flink-option", metavar="KEY=VALUE", help="Flink's settings; repeatable"),
+    jars_present: bool = typer.Option(False, "--jars-present", help="the cluster has the jars in its lib/"),
+    only_print: bool = typer.Option(False, "--print", help="print the flink command and submit nothing"),
     as_json: bool = _JSON,
 ) -> None:
     """Submit the job and return once it runs."""
+    from cli import job_targets
+
     configuration = settings_of(ctx)
-    number = submit_to(configuration, _address(configuration, cluster), savepoint)
+    address = address or cluster
+    if target == "local" or not (target or address):
+        number = job_targets.submit_locally(configuration, savepoint)
+    else:
+        choices = job_targets.Choices(
+            target, address, savepoint, archive, requirements, python, image, flink, tuple(options), jars_present
+        )
+        number = job_targets.submit(configuration, choices, only_print)
+        if only_print or target in {"yarn", "kubernetes-application"}:
+            _show(as_json, number, said=number)
+            return
     _show(as_json, f"job {number} runs", job=number)
 
 
@@ -106,13 +106,16 @@ def run(
     as_json: bool = _JSON,
 ) -> None:
     """Submit the job and stay until it ends; Ctrl-C stops it with a savepoint."""
+    from cli.job_targets import Choices, submit, submit_locally
     from flink_job.cluster import Cluster
 
     configuration = settings_of(ctx)
-    address = _address(configuration, cluster)
-    number = submit_to(configuration, address, savepoint)
+    if cluster:
+        number = submit(configuration, Choices(address=cluster, savepoint=savepoint))
+    else:
+        number = submit_locally(configuration, savepoint)
     _show(as_json, f"job {number} runs; Ctrl-C stops it with a savepoint", job=number)
-    flink = Cluster(address)
+    flink = Cluster(_address(configuration, cluster))
     try:
         flink.wait(number, "FINISHED", seconds=float("inf"))
     except KeyboardInterrupt:

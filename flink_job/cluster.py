@@ -8,12 +8,12 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import requests
 
 from eddy.errors import StackError
+from flink_job.submission import Submission
 
 _REST_SECONDS = 10
 _POLL_SECONDS = 0.2
@@ -37,6 +37,10 @@ class Cluster:
     def __init__(self, address: str) -> None:
         self.address = address
 
+    def slots(self) -> int:
+        """Slots of all TaskManagers that have registered."""
+        return int(self._get("/overview")["slots-total"])
+
     def jobs(self) -> list[Job]:
         """All jobs that the cluster remembers, the newest first."""
         found = self._get("/jobs/overview")["jobs"]
@@ -55,46 +59,20 @@ class Cluster:
             raise StackError(f"no job named {name!r} runs at {self.address}; jobs there: {others}")
         return job
 
-    def submit(
-        self,
-        arguments: Sequence[str],
-        flink: Path,
-        environment: Mapping[str, str],
-        script: Path,
-        python: str,
-        savepoint: str = "",
-    ) -> str:
+    def submit(self, submission: Submission, environment: Mapping[str, str]) -> str:
         """Submit with ``flink run --detached`` and return the job id.
 
         Args:
-            arguments: of the script.
-            flink: the ``flink`` command.
+            submission: what to submit.
             environment: added to this process's own.
-            script: ``flink_job/main.py``.
-            python: interpreter of the client.
-            savepoint: path to start from; empty = start anew.
 
         Raises:
             StackError: with what the command said.
         """
-        command = [str(flink), "run", "--detached", "-m", self.address]
-        if savepoint:
-            command += ["--fromSavepoint", savepoint]
-        command += ["-pyclientexec", python, "-pyexec", python, "-py", str(script), *arguments]
-        try:
-            done = subprocess.run(
-                command,
-                env={**os.environ, **environment},
-                capture_output=True,
-                text=True,
-                timeout=_SUBMIT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise StackError(f"'flink run' did not end within {_SUBMIT_SECONDS} s; is {self.address} alive?") from None
-        found = _JOB_ID.search(done.stdout)
-        if done.returncode or not found:
-            raise StackError(f"'flink run' failed: {_reason(done.stdout + done.stderr)}")
+        said = run_flink(submission.remote(self.address), environment)
+        found = _JOB_ID.search(said)
+        if not found:
+            raise StackError(f"'flink run' named no job: {_reason(said)}")
         return found.group(1)
 
     def state(self, job: str) -> str:
@@ -189,6 +167,30 @@ class Cluster:
         if not reply.ok:
             raise StackError(f"Flink at {self.address}: {path}: {_reason(reply.text)}")
         return reply.json()
+
+
+def run_flink(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Run a ``flink`` command and return what it printed.
+
+    Raises:
+        StackError: it failed, with the line that tells most, or did not end in time.
+    """
+    try:
+        done = subprocess.run(
+            list(command),
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=_SUBMIT_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise StackError(f"there is no command {command[0]}; --flink names Flink's own 'bin/flink'") from None
+    except subprocess.TimeoutExpired:
+        raise StackError(f"'flink run' did not end within {_SUBMIT_SECONDS} s; is the cluster alive?") from None
+    if done.returncode:
+        raise StackError(f"'flink run' failed: {_reason(done.stdout + done.stderr)}")
+    return done.stdout
 
 
 def _reason(text: str) -> str:

@@ -15,16 +15,20 @@ _BUFFER_TIMEOUT_MS = 5
 _WRITE_CACHE_ENTRIES = 10_000  # keyed state is written in one go before a barrier: no early, partial flushes
 
 
-def create(job: JobSettings, jars: Sequence[Path] = ()) -> StreamExecutionEnvironment:
+def create(job: JobSettings, jars: Sequence[Path] = (), python: str = sys.executable) -> StreamExecutionEnvironment:
     """The execution environment; on a cluster it is the one that ``flink run`` submits to.
 
     Args:
         job: settings.
         jars: shipped with the job.
+        python: interpreter of the workers; empty = what ``flink run`` or the cluster says.
     """
     configuration = Configuration()
     for key, value in _options(job).items():
         configuration.set_string(key, value)
+    if python:
+        configuration.set_string("python.executable", python)
+        configuration.set_string("python.client.executable", python)
     if jars:
         configuration.set_string("pipeline.jars", ";".join(jar.resolve().as_uri() for jar in jars))
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
@@ -52,8 +56,6 @@ def _options(job: JobSettings) -> dict[str, str]:
         "restart-strategy.exponential-delay.max-backoff": "1 min",
         "restart-strategy.exponential-delay.attempts-before-reset-backoff": str(job.restart_attempts),
         "python.execution-mode": job.execution_mode,
-        "python.executable": sys.executable,
-        "python.client.executable": sys.executable,
         "python.fn-execution.bundle.size": str(job.bundle_events),
         "python.fn-execution.bundle.time": str(job.bundle_ms),
         "python.map-state.write-cache-size": str(_WRITE_CACHE_ENTRIES),

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load(options.set, options.config).settings
         Maintenance(settings.alerts.calendars, strict=True)
         preflight.check(settings)
-        env = environment.create(settings.job, options.jar)
+        env = environment.create(settings.job, options.jar, python="")  # 'flink run -pyexec' says which
         job.build(env, settings)
         env.execute(settings.job.name)
     except EddyError as error:

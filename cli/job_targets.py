@@ -1,0 +1,143 @@
+"""Where ``eddy job submit`` sends the job: the local stack, a running cluster, YARN, Kubernetes."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eddy.configuration import Configuration, secrets_as_environment
+from eddy.errors import SettingsError
+
+if TYPE_CHECKING:
+    from flink_job.submission import Submission
+
+TARGETS = ("local", "remote", "yarn", "kubernetes-application")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line says beyond the settings; empty = not said."""
+
+    target: str = ""
+    address: str = ""  # host:port; for Kubernetes the id of the cluster to be made
+    savepoint: str = ""
+    archive: str = ""
+    requirements: str = ""
+    python: str = "python3.11"
+    image: str = ""
+    flink: Path | None = None
+    options: tuple[str, ...] = ()
+    jars_present: bool = False
+
+
+def arguments(configuration: Configuration) -> list[str]:
+    """Settings as arguments of ``flink_job/main.py``: all that differ from the defaults, secrets apart.
+
+    Secrets reach the workers through the environment of their own processes only.
+    """
+    from flink_job.job import without_secrets
+
+    return [part for item in without_secrets(configuration.settings) for part in ("--set", item)]
+
+
+def submit(configuration: Configuration, choices: Choices, only_print: bool = False) -> str:
+    """Submit and, where the cluster has a REST address, wait until the job runs.
+
+    Returns:
+        The job's id, or what ``flink`` said of an application; the command itself with ``only_print``.
+
+    Raises:
+        SettingsError: the choices do not go together.
+        StackError: the submission failed.
+    """
+    from flink_job.cluster import Cluster, run_flink
+
+    choices = _checked(choices)
+    work = _submission(configuration, choices)
+    secrets = secrets_as_environment(configuration.settings)
+    with tempfile.TemporaryDirectory(prefix="eddy-") as scratch:
+        if choices.target == "yarn":
+            command = work.yarn(_shipped(work, Path(scratch), only_print))
+        elif choices.target == "kubernetes-application":
+            command = work.kubernetes(choices.address or configuration.settings.job.name, choices.image)
+        else:
+            command = work.remote(choices.address)
+        if only_print:
+            return shlex.join(command)
+        if choices.target in {"yarn", "kubernetes-application"}:
+            return run_flink(command, secrets).strip()
+    cluster = Cluster(choices.address)
+    number = cluster.submit(work, secrets)
+    cluster.wait(number)
+    return number
+
+
+def submit_locally(configuration: Configuration, savepoint: str = "") -> str:
+    """Submit to the local stack's cluster, whose class path has all jars; returns the job's id once it runs."""
+    from flink_job.cluster import Cluster
+    from stack.local import Stack
+
+    stack = Stack(configuration.settings)
+    cluster = Cluster(stack.flink_address)
+    work = _submission(configuration, Choices(savepoint=savepoint, jars_present=True, python=sys.executable))
+    number = cluster.submit(work, {**stack.client_environment(), **secrets_as_environment(configuration.settings)})
+    cluster.wait(number)
+    return number
+
+
+def _checked(choices: Choices) -> Choices:
+    target = choices.target or "remote"
+    if target not in TARGETS:
+        raise SettingsError(f"--target {target!r} is unknown; known: {', '.join(TARGETS)}")
+    if target == "remote" and ":" not in choices.address:
+        raise SettingsError(
+            f"target remote needs the REST address HOST:PORT of the cluster's JobManager, found {choices.address!r}"
+        )
+    if target == "kubernetes-application" and not choices.image:
+        raise SettingsError("target kubernetes-application needs --image, built from docker/job.Dockerfile")
+    for item in choices.options:
+        if "=" not in item:
+            raise SettingsError(f"--flink-option {item!r}: expected KEY=VALUE")
+    return replace(choices, target=target)
+
+
+def _submission(configuration: Configuration, choices: Choices) -> Submission:
+    import flink_job.main
+    from flink_job.submission import Submission
+    from stack.jars import flink_home, flink_jars, flink_python_jar
+
+    with_jars = not choices.jars_present and choices.target != "kubernetes-application"
+    # Naming jars replaces those that the client would add: the one that runs Python has to be among them.
+    jars = (*flink_jars(), flink_python_jar()) if with_jars else ()
+    archive = choices.archive
+    if archive and "://" not in archive:
+        if not Path(archive).is_file():
+            raise SettingsError(f"--archive {archive}: there is no such file; 'eddy job pack --out {archive}' makes it")
+        archive = str(Path(archive).resolve())
+    return Submission(
+        flink=choices.flink or flink_home() / "bin" / "flink",
+        arguments=arguments(configuration),
+        script=Path(flink_job.main.__file__),
+        client_python=sys.executable,
+        worker_python=choices.python,
+        archive=archive,
+        requirements=choices.requirements,
+        jars=jars,
+        options=dict(item.split("=", 1) for item in choices.options),
+        savepoint=choices.savepoint,
+    )
+
+
+def _shipped(work: Submission, scratch: Path, only_print: bool) -> Path:
+    """The folder that goes to YARN's containers: the archive, and the jars, which land on the class path there."""
+    folder = scratch / "eddy-shipped"
+    if not only_print and work.archive:
+        folder.mkdir()
+        for file in (Path(work.archive), *work.jars):
+            shutil.copy(file, folder)
+    return folder

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from cli.job_targets import Choices, submit
+from eddy.configuration import load
+from eddy.errors import SettingsError
+
+CONFIGURATION = load(
+    ["kafka.bootstrap_servers=kafka:9092", "kafka.sasl_password=secret", "job.parallelism=4"], environ={}
+)
+SETTINGS = ["--set", "kafka.bootstrap_servers=kafka:9092", "--set", "job.parallelism=4"]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "env.zip"
+    path.touch()
+    return path
+
+
+def printed(choices: Choices) -> list[str]:
+    return shlex.split(submit(CONFIGURATION, choices, only_print=True))
+
+
+def test_remote(archive: Path) -> None:
+    found = printed(
+        Choices("remote", "jm:8081", "s3://b/savepoint-1", str(archive), options=("taskmanager.numberOfTaskSlots=4",))
+    )
+    assert Path(found[0]).name == "flink"
+    assert found[1:7] == ["run", "--detached", "-m", "jm:8081", "-Dtaskmanager.numberOfTaskSlots=4", "--fromSavepoint"]
+    assert pair(found, "-pyarch") == f"{archive}#eddy_env"
+    assert pair(found, "-pyexec") == "eddy_env/bin/python"
+    assert Path(pair(found, "-py")).name == "main.py"
+    jars = {Path(found[place + 1]).name.partition("-2.")[0] for place, word in enumerate(found) if word == "--jar"}
+    assert {"eddy-flink.jar", "flink-python"} < jars
+    assert "secret" not in " ".join(found)
+    assert found[found.index("--set") : found.index("--jar")] == SETTINGS
+
+
+def test_a_cluster_that_has_everything() -> None:
+    found = printed(Choices("remote", "jm:8081", python="/usr/bin/python3.11", jars_present=True))
+    assert pair(found, "-pyexec") == "/usr/bin/python3.11"
+    assert "--jar" not in found
+    assert "-pyarch" not in found
+
+
+def test_yarn(archive: Path) -> None:
+    found = printed(Choices("yarn", archive=str(archive)))
+    assert pair(found, "-t") == "yarn-application"
+    (shipped,) = (word for word in found if word.startswith("-Dyarn.ship-files="))
+    folder = Path(shipped.partition("=")[2]).name
+    assert pair(found, "-pyarch") == f"{folder}/env.zip#eddy_env"
+    assert pair(found, "-pyclientexec") == pair(found, "-pyexec") == "eddy_env/bin/python"
+    assert (pair(found, "-pyfs"), pair(found, "-pym")) == (folder, "flink_job.main")
+    assert found[-4:] == SETTINGS
+
+
+def test_kubernetes() -> None:
+    found = printed(Choices("kubernetes-application", "eddy-1", image="registry.example/eddy:1"))
+    assert pair(found, "-t") == "kubernetes-application"
+    assert {"-Dkubernetes.cluster-id=eddy-1", "-Dkubernetes.container.image.ref=registry.example/eddy:1"} < set(found)
+    assert pair(found, "-pyexec") == "/opt/eddy/venv/bin/python"
+    assert "--jar" not in found
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        (Choices("mesos"), r"'mesos' is unknown; known: local, remote, yarn, kubernetes-application"),
+        (Choices("remote", "jm"), r"HOST:PORT .* found 'jm'"),
+        (Choices("remote", "jm:1", archive="gone.zip"), r"gone\.zip: there is no such file; 'eddy job pack"),
+        (Choices("yarn"), r"needs the environment's archive"),
+        (Choices("kubernetes-application"), r"needs --image"),
+        (Choices("remote", "jm:1", options=("x",)), r"--flink-option 'x': expected KEY=VALUE"),
+    ],
+)
+def test_what_does_not_go_together(choices: Choices, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        submit(CONFIGURATION, choices, only_print=True)
+
+
+def pair(words: list[str], option: str) -> str:
+    return words[words.index(option) + 1]
