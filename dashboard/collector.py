@@ -46,6 +46,7 @@ class Collector:
             topics.name("alerts"): self._take_alert,
             topics.name("feedback"): lambda message: self._incidents.judge(message.value() or b""),
             topics.name("events"): lambda message: self._models.put_event(message.value()),
+            topics.name("drift"): lambda message: self._models.put_event(message.value()),
             topics.name("dlq"): self._letters.put,
             topics.name("models"): self._take_model,
             topics.name("models") + ".history": lambda m: self._models.put_history(m.value(), m.timestamp()[1]),
@@ -54,6 +55,7 @@ class Collector:
             topics.name("alerts"): page.alerts_kept,
             topics.name("feedback"): _FEEDBACK_BACK,
             topics.name("events"): _EVENTS_BACK,
+            topics.name("drift"): _EVENTS_BACK,
             topics.name("dlq"): page.letters_kept,
         }
         observations = topics.name("observations")

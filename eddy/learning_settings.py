@@ -10,6 +10,13 @@ class LearningSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    drift: bool = Field(False, description="find lasting changes: tell them, let limits follow, ask for a new model")
+    drift_lasting: int = Field(
+        48, ge=2, description="points after which a change is lasting; two windows of the model where that is more"
+    )
+    drift_most: float = Field(50, ge=1, description="largest factor that a drift puts on the limit of a series")
+    ask_after: int = Field(200, ge=1, description="points after a drift before the job asks for a new model")
+
     margin: float = Field(
         0.05, ge=0, le=1, description="F1 on the trial by which a challenger has to beat the model in use"
     )

@@ -87,6 +87,7 @@ class TopicSettings(Group):
     labels: str = ""
     events: str = ""
     feedback: str = ""
+    drift: str = ""
     training: str = ""
     trainer: str = ""
 

@@ -17,6 +17,7 @@ from eddy.errors import EddyError, ModelError
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
 from flink_job.frames import EVENTS, TICK, Frame, Records, read_frame, read_record
+from flink_job.learning_messages import drift_options
 from flink_job.metrics import JobMetrics
 from flink_job.redis_writer import RedisWriter
 from flink_job.shard import Shard, ShardOptions
@@ -121,6 +122,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 report_scores=job.emit_scores,
                 feedback=FeedbackOptions(job.feedback_step, job.feedback_most),
                 alerts=self.settings.alerts,
+                drift=drift_options(self.settings.learning),
                 job=job.name,
             ),
         )

@@ -14,6 +14,7 @@ import numpy as np
 
 from flink_job.feedback_frames import apply_frame
 from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, FEEDBACK, MARK, SCORES, TICK, Frame, Records
+from flink_job.learning_messages import messages
 from flink_job.observations import BadObservation, Observations, parse, read_observations
 from flink_job.redis_writer import RedisWriter
 from models.engine import Engine, EngineOptions, Outcome
@@ -209,6 +210,9 @@ class Shard:
             out.add(ALERTS, now, alert.series.encode(), alert.to_json())
         for series, value in self._score_messages(outcome):
             out.add(SCORES, now, series, value)
+        if outcome.drifts or outcome.wishes:
+            for role, key, value in messages(outcome, self.engine.models, now, self.options.engine.job):
+                out.add(role, now, key, value)
         if self._redis is not None and (outcome.alerts or outcome.live or outcome.points):
             self._redis.put(self.options.number, outcome.alerts, outcome.live, outcome.points)
 

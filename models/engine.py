@@ -18,6 +18,7 @@ from eddy.alert import Alert
 from eddy.alert_settings import AlertSettings
 from models.alert_policy import PolicyBook
 from models.detector import Bools, Floats, Ints
+from models.drift import Drift, DriftOptions, Wish
 from models.event_time import EventClock
 from models.incidents import NO_POINT, Transition
 from models.judge import NO_ROW, Judge
@@ -44,6 +45,7 @@ class EngineOptions:
     report_scores: bool = False
     feedback: FeedbackOptions = field(default_factory=FeedbackOptions)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    drift: DriftOptions | None = None
     job: str = "eddy"
 
 
@@ -61,6 +63,7 @@ class Outcome:
         featureless: (model, one of its series) where a batch held none of the model's features.
         live: newest state of series that changed, a bounded number each second.
         points: every point, for the page, while there are few enough.
+        drifts, wishes: (model, series, …) where a series changed for good, and where it needs a new model.
     """
 
     alerts: list[Alert] = field(default_factory=list)
@@ -73,6 +76,8 @@ class Outcome:
     featureless: list[tuple[str, str]] = field(default_factory=list)
     live: list[Point] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
+    drifts: list[tuple[str, str, Drift]] = field(default_factory=list)
+    wishes: list[tuple[str, str, Wish]] = field(default_factory=list)
 
 
 class Engine:
@@ -182,9 +187,9 @@ class Engine:
         for name, model in self.models.models.items():
             judge = self.judges.get(name)
             if judge is None:
-                self.judges[name] = self._restored(
-                    Judge(model, self._book(model), self.maintenance, self.options.feedback)
-                )
+                options = self.options
+                judge = Judge(model, self._book(model), self.maintenance, options.feedback, options.drift)
+                self.judges[name] = self._restored(judge)
             elif judge.model is not model:
                 self.judges[name] = successor = judge.successor(model, self._book(model), self.names)
                 self._close_open(judge, successor)
@@ -285,6 +290,9 @@ class Engine:
                 continue
             name = str(self.names[judge.slot_of[transition.row]])  # type: ignore[index]
             outcome.alerts.append(alert_of(transition, judge, name, self._now, self.options.job))
+        name = judge.model.manifest.name
+        outcome.drifts += [(name, judge.series_of[one.row], one) for one in judged.drifts]
+        outcome.wishes += [(name, judge.series_of[one.row], one) for one in judged.wishes]
         slots_of = slots[mine][judged.events]
         if self.options.report_scores and len(slots_of):
             outcome.scores.append((judge.model.manifest.name, slots_of, judged.batch.end, judged.scores, judged.limits))

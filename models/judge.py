@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from models.alert_policy import PolicyBook
 from models.detector import Floats, Ints, WindowBatch
 from models.deviation import does_not_count
+from models.drift import Drift, DriftOptions, DriftWatch, Wish
 from models.incidents import NO_POINT, IncidentTracker, Transition
 from models.maintenance import Maintenance
 from models.model_set import LoadedModel
@@ -31,6 +32,7 @@ class Judged:
         batch: the windows, to explain some of them.
         transitions: incidents that changed; ``at`` counts in these arrays.
         seen: points seen of each transition's series up to the one that changed it; 0 where none did.
+        drifts, wishes: series that changed for good, and those that need a new model.
     """
 
     events: Ints
@@ -40,6 +42,8 @@ class Judged:
     batch: WindowBatch
     transitions: list[Transition]
     seen: list[int]
+    drifts: list[Drift] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
 
 
 class Judge:
@@ -50,6 +54,7 @@ class Judge:
         book: when anomalous points make an incident.
         maintenance: when nobody is called for it.
         feedback: how far what people say reaches.
+        drift: how drift is followed; None: it is not.
     """
 
     def __init__(
@@ -58,11 +63,14 @@ class Judge:
         book: PolicyBook,
         maintenance: Maintenance | None = None,
         feedback: FeedbackOptions | None = None,
+        drift: DriftOptions | None = None,
     ) -> None:
         self.model = model
         self.book = book
         self.maintenance = maintenance or Maintenance()
         self.feedback = SeriesFeedback(feedback)
+        self.drift_options = drift
+        self.drift = DriftWatch(drift, model.detector.spec) if drift is not None else None
         self.store = WindowStore(model.detector.spec)
         self.incidents = IncidentTracker()
         self.row_of = np.zeros(0, np.int64)  # by slot; NO_ROW where the model does not apply
@@ -138,6 +146,8 @@ class Judge:
             self.limit = np.concatenate([self.limit, np.full(more, np.nan)])
             self.stale = np.concatenate([self.stale, np.zeros(more, np.bool_)])
             self.dirty = np.concatenate([self.dirty, np.zeros(-(-len(self.binding) // PAGE) - len(self.dirty), bool)])
+            if self.drift is not None:
+                self.drift.grow(len(self.binding))
 
     def remove(self, slot: int) -> None:
         """Forget a series."""
@@ -151,6 +161,8 @@ class Judge:
         self.store.clear(row)
         self.incidents.clear(row)
         self.feedback.clear(row)
+        if self.drift is not None:
+            self.drift.clear(row)
         self._free.append(row)
         self.dirty[row // PAGE] = True
 
@@ -162,7 +174,7 @@ class Judge:
             names: series ids by slot.
         """
         old, new = self.model.detector, model.detector
-        judge = Judge(model, book, self.maintenance, self.feedback.options)
+        judge = Judge(model, book, self.maintenance, self.feedback.options, self.drift_options)
         members = [
             (slot, row)
             for row, slot in enumerate(self.slot_of)
@@ -185,6 +197,8 @@ class Judge:
                 judge.state[to] = self.state[rows]
             if (old.kind, self.model.threshold.state_layout) == (new.kind, model.threshold.state_layout):
                 judge.threshold_state[to] = self.threshold_state[rows]
+            if judge.drift is not None and self.drift is not None:
+                judge.drift.adopt(to, self.drift, rows, self.model.manifest.sha256 == model.manifest.sha256)
         judge.dirty[:] = True
         return judge
 
@@ -207,6 +221,10 @@ class Judge:
         )
         scores, limits = self._scores(batch, due.rows)
         limits = self.feedback.raised(due.rows, limits)
+        drifts: list[Drift] = []
+        wishes: list[Wish] = []
+        if self.drift is not None:
+            limits, drifts, wishes = self.drift.follow(due.rows, batch, scores, limits)
         self.score[due.rows], self.limit[due.rows], self.stale[due.rows] = scores, limits, True
         over = scores > limits
         severities = np.zeros(len(scores), np.int64)
@@ -225,7 +243,8 @@ class Judge:
             )
         )
         transitions = _without_passed_peaks(found)
-        return Judged(due.events, due.rows, scores, limits, batch, transitions, self._seen(transitions, due, rows))
+        seen = self._seen(transitions, due, rows)
+        return Judged(due.events, due.rows, scores, limits, batch, transitions, seen, drifts, wishes)
 
     def _seen(self, transitions: list[Transition], due: Due, rows: Ints) -> list[int]:
         """The store has counted the whole batch; what came after a point is taken off again."""

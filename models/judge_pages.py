@@ -38,6 +38,7 @@ def page_of(judge: Judge, number: int) -> Arrays | None:
         "bits": judge.incidents.bits[rows],
         "state": judge.state[rows],
         "threshold_state": judge.threshold_state[rows],
+        **({"drift": judge.drift.state[rows]} if judge.drift is not None else {}),
     }
 
 
@@ -49,6 +50,7 @@ def _made_for(judge: Judge) -> dict[str, Any]:
         "points": points,
         "windows": [*points, spec.window, spec.stride],
         "detector": judge.model.detector.kind,
+        "drift": [*points, judge.model.manifest.sha256],  # limits that follow a drift are of one version
         "threshold": [judge.model.detector.kind, judge.model.threshold.state_layout],  # scores of one kind only
     }
 
@@ -71,7 +73,7 @@ def restore_page(judge: Judge, number: int, arrays: Arrays, names: Sequence[str 
     at = np.array([at for at, _, _ in kept], np.int64)
     judge.take(number * PAGE + at, [slot for _, slot, _ in kept], [str(name) for _, _, name in kept])
     was, now = json.loads(arrays["made_for"].tobytes()), _made_for(judge)
-    _restore_rows(judge, number * PAGE, at, arrays, {key: was[key] == now[key] for key in now})
+    _restore_rows(judge, number * PAGE, at, arrays, {key: was.get(key) == now[key] for key in now})
     judge.free_unused()
     judge.dirty[number] = was != now or len(kept) < len(members)
     left = set(members) - set(kept)
@@ -93,6 +95,8 @@ def _restore_rows(judge: Judge, start: int, at: Ints, arrays: Arrays, same: dict
         before.filled = np.unpackbits(arrays["filled"], axis=1, count=before.spec.window)
         for k in at.tolist():
             store.adopt(start + k, before, k)
+    if judge.drift is not None and same["drift"] and "drift" in arrays:
+        judge.drift.state[rows] = arrays["drift"][at]
     for name, own in (("state", judge.state), ("threshold_state", judge.threshold_state)):
         kind = "detector" if name == "state" else "threshold"
         if same[kind] and arrays[name].shape[1] == own.shape[1]:

@@ -37,6 +37,7 @@ def wanted(settings: Settings) -> list[Topic]:
         Topic("labels", 1),
         Topic("events", 1),
         Topic("feedback", 1),
+        Topic("drift", 1),
         Topic("training", 1),
         Topic("trainer", 1, {"cleanup.policy": "compact"}),
         Topic("models", 1, {"cleanup.policy": "compact", **largest}),

@@ -25,7 +25,7 @@ def skeleton(_: Query) -> html.Div:
         [
             html.H1("Models"),
             html.Div(id="model-list", className="stack"),
-            blocks.panel("What the job said", id="model-events"),
+            blocks.panel("What the job and the trainer said", id="model-events"),
         ]
     )
 

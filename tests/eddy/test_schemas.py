@@ -17,10 +17,13 @@ from eddy.configuration import load
 from eddy.errors import DataError
 from eddy.feedback import Feedback
 from eddy.observation import Observations
-from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, SCORES, Records
+from eddy.training_request import TrainingRequest
+from flink_job.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
+from flink_job.learning_messages import messages
 from flink_job.observations import parse
 from flink_job.shard import Shard, ShardOptions
-from models.engine import EngineOptions
+from models.drift import Drift, Wish
+from models.engine import EngineOptions, Outcome
 from models.model_set import ModelSet
 from tests.cli.alerts_at_hand import alert
 from tests.flink_job.frame_bytes import NOW, frame
@@ -79,6 +82,18 @@ def test_every_message_of_a_shard_fits_its_schema(records):
     assert {json.loads(v)["state"] for role, _, _, v, _ in records if role == ALERTS} >= {"open", "closed"}
     reasons = {headers["reason"] for role, *_, headers in records if role == DLQ}
     assert reasons == {reason for _, reason in BAD} | {"late", "future"}
+
+
+def test_drift_messages_and_training_requests():
+    outcome = Outcome(
+        drifts=[("z", "s", Drift(0, "score", "", 1, 5, 9)), ("z", "s", Drift(0, "step", "value", -1, 5, 9))],
+        wishes=[("z", "s", Wish(0, 5)), ("z", "t", Wish(1, 6))],
+    )
+    found = list(messages(outcome, model_set(manifest()), NOW, "eddy"))
+    assert [(role, key) for role, key, _ in found] == [(DRIFT, b"s"), (DRIFT, b"s"), (TRAINING, b"z")]
+    for _, _, value in found[:2]:
+        validator("drift").validate(json.loads(value))
+    assert TrainingRequest.from_json(found[2][2]) == TrainingRequest("z", "drift", NOW, {"s": 5, "t": 6})
 
 
 def test_events_fit_their_schema():

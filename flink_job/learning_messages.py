@@ -1,0 +1,39 @@
+"""What the job says about series that change: drift messages, and requests for the trainer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from eddy.learning_settings import LearningSettings
+from eddy.training_request import TrainingRequest
+from flink_job.frames import DRIFT, TRAINING
+from models.drift import DriftOptions
+from models.engine import Outcome
+from models.model_set import ModelSet
+
+
+def drift_options(settings: LearningSettings) -> DriftOptions | None:
+    """How the engine follows drift; None: it does not."""
+    if not settings.drift:
+        return None
+    return DriftOptions(settings.drift_lasting, most=settings.drift_most, ask_after=settings.ask_after)
+
+
+def messages(outcome: Outcome, models: ModelSet, now: int, job: str) -> Iterator[tuple[int, bytes, bytes]]:
+    """(role, key, value) of each message that a batch led to."""
+    for model, series, drift in outcome.drifts:
+        way = "up" if drift.direction > 0 else "down"
+        told = {
+            "schema": 1, "ts": now, "job": job, "event": "drift", "model": model,
+            "version": models.models[model].manifest.version, "series": series, "stream": drift.stream,
+            "feature": drift.feature, "direction": way,
+            "since": drift.since, "at": drift.at,
+            "reason": " ".join(part for part in (f"{series}:", drift.stream, drift.feature, way) if part),
+        }  # fmt: skip
+        yield DRIFT, series.encode(), json.dumps(told).encode()
+    since: dict[str, dict[str, int]] = {}
+    for model, series, wish in outcome.wishes:
+        since.setdefault(model, {})[series] = wish.since
+    for model, own in since.items():
+        yield TRAINING, model.encode(), TrainingRequest(model, "drift", now, own).to_json()

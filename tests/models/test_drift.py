@@ -1,0 +1,175 @@
+"""Drift: a lasting change is found and followed, an anomaly is not, and nothing depends on batches or restarts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.detector import Detector, Explanation, WindowSpec
+from models.drift import DriftOptions
+from models.engine import EngineOptions
+from tests.models.small_models import STEP, Job, Level, manifest, model_set, points
+
+OPTIONS = EngineOptions(drift=DriftOptions(lasting=20, learn=50, ask_after=30, most=10.0))
+N = 400
+
+
+def still(n=N, seed=0):
+    return np.random.default_rng(seed).normal(0, 0.1, n)
+
+
+def level(limit=1.0, **more):
+    return manifest(detector=Fixed(WindowSpec(1)), limit=limit, **more)
+
+
+class Fixed(Level):
+    """The distance from 0."""
+
+    state_size = 0
+
+    def bind(self, series):
+        return np.full(len(series), -1, np.int64)
+
+    def _score(self, batch):
+        return np.abs(batch.values[:, -1, 0])
+
+    def _explain(self, batch, limit):
+        zero = np.zeros((len(batch), 1))
+        return Explanation(zero, zero - limit[:, None], zero + limit[:, None], zero + 1)
+
+
+Fixed.kind = "test-fixed"
+Detector.kinds["test-fixed"] = Fixed
+
+
+def run(values, batch=64, restart_after=(), series="s-0"):
+    """(drifts, wishes, alerts, job) of one series."""
+    job, drifts, wishes, alerts = Job(model_set(level()), OPTIONS), [], [], []
+    events = points(series, values)
+    for number, start in enumerate(range(0, len(events), batch)):
+        outcome = job.send(events[start : start + batch])
+        drifts += [d for _, _, d in outcome.drifts]
+        wishes += [w for _, _, w in outcome.wishes]
+        alerts += outcome.alerts
+        if number in restart_after:
+            job.checkpoint()
+            job = job.restarted()
+    return drifts, wishes, alerts, job
+
+
+def test_nothing_is_told_of_a_series_that_stays_the_same():
+    drifts, wishes, alerts, _ = run(still(5000))
+    assert not drifts
+    assert not wishes
+    assert not alerts
+
+
+@pytest.mark.parametrize("length", [1, 3, 10])
+def test_an_anomaly_is_no_drift(length):
+    values = still()
+    values[200 : 200 + length] += 5.0
+    drifts, _, alerts, job = run(values)
+    assert not drifts
+    assert [a.state for a in alerts] == ["open", "closed"]
+    assert not job.engine.judges["z"].drift.adapted(0)
+
+
+def test_a_lasting_change_is_told_once_followed_and_leads_to_a_wish():
+    values = still()
+    values[200:] += 4.0
+    drifts, wishes, alerts, job = run(values)
+    score = [d for d in drifts if d.stream == "score"]
+    assert len(score) == 1
+    assert score[0].direction == 1
+    assert score[0].since == 200 * STEP
+    assert 215 * STEP <= score[0].at <= 225 * STEP
+    assert {(d.stream, d.direction) for d in drifts} == {("score", 1), ("value", 1)}
+    assert wishes[0].since == 200 * STEP
+    assert len(wishes) == 1
+    assert [a.state for a in alerts if a.state != "update"] == ["open", "closed"]
+    judge = job.engine.judges["z"]
+    assert judge.drift.adapted(0)
+    assert 4.0 < judge.limit[0] < 6.0
+
+
+def test_after_a_drift_anomalies_are_still_found_and_do_not_teach():
+    values = still(600)
+    values[200:] += 4.0
+    values[400] += 4.0
+    _, _, alerts, job = run(values)
+    assert 400 * STEP in {a.start for a in alerts}
+    assert job.engine.judges["z"].limit[0] < 6.0
+
+
+def test_the_limit_keeps_its_bounds_whatever_comes():
+    values = still(900)
+    values[200:] += 100.0
+    _, _, _, job = run(values)
+    assert job.engine.judges["z"].limit[0] == 10.0  # ten times its own
+    values = still(900)
+    values[200:260] += 4.0
+    _, _, _, job = run(values)
+    assert 1.0 <= job.engine.judges["z"].limit[0] <= 6.0
+
+
+def test_a_second_change_lasts_long_enough_to_be_followed():
+    values = still(900)
+    values[200:] += 4.0
+    values[500:] += 5.0
+    drifts, wishes, _, job = run(values)
+    assert [d.since for d in drifts if d.stream == "score"] == [200 * STEP, 500 * STEP]
+    assert len(wishes) == 2
+    assert job.engine.judges["z"].limit[0] > 9.0
+
+
+@pytest.mark.parametrize(("batch", "restarts"), [(1, ()), (7, (3, 20, 40)), (400, ())])
+def test_batches_and_restarts_change_nothing(batch, restarts):
+    values = still()
+    values[200:] += 4.0
+    values[300] += 9.0
+    expected, found = run(values, 64), run(values, batch, restarts)
+    assert found[:2] == expected[:2]
+    assert [(a.state, a.start, a.end, a.threshold) for a in found[2]] == [
+        (a.state, a.start, a.end, a.threshold) for a in expected[2]
+    ]
+    states = [job.engine.judges["z"].drift.state[0] for *_, job in (expected, found)]
+    np.testing.assert_array_equal(*states)
+
+
+def test_a_new_version_starts_with_its_own_limit_and_the_same_model_keeps_what_it_follows():
+    values = still()
+    values[200:] += 4.0
+    *_, job = run(values)
+    same = level(version=2, alerts={"close_after": 5})
+    job.models.put(same, lambda m: m.inline_artifact())
+    job.send(points("s-0", [4.0], start=N))
+    assert job.engine.judges["z"].drift.adapted(0)
+    other = manifest(detector=Fixed(WindowSpec(2)), limit=9.0, version=3)
+    job.models.put(other, lambda m: m.inline_artifact())
+    job.send(points("s-0", [4.0], start=N + 1))
+    assert not job.engine.judges["z"].drift.adapted(0)
+    assert job.engine.judges["z"].limit[0] == 9.0
+
+
+def test_a_wider_and_a_missing_input():
+    rng = np.random.default_rng(3)
+    values = rng.normal(0, 0.1, 600)
+    values[300:] *= 4.0
+    values[100:104] = np.nan
+    drifts, *_ = run(values)
+    assert ("step", 1) in {(d.stream, d.direction) for d in drifts}
+    assert all(d.since >= 290 * STEP for d in drifts)
+
+
+def test_state_of_a_job_without_drift_is_taken_over_and_back():
+    job = Job(model_set(level()))
+    job.send(points("s-0", still(100)))
+    job.checkpoint()
+    job.options = OPTIONS
+    on = job.restarted()
+    on.send(points("s-0", still(100), start=100))
+    on.checkpoint()
+    on.options = EngineOptions()
+    off = on.restarted()
+    assert off.engine.judges["z"].drift is None
+    assert off.engine.judges["z"].store.count[0] == 1
