@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
 from typing import Any, Literal
+
+import orjson
 
 from eddy.errors import DataError
 
@@ -103,8 +106,12 @@ class Alert:
     settings_digest: str = ""
 
     def to_json(self) -> bytes:
-        """The message's value."""
-        return json.dumps(asdict(self), sort_keys=True).encode()
+        """The message's value; made once, since Kafka, Redis and groups all want it."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> bytes:
+        return orjson.dumps({name: getattr(self, name) for name in _FIELDS}, option=orjson.OPT_SORT_KEYS)
 
     @classmethod
     def from_json(cls, value: bytes) -> Alert:
@@ -114,11 +121,22 @@ class Alert:
             DataError: not an alert; names the field.
         """
         try:
-            raw = json.loads(value)
-            found = {one.name: raw[one.name] for one in fields(cls) if one.name in raw or one.default is MISSING}
+            raw = _loaded(value)
+            found = {name: raw[name] for name in _FIELDS if name in raw or name in _NEEDED}
         except (ValueError, TypeError) as error:
             raise DataError(f"alert: not a JSON object: {error}") from None
         except KeyError as error:
             raise DataError(f"alert: field {error} is missing") from None
         found["members"] = tuple(found.get("members", ()))
         return cls(**found)
+
+
+_FIELDS = tuple(one.name for one in fields(Alert))
+_NEEDED = frozenset(one.name for one in fields(Alert) if one.default is MISSING)
+
+
+def _loaded(value: bytes) -> Any:
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return json.loads(value)  # older versions wrote numbers that are not finite, which are no JSON

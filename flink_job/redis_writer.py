@@ -60,6 +60,7 @@ class RedisWriter:
         self.away_since: float | None = None  # wall clock; None while Redis answers
         self.written = 0
         self._client = redis_client(settings)
+        self._alert_script = self._client.register_script(_ALERT_SCRIPT)  # sent once, then called by its digest
         self._messages: deque[_Waiting] = deque()  # alerts and feedback
         self._live: dict[str, tuple[int, Point]] = {}
         self._points: deque[Point] = deque(maxlen=_POINTS_WAITING)
@@ -184,19 +185,10 @@ class RedisWriter:
         now, before = ("suppressed", "open") if alert.suppressed else ("open", "suppressed")
         keys = [self._key("written", *marker), self._key("alerts"), self._key("alert", alert.id)]
         keys += [self._key("groups")] * 2 if alert.kind == "group" else [self._key(now), self._key(before)]
-        pipeline.eval(
-            _ALERT_SCRIPT,
-            len(keys),
-            *keys,
-            self.settings.ttl_seconds,
-            alert.id,
-            alert.state,
-            alert.start,
-            alert.to_json(),
-            self.settings.alerts_kept,
-            alert.kind,
-            int(alert.suppressed is not None),
-        )
+        suppressed = int(alert.suppressed is not None)
+        arguments = [self.settings.ttl_seconds, alert.id, alert.state, alert.start, alert.to_json()]
+        arguments += [self.settings.alerts_kept, alert.kind, suppressed]
+        self._alert_script(keys, arguments, client=pipeline)
 
     def _add_feedback(self, pipeline: Any, feedback: Feedback) -> None:
         """The newest word of each kind on an incident: who has taken it on, and what it was."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from eddy.alert import LISTED_MEMBERS, Alert, AlertState, group_id, severity_word
@@ -23,6 +23,7 @@ _GROWTH = 4  # a group that has so many times more series than when it was last 
 _MOST_UPDATES = 2
 _RETAIN_MS = 86_400_000  # event time for which closed incidents may still find company from a shard that is behind
 _MOST_STRETCHES = 10_000
+_KEPT = {one.name for one in fields(Alert)} - {"window"}  # of a leading message
 
 
 @dataclass
@@ -186,5 +187,5 @@ def _join(stretch: Stretch, alert: Alert) -> None:
     before = stretch.leading
     first = min(alert.start, int(before.get("first", alert.start)))
     if (alert.severity, alert.id) >= (int(before.get("severity", -1)), str(before.get("id", ""))):
-        stretch.leading = asdict(replace(alert, window=None))
+        stretch.leading = {name: value for name, value in vars(alert).items() if name in _KEPT}
     stretch.leading["first"] = first
