@@ -11,6 +11,7 @@ import numpy as np
 from eddy.alert import severity_word
 from eddy.alert_settings import AlertRules
 from models.detector import Floats, Ints
+from models.incident_scan import NOT_OPEN, next_change
 
 COOL_DOWN = "cool-down"
 NO_POINT = -1  # in place of an index: no point of the batch stands for this transition
@@ -71,6 +72,8 @@ class IncidentTracker:
         self.open: dict[int, Incident] = {}
         self.evidence: dict[int, dict[str, Any]] = {}  # of open incidents: what was seen at the highest score
         self.closed: dict[int, tuple[int, int]] = {}  # rows that cool down: event time of the closing, severity
+        self._quiet = np.zeros(0, np.int32)  # scratch of :meth:`track`, by row: that of the open incident
+        self._end = np.zeros(0, np.int64)  # likewise
 
     def grow(self, size: int) -> None:
         """Make room for rows below ``size``."""
@@ -78,6 +81,8 @@ class IncidentTracker:
         if more > 0:
             more = max(more, len(self.bits), 64)
             self.bits = np.concatenate([self.bits, np.zeros(more, np.uint32)])
+            self._quiet = np.full(len(self.bits), NOT_OPEN, np.int32)
+            self._end = np.zeros(len(self.bits), np.int64)
 
     def concerned(self) -> set[int]:
         """Rows with an open incident, points that may open one, or a cool-down."""
@@ -111,26 +116,34 @@ class IncidentTracker:
     ) -> Iterator[Transition]:
         """Take scored points, each series' in order of time; yield what changed.
 
-        Only rows with an anomalous point now or lately, or with an open incident, cost anything.
+        Only points at which an incident may change cost anything.
 
         Args:
             rules: when to open and close; ``rules_of`` (rows,) says which of them holds for each row.
             rows, ts, scores, limits, severities: (n,) each; a NaN score is not anomalous.
             suppressor: asked when an incident opens, and at the anomalous points of one that is suppressed.
         """
-        over = scores > limits
-        concerned = over | (self.bits[rows] != 0)
-        if self.open:
-            concerned |= np.isin(rows, np.fromiter(self.open, np.int64, len(self.open)))
-        if over.any():  # later points of a series whose first anomalous point is in this batch
-            concerned |= np.isin(rows, rows[over])
-        for i in np.flatnonzero(concerned):
-            row, own = int(rows[i]), rules[rules_of[rows[i]]]
-            point = (int(i), int(ts[i]), float(scores[i]), float(limits[i]), int(severities[i]))
+        closing = np.array([(one.close_ratio, one.close_after, one.close_after_ms) for one in rules], float)
+        quiet, end = self._quiet, self._end
+        for row, incident in self.open.items():
+            quiet[row], end[row] = incident.quiet, incident.end
+        i = -1
+        while True:
+            i = next_change(i + 1, rows, ts, scores, limits, self.bits, quiet, end, rules_of, closing)
+            if i == len(rows):
+                break
+            row = int(rows[i])
+            own, point = rules[rules_of[row]], (int(ts[i]), float(scores[i]), float(limits[i]), int(severities[i]))
             if row in self.open:
-                yield from self._follow(own, row, *point, suppressor)
+                self.open[row].quiet = int(quiet[row])
+                yield from self._follow(own, row, i, *point, suppressor)
             else:
-                yield from self._gather(own, row, *point, suppressor)
+                yield from self._gather(own, row, i, *point, suppressor)
+            now = self.open.get(row)
+            quiet[row] = NOT_OPEN if now is None else now.quiet
+            end[row] = 0 if now is None else now.end
+        for row, incident in self.open.items():
+            incident.quiet, quiet[row] = int(quiet[row]), NOT_OPEN
 
     def _gather(
         self,
