@@ -40,7 +40,7 @@ class Demo:
         self._console = Console(highlight=False, soft_wrap=True)
         self._began = time.monotonic()
         own = [f"{key}={value}" for key, value in _demo_settings(configuration).items()]
-        secret = ("password", "token")
+        secret = ("password", "token", "signing_key")
         given = [f"{k}={v}" for k, v, source in configuration.rows() if source != "default" and not k.endswith(secret)]
         if (token := configuration.settings.dashboard.token) is not None:
             given.append(f"dashboard.token={token.get_secret_value()}")

@@ -22,6 +22,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(job, name="job")
 
 
+def _forget(configuration: Configuration) -> None:
+    """A job that was stopped is not to come back when the local stack does."""
+    from cli.job_recovery import forget
+    from stack.local import Stack
+
+    forget(Stack(configuration.settings), configuration.settings.job.name)
+
+
 def _address(configuration: Configuration, cluster: str) -> str:
     from stack.local import Stack
 
@@ -120,6 +128,7 @@ def run(
         flink.wait(number, "FINISHED", seconds=float("inf"))
     except KeyboardInterrupt:
         path = flink.stop(number)
+        _forget(configuration)
         _show(as_json, f"stopped; savepoint {path}", savepoint=path)
 
 
@@ -146,6 +155,7 @@ def stop(
     """Take a savepoint and stop the job; 'eddy job submit --from' goes on from there."""
     flink, found = _running(ctx, cluster)
     path = flink.stop(found.id, folder)
+    _forget(settings_of(ctx))
     _show(as_json, f"stopped; savepoint {path}", savepoint=path)
 
 

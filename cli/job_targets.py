@@ -77,8 +77,12 @@ def submit(configuration: Configuration, choices: Choices, only_print: bool = Fa
     return number
 
 
-def submit_locally(configuration: Configuration, savepoint: str = "") -> str:
-    """Submit to the local stack's cluster, whose class path has all jars; returns the job's id once it runs."""
+def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: bool = True) -> str:
+    """Submit to the local stack's cluster, whose class path has all jars; returns the job's id once it runs.
+
+    The job is remembered: 'eddy up' brings it back after its JobManager died.
+    """
+    from cli.job_recovery import remember
     from flink_job.cluster import Cluster
     from stack.local import Stack
 
@@ -86,7 +90,9 @@ def submit_locally(configuration: Configuration, savepoint: str = "") -> str:
     cluster = Cluster(stack.flink_address)
     work = _submission(configuration, Choices(savepoint=savepoint, jars_present=True, python=sys.executable))
     number = cluster.submit(work, {**stack.client_environment(), **secrets_as_environment(configuration.settings)})
-    cluster.wait(number)
+    remember(configuration, stack, number, savepoint)
+    if wait:
+        cluster.wait(number)
     return number
 
 

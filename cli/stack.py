@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,8 +25,17 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
 
     @app.command()
-    def up(ctx: typer.Context, as_json: bool = AS_JSON) -> None:
-        """Start the local stack (Kafka, Redis, Flink, the page) and wait until all of it serves."""
+    def up(
+        ctx: typer.Context,
+        as_json: bool = AS_JSON,
+        watch: bool = typer.Option(False, "--watch", help="stay, and start again what dies, until Ctrl-C"),
+    ) -> None:
+        """Start the local stack (Kafka, Redis, Flink, the page) and wait until all of it serves.
+
+        Jobs that 'eddy job submit' started and that went with their JobManager go on from their newest checkpoint.
+        """
+        from cli.job_recovery import keep_running, recover
+        from eddy.configuration import secrets_as_environment
         from stack.local import Stack
 
         stack = Stack(settings_of(ctx).settings)
@@ -31,10 +43,16 @@ def register(app: typer.Typer) -> None:
             typer.echo("starting Kafka, Redis, Flink and the page …", err=True)
         began = time.monotonic()
         started = stack.up()
+        recover(stack, secrets_as_environment(stack.settings), lambda line: typer.echo(line, err=True))
         took = f"up after {time.monotonic() - began:.1f} s; data in {stack.folder}" if started else "already up"
         _show(stack, as_json)
         if not as_json:
             typer.echo(f"{took}; 'eddy down' ends it")
+        if watch:
+            stop = threading.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: stop.set())
+            keep_running(settings_of(ctx), stack, stop.wait, lambda line: typer.echo(f"{_now()} {line}", err=True))
 
     @app.command()
     def down(ctx: typer.Context) -> None:
@@ -76,6 +94,10 @@ def register(app: typer.Typer) -> None:
                 typer.echo(line + (f"\n      → {check.todo}" if check.todo else ""))
         if any(check.level == "fail" for check in checks):
             raise typer.Exit(1)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def _show(stack: Stack, as_json: bool) -> bool:

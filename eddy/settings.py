@@ -144,7 +144,9 @@ class JobSettings(Group):
     checkpoint_interval_ms: int = Field(10_000, ge=100)
     checkpoint_dir: str = Field("", description="URI; empty = what the cluster is configured with")
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
-    restart_attempts: int = Field(10, ge=0, description="restarts before the job fails; delay grows to a minute")
+    restart_attempts: int = Field(
+        1_000_000, ge=0, description="restarts before the job fails; the pause between them grows to a minute"
+    )
     bundle_events: int = Field(64, ge=1)
     bundle_ms: int = Field(20, ge=1)
 

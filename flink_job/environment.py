@@ -54,6 +54,8 @@ def _options(job: JobSettings) -> dict[str, str]:
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "1 min",
+        # The next trouble, after minutes of calm, is a new one: its first restart comes at once again.
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "5 min",
         "restart-strategy.exponential-delay.attempts-before-reset-backoff": str(job.restart_attempts),
         "python.execution-mode": job.execution_mode,
         "python.fn-execution.bundle.size": str(job.bundle_events),

@@ -175,6 +175,7 @@ class Stack:
         missing: list[tuple[str, Launch]] = []
         for service, (launches, _) in SERVICES.items():
             names = self._names()[service]
+            self._leaderless(names)
             present = {name: self._processes.running(name) for name in names}
             alive = [process for process in present.values() if process]
             running[service] += alive
@@ -190,6 +191,12 @@ class Stack:
             started.append(launch.name)
         self._check_ports(running)
         return running
+
+    def _leaderless(self, names: list[str]) -> None:
+        """End TaskManagers whose JobManager died: its jobs come back, and must not run twice meanwhile."""
+        if flink.JOBMANAGER in names and self._processes.running(flink.JOBMANAGER) is None:
+            for name in names:
+                self._processes.stop(name)
 
     def _check_ports(self, running: dict[str, list[Running]]) -> None:
         values = self.settings.stack.model_dump()

@@ -62,6 +62,7 @@ class Processes:
 
     def start(self, launch: Launch) -> Running:
         """Start a process; it is not yet healthy when this returns."""
+        self._end_left(launch.name)
         for folder in (self._pids, self._logs):
             folder.mkdir(parents=True, exist_ok=True)
         output = self._logs / f"{launch.name}.out"
@@ -85,6 +86,14 @@ class Processes:
         record = {"pid": child.pid, "created": _created(child.pid), "ports": dict(launch.ports), "log": log}
         self._pid_file(launch.name).write_text(json.dumps(record))
         return Running(launch.name, child.pid, launch.ports, log, self.mark)
+
+    def _end_left(self, name: str) -> None:
+        """End what an earlier process of that name left when it was killed: the workers of a TaskManager."""
+        try:
+            session = int(json.loads(self._pid_file(name).read_text())["pid"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        end([process for process in marked(self.prefix) if _session(process.pid) == session], grace_seconds=0)
 
     def running(self, name: str) -> Running | None:
         """The process of that name, if it is alive and ours."""

@@ -1,0 +1,120 @@
+"""What can be done to the running system. Each is a function of the world and its stream; it returns a word on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+
+import psutil
+
+from stack.process import marked
+from tests.faults.world import Stream, World
+from tests.integration.harness import until
+
+Injury = Callable[[World, Stream], str]
+SERVICES = {"taskmanager": "taskmanager-1", "jobmanager": "jobmanager", "broker": "kafka", "redis": "redis"}
+
+
+def pid_of(world: World, service: str) -> int:
+    """The process of a service, as soon as it runs: the fault before may have hit it."""
+    name = SERVICES[service]
+    return int(until(lambda: {s.name: s.pid for s in world.stack.status()}[name], f"{name} runs", 120))
+
+
+def kill(service: str) -> Injury:
+    """``kill -9`` of a service; whoever keeps the stack up starts it again."""
+
+    def injure(world: World, stream: Stream) -> str:
+        os.kill(pid_of(world, service), signal.SIGKILL)
+        return f"kill -9 {service}"
+
+    return injure
+
+
+def kill_worker(world: World, stream: Stream) -> str:
+    """``kill -9`` of a Python worker, chosen at random."""
+    workers = until(lambda: python_workers(world), "a Python worker", 60)
+    os.kill(stream.rng.choice(workers), signal.SIGKILL)
+    return "kill -9 Python worker"
+
+
+def python_workers(world: World) -> list[int]:
+    """The processes that run our Python in the TaskManagers."""
+    found = []
+    for process in marked(f"{world.stack.folder}|"):
+        try:
+            if "pyflink.fn_execution.beam.beam_boot" in " ".join(process.cmdline()):
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return sorted(found)
+
+
+def two_at_once(world: World, stream: Stream) -> str:
+    """Two different parts in the same moment."""
+    parts: dict[str, Injury] = {"worker": kill_worker, **{name: kill(name) for name in SERVICES}}
+    first, second = stream.rng.sample(sorted(parts), 2)
+    parts[first](world, stream)
+    parts[second](world, stream)
+    return f"kill -9 {first} and {second}"
+
+
+def pause(service: str, seconds: float) -> Injury:
+    """A process that stands still: a long garbage collection, a machine that swaps, a slow leader."""
+
+    def injure(world: World, stream: Stream) -> str:
+        process = pid_of(world, service)
+        os.kill(process, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.kill(process, signal.SIGCONT)
+        return f"{service} stands still for {seconds:g} s"
+
+    return injure
+
+
+def cut(link: str, seconds: float) -> Injury:
+    """No way to Kafka or Redis for the job."""
+
+    def injure(world: World, stream: Stream) -> str:
+        proxy = getattr(world, link)
+        proxy.cut()
+        time.sleep(seconds)
+        proxy.restore()
+        return f"no network to {link} for {seconds:g} s"
+
+    return injure
+
+
+def slow(link: str, delay: float, rate: int, seconds: float) -> Injury:
+    """A long and narrow way to Kafka or Redis."""
+
+    def injure(world: World, stream: Stream) -> str:
+        proxy = getattr(world, link)
+        proxy.delay, proxy.rate = delay, rate
+        time.sleep(seconds)
+        proxy.restore()
+        return f"{delay * 1000:g} ms and {rate // 1000} kB/s to {link} for {seconds:g} s"
+
+    return injure
+
+
+#: name -> (what is done, how often in the full run)
+INJURIES: Mapping[str, tuple[Injury, int]] = {
+    "kill -9 Python worker": (kill_worker, 4),
+    "kill -9 TaskManager": (kill("taskmanager"), 4),
+    "kill -9 JobManager": (kill("jobmanager"), 4),
+    "kill -9 broker": (kill("broker"), 3),
+    "kill -9 Redis": (kill("redis"), 3),
+    "kill -9 of two at once": (two_at_once, 4),
+    "network to Kafka cut, 10 s": (cut("kafka", 10), 2),
+    "network to Redis cut, 10 s": (cut("redis", 10), 2),
+    "slow link to Kafka, 100 ms and 50 kB/s, 15 s": (slow("kafka", 0.1, 50_000, 15), 2),
+    "slow link to Redis, 300 ms and 20 kB/s, 15 s": (slow("redis", 0.3, 20_000, 15), 1),
+    "Redis away for a minute": (cut("redis", 60), 1),
+    "leader stands still, 15 s": (pause("broker", 15), 2),
+    "TaskManager stands still, 15 s": (pause("taskmanager", 15), 1),
+}
