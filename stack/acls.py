@@ -48,12 +48,12 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
         case "job":
             return [
                 *_topics(settings, ("observations", "models", "feedback"), "READ"),
-                *_topics(settings, ("alerts", "scores", "dlq", "events"), "WRITE"),
+                *_topics(settings, ("alerts", "scores", "dlq", "events", "drift", "training"), "WRITE"),
                 *(Entry("group", name, ("READ",)) for name in (job, f"{job}-models", f"{job}-feedback")),
                 Entry("transactional-id", job, ("WRITE", "DESCRIBE"), prefixed=True),  # job.delivery=exactly-once
             ]
         case "trainer":
-            read = _topics(settings, ("observations", "labels", "feedback", "alerts", "training"), "READ")
+            read = _topics(settings, ("observations", "labels", "feedback", "alerts", "drift", "training"), "READ")
             both = _topics(settings, ("models", "trainer"), "READ", "WRITE")
             own = [history, Entry("group", "eddy-trainer", ("READ",))]
             return [*read, *both, *_topics(settings, ("events",), "WRITE"), *own]

@@ -10,6 +10,7 @@ import pytest
 
 from eddy.configuration import load
 from eddy.settings import Settings
+from flink_job.frames import TOPIC_ROLES
 from stack.acls import ROLES, commands, entries
 
 ROOT = Path(__file__).parents[2]
@@ -35,3 +36,8 @@ def test_the_command_uses_the_names_of_the_settings():
     assert "--operation READ --topic plant.observations" in done.stdout
     assert "--transactional-id night --resource-pattern-type prefixed" in done.stdout
     assert "ACL SETUSER jo on '>PASSWORD' ~p:* -@all" in done.stdout
+
+
+def test_the_job_may_write_to_all_topics_that_it_has_records_for():
+    written = {e.name for e in entries(Settings(), "job") if e.resource == "topic" and "WRITE" in e.operations}
+    assert written == {Settings().topics.name(role) for role in TOPIC_ROLES}
