@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from pydantic import ValidationError
 
 from cli.main import settings_of
 from eddy.configuration import Configuration
+from eddy.errors import SettingsError
+from eddy.settings import JobSettings
 
 if TYPE_CHECKING:
     from flink_job.cluster import Cluster, Job
@@ -20,6 +24,20 @@ job = typer.Typer(no_args_is_help=True, help="The Flink job: submit it, take sav
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.add_typer(job, name="job")
+
+
+def _from_time(configuration: Configuration, time: str) -> Configuration:
+    """The same settings, with another start."""
+    if not time:
+        return configuration
+    settings = configuration.settings
+    try:
+        job = JobSettings.model_validate({**settings.job.model_dump(), "start_time": time})
+    except ValidationError as error:
+        raise SettingsError(
+            f"--from-time {time!r}: {error.errors()[0]['msg']}; expected ISO-8601 or epoch seconds"
+        ) from None
+    return replace(configuration, settings=settings.model_copy(update={"job": job}))
 
 
 def _forget(configuration: Configuration) -> None:
@@ -46,6 +64,9 @@ def _running(ctx: typer.Context, cluster: str) -> tuple[Cluster, Job]:
 
 
 _CLUSTER = typer.Option("", "--cluster", metavar="HOST:PORT", help="REST address; default: the local stack's")
+_FROM_TIME = typer.Option(
+    "", "--from-time", metavar="TIME", help="read records that Kafka took at or after this time (job.start_time)"
+)
 _JSON = typer.Option(False, "--json", help="print JSON")
 
 
@@ -77,6 +98,7 @@ def submit(
     address: str = typer.Argument("", metavar="[HOST:PORT]", help="as --cluster; for Kubernetes the cluster's id"),
     target: str = typer.Option("", "--target", help="local, remote, yarn or kubernetes-application"),
     savepoint: str = typer.Option("", "--from", metavar="PATH", help="savepoint or checkpoint to start from"),
+    from_time: str = _FROM_TIME,
     cluster: str = _CLUSTER,
     archive: str = typer.Option("", "--archive", metavar="FILE", help="packages for the workers, by 'eddy job pack'"),
     requirements: str = typer.Option("", "--requirements", metavar="FILE", help="packages that workers install by pip"),
@@ -91,7 +113,7 @@ def submit(
     """Submit the job and return once it runs."""
     from cli import job_targets
 
-    configuration = settings_of(ctx)
+    configuration = _from_time(settings_of(ctx), from_time)
     address = address or cluster
     if target == "local" or not (target or address):
         number = job_targets.submit_locally(configuration, savepoint)
@@ -110,6 +132,7 @@ def submit(
 def run(
     ctx: typer.Context,
     savepoint: str = typer.Option("", "--from", metavar="PATH", help="savepoint or checkpoint to start from"),
+    from_time: str = _FROM_TIME,
     cluster: str = _CLUSTER,
     as_json: bool = _JSON,
 ) -> None:
@@ -117,7 +140,7 @@ def run(
     from cli.job_targets import Choices, submit, submit_locally
     from flink_job.cluster import Cluster
 
-    configuration = settings_of(ctx)
+    configuration = _from_time(settings_of(ctx), from_time)
     if cluster:
         number = submit(configuration, Choices(address=cluster, savepoint=savepoint))
     else:

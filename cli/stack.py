@@ -83,9 +83,11 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def doctor(ctx: typer.Context, as_json: bool = AS_JSON) -> None:
         """Say what is missing or wrong on this machine and in the stack, and what to do; exit code 1 on a failure."""
+        from cli.job_checks import examine_job
         from stack.doctor import examine
 
-        checks = examine(settings_of(ctx).settings)
+        settings = settings_of(ctx).settings
+        checks = [*examine(settings), *examine_job(settings)]
         if as_json:
             typer.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
         else:

@@ -9,9 +9,10 @@ environment. An unknown key is an error that names the nearest known one.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from eddy.alert_settings import AlertSettings
 from eddy.learning_settings import LearningSettings
@@ -123,6 +124,9 @@ class JobSettings(Group):
         7 * 86_400_000, ge=0, description="wall-clock silence after which a series is forgotten; 0 = never"
     )
     start_from: Literal["earliest", "latest", "committed"] = "earliest"
+    start_time: datetime | None = Field(
+        None, description="start with the first record that Kafka took at or after this time; in place of start_from"
+    )
     bounded: bool = Field(False, description="stop at the end of the topic as it was at the start (backfill)")
     delivery: Literal["at-least-once", "exactly-once"] = "at-least-once"
     transaction_timeout_ms: int = Field(900_000, ge=1000)
@@ -149,6 +153,11 @@ class JobSettings(Group):
     )
     bundle_events: int = Field(64, ge=1)
     bundle_ms: int = Field(20, ge=1)
+
+    @field_validator("start_time")
+    @classmethod
+    def _in_utc(cls, found: datetime | None) -> datetime | None:
+        return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
 
 
 class RegistrySettings(Group):
@@ -197,6 +206,13 @@ class StackSettings(Group):
     taskmanager_memory_mb: int = Field(3072, ge=1024)
     taskmanagers: int = Field(1, ge=1)
     slots: int = Field(2, ge=1)
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Flink's Prometheus reporter: JobManager's port, TaskManagers' above; it listens on all addresses; "
+        "0 = off",
+    )
     partitions: int = Field(4, ge=1, description="of the observations topic")
     wait_seconds: float = Field(90, gt=0, description="longest wait for a service to answer")
 

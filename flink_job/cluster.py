@@ -104,8 +104,12 @@ class Cluster:
 
     def failure(self, job: str) -> str:
         """The last exception's most telling line; empty if there was none."""
+        return next(iter(self.exceptions(job)), "")
+
+    def exceptions(self, job: str) -> list[str]:
+        """What made the job restart, the newest first; as many as the cluster remembers."""
         entries = self._get(f"/jobs/{job}/exceptions").get("exceptionHistory", {}).get("entries", [])
-        return _reason(entries[0]["stacktrace"]) if entries else ""
+        return [_reason(entry["stacktrace"]) for entry in entries]
 
     def savepoint(self, job: str, folder: str = "", seconds: float = 120) -> str:
         """Take a savepoint, the job runs on; returns its path."""

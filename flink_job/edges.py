@@ -79,7 +79,7 @@ def _options(settings: Settings, client: Mapping[str, str]) -> tuple[object, obj
         "alerts": str(ALERTS),
         "mark": str(MARK),
         "group": job.name,
-        "start_from": job.start_from,
+        "start_from": str(round(job.start_time.timestamp() * 1000)) if job.start_time else job.start_from,
         "bounded": str(job.bounded).lower(),
         "delivery": job.delivery,
         "shards": str(job.shards),

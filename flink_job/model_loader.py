@@ -35,11 +35,12 @@ class ModelLoader:
 
     Args:
         fetch: gives a manifest's artifact.
-        wanted: whether a manifest is to be loaded at all (a kind that does not run here is not even fetched).
+        runs: whether a manifest's kind of detector runs here; others are not even fetched.
     """
 
-    def __init__(self, fetch: Callable[[Manifest], bytes], wanted: Callable[[Manifest], bool]) -> None:
-        self._fetch, self._wanted = fetch, wanted
+    def __init__(self, fetch: Callable[[Manifest], bytes], runs: Callable[[Manifest], bool]) -> None:
+        self._fetch, self._runs = fetch, runs
+        self._last: dict[str, Manifest] = {}  # loaded last, by name: the same message again is no news
         self._asked: queue.SimpleQueue[tuple[str, bytes | None]] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self._under_way = 0  # only the caller's thread counts
@@ -75,10 +76,13 @@ class ModelLoader:
 
     def _look(self, name: str, value: bytes | None) -> Outcome | None:
         if value is None:
+            self._last.pop(name, None)
             return Outcome(name)
         manifest = Manifest.from_json(value)
         if manifest.name != name:
             raise ModelError(f"manifest: name {manifest.name!r} under the message key {name!r}; expected the same")
-        if not self._wanted(manifest):
+        if not self._runs(manifest) or self._last.get(name) == manifest:
             return None
-        return Outcome(name, load_model(manifest, self._fetch(manifest)))
+        model = load_model(manifest, self._fetch(manifest))
+        self._last[name] = manifest
+        return Outcome(name, model)

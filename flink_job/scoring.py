@@ -13,18 +13,17 @@ from pyflink.datastream.functions import KeyedBroadcastProcessFunction, RuntimeC
 from pyflink.datastream.state import MapStateDescriptor
 
 from eddy.configuration import load
-from eddy.errors import EddyError, ModelError
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
-from flink_job.frames import EVENTS, TICK, Frame, Records, read_frame, read_record
+from flink_job.frames import END, EVENTS, TICK, Frame, Records, read_frame, read_record
 from flink_job.learning_messages import drift_options
 from flink_job.metrics import JobMetrics
+from flink_job.model_loader import ModelLoader
 from flink_job.redis_writer import RedisWriter
 from flink_job.shard import Shard, ShardOptions
 from models.artifact_fetch import fetch_artifact
 from models.engine import EngineOptions
 from models.maintenance import Maintenance
-from models.manifest import Manifest
 from models.model_set import ModelSet
 from models.series_feedback import FeedbackOptions
 from models.time_share import TimeShare
@@ -62,8 +61,11 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if self.redis is not None:
             self.redis.start()
         self._restored = False
+        registry = self.settings.registry
+        self.loader = ModelLoader(lambda manifest: fetch_artifact(manifest, registry), self.models.runs)
         for key, value in newest_by_key(self.settings, "models").items():
-            self._take(key.decode(errors="replace"), value)
+            self.loader.ask(key.decode(errors="replace"), value)
+        self._adopt(wait=True)
 
     def close(self) -> None:
         """Give Redis what it has not got yet."""
@@ -79,7 +81,8 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             state.remove(name)
         else:
             state.put(name, manifest)
-        self._take(name, manifest)
+        self.loader.ask(name, manifest)
+        self._adopt()
         if records := self.out.take():
             yield records
 
@@ -89,9 +92,11 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._restored = True
             for name, manifest in ctx.get_broadcast_state(MODELS).items():
                 if name not in self.models.models:
-                    self._take(name, bytes(manifest))
+                    self.loader.ask(name, bytes(manifest))
+            self._adopt(wait=True)
         started = time.perf_counter()
         frame = read_frame(value)
+        self._adopt(wait=frame.kind == END)
         if frame.kind == TICK:
             for problem in self.maintenance.look(frame.now):
                 log.warning("maintenance: %s", problem)
@@ -131,23 +136,20 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self.shards[frame.shard] = shard
         return shard
 
-    def _take(self, name: str, value: bytes | None) -> None:
-        """Follow one registry message; a broken one is reported and changes nothing."""
-        now = int(time.time() * 1000)
-        try:
-            if value is None:
+    def _adopt(self, wait: bool = False) -> None:
+        """Take over what the loader has ready, between two micro-batches; a broken version changes nothing."""
+        for outcome in self.loader.outcomes(wait):
+            now, name = int(time.time() * 1000), outcome.name
+            if outcome.refused:
+                log.warning("model %s refused: %s", name, outcome.refused)
+                self.metrics.refused()
+                self._event(now, {"event": "model-refused", "model": name, "reason": outcome.refused})
+            elif outcome.model is None:
                 if self.models.withdraw(name):
                     self._event(now, {"event": "model-withdrawn", "model": name})
-                return
-            manifest = Manifest.from_json(value)
-            if manifest.name != name:
-                raise ModelError(f"manifest: name {manifest.name!r} under the message key {name!r}; expected the same")
-            if self.models.put(manifest, lambda m: fetch_artifact(m, self.settings.registry)):
-                self._event(now, {"event": "model-loaded", "model": name, "version": manifest.version})
-        except EddyError as error:
-            log.warning("model %s refused: %s", name, error)
-            self.metrics.refused()
-            self._event(now, {"event": "model-refused", "model": name, "reason": str(error)})
+            elif self.models.adopt(outcome.model):
+                version = outcome.model.manifest.version
+                self._event(now, {"event": "model-loaded", "model": name, "version": version})
 
     def _event(self, now: int, event: dict[str, Any]) -> None:
         message = {"schema": 1, "ts": now, "job": self.settings.job.name, **event}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
@@ -19,6 +20,7 @@ from models.manifest import Manifest
 from models.threshold import Threshold, threshold_from_params
 
 _TRIAL_WINDOWS = 8
+_TRIAL_SECONDS = 1.0  # for a trial after the first, which may compile; those that are of any use take milliseconds
 _MOST_NUMBERS = 1_000_000  # in a series' window: 8 MB of state for each; far above any use, stops a mistake
 
 
@@ -101,6 +103,14 @@ def _try(model: LoadedModel, where: str) -> None:
         silent = np.isnan(scores).all() and not detector.starts_silent
         if scores.shape != (_TRIAL_WINDOWS,) or silent:
             raise ModelError(f"{where}: gives no usable score on a trial window")
+        began = time.perf_counter()
+        detector.score(batch)
+        took = time.perf_counter() - began
+        if took > _TRIAL_SECONDS:
+            raise ModelError(
+                f"{where}: takes {took:.1f} s to score {_TRIAL_WINDOWS} windows; at most {_TRIAL_SECONDS:g} s: "
+                "take a smaller model"
+            )
         doing = "explain"
         detector.explain(batch, np.ones(_TRIAL_WINDOWS))
     except ModelError:
@@ -129,16 +139,28 @@ class ModelSet:
         Raises:
             ModelError: the version cannot be used; the one before stays.
         """
-        if self.kinds and manifest.detector not in self.kinds:
+        if not self.runs(manifest) or self._has(manifest):
             return False
-        known = self.models.get(manifest.name)
-        if known is not None and known.manifest == manifest:
+        return self.adopt(load_model(manifest, fetch(manifest)))
+
+    def runs(self, manifest: Manifest) -> bool:
+        """Whether its kind of detector runs here."""
+        return not self.kinds or manifest.detector in self.kinds
+
+    def adopt(self, model: LoadedModel) -> bool:
+        """Take over a version that has been checked; the same one again does nothing. Returns whether it changed."""
+        manifest = model.manifest
+        if self._has(manifest):
             return False
-        self.models[manifest.name] = load_model(manifest, fetch(manifest))
+        self.models[manifest.name] = model
         for feature in manifest.features:
             self.columns.setdefault(feature, len(self.columns))
         self.generation += 1
         return True
+
+    def _has(self, manifest: Manifest) -> bool:
+        known = self.models.get(manifest.name)
+        return known is not None and known.manifest == manifest
 
     def withdraw(self, name: str) -> bool:
         """Stop using a model. Returns whether it was in use."""

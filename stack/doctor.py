@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import psutil
 import redis
 from kafka.errors import KafkaError
 
+from eddy.configuration import flatten
 from eddy.connections import redis_client
 from eddy.errors import StackError
 from eddy.settings import Settings
@@ -45,7 +47,7 @@ class Check:
 def examine(settings: Settings) -> list[Check]:
     """Run all checks. Services that are not started are a warning: everything else can still be right."""
     found: list[Check] = []
-    for checks in (_machine, _resources, _stack, _kafka, _redis, _flink):
+    for checks in (_machine, _resources, _files, _stack, _kafka, _redis, _flink):
         found += checks(settings)
     return found
 
@@ -107,11 +109,25 @@ def _resources(settings: Settings) -> Iterator[Check]:
     yield Check("memory", "ok" if enough else "warn", f"{total:.0f} MiB, the stack may use {needed}", todo)
 
 
+def _files(settings: Settings) -> Iterator[Check]:
+    """Certificates and keys that the settings name; only what cannot be read is said."""
+    for key, value in flatten(settings):
+        if value and key.rpartition(".")[2] in {"ssl_cafile", "ssl_certfile", "ssl_keyfile"}:
+            try:
+                Path(value).read_bytes()
+            except OSError as error:
+                yield Check(
+                    key, "fail", f"{value} cannot be read: {error.strerror}", f"correct {key}, or the file's rights"
+                )
+
+
 def _stack(settings: Settings) -> Iterator[Check]:
     stack = Stack(settings)
-    for state in stack.status():
+    states = stack.status()
+    missing: Level = "fail" if any(state.pid for state in states) else "warn"  # one of several, or none was started
+    for state in states:
         if state.pid is None:
-            yield Check(f"process {state.name}", "warn", "not running", "start the stack: eddy up")
+            yield Check(f"process {state.name}", missing, "not running", f"see {stack.folder / 'logs'}; then: eddy up")
         elif state.problem:
             yield Check(f"process {state.name}", "fail", state.problem, f"see {state.log}; then eddy down, eddy up")
         else:

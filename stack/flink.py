@@ -97,6 +97,7 @@ def client_environment(folder: Path) -> dict[str, str]:
         "FLINK_CONF_DIR": str(data / "conf"),
         "FLINK_LIB_DIR": str(data / "lib"),
         "FLINK_LOG_DIR": str(folder / "logs"),
+        "FLINK_PLUGINS_DIR": str(flink_home() / "plugins"),
         "PYTHONPATH": os.pathsep.join([*packages, *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
 
@@ -160,6 +161,7 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
     stack = settings.stack
     shipped = yaml.safe_load((flink_home() / "conf" / "config.yaml").read_text())
     return {
+        **_reporter(stack),
         "env.java.opts.all": shipped["env"]["java"]["opts"]["all"],  # opens the JDK's modules as this version needs
         "jobmanager.rpc.address": stack.host,
         "jobmanager.rpc.port": stack.flink_rpc_port,
@@ -193,4 +195,15 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
         "restart-strategy.exponential-delay.attempts-before-reset-backoff": settings.job.restart_attempts,
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
         "restart-strategy.exponential-delay.max-backoff": "1 min",
+    }
+
+
+def _reporter(stack: StackSettings) -> dict[str, Any]:
+    """Flink's own Prometheus reporter; each process takes the first free port of the range."""
+    if not stack.metrics_port:
+        return {}
+    return {
+        "metrics.reporters": "prometheus",
+        "metrics.reporter.prometheus.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
+        "metrics.reporter.prometheus.port": f"{stack.metrics_port}-{stack.metrics_port + stack.taskmanagers}",
     }

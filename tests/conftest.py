@@ -18,7 +18,8 @@ from stack.ports import free_ports
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Kafka, Redis and Flink, started once; it dies with this process, however that ends."""
-    kafka, controller, redis, rest, rpc, page = free_ports(6)
+    kafka, controller, redis, rest, rpc, page, *more = free_ports(30)
+    metrics = next(port for port in more if port + 1 in more)  # JobManager's and TaskManager's
     settings = load(
         [
             f"stack.data_dir={tmp_path_factory.mktemp('stack')}",
@@ -28,6 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             f"stack.flink_rest_port={rest}",
             f"stack.flink_rpc_port={rpc}",
             f"stack.dashboard_port={page}",
+            f"stack.metrics_port={metrics}",
             "stack.slots=8",
             "stack.dashboard=false",
             "stack.wait_seconds=180",

@@ -86,3 +86,20 @@ def test_the_command_fails_and_names_a_taken_port(settings: Settings) -> None:
     check = next(c for c in json.loads(done.stdout) if c["name"] == f"port {port} (stack.redis_port)")
     assert check["level"] == "fail"
     assert check["found"].startswith("held by pid")
+
+
+def test_certificates_that_cannot_be_read_are_named(settings: Settings, tmp_path: Path) -> None:
+    there = tmp_path / "ca.pem"
+    there.write_text("…")
+    absent = {"ssl_cafile": str(there), "ssl_certfile": str(tmp_path / "absent.pem")}
+    checks = examine(settings.model_copy(update={"kafka": settings.kafka.model_copy(update=absent)}))
+    check = by_name(checks, "kafka.ssl_certfile")
+    assert check.level == "fail"
+    assert "No such file" in check.found
+    assert not [c for c in checks if c.name == "kafka.ssl_cafile"]
+
+
+def test_a_port_where_nobody_listens_is_no_kafka(settings: Settings) -> None:
+    check = by_name(examine(settings), "Kafka")
+    assert check.found == f"{settings.kafka.bootstrap_servers} does not accept connections"
+    assert "correct kafka.bootstrap_servers" in check.todo

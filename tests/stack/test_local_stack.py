@@ -72,7 +72,9 @@ def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
 
 
 @pytest.mark.stack
-def test_up_is_idempotent_and_down_ends_it(settings: Settings, left: Callable[[], list[psutil.Process]]) -> None:
+def test_up_is_idempotent_and_down_ends_it(
+    settings: Settings, left: Callable[[], list[psutil.Process]], eventually: Eventually
+) -> None:
     stack = Stack(settings)
     names = ["redis", "kafka", "jobmanager", "taskmanager-1", "page"]
     assert stack.up() == names
@@ -88,6 +90,12 @@ def test_up_is_idempotent_and_down_ends_it(settings: Settings, left: Callable[[]
     assert again.up() == []
     assert again.down() == []  # it started nothing, so it ends nothing
     assert [state.pid for state in Stack(settings).status()] == pids
+
+    redis = next(state for state in stack.status() if state.name == "redis")
+    assert redis.pid
+    os.kill(redis.pid, signal.SIGKILL)
+    eventually(lambda: next(c for c in examine(settings) if c.name == "process redis").level == "fail", 20)
+    assert stack.up() == ["redis"]
 
     moved = settings.model_copy(update={"stack": settings.stack.model_copy(update={"kafka_port": 1})})
     with pytest.raises(StackError, match=r"kafka already runs with stack\.kafka_port=\d+; run 'eddy down'"):

@@ -117,7 +117,10 @@ public final class Pipeline {
         if ("committed".equals(from)) {
             return OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
         }
-        return OffsetsInitializer.earliest();
+        if ("earliest".equals(from)) {
+            return OffsetsInitializer.earliest();
+        }
+        return OffsetsInitializer.timestamp(Long.parseLong(from));
     }
 
     private static Properties properties(Map<String, String> map) {

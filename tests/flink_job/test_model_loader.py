@@ -1,0 +1,133 @@
+"""Model versions are looked at beside the stream: what is slow delays nothing, what is broken is told."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eddy.errors import ModelError
+from flink_job.model_loader import ModelLoader, Outcome
+from models import artifact, model_set
+from models.detector import Detector, WindowSpec
+from models.manifest import Manifest
+from models.rolling_zscore import RollingZScore
+from tests.models.small_models import Level, inline, manifest
+
+GOOD = manifest()
+
+
+def loader(fetch: Callable[[Manifest], bytes] = inline, kinds: frozenset[str] = frozenset()) -> ModelLoader:
+    return ModelLoader(fetch, model_set.ModelSet(kinds).runs)
+
+
+def test_a_fetch_that_hangs_holds_nothing_up() -> None:
+    allowed = threading.Event()
+
+    def slow(wanted: Manifest) -> bytes:
+        assert allowed.wait(30)
+        return inline(wanted)
+
+    loading = loader(slow)
+    loading.ask("z", GOOD.to_json())
+    assert list(loading.outcomes()) == []
+    allowed.set()
+    (outcome,) = loading.outcomes(wait=True)
+    assert outcome.model is not None
+    assert outcome.model.manifest == GOOD
+    assert list(loading.outcomes(wait=True)) == [], "nothing more is under way"
+
+
+def test_order_stays_and_the_same_again_is_no_news() -> None:
+    loading = loader()
+    second = replace(GOOD, version=2)
+    broken = replace(GOOD, version=3, sha256="0" * 64)
+    for message in (GOOD, GOOD, second, broken, second, GOOD):
+        loading.ask("z", message.to_json())
+    loading.ask("z", None)
+    loading.ask("z", GOOD.to_json())
+    found = [(o.model.manifest.version if o.model else None, bool(o.refused)) for o in loading.outcomes(wait=True)]
+    assert found == [(1, False), (2, False), (None, True), (1, False), (None, False), (1, False)]
+
+
+def test_kinds_that_do_not_run_here_are_not_fetched() -> None:
+    loading = loader(lambda _: pytest.fail("fetched"), frozenset({"lstm-autoencoder"}))
+    loading.ask("z", GOOD.to_json())
+    assert list(loading.outcomes(wait=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("z", b"{", "not JSON"),
+        ("z", b"[" * 100_000, "not JSON"),
+        ("z", b"null", "expected a JSON object"),
+        ("z", GOOD.to_json().replace(b'"schema": 1', b'"schema": 9'), "upgrade the job first"),
+        ("other", GOOD.to_json(), "under the message key 'other'"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(name: str, value: bytes, said: str) -> None:
+    loading = loader()
+    loading.ask(name, value)
+    (outcome,) = loading.outcomes(wait=True)
+    assert said in outcome.refused
+    loading.ask("z", GOOD.to_json())
+    assert next(loading.outcomes(wait=True)).model is not None, "the thread goes on"
+
+
+def test_a_fault_of_our_own_is_a_refusal_as_well() -> None:
+    def broken(_: Manifest) -> bytes:
+        raise ZeroDivisionError
+
+    loading = loader(broken)
+    loading.ask("z", GOOD.to_json())
+    assert list(loading.outcomes(wait=True)) == [Outcome("z", refused="ZeroDivisionError: ")]
+
+
+class Slow(Level):
+    def _score(self, batch):
+        time.sleep(0.02)
+        return np.zeros(len(batch))
+
+
+Slow.kind = "test-slow"
+
+
+def test_a_model_that_scores_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(Detector.kinds, Slow.kind, Slow)
+    slow = manifest("z", Slow(WindowSpec(4)))
+    model_set.load_model(slow, inline(slow))  # within the limit that is shipped
+    monkeypatch.setattr(model_set, "_TRIAL_SECONDS", 0.01)
+    with pytest.raises(ModelError, match=r"takes 0\.\d s to score 8 windows; at most 0\.01 s"):
+        model_set.load_model(slow, inline(slow))
+
+
+def test_damaged_artifacts_are_refused_and_break_nothing() -> None:
+    """Bytes changed, cut out, put in; with the right checksum, as one who means harm would publish them."""
+    rng = np.random.default_rng(5)
+    sound = artifact.dump(RollingZScore(WindowSpec(4)))
+    loading = loader()
+    for number in range(400):
+        content = bytearray(sound)
+        for _ in range(rng.integers(1, 6)):
+            at = int(rng.integers(len(content)))
+            match rng.integers(3):
+                case 0:
+                    content[at] = int(rng.integers(256))
+                case 1:
+                    del content[at : at + int(rng.integers(1, 9))]
+                case _:
+                    content[at:at] = rng.bytes(int(rng.integers(1, 9)))
+        damaged = bytes(content)
+        fields = {"artifact": base64.b64encode(damaged).decode(), "sha256": artifact.sha256(damaged)}
+        loading.ask("z", replace(GOOD, version=number + 1, **fields).to_json())
+    found = list(loading.outcomes(wait=True))
+    assert len(found) == 400
+    refused = [o.refused for o in found if o.refused]
+    assert len(refused) > 300
+    assert not [reason for reason in refused if not reason.startswith(("artifact:", "model z", "manifest:"))]

@@ -1,0 +1,42 @@
+"""A few thousand of the messages that ``python -m tests.faults.fuzz`` sends by the million, and their second chance."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.dead_letters import Replay
+from eddy.settings import Settings
+from stack.local import Stack
+from tests.faults import fuzz
+from tests.integration import harness
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.mark.timeout(400)
+def test_every_message_is_scored_or_a_dead_letter_and_none_is_lost_in_a_replay(
+    stack: Stack, unique_topics: Settings
+) -> None:
+    settings = harness.changed(unique_topics, max_event_bytes=50_000)
+    harness.publish(settings, harness.model(limit=6.0))
+    with harness.running(stack, settings) as (cluster, number):
+        sent = fuzz.send(settings, 30_000, seed=7)
+        found = fuzz.outcome(settings, cluster, number, sent, seconds=240)
+        fuzz.check(found)
+        path = cluster.stop(number)
+    oversized = found["reasons"]["oversized"]
+    assert oversized > 10
+
+    # The limit is raised, the letters are sent again: each is read now, none is lost, none comes twice.
+    wider = harness.changed(settings, max_event_bytes=20_000_000)
+    with harness.running(stack, wider, savepoint=path) as (cluster, number):
+        replay = Replay(wider, "oversized")
+        replay.run()
+        assert replay.report()["sent"] == oversized
+        harness.handled(cluster, number, oversized)
+        Replay(wider, "oversized").run()
+        metrics = cluster.metrics(number)
+        assert metrics["events"] == oversized, "the second replay sent nothing"
+        assert cluster.exceptions(number) == []
+        read = oversized - metrics.get("bad", 0) - metrics.get("late", 0)
+        assert read > 0, "what was only too large is an observation now"

@@ -1,0 +1,58 @@
+"""What Flink's Prometheus reporter gives is what docs, alert rules and dashboard speak of."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eddy.settings import Settings
+from stack.local import Stack
+from tests.integration import harness
+
+pytestmark = pytest.mark.stack
+
+ROOT = Path(__file__).parents[2]
+NAME = re.compile(r"\bflink_[a-zA-Z0-9_]+")
+
+
+def scraped(settings: Settings) -> dict[str, set[str]]:
+    """Names of all metrics, of JobManager and TaskManager, with the label sets of each."""
+    found: dict[str, set[str]] = {}
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for port in (settings.stack.metrics_port, settings.stack.metrics_port + 1):
+        with direct.open(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            for line in answer.read().decode().splitlines():
+                if not line.startswith("#"):
+                    name, _, labels = line.partition("{")
+                    found.setdefault(name, set()).add(labels)
+    return found
+
+
+def test_every_metric_that_is_spoken_of_is_there(stack: Stack, unique_topics: Settings) -> None:
+    settings = unique_topics
+    harness.publish(settings, harness.model())
+    with harness.running(stack, settings) as (cluster, number):
+        harness.send(settings, [harness.event(*o) for o in harness.noise(["a"], 30, {("a", 20): 9.0})])
+        harness.handled(cluster, number, 30)
+        events = "flink_taskmanager_job_task_operator_eddy_events"
+        harness.until(lambda: any(settings.job.name in labels for labels in scraped(settings).get(events, ())), events)
+        harness.until(lambda: cluster.checkpoints(number)["counts"]["completed"], "a checkpoint")
+        there = set(scraped(settings))
+    rules = ROOT / "docker/prometheus/alerts.yml"
+    board = ROOT / "docker/grafana/eddy.json"
+    for path in (ROOT / "docs/operations.md", rules, board):
+        names = set(NAME.findall(path.read_text()))
+        assert names, path
+        assert names <= there, f"{path.name}: {sorted(names - there)}"
+    groups = yaml.safe_load(rules.read_text())["groups"]
+    for rule in (rule for group in groups for rule in group["rules"]):
+        assert {"alert", "expr", "labels", "annotations"} <= set(rule), rule
+        assert {"summary", "runbook"} <= set(rule["annotations"]), rule
+    panels = json.loads(board.read_text())["panels"]
+    assert len(panels) >= 8
+    assert all(panel["targets"][0]["expr"] for panel in panels if panel["type"] != "row")
