@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,15 +13,15 @@ import numpy as np
 from flink_job.feedback_frames import apply_frame
 from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, FEEDBACK, MARK, SCORES, TICK, Frame, Records
 from flink_job.learning_messages import messages
+from flink_job.letter_log import LetterLog
 from flink_job.observations import BadObservation, Observations, parse, read_observations
 from flink_job.redis_writer import RedisWriter
+from flink_job.waiting import Waiting, WaitingEvent
 from models.engine import Engine, EngineOptions, Outcome
 from models.engine_state import EngineState
 from models.maintenance import Maintenance
 from models.model_set import ModelSet
 from models.time_share import TimeShare
-
-_PENDING_PER_SHARD = 16_384  # events held for want of a model, over all series of a shard
 
 
 class ShardState(Protocol):
@@ -77,9 +75,8 @@ class Shard:
         self.counts = Counts()
         self._state = EngineState(self.engine)
         self._redis = redis
-        self._pending: dict[str, deque[tuple[int, bytes]]] = {}  # by series: (Kafka timestamp, value)
-        self._pending_total = 0
-        self._pending_dirty = False
+        self._waiting = Waiting(options.pending_per_series)
+        self._letters = LetterLog()
         self._redis_pending = b""
         self._ended: set[int] = set()
         self._told: set[tuple[str, int]] = set()  # models whose missing features have been reported
@@ -87,14 +84,12 @@ class Shard:
     @property
     def waiting(self) -> int:
         """Series without a model."""
-        return len(self._pending)
+        return len(self._waiting)
 
     def restore(self, state: ShardState) -> None:
         """Fill a new shard from keyed state; does nothing where there is none."""
         entries = {key: bytes(value) for key, value in state.items()}
-        pending = entries.pop("pending", b"")
-        for series, ts, value in json.loads(pending) if pending else []:
-            self._hold(series, ts, base64.b64decode(value))
+        self._waiting.restore(entries.pop("pending", b""))
         self._redis_pending = entries.pop("redis", b"")
         if self._redis_pending and self._redis is not None:
             self._redis.restore(self.options.number, self._redis_pending)
@@ -105,7 +100,7 @@ class Shard:
         """Everything that one frame leads to."""
         engine, options = self.engine, self.options.engine
         if engine.adopt_models() or engine.closing:
-            self._deliver(self._retry(frame.now), frame.now, out)
+            self._deliver(self._retry(frame.now, out), frame.now, out)
         if frame.kind == FEEDBACK:
             self._take_feedback(frame, out)
             self._save(state)  # it may come after this checkpoint's CHECKPOINT frame: then nothing else would
@@ -145,11 +140,7 @@ class Shard:
             ts, values, at = read.ts, read.values, read.at
         outcome = engine.process(slots, ts, values, frame.now)
         for i in outcome.late.tolist():
-            last = int(engine.clock.last[slots[i]])
-            detail = (
-                f"found ts {ts[i]}, {last - int(ts[i])} ms before the series' last one; see job.out_of_orderness_ms"
-            )
-            self._dead_letter(frame, int(at[i]), BadObservation("late", detail), out)
+            self._dead_letter(frame, int(at[i]), self._late(int(slots[i]), int(ts[i])), out)
         self._deliver(outcome, frame.now, out)
 
     # -- events that no model applies to yet -------------------------------------------------------------------
@@ -157,43 +148,31 @@ class Shard:
     def _hold_back(self, frame: Frame, read: Observations, chosen: Any) -> None:
         for i in chosen.tolist():
             at = int(read.at[i])
-            self._hold(read.names[int(read.codes[i])], int(frame.timestamps[at]), frame.value(at))
+            place = int(frame.partitions[at]), int(frame.offsets[at])
+            event = WaitingEvent(int(frame.timestamps[at]), frame.value(at), *place)
+            self.counts.dropped += self._waiting.add(read.names[int(read.codes[i])], event)
 
-    def _hold(self, series: str, ts: int, value: bytes) -> None:
-        if not self.options.pending_per_series:
-            self.counts.dropped += 1
-            return
-        queue = self._pending.setdefault(series, deque())
-        queue.append((ts, value))
-        self._pending_total += 1
-        self._pending_dirty = True
-        if len(queue) > self.options.pending_per_series or self._pending_total > _PENDING_PER_SHARD:
-            # The windows need the newest points, so the oldest go; the metric says that the series is still warming.
-            longest = queue if len(queue) > 1 else max(self._pending.values(), key=len)
-            longest.popleft()
-            self._pending_total -= 1
-            self.counts.dropped += 1
-
-    def _retry(self, now: int) -> Outcome:
+    def _retry(self, now: int, out: Records) -> Outcome:
         """Score what waited for a model that has now come."""
-        names = [name for name in self._pending if self.engine.judged[self.engine.slots([name])[0]]]
+        names = [name for name in self._waiting.series if self.engine.judged[self.engine.slots([name])[0]]]
         columns = self.engine.models.columns
-        slots, times, rows = [], [], []
-        for name in names:
-            slot = int(self.engine.slots([name])[0])
-            for _, value in self._pending.pop(name):
-                _, ts, by_feature = parse(value)
-                row = np.full(len(columns), np.nan)
-                for feature, number in by_feature.items():
-                    if feature in columns:
-                        row[columns[feature]] = number
-                slots.append(slot)
-                times.append(ts)
-                rows.append(row)
-        self._pending_total -= len(slots)
-        self._pending_dirty = True
+        events, slots, times, rows = [], [], [], []
+        for name, event in self._waiting.take(names):
+            _, ts, by_feature = parse(event.value)
+            row = np.full(len(columns), np.nan)
+            for feature, number in by_feature.items():
+                if feature in columns:
+                    row[columns[feature]] = number
+            events.append((name, event))
+            slots.append(int(self.engine.slots([name])[0]))
+            times.append(ts)
+            rows.append(row)
         values = np.array(rows).reshape(len(rows), len(columns))
-        return self.engine.process(np.array(slots, np.int64), np.array(times, np.int64), values, now)
+        outcome = self.engine.process(np.array(slots, np.int64), np.array(times, np.int64), values, now)
+        for i in outcome.late.tolist():
+            name, event = events[i]
+            self._letter(self._late(slots[i], times[i]), event, name.encode(), now, out)
+        return outcome
 
     # -- results -----------------------------------------------------------------------------------------------
 
@@ -254,33 +233,46 @@ class Shard:
                 }
                 yield series.encode(), json.dumps(message).encode()
 
+    def _late(self, slot: int, ts: int) -> BadObservation:
+        behind = int(self.engine.clock.last[slot]) - ts
+        detail = f"found ts {ts}, {behind} ms before the series' last one; see job.out_of_orderness_ms"
+        return BadObservation("late", detail)
+
     def _dead_letter(self, frame: Frame, i: int, problem: BadObservation, out: Records) -> None:
         if problem.reason != "late":
             self.counts.bad += 1
+        place = int(frame.partitions[i]), int(frame.offsets[i])
+        event = WaitingEvent(int(frame.timestamps[i]), frame.value(i), *place)
+        key = None if frame.keyless[i] else frame.keys[int(frame.codes[i])]
+        self._letter(problem, event, key, frame.now, out)
+
+    def _letter(self, problem: BadObservation, event: WaitingEvent, key: bytes | None, now: int, out: Records) -> None:
         headers = {
             "reason": problem.reason,
             "detail": problem.detail,
             "topic": self.options.observations,
-            "partition": str(frame.partitions[i]),
-            "offset": str(frame.offsets[i]),
-            "timestamp": str(frame.timestamps[i]),
+            "partition": str(event.partition),
+            "offset": str(event.offset),
+            "timestamp": str(event.ts),
         }
-        key = None if frame.keyless[i] else frame.keys[int(frame.codes[i])]
-        out.add(DLQ, frame.now, key, frame.value(i), headers)
+        out.add(DLQ, now, key, event.value, headers)
+        self._letters.note(
+            now,
+            reason=problem.reason,
+            detail=problem.detail,
+            key=key,
+            topic=self.options.observations,
+            partition=event.partition,
+            offset=event.offset,
+        )
 
     # -- state -------------------------------------------------------------------------------------------------
 
     def _save(self, state: ShardState) -> None:
         for key, value in self._state.changes().items():
             _put(state, key, value)
-        if self._pending_dirty:
-            self._pending_dirty = False
-            held = [
-                (series, ts, base64.b64encode(value).decode())
-                for series, queue in self._pending.items()
-                for ts, value in queue
-            ]
-            _put(state, "pending", json.dumps(held).encode() if held else None)
+        if self._waiting.changed:
+            _put(state, "pending", self._waiting.to_bytes() or None)
         waiting = self._redis.pending(self.options.number) if self._redis is not None else b""
         if waiting != self._redis_pending:
             self._redis_pending = waiting

@@ -128,11 +128,15 @@ def test_models_change_while_events_flow(stack: Stack, unique_topics: Settings) 
 
         # Data before any model: held, then scored.
         held = harness.noise(["a"], 30, {("a", 20): 9.0})
-        harness.send(settings, [harness.event(*o) for o in held])
-        harness.handled(cluster, number, len(held))
+        late = harness.event("a", START - STEP, 0.0)
+        harness.send(settings, [*(harness.event(*o) for o in held), late])
+        harness.handled(cluster, number, len(held) + 1)
         assert harness.alerts(settings) == []
         harness.publish(settings, harness.model(version=1, limit=2.8))
         harness.until(lambda: len(harness.alerts(settings)) == 2, "the held spike alerted")
+        ((headers, letter),) = dead(settings)
+        assert (headers["reason"], letter.value) == ("late", late[1])
+        assert headers["offset"] == str(len(held)), "its place is known although it waited"
 
         # A version with another threshold takes over between two micro-batches; windows stay.
         harness.publish(settings, harness.model(version=2, limit=2.0))

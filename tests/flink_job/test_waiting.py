@@ -1,0 +1,55 @@
+"""Events without a model: the newest are kept, all of them come back, those of an earlier version too."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from flink_job.waiting import MOST, Waiting, WaitingEvent
+
+
+def event(number: int) -> WaitingEvent:
+    return WaitingEvent(number, b"%d" % number, 1, 100 + number)
+
+
+def test_the_newest_of_each_series_stay():
+    waiting = Waiting(3)
+    assert [waiting.add("a", event(k)) for k in range(5)] == [0, 0, 0, 1, 1]
+    waiting.add("b", event(9))
+    assert len(waiting) == 2
+    assert list(waiting.take(["a"])) == [("a", event(k)) for k in (2, 3, 4)]
+    assert waiting.series == ["b"]
+
+
+def test_none_are_kept_where_none_may_be():
+    waiting = Waiting(0)
+    assert waiting.add("a", event(1)) == 1
+    assert len(waiting) == 0
+
+
+def test_the_shard_as_a_whole_is_bounded_by_the_longest():
+    waiting = Waiting(MOST)
+    assert sum(waiting.add("long", event(k)) for k in range(MOST)) == 0
+    assert waiting.add("short", event(1)) == 1
+    assert next(e.ts for _, e in waiting.take(["long"])) == 1, "the oldest of the longest went"
+    assert [e.ts for _, e in waiting.take(["short"])] == [1]
+
+
+def test_there_and_back():
+    waiting = Waiting(5)
+    for k in range(3):
+        waiting.add("a\"'é", event(k))
+    assert waiting.changed
+    blob = waiting.to_bytes()
+    assert not waiting.changed
+    again = Waiting(5)
+    again.restore(blob)
+    assert list(again.take(again.series)) == [("a\"'é", event(k)) for k in range(3)]
+    assert again.to_bytes() == b""
+
+
+def test_state_of_a_version_that_kept_no_places():
+    old = json.dumps([["a", 7, base64.b64encode(b"x").decode()]]).encode()
+    waiting = Waiting(5)
+    waiting.restore(old)
+    assert list(waiting.take(["a"])) == [("a", WaitingEvent(7, b"x", -1, -1))]
