@@ -78,12 +78,18 @@ def latency(
 
 
 @bench.command()
-def state(series: list[int] = SERIES, overrides: list[str] = OVERRIDES, json_file: Path | None = JSON_FILE) -> None:
+def state(
+    series: list[int] = SERIES,
+    window: int = typer.Option(30, "--window", min=2, help="points"),
+    points: int = typer.Option(40, "--points", min=3, help="of each series; more than the window"),
+    overrides: list[str] = OVERRIDES,
+    json_file: Path | None = JSON_FILE,
+) -> None:
     """Bytes of state per series beside the raw window."""
     from benchmarks import state
     from benchmarks.workload import Workload
 
-    _finish(state.run(Workload("Z"), series, overrides), json_file)
+    _finish(state.run(Workload("Z", window=window), series, overrides, points), json_file)
 
 
 @bench.command()

@@ -1,0 +1,89 @@
+"""Models that cannot be used come while the stream flows: each is refused with a reason, the one in use goes on."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from eddy.settings import Settings
+from models import artifact
+from models.detector import WindowSpec
+from models.manifest import Manifest
+from models.rolling_zscore import RollingZScore
+from stack.local import Stack
+from tests.integration import harness
+
+pytestmark = pytest.mark.stack
+
+GOOD = harness.model(limit=2.8)
+
+
+def with_artifact(content: bytes, **changes: object) -> Manifest:
+    fields = {"artifact": base64.b64encode(content).decode(), "sha256": artifact.sha256(content), **changes}
+    return replace(GOOD, **fields)  # type: ignore[arg-type]
+
+
+def not_a_number(sound: bytes) -> bytes:
+    """An artifact with a weight that is NaN, its checksum right."""
+    length = int.from_bytes(sound[:8], "little")
+    header = json.loads(sound[8 : 8 + length])["__metadata__"]
+    return bytes(save({"weights": np.array([1.0, np.nan])}, metadata=header))
+
+
+def test_each_is_refused_with_its_reason_and_the_one_before_goes_on(
+    stack: Stack, unique_topics: Settings, tmp_path: Path
+) -> None:
+    sound = artifact.dump(RollingZScore(WindowSpec(10)))
+    large, pipe = tmp_path / "large", tmp_path / "pipe"
+    with large.open("wb") as file:
+        file.truncate(500 * 1024 * 1024)
+    os.mkfifo(pipe)
+    bad: dict[str, tuple[Manifest | bytes, str]] = {
+        "truncated": (with_artifact(sound[:40]), "truncated"),
+        "checksum": (replace(GOOD, sha256="0" * 64), "sha256"),
+        "shapes": (with_artifact(artifact.dump(RollingZScore(WindowSpec(11)))), "the manifest says"),
+        "nan": (with_artifact(not_a_number(sound)), "array 'weights' holds NaN"),
+        "pickle": (with_artifact(pickle.dumps({"weights": [1.0]})), "not an Eddy artifact"),
+        "large": (replace(GOOD, artifact="", uri=str(large)), "524288000 bytes; at most 268435456"),
+        "pipe": (replace(GOOD, artifact="", uri=str(pipe)), "expected a regular file"),
+        "elsewhere": (replace(GOOD, artifact="", uri="http://127.0.0.1:9/m"), "registry.uri_schemes"),
+        "upwards": (replace(GOOD, artifact="", uri=f"{tmp_path}/../../m"), "without '..'"),
+        "schema": (GOOD.to_json().replace(b'"schema": 1', b'"schema": 99'), "upgrade the job first"),
+        "detector": (replace(GOOD, detector="oracle"), "the artifact is"),
+        "features": (with_artifact(artifact.dump(RollingZScore(WindowSpec(10, 1, ("a", "a"))))), "the manifest says"),
+        "json": (b"{", "not JSON"),
+    }
+    observations = harness.noise(["a", "b"], 60, {("a", 30): 9.0, ("b", 50): -9.0})
+    events = [harness.event(*o) for o in observations]
+    harness.publish(unique_topics, GOOD)
+    with harness.running(stack, unique_topics) as (cluster, number):
+        harness.send(unique_topics, events[:40])
+        with harness.producer(unique_topics) as client:
+            for model, _ in bad.values():
+                value = model if isinstance(model, bytes) else replace(model, version=2).to_json()
+                client.send(unique_topics.topics.name("models"), key=b"z", value=value)
+        harness.send(unique_topics, events[40:])
+        harness.handled(cluster, number, len(events))
+
+        def refusals() -> list[str]:
+            told = [json.loads(record.value) for record in harness.read(unique_topics, "events")]
+            return [event["reason"] for event in told if event["event"] == "model-refused"]
+
+        harness.until(lambda: len(refusals()) == len(bad), "all refused")
+        for (name, (_, said)), reason in zip(bad.items(), refusals(), strict=True):
+            assert said in reason, f"{name}: {reason}"
+        harness.until(lambda: cluster.metrics(number)["models_refused"] == len(bad), "counted")
+        metrics = cluster.metrics(number)
+        assert (metrics["models"], metrics["model_version"]) == (1, 1)
+        assert cluster.exceptions(number) == [], "no restart"
+        cluster.stop(number, drain=True)
+    expected = harness.offline([GOOD], observations)
+    assert harness.plain(harness.alerts(unique_topics)) == harness.plain(expected)
