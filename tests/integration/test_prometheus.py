@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,15 +34,29 @@ def scraped(settings: Settings) -> dict[str, set[str]]:
     return found
 
 
+def counted() -> set[str]:
+    """The job's counters that docs/operations.md names."""
+    lines = [line for line in (ROOT / "docs/operations.md").read_text().splitlines() if "| counter |" in line]
+    return {name for line in lines for name in NAME.findall(line)}
+
+
 def test_every_metric_that_is_spoken_of_is_there(stack: Stack, unique_topics: Settings) -> None:
-    settings = unique_topics
-    harness.publish(settings, harness.model())
+    settings = harness.changed(unique_topics, pending_per_series=2)
     with harness.running(stack, settings) as (cluster, number):
-        harness.send(settings, [harness.event(*o) for o in harness.noise(["a"], 30, {("a", 20): 9.0})])
-        harness.handled(cluster, number, 30)
+        # A counter is there once it has counted: some of everything.
+        harness.send(settings, [harness.event(*o) for o in harness.noise(["early"], 4, {})])
+        harness.handled(cluster, number, 4)
+        harness.publish(settings, harness.model(limit=2.8), harness.model("other", series=("other",)))
+        harness.until(lambda: cluster.metrics(number).get("models") == 2, "models in use")
+        harness.publish(settings, replace(harness.model(version=2), sha256="0" * 64))
+        points = [harness.event(*o) for o in harness.noise(["a"], 30, {("a", 20): 9.0})]
+        harness.send(settings, [*points, points[-1], points[3], ("a", b"{")])
+        harness.handled(cluster, number, 37)
+        harness.until(lambda: cluster.metrics(number).get("models_refused"), "a refusal counted")
         events = "flink_taskmanager_job_task_operator_eddy_events"
         harness.until(lambda: any(settings.job.name in labels for labels in scraped(settings).get(events, ())), events)
         harness.until(lambda: cluster.checkpoints(number)["counts"]["completed"], "a checkpoint")
+        harness.until(lambda: set(scraped(settings)) >= counted(), "all counters reported", 30)
         there = set(scraped(settings))
     rules = ROOT / "docker/prometheus/alerts.yml"
     board = ROOT / "docker/grafana/eddy.json"
