@@ -29,7 +29,7 @@ from tests.cli.alerts_at_hand import alert
 from tests.flink_job.frame_bytes import NOW, frame
 from tests.flink_job.test_frames import taken_apart
 from tests.flink_job.test_observations import BAD
-from tests.models.small_models import manifest, model_set
+from tests.models.small_models import inline, manifest, model_set
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
 ROLES = {ALERTS: "alert", SCORES: "score", EVENTS: "event"}
@@ -97,6 +97,7 @@ def test_drift_messages_and_training_requests():
 
 
 def test_events_fit_their_schema():
+    from flink_job.model_loader import ModelLoader
     from flink_job.scoring import Scoring
 
     class NoMetrics:  # Flink's metrics exist inside a running job only
@@ -106,9 +107,10 @@ def test_events_fit_their_schema():
     scoring = Scoring([])
     scoring.settings, scoring.models, scoring.out = load([], environ={}).settings, ModelSet(), Records()
     scoring.metrics = NoMetrics()
-    scoring._take("z", manifest().to_json())
-    scoring._take("z", b"{}")
-    scoring._take("z", None)
+    scoring.loader = ModelLoader(inline, scoring.models.runs)
+    for message in (manifest().to_json(), b"{}", None):
+        scoring.loader.ask("z", message)
+    scoring._adopt(wait=True)
     events = [json.loads(value) for role, _, _, value, _ in taken_apart(scoring.out.take()) if role == EVENTS]
     assert [event["event"] for event in events] == ["model-loaded", "model-refused", "model-withdrawn"]
     for event in events:
