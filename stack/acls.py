@@ -98,5 +98,6 @@ def redis_rules(settings: Settings, role: Literal["job", "reader"]) -> str:
     connect = "+ping +time"
     if role == "reader":
         return f"{own} -@all {connect} +@read -@dangerous"
-    written = "+eval +exists +set +zrem +zadd +zremrangebyscore +xadd +hset +hdel +expire"
+    script = "+eval +evalsha +script|exists +script|load"
+    written = f"{script} +exists +set +zrem +zadd +zremrangebyscore +xadd +hset +hdel +expire"
     return f"{own} -@all {connect} {written}"
