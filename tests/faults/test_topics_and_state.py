@@ -1,12 +1,10 @@
-"""Kafka and the state change under the running job: topics, partitions, disk, parallelism, layout."""
+"""Kafka and the state change under the running job: topics, partitions, parallelism, layout."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,7 +25,6 @@ from tests.integration.harness import until
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(900)]
 
 KEPT = Path(__file__).parent / "data" / "savepoint-layout-1"
-DISK_MB = 400
 
 
 @pytest.fixture
@@ -121,39 +118,6 @@ def test_the_topic_is_deleted_under_the_running_job(world: World, stream: Stream
         "topic deleted and made again under the running job", SEED, recovery=round(time.monotonic() - began, 1),
         events=old + len(more), expected=len(before | expected), seen=len(before | expected), doubled=0,
     )  # fmt: skip
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system is mounted for it: only as root")
-def test_the_brokers_disk_is_full(tmp_path: Path) -> None:
-    """The broker stops when it cannot write; with room again it is started, and nothing is missing."""
-    log = tmp_path / "stack" / "kafka" / "log"
-    log.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(log)], check=True)
-    try:
-        with World(tmp_path / "stack") as world:
-            stream = Stream(world, "full", f"{SEED}-full")
-            stream.publish()
-            stream.start()
-            world.keep()
-
-            def fill(world: World, stream: Stream) -> str:
-                filler = log / "filler"
-                with filler.open("wb") as file:
-                    block = b"x" * 65536
-                    try:
-                        while True:
-                            file.write(block)
-                    except OSError:
-                        pass
-                time.sleep(20)
-                assert shutil.disk_usage(log).free < 65536
-                filler.unlink()
-                return "no room for the broker for 20 s"
-
-            attempt(world, stream, "disk of the broker full, 20 s", fill, SEED)
-            stream.cancel()
-    finally:
-        subprocess.run(["umount", "-l", str(log)], check=False)
 
 
 def test_a_kept_savepoint_of_layout_1_restores(world: World) -> None:

@@ -1,0 +1,52 @@
+"""The broker has no room left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import SEED
+from tests.faults.trial import attempt
+from tests.faults.world import Stream, World
+
+pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(900)]
+
+DISK_MB = 400
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system is mounted for it: only as root")
+def test_the_brokers_disk_is_full(tmp_path: Path) -> None:
+    """The broker stops when it cannot write; with room again it is started, and nothing is missing."""
+    log = tmp_path / "stack" / "kafka" / "log"
+    log.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(log)], check=True)
+    try:
+        with World(tmp_path / "stack") as world:
+            stream = Stream(world, "full", f"{SEED}-full")
+            stream.publish()
+            stream.start()
+            world.keep()
+
+            def fill(world: World, stream: Stream) -> str:
+                filler = log / "filler"
+                with filler.open("wb") as file:
+                    block = b"x" * 65536
+                    try:
+                        while True:
+                            file.write(block)
+                    except OSError:
+                        pass
+                time.sleep(20)
+                assert shutil.disk_usage(log).free < 65536
+                filler.unlink()
+                return "no room for the broker for 20 s"
+
+            attempt(world, stream, "disk of the broker full, 20 s", fill, SEED)
+            stream.cancel()
+    finally:
+        subprocess.run(["umount", "-l", str(log)], check=False)
