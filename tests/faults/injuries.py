@@ -102,7 +102,7 @@ def slow(link: str, delay: float, rate: int, seconds: float) -> Injury:
     return injure
 
 
-#: name -> (what is done, how often in the full run)
+#: name -> (what is done, how often in the full run; each time to a job of either delivery)
 INJURIES: Mapping[str, tuple[Injury, int]] = {
     "kill -9 Python worker": (kill_worker, 4),
     "kill -9 TaskManager": (kill("taskmanager"), 4),

@@ -87,21 +87,29 @@ class Memory:
 
 
 def soak(minutes: float, picture: Path | None) -> dict[str, Any]:
-    """Run it; raises where a check fails."""
+    """Run it; raises where a check fails. Every kind of fault comes in turn, each as often as in the full run."""
     faults: list[tuple[float, str]] = []
     with tempfile.TemporaryDirectory() as folder, World(Path(folder)) as world:
-        stream = Stream(world, "soak", SEED, parallelism=2)
-        stream.publish()
-        stream.start()
+        streams = [
+            Stream(world, "soak", SEED, parallelism=2),
+            Stream(world, "exact", SEED, delivery="exactly-once", transaction_timeout_ms=120_000),
+        ]
+        for stream in streams:
+            stream.publish()
+            stream.start()
         world.keep()
+        rng = streams[0].rng
+        deck: list[str] = []
         memory = Memory(world)
         began = time.monotonic()
-        names = [name for name in INJURIES if name not in LEFT_OUT]
         try:
             while (minute := (time.monotonic() - began) / 60) < minutes:
-                fault = stream.rng.choice(names)
+                if not deck:
+                    deck = [name for name, (_, times) in INJURIES.items() for _ in range(times) if name not in LEFT_OUT]
+                    rng.shuffle(deck)
+                fault = deck.pop()
                 faults.append((minute, fault))
-                attempt(world, stream, fault, INJURIES[fault][0], SEED)
+                attempt(world, streams, fault, INJURIES[fault][0], SEED)
                 time.sleep(max(0.0, began + 60 * len(faults) - time.monotonic()))
         finally:
             memory.close()
@@ -110,7 +118,7 @@ def soak(minutes: float, picture: Path | None) -> dict[str, Any]:
     return {
         "minutes": round((time.monotonic() - began) / 60, 1),
         "faults": len(faults),
-        **stream.noted,
+        **{stream.settings.job.delivery: stream.noted for stream in streams},
         "memory_mb": memory.figures(),
     }
 

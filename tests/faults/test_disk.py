@@ -46,7 +46,7 @@ def test_the_brokers_disk_is_full(tmp_path: Path) -> None:
                 filler.unlink()
                 return "no room for the broker for 20 s"
 
-            attempt(world, stream, "disk of the broker full, 20 s", fill, SEED)
+            attempt(world, [stream], "disk of the broker full, 20 s", fill, SEED)
             stream.cancel()
     finally:
         subprocess.run(["umount", "-l", str(log)], check=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.conftest import SEED
-from tests.faults.injuries import INJURIES, kill, kill_worker
+from tests.faults.injuries import INJURIES
 from tests.faults.trial import attempt
 from tests.faults.world import Stream, World
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture(scope="module")
 def stream(world: World) -> Stream:
-    """One job for all tries, at least once; what each leaves behind is what the next one begins with."""
+    """One job for all tries, at least once; what each try leaves is what the next one begins with."""
     stream = Stream(world, "atleast", f"{SEED}-at-least-once", parallelism=2)
     stream.publish()
     stream.start()
@@ -35,23 +35,13 @@ def exact(world: World) -> Stream:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("fault", ["kill -9 Python worker", "kill -9 JobManager"])
 def test_two_faults_of_the_full_run(world: World, stream: Stream, fault: str) -> None:
-    attempt(world, stream, fault, INJURIES[fault][0], SEED)
+    attempt(world, [stream], fault, INJURIES[fault][0], SEED)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("fault", INJURIES)
-def test_at_least_once(world: World, stream: Stream, fault: str) -> None:
+def test_faults(world: World, stream: Stream, exact: Stream, fault: str) -> None:
     injury, times = INJURIES[fault]
     for _ in range(times):
-        attempt(world, stream, fault, injury, SEED)
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("service", ["worker", "taskmanager", "jobmanager", "broker"])
-def test_exactly_once(world: World, stream: Stream, exact: Stream, service: str) -> None:
-    stream.cancel()
-    injury = kill_worker if service == "worker" else kill(service)
-    for _ in range(2):
-        attempt(world, exact, f"exactly once: kill -9 {service}", injury, SEED)
+        attempt(world, [stream, exact], fault, injury, SEED)

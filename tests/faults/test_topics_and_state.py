@@ -48,7 +48,7 @@ def test_parallelism_1_2_4(world: World, stream: Stream) -> None:
             stream.start(path, parallelism=parallelism)
             return f"savepoint, stop, parallelism {parallelism}"
 
-        attempt(world, stream, "savepoint, then parallelism 1, 2, 4", rescale, SEED)
+        attempt(world, [stream], "savepoint, then parallelism 1, 2, 4", rescale, SEED)
     assert stream.check()["doubled"] == 0, "a savepoint repeats nothing"
 
 

@@ -1,9 +1,10 @@
-"""One try: a chunk of the stream, a fault at a random moment in it, and the check when all has settled."""
+"""One try: a chunk of each stream, a fault at a random moment in it, and the check when all has settled."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 from tests.faults import record
 from tests.faults.injuries import Injury
@@ -11,32 +12,35 @@ from tests.faults.world import PER_SECOND, Stream, World
 from tests.integration.harness import until
 
 
-def attempt(world: World, stream: Stream, fault: str, injury: Injury, seed: str) -> None:
-    """Do it, and note what came of it. Fails where the outcome differs from that of a run without the fault.
+def attempt(world: World, streams: Sequence[Stream], fault: str, injury: Injury, seed: str) -> None:
+    """Do it to all jobs at once, and note what came of each. Fails where that differs from a run without the fault.
 
     Recovery is the time from the fault until a checkpoint covers all that had been sent when it came.
     """
-    messages = stream.chunk()
-    moment = stream.rng.uniform(0.1, 0.9) * len(messages) / PER_SECOND
-    sender = threading.Thread(target=stream.send, args=(messages,))
-    sender.start()
+    first = streams[0]
+    chunks = [stream.chunk() for stream in streams]
+    moment = first.rng.uniform(0.1, 0.9) * len(chunks[0]) / PER_SECOND
+    senders = [threading.Thread(target=s.send, args=(m,)) for s, m in zip(streams, chunks, strict=True)]
+    for sender in senders:
+        sender.start()
     time.sleep(moment)
-    ends = stream.ends()
+    ends = [stream.ends() for stream in streams]
     began = time.monotonic()
-    what = injury(world, stream)
-    until(lambda: stream.covered(ends), f"recovered from: {what}", 300)
-    recovery = time.monotonic() - began
-    sender.join()
-    stream.settle()
-    result = stream.check()
-    now = {"events": len(stream.observations) + len(stream.bad), **result}
+    what = injury(world, first)
+    recoveries = []
+    for stream, end in zip(streams, ends, strict=True):
+        until(lambda stream=stream, end=end: stream.covered(end), f"recovered from: {what}; {stream.state()}", 300)
+        recoveries.append(time.monotonic() - began)
+    for sender in senders:
+        sender.join()
+    for stream, recovery in zip(streams, recoveries, strict=True):
+        stream.settle()
+        _note(stream, fault, seed, what=what, moment=round(moment, 2), recovery=round(recovery, 1))
+
+
+def _note(stream: Stream, fault: str, seed: str, **fields: object) -> None:
+    now = {"events": len(stream.observations) + len(stream.bad), **stream.check()}
     before, stream.noted = stream.noted, now
-    record.note(
-        fault,
-        seed,
-        what=what,
-        moment=round(moment, 2),
-        recovery=round(recovery, 1),
-        delivery=stream.settings.job.delivery,
-        **{key: now[key] - before[key] for key in now},
-    )
+    delivery = stream.settings.job.delivery
+    name = f"{fault} (exactly once)" if delivery == "exactly-once" else fault
+    record.note(name, seed, delivery=delivery, **fields, **{key: now[key] - before[key] for key in now})

@@ -214,7 +214,7 @@ class Stream:
         """Wait until a checkpoint covers all that was sent; how long it took."""
         began = time.monotonic()
         ends = harness.until(self._ends_or_none, "the broker answers", seconds)
-        harness.until(lambda: self.covered(ends), f"all is scored and checkpointed ({self._state()})", seconds)
+        harness.until(lambda: self.covered(ends), f"all is scored and checkpointed ({self.state()})", seconds)
         return time.monotonic() - began
 
     def _ends_or_none(self) -> dict[TopicPartition, int] | None:
@@ -223,7 +223,8 @@ class Stream:
         except (KafkaError, OSError, ValueError):
             return None
 
-    def _state(self) -> str:
+    def state(self) -> str:
+        """What the cluster says of its jobs, for a message."""
         try:
             jobs = self.world.cluster.jobs()
             return "; ".join(f"{job.name} {job.state} {self.world.cluster.failure(job.id)}" for job in jobs)
