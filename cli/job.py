@@ -107,6 +107,7 @@ def submit(
     flink: Path | None = typer.Option(None, "--flink", help="Flink's own command (default: the Python package's)"),
     options: list[str] = typer.Option([], "--flink-option", metavar="KEY=VALUE", help="Flink's settings; repeatable"),
     jars_present: bool = typer.Option(False, "--jars-present", help="the cluster has the jars in its lib/"),
+    unless_running: bool = typer.Option(False, "--unless-running", help="do nothing if a job of that name runs there"),
     only_print: bool = typer.Option(False, "--print", help="print the flink command and submit nothing"),
     as_json: bool = _JSON,
 ) -> None:
@@ -119,7 +120,17 @@ def submit(
         number = job_targets.submit_locally(configuration, savepoint)
     else:
         choices = job_targets.Choices(
-            target, address, savepoint, archive, requirements, python, image, flink, tuple(options), jars_present
+            target,
+            address,
+            savepoint,
+            archive,
+            requirements,
+            python,
+            image,
+            flink,
+            tuple(options),
+            jars_present,
+            unless_running,
         )
         number = job_targets.submit(configuration, choices, only_print)
         if only_print or target in {"yarn", "kubernetes-application"}:

@@ -33,6 +33,7 @@ class Choices:
     flink: Path | None = None
     options: tuple[str, ...] = ()
     jars_present: bool = False
+    unless_running: bool = False
 
 
 def arguments(configuration: Configuration) -> list[str]:
@@ -72,6 +73,9 @@ def submit(configuration: Configuration, choices: Choices, only_print: bool = Fa
         if choices.target in {"yarn", "kubernetes-application"}:
             return run_flink(command, secrets).strip()
     cluster = Cluster(choices.address)
+    present = cluster.running(configuration.settings.job.name) if choices.unless_running else None
+    if present:
+        return present.id
     number = cluster.submit(work, secrets)
     cluster.wait(number)
     return number

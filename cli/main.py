@@ -54,6 +54,7 @@ def settings_of(ctx: typer.Context) -> Configuration:
 #: module under ``cli`` -> it has ``register(app)``, which adds its commands.
 COMMANDS = (
     "stack",
+    "topics",
     "produce",
     "train",
     "predict",

@@ -63,12 +63,13 @@ def refused(settings: DashboardSettings) -> Response | None:
     # A form of another site cannot set a header; a script of another site must ask first, and is never answered yes.
     if foreign or site not in ("same-origin", "none") or request.headers.get(ACTION_HEADER) != "1":
         return refusal("this did not come from the page itself", 403)
-    if settings.token is None:
+    token = settings.token.get_secret_value() if settings.token else ""
+    if not token:  # an empty one, as an unset variable of a compose file gives, is none
         if is_loopback(settings.host):
             return None
         return refusal("writing is off: the page is open to others and dashboard.token is not set", 403)
     given = request.headers.get(TOKEN_HEADER, "").encode()
-    if not hmac.compare_digest(given, settings.token.get_secret_value().encode()):
+    if not hmac.compare_digest(given, token.encode()):
         return refusal("the token is missing or wrong (setting dashboard.token)", 401)
     return None
 

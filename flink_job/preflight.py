@@ -34,6 +34,4 @@ def check(settings: Settings) -> None:
     wanted = {role: settings.topics.name(role) for role in ("observations", "models", "feedback", *TOPIC_ROLES)}
     missing = [f"{topic} (topics.{role})" for role, topic in wanted.items() if topic not in present]
     if missing:
-        raise StackError(
-            f"Kafka at {where} has no topic {', '.join(missing)}; 'eddy up' creates them on its own broker"
-        )
+        raise StackError(f"Kafka at {where} has no topic {', '.join(missing)}; 'eddy topics create' makes them")

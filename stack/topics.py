@@ -44,13 +44,16 @@ def wanted(settings: Settings) -> list[Topic]:
     ]
 
 
-def create_missing(settings: Settings, bootstrap_servers: str, deadline: float) -> list[str]:
+def create_missing(
+    settings: Settings, bootstrap_servers: str, deadline: float, replication: int = REPLICATION
+) -> list[str]:
     """Create the topics that do not exist yet; waits for the broker until the deadline.
 
     Args:
         settings: names, partitions and sizes.
         bootstrap_servers: the broker to create them on.
         deadline: on the ``time.monotonic`` clock.
+        replication: copies of each partition.
 
     Returns:
         The names created.
@@ -64,7 +67,7 @@ def create_missing(settings: Settings, bootstrap_servers: str, deadline: float) 
                 missing = {
                     settings.topics.name(topic.role): {
                         "num_partitions": topic.partitions,
-                        "replication_factor": REPLICATION,
+                        "replication_factor": replication,
                         "configs": topic.configs,
                     }
                     for topic in wanted(settings)

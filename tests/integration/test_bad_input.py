@@ -48,7 +48,7 @@ def test_a_topic_that_does_not_exist_is_named(stack_settings: Settings, capsys: 
     assert main.main(["--set", f"kafka.bootstrap_servers={where}", "--set", "topics.prefix=nowhere"]) == 2
     said = capsys.readouterr().err
     assert "nowhere.observations (topics.observations)" in said
-    assert "'eddy up' creates them" in said
+    assert "'eddy topics create' makes them" in said
 
 
 def test_a_broker_that_is_down_is_named(capsys: pytest.CaptureFixture[str]) -> None:

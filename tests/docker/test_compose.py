@@ -1,0 +1,149 @@
+"""Images and compose file as far as they can be checked without an engine."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from cli import main as command_line
+from eddy.configuration import ORIGINAL_VARIABLES, as_text, environment_name, flatten
+from eddy.settings import Settings
+from stack.paths import ROOT
+
+DOCKER = ROOT / "docker"
+COMPOSE = DOCKER / "compose.yaml"
+DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
+OURS = {"eddy-job", "eddy-services"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return dict(yaml.safe_load(COMPOSE.read_text()))
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: file.name)
+def test_dockerfiles_pass_the_linter(file: Path) -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([linter, "-c", ROOT / ".hadolint.yaml", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_compose_file_follows_the_specification() -> None:
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    command = [checker, "--builtin-schema", "vendor.compose-spec", COMPOSE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_client_reads_the_compose_file() -> None:
+    docker = shutil.which("docker")
+    if not docker or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("no 'docker compose' here; the schema check above has read the file")
+    command = [docker, "compose", "-f", str(COMPOSE), "--profile", "demo", "--profile", "monitoring", "config", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_registry_is_written_down() -> None:
+    for file in [*DOCKERFILES, COMPOSE, DOCKER / "install-packages.sh"]:
+        found = re.findall(r"https?://[^\s'\"]+", file.read_text())
+        assert [url for url in found if not url.startswith("http://localhost")] == [], file
+
+
+def test_services_wait_for_what_can_be_waited_for(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for name, service in services.items():
+        for other, how in service.get("depends_on", {}).items():
+            assert other in services, f"{name} depends on {other}"
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in services[other], f"{name} waits for {other}, which has no health check"
+            if how["condition"] == "service_completed_successfully":
+                assert services[other]["restart"] != "unless-stopped", f"{other} would run again and again"
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            there = (DOCKER / source).exists() if source.startswith(".") else source in compose["volumes"]
+            assert there, f"{name}: {source} is not there"
+
+
+def test_every_command_exists_with_its_flags(compose: dict[str, Any]) -> None:
+    root = get_command(_whole())
+    checked = 0
+    for name, service in compose["services"].items():
+        ours = service["image"].split(":")[0] in OURS
+        if not ours or (service["image"].startswith("eddy-job") and "entrypoint" not in service):
+            continue  # Flink's own commands
+        words = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(word)) for word in service["command"]]
+        command, path, context = root, [], None
+        while hasattr(command, "commands"):
+            path.append(words.pop(0))
+            assert path[-1] in command.commands, f"{name}: eddy {' '.join(path)} does not exist"
+            command = command.commands[path[-1]]
+        context = command.make_context(" ".join(path), words)  # raises for an unknown option
+        assert not context.args
+        checked += 1
+    assert checked >= 5
+
+
+def test_defaults_are_those_of_the_settings(compose: dict[str, Any]) -> None:
+    values = {key: as_text(value) for key, value in flatten(Settings()) if value is not None}
+    names = {environment_name(key): key for key in values} | ORIGINAL_VARIABLES
+    written = compose["x-settings"]
+    assert set(ORIGINAL_VARIABLES) <= set(written)
+    for variable, text in written.items():
+        assert variable in names, f"{variable} is no setting"
+        default = re.fullmatch(r"\$\{(\w+):-([^}]*)\}", str(text))
+        if default:
+            assert default[1] == variable
+            assert default[2].lower() == values[names[variable]].lower().removesuffix(".0"), variable
+
+
+def test_paths_in_images_are_those_that_commands_use() -> None:
+    from flink_job import submission
+
+    text = (DOCKER / "job.Dockerfile").read_text()
+    assert submission.IMAGE_PYTHON.startswith("/opt/eddy/venv/")
+    assert f"COPY flink_job/main.py {submission.IMAGE_SCRIPT}" in text
+    assert json.dumps([submission.IMAGE_PYTHON, "-m", "cli"]) in COMPOSE.read_text()
+
+
+def test_flinks_settings_have_names_that_flink_knows(compose: dict[str, Any]) -> None:
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", compose["x-flink"]["environment"]["FLINK_PROPERTIES"])
+    properties = yaml.safe_load(text)
+    assert unknown_options(properties) == []
+
+
+def unknown_options(properties: dict[str, Any]) -> list[str]:
+    """Keys whose text is in no class of the Flink distribution that names options."""
+    import zipfile
+
+    from stack.jars import flink_home
+
+    jars = [*(flink_home() / "lib").glob("flink-dist-*.jar"), *(flink_home() / "opt").glob("flink-python-*.jar")]
+    text = b""
+    for jar in jars:
+        with zipfile.ZipFile(jar) as archive:
+            names = [n for n in archive.namelist() if re.search(r"org/apache/flink/.*Options?(\$\w+)?\.class$", n)]
+            text += b"\0".join(archive.read(name) for name in names)
+    own = ("metrics.reporter.",)  # named by the user
+    return [key for key in properties if not key.startswith(own) and key.encode() not in text]
+
+
+def _whole() -> Any:
+    """The command line with all its groups."""
+    import importlib
+
+    import typer
+
+    app = typer.Typer()
+    for name in command_line.COMMANDS:
+        importlib.import_module(f"cli.{name}").register(app)
+    return app
