@@ -1,0 +1,88 @@
+"""The operator's manifest against the operator's own schema, which its API jar on Maven carries."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import zipfile
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from eddy.configuration import load
+from flink_job import submission
+from stack.paths import ROOT, home
+from tests.docker.test_compose import unknown_options
+
+OPERATOR = "flink-kubernetes-operator-api-1.10.0.jar"  # the newest that Maven has
+SHA256 = "b1f44814e17514fa8395c61b329a3ee9087123a5bda5b21fe1a495d5182c30b6"
+SCHEMA = "META-INF/fabric8/flinkdeployments.flink.apache.org-v1.yml"
+PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:2.8"
+#: settings of the operator and its autoscaler, not Flink's
+OPERATORS = ("kubernetes.operator.", "job.autoscaler.")
+
+
+@pytest.fixture(scope="module")
+def manifest() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "kubernetes" / "flinkdeployment.yaml").read_text()))
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    jar = home() / "jars" / "operator" / OPERATOR
+    if not jar.exists():
+        group = "org.apache.flink:flink-kubernetes-operator-api:1.10.0"
+        where = f"-DoutputDirectory={jar.parent}"
+        subprocess.run(["mvn", "-q", "-B", f"{PLUGIN}:copy", f"-Dartifact={group}", where], check=True)
+    assert hashlib.sha256(jar.read_bytes()).hexdigest() == SHA256
+    with zipfile.ZipFile(jar) as archive:
+        definition = yaml.load(archive.read(SCHEMA), Loader=yaml.CSafeLoader)
+    (version,) = definition["spec"]["versions"]
+    return closed(version["schema"]["openAPIV3Schema"]["properties"]["spec"])
+
+
+def closed(node: Any) -> Any:
+    """The schema with unknown fields as errors: a cluster would drop a misspelt one without a word."""
+    if isinstance(node, dict):
+        if "properties" in node and not node.get("x-kubernetes-preserve-unknown-fields"):
+            node.setdefault("additionalProperties", False)
+        for value in node.values():
+            closed(value)
+    elif isinstance(node, list):
+        for value in node:
+            closed(value)
+    return node
+
+
+def test_the_manifest_follows_the_operators_schema(manifest: dict[str, Any], schema: dict[str, Any]) -> None:
+    spec = dict(manifest["spec"])
+    assert (manifest["apiVersion"], manifest["kind"]) == ("flink.apache.org/v1beta1", "FlinkDeployment")
+    # That release came before Flink 2: its list of versions is the one thing that cannot be checked with it.
+    assert spec.pop("flinkVersion") == "v2_2"
+    jsonschema.validate(spec, schema)
+
+
+def test_a_misspelt_field_is_found(manifest: dict[str, Any], schema: dict[str, Any]) -> None:
+    spec = {key: value for key, value in manifest["spec"].items() if key != "flinkVersion"}
+    with pytest.raises(jsonschema.ValidationError, match="upgradeMod"):
+        jsonschema.validate({**spec, "job": {**spec["job"], "upgradeMod": "stateless"}}, schema)
+
+
+def test_flinks_settings_have_names_that_flink_knows(manifest: dict[str, Any]) -> None:
+    found = {k: v for k, v in manifest["spec"]["flinkConfiguration"].items() if not k.startswith(OPERATORS)}
+    assert unknown_options(found) == []
+
+
+def test_what_the_job_gets_fits_eddy_and_the_image(manifest: dict[str, Any]) -> None:
+    job, flink = manifest["spec"]["job"], manifest["spec"]["flinkConfiguration"]
+    words = job["args"]
+    assert words[:4] == ["-pyclientexec", submission.IMAGE_PYTHON, "-py", submission.IMAGE_SCRIPT]
+    assert flink["python.executable"] == submission.IMAGE_PYTHON
+    settings = load(words[5::2], environ={}).settings
+    assert words[4::2] == ["--set"] * len(words[5::2])
+    assert settings.job.parallelism == job["parallelism"]
+    assert str(settings.job.max_parallelism) == flink["pipeline.max-parallelism"]
+    assert str(settings.job.shards) == flink["job.autoscaler.vertex.max-parallelism"]
+    assert job["jarURI"].removeprefix("local://") in (ROOT / "docker" / "job.Dockerfile").read_text()
