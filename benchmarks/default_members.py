@@ -35,12 +35,11 @@ from training.nab import Corpus, load_folder
 CANDIDATES = (
     "isolation-forest", "dmd", "zscore", "lstm-autoencoder", "lstm-encdec", "lstm-repeat-vector"
 )  # fmt: skip
-_NOTHING = 1e-9  # a weight under which a member has no say beside a weight of 1
 
 
 @dataclass(frozen=True)
 class Way:
-    """How the two are weighed."""
+    """How the two are weighed; a weight of 0 leaves one out."""
 
     name: str
     default: float
@@ -49,9 +48,9 @@ class Way:
 
 
 WAYS = (
-    Way("the default alone", 1.0, _NOTHING),
-    Way("alone", _NOTHING, 1.0),
-    Way("alone, gated", _NOTHING, 1.0, "season"),
+    Way("the default alone", 1.0, 0.0),
+    Way("alone", 0.0, 1.0),
+    Way("alone, gated", 0.0, 1.0, "season"),
     Way("beside the default", 1.0, 1.0),
     Way("beside the default, its deviates halved", 1.0, 0.5),
     Way("beside the default, gated", 1.0, 1.0, "season"),
@@ -86,11 +85,15 @@ def _remembered(member: Detector) -> Callable[[str, Ints, Floats], Floats]:
 
 
 def weighed(detector: EnsembleDetector, way: Way) -> EnsembleDetector:
-    """The same fitted members with other weights."""
-    default, other = detector.members
-    members = (replace(default, weight=way.default), replace(other, weight=way.other, gate=way.gate))
+    """The same fitted members, or one of them, with other weights."""
+    weights = (way.default, way.other)
+    kept = [m for m, weight in enumerate(weights) if weight > 0]
+    members = [replace(detector.members[m], weight=weights[m], gate=way.gate if m else "") for m in kept]
     arrays, _ = detector.to_state()
-    return EnsembleDetector(detector.spec, detector.params, members, detector.detectors, detector.names, arrays)
+    moments = arrays["ensemble.prior"].reshape(len(arrays["ensemble.prior"]), len(weights), -1)[:, kept]
+    arrays |= {"ensemble.prior": moments.reshape(len(moments), -1), "ensemble.floors": arrays["ensemble.floors"][kept]}
+    detectors = [detector.detectors[m] for m in kept]
+    return EnsembleDetector(detector.spec, detector.params, members, detectors, detector.names, arrays)
 
 
 def deviates(detector: EnsembleDetector, recording: Recording) -> Floats:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
+from cli.evaluate_tables import print_ranking
 from cli.threshold_options import NAMED, PARAMETERS, with_thresholds
-
-if TYPE_CHECKING:
-    from training.evaluation.nab_run import NabResult
 
 evaluate = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -73,7 +70,7 @@ def nab(
         print(plain_json(rows))
         return
     if corpus.windows:
-        _print_ranking([r.result for r in runs])
+        print_ranking([r.result for r in runs])
     for r in runs:
         for note in r.notes[:5]:
             Console(stderr=True).print(f"{r.result.detector}: {note}", soft_wrap=True, markup=False)
@@ -101,27 +98,4 @@ def ucr(
     table = Table("series", "detector", "found at", "labelled", "right")
     for r in results:
         table.add_row(r.series, r.detector, str(r.found), f"{r.first}-{r.last}", "yes" if r.right else "no")
-    Console().print(table)
-
-
-def _print_ranking(results: list[NabResult]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="NAB score (standard / low FP / low FN)")
-    for name in ("detector", "shipped threshold", "one threshold, tuned on labels", "held-out groups"):
-        table.add_column(name, no_wrap=name == "detector")
-    for name in ("windows", "false rows", "false/day", "s"):
-        table.add_column(name, justify="right")
-    for r in results:
-        table.add_row(
-            r.detector,
-            " / ".join(f"{score:.1f}" for score in r.shipped.values()),
-            " / ".join(f"{score:.1f}" for _, score in r.tuned.values()),
-            f"{r.held_out:.1f}",
-            f"{r.found}/{r.windows}",
-            str(r.false_rows),
-            f"{r.false_per_day:.3f}",
-            f"{r.seconds:.1f}",
-        )
     Console().print(table)

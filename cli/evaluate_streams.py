@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.evaluate_tables import print_streams
 from cli.threshold_options import NAMED, PARAMETERS, with_thresholds
 
 if TYPE_CHECKING:
@@ -168,39 +169,4 @@ def _finish(
     if as_json:
         print(plain_json(results))
         return
-    _print_streams(title, results)
-
-
-def _print_streams(title: str, results: Sequence[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = (
-        "detector",
-        "found",
-        "recall",
-        "false alerts",
-        "false/day",
-        "false/1,000",
-        "precision",
-        "delay",
-        "VUS-PR",
-    )
-    table = Table(*columns, title=title)
-    for r in results:
-        e = r["events"]
-        table.add_row(
-            r["detector"], f"{e['found']}/{e['labelled']}", f"{e['recall']:.1%}", str(e["false_alerts"]),
-            f"{e['false_per_day']:.2f}", f"{e['false_per_1000_points']:.2f}", f"{e['precision']:.2f}",
-            f"{e['median_delay_points']:.0f}", f"{r['vus_pr']:.3f}",
-        )  # fmt: skip
-    console = Console()
-    console.print(table)
-    for r in results:
-        if r["events"]["by_kind"]:
-            kinds = ", ".join(f"{k} {v['found']}/{v['labelled']}" for k, v in r["events"]["by_kind"].items())
-            console.print(f"{r['detector']}: {kinds}", soft_wrap=True)
-        if "untouched_alerts_per_day" in r:
-            console.print(f"{r['detector']}: {r['untouched_alerts_per_day']:.2f} alerts a day on the untouched file")
-        for note in r["notes"]:
-            console.print(f"{r['detector']}: {note}", soft_wrap=True, markup=False)
+    print_streams(title, results)

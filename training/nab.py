@@ -209,9 +209,12 @@ class Corpus:
         self.windows = int(first[-1])
 
     def score(self, detections: Sequence[NDBools], profile: Profile = STANDARD) -> float:
-        """NAB score, 0 (nothing found, nothing raised) to 100, of boolean detections per row of each series."""
+        """NAB score, 0 (nothing found, nothing raised) to 100, of boolean detections per row of each series.
+
+        NaN without a window.
+        """
         raw, perfect = self.raw(detections, profile)
-        return 100.0 * float(raw.sum() / perfect.sum())
+        return 100.0 * float(raw.sum() / perfect.sum()) if self.windows else float("nan")
 
     def raw(self, detections: Sequence[NDBools], profile: Profile = STANDARD) -> tuple[Floats, Floats]:
         """(series,) score above the null detector's, and that of the perfect detector, unscaled."""
