@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,12 +73,18 @@ def study(
     command = f"eddy evaluate study --data {data} --out CACHE" + "".join(f" --detector {d}" for d in detector)
     skipped = [e.name for e in LINEUP if e.name not in {c.name for c in chosen}]
     setup = {e.name: describe(e) for e in (*chosen, *(entrants(weekly) if weekly else []))}
-    text = results_page(command, rows, setup, [*(f"{name} (all)" for name in skipped), *cache.missing])
+    text = results_page(command, rows, setup, [*skipped, *_counted(cache.missing)])
     target = page or out / "results.md"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     (out / "study.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print(f"written: {target}")
+
+
+def _counted(missing: Sequence[str]) -> list[str]:
+    """Entries of the cache that are not there, as part and detector, with how many of its runs."""
+    counts = Counter(name.rpartition("-")[0].replace("-", ": ", 1) for name in missing)
+    return [f"{name} ({n} run{'' if n == 1 else 's'})" for name, n in counts.items()]
 
 
 def _market(cache: Cache, seed: int) -> list[dict[str, Any]]:

@@ -116,6 +116,8 @@ def page(command: str, rows: Mapping[str, Sequence[Row]], setup: Mapping[str, st
             "The first 15,000 minutes of the UCI file; fitted on the first 15 %, then 30 anomalies per seed (frozen "
             "meter, voltage sag, spike, swapped features, level shift; `training/injection.py` says how large).",
             table(rows["power"], STREAM_COLUMNS, lambda r: r["events"]["recall"]),
+            "Share found by kind:",
+            table(rows["power"], _kinds(rows["power"]), lambda r: r["events"]["recall"]),
         ]
     if rows.get("market"):
         parts += ["## Market, generated", _market(rows["market"])]
@@ -135,7 +137,7 @@ def page(command: str, rows: Mapping[str, Sequence[Row]], setup: Mapping[str, st
 
 def _nab(rows: Sequence[Row]) -> list[str]:
     return [
-        "## NAB, 24 series",
+        f"## NAB, {len(rows[0]['per_series'])} series, {rows[0]['windows']} windows",
         "NAB score with the shipped threshold (1.96, chosen without labels), with one threshold for all series "
         "that was tuned on the labels as the published scoreboard does, and with each group at the threshold that "
         "was best on the other groups. Published on the same series, tuned: ARTime 71.9, Numenta HTM 62.9, Random "
@@ -149,6 +151,17 @@ def _nab(rows: Sequence[Row]) -> list[str]:
         "### Cost",
         table(rows, COST_COLUMNS, lambda r: -(r["seconds"] or 0)),
     ]
+
+
+def _kinds(rows: Sequence[Row]) -> list[Column]:
+    """A column per kind of event: the share found."""
+    names = sorted({kind for row in rows for kind in row["events"]["by_kind"]})
+
+    def share(row: Row, kind: str) -> float | None:
+        own = row["events"]["by_kind"].get(kind)
+        return own["found"] / own["labelled"] if own else None
+
+    return [(kind, lambda r, kind=kind: share(r, kind), 2) for kind in names]
 
 
 def _market(rows: Sequence[Row]) -> str:
