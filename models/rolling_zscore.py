@@ -63,7 +63,8 @@ class RollingZScore(Detector):
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         _, each, mean, std = _scores(batch.values)
-        reach = np.maximum(limit, 0)[:, None] * std
+        with np.errstate(invalid="ignore"):  # no limit yet and no spread: no band
+            reach = np.maximum(limit, 0)[:, None] * std
         total = np.nansum(each, axis=1, keepdims=True)
         share = np.where(total > 0, np.nan_to_num(each) / np.maximum(total, _TINY), 1.0 / each.shape[1])
         return Explanation(mean, mean - reach, mean + reach, share)

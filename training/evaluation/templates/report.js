@@ -40,11 +40,14 @@
     const cut = (v) => y(Math.min(Math.max(v, range[0]), range[1])).toFixed(1);
     return "M" + keep.map((i) => `${x(xs[i]).toFixed(1)} ${cut(highs[i])}`).join("L") + "L" + keep.reverse().map((i) => `${x(xs[i]).toFixed(1)} ${cut(lows[i])}`).join("L") + "Z";
   };
+  const ticks = ([low, high]) => {
+    const rough = (high - low) / 4, ten = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].map((m) => m * ten).find((m) => m >= rough), found = [];
+    for (let k = Math.ceil(low / step); k * step <= high; k++) found.push(k * step);
+    return found;
+  };
   const axes = (root, x, y, xr, yr, box, xlabel) => {
-    for (let i = 0; i <= 3; i++) {
-      const v = yr[0] + (yr[1] - yr[0]) * i / 3, at = y(v);
-      root.append(svg("line", { x1: box[0], x2: box[1], y1: at, y2: at, class: "axis" }), svg("text", { x: box[0] - 6, y: at + 4, "text-anchor": "end" }, nice(+v.toPrecision(3))));
-    }
+    for (const v of ticks(yr)) root.append(svg("line", { x1: box[0], x2: box[1], y1: y(v), y2: y(v), class: "axis" }), svg("text", { x: box[0] - 6, y: y(v) + 4, "text-anchor": "end" }, nice(+v.toPrecision(6))));
     for (let i = 0; i <= 5; i++) {
       const v = xr[0] + (xr[1] - xr[0]) * i / 5;
       root.append(svg("text", { x: x(v), y: box[3] + 15, "text-anchor": i === 0 ? "start" : i === 5 ? "end" : "middle" }, xlabel(v)));
@@ -86,7 +89,7 @@
   function lines(where, label, curves, xr, xlabel, height, marks) {
     const W = 1100, H = height, L = 62, R = 880;
     const root = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": label });
-    const x = scale(xr, [L, R]), yr = extent([[0], ...curves.map((c) => c.y)]), y = scale(yr, [H - 28, 10]);
+    const x = scale(xr, [L, R]), yr = [0, extent([[0], ...curves.map((c) => c.y)])[1]], y = scale(yr, [H - 28, 10]);
     axes(root, x, y, xr, yr, [L, R, 10, H - 26], xlabel);
     for (const m of marks) root.append(svg("line", { x1: x(m), x2: x(m), y1: 10, y2: H - 28, stroke: css("soft"), "stroke-dasharray": "5 4" }));
     curves.forEach((c, i) => {
@@ -133,18 +136,19 @@
       });
       root.append(svg("line", { x1: x(0), x2: x(0), y1: 8, y2: 145, stroke: css("soft"), "stroke-dasharray": "4 3" }));
       [-6, -4, -2, 0, 2, 4].forEach((v) => root.append(svg("text", { x: x(v), y: 160, "text-anchor": "middle" }, String(v))));
-      root.append(svg("text", { x: 14, y: 18, style: `fill:${css("value")}` }, "normal"), svg("text", { x: 64, y: 18, style: `fill:${css("false")}` }, "labelled"));
+      root.append(svg("text", { x: 312, y: 18, "text-anchor": "end", style: `fill:${css("value")}` }, "normal"), svg("text", { x: 312, y: 32, "text-anchor": "end", style: `fill:${css("false")}` }, "labelled"));
     })));
   }
+  const tiny = (v) => v < 1e-3 ? v.toExponential(0) : nice(+v.toPrecision(3));
   function drawLosses() {
     const where = $("plot-losses"); if (!where) return;
     const panels = [];
     for (const name of names) {
       const all = data.detectors[name].losses; if (!all.length) continue;
       for (const key of Object.keys(all[0].epochs[0]).filter((k) => k !== "epoch").slice(0, 2)) panels.push(small(`${name}: ${key}`, (root) => {
-        const longest = Math.max(...all.map((o) => o.epochs.length)), x = scale([1, Math.max(longest, 2)], [40, 312]), yr = extent(all.map((o) => o.epochs.map((e) => e[key] ?? null))), y = scale(yr, [145, 8]);
-        all.forEach((o) => root.append(svg("path", { d: path(o.epochs.map((_, i) => i + 1), o.epochs.map((e) => e[key] ?? null), x, y), fill: "none", stroke: css("value"), opacity: 0.6 })));
-        root.append(svg("text", { x: 40, y: 160 }, "1"), svg("text", { x: 312, y: 160, "text-anchor": "end" }, String(longest)), svg("text", { x: 34, y: 14, "text-anchor": "end" }, nice(yr[1])), svg("text", { x: 34, y: 145, "text-anchor": "end" }, nice(yr[0])));
+        const longest = Math.max(...all.map((o) => o.epochs.length)), x = scale([1, Math.max(longest, 2)], [40, 312]), log = (v) => v > 0 ? Math.log10(v) : null, losses = all.map((o) => o.epochs.map((e) => log(e[key]))), yr = extent(losses), y = scale(yr, [145, 8]);
+        losses.forEach((own) => root.append(svg("path", { d: path(own.map((_, i) => i + 1), own, x, y), fill: "none", stroke: css("value"), opacity: 0.6 })));
+        root.append(svg("text", { x: 40, y: 160 }, "1"), svg("text", { x: 312, y: 160, "text-anchor": "end" }, String(longest)), svg("text", { x: 34, y: 14, "text-anchor": "end" }, tiny(10 ** yr[1])), svg("text", { x: 34, y: 145, "text-anchor": "end" }, tiny(10 ** yr[0])));
       }));
     }
     where.replaceChildren(...panels);
@@ -153,7 +157,8 @@
     const own = data.series[+$("pick-series").value].features;
     $("pick-feature").replaceChildren(); fill($("pick-feature"), own, (f) => f.name); $("feature-label").hidden = own.length < 2;
   }
-  fill($("pick-series"), data.series, (s) => s.name);
+  fill($("pick-series"), data.series, (s) => s.events.length ? `${s.name} (${s.events.length} labelled)` : s.name);
+  $("pick-series").value = String(Math.max(data.series.findIndex((s) => s.events.length), 0)); // one with something to see
   for (const id of ["pick-detector", "case-detector"]) fill($(id), names);
   features();
   $("pick-series").addEventListener("change", () => { features(); drawSeries(); });
