@@ -157,11 +157,14 @@ def _kinds(rows: Sequence[Row]) -> list[Column]:
     """A column per kind of event: the share found."""
     names = sorted({kind for row in rows for kind in row["events"]["by_kind"]})
 
-    def share(row: Row, kind: str) -> float | None:
-        own = row["events"]["by_kind"].get(kind)
-        return own["found"] / own["labelled"] if own else None
+    def share(kind: str) -> Callable[[Row], float | None]:
+        def of(row: Row) -> float | None:
+            own = row["events"]["by_kind"].get(kind)
+            return own["found"] / own["labelled"] if own else None
 
-    return [(kind, lambda r, kind=kind: share(r, kind), 2) for kind in names]
+        return of
+
+    return [(kind, share(kind), 2) for kind in names]
 
 
 def _market(rows: Sequence[Row]) -> str:
