@@ -34,7 +34,9 @@ def blocks(page: Path) -> Iterator[Block]:
     for fence in FENCE.finditer(text):
         mark = MARK.search(text, 0, fence.start())
         line = text[: fence.start()].count("\n") + 1
-        assert mark, f"{page.relative_to(ROOT)}:{line}: say '<!-- run: … -->' or '<!-- not run: why -->' above the block"
+        assert mark, (
+            f"{page.relative_to(ROOT)}:{line}: say '<!-- run: … -->' or '<!-- not run: why -->' above the block"
+        )
         yield Block(fence["language"], fence["code"], mark["how"] or "")
 
 
