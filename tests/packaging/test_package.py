@@ -46,7 +46,7 @@ def test_the_command_in_an_empty_environment(installed: Callable[[str], Path], t
 def test_what_an_extra_brings_is_named_when_it_is_missing(installed: Callable[[str], Path], tmp_path: Path) -> None:
     command = installed("") / "eddy"
     (tmp_path / "data.csv").write_text("series,time,value\na,2025-01-01T00:00:00Z,1\n")
-    train = ["train", "--detector", "rolling-zscore", "--data", "data.csv", "--interval", "1m", "--out", "m"]
+    train = ["train", "--detector", "zscore", "--data", "data.csv", "--interval", "1m", "--out", "m"]
     for words, extra in (train, "train"), (["dashboard"], "dashboard"), (["job", "submit"], "job"):
         done = subprocess.run([command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 2
