@@ -68,6 +68,14 @@ NAMED: tuple[Entrant, ...] = (
         note="for half-hours: mean score of the last two days",
     ),
     Entrant(
+        "lstm-repeat-vector-stacked-full",
+        "lstm-repeat-vector",
+        {"units": "128,64"},
+        window=48,
+        random=True,
+        note="128-64-64-128, trained as long as the defaults say",
+    ),
+    Entrant(
         "lstm-encdec-weeks",
         "lstm-encdec",
         {"errors": "point", "step": 336, "judged": 96},
@@ -91,6 +99,7 @@ NINE_WEEKS: tuple[str, ...] = (
     "lstm-autoencoder",
     "lstm-repeat-vector",
     "lstm-repeat-vector-stacked",
+    "lstm-repeat-vector-stacked-full",
     "lstm-encdec",
     "lstm-encdec-weeks",
     "lstm-encdec-weeks-overlapping",
