@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from cli.evaluate_tables import print_ranking
+from cli.evaluate_tables import print_located, print_ranking
 from cli.threshold_options import NAMED, PARAMETERS, with_thresholds
 
 evaluate = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -85,9 +85,6 @@ def ucr(
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Locate the one anomaly of each UCR series; right within 100 points of its span."""
-    from rich.console import Console
-    from rich.table import Table
-
     from training.evaluation.lineup import entrants
     from training.evaluation.ucr_run import USUAL, locate_all
 
@@ -95,7 +92,4 @@ def ucr(
     if as_json:
         print(json.dumps([asdict(r) for r in results], indent=2))
         return
-    table = Table("series", "detector", "found at", "labelled", "right")
-    for r in results:
-        table.add_row(r.series, r.detector, str(r.found), f"{r.first}-{r.last}", "yes" if r.right else "no")
-    Console().print(table)
+    print_located(results)

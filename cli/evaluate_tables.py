@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from training.evaluation.nab_run import NabResult
+    from training.evaluation.ucr_run import Located
 
 _WIDEST = 200
 
@@ -65,12 +66,21 @@ def print_streams(title: str, results: Sequence[dict[str, Any]]) -> None:
             console.print(f"{r['detector']}: {note}", soft_wrap=True, markup=False)
 
 
-def _table(title: str, heads: Sequence[str]) -> Table:
+def print_located(results: Sequence[Located]) -> None:
+    """Where each detector found each series' anomaly."""
+    table = _table("UCR anomaly archive", ("detector", "found at", "labelled", "right"), "series")
+    for r in results:
+        found = str(r.found) if r.found >= 0 else "–"
+        table.add_row(r.series, r.detector, found, f"{r.first}-{r.last}", "yes" if r.right else "no")
+    _print(table)
+
+
+def _table(title: str, heads: Sequence[str], first: str = "detector") -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0), title_justify="left")
-    table.add_column("detector", no_wrap=True)
+    table.add_column(first, no_wrap=True)
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     return table
