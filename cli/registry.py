@@ -30,12 +30,19 @@ def publish(
     folder: Path = typer.Argument(..., help="what 'eddy train --out' wrote"),
     name: str = typer.Option("", "--name", help="name in the registry [the manifest's]"),
     uri: str = typer.Option("", "--uri", help="where the job finds the artifact, if too large for a Kafka message"),
+    stage: str = typer.Option("", "--stage", help="shadow or canary: beside the version in use, not in its place"),
+    share: float = typer.Option(0.1, "--share", min=0, max=1, help="of the series that a canary calls people for"),
     as_json: bool = _JSON,
 ) -> None:
     """Publish a trained model as the next version of its name; running jobs take it over."""
     from training import artifacts
+    from training.rollout import publish_candidate
 
     manifest, content = artifacts.read(folder)
+    if stage:
+        published = publish_candidate(_registry(ctx), manifest, content, name or manifest.name, stage, share)
+        _done(f"published as {stage}", published, as_json)
+        return
     published = _registry(ctx).publish(manifest, content, name, uri)
     _done("published", published, as_json)
 
@@ -53,11 +60,11 @@ def list_models(ctx: typer.Context, as_json: bool = _JSON) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table("name", "version", "detector", "series", "window", "created", box=None)
+    table = Table("name", "version", "stage", "detector", "series", "window", "created", box=None)
     for row in rows:
         table.add_row(
-            row["name"], str(row["version"]), row["detector"], " ".join(row["series"]), str(row["window"]),
-            row["created"],
+            row["name"], str(row["version"]), row["stage"], row["detector"], " ".join(row["series"]),
+            str(row["window"]), row["created"],
         )  # fmt: skip
     console.print(table if rows else "no model is published")
     if withdrawn:
@@ -104,6 +111,16 @@ def rollback(
 
 
 @models.command()
+def promote(
+    ctx: typer.Context, name: str = typer.Argument(..., help="the model in use"), as_json: bool = _JSON
+) -> None:
+    """Put a model's candidate in its place, whatever stage the candidate is at."""
+    from training.rollout import promote as into_use
+
+    _done("promoted", into_use(_registry(ctx), name), as_json)
+
+
+@models.command()
 def withdraw(ctx: typer.Context, name: str = typer.Argument(...), as_json: bool = _JSON) -> None:
     """Take a model out of use; 'rollback' can bring it back."""
     _done("withdrawn", _registry(ctx).withdraw(name), as_json)
@@ -118,7 +135,15 @@ def _registry(ctx: typer.Context) -> Registry:
 def _summary(manifest: Manifest) -> dict[str, Any]:
     keys = ("name", "version", "detector", "series", "features", "window", "stride", "interval_ms", "created", "sha256")
     everything = asdict(manifest)
-    return {key: everything[key] for key in keys}
+    return {**{key: everything[key] for key in keys}, "stage": _stage(manifest)}
+
+
+def _stage(manifest: Manifest) -> str:
+    """In words."""
+    of, stage = manifest.rollout.get("of"), manifest.rollout.get("stage")
+    if not stage:
+        return "in use"
+    return f"{stage} of {of}" + (f", {manifest.rollout.get('share', 0):.0%} of series" if stage == "canary" else "")
 
 
 def _done(what: str, manifest: Manifest, as_json: bool) -> None:

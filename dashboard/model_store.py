@@ -14,7 +14,10 @@ _EVENTS_KEPT = 200
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A manifest (``docs/schemas/model.schema.json``) without its artifact, whose size in bytes is ``size``."""
+    """A manifest (``docs/schemas/model.schema.json``) without its artifact, whose size in bytes is ``size``.
+
+    ``stage`` is that of a candidate, in words.
+    """
 
     name: str
     version: int
@@ -29,6 +32,7 @@ class ModelVersion:
     published: int
     sha256: str
     size: int
+    stage: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,16 @@ def _read(value: bytes, published: int) -> ModelVersion | None:
             created=str(raw.get("created", "")),
             published=published,
             sha256=str(raw.get("sha256", "")),
+            stage=_stage(raw.get("rollout") or {}),
             size=len(raw.get("artifact") or "") * 3 // 4,
         )
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def _stage(rollout: Mapping[str, Any]) -> str:
+    """In words; empty for a version in full use."""
+    if not rollout:
+        return ""
+    share = f", {float(rollout.get('share') or 0):.0%} of series" if rollout.get("stage") == "canary" else ""
+    return f"{rollout.get('stage')} of {rollout.get('of')}{share}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -17,6 +19,17 @@ class LearningSettings(BaseModel):
     drift_most: float = Field(50, ge=1, description="largest factor that a drift puts on the limit of a series")
     ask_after: int = Field(200, ge=1, description="points after a drift before the job asks for a new model")
 
+    figures: bool = Field(
+        True, description="tell every 5 s how often each version alerts: its roll-out is judged by it"
+    )
+    rollout: Literal["live", "shadow", "canary"] = Field(
+        "live", description="where a better version of the trainer starts: in full use, or beside the one in use"
+    )
+    canary_share: float = Field(0.1, ge=0, le=1, description="share of the series for which a canary calls people")
+    stage_windows: int = Field(2_000, ge=1, description="windows that each stage, and a new version, is judged by")
+    band: float = Field(3.0, ge=1, description="times the alarm rate of the version before that a new one may have")
+    band_floor: float = Field(0.01, ge=0, le=1, description="alarm rate up to which no version is taken back")
+
     margin: float = Field(
         0.05, ge=0, le=1, description="F1 on the trial by which a challenger has to beat the model in use"
     )
@@ -24,7 +37,7 @@ class LearningSettings(BaseModel):
     holdout: float = Field(0.3, gt=0, lt=0.9, description="newest share of the history, held back for the trial")
     history_points: int = Field(20_000, ge=100, description="newest points of each series that the trainer takes")
     escape_points: int = Field(
-        96, ge=1, description="incidents of more points are taken for a lasting change, and are trained on"
+        40, ge=1, description="incidents of so many anomalous points are taken for a lasting change, and are trained on"
     )
     most_pending: int = Field(64, ge=1, description="training requests that wait; more are refused")
     least_between_s: float = Field(600, ge=0, description="pause between two trainings of one model, seconds")

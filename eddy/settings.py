@@ -89,6 +89,8 @@ class TopicSettings(Group):
     events: str = ""
     feedback: str = ""
     drift: str = ""
+    shadow: str = ""
+    figures: str = ""
     training: str = ""
     trainer: str = ""
 

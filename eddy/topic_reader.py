@@ -94,10 +94,10 @@ class TopicReader:
         for partition in self.partitions:
             self.consumer.seek(partition, ends[partition])
 
-    def poll(self) -> dict[TopicPartition, list[Any]]:
-        """What has come, after half a second at most."""
+    def poll(self, wait_ms: int = _POLL_MS) -> dict[TopicPartition, list[Any]]:
+        """What has come, after half a second, or ``wait_ms``, at most."""
         try:
-            found: dict[TopicPartition, list[Any]] = self.consumer.poll(timeout_ms=_POLL_MS)
+            found: dict[TopicPartition, list[Any]] = self.consumer.poll(timeout_ms=wait_ms)
         except KafkaError as error:
             raise self._failed(error) from None
         return found

@@ -19,8 +19,8 @@ _HEADER = struct.Struct("<BBHiqiiii")
 _KEYLESS = 1 << 30
 
 #: what a record is, in the order of the topics given to the JVM side
-ALERTS, SCORES, DLQ, EVENTS, DRIFT, TRAINING = range(6)
-TOPIC_ROLES = ("alerts", "scores", "dlq", "events", "drift", "training")
+ALERTS, SCORES, DLQ, EVENTS, DRIFT, TRAINING, SHADOW, FIGURES = range(8)
+TOPIC_ROLES = ("alerts", "scores", "dlq", "events", "drift", "training", "shadow", "figures")
 #: a record for no topic: a checkpoint barrier follows, operators after this one write their state
 MARK = 127
 

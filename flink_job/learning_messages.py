@@ -10,7 +10,16 @@ from eddy.training_request import TrainingRequest
 from flink_job.frames import DRIFT, TRAINING
 from models.drift import DriftOptions
 from models.engine import Outcome
+from models.figures import Tally
 from models.model_set import ModelSet
+
+FIGURES_EVERY_MS = 5_000
+
+
+def figures(model: str, version: int, tally: Tally, now: int, shard: int) -> bytes:
+    """What a version did in one shard since the last message."""
+    told = {"schema": 1, "ts": now, "model": model, "version": version, "shard": shard, **vars(tally)}
+    return json.dumps(told).encode()
 
 
 def drift_options(settings: LearningSettings) -> DriftOptions | None:

@@ -128,6 +128,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 feedback=FeedbackOptions(job.feedback_step, job.feedback_most),
                 alerts=self.settings.alerts,
                 drift=drift_options(self.settings.learning),
+                figures=self.settings.learning.figures,
                 job=job.name,
             ),
         )

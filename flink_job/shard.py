@@ -11,8 +11,22 @@ from typing import Any, Protocol
 import numpy as np
 
 from flink_job.feedback_frames import apply_frame
-from flink_job.frames import ALERTS, CHECKPOINT, DLQ, END, EVENTS, FEEDBACK, MARK, SCORES, TICK, Frame, Records
-from flink_job.learning_messages import messages
+from flink_job.frames import (
+    ALERTS,
+    CHECKPOINT,
+    DLQ,
+    END,
+    EVENTS,
+    FEEDBACK,
+    FIGURES,
+    MARK,
+    SCORES,
+    SHADOW,
+    TICK,
+    Frame,
+    Records,
+)
+from flink_job.learning_messages import FIGURES_EVERY_MS, figures, messages
 from flink_job.letter_log import LetterLog
 from flink_job.observations import BadObservation, Observations, parse, read_observations
 from flink_job.redis_writer import RedisWriter
@@ -79,6 +93,7 @@ class Shard:
         self._letters = LetterLog()
         self._redis_pending = b""
         self._ended: set[int] = set()
+        self._figures_at = 0
         self._told: set[tuple[str, int]] = set()  # models whose missing features have been reported
 
     @property
@@ -114,6 +129,7 @@ class Shard:
             self._deliver(last, frame.now, out)
         if frame.kind == TICK:
             self._deliver(engine.tick(frame.now), frame.now, out)
+            self._tell_figures(frame.now, out)
         if frame.kind in (CHECKPOINT, END):
             self._save(state)
             if self.options.mark:
@@ -187,6 +203,8 @@ class Shard:
             self._tell_once(model, name, now, out)
         for alert in outcome.alerts:
             out.add(ALERTS, now, alert.series.encode(), alert.to_json())
+        for alert in outcome.recorded:
+            out.add(SHADOW, now, alert.series.encode(), alert.to_json())
         for series, value in self._score_messages(outcome):
             out.add(SCORES, now, series, value)
         if outcome.drifts or outcome.wishes:
@@ -200,6 +218,13 @@ class Shard:
             self._tell(event, frame.now, out)
             if feedback is not None and self._redis is not None:
                 self._redis.put_feedback(self.options.number, feedback)
+
+    def _tell_figures(self, now: int, out: Records) -> None:
+        if not self.options.engine.figures or now - self._figures_at < FIGURES_EVERY_MS:
+            return
+        self._figures_at = now
+        for model, version, tally in self.engine.take_figures():
+            out.add(FIGURES, now, model.encode(), figures(model, version, tally, now, self.options.number))
 
     def _tell(self, event: dict[str, Any], now: int, out: Records) -> None:
         message = {"schema": 1, "ts": now, "job": self.options.engine.job, **event}

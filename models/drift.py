@@ -34,7 +34,7 @@ class DriftOptions:
         learn: points from which a stream's usual mean and deviation are taken.
         memory: points after which what was learned has lost most of its weight.
         most: largest factor on a limit.
-        ask_after: points after a drift before a new model is asked for.
+        ask_after: points after a drift before a new model is asked for; again at each doubling while none has come.
     """
 
     lasting: int = 48

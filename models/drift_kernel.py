@@ -21,6 +21,7 @@ COUNT, CENTRE, SPREAD, UP, UP_SINCE, DOWN, DOWN_SINCE, WORDS = range(8)
 LEARN, MEMORY, CLIP, SLACK, INPUT_SLACK, LASTING, MARGIN, MOST, ASK_AFTER = range(9)
 _DEVIATIONS = 3.0  # above their mean: where the scores of the new kind are taken to end
 _FADING = 4.0  # the highest score of the new kind is forgotten so much sooner than what is usual
+_ASKED = 6  # times for one drift: what came so far may not be enough to learn from
 _FLOOR = 1e-3  # of the centre: least spread of a stream
 
 
@@ -69,7 +70,7 @@ def follow(
             over = _score(row, scores[i], when, i, limits, p, found, since, start)
         if row[POINTS] > 0.0:
             row[POINTS] += 1.0
-            if row[POINTS] == p[ASK_AFTER] + 1.0:
+            if _due(row[POINTS] - 1.0, p[ASK_AFTER]):
                 ask[i] = np.int64(row[CHANGED])
         for f in range(features):
             x = values[i, f]
@@ -83,6 +84,16 @@ def follow(
                 found[i, 2 + 2 * f] = _step(row, at + WORDS, moved, when, not over, p[INPUT_SLACK], p)
                 since[i, 2 + 2 * f] = _began(row, at + WORDS, found[i, 2 + 2 * f])
             row[BEFORE + f] = x
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _due(points: float, first: float) -> bool:
+    """Whether a new model is asked for so many points after the drift: first, and at each doubling, a few times."""
+    wanted = first
+    for _ in range(1, _ASKED):
+        if points > wanted:
+            wanted *= 2.0
+    return bool(points == wanted)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

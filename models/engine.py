@@ -20,12 +20,15 @@ from models.alert_policy import PolicyBook
 from models.detector import Bools, Floats, Ints
 from models.drift import Drift, DriftOptions, Wish
 from models.event_time import EventClock
+from models.figures import Tally
 from models.incidents import NO_POINT, Transition
 from models.judge import NO_ROW, Judge
 from models.judge_pages import restore_page
 from models.maintenance import Maintenance
 from models.model_set import LoadedModel, ModelSet
+from models.recording import recorded_rows, split
 from models.reporting import Point, alert_of, evidence_of, points_of
+from models.rollout import rollout_of
 from models.series_feedback import FeedbackOptions
 from models.state_layout import PAGE
 from models.time_share import TimeShare
@@ -46,6 +49,7 @@ class EngineOptions:
     feedback: FeedbackOptions = field(default_factory=FeedbackOptions)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     drift: DriftOptions | None = None
+    figures: bool = False  # count what each version does, see take_figures()
     job: str = "eddy"
 
 
@@ -54,7 +58,7 @@ class Outcome:
     """What a batch led to.
 
     Attributes:
-        alerts: in order.
+        alerts: in order; ``recorded`` are those of candidates, which call nobody.
         late: indices, in the batch, of events that came after their time had been passed.
         duplicates: events that repeated a series and time.
         released: events that took their place in their series.
@@ -76,6 +80,7 @@ class Outcome:
     featureless: list[tuple[str, str]] = field(default_factory=list)
     live: list[Point] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
+    recorded: list[Alert] = field(default_factory=list)
     drifts: list[tuple[str, str, Drift]] = field(default_factory=list)
     wishes: list[tuple[str, str, Wish]] = field(default_factory=list)
 
@@ -105,7 +110,7 @@ class Engine:
         self.unclaimed_feedback: dict[str, dict[str, Any]] = {}
         self.dirty_unclaimed: set[tuple[str, int]] = set()  # pages of those that lost a series
         self.paused_at = 0  # wall clock of the newest event before a restart; 0 once the job goes on
-        self.closing: list[Alert] = []  # of incidents whose series or model has gone: leave with the next batch
+        self.closing: list[tuple[Alert, bool]] = []  # of incidents whose series or model has gone, whether recorded
         self._free: list[int] = []
         self._generation = -1
         self._budget = float(options.points_per_second)
@@ -166,6 +171,8 @@ class Engine:
             self.judges[model].add(chosen, [str(self.names[slot]) for slot in chosen])
         for slot in slots:
             self._note_models(slot)
+        for judge in self.judges.values():
+            judge.recorded = recorded_rows(judge, self.models.models)
 
     def _note_models(self, slot: int) -> None:
         intervals = [
@@ -187,14 +194,27 @@ class Engine:
         for name, model in self.models.models.items():
             judge = self.judges.get(name)
             if judge is None:
-                options = self.options
-                judge = Judge(model, self._book(model), self.maintenance, options.feedback, options.drift)
-                self.judges[name] = self._restored(judge)
+                self.judges[name] = self._restored(self._new_judge(model))
             elif judge.model is not model:
                 self.judges[name] = successor = judge.successor(model, self._book(model), self.names)
                 self._close_open(judge, successor)
         self._assign([slot for slot, name in enumerate(self.names) if name is not None])
         return True
+
+    def _new_judge(self, model: LoadedModel) -> Judge:
+        options, rollout = self.options, rollout_of(model.manifest)
+        champion = self.judges.get(rollout.of) if rollout is not None else None
+        if champion is not None and model.manifest.name not in self.unclaimed:  # it begins with full windows
+            judge = champion.beside(model, self._book(model), self.names)
+        else:
+            judge = Judge(model, self._book(model), self.maintenance, options.feedback, options.drift)
+        judge.tally = Tally() if options.figures else None
+        return judge
+
+    def take_figures(self) -> list[tuple[str, int, Tally]]:
+        """(model, version, counts since the last call) of each model that scored anything."""
+        judges = [judge for judge in self.judges.values() if judge.tally is not None and judge.tally.windows]
+        return [(j.model.manifest.name, j.model.manifest.version, j.tally.take()) for j in judges if j.tally]
 
     def _book(self, model: LoadedModel) -> PolicyBook:
         job = {"out_of_orderness_ms": self.options.out_of_orderness_ms, "hold_timeout_ms": self.options.hold_timeout_ms}
@@ -228,13 +248,13 @@ class Engine:
         incident = judge.incidents.open.get(row)
         if incident is not None:
             transition = Transition("closed", row, NO_POINT, incident)
-            self.closing.append(alert_of(transition, judge, series, 0, self.options.job))
+            self.closing.append((alert_of(transition, judge, series, 0, self.options.job), incident.recorded))
         judge.incidents.clear(row)
 
-    def _closed(self, now: int) -> list[Alert]:
-        alerts = [replace(alert, detected_at=now) for alert in self.closing]
+    def _give_closed(self, outcome: Outcome, now: int) -> None:
+        for alert, recorded in self.closing:
+            (outcome.recorded if recorded else outcome.alerts).append(replace(alert, detected_at=now))
         self.closing.clear()
-        return alerts
 
     # -- observations ------------------------------------------------------------------------------------------
 
@@ -252,7 +272,8 @@ class Engine:
         self._now = now
         if self.paused_at:
             self._go_on(now)
-        outcome = Outcome(self._closed(now))
+        outcome = Outcome()
+        self._give_closed(outcome, now)
         if len(slots):
             self.seen[slots] = now
             self.dirty[np.unique(slots // PAGE)] = True
@@ -283,13 +304,15 @@ class Engine:
         outcome.scoring_seconds += time.perf_counter() - began
         outcome.windows += len(judged.rows)
         evidence = evidence_of(judged, judge)
+        recorded = split(judged.transitions, judge)
         for k, transition in enumerate(judged.transitions):
             if k in evidence:
                 judge.incidents.evidence[transition.row] = evidence[k]
             if transition.state == "peak":
                 continue
             name = str(self.names[judge.slot_of[transition.row]])  # type: ignore[index]
-            outcome.alerts.append(alert_of(transition, judge, name, self._now, self.options.job))
+            alert = alert_of(transition, judge, name, self._now, self.options.job)
+            (outcome.recorded if k in recorded else outcome.alerts).append(alert)
         name = judge.model.manifest.name
         outcome.drifts += [(name, judge.series_of[one.row], one) for one in judged.drifts]
         outcome.wishes += [(name, judge.series_of[one.row], one) for one in judged.wishes]
@@ -326,7 +349,7 @@ class Engine:
         if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
             self._evicted_at = now
             self._evict(now - self.options.state_ttl_ms)
-            outcome.alerts += self._closed(now)
+            self._give_closed(outcome, now)
         return outcome
 
     def live(self, most: int) -> list[Point]:

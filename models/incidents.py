@@ -31,6 +31,7 @@ class Incident:
         severity: the highest so far; ``told``: as of the last message.
         quiet: points since the last anomalous one; ``updates``: messages since it opened.
         suppressed: why nobody is called; None: somebody is.
+        recorded: it opened where alerts are only recorded (see :mod:`models.rollout`), and stays so.
     """
 
     start: int
@@ -43,6 +44,7 @@ class Incident:
     told: int = -1
     updates: int = 0
     suppressed: str | None = None
+    recorded: bool = False
 
     def __post_init__(self) -> None:
         if self.told < 0:  # new, or of an older version's state, which told of every word

@@ -11,6 +11,7 @@ from models.alert_policy import PolicyBook
 from models.detector import Floats, Ints, WindowBatch
 from models.deviation import does_not_count
 from models.drift import Drift, DriftOptions, DriftWatch, Wish
+from models.figures import Tally
 from models.incidents import NO_POINT, IncidentTracker, Transition
 from models.maintenance import Maintenance
 from models.model_set import LoadedModel
@@ -73,6 +74,8 @@ class Judge:
         self.drift = DriftWatch(drift, model.detector.spec) if drift is not None else None
         self.store = WindowStore(model.detector.spec)
         self.incidents = IncidentTracker()
+        self.recorded: frozenset[int] = frozenset()  # rows whose alerts go to nobody, see models.rollout
+        self.tally: Tally | None = None  # counts scored windows, where it is wanted
         self.row_of = np.zeros(0, np.int64)  # by slot; NO_ROW where the model does not apply
         self.slot_of: list[int | None] = []  # by row; None where the row is free
         self.series_of: dict[int, str] = {}  # by row
@@ -200,6 +203,14 @@ class Judge:
             if judge.drift is not None and self.drift is not None:
                 judge.drift.adopt(to, self.drift, rows, self.model.manifest.sha256 == model.manifest.sha256)
         judge.dirty[:] = True
+        judge.tally = None if self.tally is None else Tally()
+        return judge
+
+    def beside(self, model: LoadedModel, book: PolicyBook, names: Sequence[str | None]) -> Judge:
+        """The judge of a model that is tried beside this one: with its windows, without its incidents."""
+        judge = self.successor(model, book, names)
+        judge.incidents = IncidentTracker()
+        judge.incidents.grow(len(judge.store.head))
         return judge
 
     def judge(self, rows: Ints, ts: Ints, values: Floats) -> Judged:
@@ -226,6 +237,8 @@ class Judge:
         if self.drift is not None:
             limits, drifts, wishes = self.drift.follow(due.rows, batch, scores, limits)
         self.score[due.rows], self.limit[due.rows], self.stale[due.rows] = scores, limits, True
+        if self.tally is not None:
+            self.tally.add(scores, limits)
         over = scores > limits
         severities = np.zeros(len(scores), np.int64)
         if over.any():

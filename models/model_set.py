@@ -17,6 +17,7 @@ from models.alert_policy import read_model_alerts
 from models.calibration import Calibration
 from models.detector import Detector, Floats, GapPolicy, WindowBatch, WindowSpec
 from models.manifest import Manifest
+from models.rollout import rollout_of
 from models.threshold import Threshold, threshold_from_params
 
 _TRIAL_WINDOWS = 8
@@ -60,6 +61,7 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
     if found != said:
         raise ModelError(f"{where}: the artifact is {found}, the manifest says {said}")
     _check(spec, where)
+    rollout_of(manifest)
     model = LoadedModel(
         manifest,
         detector,

@@ -38,6 +38,8 @@ def wanted(settings: Settings) -> list[Topic]:
         Topic("events", 1),
         Topic("feedback", 1),
         Topic("drift", 1),
+        Topic("shadow", 1),
+        Topic("figures", 1),
         Topic("training", 1),
         Topic("trainer", 1, {"cleanup.policy": "compact"}),
         Topic("models", 1, {"cleanup.policy": "compact", **largest}),

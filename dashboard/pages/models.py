@@ -56,7 +56,7 @@ def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion 
         for v in versions[:_VERSIONS_SHOWN]
     ]
     word = html.Span(
-        f"version {current.version} in use" if current else "withdrawn",
+        f"version {current.version} {current.stage or 'in use'}" if current else "withdrawn",
         className="state state-ok" if current else "state",
     )
     return blocks.panel(name, blocks.facts(rows), blocks.table(head, table, ""), aside=word)

@@ -108,10 +108,10 @@ def test_no_offset_is_settled_before_its_request_is_served(steps):
 
 
 def test_long_incidents_are_a_change_and_are_trained_on():
-    short = alert(id="1", series="s", start=10 * STEP, end=12 * STEP)
-    long = alert(id="2", series="s", start=20 * STEP, end=900 * STEP)
-    grown = alert(id="1", series="s", start=10 * STEP, end=14 * STEP)
-    assert anomalous(iter([short, long, grown]), 96 * STEP) == {"s": [(10 * STEP, 14 * STEP)]}
+    short = alert(id="1", series="s", start=10 * STEP, end=12 * STEP, points=2)
+    long = alert(id="2", series="s", start=20 * STEP, end=900 * STEP, points=40)
+    grown = alert(id="1", series="s", start=10 * STEP, end=14 * STEP, points=4)
+    assert anomalous([short, long, grown], 40) == {"s": [(10 * STEP, 14 * STEP)]}
 
 
 def test_material_starts_at_the_drift_and_leaves_anomalies_out():

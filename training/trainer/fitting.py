@@ -22,7 +22,9 @@ from models import artifact
 from models.detector import Detector, WindowSpec
 from models.manifest import Manifest
 from training import artifacts
+from training.datasets import Dataset
 from training.fit import ThresholdRule, Trained, fit_model, usual_window
+from training.labels import Labels
 from training.trainer.material import Material, anomalous, history, incidents, prepare
 from training.trainer.trial import TrialFigures, trial
 
@@ -141,16 +143,27 @@ def _tell(folder: Path, told: dict[str, Any]) -> None:
 
 
 def train(settings: Settings, task: Task) -> tuple[Verdict, Trained]:
-    """Fit a challenger to the past part of the history and try it, beside the model in use, on the held-back part."""
-    request, champion, options = task.request, task.champion, settings.learning
-    patterns = champion.series if champion else request.series
+    """A training from the history that is there now.
+
+    Raises:
+        EddyError: there is nothing to learn from, or the detector cannot be fitted to it.
+    """
+    patterns = task.champion.series if task.champion else task.request.series
     if not patterns:
-        raise ModelError(f"model {request.model!r} is not in the registry, and the request names no series to train on")
+        raise ModelError(
+            f"model {task.request.model!r} is not in the registry, and the request names no series to train on"
+        )
     found = history(settings, patterns, task.data)
+    labels = anomalous(_told(settings, task), settings.learning.escape_points)
+    return challenge(settings, task, found, labels)
+
+
+def challenge(settings: Settings, task: Task, found: Dataset, labels: Labels) -> tuple[Verdict, Trained]:
+    """Fit a challenger to the past part of histories and try it, beside the model in use, on the held-back part."""
+    request, champion, options = task.request, task.champion, settings.learning
     spec, kind = _spec(settings, task, found.features, found.interval_ms)
-    labels = anomalous(_told(settings, task), options.escape_points * spec.interval_ms)
     material = prepare(found, spec, options, labels, request.since)
-    trained = _fit(task, kind, spec, material, patterns)
+    trained = _fit(task, kind, spec, material, champion.series if champion else request.series)
     challenger = trial(trained.manifest, trained.content, material.whole, material.held_back)
     before = trial(champion, task.content, material.whole, material.held_back) if champion else None
     verdict = judge(challenger, before, options.margin, options.least_quality)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -72,17 +72,14 @@ def incidents(settings: Settings) -> Iterator[Alert]:
         reader.close()
 
 
-def anomalous(alerts: Iterator[Alert], escape_ms: int) -> Labels:
-    """Stretches that were alerted, by series, but for those that lasted so long that they count as a lasting change."""
-    spans: dict[str, dict[tuple[str, int], int]] = {}
-    for alert in alerts:
-        if alert.kind == "incident":
-            own = spans.setdefault(alert.series, {})
-            own[alert.id, alert.start] = max(alert.end, own.get((alert.id, alert.start), alert.start))
-    return {
-        name: [(start, end) for (_, start), end in own.items() if not escape_ms or end - start < escape_ms]
-        for name, own in spans.items()
-    }
+def anomalous(alerts: Iterable[Alert], escape_points: int) -> Labels:
+    """Stretches that were alerted, by series; those of so many anomalous points are taken for a lasting change."""
+    newest = {(alert.series, alert.id): alert for alert in alerts if alert.kind == "incident"}
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for alert in newest.values():
+        if alert.points < escape_points:
+            spans.setdefault(alert.series, []).append((alert.start, alert.end))
+    return spans
 
 
 def prepare(

@@ -17,10 +17,13 @@ from eddy.settings import Settings
 from eddy.topic_reader import TopicReader
 from eddy.training_request import TrainingRequest
 from models.artifact_fetch import fetch_artifact
+from models.manifest import Manifest
 from training.registry import Registry
+from training.rollout import publish_candidate
 from training.trainer.fitting import Fitting, Task
 from training.trainer.memory import Messages, Training, remembered
 from training.trainer.requests import RequestQueue
+from training.trainer.watch import RolloutWatch
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,9 @@ class Trainer:
             self._queue.served(known.model, known.request_ts, known.done_at)
         self._reader = TopicReader(settings, "training", GROUP)
         self._messages = Messages(settings)
+        self._figures = TopicReader(settings, "figures")
+        self._figures.from_end()
+        self._watch = RolloutWatch(self._registry, options, self._say)
         self._fitting: Fitting | None = None
         self._committed: dict[Any, int] = {}
         self._scheduled = -1e9
@@ -69,6 +75,7 @@ class Trainer:
         served = 0
         while not stop.is_set():
             taken = self._take_requests()
+            self._look_at_figures()
             self._schedule()
             served += self._go_on()
             self._commit()
@@ -82,6 +89,7 @@ class Trainer:
             self._fitting.close()
         self._commit()
         self._reader.close()
+        self._figures.close()
         self._messages.close()
 
     # -- requests ----------------------------------------------------------------------------------------------
@@ -111,6 +119,12 @@ class Trainer:
         for name, manifest in self._registry.read().current.items():
             if not manifest.rollout and now - self._queue.last_served(name) >= hours * _HOUR_MS:
                 self._queue.add(TrainingRequest(name, "schedule", now))
+
+    def _look_at_figures(self) -> None:
+        for records in self._figures.poll(0).values():
+            for record in records:
+                self._watch.take(record.value)
+        self._watch.look()
 
     def _commit(self) -> None:
         settled = self._queue.settled(self._reader.consumer.position(self._partition))
@@ -148,13 +162,22 @@ class Trainer:
             elif champion is not None and self._in_use(champion.name) != champion.version:
                 self._finish(request, "challenger-refused", reason="another version came into use meanwhile")
             else:
-                published = self._registry.publish(manifest, content, request.model)
+                published = self._publish(manifest, content, champion)
                 self._finish(request, "challenger-published", version=published.version, reason=verdict.reason)
         except EddyError as error:
             self._finish(request, "training-failed", reason=str(error))
         finally:
             fitting.close()
         return 1
+
+    def _publish(self, manifest: Manifest, content: bytes, champion: Manifest | None) -> Manifest:
+        """In full use, or as a candidate beside the version in use."""
+        options = self.settings.learning
+        if champion is None or options.rollout == "live":
+            return self._registry.publish(manifest, content)
+        return publish_candidate(
+            self._registry, manifest, content, champion.name, options.rollout, options.canary_share
+        )
 
     def _task(self, request: TrainingRequest) -> Task:
         champion = self._registry.read().current.get(request.model)

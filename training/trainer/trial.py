@@ -21,7 +21,7 @@ from models.model_set import ModelSet
 
 BLOCK = 8  # points: alarms of one block count once
 _MOST_POINTS = 400_000  # over all series; the newest of each
-_MOST_EVENTS = 30  # in a series
+_MOST_EVENTS, _FEWEST_EVENTS = 30, 6  # in a series; in a short one they come closer together
 _DRAWS = 3  # times that anomalies are put in anew: the fewer there are, the more the figure owes to luck
 _BATCH = 8192
 
@@ -104,18 +104,18 @@ def trial(
 
 
 def put_in(series: Sequence[Series], starts: Sequence[int], window: int, seed: int) -> tuple[list[Series], list[Event]]:
-    """Copies with anomalies in the held-back parts, far enough apart that no window holds two of them.
+    """Copies with anomalies in the held-back parts, where there is room so far apart that no window holds two of them.
 
     ``spike``: 1 to 3 points off by 1 to 2 ranges of the series; ``shift``: 6 to 16 points moved by 1 to 2 usual spreads
-    (5th to 95th percentile); ``burst``: 8 to 16 points of noise as wide as the spread. Sizes are those of the held-back
-    part itself.
+    (5th to 95th percentile, or half of the range where that is more: less would not be seen on a plot); ``burst``: 8 to
+    16 points of noise as wide as the spread. Sizes are those of the held-back part itself.
     """
     rng = np.random.default_rng(seed)
-    apart = max(4 * BLOCK, min(2 * window, 400))
     changed, events = [], []
     for k, (one, start) in enumerate(zip(series, starts, strict=True)):
         values = one.values.copy()
         room = len(values) - start
+        apart = max(4 * BLOCK, min(2 * window, 400, room // _FEWEST_EVENTS))
         count = min(_MOST_EVENTS, room // apart)
         stride = room // max(count, 1)
         for number in range(count):
@@ -138,7 +138,7 @@ def put_in(series: Sequence[Series], starts: Sequence[int], window: int, seed: i
 
 def _disturb(part: Floats, kind: str, of: Floats, rng: np.random.Generator) -> None:
     low, bottom, top, high = np.nanpercentile(of, (0, 5, 95, 100))
-    spread = top - bottom if top > bottom else max(high - low, abs(top), 1e-3)
+    spread = max(top - bottom, (high - low) / 2) or max(abs(top), 1e-3)
     way = 1.0 if rng.random() < 0.5 else -1.0
     if kind == "spike":
         part += way * rng.uniform(1, 2) * max(high - low, spread)

@@ -1,0 +1,216 @@
+"""Static against adaptive on real series that drift: false alarms after the drift, recall of true anomalies.
+
+    python -m benchmarks.drift --data ../shared/data/nab/data [--detector dmd] [--seeds 3] [--json FILE]
+
+Every series × seed × kind of drift × speed: a model is fitted to the first 40 %; at 50 % the drift begins. *Static*
+judges on with that model and its fixed limit. *Adaptive* is the job's engine with ``learning.drift``, and when it asks
+for a model, the trainer's own training and trial on the history so far; what is published takes over 12 points later.
+
+A point above its limit is a false alarm unless it lies in a true anomaly, or within 8 points after it. ``told`` is the
+share of true anomalies, of those after the two seasons in which it may recover, at which an alert message came (an
+incident that opens, or rises); ``above`` the share with a point above the limit, which a model that always alerts has
+for nothing. ``recovered``: the rate of false points in the third season after the drift is at most twice that before
+the drift, or one in fifty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.drift_scenarios import KINDS, SPEEDS, Scenario, real_series, scenario
+from benchmarks.machine import describe
+from eddy.alert import Alert
+from eddy.errors import EddyError
+from eddy.settings import Settings
+from eddy.training_request import TrainingRequest
+from models.detector import Bools, Series, WindowSpec
+from models.drift import DriftOptions
+from models.engine import Engine, EngineOptions
+from models.manifest import Manifest
+from models.model_set import ModelSet
+from training.datasets import Dataset, RawSeries
+from training.fit import Trained, fit_model
+from training.trainer.fitting import Task, challenge
+from training.trainer.material import anomalous
+
+WINDOW, GRACE, DELAY, BATCH = 48, 8, 12, 64
+PARAMS = {"dmd": {"online": False}, "isolation-forest": {}}
+
+
+@dataclass(frozen=True)
+class Course:
+    """What one policy did on one scenario: (n,) points above their limit, alerts, versions published and refused."""
+
+    over: Bools
+    alerts: list[Alert]
+    published: int
+    refused: int
+    drifts: int
+
+
+def first_model(one: Series, head: int, detector: str, interval: int) -> Trained:
+    """The static model."""
+    part = Series(one.name, one.ts[:head], one.values[:head], one.imputed[:head])
+    return fit_model("m", detector, [part], WindowSpec(WINDOW, interval_ms=interval), params=PARAMS.get(detector, {}))
+
+
+def run(case: Scenario, trained: Trained, adaptive: bool, settings: Settings) -> Course:
+    """The series through the engine, from its first point."""
+    models = ModelSet()
+    manifest, content = replace(trained.manifest, version=1, series=("*",)), trained.content
+    models.put(manifest, lambda _: content)
+    learning = settings.learning
+    drift = DriftOptions(learning.drift_lasting, most=learning.drift_most, ask_after=learning.ask_after)
+    engine = Engine(models, EngineOptions(report_scores=True, drift=drift if adaptive else None))
+    engine.adopt_models()
+    one = case.series
+    slot, over = int(engine.slots([one.name])[0]), np.zeros(len(one.ts), np.bool_)
+    alerts: list[Alert] = []
+    waiting: tuple[int, Manifest, bytes] | None = None
+    published = refused = drifts = 0
+    for start in range(0, len(one.ts), BATCH):
+        stop = min(start + BATCH, len(one.ts))
+        if waiting is not None and start >= waiting[0]:
+            manifest, content = waiting[1], waiting[2]
+            models.put(manifest, lambda _, bytes_=content: bytes_)
+            waiting = None
+        part = slice(start, stop)
+        outcome = engine.process(np.full(stop - start, slot), one.ts[part], one.values[part], 0)
+        alerts += outcome.alerts
+        drifts += sum(d.stream == "score" for _, _, d in outcome.drifts)
+        for _, _, when, scores, limits in outcome.scores:
+            over[np.searchsorted(one.ts, when[scores > limits])] = True
+        if outcome.wishes and waiting is None:
+            since = {one.name: outcome.wishes[-1][2].since}
+            better = asked(settings, manifest, content, one, stop, since, alerts)
+            if better is None:
+                refused += 1
+            else:
+                published += 1
+                waiting = (stop + DELAY, replace(better.manifest, version=manifest.version + 1), better.content)
+    return Course(over, alerts, published, refused, drifts)
+
+
+def asked(
+    settings: Settings,
+    champion: Manifest,
+    content: bytes,
+    one: Series,
+    n: int,
+    since: dict[str, int],
+    alerts: list[Alert],
+) -> Trained | None:
+    """What the trainer makes of a request after n points; None where it publishes nothing."""
+    task = Task(TrainingRequest("m", "drift", 1, since), champion, content)
+    found = Dataset(("value",), (RawSeries(one.name, one.ts[:n], one.values[:n]),))
+    try:
+        verdict, trained = challenge(settings, task, found, anomalous(alerts, settings.learning.escape_points))
+    except EddyError:
+        return None
+    return trained if verdict.better else None
+
+
+def figures(case: Scenario, course: Course) -> dict[str, float]:
+    """Counts of one course."""
+    n = len(course.over)
+    true = np.zeros(n, np.bool_)
+    for first, last in case.events:
+        true[first : last + 1 + GRACE] = True
+    false = course.over & ~true
+    before, after = false[case.head : case.drift], false[case.drift :]
+    back = min(case.settled + 2 * case.season, n)
+    third = slice(back, min(back + case.season, n))
+    rate, usual = false[third].mean() if third.stop > third.start else np.nan, before.mean()
+    counted = [(first, last) for first, last in case.events if first >= back or last < case.drift]
+    times = np.array(sorted(_row(case, a) for a in course.alerts if a.state in ("open", "update")), np.int64)
+    opened = {a.id: a.start for a in course.alerts if a.state == "open"}
+    openings = np.array([np.searchsorted(case.series.ts, at) for at in opened.values()], np.int64)
+    quiet = ~np.isin(openings, np.flatnonzero(true))
+    days = (n - case.drift) / case.per_day
+    return {
+        "days": days,
+        "false_points": float(after.sum()),
+        "false_incidents": float((quiet & (openings >= case.drift)).sum()),
+        "false_before": float(before.sum()) / max((case.drift - case.head) / case.per_day, 1e-9),
+        "events": len(counted),
+        "told": sum(bool(((times >= first) & (times <= last + GRACE)).any()) for first, last in counted),
+        "above": sum(bool(course.over[first : last + 1].any()) for first, last in counted),
+        "recovered": float(rate <= max(2 * usual, 0.02)) if np.isfinite(rate) else 1.0,
+        "published": course.published,
+        "refused": course.refused,
+        "drifts": course.drifts,
+        "cases": 1,
+    }
+
+
+def _row(case: Scenario, alert: Alert) -> int:
+    """Row at which a message was sent: incidents open or rise at their newest point."""
+    return int(np.searchsorted(case.series.ts, alert.end))
+
+
+def table(sums: dict[tuple[str, str], dict[str, float]], groups: Sequence[str]) -> list[str]:
+    """Markdown."""
+    lines = [
+        "| drift | false alarms a day, static | adaptive | less | incidents a day, static | adaptive "
+        "| told, static | adaptive | above, static | adaptive | recovered in two seasons, static | adaptive |",
+        "| --- " + "| --- " * 11 + "|",
+    ]
+    for group in groups:
+        s, a = sums[group, "static"], sums[group, "adaptive"]
+        per = [x["false_points"] / x["days"] for x in (s, a)]
+        incidents = [x["false_incidents"] / x["days"] for x in (s, a)]
+        told, above = ([x[key] / max(x["events"], 1) for x in (s, a)] for key in ("told", "above"))
+        back = [x["recovered"] / x["cases"] for x in (s, a)]
+        lines.append(
+            f"| {group} | {per[0]:.2f} | {per[1]:.2f} | {1 - per[1] / max(per[0], 1e-9):.1%} | {incidents[0]:.2f} "
+            f"| {incidents[1]:.2f} | {told[0]:.1%} | {told[1]:.1%} | {above[0]:.1%} | {above[1]:.1%} "
+            f"| {back[0]:.1%} | {back[1]:.1%} |"
+        )
+    return lines
+
+
+def main() -> None:
+    """All scenarios."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="NAB's data folder")
+    parser.add_argument("--detector", default="dmd", choices=sorted(PARAMS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--series", type=int, default=0, help="at most so many [all]")
+    parser.add_argument("--json", type=Path, help="write the sums here")
+    chosen = parser.parse_args()
+    settings = Settings()
+    sums: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    bases = list(real_series(chosen.data))[: chosen.series or None]
+    for base in bases:
+        trained = None
+        for seed in range(chosen.seeds):
+            for kind in KINDS:
+                for speed in SPEEDS:
+                    case = scenario(base, kind, speed, 1000 * seed + len(kind))
+                    trained = trained or first_model(case.series, case.head, chosen.detector, int(base.ts[1]))
+                    for policy in ("static", "adaptive"):
+                        found = figures(case, run(case, trained, policy == "adaptive", settings))
+                        for group in ("all", kind, speed):
+                            for key, value in found.items():
+                                sums[group, policy][key] += value
+        one = {p: sums["all", p]["false_points"] / sums["all", p]["days"] for p in ("static", "adaptive")}
+        print(json.dumps({"series": base.name, "season": base.season, "so_far": one}), file=sys.stderr, flush=True)
+    print("\n".join(table(sums, ["all", *KINDS, *SPEEDS])))
+    print(json.dumps({p: dict(sums["all", p]) for p in ("static", "adaptive")}))
+    if chosen.json:
+        told: dict[str, Any] = {"detector": chosen.detector, "series": [b.name for b in bases], "seeds": chosen.seeds}
+        told["sums"] = [{"group": g, "policy": p, **v} for (g, p), v in sums.items()]
+        chosen.json.write_text(json.dumps({**told, "machine": describe()}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
