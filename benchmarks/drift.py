@@ -1,6 +1,6 @@
 """Static against adaptive on real series that drift: false alarms after the drift, recall of true anomalies.
 
-    python -m benchmarks.drift --data ../shared/data/nab/data [--detector dmd] [--seeds 3] [--json FILE]
+    python -m benchmarks.drift --data ../shared/data/nab/data [--detector NAME] [--seeds 3] [--json FILE]
 
 Every series × seed × kind of drift × speed: a model is fitted to the first 40 %; at 50 % the drift begins. *Static*
 judges on with that model and its fixed limit. *Adaptive* is the job's engine with ``learning.drift``, and when it asks
@@ -42,8 +42,14 @@ from training.fit import Trained, fit_model
 from training.trainer.fitting import Task, challenge
 from training.trainer.material import anomalous
 
-WINDOW, GRACE, DELAY, BATCH = 48, 8, 12, 64
-PARAMS = {"dmd": {"online": False}, "isolation-forest": {}}
+GRACE, DELAY, BATCH = 8, 12, 64
+#: detectors with their windows and parameters: small ones, since hundreds are trained
+DETECTORS: dict[str, tuple[int, dict[str, Any]]] = {
+    "lstm-autoencoder": (24, {"epochs": 3, "hidden": 16, "windows_per_epoch": 1000}),
+    "isolation-forest": (8, {"features": "raw"}),
+    "dmd": (12, {"online": False}),
+}
+COMBINATIONS = [(kind, speed) for kind in KINDS for speed in SPEEDS]
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ class Course:
 def first_model(one: Series, head: int, detector: str, interval: int) -> Trained:
     """The static model."""
     part = Series(one.name, one.ts[:head], one.values[:head], one.imputed[:head])
-    return fit_model("m", detector, [part], WindowSpec(WINDOW, interval_ms=interval), params=PARAMS.get(detector, {}))
+    window, params = DETECTORS[detector]
+    return fit_model("m", detector, [part], WindowSpec(window, interval_ms=interval), params=params)
 
 
 def run(case: Scenario, trained: Trained, adaptive: bool, settings: Settings) -> Course:
@@ -182,7 +189,8 @@ def main() -> None:
     """All scenarios."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="NAB's data folder")
-    parser.add_argument("--detector", default="dmd", choices=sorted(PARAMS))
+    parser.add_argument("--detector", default="lstm-autoencoder", choices=sorted(DETECTORS))
+    parser.add_argument("--each", type=int, default=len(COMBINATIONS), help="drifts per series and seed, in turn [all]")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--series", type=int, default=0, help="at most so many [all]")
     parser.add_argument("--json", type=Path, help="write the sums here")
@@ -190,18 +198,20 @@ def main() -> None:
     settings = Settings()
     sums: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
     bases = list(real_series(chosen.data))[: chosen.series or None]
+    turn = 0
     for base in bases:
         trained = None
         for seed in range(chosen.seeds):
-            for kind in KINDS:
-                for speed in SPEEDS:
-                    case = scenario(base, kind, speed, 1000 * seed + len(kind))
-                    trained = trained or first_model(case.series, case.head, chosen.detector, int(base.ts[1]))
-                    for policy in ("static", "adaptive"):
-                        found = figures(case, run(case, trained, policy == "adaptive", settings))
-                        for group in ("all", kind, speed):
-                            for key, value in found.items():
-                                sums[group, policy][key] += value
+            for _ in range(chosen.each):
+                kind, speed = COMBINATIONS[turn % len(COMBINATIONS)]
+                case = scenario(base, kind, speed, 1000 * seed + turn)
+                turn += 1
+                trained = trained or first_model(case.series, case.head, chosen.detector, int(base.ts[1]))
+                for policy in ("static", "adaptive"):
+                    found = figures(case, run(case, trained, policy == "adaptive", settings))
+                    for group in ("all", kind, speed):
+                        for key, value in found.items():
+                            sums[group, policy][key] += value
         one = {p: sums["all", p]["false_points"] / sums["all", p]["days"] for p in ("static", "adaptive")}
         print(json.dumps({"series": base.name, "season": base.season, "so_far": one}), file=sys.stderr, flush=True)
     print("\n".join(table(sums, ["all", *KINDS, *SPEEDS])))

@@ -17,7 +17,7 @@ KINDS = ("level", "trend", "season", "variance", "regime")
 SPEEDS = ("sudden", "gradual")
 HEAD, DRIFT_AT = 0.4, 0.5  # shares of a series: the static model is fitted to the head; the drift begins there
 _LONGEST_SEASON = 288
-_LEAST_ROWS = 1500
+_LEAST_ROWS = 1200
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,10 @@ def scenario(base: Base, kind: str, speed: str, seed: int) -> Scenario:
         values, length = base.values + _way(rng) * rng.uniform(2, 4) * _spread(base.values[:head]) * share, over
     settled = min(drift + length, n)
     events: list[tuple[int, int]] = []
-    for part in (slice(head, drift), slice(settled, n)):
+    for part in (
+        slice(head, drift),
+        slice(settled, n),
+    ):  # none while it drifts: what is true there is a matter of taste
         one = Series(base.name, base.ts[part], values[part, None], np.zeros(part.stop - part.start, np.bool_))
         (changed,), found = put_in([one], [0], 48, seed)
         values[part] = changed.values[:, 0]
