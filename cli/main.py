@@ -62,6 +62,7 @@ COMMANDS = (
     "evaluate",
     "registry",
     "trainer",
+    "backtest",
     "job",
     "alerts",
     "alert_feedback",

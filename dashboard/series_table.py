@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 OK, ANOMALOUS, OPEN, SILENT = range(4)
-STATES = ("ok", "anomalous", "open", "silent")  # by code
+STATES = ("ok", "anomalous", "open", "silent", "warming")  # by code
 _CODES = {name: code for code, name in enumerate(STATES)}
 SPARK = 48  # newest values kept of every series, for the small lines in lists: 192 bytes each
 
@@ -101,7 +101,7 @@ class SeriesView:
         return ratio
 
 
-_BADNESS = np.array([1, 2, 3, 0], np.float64)  # by code: silent is the least, open the most
+_BADNESS = np.array([1, 2, 3, 0, 0.5], np.float64)  # by code: silent is the least, open the most
 
 
 class SeriesTable:

@@ -12,6 +12,17 @@ class LearningSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    cold_start: str = Field(
+        "",
+        description="detector that watches series which no published model judges, from their first points on; "
+        "novelty or another that needs no training; empty = they wait for a model",
+    )
+    warm_up: int = Field(250, ge=20, le=2000, description="points of such a series before it is watched")
+    cold_detector: str = Field("", description="detector that the trainer fits for such series; empty = none")
+    cold_ask_after: int = Field(1000, ge=1, description="points of such a series before the trainer is asked")
+    family: str = Field("family", description="name of the model that the trainer fits for all such series together")
+    family_series: str = Field("*", description="pattern of the series of that model; new ones are covered at once")
+
     drift: bool = Field(False, description="find lasting changes: tell them, let limits follow, ask for a new model")
     drift_lasting: int = Field(
         48, ge=2, description="points after which a change is lasting; two windows of the model where that is more"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from eddy.learning_settings import LearningSettings
 from eddy.training_request import TrainingRequest
 from flink_job.frames import DRIFT, TRAINING
+from models.cold_start import ColdStart
 from models.drift import DriftOptions
 from models.engine import Outcome
 from models.figures import Tally
 from models.model_set import ModelSet
+
+if TYPE_CHECKING:
+    from flink_job.shard import ShardOptions
 
 FIGURES_EVERY_MS = 5_000
 
@@ -29,12 +34,19 @@ def drift_options(settings: LearningSettings) -> DriftOptions | None:
     return DriftOptions(settings.drift_lasting, most=settings.drift_most, ask_after=settings.ask_after)
 
 
-def messages(outcome: Outcome, models: ModelSet, now: int, job: str) -> Iterator[tuple[int, bytes, bytes]]:
+def cold_options(settings: LearningSettings) -> ColdStart | None:
+    """How series without a model begin; None: they wait."""
+    if not settings.cold_start:
+        return None
+    return ColdStart(settings.cold_ask_after if settings.cold_detector else 0)
+
+
+def messages(outcome: Outcome, models: ModelSet, now: int, options: ShardOptions) -> Iterator[tuple[int, bytes, bytes]]:
     """(role, key, value) of each message that a batch led to."""
     for model, series, drift in outcome.drifts:
         way = "up" if drift.direction > 0 else "down"
         told = {
-            "schema": 1, "ts": now, "job": job, "event": "drift", "model": model,
+            "schema": 1, "ts": now, "job": options.engine.job, "event": "drift", "model": model,
             "version": models.models[model].manifest.version, "series": series, "stream": drift.stream,
             "feature": drift.feature, "direction": way,
             "since": drift.since, "at": drift.at,
@@ -46,3 +58,9 @@ def messages(outcome: Outcome, models: ModelSet, now: int, job: str) -> Iterator
         since.setdefault(model, {})[series] = wish.since
     for model, own in since.items():
         yield TRAINING, model.encode(), TrainingRequest(model, "drift", now, own).to_json()
+    learning = options.learning
+    if outcome.cold:  # one model for all of them: requests join each other
+        request = TrainingRequest(
+            learning.family, "cold-start", now, detector=learning.cold_detector, series=(learning.family_series,)
+        )
+        yield TRAINING, learning.family.encode(), request.to_json()

@@ -16,12 +16,13 @@ from eddy.configuration import load
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
 from flink_job.frames import END, EVENTS, TICK, Frame, Records, read_frame, read_record
-from flink_job.learning_messages import drift_options
+from flink_job.learning_messages import cold_options, drift_options
 from flink_job.metrics import JobMetrics
 from flink_job.model_loader import ModelLoader
 from flink_job.redis_writer import RedisWriter
 from flink_job.shard import Shard, ShardOptions
 from models.artifact_fetch import fetch_artifact
+from models.cold_start import cold_model
 from models.engine import EngineOptions
 from models.maintenance import Maintenance
 from models.model_set import ModelSet
@@ -51,6 +52,8 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         """Load what the registry holds now, before the first observation."""
         self.settings: Settings = load(self._overrides).settings
         self.models = ModelSet(frozenset(k.strip() for k in self.settings.detector.type.split(",") if k.strip()))
+        if self.settings.learning.cold_start:
+            self.models.start_cold(cold_model(self.settings.learning.cold_start, self.settings.learning.warm_up))
         self.shards: dict[int, Shard] = {}
         self.out = Records()
         self.report_time = TimeShare(self.settings.job.report_share)
@@ -118,6 +121,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             max_ahead_ms=job.max_ahead_ms,
             pending_per_series=job.pending_per_series,
             mark=self.settings.alerts.group_series > 0,
+            learning=self.settings.learning,
             engine=EngineOptions(
                 out_of_orderness_ms=job.out_of_orderness_ms,
                 hold_timeout_ms=job.hold_timeout_ms,
@@ -129,6 +133,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 alerts=self.settings.alerts,
                 drift=drift_options(self.settings.learning),
                 figures=self.settings.learning.figures,
+                cold=cold_options(self.settings.learning),
                 job=job.name,
             ),
         )

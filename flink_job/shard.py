@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from eddy.learning_settings import LearningSettings
 from flink_job.feedback_frames import apply_frame
 from flink_job.frames import (
     ALERTS,
@@ -70,6 +71,7 @@ class ShardOptions:
     max_ahead_ms: int
     pending_per_series: int
     engine: EngineOptions
+    learning: LearningSettings = field(default_factory=LearningSettings)
     mark: bool = False  # tell what comes after this operator of each checkpoint
 
 
@@ -207,8 +209,8 @@ class Shard:
             out.add(SHADOW, now, alert.series.encode(), alert.to_json())
         for series, value in self._score_messages(outcome):
             out.add(SCORES, now, series, value)
-        if outcome.drifts or outcome.wishes:
-            for role, key, value in messages(outcome, self.engine.models, now, self.options.engine.job):
+        if outcome.drifts or outcome.wishes or outcome.cold:
+            for role, key, value in messages(outcome, self.engine.models, now, self.options):
                 out.add(role, now, key, value)
         if self._redis is not None and (outcome.alerts or outcome.live or outcome.points):
             self._redis.put(self.options.number, outcome.alerts, outcome.live, outcome.points)

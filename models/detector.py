@@ -139,9 +139,12 @@ class Detector(ABC):
     kinds: ClassVar[dict[str, type[Detector]]] = {}
     starts_silent: bool = False  # has to see more of a series than a window before its first score
     calibrated: bool = False  # scores are normal deviates already: they mean the same on every series
+    warm_up: int = 0  # points of a series not seen in training before its first score, beyond a window
     state_size: int = 0  # float64 numbers kept per series in keyed state; 0: the window is all it needs
     stretch: int = 1  # newest points that a score is about: where in a series it points to
-    updates: bool = False  # can learn on from what it has learned, see :meth:`updated`
+    #: how :meth:`updated` goes on from what was learned: ``weights`` are tuned, also after a drift; of a ``window``
+    #: of parts the oldest are replaced, no use where the data have changed for good; "" = fitted anew
+    updates: Literal["", "weights", "window"] = ""
     continues: bool = False  # the state of a series seen in training begins where its training data ended
 
     def __init__(self, spec: WindowSpec) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from eddy.alert import Alert
 from eddy.alert_settings import AlertSettings
 from models.alert_policy import PolicyBook
+from models.cold_start import ColdStart, asking, release
 from models.detector import Bools, Floats, Ints
 from models.drift import Drift, DriftOptions, Wish
 from models.event_time import EventClock
@@ -49,6 +50,7 @@ class EngineOptions:
     feedback: FeedbackOptions = field(default_factory=FeedbackOptions)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     drift: DriftOptions | None = None
+    cold: ColdStart | None = None
     figures: bool = False  # count what each version does, see take_figures()
     job: str = "eddy"
 
@@ -68,6 +70,7 @@ class Outcome:
         live: newest state of series that changed, a bounded number each second.
         points: every point, for the page, while there are few enough.
         drifts, wishes: (model, series, …) where a series changed for good, and where it needs a new model.
+        cold: series that nobody trained for and that are old enough for it.
     """
 
     alerts: list[Alert] = field(default_factory=list)
@@ -83,6 +86,7 @@ class Outcome:
     recorded: list[Alert] = field(default_factory=list)
     drifts: list[tuple[str, str, Drift]] = field(default_factory=list)
     wishes: list[tuple[str, str, Wish]] = field(default_factory=list)
+    cold: list[str] = field(default_factory=list)
 
 
 class Engine:
@@ -346,6 +350,9 @@ class Engine:
         if self.report_time.left():
             with self.report_time.spend():
                 outcome.live = self.live(self.options.live_per_second)
+        if self.options.cold is not None:
+            release(self)
+            outcome.cold += asking(self, self.options.cold.ask_after)
         if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
             self._evicted_at = now
             self._evict(now - self.options.state_ttl_ms)
@@ -360,6 +367,12 @@ class Engine:
             names = [str(self.names[judge.slot_of[row]]) for row in rows.tolist()]
             points += points_of(judge, rows, judge.newest(rows), judge.score[rows], judge.limit[rows], names)
         return points
+
+    def let_go(self, judge: Judge, slot: int) -> None:
+        """Have a judge forget a series that others go on to judge."""
+        self._close(judge, int(judge.row_of[slot]), str(self.names[slot]))
+        judge.remove(slot)
+        self._note_models(slot)
 
     def _evict(self, before: int) -> None:
         for slot, name in enumerate(self.names):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class ForestParameters:
         features: sets of columns, such as ``raw,differences``; see :class:`models.forest_columns.ForestColumns`.
         recent: newest points whose season residuals are summed up, for the set ``season``.
         smooth: newest windows whose scores are averaged; 1 = none. Finds what lasts, later; so many numbers of state.
+        refresh: share of the trees that an update replaces.
     """
 
     trees: int = 100
@@ -65,6 +67,7 @@ class ForestParameters:
     features: str = "window"
     recent: int = 48
     smooth: int = 1
+    refresh: float = 0.5
 
 
 class IsolationForest(Detector):
@@ -83,6 +86,7 @@ class IsolationForest(Detector):
     """
 
     kind = "isolation-forest"
+    updates = "window"
 
     def __init__(
         self,
@@ -115,7 +119,45 @@ class IsolationForest(Detector):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[IsolationForest, FitReport]:
-        chosen = read_parameters(ForestParameters, cls.kind, params)
+        return cls._fitted(series, spec, read_parameters(ForestParameters, cls.kind, params), seed, progress, None)
+
+    def updated(
+        self,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[IsolationForest, FitReport]:
+        """The share ``refresh`` of the trees, the oldest, are replaced by trees grown from these data."""
+        chosen = read_parameters(ForestParameters, self.kind, params)
+        fresh = max(round(chosen.refresh * chosen.trees), 1)
+        grown = (seed + zlib.crc32(self.threshold.tobytes())) % 2**31  # other trees than last time
+        return self._fitted(series, spec, replace(chosen, trees=fresh), grown, progress, self)
+
+    def _with_trees(
+        self, arrays: dict[str, NDArray[Any]], samples: int, look: ForestColumns
+    ) -> dict[str, NDArray[Any]]:
+        """Fresh trees behind the newest of these; only the fresh ones where they do not fit together."""
+        fresh = arrays["forest.column"]
+        same = (samples, fresh.shape[1], vars(look)) == (self.samples, self.column.shape[1], vars(self.look))
+        if not same:
+            return arrays
+        own = {"forest.column": self.column, "forest.threshold": self.threshold, "forest.length": self.length}
+        kept = slice(min(len(fresh), len(self.column)), None)
+        return {**arrays, **{name: np.concatenate([array[kept], arrays[name]]) for name, array in own.items()}}
+
+    @classmethod
+    def _fitted(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        chosen: ForestParameters,
+        seed: int,
+        progress: Progress,
+        before: IsolationForest | None,
+    ) -> tuple[IsolationForest, FitReport]:
+        """Grown anew, or on top of ``before``."""
         windows = FitWindows.cut(series, spec, chosen.validation_share)
         look, note = columns_for(chosen.features, chosen.season, chosen.recent, spec, windows)
         season = look.season
@@ -139,6 +181,7 @@ class IsolationForest(Detector):
             )
         progress("trees", 0.4)
         arrays, samples = _grow(x, look.bounds(len(spec.features)), chosen, seed)
+        arrays = arrays if before is None else before._with_trees(arrays, samples, look)
         arrays |= {"series.scales": scales, "series.levels": levels, "typical": np.median(x, axis=0)}
         detector = cls(spec, arrays, windows.names, samples, look, chosen.smooth)
         progress("validation scores", 0.8)

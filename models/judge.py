@@ -75,6 +75,7 @@ class Judge:
         self.store = WindowStore(model.detector.spec)
         self.incidents = IncidentTracker()
         self.recorded: frozenset[int] = frozenset()  # rows whose alerts go to nobody, see models.rollout
+        self.asked: set[int] = set()  # rows for which a trained model was asked for, see models.cold_start
         self.tally: Tally | None = None  # counts scored windows, where it is wanted
         self.row_of = np.zeros(0, np.int64)  # by slot; NO_ROW where the model does not apply
         self.slot_of: list[int | None] = []  # by row; None where the row is free
@@ -161,6 +162,7 @@ class Judge:
         self.slot_of[row] = None
         del self.series_of[row]
         self.stale[row] = False
+        self.asked.discard(row)
         self.store.clear(row)
         self.incidents.clear(row)
         self.feedback.clear(row)

@@ -37,6 +37,7 @@ _WEIGHTS = ("encoder.input", "encoder.recurrent", "encoder.bias", "decoder.input
             "decoder.bias", "dense.weight", "dense.bias", "embedding")  # fmt: skip
 _TABLES = ("scaler.centre", "scaler.spread", "spread.position", "spread.series", "spread.week")
 _PATTERN_WINDOWS = 40_000  # training windows, at most, from which the errors' pattern over the week is taken
+_TUNING, _TUNING_RATE = 3, 5  # fine-tuning: epochs and rate are so many times smaller
 _LEAST_OBSERVED = 0.5  # share of a window's encoder input that must be there for a verdict
 
 
@@ -58,6 +59,7 @@ class LstmAutoencoder(Detector):
     """
 
     kind = "lstm-autoencoder"
+    updates = "weights"
 
     def __init__(
         self,
@@ -93,15 +95,49 @@ class LstmAutoencoder(Detector):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[LstmAutoencoder, FitReport]:
+        return cls._fitted(series, spec, read_parameters(LstmParameters, cls.kind, params), seed, progress, None)
+
+    def updated(
+        self,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[LstmAutoencoder, FitReport]:
+        """Fine-tuned: from these weights, a third of the epochs at a fifth of the rate; scales and errors anew."""
+        chosen = read_parameters(LstmParameters, self.kind, params)
+        chosen = replace(
+            chosen, epochs=max(chosen.epochs // _TUNING, 1), learning_rate=chosen.learning_rate / _TUNING_RATE
+        )
+        fits = (chosen.hidden, chosen.embedding) == (
+            self.arrays["encoder.recurrent"].shape[-1], self.embedding.shape[-1],
+        ) and self.spec == spec  # fmt: skip
+        return self._fitted(series, spec, chosen, seed, progress, self if fits else None)
+
+    @classmethod
+    def _fitted(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        chosen: LstmParameters,
+        seed: int,
+        progress: Progress,
+        before: LstmAutoencoder | None,
+    ) -> tuple[LstmAutoencoder, FitReport]:
+        """Fitted anew, or from ``before``."""
         from models import lstm_training as training  # noqa: PLC0415  torch is loaded to train, never to score
 
-        chosen = read_parameters(LstmParameters, cls.kind, params)
         windows = FitWindows.cut(series, spec, chosen.validation_share)
         size = architecture(chosen, spec, len(windows.names))
         scaler = SeriesScaler.fit(windows.stretches)
         phase = SeasonPhase.learnable(spec.interval_ms if chosen.season else 0, windows.span_ms)
+        start = None
+        if before is not None:  # it knows the season already, however short the data are now
+            phase = before.phase
+            start = {**before.arrays, "embedding": before.embedding[before.bind(windows.names)]}
         size = replace(size, phase=phase.size)
-        arrays, history = training.train(_training_set(windows, scaler, phase), size, seed, progress)
+        arrays, history = training.train(_training_set(windows, scaler, phase), size, seed, progress, start)
         blank = ErrorSpread.blank(size.judged, len(spec.features), len(windows.names))
         detector = cls(spec, arrays, scaler, phase, blank, chosen.hidden_points, chosen.clip, chosen.smooth)
         held_out = np.flatnonzero(windows.validation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,19 @@ class Network(nn.Module):
         decoded, _ = self.decoder(code.expand(steps, -1, -1))
         return self.dense(decoded).transpose(0, 1)  # type: ignore[no-any-return]
 
+    def begin_from(self, arrays: Mapping[str, Floats32]) -> None:
+        """Take weights as :meth:`arrays` gives them; the embedding has a row for each of this network's series."""
+        torch_names = {"input": "weight_ih_l0", "recurrent": "weight_hh_l0", "bias": "bias_ih_l0"}
+        state = self.state_dict()
+        for layer in ("encoder", "decoder"):
+            for ours, theirs in torch_names.items():
+                state[f"{layer}.{theirs}"] = torch.from_numpy(arrays[f"{layer}.{ours}"].copy())
+            state[f"{layer}.bias_hh_l0"] = torch.zeros_like(state[f"{layer}.bias_hh_l0"])  # ours is the sum of both
+        for name in ("weight", "bias"):
+            state[f"dense.{name}"] = torch.from_numpy(arrays[f"dense.{name}"].copy())
+        state["embedding.weight"] = torch.from_numpy(arrays["embedding"].copy())
+        self.load_state_dict(state)
+
     def arrays(self) -> dict[str, Floats32]:
         """Weights for the artifact, in torch's own layout, the two biases of each LSTM added."""
         state = {k: v.detach().numpy().astype(np.float32) for k, v in self.state_dict().items()}
@@ -97,19 +111,25 @@ class Network(nn.Module):
 
 
 def train(
-    data: TrainingSet, size: Architecture, seed: int, progress: Progress
+    data: TrainingSet,
+    size: Architecture,
+    seed: int,
+    progress: Progress,
+    start: Mapping[str, Floats32] | None = None,
 ) -> tuple[dict[str, Floats32], list[dict[str, float]]]:
     """Fit with Adam and early stopping; returns the weights of the best epoch and the losses per epoch.
 
     The loss is a Huber loss over the rebuilt points, the judged (newest) points counting as much as all others
     together. ``size.seconds`` > 0 stops at the end of the first epoch past that time; then the result depends on the
-    machine's speed and is not reproducible.
+    machine's speed and is not reproducible. Training begins from the weights ``start`` where they are given.
     """
     arrays: dict[str, Floats32] = {}
 
     def run() -> list[dict[str, float]]:
         rng = np.random.default_rng(seed)
         network, batches = Network(size), _Batches(data, size)
+        if start is not None:
+            network.begin_from(start)
 
         def loss(rows: Ints, learning: bool) -> Tensor:
             if not learning:

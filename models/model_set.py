@@ -20,6 +20,7 @@ from models.manifest import Manifest
 from models.rollout import rollout_of
 from models.threshold import Threshold, threshold_from_params
 
+COLD = "cold-start"  # name of the built-in model, see models.cold_start
 _TRIAL_WINDOWS = 8
 _TRIAL_SECONDS = 1.0  # for a trial after the first, which may compile; those that are of any use take milliseconds
 _MOST_NUMBERS = 1_000_000  # in a series' window: 8 MB of state for each; far above any use, stops a mistake
@@ -171,6 +172,12 @@ class ModelSet:
         self.generation += 1
         return True
 
+    def start_cold(self, model: LoadedModel) -> None:
+        """Have a built-in model for the series that no published one judges."""
+        self.models[COLD] = model
+        self.generation += 1
+
     def judging(self, series: str) -> list[str]:
         """Names of the models that apply to a series."""
-        return [name for name, model in self.models.items() if model.manifest.judges(series)]
+        found = [name for name, model in self.models.items() if name != COLD and model.manifest.judges(series)]
+        return found or ([COLD] if COLD in self.models else [])

@@ -84,7 +84,7 @@ class NoveltyDetector(Detector):
             )
         if not (params.limit > 0 and params.period_hours > 0):
             raise SettingsError(f"{self.kind}: limit and period_hours have to be above 0")
-        self.params = params
+        self.params, self.warm_up = params, params.start_up
         self.state_size = kernel.words(len(spec.features))
         self._index = {name: i for i, name in enumerate(start)}
         self._start = np.array(list(start.values())) if start else np.zeros((0, self.state_size))

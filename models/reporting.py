@@ -24,7 +24,8 @@ class Point:
         series, ts: which point; epoch ms.
         values, expected, lower, upper: per feature; None = missing or no opinion.
         score, limit: None where the detector could not say.
-        state: ``"anomalous"`` above the limit, ``"open"`` below it with an incident open, else ``"ok"``.
+        state: ``"anomalous"`` above the limit, ``"open"`` below it with an incident open, ``"warming"`` while the
+            first points of a series are collected, else ``"ok"``.
         model, version: who judged.
         imputed: how many points of the window were filled in.
     """
@@ -133,6 +134,8 @@ def points_of(
     for k, (row, name) in enumerate(zip(rows.tolist(), names, strict=True)):
         score, limit = float(scores[k]), float(limits[k])
         state = "anomalous" if score > limit else "open" if row in judge.incidents.open else "ok"
+        if math.isnan(score) and judge.store.points[row] <= judge.model.detector.warm_up:
+            state = "warming"
         points.append(
             Point(
                 series=name,

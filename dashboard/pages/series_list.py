@@ -36,7 +36,10 @@ def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, 
     shown = chosen[(page - 1) * PAGE : page * PAGE]
     counts = view.counts()
     states = [("", f"all {len(view.names):,}"), *((name, f"{name} {counts[name]:,}") for name in reversed(STATES))]
-    states = [states[0], *sorted(states[1:], key=lambda s: ("open", "anomalous", "ok", "silent").index(s[0]))]
+    states = [
+        states[0],
+        *sorted(states[1:], key=lambda s: ("open", "anomalous", "ok", "warming", "silent").index(s[0])),
+    ]
     models = [("", "all models"), *((name, name) for name in sorted(view.models)[:_MOST_MODELS])]
     return {
         "series-states": {"children": blocks.chips("state", states, state, "state")},

@@ -89,7 +89,7 @@ def test_drift_messages_and_training_requests():
         drifts=[("z", "s", Drift(0, "score", "", 1, 5, 9)), ("z", "s", Drift(0, "step", "value", -1, 5, 9))],
         wishes=[("z", "s", Wish(0, 5)), ("z", "t", Wish(1, 6))],
     )
-    found = list(messages(outcome, model_set(manifest()), NOW, "eddy"))
+    found = list(messages(outcome, model_set(manifest()), NOW, ShardOptions(0, 16, "o", 1, 1, EngineOptions())))
     assert [(role, key) for role, key, _ in found] == [(DRIFT, b"s"), (DRIFT, b"s"), (TRAINING, b"z")]
     for _, _, value in found[:2]:
         validator("drift").validate(json.loads(value))

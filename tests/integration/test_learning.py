@@ -118,8 +118,8 @@ def test_a_bad_version_is_taken_back_and_a_poisoned_training_refused(stack: Stac
         assert [a for a in harness.alerts(settings)[before:] if a.state == "open"] == []
 
         send(settings, poisoned(wave(700, 0.0, 2, 700)), 700)
-        send(settings, wave(400, 0.0, 6, 1400), 1400)
-        harness.handled(cluster, number, 1800)
+        send(settings, wave(700, 0.0, 6, 1400), 1400)
+        harness.handled(cluster, number, 2100)
         ask(settings, "m")
         harness.until(lambda: any("challenger-" in line for line in lines), "a verdict")
         assert any(line.startswith("challenger-refused m") for line in lines), lines

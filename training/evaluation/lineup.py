@@ -49,6 +49,7 @@ LINEUP: tuple[Entrant, ...] = (
 
 #: Configurations for a kind of series, run where they are named.
 NAMED: tuple[Entrant, ...] = (
+    Entrant("dmd-static", "dmd", {"online": False}, window=97, note="96 delays, as fitted: learns nothing on"),
     Entrant(
         "isolation-forest-days",
         "isolation-forest",

@@ -214,6 +214,8 @@ def _fit(task: Task, kind: str, spec: WindowSpec, material: Material, patterns: 
     if champion is not None:
         with contextlib.suppress(ModelError):
             previous = artifact.load(task.content)
+        if previous is not None and previous.updates == "window" and task.request.reason == "drift":
+            previous = None
     return fit_model(
         task.request.model, kind, material.past, spec, patterns=patterns, params=recipe.get("params"), rule=rule,
         alerts=champion.alerts if champion else None, seed=int(recipe.get("seed", 0)), previous=previous,

@@ -1,0 +1,116 @@
+"""Series that nobody trained for: warming, then watched, then handed over without a gap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eddy.errors import SettingsError
+from models.cold_start import ColdStart, cold_model
+from models.engine import EngineOptions
+from models.model_set import COLD, ModelSet
+from tests.models.small_models import Job, inline, manifest, points
+
+WARM_UP = 40
+OPTIONS = EngineOptions(cold=ColdStart(100), live_per_second=100)
+
+
+def job(options=OPTIONS, **more):
+    models = ModelSet()
+    models.start_cold(cold_model("novelty", WARM_UP))
+    return Job(models, options, **more)
+
+
+def values(n, seed=0):
+    return np.random.default_rng(seed).normal(0, 1, n).tolist()
+
+
+def states(running):
+    return {p.series: p.state for p in running.engine.tick(10**6).live}
+
+
+def test_a_series_is_warming_then_watched():
+    running = job()
+    running.send(points("a", values(WARM_UP - 1)))
+    assert states(running) == {"a": "warming"}
+    running.send(points("a", values(100, 1), start=WARM_UP - 1))
+    assert states(running) == {"a": "ok"}
+    outcome = running.send(points("a", [90.0], start=200))
+    assert [(x.series, x.state, x.model["name"]) for x in outcome.alerts] == [("a", "open", COLD)]
+
+
+def test_a_restart_in_the_middle_of_warming_changes_nothing():
+    plain, stopped = job(), job()
+    plain.send(points("a", values(150)))
+    stopped.send(points("a", values(150)[:20]))
+    stopped.checkpoint()
+    models = ModelSet()
+    models.start_cold(cold_model("novelty", WARM_UP))
+    stopped = stopped.restarted(models)
+    stopped.send(points("a", values(150)[20:], start=20))
+    np.testing.assert_array_equal(plain.engine.judges[COLD].state[0], stopped.engine.judges[COLD].state[0])
+
+
+def test_a_published_model_takes_over_when_its_window_is_full():
+    running = job()
+    running.send([*points("a", values(100)), *points("b", values(100))])
+    running.models.put(manifest("own", series=("a",)), inline)
+    for at in range(3):
+        running.send(points("a", [0.0], start=100 + at))
+        running.engine.tick(at)
+        assert "a" in running.engine.judges[COLD].series_of.values()
+    running.send(points("a", [0.1], start=103))
+    running.engine.tick(9)
+    assert set(running.engine.judges[COLD].series_of.values()) == {"b"}
+    assert set(running.engine.judges["own"].series_of.values()) == {"a"}
+    running.models.withdraw("own")
+    running.send(points("a", [0.1], start=104))
+    assert set(running.engine.judges[COLD].series_of.values()) == {"a", "b"}
+
+
+def test_an_open_incident_of_a_series_that_is_handed_over_is_closed():
+    running = job()
+    running.send(points("a", [*values(150), 90.0]))
+    running.models.put(manifest("own"), inline)
+    running.send(points("a", values(4, 2), start=200))
+    running.engine.tick(0)
+    outcome = running.send(points("a", [0.0], start=204))
+    assert [(x.model["name"], x.state) for x in outcome.alerts] == [(COLD, "closed")]
+
+
+def test_a_published_model_that_is_there_first_is_the_only_one():
+    running = job()
+    running.models.put(manifest("own"), inline)
+    running.send(points("a", values(10)))
+    assert not running.engine.judges[COLD].series_of
+
+
+def test_a_trained_model_is_asked_for_once():
+    running = job()
+    running.send([*points("a", values(99)), *points("b", values(100))])
+    assert running.engine.tick(1).cold == ["b"]
+    assert running.engine.tick(2).cold == []
+    running.send(points("a", [0.0], start=99))
+    assert running.engine.tick(3).cold == ["a"]
+    assert job(EngineOptions(cold=ColdStart(0))).engine.tick(1).cold == []
+
+
+def test_only_detectors_that_need_no_training():
+    with pytest.raises(SettingsError, match="isolation-forest"):
+        cold_model("isolation-forest", WARM_UP)
+    with pytest.raises(SettingsError, match="start_up"):
+        cold_model("novelty", 5000)
+
+
+def test_many_new_series_at_once():
+    """500 of them, interleaved as they come, all warming and then all watched."""
+    names = [f"s{k}" for k in range(500)]
+    running = job()
+    rng = np.random.default_rng(3)
+    rows = rng.normal(0, 1, (WARM_UP + 60, 500))
+    for i, row in enumerate(rows):
+        running.send([(name, i * 1000, {"value": v}) for name, v in zip(names, row.tolist(), strict=True)])
+        if i == WARM_UP // 2:
+            assert set(states(running).values()) == {"warming"}
+    judge = running.engine.judges[COLD]
+    assert np.isfinite(judge.score[[int(judge.row_of[running.engine.slot_of[name]]) for name in names]]).all()
