@@ -134,7 +134,7 @@ def points_of(
     for k, (row, name) in enumerate(zip(rows.tolist(), names, strict=True)):
         score, limit = float(scores[k]), float(limits[k])
         state = "anomalous" if score > limit else "open" if row in judge.incidents.open else "ok"
-        if math.isnan(score) and judge.store.points[row] <= judge.model.detector.warm_up:
+        if judge.binding[row] < 0 and judge.store.points[row] < judge.model.detector.warm_up:
             state = "warming"
         points.append(
             Point(

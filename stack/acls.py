@@ -48,17 +48,19 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
         case "job":
             return [
                 *_topics(settings, ("observations", "models", "feedback"), "READ"),
-                *_topics(settings, ("alerts", "scores", "dlq", "events", "drift", "training"), "WRITE"),
+                *_topics(settings, ("alerts", "scores", "dlq", "events"), "WRITE"),
+                *_topics(settings, ("drift", "training", "shadow", "figures"), "WRITE"),
                 *(Entry("group", name, ("READ",)) for name in (job, f"{job}-models", f"{job}-feedback")),
                 Entry("transactional-id", job, ("WRITE", "DESCRIBE"), prefixed=True),  # job.delivery=exactly-once
             ]
         case "trainer":
-            read = _topics(settings, ("observations", "labels", "feedback", "alerts", "drift", "training"), "READ")
+            taken = ("observations", "labels", "feedback", "alerts", "drift", "training", "figures")
+            read = _topics(settings, taken, "READ")
             both = _topics(settings, ("models", "trainer"), "READ", "WRITE")
             own = [history, Entry("group", "eddy-trainer", ("READ",))]
             return [*read, *both, *_topics(settings, ("events",), "WRITE"), *own]
         case "page":
-            shown = ("observations", "alerts", "dlq", "events", "models", "feedback")
+            shown = ("observations", "alerts", "dlq", "events", "drift", "models", "feedback")
             read = _topics(settings, shown, "READ")
             return [*read, Entry("topic", history.name, ("READ",)), Entry("group", "eddy-dashboard", ("READ",))]
         case "operator":
