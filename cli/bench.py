@@ -136,7 +136,7 @@ def all_of_them(
         "state": lambda: state.run(Workload("Z"), sizes, []),
         "latency": lambda: latency.run(Workload("Z", min(events, 1_000_000), sizes[1]), seconds, []),
         "pipeline": lambda: _pipeline("ZFL", sizes, events, others, [1], []),
-        "taskmanagers": lambda: _pipeline("ZL", sizes[1:2], events, others, [1, 2], []),
+        "taskmanagers": lambda: _pipeline("ZL", sizes[1:2], events, others, [1, 2, 4], []),
         "peers": lambda: _peers("ZFL", peer_events, peer_others, sizes[1], "", 2, []),
     }
     folder.mkdir(parents=True, exist_ok=True)
