@@ -82,6 +82,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stderr
     assert "AlertStream" in (tmp_path / "site" / "reference.html").read_text()
+    decisions = (tmp_path / "site" / "decisions" / "index.html").read_text()
+    assert [p.stem for p in (ROOT / "docs" / "decisions").glob("0*.md") if f"{p.stem}.html" not in decisions] == []
 
 
 def test_files_that_pages_name_are_there() -> None:
