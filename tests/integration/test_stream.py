@@ -173,7 +173,7 @@ def test_models_change_while_events_flow(stack: Stack, unique_topics: Settings) 
         assert cluster.state(number) == "RUNNING"
 
 
-def test_restart_from_a_savepoint_at_another_parallelism(stack: Stack, unique_topics: Settings) -> None:
+def test_restart_at_another_parallelism_and_state_backend(stack: Stack, unique_topics: Settings) -> None:
     names = [f"s-{k}" for k in range(12)]
     spikes = {(names[3], 14): 9.0, (names[5], 15): 9.0, (names[7], 40): -9.0}
     observations = harness.noise(names, 60, spikes)
@@ -185,9 +185,10 @@ def test_restart_from_a_savepoint_at_another_parallelism(stack: Stack, unique_to
         harness.handled(cluster, number, half)
         path = cluster.stop(number)
     harness.send(settings, [harness.event(*o) for o in observations[half:]])
-    wider = harness.changed(settings, parallelism=2)
+    wider = harness.changed(settings, parallelism=2, state_backend="rocksdb")
     with harness.running(stack, wider, savepoint=path) as (cluster, number):
         harness.handled(cluster, number, len(observations) - half)
+        harness.until(lambda: cluster.checkpoints(number)["counts"]["completed"], "a checkpoint of RocksDB")
         cluster.stop(number, drain=True)
     expected = harness.offline([harness.model(limit=2.8)], observations, bound=2 * STEP)
     assert {(a.series, a.start) for a in expected} == {(s, START + i * STEP) for s, i in spikes}
