@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eddy.configuration import Configuration, secrets_as_environment
-from eddy.errors import SettingsError
+from eddy.errors import SettingsError, StackError
 
 if TYPE_CHECKING:
     from flink_job.submission import Submission
@@ -92,6 +92,12 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
 
     stack = Stack(configuration.settings)
     cluster = Cluster(stack.flink_address)
+    name = configuration.settings.job.name
+    if there := cluster.running(name):
+        raise StackError(
+            f"job {name!r} is there already: {there.id}, {there.state} ('eddy up' brings back what ran before); "
+            "'eddy job stop' ends it, --set job.name=… gives another one its own name"
+        )
     work = _submission(configuration, Choices(savepoint=savepoint, jars_present=True, python=sys.executable))
     number = cluster.submit(work, {**stack.client_environment(), **secrets_as_environment(configuration.settings)})
     remember(configuration, stack, number, savepoint)

@@ -91,6 +91,9 @@ def test_the_job_through_the_command_line(stack: Stack, unique_topics: Settings)
     harness.send(settings, events[:20])
     done = eddy(settings, "job", "submit", "--json")
     assert done.returncode == 0, done.stderr
+    twice = eddy(settings, "job", "submit")
+    assert twice.returncode == 2
+    assert f"job {settings.job.name!r} is there already" in twice.stderr
     harness.until(lambda: '"events": 20.0' in eddy(settings, "job", "state", "--json").stdout, "20 events in the state")
     assert eddy(settings, "job", "savepoint").stdout.strip().startswith("file:")
     stopped = eddy(settings, "job", "stop")
