@@ -174,6 +174,10 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
         "taskmanager.numberOfTaskSlots": stack.slots,
         # Whoever asks for metrics (the demo, tests, a page) wants those of the last second, not of the last ten.
         "metrics.fetcher.update-interval": 1000,
+        # A TaskManager that was killed is missed after two unanswered heartbeats: 6 s in place of 20. One that only
+        # stands still (its machine swaps) has half a minute.
+        "heartbeat.interval": 3000,
+        "heartbeat.timeout": 30_000,
         "cluster.registration.initial-timeout": "200 ms",
         "cluster.registration.error-delay": "500 ms",  # default 10 s: what a TaskManager that is up first would wait
         "rest.address": stack.host,
