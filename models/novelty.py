@@ -243,7 +243,7 @@ def _value_band(old: Floats, new: Floats, limit: Floats) -> tuple[Floats, Floats
     """(n, F) nearest value seen before, and how far from it value novelty stays below the limit, scaled."""
     moments = old[:, :, kernel.VALUE_AT : kernel.VALUE_AT + MOMENTS]
     count = np.maximum(moments[:, :, 0], 2.0)
-    deviation = np.sqrt(moments[:, :, 2] / (count - 1.0) + FLOOR**2)
+    deviation = np.sqrt(np.maximum(moments[:, :, 2], 0.0) / (count - 1.0) + FLOOR**2)  # no moments while collecting
     return new[:, :, kernel.NEAREST], moments[:, :, 1] + limit[:, None] * deviation
 
 
