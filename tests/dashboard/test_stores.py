@@ -30,14 +30,14 @@ def test_rows_come_again_and_the_newest_counts():
     table.put([row("a", 2, 7.0, "open")])
     after = table.view(10_000)
     assert (before.value[before.index["a"]], after.value[after.index["a"]]) == (5.0, 7.0)
-    assert after.counts() == {"ok": 1, "anomalous": 0, "open": 1, "silent": 0}
+    assert after.counts() == {"ok": 1, "anomalous": 0, "open": 1, "silent": 0, "warming": 0}
     assert after.spark[after.index["a"]][-2:].tolist() == [5.0, 7.0]
 
 
 def test_silence_is_told_but_hides_no_open_incident():
     table = SeriesTable(silent_seconds=60)
     table.put([row("a"), row("b", state="open"), row("c", written=70_000)])
-    assert table.view(80_000).counts() == {"ok": 1, "anomalous": 0, "open": 1, "silent": 1}
+    assert table.view(80_000).counts() == {"ok": 1, "anomalous": 0, "open": 1, "silent": 1, "warming": 0}
 
 
 def test_series_that_redis_has_forgotten_go():
