@@ -25,7 +25,7 @@ from models.engine import Engine
 from models.event_time import Held
 from models.judge import Judge
 from models.judge_pages import page_of
-from models.state_layout import PAGE, pack, unpack
+from models.state_layout import PAGE, pack, pack_text, unpack, unpack_text
 
 
 class EngineState:
@@ -45,7 +45,7 @@ class EngineState:
         entries: dict[str, bytes | None] = {}
         for page in np.flatnonzero(engine.dirty_names).tolist():
             names = engine.names[page * PAGE : (page + 1) * PAGE]
-            entries[f"names/{page}"] = json.dumps(names, ensure_ascii=False).encode()
+            entries[f"names/{page}"] = pack_text(json.dumps(names, ensure_ascii=False))
         for page in np.flatnonzero(engine.dirty).tolist():
             part = slice(page * PAGE, min((page + 1) * PAGE, len(engine.names)))
             arrays: dict[str, NDArray[Any]] = {
@@ -103,7 +103,7 @@ class EngineState:
         engine, clock = self.engine, self.engine.clock
         pages = sorted((int(key.split("/")[1]), value) for key, value in entries.items() if key.startswith("names/"))
         for page, blob in pages:
-            names = json.loads(blob)
+            names = json.loads(unpack_text(blob))
             engine.names += [None] * (page * PAGE + len(names) - len(engine.names))
             engine.names[page * PAGE : page * PAGE + len(names)] = names
         engine.restored_names()

@@ -1,13 +1,18 @@
 """The binary layout of keyed state: arrays of a page of series as one byte string, with a version in front.
 
-A blob is ``b"EDDY"``, a little-endian u32 with the length of a JSON header, the header, and the arrays' bytes. The
-header carries the layout's version and each array's name, dtype and shape, so an older layout can be read by name and
-migrated. Series are kept in pages of :data:`PAGE`, which makes the header's share per series small.
+A blob is ``b"EDDY"``, a little-endian u32 with the length of a compressed part, that part, and the bytes of the arrays
+of floats. Compressed are a u32 with the length of a JSON header, the header, and all other arrays: clocks, counters and
+flags of the series of a page hardly differ, values do. The header carries the layout's version and each array's name,
+dtype and shape, so an older layout can be read by name and migrated. Series are kept in pages of :data:`PAGE`, which
+makes the header's share per series small.
+
+Layout 1 compressed nothing: its header stood in place of the compressed part, all arrays after it.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,10 +21,12 @@ from numpy.typing import NDArray
 
 from eddy.errors import DataError
 
-LAYOUT = 1
+LAYOUT = 2
 PAGE = 256  # series per blob: large enough for a small header share, small enough to write only what changed
 _MAGIC = b"EDDY"
-_PREFIX_BYTES = len(_MAGIC) + 4
+_LENGTH_BYTES = 4
+_PREFIX_BYTES = len(_MAGIC) + _LENGTH_BYTES
+_LEVEL = 1  # the quickest: what is compressed is mostly repetition
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -29,9 +36,10 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
         {"layout": LAYOUT, "arrays": [[n, a.dtype.str, list(a.shape)] for n, a in contiguous.items()]},
         separators=(",", ":"),
     ).encode()
-    return b"".join(
-        [_MAGIC, len(header).to_bytes(4, "little"), header, *(array.tobytes() for array in contiguous.values())]
-    )
+    parts = [array.tobytes() for array in contiguous.values() if array.dtype.kind != "f"]
+    packed = zlib.compress(b"".join([_length(header), header, *parts]), _LEVEL)
+    floats = [array.tobytes() for array in contiguous.values() if array.dtype.kind == "f"]
+    return b"".join([_MAGIC, _length(packed), packed, *floats])
 
 
 def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
@@ -44,19 +52,53 @@ def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
         raise DataError(f"state: found {blob[:4]!r}, expected {_MAGIC!r}: this state was not written by Eddy")
     end = _PREFIX_BYTES + int.from_bytes(blob[len(_MAGIC) : _PREFIX_BYTES], "little")
     try:
-        header = json.loads(blob[_PREFIX_BYTES:end])
-        layout, described = header["layout"], header["arrays"]
-    except (ValueError, KeyError, TypeError) as error:
+        plain, layout, described, at = _header(blob[_PREFIX_BYTES:end])
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
         raise DataError(f"state: the header of a blob of {len(blob)} bytes is cut short or damaged: {error}") from None
     if layout > LAYOUT:
         raise DataError(f"state: layout {layout}, this version reads up to {LAYOUT}: use the newer job")
     arrays: dict[str, NDArray[Any]] = {}
-    for name, dtype, shape in described:
-        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        if end + size > len(blob):
-            raise DataError(f"state: array {name!r} is cut short at byte {len(blob)}")
-        if np.dtype(dtype).hasobject:
-            raise DataError(f"state: array {name!r} has dtype {dtype!r}, expected plain numbers")
-        arrays[name] = np.frombuffer(blob[end : end + size], dtype).reshape(shape).copy()
-        end += size
+    for name, text, shape in described:
+        dtype = np.dtype(text)
+        if dtype.hasobject:
+            raise DataError(f"state: array {name!r} has dtype {text!r}, expected plain numbers")
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        inside = layout > 1 and dtype.kind != "f"
+        source, start = (plain, at) if inside else (blob, end)
+        if start + size > len(source):
+            raise DataError(f"state: array {name!r} is cut short at byte {len(source)}")
+        arrays[name] = np.frombuffer(source[start : start + size], dtype).reshape(shape).copy()
+        at, end = (at + size, end) if inside else (at, end + size)
     return arrays
+
+
+def pack_text(text: str) -> bytes:
+    """A text, compressed."""
+    return zlib.compress(text.encode(), _LEVEL)
+
+
+def unpack_text(blob: bytes) -> str:
+    """The inverse of :func:`pack_text`; JSON of layout 1, which was not compressed, is read as well.
+
+    Raises:
+        DataError: neither of them.
+    """
+    try:
+        return (blob if blob[:1] in (b"[", b"{") else zlib.decompress(blob)).decode()
+    except (zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"state: a text of {len(blob)} bytes is cut short or damaged: {error}") from None
+
+
+def _length(part: bytes) -> bytes:
+    return len(part).to_bytes(_LENGTH_BYTES, "little")
+
+
+def _header(part: bytes) -> tuple[bytes, int, list[tuple[str, str, list[int]]], int]:
+    """What was compressed, the layout, the arrays' descriptions, and where their bytes begin in what was compressed."""
+    if part[:1] == b"{":  # layout 1
+        header, plain, at = json.loads(part), b"", 0
+    else:
+        plain = zlib.decompress(part)
+        at = _LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES], "little")
+        header = json.loads(plain[_LENGTH_BYTES:at])
+    return plain, header["layout"], header["arrays"], at

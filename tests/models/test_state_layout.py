@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from eddy.errors import DataError
-from models.state_layout import LAYOUT, pack, unpack
+from models.state_layout import LAYOUT, pack, pack_text, unpack, unpack_text
 
 ARRAYS = st.dictionaries(
     st.text(max_size=12),
@@ -60,3 +60,26 @@ def test_what_another_program_or_a_later_version_wrote_is_refused():
 def test_a_damaged_header_is_refused(header):
     with pytest.raises(DataError, match="state: "):
         unpack(b"EDDY" + len(header).to_bytes(4, "little") + header + bytes(64))
+
+
+def test_what_layout_1_wrote_is_read():
+    given_arrays = {"a": np.arange(6).reshape(2, 3), "b": np.array([0.5, np.nan]), "c": np.array([7], np.uint8)}
+    described = [[name, array.dtype.str, list(array.shape)] for name, array in given_arrays.items()]
+    header = json.dumps({"layout": 1, "arrays": described}).encode()
+    parts = [header, *(array.tobytes() for array in given_arrays.values())]
+    found = unpack(b"EDDY" + len(header).to_bytes(4, "little") + b"".join(parts))
+    for name, array in given_arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+    assert unpack_text(json.dumps(["a", None, "ä"]).encode()) == json.dumps(["a", None, "ä"])
+
+
+def test_texts():
+    assert unpack_text(pack_text('["server-1", null, "Ä"]')) == '["server-1", null, "Ä"]'
+    with pytest.raises(DataError, match="state: a text of 4 bytes"):
+        unpack_text(pack_text("[]")[:4])
+
+
+def test_what_hardly_differs_takes_little():
+    series = 256
+    alike = {"last": 1_735_689_600_000 + np.arange(series) % 3, "recent": np.full((series, 8), 1000, np.uint32)}
+    assert len(pack(alike)) < 4 * series
