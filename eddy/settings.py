@@ -153,8 +153,13 @@ class JobSettings(Group):
     restart_attempts: int = Field(
         1_000_000, ge=0, description="restarts before the job fails; the pause between them grows to a minute"
     )
-    bundle_events: int = Field(64, ge=1)
-    bundle_ms: int = Field(20, ge=1)
+    scoring_threads: int = Field(
+        0, ge=0, description="threads of a subtask that share the windows of a micro-batch; 0 = cores / parallelism"
+    )
+    bundle_events: int = Field(
+        0, ge=0, description="micro-batches sent to Python at once; 0 = as many as come at once: shards per subtask"
+    )
+    bundle_ms: int = Field(20, ge=1, description="longest wait of a micro-batch for others")
 
     @field_validator("start_time")
     @classmethod

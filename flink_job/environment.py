@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ def _options(job: JobSettings) -> dict[str, str]:
         "restart-strategy.exponential-delay.reset-backoff-threshold": "5 min",
         "restart-strategy.exponential-delay.attempts-before-reset-backoff": str(job.restart_attempts),
         "python.execution-mode": job.execution_mode,
-        "python.fn-execution.bundle.size": str(job.bundle_events),
+        "python.fn-execution.bundle.size": str(job.bundle_events or math.ceil(job.shards / job.parallelism)),
         "python.fn-execution.bundle.time": str(job.bundle_ms),
         "python.map-state.write-cache-size": str(_WRITE_CACHE_ENTRIES),
         "python.metric.enabled": "true",

@@ -26,6 +26,7 @@ from models.cold_start import cold_model
 from models.engine import EngineOptions
 from models.maintenance import Maintenance
 from models.model_set import ModelSet
+from models.scoring_threads import cores
 from models.series_feedback import FeedbackOptions
 from models.time_share import TimeShare
 
@@ -134,6 +135,7 @@ class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 drift=drift_options(self.settings.learning),
                 figures=self.settings.learning.figures,
                 cold=cold_options(self.settings.learning),
+                threads=job.scoring_threads or max(1, cores() // job.parallelism),
                 job=job.name,
             ),
         )

@@ -159,7 +159,7 @@ class Engine:
         if champion is not None and model.manifest.name not in self.unclaimed:  # it begins with full windows
             judge = champion.beside(model, self._book(model), self.names)
         else:
-            judge = Judge(model, self._book(model), self.maintenance, options.feedback, options.drift)
+            judge = Judge(model, self._book(model), self.maintenance, options.feedback, options.drift, options.threads)
         judge.tally = Tally() if options.figures else None
         return judge
 

@@ -87,6 +87,7 @@ class IsolationForest(Detector):
 
     kind = "isolation-forest"
     updates = "window"
+    lets_go = True
 
     def __init__(
         self,

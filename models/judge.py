@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models import scoring_threads
 from models.alert_policy import PolicyBook
 from models.detector import Floats, Ints, WindowBatch
 from models.deviation import does_not_count
@@ -56,6 +57,7 @@ class Judge:
         maintenance: when nobody is called for it.
         feedback: how far what people say reaches.
         drift: how drift is followed; None: it is not.
+        threads: that share the windows of a batch.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Judge:
         maintenance: Maintenance | None = None,
         feedback: FeedbackOptions | None = None,
         drift: DriftOptions | None = None,
+        threads: int = 1,
     ) -> None:
         self.model = model
+        self.threads = threads
         self.book = book
         self.maintenance = maintenance or Maintenance()
         self.feedback = SeriesFeedback(feedback)
@@ -179,7 +183,7 @@ class Judge:
             names: series ids by slot.
         """
         old, new = self.model.detector, model.detector
-        judge = Judge(model, book, self.maintenance, self.feedback.options, self.drift_options)
+        judge = Judge(model, book, self.maintenance, self.feedback.options, self.drift_options, self.threads)
         members = [
             (slot, row)
             for row, slot in enumerate(self.slot_of)
@@ -300,7 +304,7 @@ class Judge:
                 scores[chosen] = detector.score(part)
                 self.state[rows[chosen]] = part.state
         else:
-            scores = detector.score(batch)
+            scores = scoring_threads.score(detector, batch, self.threads)
         if not threshold.state_size:
             return scores, threshold.limits(scores, self.threshold_binding[rows], np.zeros((len(rows), 0)))
         limits = np.empty(len(rows))

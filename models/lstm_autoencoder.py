@@ -60,6 +60,7 @@ class LstmAutoencoder(Detector):
 
     kind = "lstm-autoencoder"
     updates = "weights"
+    lets_go = True
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ class EngineOptions:
     drift: DriftOptions | None = None
     cold: ColdStart | None = None
     figures: bool = False  # count what each version does, see take_figures()
+    threads: int = 1  # that share the windows of a batch
     job: str = "eddy"
 
 

@@ -1,0 +1,52 @@
+"""Windows of a batch shared by threads."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from models.detector import Detector, Floats, WindowBatch, WindowSpec
+from models.rolling_zscore import RollingZScore
+from models.scoring_threads import LEAST, score
+
+
+class Counting(RollingZScore):
+    kind = "counting"
+    lets_go = True
+
+    def __init__(self, spec: WindowSpec) -> None:
+        super().__init__(spec)
+        self.calls: list[tuple[int, str]] = []
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        self.calls.append((len(batch), threading.current_thread().name))
+        return super()._score(batch)
+
+
+del Detector.kinds["counting"]
+
+
+def windows(n: int) -> WindowBatch:
+    values = np.random.default_rng(n).normal(size=(n, 10, 1))
+    return WindowBatch(values, np.zeros((n, 10), bool), np.arange(n), np.full(n, -1), np.empty((n, 0)))
+
+
+@pytest.mark.parametrize("n", [0, 1, LEAST, 2 * LEAST - 1, 2 * LEAST, 5 * LEAST + 3])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_scores_are_those_of_one_thread_in_the_same_order(n: int, threads: int) -> None:
+    detector, batch = Counting(WindowSpec(10)), windows(n)
+    np.testing.assert_array_equal(score(detector, batch, threads), RollingZScore(WindowSpec(10)).score(batch))
+    parts = max(min(threads, n // LEAST), 1)
+    assert len(detector.calls) == (parts if n else 0)
+    assert sum(size for size, _ in detector.calls) == n
+    if parts > 1:
+        assert {name.rpartition("_")[0] for _, name in detector.calls} == {"", "scoring"}
+
+
+def test_a_detector_that_holds_the_interpreter_is_not_shared() -> None:
+    detector = Counting(WindowSpec(10))
+    detector.lets_go = False
+    score(detector, windows(4 * LEAST), 2)
+    assert [size for size, _ in detector.calls] == [4 * LEAST]
