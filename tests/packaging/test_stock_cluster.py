@@ -24,7 +24,7 @@ from stack.process import MARK_VARIABLE, Launch, Processes
 from tests.integration import harness
 from tests.packaging.conftest import run
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]  # packs and unpacks half a gigabyte
 
 
 @dataclass(frozen=True)
