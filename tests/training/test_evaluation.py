@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +79,11 @@ def test_every_entrant_is_causal(entrant) -> None:  # type: ignore[no-untyped-de
     changed = series.values.copy()
     changed[cut:] = 100
     other = LabelledSeries(series.name, series.timestamps, series.ts, changed, series.windows)
-    np.testing.assert_array_equal(entrant.deviates(series)[:cut], entrant.deviates(other)[:cut])
-    assert not entrant.deviates(series)[: probation_rows(1200)].any()
+    if entrant.kind.startswith("lstm"):  # how long it trains has nothing to do with what it sees
+        entrant = replace(entrant, params={**entrant.params, "epochs": 1, "windows_per_epoch": 200})
+    said = entrant.deviates(series)
+    np.testing.assert_array_equal(said[:cut], entrant.deviates(other)[:cut])
+    assert not said[: probation_rows(1200)].any()
 
 
 def test_unit_scale_puts_the_limit_at_one_half() -> None:
