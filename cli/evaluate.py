@@ -80,16 +80,23 @@ def nab(
 @evaluate.command()
 def ucr(
     data: Path = typer.Option(..., help="folder of the archive's .txt files"),
+    out: Path | None = typer.Option(None, help="folder for results.json and report.html"),
     detector: list[str] = typer.Option([], "--detector", help="repeatable [the floors of shape, and the default]"),
     seed: int = typer.Option(0, help="of the detectors that draw at random"),
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Locate the one anomaly of each UCR series; right within 100 points of its span."""
     from training.evaluation.lineup import entrants
-    from training.evaluation.ucr_run import USUAL, locate_all
+    from training.evaluation.report import write_report
+    from training.evaluation.ucr_run import USUAL, run_archive
 
-    results = locate_all(data, entrants(detector or USUAL), seed)
+    archive = run_archive(data, entrants(detector or USUAL), seed)
+    answers = [asdict(r) for r in archive.located]
+    if out is not None:
+        found = {r.detector: (r.runs, r.figures, r.cost) for r in archive.runs}
+        rows = [r.to_json() | {"located": [a for a in answers if a["detector"] == r.detector]} for r in archive.runs]
+        write_report(out, f"UCR anomaly archive: {data.resolve().name}", archive.recordings, found, rows)
     if as_json:
-        print(json.dumps([asdict(r) for r in results], indent=2))
+        print(json.dumps(answers, indent=2))
         return
-    print_located(results)
+    print_located(archive.located)

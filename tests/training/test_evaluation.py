@@ -135,6 +135,18 @@ def test_ucr_anomalies_are_located() -> None:
     assert all(locate(load_ucr(path), left_discord).right for path in paths)
 
 
+def test_ucr_command_locates_and_reports(tmp_path: Path) -> None:
+    values = labelled("one/a.csv", 0, 800).values
+    (tmp_path / "001_UCR_Anomaly_made_600_801_801.txt").write_text("\n".join(map(str, values)))
+    command = [sys.executable, "-c", "from cli.main import main; main()", "evaluate", "ucr", "--json"]
+    command += ["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--detector", "zscore"]
+    answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)[0]
+    assert answer["right"]
+    assert (answer["found"], answer["first"]) == (800, 800)
+    assert json.loads((tmp_path / "out" / "results.json").read_text())[0]["located"] == [answer]
+    assert "001_UCR_Anomaly_made" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_ucr_names_are_checked(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1 2 3")
     with pytest.raises(DataError, match="name"):

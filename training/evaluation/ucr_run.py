@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from eddy.errors import DataError
+from training.evaluation.causal_run import CausalRun
 from training.evaluation.entrant import Entrant
 from training.evaluation.recording import Event, Recording
-from training.ucr import UcrSeries, load_ucr
+from training.evaluation.stream_run import StreamRun, run_over
+from training.ucr import INTERVAL_MS, UcrSeries, load_ucr
 
 MARGIN = 100  # points around the labelled span that still count, as in the archive's own rules
 #: What is run where nothing is named; the first is what to use.
@@ -32,16 +34,22 @@ class Located:
 
 
 def locate(series: UcrSeries, entrant: Entrant, seed: int = 0) -> Located:
-    """Fit on the training part, score the rest causally; the highest raw score is the answer.
+    """Fit on the training part, score the rest causally; the highest raw score is the answer."""
+    return _answer(series, entrant.name, _shape_only(entrant).run(recording_of(series), seed))
 
-    A detector that judges a stretch answers with the stretch's middle. Periods are looked for in the training part.
-    """
-    run = replace(entrant, by_day=False, clocked=False).run(recording_of(series), seed)
+
+def _shape_only(entrant: Entrant) -> Entrant:
+    """The detector without a clock, which the archive does not have: periods are looked for in the training part."""
+    return replace(entrant, by_day=False, clocked=False)
+
+
+def _answer(series: UcrSeries, detector: str, run: CausalRun) -> Located:
+    """A detector that judges a stretch answers with the stretch's middle."""
     scores = np.nan_to_num(run.raw[series.train :], nan=-np.inf)
     stretch = run.detector.stretch if run.detector is not None else 1
     found = series.train + int(np.argmax(scores)) - stretch // 2 if np.isfinite(scores).any() else -1
     right = found >= 0 and series.first - MARGIN <= found <= series.last + MARGIN
-    return Located(series.name, entrant.name, found, series.first, series.last, right)
+    return Located(series.name, detector, found, series.first, series.last, right)
 
 
 def recording_of(series: UcrSeries) -> Recording:
@@ -51,7 +59,22 @@ def recording_of(series: UcrSeries) -> Recording:
     return Recording(series.name, ts, series.values[:, None], ("value",), series.train, events)
 
 
-def locate_all(folder: Path, entrants: Sequence[Entrant], seed: int = 0) -> list[Located]:
+@dataclass(frozen=True)
+class Archive:
+    """What detectors said about a folder of the archive.
+
+    Attributes:
+        recordings: the series, for a report: their points a minute apart, as all of Eddy reads the archive.
+        runs: a detector each.
+        located: by detector and series.
+    """
+
+    recordings: list[Recording]
+    runs: list[StreamRun]
+    located: list[Located]
+
+
+def run_archive(folder: Path, entrants: Sequence[Entrant], seed: int = 0) -> Archive:
     """Every file of a folder with every detector.
 
     Raises:
@@ -60,4 +83,9 @@ def locate_all(folder: Path, entrants: Sequence[Entrant], seed: int = 0) -> list
     paths = sorted(folder.glob("*.txt"))
     if not paths:
         raise DataError(f"{folder}: no .txt file of the UCR archive")
-    return [locate(load_ucr(path), entrant, seed) for path in paths for entrant in entrants]
+    series = [load_ucr(path) for path in paths]
+    recordings = [recording_of(one) for one in series]
+    runs = [run_over(_shape_only(entrant), recordings, seed) for entrant in entrants]
+    located = [_answer(one, r.detector, said) for r in runs for one, said in zip(series, r.runs, strict=True)]
+    minutes = [replace(r, ts=r.ts // _INTERVAL_MS * INTERVAL_MS) for r in recordings]
+    return Archive(minutes, runs, located)
