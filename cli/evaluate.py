@@ -88,14 +88,15 @@ def ucr(
     """Locate the one anomaly of each UCR series; right within 100 points of its span."""
     from training.evaluation.lineup import entrants
     from training.evaluation.report import write_report
-    from training.evaluation.ucr_run import USUAL, run_archive
+    from training.evaluation.ucr_run import MARGIN, USUAL, run_archive
 
     archive = run_archive(data, entrants(detector or USUAL), seed)
     answers = [asdict(r) for r in archive.located]
     if out is not None:
         found = {r.detector: (r.runs, r.figures, r.cost) for r in archive.runs}
         rows = [r.to_json() | {"located": [a for a in answers if a["detector"] == r.detector]} for r in archive.runs]
-        write_report(out, f"UCR anomaly archive: {data.resolve().name}", archive.recordings, found, rows)
+        title = f"UCR anomaly archive, as if by the minute: {data.resolve().name}"
+        write_report(out, title, archive.recordings, found, rows, grace=MARGIN)
     if as_json:
         print(json.dumps(answers, indent=2))
         return

@@ -11,8 +11,9 @@ import numpy as np
 from eddy.errors import DataError
 from training.evaluation.causal_run import CausalRun
 from training.evaluation.entrant import Entrant
+from training.evaluation.figures import figures
 from training.evaluation.recording import Event, Recording
-from training.evaluation.stream_run import StreamRun, run_over
+from training.evaluation.stream_run import GRACE_POINTS, StreamRun, run_over
 from training.ucr import INTERVAL_MS, UcrSeries, load_ucr
 
 MARGIN = 100  # points around the labelled span that still count, as in the archive's own rules
@@ -65,7 +66,7 @@ class Archive:
 
     Attributes:
         recordings: the series, for a report: their points a minute apart, as all of Eddy reads the archive.
-        runs: a detector each.
+        runs: a detector each; an alert counts for an anomaly within :data:`MARGIN` points, as the answer does.
         located: by detector and series.
     """
 
@@ -88,4 +89,5 @@ def run_archive(folder: Path, entrants: Sequence[Entrant], seed: int = 0) -> Arc
     runs = [run_over(_shape_only(entrant), recordings, seed) for entrant in entrants]
     located = [_answer(one, r.detector, said) for r in runs for one, said in zip(series, r.runs, strict=True)]
     minutes = [replace(r, ts=r.ts // _INTERVAL_MS * INTERVAL_MS) for r in recordings]
-    return Archive(minutes, runs, located)
+    told = [replace(r, figures=figures(minutes, r.runs, MARGIN, quiet=GRACE_POINTS)) for r in runs]
+    return Archive(minutes, told, located)
