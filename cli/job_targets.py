@@ -86,6 +86,8 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
 
     The job is remembered: 'eddy up' brings it back after its JobManager died.
     """
+    import pyflink  # noqa: F401  where it is missing, that is told before anything else
+
     from cli.job_recovery import remember
     from flink_job.cluster import Cluster
     from stack.local import Stack

@@ -45,7 +45,8 @@ def test_the_command_in_an_empty_environment(installed: Callable[[str], Path], t
 
 def test_what_an_extra_brings_is_named_when_it_is_missing(installed: Callable[[str], Path], tmp_path: Path) -> None:
     command = installed("") / "eddy"
-    (tmp_path / "data.csv").write_text("series,time,value\na,2025-01-01T00:00:00Z,1\n")
+    points = "".join(f"a,2025-01-01T{k // 60:02}:{k % 60:02}:00Z,{k % 7}\n" for k in range(200))
+    (tmp_path / "data.csv").write_text(f"series,time,value\n{points}")
     train = ["train", "--detector", "zscore", "--data", "data.csv", "--interval", "1m", "--out", "m"]
     for words, extra in (train, "train"), (["dashboard"], "dashboard"), (["job", "submit"], "job"):
         done = subprocess.run([command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
