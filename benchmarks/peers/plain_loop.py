@@ -23,9 +23,11 @@ POLL_MESSAGES, POLL_SECONDS = 10_000, 0.05
 
 def main() -> None:
     config, mode = Config.read(sys.argv[1]), sys.argv[2]
-    consumer = Consumer(
-        {"bootstrap.servers": config.bootstrap, "group.id": f"plain-{mode}", "auto.offset.reset": "earliest"}
-    )
+    consumer = Consumer({
+        "bootstrap.servers": config.bootstrap, "group.id": f"plain-{mode}", "auto.offset.reset": "earliest",
+        # By default it waits for a second whenever 100,000 messages are ready: 125,000 events/s at most.
+        "fetch.queue.backoff.ms": 10,
+    })  # fmt: skip
     consumer.subscribe([config.topic])
     producer = Producer({"bootstrap.servers": config.bootstrap, "linger.ms": 5})
     step = _batched(config) if mode == "batch" else _one_by_one(config)
