@@ -14,6 +14,11 @@ from tests.packaging.conftest import run
 PACKAGES = ("eddy", "models", "flink_job", "training", "producers", "dashboard", "stack", "cli")
 
 
+def outside() -> dict[str, str]:
+    """The environment without what a checkout, or the stack of other tests, has put into it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("EDDY_", "FLINK_", "PYTHON"))}
+
+
 def test_the_wheel_holds_all_that_runs_outside_of_a_checkout(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -36,7 +41,7 @@ def test_the_source_distribution_builds_the_same(built: Path) -> None:
 
 def test_the_command_in_an_empty_environment(installed: Callable[[str], Path], tmp_path: Path) -> None:
     command = installed("") / "eddy"
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("EDDY_", "PYTHON"))}
+    env = outside()
     assert run(command, "--version", cwd=tmp_path, env=env) == f"eddy {eddy.__version__}\n"
     assert "kafka.bootstrap_servers" in run(command, "config", "show", cwd=tmp_path, env=env)
     for words in ("produce csv", "job submit", "train", "alerts tail", "dashboard"):
@@ -49,7 +54,9 @@ def test_what_an_extra_brings_is_named_when_it_is_missing(installed: Callable[[s
     (tmp_path / "data.csv").write_text(f"series,time,value\n{points}")
     train = ["train", "--detector", "zscore", "--data", "data.csv", "--interval", "1m", "--out", "m"]
     for words, extra in (train, "train"), (["dashboard"], "dashboard"), (["job", "submit"], "job"):
-        done = subprocess.run([command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [command, *words], cwd=tmp_path, env=outside(), capture_output=True, text=True, check=False
+        )
         assert done.returncode == 2
         assert f"eddy[{extra}]" in done.stderr.splitlines()[-1], done.stderr
 
