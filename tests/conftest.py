@@ -7,12 +7,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from eddy.configuration import load
 from eddy.settings import Settings
 from stack.local import Stack
 from stack.ports import free_ports
+
+# No test is timed: what is compiled on its first call would fail one by chance.
+hypothesis.settings.register_profile("eddy", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("eddy")
 
 
 @pytest.fixture(scope="session")
