@@ -102,8 +102,9 @@ def _candidate(settings: Settings, model: str) -> tuple[Manifest, bytes]:
         known = {str(number): one for number, one in listing.versions.get(name, {}).items()}
         if version not in known:
             raise ModelError(f"--model {model}: no such version; there: {', '.join(known) or 'none'}")
-        return known[version], fetch_artifact(known[version], settings.registry)
-    manifest = listing.find(name)
+        manifest = known[version]
+    else:
+        manifest = listing.find(name)
     return manifest, fetch_artifact(manifest, settings.registry)
 
 

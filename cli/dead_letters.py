@@ -14,7 +14,7 @@ from kafka.structs import OffsetAndMetadata
 from eddy.connections import kafka_client
 from eddy.errors import StackError
 from eddy.settings import Settings
-from eddy.topic_reader import TopicReader
+from eddy.topic_reader import TopicReader, whole_topic
 
 _SHOWN_BYTES = 200
 _BATCH = 500  # letters between two commits of how far the replay is
@@ -32,19 +32,14 @@ def survey(settings: Settings, reason: str, limit: int) -> dict[str, Any]:
     """Counts by reason, and the newest ``limit`` letters of each."""
     counts: Counter[str] = Counter()
     samples: dict[str, deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=limit))
-    reader = TopicReader(settings, "dlq")
-    try:
-        reader.from_start()
-        for record in reader.to_end():
-            headers = headers_of(record)
-            name = headers.get("reason", "unknown")
-            if reason in ("", name):
-                counts[name] += 1
-                samples[name].append(_sample(record, headers))
-    finally:
-        reader.close()
+    for record in whole_topic(settings, "dlq"):
+        headers = headers_of(record)
+        name = headers.get("reason", "unknown")
+        if reason in ("", name):
+            counts[name] += 1
+            samples[name].append(_sample(record, headers))
     return {
-        "topic": reader.topic,
+        "topic": settings.topics.name("dlq"),
         "total": counts.total(),
         "reasons": dict(counts.most_common()),
         "samples": {name: list(letters) for name, letters in samples.items() if limit},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -127,7 +128,7 @@ class AlertSettings(AlertRules):
             raise ValueError(message) from None
 
 
-def fits(patterns: tuple[str, ...], series: str) -> bool:
+def fits(patterns: Sequence[str], series: str) -> bool:
     """Whether a series fits any of the patterns and none that excludes."""
     wanted = any(fnmatchcase(series, p) for p in patterns if not p.startswith("!"))
     return wanted and not any(fnmatchcase(series, p[1:]) for p in patterns if p.startswith("!"))

@@ -103,8 +103,8 @@ class TopicReader:
         return found
 
 
-def newest_by_key(settings: Settings, role: str, suffix: str = "") -> dict[bytes, bytes]:
-    """What a compacted topic says as of now: the newest message of each key, without those that were deleted.
+def whole_topic(settings: Settings, role: str, suffix: str = "") -> Iterator[Any]:
+    """All records of a topic as of now, the oldest of each partition first.
 
     Raises:
         StackError: no broker answers, the topic does not exist, or its end cannot be reached.
@@ -112,7 +112,16 @@ def newest_by_key(settings: Settings, role: str, suffix: str = "") -> dict[bytes
     reader = TopicReader(settings, role, suffix=suffix)
     try:
         reader.from_start()
-        newest = {record.key or b"": record.value for record in reader.to_end()}
+        yield from reader.to_end()
     finally:
         reader.close()
+
+
+def newest_by_key(settings: Settings, role: str, suffix: str = "") -> dict[bytes, bytes]:
+    """What a compacted topic says as of now: the newest message of each key, without those that were deleted.
+
+    Raises:
+        StackError: no broker answers, the topic does not exist, or its end cannot be reached.
+    """
+    newest = {record.key or b"": record.value for record in whole_topic(settings, role, suffix)}
     return {key: value for key, value in newest.items() if value is not None}

@@ -8,9 +8,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
+from eddy.alert_settings import fits
 from eddy.errors import ModelError
 
 MANIFEST_SCHEMA = 1
@@ -65,8 +65,7 @@ class Manifest:
 
     def judges(self, series: str) -> bool:
         """Whether the model applies to a series."""
-        wanted = any(fnmatchcase(series, p) for p in self.series if not p.startswith("!"))
-        return wanted and not any(fnmatchcase(series, p[1:]) for p in self.series if p.startswith("!"))
+        return fits(self.series, series)
 
     def with_artifact(self, content: bytes) -> Manifest:
         """The manifest with its artifact inline.

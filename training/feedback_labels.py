@@ -15,7 +15,7 @@ from pathlib import Path
 from eddy.errors import DataError
 from eddy.feedback import NORMAL, Feedback
 from eddy.settings import Settings
-from eddy.topic_reader import TopicReader
+from eddy.topic_reader import whole_topic
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +37,15 @@ def read(settings: Settings) -> FeedbackLabels:
         StackError: no broker answers, or the topic does not exist.
     """
     newest: dict[str, Feedback] = {}
-    reader = TopicReader(settings, "feedback")
-    try:
-        reader.from_start()
-        for record in reader.to_end():
-            try:
-                feedback = Feedback.from_json(record.value or b"")
-            except DataError as error:
-                where = f'topic="{record.topic}[{record.partition}]" offset={record.offset}'
-                log.warning("left out: %s: %s", where, error)
-                continue
-            if feedback.action in ("dismiss", "label"):
-                newest[feedback.id] = feedback
-    finally:
-        reader.close()
+    for record in whole_topic(settings, "feedback"):
+        try:
+            feedback = Feedback.from_json(record.value or b"")
+        except DataError as error:
+            where = f'topic="{record.topic}[{record.partition}]" offset={record.offset}'
+            log.warning("left out: %s: %s", where, error)
+            continue
+        if feedback.action in ("dismiss", "label"):
+            newest[feedback.id] = feedback
     return of_feedback(list(newest.values()))
 
 

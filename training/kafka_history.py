@@ -11,7 +11,7 @@ import numpy as np
 
 from eddy.errors import DataError
 from eddy.settings import Settings
-from eddy.topic_reader import TopicReader
+from eddy.topic_reader import whole_topic
 from training.datasets import Dataset, RawSeries
 from training.nab import parse_time
 
@@ -38,30 +38,26 @@ def load_history(
         StackError: no broker answers, or the topic does not exist.
         DataError: no point in this range; or series differ in their features.
     """
-    reader = TopicReader(settings, "observations")
+    topic = settings.topics.name("observations")
     found: dict[str, tuple[list[int], list[dict[str, float]]]] = {}
     bad = points = 0
-    try:
-        reader.from_start()
-        for record in reader.to_end():
-            parsed = parse(record.value)
-            if parsed is None:
-                bad += 1
-                continue
-            name, ts, values = parsed
-            if (start is not None and ts < start) or (end is not None and ts >= end) or not wanted(name):
-                continue
-            points += 1
-            if points > _MOST_POINTS:
-                raise DataError(f"topic {reader.topic}: more than {_MOST_POINTS:,} points; choose by --series")
-            times, rows = found.setdefault(name, ([], []))
-            times.append(ts)
-            rows.append(values)
-    finally:
-        reader.close()
+    for record in whole_topic(settings, "observations"):
+        parsed = parse(record.value)
+        if parsed is None:
+            bad += 1
+            continue
+        name, ts, values = parsed
+        if (start is not None and ts < start) or (end is not None and ts >= end) or not wanted(name):
+            continue
+        points += 1
+        if points > _MOST_POINTS:
+            raise DataError(f"topic {topic}: more than {_MOST_POINTS:,} points; choose by --series")
+        times, rows = found.setdefault(name, ([], []))
+        times.append(ts)
+        rows.append(values)
     if not found:
         raise DataError(
-            f"topic {reader.topic}: no observation of these series in this range ({bad} messages could not be read)"
+            f"topic {topic}: no observation of these series in this range ({bad} messages could not be read)"
         )
     return _dataset(found), bad
 

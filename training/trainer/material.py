@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
 from eddy.alert import Alert
+from eddy.alert_settings import fits
+from eddy.client import AlertStream
 from eddy.errors import DataError
 from eddy.learning_settings import LearningSettings
 from eddy.settings import Settings
-from eddy.topic_reader import TopicReader
 from models.detector import Series, WindowSpec
 from models.windows import regularise
 from training import datasets
@@ -41,18 +41,12 @@ class Material:
     notes: tuple[str, ...]
 
 
-def patterns_match(patterns: Sequence[str], name: str) -> bool:
-    """As :meth:`models.manifest.Manifest.judges`."""
-    wanted = any(fnmatchcase(name, p) for p in patterns if not p.startswith("!"))
-    return wanted and not any(fnmatchcase(name, p[1:]) for p in patterns if p.startswith("!"))
-
-
 def history(settings: Settings, patterns: Sequence[str], data: Path | None = None) -> Dataset:
     """All that is known of some series: from a file or folder, else from the observations topic."""
     if data is None:
-        return load_history(settings, wanted=lambda name: patterns_match(patterns, name))[0]
+        return load_history(settings, wanted=lambda name: fits(patterns, name))[0]
     found = datasets.load(data)
-    chosen = tuple(s for s in found.series if patterns_match(patterns, s.name))
+    chosen = tuple(s for s in found.series if fits(patterns, s.name))
     if not chosen:
         raise DataError(f"{data}: no series matches {' '.join(patterns)}")
     return replace(found, series=chosen)
@@ -60,16 +54,8 @@ def history(settings: Settings, patterns: Sequence[str], data: Path | None = Non
 
 def incidents(settings: Settings) -> Iterator[Alert]:
     """All alerts of the alerts topic, oldest first."""
-    reader = TopicReader(settings, "alerts")
-    try:
-        reader.from_start()
-        for record in reader.to_end():
-            try:
-                yield Alert.from_json(record.value or b"")
-            except DataError:
-                continue
-    finally:
-        reader.close()
+    with AlertStream(settings, from_start=True, stop_at_end=True) as alerts:
+        yield from alerts
 
 
 def anomalous(alerts: Iterable[Alert], escape_points: int) -> Labels:

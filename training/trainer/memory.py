@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 
 from eddy.connections import kafka_client
 from eddy.settings import Settings
-from eddy.topic_reader import TopicReader
+from eddy.topic_reader import whole_topic
 
 _SEND_SECONDS = 30.0
 
@@ -31,17 +31,12 @@ def remembered(settings: Settings) -> Iterator[Training]:
     Raises:
         StackError: no broker answers, or the topic does not exist.
     """
-    reader = TopicReader(settings, "trainer")
-    try:
-        reader.from_start()
-        for record in reader.to_end():
-            try:
-                raw = json.loads(record.value or b"")
-                yield Training(str(raw["model"]), int(raw["request_ts"]), int(raw["done_at"]), str(raw["outcome"]))
-            except (ValueError, TypeError, KeyError):
-                continue
-    finally:
-        reader.close()
+    for record in whole_topic(settings, "trainer"):
+        try:
+            raw = json.loads(record.value or b"")
+            yield Training(str(raw["model"]), int(raw["request_ts"]), int(raw["done_at"]), str(raw["outcome"]))
+        except (ValueError, TypeError, KeyError):
+            continue
 
 
 class Messages:
