@@ -102,14 +102,17 @@ def slow(link: str, delay: float, rate: int, seconds: float) -> Injury:
     return injure
 
 
+#: kills of each kind in the full run: with two jobs under each, 20 tries
+KILLS = 10
+
 #: name -> (what is done, how often in the full run; each time to a job of either delivery)
 INJURIES: Mapping[str, tuple[Injury, int]] = {
-    "kill -9 Python worker": (kill_worker, 4),
-    "kill -9 TaskManager": (kill("taskmanager"), 4),
-    "kill -9 JobManager": (kill("jobmanager"), 4),
-    "kill -9 broker": (kill("broker"), 3),
-    "kill -9 Redis": (kill("redis"), 3),
-    "kill -9 of two at once": (two_at_once, 4),
+    "kill -9 Python worker": (kill_worker, KILLS),
+    "kill -9 TaskManager": (kill("taskmanager"), KILLS),
+    "kill -9 JobManager": (kill("jobmanager"), KILLS),
+    "kill -9 broker": (kill("broker"), KILLS),
+    "kill -9 Redis": (kill("redis"), KILLS),
+    "kill -9 of two at once": (two_at_once, KILLS),
     "network to Kafka cut, 10 s": (cut("kafka", 10), 1),
     "network to Redis cut, 10 s": (cut("redis", 10), 1),
     "slow link to Kafka, 100 ms and 50 kB/s, 15 s": (slow("kafka", 0.1, 50_000, 15), 1),
