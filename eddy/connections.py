@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -57,8 +58,13 @@ def librdkafka_client(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
-def redis_client(settings: RedisSettings) -> redis.Redis:
-    """A Redis client; it connects at the first command."""
+def redis_client(settings: RedisSettings, connected: Callable[[Any], None] | None = None) -> redis.Redis:
+    """A Redis client; it connects at the first command.
+
+    Args:
+        settings: where, and as whom.
+        connected: called with each new connection, in place of its ``on_connect``, which it has to call.
+    """
     seconds = settings.timeout_ms / 1000
     options: dict[str, Any] = {}
     if settings.tls:
@@ -78,5 +84,6 @@ def redis_client(settings: RedisSettings) -> redis.Redis:
         password=settings.password.get_secret_value() if settings.password else None,
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
+        redis_connect_func=connected,
         **options,
     )

@@ -3,6 +3,9 @@
 Delivery: at least once, and each write is idempotent. Alerts and feedback are kept, in order, until Redis has taken
 them; those that it has not taken at a checkpoint go into keyed state (:meth:`RedisWriter.pending`) and come back from
 there. Live state keeps only the newest of each series; recent points are dropped while Redis is away (Kafka has them).
+
+A Redis that is killed forgets the last second or two of what it has taken (``appendfsync everysec``, a replica that
+takes over). So what it took in the last :data:`_UNSURE_S` is remembered, and written again once a connection is lost.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -30,6 +33,8 @@ _BATCH = 500  # writes per round trip
 _POINTS_WAITING = 20_000
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _IDLE_S = 0.5
+_UNSURE_S = 3.0  # Redis lets its file lag by two seconds where the disk is slow
+_REMEMBERED = 2_000  # messages at most: they are part of each checkpoint
 
 # One transition of an incident, once; marked when all else is done, for a failure in between to be tried again.
 # KEYS marker, stream, alert, the open set that it belongs to, that which it may have been in before.
@@ -52,6 +57,24 @@ class _Waiting:
     message: Alert | Feedback
 
 
+@dataclass
+class _Taken:
+    """What Redis has taken, and may yet forget; with the time at which it did."""
+
+    messages: deque[tuple[float, _Waiting]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    live: dict[str, tuple[float, tuple[int, Point]]] = field(default_factory=dict)  # the oldest first
+
+    def __bool__(self) -> bool:
+        return bool(self.messages or self.live)
+
+    def forget(self, before: float) -> None:
+        """Redis has outlived the moment at which it could have lost these."""
+        while self.messages and self.messages[0][0] < before:
+            self.messages.popleft()
+        while self.live and self.live[key := next(iter(self.live))][0] < before:
+            del self.live[key]
+
+
 class RedisWriter:
     """See the module's text. Start it with :meth:`start`; every method but that one may be called from one thread."""
 
@@ -59,11 +82,12 @@ class RedisWriter:
         self.settings = settings
         self.away_since: float | None = None  # wall clock; None while Redis answers
         self.written = 0
-        self._client = redis_client(settings)
+        self._client = redis_client(settings, self._connected)
         self._alert_script = self._client.register_script(_ALERT_SCRIPT)  # sent once, then called by its digest
         self._messages: deque[_Waiting] = deque()  # alerts and feedback
         self._live: dict[str, tuple[int, Point]] = {}
         self._points: deque[Point] = deque(maxlen=_POINTS_WAITING)
+        self._taken = _Taken()
         self._lock = threading.Lock()
         self._work = threading.Event()
         self._stop = threading.Event()
@@ -87,11 +111,17 @@ class RedisWriter:
             self._messages.append(_Waiting(shard, feedback))
         self._work.set()
 
-    def pending(self, shard: int) -> bytes:
-        """Alerts and feedback of a shard that Redis has not taken yet, for keyed state; empty if there are none."""
+    def waiting(self, shard: int) -> int:
+        """How many alerts and feedback of a shard Redis has not taken yet."""
         with self._lock:
-            waiting = [item.message.to_json().decode() for item in self._messages if item.shard == shard]
-        return json.dumps(waiting).encode() if waiting else b""
+            return sum(item.shard == shard for item in self._messages)
+
+    def pending(self, shard: int) -> bytes:
+        """Alerts and feedback of a shard that Redis has not taken yet or may forget, for keyed state; empty: none."""
+        with self._lock:
+            items = [*(item for _, item in self._taken.messages), *self._messages]
+        texts = [item.message.to_json().decode() for item in items if item.shard == shard]
+        return json.dumps(texts).encode() if texts else b""
 
     def restore(self, shard: int, pending: bytes) -> None:
         """Take back what :meth:`pending` gave."""
@@ -119,6 +149,7 @@ class RedisWriter:
                 while self._write_some():
                     pause = _FIRST_PAUSE_S
                     self._back()
+                self._still_there()
             except redis.RedisError as error:
                 self._gone(error)
                 if self._stop.wait(pause):
@@ -129,11 +160,32 @@ class RedisWriter:
             if self._stop.is_set():
                 return
 
+    def _connected(self, connection: Any) -> None:
+        """Each connection but the first is refused once: what may be lost has to be written before anything newer."""
+        connection.on_connect()
+        if self._taken:
+            raise redis.ConnectionError("the connection was lost: what it took last is written again")
+
+    def _still_there(self) -> None:
+        """Look whether Redis lives for as long as it could forget something, though there is nothing to write."""
+        if self._taken:
+            self._client.ping()
+            with self._lock:
+                self._taken.forget(time.monotonic() - _UNSURE_S)
+
     def _gone(self, error: redis.RedisError) -> None:
+        if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+            self._write_again()
         if self.away_since is None:
             self.away_since = time.time()
             where = f"{self.settings.host}:{self.settings.port}"
             log.warning("Redis at %s does not take writes (%s); alerts wait, scoring goes on", where, error)
+
+    def _write_again(self) -> None:
+        with self._lock:
+            self._messages.extendleft(item for _, item in reversed(self._taken.messages))
+            self._live = {key: value for key, (_, value) in self._taken.live.items()} | self._live
+            self._taken = _Taken()
 
     def _back(self) -> None:
         if self.away_since is not None:
@@ -164,12 +216,15 @@ class RedisWriter:
             # A point that is already there (a replay) is refused by its id: that is the idempotence wanted.
             if isinstance(reply, redis.RedisError) and "equal or smaller" not in str(reply):
                 raise reply
+        now = time.monotonic()
         with self._lock:
-            for _ in messages:
-                self._messages.popleft()
+            self._taken.messages.extend((now, self._messages.popleft()) for _ in messages)
             for key, value in live.items():
                 if self._live.get(key) is value:
                     del self._live[key]
+                self._taken.live.pop(key, None)
+                self._taken.live[key] = (now, value)
+            self._taken.forget(now - _UNSURE_S)
         self.written += len(messages) + len(live) + len(points)
         return True
 

@@ -77,7 +77,7 @@ def to_redis(
     writer.start()
     writer.put(0, alerts, live, points)
     writer.close()
-    assert writer.pending(0) == b""
+    assert writer.waiting(0) == 0
 
 
 def command(*arguments: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import redis
 
 from eddy.client import LiveState
 from eddy.connections import redis_client
+from eddy.feedback import Feedback
 from eddy.settings import RedisSettings, Settings
 from flink_job.redis_writer import RedisWriter
 from stack.ports import free_ports
@@ -29,15 +31,15 @@ def until(condition, what, seconds=30):
 class Server:
     """A redis-server that can go away and come back with its data."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keeps: str = "yes") -> None:
         (port,) = free_ports(1)
         self.settings = RedisSettings(port=port, timeout_ms=500, recent_kept=100, alerts_kept=1000)
-        self._folder = folder
+        self._folder, self._keeps = folder, keeps
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = ["redis-server", "--port", str(self.settings.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
-        options = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        options = ["--save", "", "--appendonly", self._keeps, "--appendfsync", "always"]
         self._process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
         until(self._answers, "Redis answers")
 
@@ -78,7 +80,7 @@ LIFE = [alert(state="open"), alert(state="update", severity=80, end=START + STEP
 
 
 def taken(writer: RedisWriter, shard: int = 0) -> None:
-    until(lambda: not writer.pending(shard), "Redis has taken the alerts")
+    until(lambda: not writer.waiting(shard), "Redis has taken the alerts")
 
 
 def test_an_incident_is_open_until_it_is_closed(server: Server, writer: RedisWriter) -> None:
@@ -153,7 +155,7 @@ def test_redis_away_and_back(server: Server, writer: RedisWriter) -> None:
     writer.put(7, [alert("t-1")], [], [])
     assert time.monotonic() - began < 0.5, "it never holds the caller back"
     until(lambda: writer.away_since is not None, "it is noticed")
-    assert writer.pending(0)
+    assert writer.waiting(0)
     assert writer.pending(7)
     assert not writer.pending(3)
     server.start()
@@ -181,6 +183,34 @@ def test_what_redis_has_not_taken_comes_back_from_the_state(server: Server) -> N
     taken(after, 5)
     after.close()
     assert server.live().alerts() == LIFE[::-1]
+
+
+@pytest.mark.parametrize("while_idle", [True, False])
+def test_what_redis_took_and_forgot_is_written_again(tmp_path: Path, while_idle: bool) -> None:
+    """A Redis that is killed has lost what its file lagged behind: here all of it."""
+    server = Server(tmp_path, keeps="no")
+    server.start()
+    writer = RedisWriter(server.settings)
+    writer.start()
+    writer.put(0, LIFE[:2], [point()], [])
+    writer.put_feedback(0, Feedback(LIFE[0].id, "s-1", "z", "ack", "ann", 1, START, START))
+    taken(writer)
+    until(lambda: server.live().series("s-1"), "the live state is there")
+    server.stop()
+    if while_idle:  # there and back before the writer looks: only the connection tells
+        server.start()
+    writer.put(0, LIFE[2:], [], [])
+    if not while_idle:
+        until(lambda: writer.away_since is not None, "it is noticed")
+        server.start()
+    until(lambda: server.live().alerts() == LIFE[::-1], "all of the incident, in order")
+    until(lambda: server.live().series("s-1"), "its live state")
+    assert server.live().open_incidents() == []
+    with redis_client(server.settings) as client:
+        assert client.hget(f"eddy:feedback:{LIFE[0].id}", "acknowledged")
+    assert json.loads(writer.pending(0)), "and it is part of the state for as long as it could be forgotten"
+    until(lambda: not writer.pending(0), "which ends")
+    writer.close()
 
 
 def test_close_writes_what_waits(server: Server) -> None:
