@@ -14,15 +14,31 @@ from eddy.configuration import load
 from eddy.settings import Settings
 from stack.local import Stack
 from stack.ports import free_ports
+from tests import given_stack
+from tests.given_stack import GivenStack
 
 # No test is timed: what is compiled on its first call would fail one by chance.
 hypothesis.settings.register_profile("eddy", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("eddy")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    given_stack.add_options(parser)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    given_stack.skip_what_needs_its_own(config, items)
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Kafka, Redis and Flink, started once; it dies with this process, however that ends."""
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Kafka, Redis and Flink: given by ``--stack``, or started once; these die with this process, however it ends."""
+    options = request.config.option
+    if options.stack:
+        given = GivenStack(options.stack, options.stack_inside, options.stack_python, tmp_path_factory.mktemp("stack"))
+        submit_from_here(given)
+        yield given
+        return
     kafka, controller, redis, rest, rpc, page, *more = free_ports(30)
     metrics = next(port for port in more if port + 1 in more)  # JobManager's and TaskManager's
     settings = load(
@@ -44,9 +60,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         environ={},
     ).settings
     with Stack(settings, owned=True) as running:
-        os.environ.update(running.client_environment())  # for the JVM that submits jobs from this process
-        os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112  PyFlink's name. Real workers, not threads of the tests' own process
+        submit_from_here(running)
         yield running
+
+
+def submit_from_here(stack: Stack) -> None:
+    """Set the environment of the JVM that submits jobs from this process."""
+    os.environ.update(stack.client_environment())
+    os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112  PyFlink's name. Real workers, not threads of the tests' own process
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -28,6 +29,7 @@ from models.model_set import ModelSet
 from models.offline import replay
 from models.rolling_zscore import RollingZScore
 from stack.local import Stack
+from tests.given_stack import GivenStack
 
 START = 1_735_689_600_000  # 1 January 2025
 STEP = 60_000
@@ -136,7 +138,10 @@ def submit(stack: Stack, settings: Settings, savepoint: str = "") -> str:
         **({"execution.state-recovery.path": savepoint} if savepoint else {}),
     }.items():
         extra.set_string(key, value)
-    env: StreamExecutionEnvironment = environment.create(settings.job)
+    python = sys.executable
+    if isinstance(stack, GivenStack):
+        python, settings = stack.python, stack.as_the_job_sees(settings)
+    env: StreamExecutionEnvironment = environment.create(settings.job, python=python)
     env.configure(extra)
     job.build(env, settings)
     number = str(env.execute_async(settings.job.name).get_job_id())

@@ -127,6 +127,7 @@ def ids(alerts: Iterable[Alert]) -> set[tuple[str, str]]:
     return {(a.id, a.state) for a in alerts}
 
 
+@pytest.mark.own_stack("the workers read files of this machine")
 def test_maintenance_calendars_are_read_by_the_job(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
     """A broken one is told and stops nothing."""
     good, broken = tmp_path / "plant.ics", tmp_path / "broken.ics"

@@ -82,6 +82,7 @@ def test_a_message_of_50_mb_is_dead_lettered_whole(stack: Stack, unique_topics: 
     assert harness.plain(harness.alerts(unique_topics)) == harness.plain(expected)
 
 
+@pytest.mark.own_stack("the command starts jobs with the addresses that it uses itself")
 def test_the_job_through_the_command_line(stack: Stack, unique_topics: Settings) -> None:
     """``flink run -py`` as users do it: submit, state, savepoint, stop, submit from there."""
     settings = unique_topics

@@ -38,6 +38,7 @@ def not_a_number(sound: bytes) -> bytes:
     return bytes(save({"weights": np.array([1.0, np.nan])}, metadata=header))
 
 
+@pytest.mark.own_stack("the workers read files of this machine")
 def test_each_is_refused_with_its_reason_and_the_one_before_goes_on(
     stack: Stack, unique_topics: Settings, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_model_of_a_later_version_and_dead_letters(unique_topics: Settings) ->
     assert "eddy dlq list --reason not-json" in letters.todo
 
 
+@pytest.mark.own_stack("kills a worker and takes its checkpoints away")
 def test_what_a_running_job_tells(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
     checkpoints = tmp_path / "checkpoints"
     settings = harness.changed(unique_topics, checkpoint_dir=checkpoints.as_uri(), checkpoint_interval_ms=500)

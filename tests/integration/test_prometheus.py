@@ -40,6 +40,7 @@ def counted() -> set[str]:
     return {name for line in lines for name in NAME.findall(line)}
 
 
+@pytest.mark.own_stack("reads the metrics' ports, which a given stack need not open")
 def test_every_metric_that_is_spoken_of_is_there(stack: Stack, unique_topics: Settings) -> None:
     settings = harness.changed(unique_topics, pending_per_series=2)
     with harness.running(stack, settings) as (cluster, number):

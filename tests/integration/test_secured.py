@@ -32,7 +32,10 @@ from tests.integration import harness, secured
 from tests.integration.certificates import Authority
 from training.registry import Registry
 
-pytestmark = pytest.mark.stack
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.own_stack("starts a broker and a Redis of its own, with TLS, on this machine's loopback"),
+]
 
 SIGNING_KEY = "signing-key-of-sixteen"
 NAMES = ["a", "b"]

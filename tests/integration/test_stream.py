@@ -196,6 +196,7 @@ def test_restart_at_another_parallelism_and_state_backend(stack: Stack, unique_t
     assert harness.read(settings, "dlq") == []
 
 
+@pytest.mark.own_stack("ends and starts a Redis on this machine")
 def test_redis_away_delays_alerts_and_loses_none(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     settings = unique_topics.model_copy(update={"redis": unique_topics.redis.model_copy(update={"port": port})})
