@@ -99,9 +99,8 @@ class Stack:
         Raises:
             StackError: a port is taken, a service does not start, or does not answer in ``stack.wait_seconds``.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + self.settings.stack.wait_seconds
-        with self._lock():
+        with self.locked():
             if self._owned and self._guardian is None:
                 self._guardian = guardian.start(self._processes.mark, self.folder / "logs" / "guardian.out")
             started: list[str] = []
@@ -125,7 +124,7 @@ class Stack:
         """
         if not self.folder.exists():
             return []
-        with self._lock():
+        with self.locked():
             names = self._started if self._owned else self._known()
             ended = [name for name in reversed(names) if self._processes.stop(name)]
             self._processes.sweep(only_this_start=self._owned)
@@ -233,8 +232,9 @@ class Stack:
             self._guardian = None
 
     @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One change at a time: two ``eddy up`` must not both find nothing running."""
+    def locked(self) -> Iterator[None]:
+        """One change at a time, also among processes: two ``eddy up`` must not both find nothing running."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder / "stack.lock", os.O_CREAT | os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -86,7 +86,9 @@ class World:
         self.patch.undo()
 
     def keep(self) -> None:
-        """Start again what dies, as 'eddy up --watch' does."""
+        """Start again what dies, as 'eddy up --watch' does; nothing if that is done already."""
+        if self._keeper is not None:
+            return
         self._stop.clear()
         configuration = Configuration(self.settings, {})
         arguments = (configuration, self.stack, self._stop.wait, self._tell)
