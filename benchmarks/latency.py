@@ -58,7 +58,7 @@ def _measure(work: Workload, seconds: float, share: float, stack: Stack) -> dict
     rate = share * peak
     print(f"peak {peak:,.0f} events/s; {seconds:g} s at {rate:,.0f} …", file=sys.stderr)
     stop = work.events + round(rate * seconds)
-    times = _paced(settings, work, stop, rate)
+    times = paced(settings, work, stop, rate)
     _wait(cluster, job, stop)
     time.sleep(SETTLE_SECONDS)
     found = alerts.of_incidents(alerts.read(stack.kafka_address, settings.topics.name("alerts")))
@@ -102,7 +102,7 @@ def _wait(cluster: Cluster, job: str, events: int) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _paced(settings: Settings, work: Workload, stop: int, rate: float) -> Any:
+def paced(settings: Settings, work: Workload, stop: int, rate: float) -> Any:
     """Send the events from ``work.events`` on at a steady rate; (n,) when each was handed over."""
     messages = [work.messages(i, min(i + BLOCK, stop)) for i in range(work.events, stop, BLOCK)]  # not while it counts
     keys, values = [k for part in messages for k in part[0]], [v for part in messages for v in part[1]]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
-from benchmarks.processes import Watch
+from benchmarks.memory import Memory
 from benchmarks.workload import START, STEP_MS, Workload
 from cli.job_targets import submit_locally
 from eddy.configuration import Configuration, load
@@ -30,11 +31,14 @@ from producers.transport import Transport, connect
 from stack.local import Stack, isolated
 from training.registry import Registry
 
-CALIBRATION_EVENTS = 1_000_000
+CALIBRATION_EVENTS = {"Z": 1_000_000, "F": 400_000}
+DEADLINE_SECONDS = 3600
 BLOCK = 5_000
 POLL_SECONDS = 1.0
 SERIES, MANY_SERIES = 1_000, 100_000
 TTL_MS = 15_000
+COLLECT_EVERY_SECONDS = 30.0
+PRESSURE = ("backPressuredTimeMsPerSecond", "busyTimeMsPerSecond")
 
 
 @dataclass
@@ -44,7 +48,7 @@ class Running:
     settings: Settings
     cluster: Cluster
     job: str
-    watch: Watch
+    memory: Memory
 
     def events(self) -> int:
         return round(self.cluster.metrics(self.job).get("events", 0))
@@ -61,11 +65,17 @@ class Running:
             time.sleep(POLL_SECONDS / 4)
         return self.newest()
 
-    def memory(self, since: float) -> dict[str, Any]:
-        return {
-            "peak_rss_mb": {name: round(size) for name, size in sorted(self.watch.peak_mb.items())},
-            "rss_mb_per_minute": {name: round(v, 1) for name, v in self.watch.mb_per_minute(since).items()},
-        }
+    def pressure(self) -> dict[str, float]:
+        """Of each second, the milliseconds that the source is held back and that scoring works: the busiest subtask."""
+        found: dict[str, float] = {}
+        for vertex in self.cluster._get(f"/jobs/{self.job}")["vertices"]:
+            path = f"/jobs/{self.job}/vertices/{vertex['id']}/subtasks/metrics"
+            for one in self.cluster._get(path, get=",".join(PRESSURE)):
+                found[one["id"]] = max(found.get(one["id"], 0.0), float(one["max"]))
+        return found
+
+    def restarts(self) -> int:
+        return len(self.cluster.exceptions(self.job))
 
 
 @contextmanager
@@ -76,11 +86,11 @@ def job(work: Workload, overrides: list[str]) -> Iterator[Running]:
         with Stack(settings, owned=True) as stack:
             Registry(settings).publish(*work.model())
             number = submit_locally(Configuration(settings, {}))
-            watch = Watch(stack)
+            memory = Memory(stack.folder, COLLECT_EVERY_SECONDS)
             try:
-                yield Running(settings, Cluster(stack.flink_address), number, watch)
+                yield Running(settings, Cluster(stack.flink_address), number, memory)
             finally:
-                watch.close()
+                memory.close()
 
 
 def send(transport: Transport, work: Workload, start: int, stop: int, per_second: float = 0.0) -> None:
@@ -95,43 +105,64 @@ def send(transport: Transport, work: Workload, start: int, stop: int, per_second
             time.sleep(max(0.0, began + (first + BLOCK - start) / per_second - time.monotonic()))
 
 
-def overload(minutes: float, overrides: list[str]) -> dict[str, Any]:
-    work = Workload("Z", series=SERIES)
+def overload(minutes: float, kind: str, overrides: list[str]) -> dict[str, Any]:
+    """What the job can take is measured in the same run, just before, with nothing else to do."""
+    work = Workload(kind, series=SERIES)
     with job(work, overrides) as running:
         transport = connect(running.settings.kafka, running.settings.topics.name("observations"), "librdkafka")
-        send(transport, work, 0, CALIBRATION_EVENTS)
-        first, began = running.events(), time.monotonic()
-        while (seen := running.events()) < CALIBRATION_EVENTS:
-            if seen < CALIBRATION_EVENTS / 5:
-                first, began = seen, time.monotonic()
-            time.sleep(POLL_SECONDS / 4)
-        capacity = (seen - first) / (time.monotonic() - began)
-        rate, total = 2 * capacity, CALIBRATION_EVENTS
+        send(transport, work, 0, CALIBRATION_EVENTS[kind])
+        total = CALIBRATION_EVENTS[kind]
+        capacity = _capacity(running, total)
         calm = running.checkpointed()
-        began = time.monotonic()
+        first_minute, began = running.memory.minutes(), time.monotonic()
         lags: list[int] = []
         checkpoints: list[int] = []
+        pressures: list[dict[str, float]] = []
         while time.monotonic() - began < 60 * minutes:
-            more = round(rate * 5)
-            send(transport, work, total, total + more, rate)
+            more = round(2 * capacity * 5)
+            send(transport, work, total, total + more, 2 * capacity)
             total += more
             lags.append(total - running.events())
             checkpoints.append(running.newest()["checkpoint_ms"] or 0)
+            pressures.append(running.pressure())
+            assert not running.restarts(), running.cluster.failure(running.job)
         transport.flush(60)
         sending = time.monotonic() - began
-        memory = running.memory(began + sending / 3)
-        sent = total - CALIBRATION_EVENTS
+        sent = total - CALIBRATION_EVENTS[kind]
         behind = total - running.events()
-        began = time.monotonic()
-        while running.events() < total:
-            time.sleep(POLL_SECONDS / 4)
+        recovery = _handled(running, total)
+        after = running.checkpointed()
         return {
-            "load": "overload", "machine": describe(), "capacity_events_per_second": round(capacity),
+            "load": "overload", "workload": kind, "machine": describe(), "capacity_events_per_second": round(capacity),
             "sent": sent, "sent_per_second": round(sent / sending), "minutes": round(sending / 60, 1),
-            "behind_at_the_end": behind, "recovery_seconds": round(time.monotonic() - began, 1),
-            "lag_each_5_s": lags, "checkpoint_ms_calm": calm["checkpoint_ms"], "checkpoint_ms_most": max(checkpoints),
-            "restarts": len(running.cluster.exceptions(running.job)), **memory,
+            "behind_at_the_end": behind, "recovery_seconds": round(recovery, 1), "lag_each_5_s": lags,
+            "pressure_median": {name: statistics.median(one[name] for one in pressures) for name in PRESSURE},
+            "checkpoint_ms": {"calm": calm["checkpoint_ms"], "most": max(checkpoints), "after": after["checkpoint_ms"]},
+            "state_bytes": [calm["state_bytes"], after["state_bytes"]],
+            "restarts": running.restarts(), "memory_mb": running.memory.figures(first_minute),
         }  # fmt: skip
+
+
+def _capacity(running: Running, total: int) -> float:
+    """Events per second once the job has warmed up, from what waits in the topic."""
+    samples = [(time.monotonic(), 0)]
+    while samples[-1][1] < 0.95 * total:
+        assert not running.restarts(), running.cluster.failure(running.job)
+        time.sleep(POLL_SECONDS / 4)
+        samples.append((time.monotonic(), running.events()))
+    steady = [sample for sample in samples if sample[1] >= total / 5]
+    (first, seen), (last, done) = steady[0], steady[-1]
+    return (done - seen) / (last - first)
+
+
+def _handled(running: Running, total: int) -> float:
+    """Wait until the job has read so many; seconds that took."""
+    began = time.monotonic()
+    while running.events() < total:
+        assert time.monotonic() - began < DEADLINE_SECONDS, running.events()
+        assert not running.restarts(), running.cluster.failure(running.job)
+        time.sleep(POLL_SECONDS / 4)
+    return time.monotonic() - began
 
 
 def burst(overrides: list[str]) -> dict[str, Any]:
@@ -140,10 +171,9 @@ def burst(overrides: list[str]) -> dict[str, Any]:
     with job(few, overrides) as running:
         transport = connect(running.settings.kafka, running.settings.topics.name("observations"), "librdkafka")
         send(transport, few, 0, 10 * SERIES)
-        while running.events() < 10 * SERIES:
-            time.sleep(POLL_SECONDS / 4)
+        _handled(running, 10 * SERIES)
         before = running.checkpointed()
-        began = time.monotonic()
+        first_minute, began = running.memory.minutes(), time.monotonic()
         total = 10 * SERIES + 20 * MANY_SERIES
         # the same names go on where they were; the others are new
         later = replace(many, seed=1)
@@ -151,9 +181,7 @@ def burst(overrides: list[str]) -> dict[str, Any]:
             send(transport, later, first, first + BLOCK)
         transport.flush(60)
         sent = time.monotonic() - began
-        while running.events() < total:
-            assert time.monotonic() - began < 600, running.cluster.failure(running.job)
-            time.sleep(POLL_SECONDS / 4)
+        _handled(running, total)
         took = time.monotonic() - began
         after = running.checkpointed()
         return {
@@ -162,7 +190,7 @@ def burst(overrides: list[str]) -> dict[str, Any]:
             "state_bytes": [before["state_bytes"], after["state_bytes"]],
             "checkpoint_ms": [before["checkpoint_ms"], after["checkpoint_ms"]],
             "series_known": round(running.cluster.metrics(running.job)["series"]),
-            "restarts": len(running.cluster.exceptions(running.job)), **running.memory(began),
+            "restarts": running.restarts(), "memory_mb": running.memory.figures(first_minute),
         }  # fmt: skip
 
 
@@ -193,10 +221,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("load", choices=["overload", "burst", "ttl"])
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--workload", choices=sorted(CALIBRATION_EVENTS), default="Z")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     chosen = parser.parse_args()
     loads = {
-        "overload": lambda: overload(chosen.minutes, chosen.set),
+        "overload": lambda: overload(chosen.minutes, chosen.workload, chosen.set),
         "burst": lambda: burst(chosen.set),
         "ttl": lambda: ttl(chosen.set),
     }

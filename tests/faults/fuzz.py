@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPlace
 
-from benchmarks.processes import Watch
+from benchmarks.memory import Memory
 from cli.job_targets import submit_locally
 from eddy.configuration import Configuration, load
 from eddy.connections import kafka_client, librdkafka_client
@@ -35,6 +35,7 @@ SERIES = 50  # of each kind
 SOUND, MUTATED = "s", "m"
 YEAR_MS = 365 * 86_400_000
 LARGE, VERY_LARGE = 100_000, 10_000_000
+COLLECT_EVERY_SECONDS = 10.0
 VERY_LARGE_EVERY = 50_000  # messages: 200 MB of them in a million
 ODD: list[Any] = [
     None, True, False, 0, -1, 1e308, -1e308, 5e-324, 10**30, -(10**400), "", "1", "NaN", [], {}, [1], {"a": 1}, [[]],
@@ -261,18 +262,13 @@ def main() -> None:
             harness.publish(settings, harness.model(limit=6.0))
             cluster = Cluster(stack.flink_address)
             job = submit_locally(Configuration(settings, {}))
-            watch = Watch(stack)
+            memory = Memory(stack.folder, COLLECT_EVERY_SECONDS)
             began = time.monotonic()
             sent = send(settings, chosen.messages, chosen.seed)
             found = outcome(settings, cluster, job, sent)
-            middle = began + (time.monotonic() - began) / 2
-            watch.close()
-            found |= {
-                "seed": chosen.seed,
-                "seconds": round(time.monotonic() - began),
-                "peak_rss_mb": {name: round(size) for name, size in sorted(watch.peak_mb.items())},
-                "rss_mb_per_minute_second_half": {n: round(v, 1) for n, v in watch.mb_per_minute(middle).items()},
-            }
+            seconds = round(time.monotonic() - began)
+            memory.close()
+            found |= {"seed": chosen.seed, "seconds": seconds, "memory_mb": memory.figures()}
     print(json.dumps(found), flush=True)
     check(found)
 

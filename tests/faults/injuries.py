@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 import psutil
 
 from stack.process import marked
+from tests.faults.links import KAFKA, REDIS, TASKMANAGER
+from tests.faults.proxy import Proxy
 from tests.faults.world import Stream, World
 from tests.integration.harness import until
 
@@ -77,27 +79,33 @@ def pause(service: str, seconds: float) -> Injury:
 
 
 def cut(link: str, seconds: float) -> Injury:
-    """No way to Kafka or Redis for the job."""
+    """Connections of a link end, and no new ones come about."""
+    return _network(f"no connection to {link} for {seconds:g} s", link, Proxy.cut, seconds)
 
-    def injure(world: World, stream: Stream) -> str:
-        proxy = getattr(world, link)
-        proxy.cut()
-        time.sleep(seconds)
-        proxy.restore()
-        return f"no network to {link} for {seconds:g} s"
 
-    return injure
+def silence(link: str, seconds: float) -> Injury:
+    """Nothing comes through a link, and nobody is told: only a time-out finds out."""
+    return _network(f"silence on the way to {link} for {seconds:g} s", link, Proxy.silence, seconds)
 
 
 def slow(link: str, delay: float, rate: int, seconds: float) -> Injury:
-    """A long and narrow way to Kafka or Redis."""
+    """A long and narrow way."""
 
-    def injure(world: World, stream: Stream) -> str:
-        proxy = getattr(world, link)
+    def narrow(proxy: Proxy) -> None:
         proxy.delay, proxy.rate = delay, rate
+
+    what = f"{delay * 1000:g} ms and {rate // 1000} kB/s to {link} for {seconds:g} s"
+    return _network(what, link, narrow, seconds)
+
+
+def _network(what: str, link: str, harm: Callable[[Proxy], None], seconds: float) -> Injury:
+    def injure(world: World, stream: Stream) -> str:
+        for proxy in world.links[link]:
+            harm(proxy)
         time.sleep(seconds)
-        proxy.restore()
-        return f"{delay * 1000:g} ms and {rate // 1000} kB/s to {link} for {seconds:g} s"
+        for proxy in world.links[link]:
+            proxy.restore()
+        return what
 
     return injure
 
@@ -113,11 +121,14 @@ INJURIES: Mapping[str, tuple[Injury, int]] = {
     "kill -9 broker": (kill("broker"), KILLS),
     "kill -9 Redis": (kill("redis"), KILLS),
     "kill -9 of two at once": (two_at_once, KILLS),
-    "network to Kafka cut, 10 s": (cut("kafka", 10), 1),
-    "network to Redis cut, 10 s": (cut("redis", 10), 1),
-    "slow link to Kafka, 100 ms and 50 kB/s, 15 s": (slow("kafka", 0.1, 50_000, 15), 1),
-    "slow link to Redis, 300 ms and 20 kB/s, 15 s": (slow("redis", 0.3, 20_000, 15), 1),
-    "Redis away for a minute": (cut("redis", 60), 1),
+    "network to Kafka cut, 10 s": (cut(KAFKA, 10), 1),
+    "network to Redis cut, 10 s": (cut(REDIS, 10), 1),
+    "slow link to Kafka, 100 ms and 50 kB/s, 15 s": (slow(KAFKA, 0.1, 50_000, 15), 1),
+    "slow link to Redis, 300 ms and 20 kB/s, 15 s": (slow(REDIS, 0.3, 20_000, 15), 1),
+    "Redis away for a minute": (cut(REDIS, 60), 1),
+    "JobManager and TaskManager cut off, 10 s": (cut(TASKMANAGER, 10), 1),
+    "silence between JobManager and TaskManager, 40 s": (silence(TASKMANAGER, 40), 1),
+    "slow link JobManager to TaskManager, 300 ms and 20 kB/s, 15 s": (slow(TASKMANAGER, 0.3, 20_000, 15), 1),
     "leader stands still, 15 s": (pause("broker", 15), 1),
     "TaskManager stands still, 15 s": (pause("taskmanager", 15), 1),
 }

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut, slowed and narrowed: the network between two parts of the system."""
+"""A TCP proxy that can be cut, silenced, slowed and narrowed: the network between two parts of the system."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Proxy:
         self.delay, self.rate = 0.0, 0
         self.connections = 0
         self._up = True
+        self._flows = threading.Event()
+        self._flows.set()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._server = socket.create_server(("127.0.0.1", port), backlog=128)
@@ -36,12 +38,18 @@ class Proxy:
         for one in ending:
             _end(one)
 
+    def silence(self) -> None:
+        """Carry nothing more and tell nobody, as a network that loses every packet. Comes through after all, later."""
+        self._flows.clear()
+
     def restore(self) -> None:
         """As it was: connections, no delay, full rate."""
         self._up, self.delay, self.rate = True, 0.0, 0
+        self._flows.set()
 
     def close(self) -> None:
         self.cut()
+        self._flows.set()
         _end(self._server)
 
     def _accept(self) -> None:
@@ -68,6 +76,7 @@ class Proxy:
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK):
+                self._flows.wait()
                 if self.delay:
                     time.sleep(self.delay)
                 if self.rate:

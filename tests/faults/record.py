@@ -50,8 +50,10 @@ def main() -> None:
     """Write the table into a page."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "reliability.md")
-    page = parser.parse_args().into
-    tries = [json.loads(line) for line in file().read_text(encoding="utf-8").splitlines()]
+    parser.add_argument("files", nargs="*", type=Path, help="records of several runs (default: the last one's)")
+    chosen = parser.parse_args()
+    page, files = chosen.into, chosen.files or [file()]
+    tries = [json.loads(line) for one in files for line in one.read_text(encoding="utf-8").splitlines()]
     text = page.read_text(encoding="utf-8")
     block = "\n".join([BEGIN, *table(tries), END])
     page.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: block, text, flags=re.DOTALL), encoding="utf-8")

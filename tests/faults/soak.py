@@ -9,81 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import threading
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
-from benchmarks.processes import role
-from stack.process import marked
+from benchmarks.memory import Memory
 from tests.faults.injuries import INJURIES
 from tests.faults.trial import attempt
 from tests.faults.world import Stream, World
 
-EVERY_SECONDS = 5.0
 SEED = "soak-7"
 LEFT_OUT = {"Redis away for a minute"}  # longer than the minute between two faults
-
-
-class Memory:
-    """Resident memory of each part, the sum over its processes, sampled in a thread."""
-
-    def __init__(self, world: World) -> None:
-        self.samples: dict[str, list[tuple[float, float]]] = defaultdict(list)  # part -> (minutes, MB)
-        self._prefix, self._began = f"{world.stack.folder}|", time.monotonic()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_SECONDS):
-            now: dict[str, float] = defaultdict(float)
-            for process in marked(self._prefix):
-                try:
-                    now[role(process)] += process.memory_info().rss / 1e6
-                except psutil.Error:
-                    continue
-            for name, size in now.items():
-                if name != "other":
-                    self.samples[name].append(((time.monotonic() - self._began) / 60, size))
-
-    def figures(self) -> dict[str, dict[str, float]]:
-        """Of each part: the median of the second and of the last third, and the peak, MB. The first third warms up."""
-        found = {}
-        for name, samples in sorted(self.samples.items()):
-            times, sizes = np.array(samples).T
-            last = times[-1]
-            middle, end = (
-                sizes[(times >= a * last) & (times < b * last + 1e-9)] for a, b in ((1 / 3, 2 / 3), (2 / 3, 1))
-            )
-            found[name] = {
-                "second_third": round(float(np.median(middle))),
-                "last_third": round(float(np.median(end))),
-                "peak": round(float(sizes.max())),
-            }
-        return found
-
-    def draw(self, path: Path, faults: list[tuple[float, str]]) -> None:
-        figure = Figure(figsize=(9, 4.5), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        for name, samples in sorted(self.samples.items()):
-            axes.plot(*np.array(samples).T, label=name, linewidth=1)
-        for minute, _ in faults:
-            axes.axvline(minute, color="0.85", linewidth=0.8, zorder=0)
-        axes.set(xlabel="minutes (grey: a fault)", ylabel="resident memory, MB", ylim=(0, None))
-        axes.legend(loc="upper right", fontsize=8)
-        figure.savefig(path, dpi=110)
 
 
 def soak(minutes: float, picture: Path | None) -> dict[str, Any]:
@@ -100,7 +36,7 @@ def soak(minutes: float, picture: Path | None) -> dict[str, Any]:
         world.keep()
         rng = streams[0].rng
         deck: list[str] = []
-        memory = Memory(world)
+        memory = Memory(world.stack.folder)
         began = time.monotonic()
         try:
             while (minute := (time.monotonic() - began) / 60) < minutes:
@@ -113,7 +49,7 @@ def soak(minutes: float, picture: Path | None) -> dict[str, Any]:
                 time.sleep(max(0.0, began + 60 * len(faults) - time.monotonic()))
         finally:
             memory.close()
-            if picture is not None and memory.samples:
+            if picture is not None and memory.resident:
                 memory.draw(picture, faults)
     return {
         "minutes": round((time.monotonic() - began) / 60, 1),

@@ -24,7 +24,10 @@ def test_the_brokers_disk_is_full(tmp_path: Path) -> None:
     """The broker stops when it cannot write; with room again it is started, and nothing is missing."""
     log = tmp_path / "stack" / "kafka" / "log"
     log.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(log)], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(log)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
     try:
         with World(tmp_path / "stack") as world:
             stream = Stream(world, "full", f"{SEED}-full")
@@ -46,7 +49,9 @@ def test_the_brokers_disk_is_full(tmp_path: Path) -> None:
                 filler.unlink()
                 return "no room for the broker for 20 s"
 
-            attempt(world, [stream], "disk of the broker full, 20 s", fill, SEED)
+            for _ in range(2):
+                attempt(world, [stream], "disk of the broker full, 20 s", fill, SEED)
+            assert len([line for line in world.told if "not running: kafka" in line]) >= 2, "it ended both times"
             stream.cancel()
     finally:
         subprocess.run(["umount", "-l", str(log)], check=False)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import pytest
 
+from eddy.errors import EddyError
 from tests.faults.conftest import SEED
 from tests.faults.injuries import INJURIES
 from tests.faults.trial import attempt
@@ -11,37 +16,63 @@ from tests.faults.world import Stream, World
 
 pytestmark = pytest.mark.stack
 
+JOBS: Mapping[str, Mapping[str, Any]] = {
+    "at-least-once": {"parallelism": 2},
+    "exactly-once": {"transaction_timeout_ms": 120_000},
+}
+
+
+class Pair:
+    """A job of either delivery for all tries: what each try leaves is what the next one begins with.
+
+    After a try that failed, there are new ones: else all that follow would fail for the same reason.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world, self._generation = world, 0
+        self._made: list[Stream] = []
+
+    @contextlib.contextmanager
+    def use(self, *deliveries: str) -> Iterator[list[Stream]]:
+        if not self._made:
+            self._generation += 1
+            self._made = [self._start(delivery) for delivery in deliveries]
+            self.world.keep()
+        try:
+            yield self._made
+        except BaseException:
+            broken, self._made = self._made, []
+            for stream in broken:
+                with contextlib.suppress(EddyError):  # the cluster may be what is broken
+                    stream.cancel()
+            raise
+
+    def _start(self, delivery: str) -> Stream:
+        options = JOBS[delivery]
+        name = f"{delivery}{self._generation}"
+        stream = Stream(self.world, name, f"{SEED}-{name}", delivery=delivery, **options)
+        stream.publish()
+        stream.start()
+        return stream
+
 
 @pytest.fixture(scope="module")
-def stream(world: World) -> Stream:
-    """One job for all tries, at least once; what each try leaves is what the next one begins with."""
-    stream = Stream(world, "atleast", f"{SEED}-at-least-once", parallelism=2)
-    stream.publish()
-    stream.start()
-    world.keep()
-    return stream
-
-
-@pytest.fixture(scope="module")
-def exact(world: World) -> Stream:
-    """The same in exactly-once mode."""
-    stream = Stream(world, "exact", f"{SEED}-exactly-once", delivery="exactly-once", transaction_timeout_ms=120_000)
-    stream.publish()
-    stream.start()
-    world.keep()
-    return stream
+def pair(world: World) -> Pair:
+    return Pair(world)
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("fault", ["kill -9 Python worker", "kill -9 JobManager"])
-def test_two_faults_of_the_full_run(world: World, stream: Stream, fault: str) -> None:
-    attempt(world, [stream], fault, INJURIES[fault][0], SEED)
+def test_two_faults_of_the_full_run(pair: Pair, fault: str) -> None:
+    with pair.use("at-least-once") as streams:
+        attempt(pair.world, streams, fault, INJURIES[fault][0], SEED)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("fault", INJURIES)
-def test_faults(world: World, stream: Stream, exact: Stream, fault: str) -> None:
+def test_faults(pair: Pair, fault: str) -> None:
     injury, times = INJURIES[fault]
     for _ in range(times):
-        attempt(world, [stream, exact], fault, injury, SEED)
+        with pair.use(*JOBS) as streams:
+            attempt(pair.world, streams, fault, injury, SEED)

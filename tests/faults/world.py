@@ -22,13 +22,11 @@ from eddy.client import LiveState
 from eddy.configuration import Configuration, load
 from eddy.connections import kafka_client
 from eddy.errors import EddyError
-from eddy.settings import Settings
 from flink_job.cluster import Cluster
 from models.manifest import Manifest
-from stack import kafka_broker, topics
+from stack import topics
 from stack.local import Stack, isolated
-from stack.ports import free_ports
-from tests.faults.proxy import Proxy
+from tests.faults.links import KAFKA, REDIS, links
 from tests.integration import harness
 
 NAMES = [f"s-{k:02}" for k in range(12)]
@@ -44,7 +42,6 @@ class World:
     def __init__(self, folder: Path, **job: Any) -> None:
         self.patch = pytest.MonkeyPatch()
         base = isolated(load([], environ={}).settings, folder)
-        kafka_proxy, kafka_target, redis_proxy = free_ports(9)[6:]  # the first six are those of the stack
         small = {"slots": 8, "dashboard": False, "wait_seconds": 180, "taskmanager_memory_mb": 2048}
         self.settings = base.model_copy(
             update={
@@ -52,27 +49,12 @@ class World:
                 "job": base.job.model_copy(update={"checkpoint_interval_ms": 1000, "shards": 8, **job}),
             }
         )
-        self._listener(kafka_proxy, kafka_target)
-        self.kafka = Proxy(kafka_proxy, kafka_target)
-        self.redis = Proxy(redis_proxy, self.settings.stack.redis_port)
+        self.links = links(self.settings, self.patch)
         self.stack = Stack(self.settings, owned=True)
         self.cluster = Cluster(self.stack.flink_address)
         self.told: list[str] = []
         self._stop = threading.Event()
         self._keeper: threading.Thread | None = None
-
-    def _listener(self, proxy: int, target: int) -> None:
-        """A second way into the broker, which it knows by the proxy's address: the job's."""
-        plain = kafka_broker._properties
-
-        def properties(settings: Settings, data: Path) -> dict[str, object]:
-            found = plain(settings, data)
-            found["listeners"] = f"{found['listeners']},PROXIED://127.0.0.1:{target}"
-            found["advertised.listeners"] = f"{found['advertised.listeners']},PROXIED://127.0.0.1:{proxy}"
-            found["listener.security.protocol.map"] = f"{found['listener.security.protocol.map']},PROXIED:PLAINTEXT"
-            return found
-
-        self.patch.setattr(kafka_broker, "_properties", properties)
 
     def __enter__(self) -> World:
         self.stack.up()
@@ -81,8 +63,8 @@ class World:
     def __exit__(self, *_: object) -> None:
         self.unkeep()
         self.stack.down()
-        self.kafka.close()
-        self.redis.close()
+        for proxy in (proxy for link in self.links.values() for proxy in link):
+            proxy.close()
         self.patch.undo()
 
     def keep(self) -> None:
@@ -122,8 +104,8 @@ class Stream:
         )
         self.by_proxy = self.settings.model_copy(
             update={
-                "kafka": base.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{world.kafka.port}"}),
-                "redis": self.settings.redis.model_copy(update={"port": world.redis.port}),
+                "kafka": base.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{world.links[KAFKA][0].port}"}),
+                "redis": self.settings.redis.model_copy(update={"port": world.links[REDIS][0].port}),
             }
         )
         self.model: Manifest = harness.model(limit=2.8)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +19,7 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 
 from eddy.alert import Alert
+from eddy.configuration import as_text, flatten
 from eddy.connections import kafka_client
 from eddy.settings import JobSettings, Settings
 from flink_job import environment, job
@@ -228,4 +231,20 @@ def offline(
         np.array([index[series] for series, _, _ in observations]),
         np.array([ts for _, ts, _ in observations]),
         np.array([[value] for _, _, value in observations]),
+    )
+
+
+def eddy(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it."""
+    options = [
+        part for key, value in flatten(settings) if value is not None for part in ("--set", f"{key}={as_text(value)}")
+    ]
+    program = "import sys; from cli.main import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *options, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        env={**os.environ, "COLUMNS": "200"},
     )

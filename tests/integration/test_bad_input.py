@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eddy.configuration import as_text, flatten
 from eddy.settings import Settings
 from flink_job import main
 from stack.local import Stack
 from stack.ports import free_ports
 from tests.integration import harness
+from tests.integration.harness import eddy
 
 pytestmark = pytest.mark.stack
 
 FIFTY_MB = 50 * 1024 * 1024
-
-
-def eddy(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command as a user runs it."""
-    options = [
-        part for key, value in flatten(settings) if value is not None for part in ("--set", f"{key}={as_text(value)}")
-    ]
-    program = "import sys; from cli.main import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", program, *options, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-        env={**os.environ, "COLUMNS": "200"},
-    )
 
 
 def test_an_empty_topic_is_no_trouble(stack: Stack, unique_topics: Settings) -> None:

@@ -1,0 +1,33 @@
+"""What is alive in a JVM, asked of one that runs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from benchmarks.memory import Memory, alive
+from stack.local import Stack
+from tests.integration.harness import until
+
+
+@pytest.mark.stack
+def test_a_brokers_memory_after_a_collection(stack: Stack) -> None:
+    pid = next(state.pid for state in stack.status() if state.name == "kafka")
+    assert pid
+    found = alive(pid)
+    assert found is not None
+    assert 5 < found.heap < 1.05 * stack.settings.stack.kafka_heap_mb
+    assert 20 < found.metaspace < 200
+    assert found.metaspace < found.outside < 2000
+    assert alive(os.getpid()) is None, "no JVM"
+
+
+@pytest.mark.stack
+def test_samples_of_every_part(stack: Stack) -> None:
+    memory = Memory(stack.folder, collect_every=1)
+    until(lambda: {"kafka", "redis", "jobmanager", "taskmanager"} <= set(memory.resident), "resident memory of each")
+    until(lambda: {"kafka heap", "jobmanager heap", "taskmanager outside"} <= set(memory.alive), "each JVM asked")
+    memory.close()
+    figures = memory.figures()
+    assert figures["redis"]["peak"] < figures["kafka"]["peak"]
