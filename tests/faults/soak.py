@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -49,6 +50,7 @@ def soak(minutes: float, picture: Path | None) -> dict[str, Any]:
                 time.sleep(max(0.0, began + 60 * len(faults) - time.monotonic()))
         finally:
             memory.close()
+            print(json.dumps(memory.figures()), file=sys.stderr)  # also where a check failed
             if picture is not None and memory.resident:
                 memory.draw(picture, faults)
     return {
