@@ -31,7 +31,7 @@ from producers.transport import Transport, connect
 from stack.local import Stack, isolated
 from training.registry import Registry
 
-CALIBRATION_EVENTS = {"Z": 1_000_000, "F": 400_000}
+CALIBRATION_EVENTS = {"Z": 1_000_000, "F": 1_000_000, "L": 400_000}
 DEADLINE_SECONDS = 3600
 BLOCK = 5_000
 POLL_SECONDS = 1.0

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cli.job_targets import arguments, submit_locally
 from eddy.configuration import Configuration, load, secrets_as_environment
-from eddy.errors import StackError
+from eddy.errors import EddyError, StackError
 from flink_job.cluster import Cluster
 from stack.local import Stack
 
 LOOK_SECONDS = 1.0
 _LOST_STATES = {"FAILED"}  # beside those that the cluster does not know at all
 _ENDED_STATES = {"FINISHED", "CANCELED"}
+_GONE_STATES = _LOST_STATES | _ENDED_STATES | {"FAILING", "CANCELLING"}
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,7 @@ class Submission:
 def remember(configuration: Configuration, stack: Stack, job: str, savepoint: str) -> None:
     """Note a job that is to run from now on."""
     name = configuration.settings.job.name
-    overrides = arguments(configuration)[1::2]
-    file = _file(stack, name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(Submission(name, job, overrides, savepoint)), indent=1))
+    _write(stack, Submission(name, job, arguments(configuration)[1::2], savepoint))
 
 
 def forget(stack: Stack, name: str) -> None:
@@ -79,8 +77,9 @@ def recover(stack: Stack, secrets: Mapping[str, str], tell: Callable[[str], None
     """
     cluster = Cluster(stack.flink_address)
     wanted = submissions(stack)
-    known = {job.id: job.state for job in cluster.jobs()} if wanted else {}
-    back = []
+    jobs = cluster.jobs() if wanted else []
+    known = {job.id: job.state for job in jobs}
+    back, failed = [], []
     for submission in wanted:
         state = known.get(submission.job, "unknown to the cluster")
         if state in _ENDED_STATES:
@@ -88,10 +87,20 @@ def recover(stack: Stack, secrets: Mapping[str, str], tell: Callable[[str], None
         if state in known.values() and state not in _LOST_STATES:
             continue
         place = newest_checkpoint(stack, submission.job) or submission.savepoint
-        configuration = load(submission.overrides, environ=secrets)
+        alive = next((job.id for job in jobs if job.name == submission.name and job.state not in _GONE_STATES), "")
+        if alive:  # 'flink run' was given up before it said that the job was submitted
+            tell(f"job {submission.name} runs as {alive}")
+            _write(stack, replace(submission, job=alive, savepoint=place))
+            continue
         tell(f"job {submission.name} ({submission.job}) is {state}; it goes on from {place or 'the start'}")
-        submit_locally(configuration, place, wait=False)
+        try:
+            submit_locally(load(submission.overrides, environ=secrets), place, wait=False)
+        except EddyError as error:  # the other jobs come back all the same
+            failed.append(f"job {submission.name}: {error}")
+            continue
         back.append(submission.name)
+    if failed:
+        raise StackError("; ".join(failed))
     return back
 
 
@@ -123,6 +132,12 @@ def keep_running(
             if str(error) != told:  # once, however often it is tried
                 told = str(error)
                 tell(told)
+
+
+def _write(stack: Stack, submission: Submission) -> None:
+    file = _file(stack, submission.name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asdict(submission), indent=1))
 
 
 def _file(stack: Stack, name: str) -> Path:

@@ -1,0 +1,41 @@
+"""What 'eddy up' does about jobs that are to run, where 'flink run' did not get to say what became of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cli.job_recovery import recover, remember, submissions
+from eddy.configuration import Configuration
+from eddy.errors import StackError
+from eddy.settings import Settings
+from stack.local import Stack
+from tests.integration import harness
+
+pytestmark = pytest.mark.stack
+
+NOBODY = "0" * 32
+
+
+def test_a_job_that_runs_under_another_id_is_not_started_again(stack: Stack, unique_topics: Settings) -> None:
+    """And a job that cannot be brought back keeps no other one from it."""
+    name, configuration = unique_topics.job.name, Configuration(unique_topics, {})
+    broken = stack.folder / "jobs" / "a-job.json"
+    told: list[str] = []
+    with harness.running(stack, unique_topics) as (cluster, number):
+        remember(configuration, stack, NOBODY, "file:///where/it/came/from")
+        broken.write_text(json.dumps({"name": "a-job", "job": NOBODY, "overrides": ["no.such=1"]}))
+        try:
+            with pytest.raises(StackError, match=r"^job a-job: unknown setting 'no\.such'"):
+                recover(stack, {}, told.append)
+            (found,) = [one for one in submissions(stack) if one.name == name]
+            assert (found.job, found.savepoint) == (number, "file:///where/it/came/from")
+            assert f"job {name} runs as {number}" in told
+            assert [job.id for job in cluster.jobs() if job.name == name] == [number]
+            with pytest.raises(StackError):
+                recover(stack, {}, told.append)
+            assert len([line for line in told if name in line]) == 1, "it is as it should be now"
+        finally:
+            broken.unlink()
+            (stack.folder / "jobs" / f"{name}.json").unlink()
