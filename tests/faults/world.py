@@ -33,7 +33,7 @@ NAMES = [f"s-{k:02}" for k in range(12)]
 POINTS = 40  # of each series in a chunk
 PER_SECOND = 60  # events; a chunk then takes 8 s
 SPIKES = 4  # in a chunk
-SETTLE_SECONDS = 240
+SETTLE_SECONDS = 480
 
 
 class World:
