@@ -17,7 +17,7 @@ from flink_job.submission import Submission
 
 _REST_SECONDS = 10
 _POLL_SECONDS = 0.2
-_SUBMIT_SECONDS = 180
+_SUBMIT_SECONDS = 600  # a busy machine takes minutes to start a JVM and the Python beside it
 _ENDED = {"FINISHED", "CANCELED", "FAILED"}
 _JOB_ID = re.compile(r"JobID ([0-9a-f]{32})")
 
