@@ -76,6 +76,9 @@ def _metrics(metrics: dict[str, float]) -> Iterator[Check]:
         yield Check(
             "refused models", "warn", f"{refused} versions refused", "reasons: topic events, or the page's Models"
         )
+    if lacking := int(metrics.get("features_missing", 0)):
+        todo = "reasons: topic events; if the version is wrong: eddy models rollback NAME"
+        yield Check("features", "warn", f"{lacking} times a series brings none of a model's features", todo)
     if away := int(metrics.get("redis_away_seconds", 0)):
         yield Check(
             "the job's Redis", "fail", f"away for {away} s: alerts wait", "see whether Redis is up and not full"

@@ -12,16 +12,17 @@ class JobMetrics:
     """Counters, distributions and gauges of one subtask.
 
     Counters: ``events``, ``late``, ``duplicate``, ``bad``, ``windows``, ``alerts``, ``held_dropped`` (events dropped
-    because no model came for them), ``models_refused``. Distributions: ``batch_events``, ``batch_us`` (handling time of
-    a micro-batch), ``scoring_us`` (the part of it for windows, detectors and thresholds). Gauges: ``series``,
+    because no model came for them), ``models_refused``, ``features_missing`` (model versions of whose features a series
+    brings none, once per version and shard). Distributions: ``batch_events``, ``batch_us`` (handling time of a
+    micro-batch), ``scoring_us`` (the part of it for windows, detectors and thresholds). Gauges: ``series``,
     ``series_without_model``, ``models``, ``model_version`` (sum over the models in use: it moves when any of them
     does), ``redis_away_seconds``.
     """
 
     def __init__(self, group: Any, function: Any) -> None:
         group = group.add_group("eddy")
-        names = ("events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "models_refused")
-        self._counters = {name: group.counter(name) for name in names}
+        names = ("events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "features_missing")
+        self._counters = {name: group.counter(name) for name in (*names, "models_refused")}
         self._events = group.distribution("batch_events")
         self._microseconds = group.distribution("batch_us")
         self._scoring = group.distribution("scoring_us")
@@ -42,6 +43,7 @@ class JobMetrics:
             ("windows", counts.windows),
             ("alerts", counts.alerts),
             ("held_dropped", counts.dropped),
+            ("features_missing", counts.featureless),
         ):
             if count:
                 self._counters[name].inc(count)

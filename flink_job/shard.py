@@ -58,6 +58,7 @@ class Counts:
     windows: int = 0
     alerts: int = 0
     dropped: int = 0
+    featureless: int = 0
     scoring_seconds: float = 0.0
 
 
@@ -238,6 +239,7 @@ class Shard:
         if (model, manifest.version) in self._told:
             return
         self._told.add((model, manifest.version))
+        self.counts.featureless += 1
         reason = f"series {series} brings none of the model's features {', '.join(manifest.features)}"
         event = {"event": "features-missing", "model": model, "version": manifest.version, "reason": reason}
         self._tell(event, now, out)

@@ -16,6 +16,8 @@ from pydantic import SecretStr
 from cli.job_checks import examine_job
 from eddy.connections import kafka_client
 from eddy.settings import Settings
+from models.detector import WindowSpec
+from models.rolling_zscore import RollingZScore
 from stack import doctor
 from stack.doctor import Check, examine
 from stack.local import Stack
@@ -103,7 +105,11 @@ def test_what_a_running_job_tells(stack: Stack, unique_topics: Settings, tmp_pat
         harness.publish(settings, replace(harness.model(), sha256="0" * 64))
         seen("refused models", "warn", "1 versions refused")
         harness.publish(settings, harness.model())
-        harness.until(lambda: cluster.metrics(number).get("models") == 1, "the model is in use")
+        cold = harness.model("cold", series=("b",), detector=RollingZScore(WindowSpec(10, 1, ("temperature",))))
+        harness.publish(settings, cold)
+        harness.until(lambda: cluster.metrics(number).get("models") == 2, "the models are in use")
+        harness.send(settings, [harness.event("b", harness.START + 9 * harness.STEP, 1.0)])
+        seen("features", "warn", "a series brings none of a model's features")
         harness.send(settings, [harness.event("a", harness.START - harness.STEP, 1.0)] * 3)
         seen("late events", "warn", "of 1")
 

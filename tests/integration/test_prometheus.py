@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from eddy.settings import Settings
+from models.detector import WindowSpec
+from models.rolling_zscore import RollingZScore
 from stack.local import Stack
 from tests.integration import harness
 
@@ -47,8 +49,9 @@ def test_every_metric_that_is_spoken_of_is_there(stack: Stack, unique_topics: Se
         # A counter is there once it has counted: some of everything.
         harness.send(settings, [harness.event(*o) for o in harness.noise(["early"], 4, {})])
         harness.handled(cluster, number, 4)
-        harness.publish(settings, harness.model(limit=2.8), harness.model("other", series=("other",)))
-        harness.until(lambda: cluster.metrics(number).get("models") == 2, "models in use")
+        cold = harness.model("cold", series=("a",), detector=RollingZScore(WindowSpec(10, 1, ("temperature",))))
+        harness.publish(settings, harness.model(limit=2.8), harness.model("other", series=("other",)), cold)
+        harness.until(lambda: cluster.metrics(number).get("models") == 3, "models in use")
         harness.publish(settings, replace(harness.model(version=2), sha256="0" * 64))
         points = [harness.event(*o) for o in harness.noise(["a"], 30, {("a", 20): 9.0})]
         harness.send(settings, [*points, points[-1], points[3], ("a", b"{")])
