@@ -172,7 +172,8 @@ class Stream:
 
     @contextlib.contextmanager
     def positions(self) -> Iterator[Any]:
-        options = {**kafka_client(self.settings.kafka), "request_timeout_ms": 5000}
+        # Looked at again and again: one look must not wait for half a minute for a broker that is about to be back.
+        options = {**kafka_client(self.settings.kafka), "request_timeout_ms": 5000, "bootstrap_timeout_ms": 1000}
         consumer = KafkaConsumer(**options, group_id=self.settings.job.name, enable_auto_commit=False)
         try:
             yield consumer
