@@ -1,4 +1,4 @@
-"""``eddy bench report``: the figures of ``eddy bench all`` into docs/performance.md, and its plot."""
+"""``eddy bench report``: the figures of ``eddy bench all`` into docs/performance.md and docs/scaling.md, and a plot."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from stack.paths import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "pictures" / "peers.svg"
-MARKERS = "<!-- measured: begin -->", "<!-- measured: end -->"
+SCALING = ROOT / "docs" / "scaling.md"  # where the table of TaskManagers has its place
 TITLES = {
     "peers": "Beside other systems",
     "pipeline": "The job from 200 to 20,000 series",
-    "taskmanagers": "One TaskManager and two",
     "latency": "From event to alert, at half the peak rate of the same run",
     "scoring": "Scoring, one core",
     "state": "State",
@@ -28,26 +27,37 @@ COLOURS = {"eddy": "#1f6feb", "plain-batch": "#8b949e", "plain-event": "#b1bac4"
 
 
 def write(folder: Path) -> list[Path]:
-    """Replace what lies between the page's markers; draw the plot if the peers ran.
+    """Replace what lies between the pages' markers; draw the plot if the peers ran.
 
     Raises:
-        DataError: no measurement in the folder, or the page has lost its markers.
+        DataError: no measurement in the folder, or a page has lost its markers.
     """
-    found = {name: json.loads(file.read_text()) for name in TITLES if (file := folder / f"{name}.json").exists()}
+    names = (*TITLES, "taskmanagers")
+    found = {name: json.loads(file.read_text()) for name in names if (file := folder / f"{name}.json").exists()}
     if not found:
         raise DataError(f"{folder} holds no measurement; 'eddy bench all --json-dir {folder}' makes them")
-    written = [PAGE]
+    written = []
+    if wide := found.pop("taskmanagers", None):
+        _put(SCALING, "taskmanagers", f"{markdown(rows_of(wide))}\n\n{_where(wide['machine'])}\n")
+        written.append(SCALING)
+    if found:
+        _put(PAGE, "measured", _sections(found))
+        written.append(PAGE)
     if "peers" in found:
         PLOT.parent.mkdir(parents=True, exist_ok=True)
         _draw(found["peers"]["results"])
         written.append(PLOT)
-    text = PAGE.read_text()
-    begin, end = MARKERS
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise DataError(f"{PAGE}: expected the lines {begin!r} and {end!r} once each")
-    head, rest = text.split(begin)
-    PAGE.write_text(f"{head}{begin}\n\n{_sections(found)}\n{end}{rest.split(end)[1]}")
     return written
+
+
+def _put(page: Path, name: str, content: str) -> None:
+    """Replace what a page has between the markers of that name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    text = page.read_text()
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise DataError(f"{page}: expected the lines {begin!r} and {end!r} once each")
+    head, rest = text.split(begin)
+    page.write_text(f"{head}{begin}\n\n{content}\n{end}{rest.split(end)[1]}")
 
 
 def _sections(found: dict[str, dict[str, Any]]) -> str:

@@ -49,12 +49,12 @@ def _number(value: float | None, digits: int = 0) -> str:
 def _pipeline(results: list[dict[str, Any]]) -> Rows:
     roles = ("python worker", "taskmanager", "kafka")
     rows = [["workload", "series", "TaskManagers", "events/s", "CPU µs per event: Python, TaskManager, Kafka",
-             "all", "peak RSS MB: the same", "RSS MB per minute", "cost against fewest series"]]  # fmt: skip
-    least: dict[tuple[str, int], float] = {}
+             "all", "peak RSS MB: the same", "RSS MB per minute", "cost against the first row"]]  # fmt: skip
+    least: dict[str, float] = {}
     for one in results:
         work, cpu, memory = one["workload"], one["cpu_us_per_event"], one["peak_rss_mb"]
         total = sum(cpu.values())
-        first = least.setdefault((work["kind"], one["taskmanagers"]), total)
+        first = least.setdefault(work["kind"], total)
         slope = one.get("rss_mb_per_minute") or {}
         rows.append([
             work["kind"], _number(work["series"]), str(one["taskmanagers"]), _number(one["events_per_second"]),

@@ -12,12 +12,22 @@ from pathlib import Path
 
 import pytest
 
+from eddy.configuration import load
+from flink_job.observations import parse
 from stack.paths import ROOT, home
 from stack.ports import free_ports
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(?P<language>bash|python)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-MARK = re.compile(r"<!-- (?:run: (?P<how>bash|python|stack)|not run: (?P<why>\S.+)) -->\n\Z")
+FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+MARK = re.compile(r"<!-- (?:run: (?P<how>bash|python|stack|settings|observations)|not run: (?P<why>\S.+)) -->\n\Z")
+#: what a block may be, and how it can be run; ``text`` is a picture or what a program prints
+LANGUAGES = {
+    "text": set(),
+    "bash": {"", "bash", "stack"},
+    "python": {"", "python"},
+    "yaml": {"", "settings"},
+    "json": {"", "observations"},
+}
 
 
 @dataclass(frozen=True)
@@ -32,20 +42,38 @@ class Block:
 def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text()
     for fence in FENCE.finditer(text):
+        place = f"{page.relative_to(ROOT)}:{text[: fence.start()].count(chr(10)) + 1}"
+        language = fence["language"]
+        assert language in LANGUAGES, f"{place}: the block needs a language, one of {sorted(LANGUAGES)}"
+        if not LANGUAGES[language]:
+            continue
         mark = MARK.search(text, 0, fence.start())
-        line = text[: fence.start()].count("\n") + 1
-        assert mark, (
-            f"{page.relative_to(ROOT)}:{line}: say '<!-- run: … -->' or '<!-- not run: why -->' above the block"
-        )
-        yield Block(fence["language"], fence["code"], mark["how"] or "")
+        assert mark, f"{place}: say '<!-- run: … -->' or '<!-- not run: why -->' above the block"
+        assert (mark["how"] or "") in LANGUAGES[language], f"{place}: {language} cannot be run as {mark['how']}"
+        yield Block(language, fence["code"], mark["how"] or "")
 
 
-RUN = [page for page in PAGES if any(block.how for block in blocks(page))]
+RUN = [page for page in PAGES if any(block.how in ("bash", "python", "stack") for block in blocks(page))]
+READ = [(page, block) for page in PAGES for block in blocks(page) if block.how in ("settings", "observations")]
 
 
 def test_every_block_is_run_or_says_why_not() -> None:
-    assert sum(1 for page in PAGES for _ in blocks(page)) >= 6
+    found = [block for page in PAGES for block in blocks(page)]
+    assert len(found) >= 20
     assert RUN
+    assert len(READ) >= 3
+
+
+@pytest.mark.parametrize(("page", "block"), READ, ids=lambda value: value.stem if isinstance(value, Path) else "")
+def test_settings_and_messages_are_read_as_they_stand(page: Path, block: Block, tmp_path: Path) -> None:
+    if block.how == "observations":
+        for line in block.code.splitlines():
+            parse(line.encode())
+        return
+    content = re.sub(r"/run/secrets/\w+|/etc/eddy/[\w.]+", str(tmp_path / "there"), block.code)
+    (tmp_path / "there").write_text("a secret, a calendar, a certificate")
+    (tmp_path / "eddy.yaml").write_text(content)
+    load(file=tmp_path / "eddy.yaml", environ={})
 
 
 @pytest.mark.stack
@@ -65,7 +93,7 @@ def test_code_blocks(page: Path, tmp_path: Path) -> None:
         "EDDY_REDIS_PORT": str(ports["REDIS_PORT"]),
     }
     try:
-        for block in filter(lambda block: block.how, blocks(page)):
+        for block in filter(lambda block: block.how in ("bash", "python", "stack"), blocks(page)):
             command = [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
             done = subprocess.run(
                 [*command, block.code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False

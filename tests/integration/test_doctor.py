@@ -38,6 +38,7 @@ def changed(settings: Settings, group: str, **values: object) -> Settings:
     return settings.model_copy(update={group: getattr(settings, group).model_copy(update=values)})
 
 
+@pytest.mark.own_stack("looks at processes and ports of a stack of this machine")
 def test_a_sound_stack_without_a_job(stack: Stack, unique_topics: Settings) -> None:
     assert [check for check in examine(unique_topics) if check.level == "fail"] == []
     checks = list(examine_job(unique_topics))
@@ -59,6 +60,7 @@ def test_topics(stack: Stack, unique_topics: Settings) -> None:
     assert f"topic {name} has cleanup.policy=delete, expected compact" in plain.found
 
 
+@pytest.mark.own_stack("looks at processes and ports of a stack of this machine")
 def test_slots_credentials_clock(unique_topics: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     short = find(examine(harness.changed(unique_topics, parallelism=99)), "Flink", "fail")
     assert "job.parallelism 99" in short.found

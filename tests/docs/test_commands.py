@@ -1,0 +1,116 @@
+"""Every ``eddy`` command and setting that a page names exists, with the options that stand there, run or not."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import typer
+from typer.main import get_command
+
+from cli import main as command_line
+from eddy.configuration import flatten
+from eddy.settings import Settings
+from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
+from models.detector import Detector
+from stack.paths import ROOT
+from tests.docs.test_pages import PAGES
+from training.evaluation.lineup import LINEUP, NAMED
+
+FENCED = re.compile(r"^```[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`]+)`")
+CALL = re.compile(r"^(?:\$ )?(?:\.venv/bin/|\./run )?eddy\s+(\S.*)$")
+WORDS_OF_RUN = {"setup", "demo", "eddy", "test", "docs", "bench-check"}
+USAGE_ERROR = typer.BadParameter.__mro__[1]  # no public name for it
+GROUPS = {key.partition(".")[0] for key, _ in flatten(Settings())}
+
+
+@cache
+def root() -> Any:
+    """The command line with all its groups and its own options."""
+    app = typer.Typer()
+    app.callback()(command_line.root)
+    for name in command_line.COMMANDS:
+        importlib.import_module(f"cli.{name}").register(app)
+    return get_command(app)
+
+
+def lines(text: str) -> Iterator[str]:
+    """What stands in code style: lines of blocks, those that go on joined, and words in the text."""
+    blocks = FENCED.findall(text)
+    for block in blocks:
+        yield from (line.strip() for line in block.replace("\\\n", " ").splitlines())
+    rest = FENCED.sub("", text)
+    yield from (line.strip() for line in rest.splitlines() if line.startswith("    "))
+    for span in INLINE.findall(rest):
+        yield " ".join(span.split())
+
+
+def words_of(command: str) -> list[str]:
+    """A command's words as a shell has them; what a page marks as optional is taken as given."""
+    command = re.sub(r"\s#.*", "", command)
+    command = re.split(r"\s(?:\||&&|>|;)\s", command)[0]
+    return shlex.split(command.replace("[--", "--").replace("]", ""))
+
+
+def trouble(words: list[str]) -> str | None:
+    """What is wrong with the words after ``eddy``; values are not looked at, for pages have ``FILE`` and ``ID``."""
+    command: Any = root()
+    path = "eddy"
+    while True:
+        context = command.context_class(command, info_name=path)
+        try:
+            given, rest, _ = command.make_parser(context).parse_args(list(words))
+        except USAGE_ERROR as error:
+            return f"{path}: {error}"
+        for setting in given.get("overrides") or []:
+            key = setting.partition("=")[0]
+            if key not in dict(flatten(Settings())):
+                return f"--set {key}: no such setting"
+        if not hasattr(command, "commands") or not rest or rest[0] == "…":
+            return None  # a group may stand by itself
+        if rest[0] not in command.commands:
+            return f"{path}: no command {rest[0]!r}"
+        path, command, words = f"{path} {rest[0]}", command.commands[rest[0]], rest[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_exist_with_their_options(page: Any) -> None:
+    wrong = []
+    for line in lines(page.read_text()):
+        if (call := CALL.match(line)) and (found := trouble(words_of(call[1]))):
+            wrong.append(f"{line}\n    {found}")
+        elif (run := re.match(r"^\./run\s+([a-z-]+)", line)) and run[1] not in WORDS_OF_RUN:
+            wrong.append(f"{line}\n    ./run: no command {run[1]!r}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_settings_exist(page: Any) -> None:
+    """``group.key`` in code style is a setting, or the beginning of some (``kafka.*``)."""
+    known = {key for key, _ in flatten(Settings())}
+    named = [
+        span for span in INLINE.findall(FENCED.sub("", page.read_text())) if re.fullmatch(r"\w+\.\w+(=\S+)?", span)
+    ]
+    wrong = [s for s in named if s.partition(".")[0] in GROUPS and s.partition("=")[0] not in known]
+    assert wrong == []
+
+
+def test_a_wrong_one_is_found() -> None:
+    assert "No such option: --fast" in str(trouble(["job", "submit", "--fast"]))
+    assert "no command 'jump'" in str(trouble(["job", "jump"]))
+    assert "no such setting" in str(trouble(["--set", "job.colour=red", "job", "state"]))
+    assert trouble(["job", "submit", "--from", "PATH"]) is None
+
+
+def test_detectors_exist() -> None:
+    named = {name for page in PAGES for name in re.findall(r"--detector ([a-z][\w-]*)", page.read_text())}
+    choice = (ROOT / "docs" / "choosing-a-detector.md").read_text()
+    named |= set(re.findall(r"^\| [^|]+ \| `([\w-]+)`", choice, re.MULTILINE))
+    assert len(named) >= 8
+    assert named - set(Detector.kinds) - {entrant.name for entrant in (*LINEUP, *NAMED)} == set()
