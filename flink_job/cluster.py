@@ -191,7 +191,9 @@ def run_flink(command: Sequence[str], environment: Mapping[str, str]) -> str:
     except FileNotFoundError:
         raise StackError(f"there is no command {command[0]}; --flink names Flink's own 'bin/flink'") from None
     except subprocess.TimeoutExpired:
-        raise StackError(f"'flink run' did not end within {_SUBMIT_SECONDS} s; is the cluster alive?") from None
+        raise StackError(
+            f"'flink run' did not end within {_SUBMIT_SECONDS} s; 'eddy status' tells whether the cluster is well"
+        ) from None
     if done.returncode:
         raise StackError(f"'flink run' failed: {_reason(done.stdout + done.stderr)}")
     return done.stdout
