@@ -1,6 +1,6 @@
 # Flink 2.2 on Java 17 with Python 3.11, Eddy and its jars: JobManager, TaskManagers and whoever submits the job.
 #   docker build -f docker/job.Dockerfile -t eddy-job .
-ARG FLINK_IMAGE=flink:2.2-java17
+ARG FLINK_IMAGE=flink:2.2.1-java17
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 # --- packages: change seldom, so they come before the sources -------------------------------------------------------
