@@ -84,13 +84,12 @@ def labels(
 def _say(
     ctx: typer.Context, incident: str, action: Action, by: str, comment: str, as_json: bool, what: str | None = None
 ) -> None:
-    from eddy.feedback_sender import FeedbackSender, feedback_on
+    from eddy.feedback_sender import feedback_on, send_feedback
 
     settings = settings_of(ctx).settings
     alert = find_alert(settings, incident)
     messages = feedback_on(alert, action, by, what, comment)
-    with FeedbackSender(settings) as sender:
-        sender.send(messages)
+    send_feedback(settings, messages)
     if as_json:
         for message in messages:
             typer.echo(message.to_json().decode())

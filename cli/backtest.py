@@ -39,12 +39,13 @@ def backtest(
 
     Data before --from fill the model's windows. Nothing is written anywhere.
     """
+    from eddy.errors import DataError
     from models.engine import EngineOptions
     from training import backtest as test
-    from training.nab import parse_time
     from training.trainer.material import incidents
 
     settings = settings_of(ctx).settings
+    asked = _range(start, end)
     manifest, content = _candidate(settings, model)
     found, notes = read_data_set(
         settings, data, option="--data", form="auto", series=series, columns=("", "", (), False),
@@ -52,7 +53,11 @@ def backtest(
     )  # fmt: skip
     first = min(int(s.ts.min()) for s in found.series if len(s.ts))
     last = max(int(s.ts.max()) for s in found.series if len(s.ts)) + 1
-    begin, until = parse_time(start) if start else first, parse_time(end) if end else last
+    begin, until = first if asked[0] is None else asked[0], last if asked[1] is None else asked[1]
+    if not any(((s.ts >= begin) & (s.ts < until)).any() for s in found.series):
+        raise DataError(
+            f"no point from {_moment(begin)} to {_moment(until)}: the data go from {_moment(first)} to {_moment(last)}"
+        )
     options = EngineOptions(settings.job.out_of_orderness_ms, settings.job.hold_timeout_ms, alerts=settings.alerts)
     would = test.would_have(manifest, content, found, options, begin, until)
     names = {s.name for s in found.series}
@@ -86,6 +91,23 @@ def backtest(
     )
     for note in notes:
         console.print(f"note: {note}")
+
+
+def _range(start: str, end: str) -> tuple[int | None, int | None]:
+    """Both ends in epoch ms; None = open."""
+    from eddy.errors import DataError, SettingsError
+    from training.nab import parse_time
+
+    times: list[int | None] = []
+    for option, text in (("--from", start), ("--to", end)):
+        try:
+            times.append(parse_time(text) if text else None)
+        except DataError as error:
+            raise SettingsError(f"{option}: {error}") from None
+    begin, until = times
+    if begin is not None and until is not None and begin >= until:
+        raise SettingsError(f"--from {start} is not before --to {end}")
+    return begin, until
 
 
 def _candidate(settings: Settings, model: str) -> tuple[Manifest, bytes]:

@@ -54,7 +54,7 @@ def dashboard(
 def actions_of(settings: Settings) -> Actions:
     """What the page's buttons do."""
     from dashboard.actions import Actions
-    from eddy.feedback_sender import FeedbackSender, feedback_on
+    from eddy.feedback_sender import feedback_on, send_feedback
 
     short = settings.kafka.model_copy(update={"request_timeout_ms": _ANSWER_MS})  # somebody waits in front of the page
     quick = settings.model_copy(update={"kafka": short})
@@ -75,8 +75,7 @@ def actions_of(settings: Settings) -> Actions:
     def feedback(incident: Incident, action: str, label: str) -> str:
         alert = incident.alert
         messages = feedback_on(alert, cast("Action", action), _BY, label if action == "label" else None)
-        with FeedbackSender(quick) as sender:
-            sender.send(messages)
+        send_feedback(quick, messages)
         return f"{alert.series}: {_SAID[action]}{f' {label}' if action == 'label' else ''}"
 
     return Actions(feedback, rollback, replay)

@@ -5,18 +5,11 @@ from __future__ import annotations
 import getpass
 import time
 from collections.abc import Sequence
-from types import TracebackType
-
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
 
 from eddy.alert import Alert
-from eddy.connections import kafka_client
-from eddy.errors import StackError
 from eddy.feedback import Action, Feedback
 from eddy.settings import Settings
-
-_SEND_SECONDS = 30.0
+from eddy.topic_writer import TopicWriter
 
 
 def feedback_on(
@@ -45,49 +38,11 @@ def feedback_on(
     ]
 
 
-class FeedbackSender:
-    """A producer for the feedback topic. Use it as a context manager, or :meth:`close` it.
+def send_feedback(settings: Settings, feedback: Sequence[Feedback]) -> None:
+    """Write messages to the feedback topic, in order; returns when the broker has them all.
 
     Raises:
-        StackError: no broker answers.
+        StackError: no broker answers, or it did not take them.
     """
-
-    def __init__(self, settings: Settings) -> None:
-        self._topic = settings.topics.name("feedback")
-        self._where = settings.kafka.bootstrap_servers
-        client = kafka_client(settings.kafka)
-        try:
-            self._producer = KafkaProducer(**client, acks="all", bootstrap_timeout_ms=client["request_timeout_ms"])
-        except KafkaError as error:
-            raise self._failed(error) from None
-
-    def _failed(self, error: KafkaError) -> StackError:
-        reason = str(error) or type(error).__name__
-        return StackError(
-            f"feedback: topic {self._topic} at {self._where} does not take it: {reason}; see 'eddy status'"
-        )
-
-    def __enter__(self) -> FeedbackSender:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the broker."""
-        self._producer.close()
-
-    def send(self, feedback: Sequence[Feedback]) -> None:
-        """Write messages, in order; returns when the broker has them all.
-
-        Raises:
-            StackError: it did not take them.
-        """
-        try:
-            waiting = [self._producer.send(self._topic, key=f.series.encode(), value=f.to_json()) for f in feedback]
-            for future in waiting:
-                future.get(_SEND_SECONDS)
-        except KafkaError as error:
-            raise self._failed(error) from None
+    with TopicWriter(settings) as writer:
+        writer.send(settings.topics.name("feedback"), *((f.series, f.to_json()) for f in feedback))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, cast, get_args
 
 from eddy.errors import DataError
+from eddy.message_fields import MessageFields
 
 REQUEST_SCHEMA = 1
 Reason = Literal["drift", "cold-start", "schedule", "manual"]
@@ -55,31 +56,14 @@ class TrainingRequest:
         Raises:
             DataError: names the field, what was found and what was expected.
         """
-        try:
-            raw = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"training request: not JSON: {error}") from None
-        if not isinstance(raw, dict) or raw.get("schema") != REQUEST_SCHEMA:
-            raise DataError(f"training request: expected an object with schema {REQUEST_SCHEMA}")
-        since, series = raw.get("since", {}), raw.get("series", [])
-        if not (isinstance(since, dict) and all(type(at) is int for at in since.values())):
-            raise _fail("since", since, "event times in epoch ms by series")
-        if not (isinstance(series, list) and all(isinstance(name, str) for name in series)):
-            raise _fail("series", series, "a list of texts")
-        if raw.get("reason") not in get_args(Reason):
-            raise _fail("reason", raw.get("reason"), f"one of {', '.join(get_args(Reason))}")
+        fields = MessageFields(value, "training request", REQUEST_SCHEMA, "trainer", DataError)
+        since = fields.table("since", {})
+        if not all(type(at) is int for at in since.values()):
+            raise fields.wrong("since", "event times in epoch ms by series")
+        reason = fields.text("reason")
+        if reason not in get_args(Reason):
+            raise fields.wrong("reason", f"one of {', '.join(get_args(Reason))}")
         return cls(
-            _of(raw, "model", str), raw["reason"], _of(raw, "ts", int), since, _of(raw, "detector", str, ""),
-            tuple(series), _of(raw, "interval_ms", int, 0),
+            fields.text("model"), cast("Reason", reason), fields.whole("ts"), since, fields.text("detector", ""),
+            fields.texts("series"), fields.whole("interval_ms", default=0),
         )  # fmt: skip
-
-
-def _of(raw: Mapping[str, Any], key: str, kind: type, default: Any = None) -> Any:
-    value = raw.get(key, default)
-    if type(value) is not kind:
-        raise _fail(key, value, "text" if kind is str else "a whole number")
-    return value
-
-
-def _fail(key: str, found: Any, expected: str) -> DataError:
-    return DataError(f"training request: field {key!r}: found {str(found)[:80]!r}, expected {expected}")

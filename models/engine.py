@@ -15,20 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.alert import Alert
-from models.alert_policy import PolicyBook
 from models.cold_start import asking, release
 from models.detector import Bools, Floats, Ints
 from models.event_time import EventClock
+from models.eviction import evict
 from models.figures import Tally
 from models.incidents import NO_POINT, Transition
 from models.judge import NO_ROW, Judge
-from models.judge_pages import restore_page
 from models.maintenance import Maintenance
-from models.model_set import LoadedModel, ModelSet
+from models.model_changes import follow_models
+from models.model_set import ModelSet
 from models.outcome import EngineOptions, Outcome
 from models.recording import recorded_rows, split
 from models.reporting import Point, alert_of, evidence_of, points_of
-from models.rollout import rollout_of
 from models.state_layout import PAGE
 from models.time_share import TimeShare
 
@@ -95,6 +94,15 @@ class Engine:
         self.dirty_names[np.array(slots) // PAGE] = True
         self._assign(slots)
 
+    def release_slot(self, slot: int, name: str) -> None:
+        """Let new series have the slot of one that no judge has any more."""
+        self.clock.forget(slot)
+        self.names[slot] = None
+        del self.slot_of[name]
+        self._free.append(slot)
+        self.judged[slot] = False
+        self.dirty[slot // PAGE] = self.dirty_names[slot // PAGE] = True
+
     def restored_names(self) -> None:
         """Rebuild what follows from :attr:`names` after it was filled from state."""
         self.slot_of = {name: slot for slot, name in enumerate(self.names) if name is not None}
@@ -141,61 +149,16 @@ class Engine:
         if self._generation == self.models.generation:
             return False
         self._generation = self.models.generation
-        for name in [name for name in self.judges if name not in self.models.models]:
-            self._close_open(self.judges.pop(name))
-        for name, model in self.models.models.items():
-            judge = self.judges.get(name)
-            if judge is None:
-                self.judges[name] = self._restored(self._new_judge(model))
-            elif judge.model is not model:
-                self.judges[name] = successor = judge.successor(model, self._book(model), self.names)
-                self._close_open(judge, successor)
+        follow_models(self)
         self._assign([slot for slot, name in enumerate(self.names) if name is not None])
         return True
-
-    def _new_judge(self, model: LoadedModel) -> Judge:
-        options, rollout = self.options, rollout_of(model.manifest)
-        champion = self.judges.get(rollout.of) if rollout is not None else None
-        if champion is not None and model.manifest.name not in self.unclaimed:  # it begins with full windows
-            judge = champion.beside(model, self._book(model), self.names)
-        else:
-            judge = Judge(model, self._book(model), self.maintenance, options.feedback, options.drift, options.threads)
-        judge.tally = Tally() if options.figures else None
-        return judge
 
     def take_figures(self) -> list[tuple[str, int, Tally]]:
         """(model, version, counts since the last call) of each model that scored anything."""
         judges = [judge for judge in self.judges.values() if judge.tally is not None and judge.tally.windows]
         return [(j.model.manifest.name, j.model.manifest.version, j.tally.take()) for j in judges if j.tally]
 
-    def _book(self, model: LoadedModel) -> PolicyBook:
-        job = {"out_of_orderness_ms": self.options.out_of_orderness_ms, "hold_timeout_ms": self.options.hold_timeout_ms}
-        return PolicyBook(self.options.alerts, model.alerts, model.manifest, job)
-
-    def _restored(self, judge: Judge) -> Judge:
-        """Give a judge the windows and incidents that were restored for its model."""
-        name = judge.model.manifest.name
-        left = []
-        for number, page in self.unclaimed.pop(name, {}).items():
-            left += restore_page(judge, number, page, self.names)
-        judge.incidents.restore(self.unclaimed_incidents.pop(name, {}))
-        judge.feedback.restore(self.unclaimed_feedback.pop(name, {}))
-        for row, series in left:
-            self._close(judge, row, series)
-        used = {row for row, slot in enumerate(judge.slot_of) if slot is not None}
-        for row in (judge.incidents.concerned() | judge.feedback.rows()) - used:  # series that were forgotten meanwhile
-            judge.incidents.clear(row)
-            judge.feedback.clear(row)
-        return judge
-
-    def _close_open(self, judge: Judge, successor: Judge | None = None) -> None:
-        """Close the incidents of a judge that goes, but for those of series that its successor judges."""
-        for row in list(judge.incidents.open):
-            slot = judge.slot_of[row]
-            if slot is not None and (successor is None or successor.rows(np.array([slot]))[0] == NO_ROW):
-                self._close(judge, row, str(self.names[slot]))
-
-    def _close(self, judge: Judge, row: int, series: str) -> None:
+    def close_incident(self, judge: Judge, row: int, series: str) -> None:
         """Nothing will close an open incident any more: do it now."""
         incident = judge.incidents.open.get(row)
         if incident is not None:
@@ -303,7 +266,7 @@ class Engine:
             outcome.cold += asking(self, self.options.cold.ask_after)
         if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
             self._evicted_at = now
-            self._evict(now - self.options.state_ttl_ms)
+            evict(self, now - self.options.state_ttl_ms)
             self._give_closed(outcome, now)
         return outcome
 
@@ -318,30 +281,6 @@ class Engine:
 
     def let_go(self, judge: Judge, slot: int) -> None:
         """Have a judge forget a series that others go on to judge."""
-        self._close(judge, int(judge.row_of[slot]), str(self.names[slot]))
+        self.close_incident(judge, int(judge.row_of[slot]), str(self.names[slot]))
         judge.remove(slot)
         self._note_models(slot)
-
-    def _evict(self, before: int) -> None:
-        for slot, name in enumerate(self.names):
-            if name is not None and self.seen[slot] < before:
-                for judge in self.judges.values():
-                    row = int(judge.rows(np.array([slot]))[0])
-                    if row != NO_ROW:
-                        self._close(judge, row, name)
-                        judge.remove(slot)
-                self._drop_unclaimed(slot)
-                self.clock.forget(slot)
-                self.names[slot] = None
-                del self.slot_of[name]
-                self._free.append(slot)
-                self.judged[slot] = False
-                self.dirty[slot // PAGE] = self.dirty_names[slot // PAGE] = True
-
-    def _drop_unclaimed(self, slot: int) -> None:
-        """Let no other series that gets this slot have the windows that wait for their model."""
-        for model, pages in self.unclaimed.items():
-            for number, page in pages.items():
-                if (page["slot"] == slot).any():
-                    page["slot"][page["slot"] == slot] = NO_ROW
-                    self.dirty_unclaimed.add((model, number))

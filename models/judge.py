@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from models.figures import Tally
 from models.incidents import NO_POINT, IncidentTracker, Transition
 from models.maintenance import Maintenance
 from models.model_set import LoadedModel
+from models.rounds import rounds
 from models.series_feedback import FeedbackOptions, SeriesFeedback
 from models.state_layout import PAGE
 from models.windows import Due, WindowStore
@@ -175,50 +176,6 @@ class Judge:
         self._free.append(row)
         self.dirty[row // PAGE] = True
 
-    def successor(self, model: LoadedModel, book: PolicyBook, names: Sequence[str | None]) -> Judge:
-        """The judge of a new version of the same model, with what can be kept: windows, incidents, state.
-
-        Args:
-            model, book: the new version.
-            names: series ids by slot.
-        """
-        old, new = self.model.detector, model.detector
-        judge = Judge(model, book, self.maintenance, self.feedback.options, self.drift_options, self.threads)
-        members = [
-            (slot, row)
-            for row, slot in enumerate(self.slot_of)
-            if slot is not None and names[slot] is not None and model.manifest.judges(str(names[slot]))
-        ]
-        judge.add([slot for slot, _ in members], [str(names[slot]) for slot, _ in members])
-        same_points = (old.spec.features, old.spec.interval_ms) == (new.spec.features, new.spec.interval_ms)
-        for slot, row in members:
-            at = int(judge.row_of[slot])
-            if same_points:
-                judge.store.adopt(at, self.store, row)
-                if (old.spec.window, old.spec.stride) == (new.spec.window, new.spec.stride):
-                    judge.store.until_due[at] = self.store.until_due[row]
-            judge.feedback.adopt(at, self.feedback, row)
-            judge.incidents.adopt(at, self.incidents, row)
-        if members:
-            to = judge.row_of[[slot for slot, _ in members]]
-            rows = np.array([row for _, row in members], np.int64)
-            if old.kind == new.kind and old.state_size == new.state_size:
-                judge.state[to] = self.state[rows]
-            if (old.kind, self.model.threshold.state_layout) == (new.kind, model.threshold.state_layout):
-                judge.threshold_state[to] = self.threshold_state[rows]
-            if judge.drift is not None and self.drift is not None:
-                judge.drift.adopt(to, self.drift, rows, self.model.manifest.sha256 == model.manifest.sha256)
-        judge.dirty[:] = True
-        judge.tally = None if self.tally is None else Tally()
-        return judge
-
-    def beside(self, model: LoadedModel, book: PolicyBook, names: Sequence[str | None]) -> Judge:
-        """The judge of a model that is tried beside this one: with its windows, without its incidents."""
-        judge = self.successor(model, book, names)
-        judge.incidents = IncidentTracker()
-        judge.incidents.grow(len(judge.store.head))
-        return judge
-
     def judge(self, rows: Ints, ts: Ints, values: Floats) -> Judged:
         """Append points, score the windows that are due in one call, follow the incidents.
 
@@ -295,10 +252,10 @@ class Judge:
     def _scores(self, batch: WindowBatch, rows: Ints) -> tuple[Floats, Floats]:
         """Scores and limits; leaves in ``batch.state`` the detector's state as it was before each window."""
         detector, threshold = self.model.detector, self.model.threshold
-        rounds = list(_rounds(rows)) if detector.state_size or threshold.state_size else []
+        turns = list(rounds(rows)) if detector.state_size or threshold.state_size else []
         if detector.state_size:
             scores = np.empty(len(rows))
-            for chosen in rounds:
+            for chosen in turns:
                 batch.state[chosen] = self.state[rows[chosen]]
                 part = batch.take(chosen)
                 scores[chosen] = detector.score(part)
@@ -308,7 +265,7 @@ class Judge:
         if not threshold.state_size:
             return scores, threshold.limits(scores, self.threshold_binding[rows], np.zeros((len(rows), 0)))
         limits = np.empty(len(rows))
-        for chosen in rounds:
+        for chosen in turns:
             state = self.threshold_state[rows[chosen]]
             limits[chosen] = threshold.limits(scores[chosen], self.threshold_binding[rows[chosen]], state)
             self.threshold_state[rows[chosen]] = state
@@ -345,15 +302,3 @@ def _without_passed_peaks(transitions: list[Transition]) -> list[Transition]:
             kept.append(transition)
         after[transition.row] = transition.state
     return kept[::-1]
-
-
-def _rounds(rows: Ints) -> Iterator[Ints]:
-    """Split a batch into rounds in which each row occurs at most once, earlier occurrences first."""
-    if not len(rows):
-        return
-    order = np.argsort(rows, kind="stable")
-    first = np.flatnonzero(np.r_[True, np.diff(rows[order]) != 0])
-    rank = np.empty(len(rows), np.int64)
-    rank[order] = np.arange(len(rows)) - np.repeat(first, np.diff(np.r_[first, len(rows)]))
-    by_rank = np.argsort(rank, kind="stable")
-    yield from np.split(by_rank, np.flatnonzero(np.diff(rank[by_rank])) + 1)

@@ -12,6 +12,7 @@ from typing import Any
 
 from eddy.alert_settings import fits
 from eddy.errors import ModelError
+from eddy.message_fields import MessageFields
 
 MANIFEST_SCHEMA = 1
 INLINE_LIMIT_BYTES = 700_000  # base64 of it stays under Kafka's default message size of 1 MiB
@@ -99,74 +100,29 @@ class Manifest:
         Raises:
             ModelError: names the field, what was found and what was expected.
         """
-        try:
-            raw = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"manifest: not JSON: {error}") from None
-        if not isinstance(raw, dict):
-            raise ModelError(f"manifest: expected a JSON object, found {type(raw).__name__}")
-        if raw.get("schema") != MANIFEST_SCHEMA:
-            raise ModelError(
-                f"manifest: schema {raw.get('schema')!r}; this version reads {MANIFEST_SCHEMA}: upgrade the job first"
-            )
+        fields = MessageFields(value, "manifest", MANIFEST_SCHEMA, "job", ModelError)
+        name = fields.text("name")
+        if not _NAME.fullmatch(name):
+            raise fields.wrong("name", "letters, digits, '.', '_' and '-', at most 128")
         return cls(
-            name=_name(raw),
-            version=_whole(raw, "version", 1),
-            detector=_text(raw, "detector"),
-            series=_texts(raw, "series"),
-            features=_texts(raw, "features"),
-            window=_whole(raw, "window", 1),
-            stride=_whole(raw, "stride", 1),
-            interval_ms=_whole(raw, "interval_ms", 0),
-            threshold=_object(raw, "threshold"),
-            created=_text(raw, "created"),
-            sha256=_text(raw, "sha256"),
-            calibration=_object(raw, "calibration", {}),
-            alerts=_object(raw, "alerts", {}),
-            metrics=_object(raw, "metrics", {}),
-            parameters=_object(raw, "parameters", {}),
-            training=_object(raw, "training", {}),
-            rollout=_object(raw, "rollout", {}),
-            artifact=_text(raw, "artifact", ""),
-            uri=_text(raw, "uri", ""),
-            signature=_text(raw, "signature", ""),
+            name=name,
+            version=fields.whole("version", 1),
+            detector=fields.text("detector"),
+            series=fields.texts("series", 1),
+            features=fields.texts("features", 1),
+            window=fields.whole("window", 1),
+            stride=fields.whole("stride", 1),
+            interval_ms=fields.whole("interval_ms", 0),
+            threshold=fields.table("threshold"),
+            created=fields.text("created"),
+            sha256=fields.text("sha256"),
+            calibration=fields.table("calibration", {}),
+            alerts=fields.table("alerts", {}),
+            metrics=fields.table("metrics", {}),
+            parameters=fields.table("parameters", {}),
+            training=fields.table("training", {}),
+            rollout=fields.table("rollout", {}),
+            artifact=fields.text("artifact", ""),
+            uri=fields.text("uri", ""),
+            signature=fields.text("signature", ""),
         )
-
-
-def _fail(key: str, found: Any, expected: str) -> ModelError:
-    return ModelError(f"manifest: field {key!r}: found {str(found)[:80]!r}, expected {expected}")
-
-
-def _name(raw: Mapping[str, Any]) -> str:
-    name = _text(raw, "name")
-    if not _NAME.fullmatch(name):
-        raise _fail("name", name, "letters, digits, '.', '_' and '-', at most 128")
-    return name
-
-
-def _text(raw: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = raw.get(key, default)
-    if not isinstance(value, str):
-        raise _fail(key, value, "text")
-    return value
-
-
-def _texts(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = raw.get(key)
-    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-        raise _fail(key, value, "a list of at least one text")
-    return tuple(value)
-
-
-def _whole(raw: Mapping[str, Any], key: str, least: int) -> int:
-    value = raw.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise _fail(key, value, f"a whole number of at least {least}")
-    return value
-
-
-def _object(raw: Mapping[str, Any], key: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
-    value = raw.get(key, default)
-    if not isinstance(value, dict):
-        raise _fail(key, value, "an object")
-    return value

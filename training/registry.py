@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
@@ -22,13 +21,13 @@ from eddy.connections import kafka_client
 from eddy.errors import ModelError, StackError
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
+from eddy.topic_writer import TopicWriter
 from models import artifact, signing
 from models.artifact_uri import read_artifact
 from models.manifest import Manifest
 
 HISTORY_SUFFIX = ".history"
 _SEPARATOR = "@"  # not allowed in names
-_SEND_SECONDS = 30.0
 _CONNECT_MS = 10_000
 
 
@@ -157,8 +156,8 @@ class Registry:
             ModelError: it is not in use.
         """
         manifest = self.read().find(name)
-        with self._reaching("write"), self._producer() as producer:
-            producer.send(self.topic, key=name.encode(), value=None).get(_SEND_SECONDS)
+        with TopicWriter(self.settings) as writer:
+            writer.send(self.topic, (name, None))
         return manifest
 
     def _send(self, manifest: Manifest) -> Manifest:
@@ -168,10 +167,9 @@ class Registry:
         value = manifest.to_json()
         with self._reaching("write"):
             self._ensure_history()
-            with self._producer() as producer:
-                key = f"{manifest.name}{_SEPARATOR}{manifest.version}".encode()
-                producer.send(self.history, key=key, value=value).get(_SEND_SECONDS)
-                producer.send(self.topic, key=manifest.name.encode(), value=value).get(_SEND_SECONDS)
+        with TopicWriter(self.settings) as writer:
+            writer.send(self.history, (f"{manifest.name}{_SEPARATOR}{manifest.version}", value))
+            writer.send(self.topic, (manifest.name, value))
         return manifest
 
     def _check_uri(self, uri: str, sha256: str) -> None:
@@ -195,17 +193,6 @@ class Registry:
                 f"model registry: cannot {what} topic {self.topic} at {servers}: {type(error).__name__}; is Kafka up "
                 "('eddy status'), is kafka.bootstrap_servers right?"
             ) from None
-
-    @contextlib.contextmanager
-    def _producer(self) -> Iterator[KafkaProducer]:
-        client = KafkaProducer(
-            **kafka_client(self.settings.kafka), acks="all", max_request_size=self.settings.kafka.max_message_bytes
-        )
-        try:
-            yield client
-            client.flush(_SEND_SECONDS)
-        finally:
-            client.close()
 
     @contextlib.contextmanager
     def _admin(self) -> Iterator[KafkaAdminClient]:

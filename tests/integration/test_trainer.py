@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,11 +31,14 @@ def wave(points: int, level: float, seed: int, begin: int = 0) -> np.ndarray:
     return level + np.sin(2 * np.pi * (begin + np.arange(points)) / DAY) + rng.normal(0, 0.05, points)
 
 
-def model(name: str, values: np.ndarray, *series: str) -> Trained:
+def stretch(values: np.ndarray, name: str) -> Series:
     ts = START + np.arange(len(values), dtype=np.int64) * STEP
-    stretch = Series(series[0], ts, values[:, None], np.zeros(len(ts), np.bool_))
+    return Series(name, ts, values[:, None], np.zeros(len(ts), np.bool_))
+
+
+def model(name: str, values: np.ndarray, *series: str) -> Trained:
     return fit_model(
-        name, "dmd", [stretch], WindowSpec(DAY, interval_ms=STEP), patterns=series,
+        name, "dmd", [stretch(values, series[0])], WindowSpec(DAY, interval_ms=STEP), patterns=series,
         params={"rank": 8, "online": False},
     )  # fmt: skip
 
@@ -49,18 +54,21 @@ def ask(settings: Settings, *requests: TrainingRequest | bytes) -> None:
             client.send(settings.topics.name("training"), key=b"m", value=value).get(30)
 
 
-def serve(settings: Settings) -> tuple[int, list[str]]:
+def serve(settings: Settings, data: Path | None = None) -> tuple[int, list[str]]:
     lines: list[str] = []
-    trainer = Trainer(settings, tell=lines.append)
+    trainer = Trainer(settings, data, tell=lines.append)
     try:
         return trainer.run(threading.Event(), once=True), lines
     finally:
         trainer.close()
 
 
+def told(settings: Settings) -> list[dict[str, Any]]:
+    return [json.loads(r.value) for r in harness.read(settings, "events")]
+
+
 def events(settings: Settings) -> list[tuple[str, str]]:
-    found = [json.loads(r.value) for r in harness.read(settings, "events")]
-    return [(event["event"], event["model"]) for event in found]
+    return [(event["event"], event["model"]) for event in told(settings)]
 
 
 def test_better_is_published_worse_refused_and_a_failure_blocks_nobody(stack: object, unique_topics: Settings) -> None:
@@ -92,11 +100,11 @@ def test_better_is_published_worse_refused_and_a_failure_blocks_nobody(stack: ob
 
     served, lines = serve(settings)
     assert served == 3, lines  # the repeat joined
-    told = events(settings)
-    assert ("training-refused", "m") in told
-    assert ("training-failed", "gone") in told
-    assert ("challenger-published", "worn") in told
-    assert ("challenger-refused", "fine") in told, lines
+    said = events(settings)
+    assert ("training-refused", "m") in said
+    assert ("training-failed", "gone") in said
+    assert ("challenger-published", "worn") in said
+    assert ("challenger-refused", "fine") in said, lines
     now = registry.read().current
     assert {name: one.version for name, one in now.items()} == {"worn": 2, "fine": 1, "gone": 1}
     assert now["worn"].metrics["trial_f1"] >= now["worn"].metrics["champion_f1"] + settings.learning.margin
@@ -127,14 +135,33 @@ def die_at_work(settings: Settings) -> None:
         trainer.close()
 
 
-def test_a_training_that_takes_too_long_or_too_much_is_ended(stack: object, unique_topics: Settings) -> None:
-    settings = learning(unique_topics, least_between_s=0, fit_seconds=0.5)
-    trained = model("slow", wave(CHANGED, 0.0, 1), "slow")
-    Registry(settings).publish(trained.manifest, trained.content)
-    ask(settings, TrainingRequest("slow", "manual", 1))
-    assert serve(settings)[0] == 1
-    found = [json.loads(r.value) for r in harness.read(settings, "events")]
-    assert "did not end within 0.5 s" in found[-1]["reason"]
+def test_a_training_that_takes_too_long_or_too_much_is_ended_told_and_blocks_nobody(
+    stack: object, unique_topics: Settings, tmp_path: Path
+) -> None:
+    settings = learning(unique_topics, least_between_s=0, fit_memory_mb=512)
+    registry = Registry(settings)
+    greedy = fit_model(
+        "greedy", "isolation-forest", [stretch(wave(2000, 0.0, 1), "greedy")], WindowSpec(1200, interval_ms=STEP),
+        patterns=("greedy",), params={"trees": 2, "samples": 64, "features": "raw"},
+    )  # fmt: skip
+    for trained in (greedy, model("small", wave(CHANGED, 0.0, 1), "small")):
+        registry.publish(trained.manifest, trained.content)
+    file = tmp_path / "history.csv"  # 19,000 windows of 1,200 points are 180 MB
+    rows = {"greedy": wave(20_000, 0.0, 2), "small": wave(CHANGED, 0.0, 2)}
+    lines = [f"{START + i * STEP},{name},{v:.4f}" for name, values in rows.items() for i, v in enumerate(values)]
+    file.write_text("\n".join(["timestamp,series,value", *lines]) + "\n")
+    requests = [TrainingRequest("greedy", "manual", 1), TrainingRequest("small", "manual", 1)]
+    ask(settings, *requests)
+    assert serve(settings, file)[0] == 2
+    ended = [e for e in told(settings) if e["event"] != "training-started"]
+    assert [(e["event"], e["model"]) for e in ended] == [("training-failed", "greedy"), ("challenger-refused", "small")]
+    assert "out of memory at 512 MB (learning.fit_memory_mb)" in ended[0]["reason"]
+    ask(settings, *requests)  # after a restart: both are remembered
+    assert serve(settings, file)[0] == 0
+
+    ask(settings, TrainingRequest("small", "manual", 2))
+    assert serve(learning(settings, fit_seconds=0.5), file)[0] == 1
+    assert "did not end within 0.5 s" in told(settings)[-1]["reason"]
 
 
 def test_the_first_version_of_a_model_is_trained_for_series_that_have_none(

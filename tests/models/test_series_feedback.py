@@ -14,6 +14,7 @@ from models.detector import WindowSpec
 from models.engine import Engine, EngineOptions
 from models.engine_feedback import take_feedback
 from models.engine_state import EngineState
+from models.eviction import evict
 from models.rolling_zscore import RollingZScore
 from models.series_feedback import REMEMBERED, FeedbackOptions, SeriesFeedback
 from tests.models.small_models import manifest, model_set
@@ -126,6 +127,6 @@ def test_feedback_before_the_first_observation_and_on_unknown_models() -> None:
     engine.adopt_models()
     assert take_feedback(engine, said("dismiss", model="other"), 0) == []
     assert [e.model for e in take_feedback(engine, said("dismiss", model=""), 0)] == ["z"]
-    engine._evict(1)
+    evict(engine, 1)
     assert engine.slot_of == {}, "a series that only feedback spoke of is forgotten like any silent one"
     assert engine.judges["z"].feedback.to_params() == {}

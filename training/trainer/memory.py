@@ -6,13 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from kafka import KafkaProducer
-
-from eddy.connections import kafka_client
 from eddy.settings import Settings
 from eddy.topic_reader import whole_topic
-
-_SEND_SECONDS = 30.0
+from eddy.topic_writer import TopicWriter
 
 
 @dataclass(frozen=True)
@@ -40,11 +36,15 @@ def remembered(settings: Settings) -> Iterator[Training]:
 
 
 class Messages:
-    """Writes what the trainer says and remembers."""
+    """Writes what the trainer says and remembers.
+
+    Raises (all methods):
+        StackError: Kafka does not take it.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._producer = KafkaProducer(**kafka_client(settings.kafka), acks="all")
+        self._writer = TopicWriter(settings)
 
     def event(self, now: int, name: str, model: str, **more: object) -> None:
         """A message on the events topic."""
@@ -56,9 +56,8 @@ class Messages:
         self._send("trainer", training.model, {"schema": 1, **asdict(training)})
 
     def _send(self, role: str, key: str, value: object) -> None:
-        topic = self._settings.topics.name(role)
-        self._producer.send(topic, key=key.encode(), value=json.dumps(value).encode()).get(_SEND_SECONDS)
+        self._writer.send(self._settings.topics.name(role), (key, json.dumps(value).encode()))
 
     def close(self) -> None:
         """Leave the broker."""
-        self._producer.close()
+        self._writer.close()
