@@ -1,10 +1,13 @@
 """Static against adaptive on real series that drift: false alarms after the drift, recall of true anomalies.
 
-    python -m benchmarks.drift --data ../shared/data/nab/data [--detector NAME] [--seeds 3] [--json FILE]
+    python -m benchmarks.drift --data ../shared/data/nab/data --cases FILE [--detector NAME] [--seeds 3] [--oracle]
 
 Every series × seed × kind of drift × speed: a model is fitted to the first 40 %; at 50 % the drift begins. *Static*
 judges on with that model and its fixed limit. *Adaptive* is the job's engine with ``learning.drift``, and when it asks
 for a model, the trainer's own training and trial on the history so far; what is published takes over 12 points later.
+``--oracle`` adds what nobody could have: a model fitted anew to exactly the two seasons after the drift (*refit*) or
+to all that comes after it (*hindsight*), without its anomalies, in use from the third season on. Cases are kept in a
+file as they end; an interrupted run goes on where it stopped.
 
 A point above its limit is a false alarm unless it lies in a true anomaly, or within 8 points after it. ``told`` is the
 share of true anomalies, of those after the two seasons in which it may recover, at which an alert message came (an
@@ -19,8 +22,9 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +54,11 @@ DETECTORS: dict[str, tuple[int, dict[str, Any]]] = {
     "dmd": (12, {"online": False}),
 }
 COMBINATIONS = [(kind, speed) for kind in KINDS for speed in SPEEDS]
+COUNTS = (
+    "cases", "days", "false_points", "false_incidents", "events", "told", "above", "recovered", "published", "refused",
+    "drifts",
+)  # fmt: skip
+POLICIES, ORACLES = ("static", "adaptive"), ("refit", "hindsight")
 
 
 @dataclass(frozen=True)
@@ -70,25 +79,27 @@ def first_model(one: Series, head: int, detector: str, interval: int) -> Trained
     return fit_model("m", detector, [part], WindowSpec(window, interval_ms=interval), params=params)
 
 
-def run(case: Scenario, trained: Trained, adaptive: bool, settings: Settings) -> Course:
+def run(case: Scenario, trained: Trained, policy: str, settings: Settings) -> Course:
     """The series through the engine, from its first point."""
     models = ModelSet()
     manifest, content = replace(trained.manifest, version=1, series=("*",)), trained.content
     models.put(manifest, lambda _: content)
     learning = settings.learning
     drift = DriftOptions(learning.drift_lasting, most=learning.drift_most, ask_after=learning.ask_after)
-    engine = Engine(models, EngineOptions(report_scores=True, drift=drift if adaptive else None))
+    engine = Engine(models, EngineOptions(report_scores=True, drift=drift if policy == "adaptive" else None))
     engine.adopt_models()
     one = case.series
     slot, over = int(engine.slots([one.name])[0]), np.zeros(len(one.ts), np.bool_)
     alerts: list[Alert] = []
-    waiting: tuple[int, Manifest, bytes] | None = None
+    waiting: tuple[int, Trained] | None = None
+    if policy in ORACLES and (known := foreseen(case, manifest, policy)) is not None:
+        waiting = case.recovered_by, known
     published = refused = drifts = 0
-    for start in range(0, len(one.ts), BATCH):
-        stop = min(start + BATCH, len(one.ts))
+    cuts = sorted({*range(0, len(one.ts), BATCH), min(case.recovered_by, len(one.ts)), len(one.ts)})
+    for start, stop in pairwise(cuts):
         if waiting is not None and start >= waiting[0]:
-            manifest, content = waiting[1], waiting[2]
-            models.put(manifest, lambda _, bytes_=content: bytes_)
+            manifest, content = replace(waiting[1].manifest, version=manifest.version + 1), waiting[1].content
+            models.put(replace(manifest, series=("*",)), lambda _, bytes_=content: bytes_)
             waiting = None
         part = slice(start, stop)
         outcome = engine.process(np.full(stop - start, slot), one.ts[part], one.values[part], 0)
@@ -103,8 +114,25 @@ def run(case: Scenario, trained: Trained, adaptive: bool, settings: Settings) ->
                 refused += 1
             else:
                 published += 1
-                waiting = (stop + DELAY, replace(better.manifest, version=manifest.version + 1), better.content)
+                waiting = stop + DELAY, better
     return Course(over, alerts, published, refused, drifts)
+
+
+def foreseen(case: Scenario, manifest: Manifest, policy: str) -> Trained | None:
+    """An oracle's model; None where the detector cannot be fitted to so little."""
+    one, stop = case.series, case.recovered_by if policy == "refit" else len(case.series.ts)
+    values = one.values.copy()
+    for first, last in case.events:
+        values[first : last + 1] = np.nan
+    part = slice(case.settled, stop)
+    stretch = Series(one.name, one.ts[part], values[part], np.zeros(len(one.ts[part]), np.bool_))
+    window, params = DETECTORS[manifest.detector]
+    try:
+        return fit_model(
+            "m", manifest.detector, [stretch], WindowSpec(window, interval_ms=manifest.interval_ms), params=params
+        )
+    except EddyError:
+        return None
 
 
 def asked(
@@ -134,7 +162,7 @@ def figures(case: Scenario, course: Course) -> dict[str, float]:
         true[first : last + 1 + GRACE] = True
     false = course.over & ~true
     before, after = false[case.head : case.drift], false[case.drift :]
-    back = min(case.settled + 2 * case.season, n)
+    back = min(case.recovered_by, n)
     third = slice(back, min(back + case.season, n))
     rate, usual = false[third].mean() if third.stop > third.start else np.nan, before.mean()
     counted = [(first, last) for first, last in case.events if first >= back or last < case.drift]
@@ -185,6 +213,32 @@ def table(sums: dict[tuple[str, str], dict[str, float]], groups: Sequence[str]) 
     return lines
 
 
+def cases_of(data: Path, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """A row of counts per case and policy, those that the file of cases has first; new ones are added to it."""
+    settings, policies = Settings(), [*POLICIES, *(ORACLES if chosen.oracle else ())]
+    lines = chosen.cases.read_text().splitlines() if chosen.cases and chosen.cases.exists() else []
+    known = {(row["turn"], row["policy"]): row for row in map(json.loads, lines)}
+    turn = 0
+    for base in list(real_series(data))[: chosen.series or None]:
+        trained = None
+        for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
+            for _ in range(chosen.each):
+                kind, speed = COMBINATIONS[turn % len(COMBINATIONS)]
+                for policy in policies:
+                    row = known.get((turn, policy))
+                    if row is None:
+                        case = scenario(base, kind, speed, 1000 * seed + turn)
+                        trained = trained or first_model(case.series, case.head, chosen.detector, int(base.ts[1]))
+                        row = {"turn": turn, "policy": policy, "kind": kind, "speed": speed, "series": base.name}
+                        row |= figures(case, run(case, trained, policy, settings))
+                        if chosen.cases:
+                            with chosen.cases.open("a") as file:
+                                file.write(json.dumps(row) + "\n")
+                    yield row
+                turn += 1
+        print(f"{base.name}: done", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     """All scenarios."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -192,34 +246,19 @@ def main() -> None:
     parser.add_argument("--detector", default="lstm-autoencoder", choices=sorted(DETECTORS))
     parser.add_argument("--each", type=int, default=len(COMBINATIONS), help="drifts per series and seed, in turn [all]")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0, help="the page reports 0 to 2; tune on others")
     parser.add_argument("--series", type=int, default=0, help="at most so many [all]")
-    parser.add_argument("--json", type=Path, help="write the sums here")
+    parser.add_argument("--oracle", action="store_true", help="also models that nobody could have")
+    parser.add_argument("--cases", type=Path, help="file for the counts of each case, a line each")
     chosen = parser.parse_args()
-    settings = Settings()
     sums: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    bases = list(real_series(chosen.data))[: chosen.series or None]
-    turn = 0
-    for base in bases:
-        trained = None
-        for seed in range(chosen.seeds):
-            for _ in range(chosen.each):
-                kind, speed = COMBINATIONS[turn % len(COMBINATIONS)]
-                case = scenario(base, kind, speed, 1000 * seed + turn)
-                turn += 1
-                trained = trained or first_model(case.series, case.head, chosen.detector, int(base.ts[1]))
-                for policy in ("static", "adaptive"):
-                    found = figures(case, run(case, trained, policy == "adaptive", settings))
-                    for group in ("all", kind, speed):
-                        for key, value in found.items():
-                            sums[group, policy][key] += value
-        one = {p: sums["all", p]["false_points"] / sums["all", p]["days"] for p in ("static", "adaptive")}
-        print(json.dumps({"series": base.name, "season": base.season, "so_far": one}), file=sys.stderr, flush=True)
+    for row in cases_of(chosen.data, chosen):
+        for group in ("all", row["kind"], row["speed"]):
+            for key in COUNTS:
+                sums[group, row["policy"]][key] += row[key]
     print("\n".join(table(sums, ["all", *KINDS, *SPEEDS])))
-    print(json.dumps({p: dict(sums["all", p]) for p in ("static", "adaptive")}))
-    if chosen.json:
-        told: dict[str, Any] = {"detector": chosen.detector, "series": [b.name for b in bases], "seeds": chosen.seeds}
-        told["sums"] = [{"group": g, "policy": p, **v} for (g, p), v in sums.items()]
-        chosen.json.write_text(json.dumps({**told, "machine": describe()}, indent=1) + "\n")
+    print(json.dumps({p: dict(sums["all", p]) for p in (*POLICIES, *ORACLES) if ("all", p) in sums}))
+    print(json.dumps({"detector": chosen.detector, "machine": describe()}))
 
 
 if __name__ == "__main__":

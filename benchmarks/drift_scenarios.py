@@ -52,6 +52,11 @@ class Scenario:
     season: int
     per_day: float
 
+    @property
+    def recovered_by(self) -> int:
+        """First row of the third season after the drift."""
+        return self.settled + 2 * self.season
+
 
 def real_series(data: Path) -> Iterator[Base]:
     """NAB's recordings of real systems under a folder."""

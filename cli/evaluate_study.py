@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 
 def register(group: typer.Typer) -> None:
-    """Add the command to ``eddy evaluate``."""
+    """Add the commands to ``eddy evaluate``."""
     group.command()(study)
+    group.command()(first_row)
 
 
 def study(
@@ -42,6 +43,7 @@ def study(
     from rich.progress import Progress
 
     from training.evaluation import study as parts
+    from training.evaluation.first_row import section_of, with_section
     from training.evaluation.lineup import LINEUP, NAMED, NINE_WEEKS, describe, entrants
     from training.evaluation.study_page import page as results_page
     from training.nab import Corpus, load_folder
@@ -76,9 +78,32 @@ def study(
     text = results_page(command, rows, setup, [*skipped, *_counted(cache.missing)])
     target = page or out / "results.md"
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
+    kept = section_of(target.read_text(encoding="utf-8")) if target.exists() else ""
+    target.write_text(with_section(text, kept), encoding="utf-8")
     (out / "study.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print(f"written: {target}")
+
+
+def first_row(
+    data: Path = typer.Option(..., help="household_power_consumption.txt as UCI publishes it, or its folder"),
+    page: Path | None = typer.Option(None, help="a page of results whose section is written anew [print it]"),
+    detector: list[str] = typer.Option(["dmd", "dmd-static", "consistency"], "--detector", help="repeatable"),
+    anomalies: int = typer.Option(30, min=1, help="injected per seed"),
+) -> None:
+    """Household power from its first row: models that learn on beside one that stays as it was initialised."""
+    from training.evaluation.first_row import first_row_study, section, with_section
+    from training.evaluation.lineup import entrants
+
+    recordings = injected(power_recording(data), FRESH_SEEDS, anomalies)
+    rows = first_row_study(entrants(detector), recordings, lambda what, share: None)
+    command = f"eddy evaluate first-row --data {data}" + (f" --page {page}" if page else "")
+    text = section(command, rows, anomalies)
+    if page is None:
+        print(text)
+        return
+    known = page.read_text(encoding="utf-8") if page.exists() else ""
+    page.write_text(with_section(known, text), encoding="utf-8")
+    print(f"written: {page}")
 
 
 def _counted(missing: Sequence[str]) -> list[str]:

@@ -20,7 +20,9 @@ ADAPTED, PEAK, ALARMS, ALARMS_SINCE, MEAN, SQUARE, POINTS, CHANGED, BEFORE = ran
 COUNT, CENTRE, SPREAD, UP, UP_SINCE, DOWN, DOWN_SINCE, WORDS = range(8)
 LEARN, MEMORY, CLIP, SLACK, INPUT_SLACK, LASTING, MARGIN, MOST, ASK_AFTER = range(9)
 _DEVIATIONS = 3.0  # above their mean: where the scores of the new kind are taken to end
-_FADING = 4.0  # the highest score of the new kind is forgotten so much sooner than what is usual
+_FADING = 3.0  # the highest score of the new kind is forgotten so much sooner than what is usual; see decision 062
+_CALM = 0.15  # that a point below its limit takes off the alarms counted: one in eight is too many to be anomalies
+_NEW = 0.25  # share of the lasting alarms below which a calm point ends their stretch, and the next begins another
 _ASKED = 6  # times for one drift: what came so far may not be enough to learn from
 _FLOOR = 1e-3  # of the centre: least spread of a stream
 
@@ -113,16 +115,18 @@ def _score(
     if row[ADAPTED] > 0.0 and base > 0.0:
         limits[i] = min(max(base, p[MARGIN] * row[PEAK]), p[MOST] * base)
     over = score > limits[i]
-    fresh = row[SQUARE] == 0.0 or (over and row[ALARMS] == 0.0)  # the scores of the new kind only
+    fresh = row[SQUARE] == 0.0 or (over and row[ALARMS_SINCE] == 0.0)  # the scores of the new kind only
     share = 1.0 if fresh else 2.0 / lasting
     row[MEAN] += share * (score - row[MEAN])
     row[SQUARE] += share * (score * score - row[SQUARE])
     if over:
-        if row[ALARMS] == 0.0:
+        if row[ALARMS_SINCE] == 0.0:
             row[ALARMS_SINCE] = when
         row[ALARMS] += 1.0
     else:
-        row[ALARMS] = max(row[ALARMS] - 1.0, 0.0)
+        row[ALARMS] = max(row[ALARMS] - _CALM, 0.0)
+        if row[ALARMS] < _NEW * lasting:
+            row[ALARMS_SINCE] = 0.0
     if row[ADAPTED] > 0.0 and not over:  # what is anomalous does not teach; see below where it lasts
         row[PEAK] = max(score, row[PEAK] * (1.0 - _FADING / p[MEMORY]))
     way = _step(row, start, score, when, not over, p[SLACK], p)
@@ -132,7 +136,7 @@ def _score(
         row[start : start + WORDS] = 0.0
     if way != 0:
         found[i, 0], since[i, 0] = way, began
-        row[ALARMS] = 0.0
+        row[ALARMS] = row[ALARMS_SINCE] = 0.0
         row[POINTS], row[CHANGED] = 1.0, float(began)
         if way > 0:
             wide = np.sqrt(max(row[SQUARE] - row[MEAN] * row[MEAN], 0.0))

@@ -12,6 +12,7 @@ import pytest
 from eddy.errors import DataError
 from training import datasets
 from training.evaluation.csv_labels import recordings_of
+from training.evaluation.first_row import first_row_study, section, section_of, with_section
 from training.evaluation.lineup import entrants
 from training.evaluation.recording import Event, Recording
 from training.evaluation.study import Cache, stream_study
@@ -52,6 +53,17 @@ def test_tables_have_mean_and_spread_best_first(tmp_path: Path) -> None:
     whole = page("eddy evaluate study", {"power": rows}, {"zscore": "window 100"}, ["novelty"])
     assert "eddy evaluate study" in whole
     assert "Not run this time: novelty" in whole
+
+
+def test_a_page_keeps_one_section_of_another_command(tmp_path: Path) -> None:
+    rows = first_row_study(entrants(["zscore"]), [recording(), recording(800)], quiet)
+    text = section("eddy evaluate first-row", rows, 1)
+    assert "| zscore | 1.000 " in text
+    whole = with_section("# Results\n\nrest\n", text)
+    assert section_of(whole) == text
+    assert with_section(whole, text) == whole
+    assert with_section(whole, "").strip() == "# Results\n\nrest"
+    assert section_of("# Results\n") == ""
 
 
 def test_labels_of_both_forms_and_of_no_series(tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ def page(command: str, rows: Mapping[str, Sequence[Row]], setup: Mapping[str, st
     """The whole page; ``rows`` by part: nab, taxi, power, ucr, market."""
     parts = [
         "# Results",
-        "Every figure here was written by one command, on the data that its protocol names:",
+        "Every figure here was written by one command (a section that names another: by that), on the data that its "
+        "protocol names:",
         f"    {command}",
         "A detector is fitted on the start of a series and then sees its past only; labels are used only to score. "
         "Detectors that draw at random run with seeds 0, 1 and 2; the other spreads are over seeds of the data. "
