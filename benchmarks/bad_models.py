@@ -35,7 +35,7 @@ from eddy.settings import Settings
 from eddy.topic_reader import whole_topic
 from flink_job.cluster import Cluster
 from models import artifact
-from models.detector import Detector, WindowSpec
+from models.detector import Detector, Series, WindowSpec
 from models.manifest import Manifest
 from models.rolling_zscore import RollingZScore
 from stack.local import Stack, isolated
@@ -46,9 +46,26 @@ MB = 1024 * 1024
 PARTS = ("before", "while", "after")
 SETTLE_SECONDS = 3.0
 WARM_UP_EVENTS = 100_000
+HIDDEN, WIDE = 13, 768  # no other dimension of the model is 13
 
 
-def bad_versions(good: Manifest, folder: Path, work: Workload) -> list[Manifest]:
+def slow_detector(spec: WindowSpec) -> Any:
+    """An LSTM autoencoder as it comes from training, but far wider: seconds for the windows of a trial."""
+    points = spec.window + 64
+    rng = np.random.default_rng(0)
+    series = Series("s", np.arange(points) * STEP_MS, rng.normal(0, 1, (points, 1)), np.zeros(points, bool))
+    params = {"hidden": HIDDEN, "epochs": 1, "windows_per_epoch": 4}
+    detector: Any = Detector.kinds["lstm-autoencoder"].fit([series], spec, params, 0)[0]
+    inputs = detector.arrays["decoder.input"].shape[1]
+    wider = {HIDDEN: WIDE, 4 * HIDDEN: 4 * WIDE, inputs: inputs - HIDDEN + WIDE}
+    detector.arrays = {
+        name: rng.normal(0, 0.01, [wider.get(n, n) for n in array.shape]).astype(array.dtype)
+        for name, array in detector.arrays.items()
+    }
+    return detector
+
+
+def bad_versions(good: Manifest, folder: Path) -> list[Manifest]:
     """One of each kind."""
     sound = good.inline_artifact() or b""
     huge, large, slow = folder / "huge", folder / "large", folder / "slow"
@@ -57,9 +74,7 @@ def bad_versions(good: Manifest, folder: Path, work: Workload) -> list[Manifest]
     with large.open("wb") as file:
         file.write(sound)
         file.truncate(200 * MB)
-    spec = WindowSpec(512, 1)
-    params = {"hidden": 512, "epochs": 1, "windows_per_epoch": 8}
-    detector, _ = Detector.kinds["lstm-autoencoder"].fit(work.training_series()[:2], spec, params, 0)
+    detector = slow_detector(WindowSpec(512, 1))
     slow.write_bytes(content := artifact.dump(detector))
 
     def inline(content: bytes) -> Manifest:
@@ -73,7 +88,11 @@ def bad_versions(good: Manifest, folder: Path, work: Workload) -> list[Manifest]
         replace(by_uri, uri=str(huge)),
         replace(by_uri, uri=str(large)),
         replace(
-            by_uri, uri=str(slow), sha256=artifact.sha256(content), detector="lstm-autoencoder", window=spec.window
+            by_uri,
+            uri=str(slow),
+            sha256=artifact.sha256(content),
+            detector="lstm-autoencoder",
+            window=detector.spec.window,
         ),
     ]
 
@@ -102,7 +121,7 @@ def run(rate: float, seconds: float, overrides: list[str]) -> dict[str, Any]:
             settings = own_topic(stack.settings, "latency")
             manifest, content = work.model()
             good = manifest.with_artifact(content)
-            versions = bad_versions(good, place, work)
+            versions = bad_versions(good, place)
             Registry(settings).publish(manifest, content)
             work.fill(settings)
             cluster = Cluster(stack.flink_address)

@@ -1,7 +1,8 @@
 """More than the job can take, many more series at once, silence: what it does to lag, memory and state.
 
-``python -m benchmarks.load overload --minutes 10`` measures what the job can take, sends twice that for so long, and
-then nothing: how far it fell behind, memory of each part, and how long it took to catch up.
+``python -m benchmarks.load overload --minutes 10`` measures what the job can take, sends twice that for so long, or what
+the sender manages beside it on the same cores, and then nothing: how far it fell behind, memory of each part, and how
+long it took to catch up.
 ``python -m benchmarks.load burst`` goes from 1,000 to 100,000 series from one second to the next.
 ``python -m benchmarks.load ttl`` sends ever new series and looks at the state with and without ``job.state_ttl_ms``.
 Each prints a line of JSON.
@@ -135,6 +136,7 @@ def overload(minutes: float, kind: str, overrides: list[str]) -> dict[str, Any]:
         return {
             "load": "overload", "workload": kind, "machine": describe(), "capacity_events_per_second": round(capacity),
             "sent": sent, "sent_per_second": round(sent / sending), "minutes": round(sending / 60, 1),
+            "handled_per_second_meanwhile": round((sent - behind) / sending),
             "behind_at_the_end": behind, "recovery_seconds": round(recovery, 1), "lag_each_5_s": lags,
             "pressure_median": {name: statistics.median(one[name] for one in pressures) for name in PRESSURE},
             "checkpoint_ms": {"calm": calm["checkpoint_ms"], "most": max(checkpoints), "after": after["checkpoint_ms"]},
