@@ -1,8 +1,8 @@
 """More than the job can take, many more series at once, silence: what it does to lag, memory and state.
 
-``python -m benchmarks.load overload --minutes 10`` measures what the job can take, sends twice that for so long, or what
-the sender manages beside it on the same cores, and then nothing: how far it fell behind, memory of each part, and how
-long it took to catch up.
+``python -m benchmarks.load overload --minutes 10`` measures what the job can take, sends twice that for so long, or
+what the sender manages beside it on the same cores, and then nothing: how far it fell behind, memory of each part, and
+how long it took to catch up.
 ``python -m benchmarks.load burst`` goes from 1,000 to 100,000 series from one second to the next.
 ``python -m benchmarks.load ttl`` sends ever new series and looks at the state with and without ``job.state_ttl_ms``.
 Each prints a line of JSON.
