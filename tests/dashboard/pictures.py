@@ -1,5 +1,6 @@
-"""The pictures of docs/page.md, of a page that shows a real job: ``./run demo``, and then, in the checkout beside it,
+"""The pictures of docs/page.md, of a page that shows a real job.
 
+``./run demo --speed 5000``, slow enough for every point to reach the page, and after two minutes of it, beside it,
 ``.venv/bin/python -m tests.dashboard.pictures http://127.0.0.1:8050``
 """
 
@@ -35,6 +36,7 @@ def take(url: str, folder: Path, series: str) -> list[Path]:
 
     def shot(browser: Browser, name: str) -> None:
         written.append(folder / f"{name}.png")
+        browser.script("document.documentElement.style.overflow = 'hidden'")  # no scrollbar in a picture
         browser.shot(written[-1])
 
     with tempfile.TemporaryDirectory() as profile:
