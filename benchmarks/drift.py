@@ -1,13 +1,13 @@
 """Static against adaptive on real series that drift: false alarms after the drift, recall of true anomalies.
 
-    python -m benchmarks.drift --data ../shared/data/nab/data --cases FILE [--detector NAME] [--seeds 3] [--oracle]
+    python -m benchmarks.drift --data ../shared/data/nab/data --cases FILE [--detector NAME] [--policy NAME …]
 
 Every series × seed × kind of drift × speed: a model is fitted to the first 40 %; at 50 % the drift begins. *Static*
 judges on with that model and its fixed limit. *Adaptive* is the job's engine with ``learning.drift``, and when it asks
 for a model, the trainer's own training and trial on the history so far; what is published takes over 12 points later.
-``--oracle`` adds what nobody could have: a model fitted anew to exactly the two seasons after the drift (*refit*) or
-to all that comes after it (*hindsight*), without its anomalies, in use from the third season on. Cases are kept in a
-file as they end; an interrupted run goes on where it stopped.
+*Limits* is adaptive without a trainer: only the limit follows. *Refit* and *hindsight* are what nobody could have: a
+model fitted anew to exactly the two seasons after the drift, or to all that comes after it, without its anomalies, in
+use from the third season on. Cases are kept in a file as they end; an interrupted run goes on where it stopped.
 
 A point above its limit is a false alarm unless it lies in a true anomaly, or within 8 points after it. ``told`` is the
 share of true anomalies, of those after the two seasons in which it may recover, at which an alert message came (an
@@ -58,7 +58,8 @@ COUNTS = (
     "cases", "days", "false_points", "false_incidents", "events", "told", "above", "recovered", "published", "refused",
     "drifts",
 )  # fmt: skip
-POLICIES, ORACLES = ("static", "adaptive"), ("refit", "hindsight")
+ORACLES = ("refit", "hindsight")
+POLICIES = ("adaptive", "limits", *ORACLES)  # beside static
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def run(case: Scenario, trained: Trained, policy: str, settings: Settings) -> Co
     models.put(manifest, lambda _: content)
     learning = settings.learning
     drift = DriftOptions(learning.drift_lasting, most=learning.drift_most, ask_after=learning.ask_after)
-    engine = Engine(models, EngineOptions(report_scores=True, drift=drift if policy == "adaptive" else None))
+    engine = Engine(
+        models, EngineOptions(report_scores=True, drift=drift if policy in ("adaptive", "limits") else None)
+    )
     engine.adopt_models()
     one = case.series
     slot, over = int(engine.slots([one.name])[0]), np.zeros(len(one.ts), np.bool_)
@@ -107,7 +110,7 @@ def run(case: Scenario, trained: Trained, policy: str, settings: Settings) -> Co
         drifts += sum(d.stream == "score" for _, _, d in outcome.drifts)
         for _, _, when, scores, limits in outcome.scores:
             over[np.searchsorted(one.ts, when[scores > limits])] = True
-        if outcome.wishes and waiting is None:
+        if outcome.wishes and waiting is None and policy == "adaptive":
             since = {one.name: outcome.wishes[-1][2].since}
             better = asked(settings, manifest, content, one, stop, since, alerts)
             if better is None:
@@ -192,15 +195,15 @@ def _row(case: Scenario, alert: Alert) -> int:
     return int(np.searchsorted(case.series.ts, alert.end))
 
 
-def table(sums: dict[tuple[str, str], dict[str, float]], groups: Sequence[str]) -> list[str]:
+def table(sums: dict[tuple[str, str], dict[str, float]], groups: Sequence[str], policy: str) -> list[str]:
     """Markdown."""
     lines = [
-        "| drift | false alarms a day, static | adaptive | less | incidents a day, static | adaptive "
-        "| told, static | adaptive | above, static | adaptive | recovered in two seasons, static | adaptive |",
+        f"| drift | false alarms a day, static | {policy} | less | incidents a day, static | {policy} "
+        f"| told, static | {policy} | above, static | {policy} | recovered in two seasons, static | {policy} |",
         "| --- " + "| --- " * 11 + "|",
     ]
     for group in groups:
-        s, a = sums[group, "static"], sums[group, "adaptive"]
+        s, a = sums[group, "static"], sums[group, policy]
         per = [x["false_points"] / x["days"] for x in (s, a)]
         incidents = [x["false_incidents"] / x["days"] for x in (s, a)]
         told, above = ([x[key] / max(x["events"], 1) for x in (s, a)] for key in ("told", "above"))
@@ -215,28 +218,30 @@ def table(sums: dict[tuple[str, str], dict[str, float]], groups: Sequence[str]) 
 
 def cases_of(data: Path, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A row of counts per case and policy, those that the file of cases has first; new ones are added to it."""
-    settings, policies = Settings(), [*POLICIES, *(ORACLES if chosen.oracle else ())]
+    settings, policies = Settings(), ["static", *(chosen.policy or ["adaptive"])]
     lines = chosen.cases.read_text().splitlines() if chosen.cases and chosen.cases.exists() else []
     known = {(row["turn"], row["policy"]): row for row in map(json.loads, lines)}
-    turn = 0
-    for base in list(real_series(data))[: chosen.series or None]:
-        trained = None
-        for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
-            for _ in range(chosen.each):
+    trained: dict[str, Trained] = {}
+    bases = list(real_series(data))[: chosen.series or None]
+    for number in range(chosen.seeds):  # so that what an interrupted run has is of all series
+        for index, base in enumerate(bases):
+            for repeat in range(chosen.each):
+                turn = (index * chosen.seeds + number) * chosen.each + repeat
                 kind, speed = COMBINATIONS[turn % len(COMBINATIONS)]
                 for policy in policies:
                     row = known.get((turn, policy))
                     if row is None:
-                        case = scenario(base, kind, speed, 1000 * seed + turn)
-                        trained = trained or first_model(case.series, case.head, chosen.detector, int(base.ts[1]))
+                        case = scenario(base, kind, speed, 1000 * (chosen.first_seed + number) + turn)
+                        if base.name not in trained:
+                            interval = int(base.ts[1])
+                            trained[base.name] = first_model(case.series, case.head, chosen.detector, interval)
                         row = {"turn": turn, "policy": policy, "kind": kind, "speed": speed, "series": base.name}
-                        row |= figures(case, run(case, trained, policy, settings))
+                        row |= figures(case, run(case, trained[base.name], policy, settings))
                         if chosen.cases:
                             with chosen.cases.open("a") as file:
                                 file.write(json.dumps(row) + "\n")
                     yield row
-                turn += 1
-        print(f"{base.name}: done", file=sys.stderr, flush=True)
+            print(f"{base.name}, seed {chosen.first_seed + number}: done", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -248,7 +253,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0, help="the page reports 0 to 2; tune on others")
     parser.add_argument("--series", type=int, default=0, help="at most so many [all]")
-    parser.add_argument("--oracle", action="store_true", help="also models that nobody could have")
+    parser.add_argument("--policy", action="append", choices=POLICIES, help="beside static; repeatable [adaptive]")
     parser.add_argument("--cases", type=Path, help="file for the counts of each case, a line each")
     chosen = parser.parse_args()
     sums: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -256,8 +261,9 @@ def main() -> None:
         for group in ("all", row["kind"], row["speed"]):
             for key in COUNTS:
                 sums[group, row["policy"]][key] += row[key]
-    print("\n".join(table(sums, ["all", *KINDS, *SPEEDS])))
-    print(json.dumps({p: dict(sums["all", p]) for p in (*POLICIES, *ORACLES) if ("all", p) in sums}))
+    for policy in chosen.policy or ["adaptive"]:
+        print("\n".join([*table(sums, ["all", *KINDS, *SPEEDS], policy), ""]))
+    print(json.dumps({policy: dict(counts) for (group, policy), counts in sums.items() if group == "all"}))
     print(json.dumps({"detector": chosen.detector, "machine": describe()}))
 
 

@@ -57,10 +57,10 @@ class Watched(threading.Thread):
     def __init__(self, settings: Settings, names: list[str]) -> None:
         super().__init__(daemon=True)
         self._client, self._prefix = redis_client(settings.redis), settings.redis.prefix
-        self._left, self.at, self._stop = set(names), dict[str, float](), threading.Event()
+        self._left, self.at, self._ended = set(names), dict[str, float](), threading.Event()
 
     def run(self) -> None:
-        while self._left and not self._stop.wait(0.25):
+        while self._left and not self._ended.wait(0.25):
             names = sorted(self._left)
             pipeline = self._client.pipeline(transaction=False)
             for name in names:
@@ -74,7 +74,7 @@ class Watched(threading.Thread):
 
     def wait(self, seconds: float) -> None:
         self.join(seconds)
-        self._stop.set()
+        self._ended.set()
 
 
 def run(count: int, warm_up: int, overrides: list[str]) -> dict[str, Any]:
@@ -107,12 +107,14 @@ def measure(stack: Stack, count: int, warm_up: int) -> dict[str, Any]:
     for phase, begin, end in (("before", *marks[:2]), ("while", *marks[1:3]), ("after", *marks[2:])):
         sent = {key: when for key, when in stream.spikes.items() if begin <= when < end}
         delays = [1000 * (at[key] - when) for key, when in sent.items() if key in at]
-        p50, p99 = np.percentile(delays, (50, 99)) if delays else (np.nan, np.nan)
+        assert delays, f"no alert came of the {len(sent)} spikes {phase} the new series began"
+        p50, p99 = np.percentile(delays, (50, 99))
         phases[phase] = {
             "seconds": round(end - begin), "spikes": len(sent), "alerted": len(delays),
             "p50_ms": round(float(p50)), "p99_ms": round(float(p99)),
         }  # fmt: skip
     cluster.cancel(job)
+    assert watched.at, "no new series is watched"
     late = [watched.at[name] - stream.warm_at[name] for name in names if name in watched.at and name in stream.warm_at]
     return {
         "new_series": count, "spread_seconds": SPREAD_SECONDS, "warm_up_points": warm_up, "watched": len(watched.at),
