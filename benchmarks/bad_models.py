@@ -35,6 +35,7 @@ from eddy.settings import Settings
 from eddy.topic_reader import whole_topic
 from flink_job.cluster import Cluster
 from models import artifact
+from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from models.detector import Detector, Series, WindowSpec
 from models.manifest import Manifest
 from models.rolling_zscore import RollingZScore
