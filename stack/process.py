@@ -123,6 +123,8 @@ class Processes:
         found = self.running(name)
         if found:
             end(_group(found), grace_seconds)
+        else:
+            self._end_left(name)  # else nobody would know of its workers once its file is gone
         if child := self._children.pop(name, None):
             if child.poll() is None:  # not found by its mark, but surely ours
                 child.kill()

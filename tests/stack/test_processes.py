@@ -48,6 +48,17 @@ def test_what_a_process_started_ends_with_it(processes: Processes, eventually: E
     assert not psutil.pid_exists(parent.pid)
 
 
+def test_what_a_killed_process_left_is_ended(processes: Processes, eventually: Eventually) -> None:
+    """A TaskManager that was killed leaves its Python workers: they hold memory, and nobody else knows of them."""
+    parent = processes.start(Launch("parent", ["sh", "-c", "sleep 601 & sleep 602 & wait"]))
+    eventually(lambda: len(marked(processes.mark)) == 3)
+    other = processes.start(Launch("other", SLEEP))
+    os.kill(parent.pid, signal.SIGKILL)
+    eventually(lambda: processes.running("parent") is None)
+    assert not processes.stop("parent"), "it does not run"
+    assert [process.pid for process in marked(processes.mark)] == [other.pid]
+
+
 def test_a_process_that_ignores_the_request_is_killed(processes: Processes, eventually: Eventually) -> None:
     stubborn = processes.start(
         Launch("stubborn", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"])
