@@ -15,6 +15,8 @@ _ENDED = {"FINISHED", "CANCELED", "FAILED"}
 _CONNECT_SECONDS, _ANSWER_SECONDS = 0.5, 2.0
 _COUNTERS = ("events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "models_refused")
 _GAUGES = ("series", "series_without_model", "models", "redis_away_seconds")
+#: how long names of metrics hold: a counter is there only once it has counted (the first late event, say)
+_NAMES_SECONDS = 10.0
 _OFFSET = re.compile(r"\.topic\.(.+)\.partition\.(\d+)\.currentOffset$")
 
 
@@ -75,7 +77,7 @@ class FlinkRest:
         self._topic = topic.replace(".", "_")  # as Flink writes it in the names of metrics
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy has no business between two local processes
-        self._metrics: dict[str, dict[str, list[str]]] = {}  # by job: vertex -> names of metrics
+        self._metrics: tuple[str, float, dict[str, list[str]]] = ("", 0.0, {})  # of a job, looked up when: by vertex
 
     def read(self) -> JobHealth | None:
         """The job now; None while Flink is away."""
@@ -128,16 +130,16 @@ class FlinkRest:
         return {"counters": counters, "read_to": read_to, "busy": max(busy, default=None)}
 
     def _names(self, job: str) -> dict[str, list[str]]:
-        """By vertex, which of its metrics are read. Metrics appear only once the tasks run: looked up until they do."""
-        if job not in self._metrics:
-            wanted: dict[str, list[str]] = {}
+        """By vertex, which of its metrics are read; looked up now and then, for new ones appear while a job runs."""
+        of, at, wanted = self._metrics
+        if of != job or time.monotonic() - at > _NAMES_SECONDS:
+            wanted = {}
             for vertex in self._get(f"/jobs/{job}")["vertices"]:
                 listed = self._get(f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics")
                 wanted[vertex["id"]] = [item["id"] for item in listed if _interesting(item["id"])]
-            if not any(name.endswith(".eddy.events") for names in wanted.values() for name in names):
-                return wanted
-            self._metrics = {job: wanted}
-        return self._metrics[job]
+            if any(name.endswith(".eddy.events") for names in wanted.values() for name in names):
+                self._metrics = (job, time.monotonic(), wanted)
+        return wanted
 
     def _checkpoints(self, job: str) -> Checkpoints:
         found = self._get(f"/jobs/{job}/checkpoints")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 
+from dashboard.sources import flink_rest
 from eddy.connections import redis_client
 from eddy.settings import RedisSettings, Settings
 from models.detector import WindowSpec
@@ -117,8 +118,12 @@ def test_late_early_and_duplicate_events(stack: Stack, unique_topics: Settings) 
     assert {alert.start for alert in expected} == {START + 30 * STEP}
 
 
-def test_models_change_while_events_flow(stack: Stack, unique_topics: Settings) -> None:
+def test_models_change_while_events_flow(
+    stack: Stack, unique_topics: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = unique_topics
+    monkeypatch.setattr(flink_rest, "_NAMES_SECONDS", 0.5)
+    page = flink_rest.FlinkRest(stack.flink_address, settings.job.name, settings.topics.name("observations"))
     topic = settings.topics.name("models")
     with harness.running(stack, settings) as (cluster, number):
 
@@ -132,11 +137,15 @@ def test_models_change_while_events_flow(stack: Stack, unique_topics: Settings) 
         harness.send(settings, [*(harness.event(*o) for o in held), late])
         harness.handled(cluster, number, len(held) + 1)
         assert harness.alerts(settings) == []
+        seen = harness.until(lambda: (h := page.read()) and h.counters, "the page has the job's counters")
+        assert "windows" not in seen
         harness.publish(settings, harness.model(version=1, limit=2.8))
         harness.until(lambda: len(harness.alerts(settings)) == 2, "the held spike alerted")
         ((headers, letter),) = dead(settings)
         assert (headers["reason"], letter.value) == ("late", late[1])
         assert headers["offset"] == str(len(held)), "its place is known although it waited"
+        shown = harness.until(lambda: (h := page.read()) and h.counters.get("windows") and h.counters, "new counters")
+        assert shown["late"] == 1
 
         # A version with another threshold takes over between two micro-batches; windows stay.
         harness.publish(settings, harness.model(version=2, limit=2.0))
