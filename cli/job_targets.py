@@ -6,12 +6,14 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eddy.configuration import Configuration, secrets_as_environment
 from eddy.errors import SettingsError, StackError
+from stack.paths import ROOT
 
 if TYPE_CHECKING:
     from flink_job.submission import Submission
@@ -41,7 +43,7 @@ def arguments(configuration: Configuration) -> list[str]:
 
     Secrets reach the workers through the environment of their own processes only.
     """
-    from flink_job.job import without_secrets
+    from flink_job.overrides import without_secrets
 
     return [part for item in without_secrets(configuration.settings) for part in ("--set", item)]
 
@@ -95,7 +97,8 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
     stack = Stack(configuration.settings)
     cluster = Cluster(stack.flink_address)
     name = configuration.settings.job.name
-    work = _submission(configuration, Choices(savepoint=savepoint, jars_present=True, python=sys.executable))
+    choices = Choices(savepoint=savepoint, jars_present=True, python=sys.executable)
+    work = _submission(configuration, choices, stack.client_command())
     with stack.locked():  # who brings jobs back and who submits one must not both find none
         if there := cluster.running(name):
             raise StackError(
@@ -125,8 +128,7 @@ def _checked(choices: Choices) -> Choices:
     return replace(choices, target=target)
 
 
-def _submission(configuration: Configuration, choices: Choices) -> Submission:
-    import flink_job.main
+def _submission(configuration: Configuration, choices: Choices, client: Sequence[str] = ()) -> Submission:
     from flink_job.submission import Submission
     from stack.jars import flink_home, flink_jars, flink_python_jar
 
@@ -139,9 +141,9 @@ def _submission(configuration: Configuration, choices: Choices) -> Submission:
             raise SettingsError(f"--archive {archive}: there is no such file; 'eddy job pack --out {archive}' makes it")
         archive = str(Path(archive).resolve())
     return Submission(
-        flink=choices.flink or flink_home() / "bin" / "flink",
+        flink=client or [str(choices.flink or flink_home() / "bin" / "flink")],
         arguments=arguments(configuration),
-        script=Path(flink_job.main.__file__),
+        script=ROOT / "flink_job" / "main.py",
         client_python=sys.executable,
         worker_python=choices.python,
         archive=archive,

@@ -61,7 +61,7 @@ RUN cp /opt/flink/opt/flink-python-2.2.*.jar /opt/flink/lib/ \
        'python.client.executable: /opt/eddy/venv/bin/python' \
        'classloader.resolve-order: parent-first' >> /opt/flink/conf/config.yaml \
     && chown -R flink:flink /opt/flink/state /opt/flink/conf \
-    && /opt/eddy/venv/bin/python -c 'import bz2, ctypes, lzma, sqlite3, ssl, pyflink, flink_job.job'
+    && /opt/eddy/venv/bin/python -c 'import bz2, ctypes, lzma, sqlite3, ssl, pyflink, flink_job.job, flink_job.scoring'
 ENV PATH=/opt/eddy/venv/bin:$PATH EDDY_HOME=/opt/flink/state/eddy NUMBA_CACHE_DIR=/tmp/numba
 USER 9999
 # entry point and command are Flink's: jobmanager, taskmanager, standalone-job

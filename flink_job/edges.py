@@ -15,8 +15,8 @@ from pyflink.java_gateway import get_gateway
 from eddy.configuration import environment_name
 from eddy.settings import KafkaSettings, Settings
 from flink_job.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
+from flink_job.functions import BYTES
 
-BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 _SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka"
 _SECRETS = "eddy"  # name under which the properties speak of jvm/…/Secrets.java
 _LINGER_MS = 5

@@ -11,22 +11,22 @@ from pyflink.datastream.state import MapStateDescriptor
 from eddy.alert import Alert
 from eddy.configuration import load
 from flink_job.frames import ALERTS, MARK, Records, read_records
+from flink_job.functions import BYTES
 from flink_job.redis_writer import RedisWriter
 from models import grouping
 
-_BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-STRETCHES = MapStateDescriptor("stretches", Types.STRING(), _BYTES)
+STRETCHES = MapStateDescriptor("stretches", Types.STRING(), BYTES)
 _REDIS = "redis"  # beside the stretches, which are named by numbers
 
 
-class Grouping(KeyedProcessFunction):  # type: ignore[misc]
+class Grouping:
     """Takes frames of alerts (bytes), yields at most one frame of group alerts (bytes) for each.
 
     State is written where a mark says that a barrier follows: every shard sends one, the last of them comes after all
     alerts that belong to the checkpoint.
 
     Args:
-        overrides: as in :class:`flink_job.scoring.Scoring`.
+        overrides: as in :class:`flink_job.functions.ScoringFunction`.
     """
 
     def __init__(self, overrides: list[str]) -> None:

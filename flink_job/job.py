@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
 from pyflink.datastream import StreamExecutionEnvironment
 
-from eddy.configuration import as_text, flatten
 from eddy.settings import Settings
 from flink_job import edges
-from flink_job.grouping import Grouping
-from flink_job.scoring import MODELS, Scoring
+from flink_job.functions import BYTES, MODELS, GroupingFunction, ScoringFunction
+from flink_job.overrides import without_secrets
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
@@ -29,7 +27,7 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     records = (
         observations.by_shard()
         .connect(models.broadcast(MODELS))
-        .process(Scoring(without_secrets(settings)), output_type=edges.BYTES)
+        .process(ScoringFunction(without_secrets(settings)), output_type=BYTES)
         .name("score")
         .uid("score")
     )
@@ -37,20 +35,10 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     if settings.alerts.group_series:
         groups = (
             edges.alerts(records, settings)
-            .process(Grouping(without_secrets(settings)), output_type=edges.BYTES)
+            .process(GroupingFunction(without_secrets(settings)), output_type=BYTES)
             .name("group")
             .uid("group")
         )
         groups.set_parallelism(1)
         leaving = leaving.union(groups)
     edges.publish(leaving, settings)
-
-
-def without_secrets(settings: Settings) -> list[str]:
-    """Settings that differ from the defaults, as ``key=value``: they travel in the job graph, secrets do not."""
-    defaults = dict(flatten(Settings()))
-    return [
-        f"{key}={as_text(value)}"
-        for key, value in flatten(settings)
-        if value != defaults[key] and value is not None and not isinstance(value, SecretStr)
-    ]

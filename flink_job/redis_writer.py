@@ -26,6 +26,7 @@ from eddy.connections import redis_client
 from eddy.feedback import Feedback
 from eddy.settings import RedisSettings
 from models.reporting import Point
+from models.state_layout import pack_text, unpack_text
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +37,24 @@ _IDLE_S = 0.5
 _UNSURE_S = 3.0  # Redis lets its file lag by two seconds where the disk is slow
 _REMEMBERED = 2_000  # messages at most: they are part of each checkpoint
 
-# One transition of an incident, once; marked when all else is done, for a failure in between to be tried again.
-# KEYS marker, stream, alert, the open set that it belongs to, that which it may have been in before.
-# ARGV ttl, id, state, start, json, cap, kind, suppressed (0 or 1).
-_ALERT_SCRIPT = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('SET', KEYS[3], ARGV[5], 'EX', ARGV[1])
-redis.call('ZREM', KEYS[5], ARGV[2])
-if ARGV[3] == 'closed' then redis.call('ZREM', KEYS[4], ARGV[2]) else redis.call('ZADD', KEYS[4], ARGV[4], ARGV[2]) end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'id', ARGV[2], 'state', ARGV[3], 'alert', ARGV[5],
-  'kind', ARGV[7], 'suppressed', ARGV[8])
-redis.call('SET', KEYS[1], '1', 'EX', ARGV[1])
-return 1
+_ALERTS_AT_ONCE = 100  # per call of the script, which holds Redis up meanwhile
+
+# Transitions of incidents, each once; marked when all else is done, for a failure in between to be tried again.
+# KEYS stream, then for each: marker, alert, the open set that it belongs to, that which it may have been in before.
+# ARGV ttl, cap, then for each: id, state, start, json, kind, suppressed (0 or 1).
+_ALERTS_SCRIPT = """
+for n = 0, (#KEYS - 1) / 4 - 1 do
+  local marker, alert, now, before = unpack(KEYS, 4 * n + 2, 4 * n + 5)
+  local id, state, start, json, kind, suppressed = unpack(ARGV, 6 * n + 3, 6 * n + 8)
+  if redis.call('EXISTS', marker) == 0 then
+    redis.call('SET', alert, json, 'EX', ARGV[1])
+    redis.call('ZREM', before, id)
+    if state == 'closed' then redis.call('ZREM', now, id) else redis.call('ZADD', now, start, id) end
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'id', id, 'state', state, 'alert', json,
+      'kind', kind, 'suppressed', suppressed)
+    redis.call('SET', marker, '1', 'EX', ARGV[1])
+  end
+end
 """
 
 
@@ -83,7 +90,7 @@ class RedisWriter:
         self.away_since: float | None = None  # wall clock; None while Redis answers
         self.written = 0
         self._client = redis_client(settings, self._connected)
-        self._alert_script = self._client.register_script(_ALERT_SCRIPT)  # sent once, then called by its digest
+        self._alerts_script = self._client.register_script(_ALERTS_SCRIPT)  # sent once, then called by its digest
         self._messages: deque[_Waiting] = deque()  # alerts and feedback
         self._live: dict[str, tuple[int, Point]] = {}
         self._points: deque[Point] = deque(maxlen=_POINTS_WAITING)
@@ -121,11 +128,11 @@ class RedisWriter:
         with self._lock:
             items = [*(item for _, item in self._taken.messages), *self._messages]
         texts = [item.message.to_json().decode() for item in items if item.shard == shard]
-        return json.dumps(texts).encode() if texts else b""
+        return pack_text(json.dumps(texts)) if texts else b""
 
     def restore(self, shard: int, pending: bytes) -> None:
         """Take back what :meth:`pending` gave."""
-        texts = [text.encode() for text in json.loads(pending)]
+        texts = [text.encode() for text in json.loads(unpack_text(pending))]
         kinds = [Feedback if "action" in json.loads(text) else Alert for text in texts]
         with self._lock:
             self._messages.extend(_Waiting(shard, k.from_json(t)) for k, t in zip(kinds, texts, strict=True))
@@ -201,11 +208,12 @@ class RedisWriter:
         if not (messages or live or points):
             return False
         pipeline = self._client.pipeline(transaction=False)
+        alerts = [item.message for item in messages if isinstance(item.message, Alert)]
+        for first in range(0, len(alerts), _ALERTS_AT_ONCE):
+            self._add_alerts(pipeline, alerts[first : first + _ALERTS_AT_ONCE])
         for item in messages:
             if isinstance(item.message, Feedback):
                 self._add_feedback(pipeline, item.message)
-            else:
-                self._add_alert(pipeline, item.message)
         for _, point in live.values():
             self._add_live(pipeline, point)
         if live:
@@ -231,19 +239,21 @@ class RedisWriter:
     def _key(self, *parts: str) -> str:
         return ":".join([self.settings.prefix, *parts])
 
-    def _add_alert(self, pipeline: Any, alert: Alert) -> None:
-        marker = [alert.id, alert.state, str(alert.end), str(alert.severity)]
-        if alert.suppressed:
-            marker.append("suppressed")  # it comes once more, with the same end, when the reason has passed
-        if alert.kind == "group":
-            marker.append(str(alert.member_count))
-        now, before = ("suppressed", "open") if alert.suppressed else ("open", "suppressed")
-        keys = [self._key("written", *marker), self._key("alerts"), self._key("alert", alert.id)]
-        keys += [self._key("groups")] * 2 if alert.kind == "group" else [self._key(now), self._key(before)]
-        suppressed = int(alert.suppressed is not None)
-        arguments = [self.settings.ttl_seconds, alert.id, alert.state, alert.start, alert.to_json()]
-        arguments += [self.settings.alerts_kept, alert.kind, suppressed]
-        self._alert_script(keys, arguments, client=pipeline)
+    def _add_alerts(self, pipeline: Any, alerts: Iterable[Alert]) -> None:
+        keys: list[str] = [self._key("alerts")]
+        arguments: list[Any] = [self.settings.ttl_seconds, self.settings.alerts_kept]
+        for alert in alerts:
+            marker = [alert.id, alert.state, str(alert.end), str(alert.severity)]
+            if alert.suppressed:
+                marker.append("suppressed")  # it comes once more, with the same end, when the reason has passed
+            if alert.kind == "group":
+                marker.append(str(alert.member_count))
+            keys += [self._key("written", *marker), self._key("alert", alert.id)]
+            now, before = ("suppressed", "open") if alert.suppressed else ("open", "suppressed")
+            keys += [self._key("groups")] * 2 if alert.kind == "group" else [self._key(now), self._key(before)]
+            arguments += [alert.id, alert.state, alert.start, alert.to_json(), alert.kind]
+            arguments.append(int(alert.suppressed is not None))
+        self._alerts_script(keys, arguments, client=pipeline)
 
     def _add_feedback(self, pipeline: Any, feedback: Feedback) -> None:
         """The newest word of each kind on an incident: who has taken it on, and what it was."""

@@ -16,6 +16,7 @@ from eddy.configuration import load
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
 from flink_job.frames import END, EVENTS, TICK, Frame, Records, read_frame, read_record
+from flink_job.functions import BYTES, MODELS
 from flink_job.learning_messages import cold_options, drift_options
 from flink_job.metrics import JobMetrics
 from flink_job.model_loader import ModelLoader
@@ -32,18 +33,14 @@ from models.time_share import TimeShare
 
 log = logging.getLogger(__name__)
 
-BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-#: what has been broadcast, newest message by model name; restored models come from here before the topic is read on
-MODELS = MapStateDescriptor("models", Types.STRING(), BYTES)
 SHARD = MapStateDescriptor("shard", Types.STRING(), BYTES)
 
 
-class Scoring(KeyedBroadcastProcessFunction):  # type: ignore[misc]
+class Scoring:
     """Takes frames of a shard (bytes), yields at most one frame of records (bytes) for each.
 
     Args:
-        overrides: the settings that differ from the defaults, as ``key=value``; without secrets, since these travel
-            in the job graph. Secrets come from the worker's own environment.
+        overrides: as in :class:`flink_job.functions.ScoringFunction`.
     """
 
     def __init__(self, overrides: list[str]) -> None:

@@ -21,7 +21,7 @@ class Submission:
     """What is submitted, whatever the target.
 
     Attributes:
-        flink: the ``flink`` command.
+        flink: the ``flink`` command, or what stands for it: its first words.
         arguments: of the job: ``--set key=value`` …
         script: ``flink_job/main.py`` here, for targets whose client runs here.
         client_python: interpreter that builds the graph here.
@@ -33,7 +33,7 @@ class Submission:
         savepoint: path to start from; empty = start anew.
     """
 
-    flink: Path
+    flink: Sequence[str]
     arguments: Sequence[str]
     script: Path
     client_python: str
@@ -81,7 +81,7 @@ class Submission:
         return [*command, "-pyfs", IMAGE_SCRIPT, "-pym", "main", *self.arguments]
 
     def _run(self, kind: str, target: str, options: Mapping[str, str] | None = None) -> list[str]:
-        command = [str(self.flink), "run", "--detached", kind, target]
+        command = [*self.flink, "run", "--detached", kind, target]
         command += [f"-D{key}={value}" for key, value in {**(options or {}), **self.options}.items()]
         if self.savepoint:
             command += ["--fromSavepoint", self.savepoint]

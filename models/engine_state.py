@@ -83,11 +83,11 @@ class EngineState:
         self._pages[name] = len(judge.dirty)
         incidents = json.dumps(judge.incidents.to_params(), sort_keys=True)
         if incidents != self._open.get(name, "{}"):
-            entries[f"open/{name}"] = incidents.encode()
+            entries[f"open/{name}"] = pack_text(incidents)
             self._open[name] = incidents
         feedback = json.dumps(judge.feedback.to_params())
         if feedback != self._feedback.get(name, "{}"):
-            entries[f"feedback/{name}"] = feedback.encode()
+            entries[f"feedback/{name}"] = pack_text(feedback)
             self._feedback[name] = feedback
         return entries
 
@@ -121,11 +121,11 @@ class EngineState:
             elif kind == "window":
                 engine.unclaimed.setdefault(rest[0], {})[int(rest[1])] = unpack(blob)
             elif kind == "open":
-                engine.unclaimed_incidents[rest[0]] = json.loads(blob)
-                self._open[rest[0]] = blob.decode()
+                self._open[rest[0]] = text = unpack_text(blob)
+                engine.unclaimed_incidents[rest[0]] = json.loads(text)
             elif kind == "feedback":
-                engine.unclaimed_feedback[rest[0]] = json.loads(blob)
-                self._feedback[rest[0]] = blob.decode()
+                self._feedback[rest[0]] = text = unpack_text(blob)
+                engine.unclaimed_feedback[rest[0]] = json.loads(text)
         for name, waiting in engine.unclaimed.items():
             self._pages[name] = max(waiting) + 1
         engine.paused_at = int(engine.seen[: len(engine.names)].max(initial=0))

@@ -14,9 +14,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.lstm_kernel import BLOCK, LANES, _dot4, _gates, pack
+from models.lstm_kernel import LANES, _dot4, _gates, pack
 
 Floats32 = NDArray[np.float32]
+BLOCK = 64  # windows per pass
 _FLOAT_BYTES = 4
 _OPTIONS = {"fastmath": True, "cache": True, "nogil": True, "error_model": "numpy"}
 

@@ -16,9 +16,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import icalendar
-import recurring_ical_events
-
 from eddy.alert_settings import CalendarSettings, fits
 from eddy.errors import SettingsError
 
@@ -68,6 +65,9 @@ class Calendar:
     """
 
     def __init__(self, settings: CalendarSettings, content: bytes) -> None:
+        import icalendar  # here, since most jobs have no calendar, and these two take long to import
+        import recurring_ical_events
+
         self.settings = settings
         self.name = settings.name or Path(settings.file).stem
         self._zone = _zone(settings)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.special import gammaincc, log_ndtr, ndtri_exp
 
 from models.detector import Floats
 
@@ -34,6 +33,8 @@ def _stouffer(z: Floats, weight: Floats) -> Floats:
 
 def _fisher(z: Floats, weight: Floats) -> Floats:
     """Fisher 1925: X = -2 Σ w ln p, with the weights' mean at 1, against chi-squared (of 2 Σ 1 degrees of freedom)."""
+    from scipy.special import gammaincc, log_ndtr, ndtri_exp  # here: a third of a second, and few jobs need it
+
     there = weight > 0
     members = there.sum(axis=1)
     half = -(weight * log_ndtr(-z)).sum(axis=1) * members / weight.sum(axis=1)  # X / 2

@@ -29,6 +29,7 @@ JOBMANAGER = "jobmanager"
 TASKMANAGER = "taskmanager"
 JOBMANAGER_CLASS = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASKMANAGER_CLASS = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+CLIENT_CLASS = "org.apache.flink.client.cli.CliFrontend"
 REST_TIMEOUT_SECONDS = 5
 CHECKPOINTS_KEPT = 3
 
@@ -82,6 +83,22 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
     return found
 
 
+def client_command(folder: Path) -> list[str]:
+    """What ``bin/flink`` would start at last; the script itself starts two more JVMs, to read the configuration.
+
+    Args:
+        folder: the stack's data folder, resolved; the cluster has been started there.
+    """
+    data = folder / "flink"
+    options = yaml.safe_load((data / "conf" / "config.yaml").read_text())["env.java.opts.all"].split()
+    settings = [
+        f"-Dlog.file={folder / 'logs' / 'client.log'}",
+        f"-Dlog4j.configurationFile=file:{data / 'conf' / 'log4j-cli.properties'}",
+    ]
+    java = ["java", "-XX:+IgnoreUnrecognizedVMOptions", "-XX:+UseSerialGC", *QUICK]
+    return [*java, *options, *settings, "-cp", _class_path(data), CLIENT_CLASS]
+
+
 def client_environment(folder: Path) -> dict[str, str]:
     """Environment for a process that submits jobs to this cluster (``flink run``, PyFlink's gateway) or is part of it.
 
@@ -98,6 +115,8 @@ def client_environment(folder: Path) -> dict[str, str]:
         "FLINK_LIB_DIR": str(data / "lib"),
         "FLINK_LOG_DIR": str(folder / "logs"),
         "FLINK_PLUGINS_DIR": str(flink_home() / "plugins"),
+        "FLINK_OPT_DIR": str(flink_home() / "opt"),
+        "FLINK_BIN_DIR": str(flink_home() / "bin"),
         "PYTHONPATH": os.pathsep.join([*packages, *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
 
@@ -140,12 +159,16 @@ def problem(settings: Settings) -> str | None:
 
 def _main(entry: str, data: Path, log: Path, options: dict[str, str]) -> list[str]:
     """Everything from the log file on: class path, main class, and the options computed for this process."""
-    jars = sorted((data / "lib").glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
     logging = data / "conf" / "log4j-console.properties"
     dynamic = [part for key, value in options.items() for part in ("-D", f"{key}={value}")]
-    class_path = ":".join(map(str, jars))  # flink-dist last, as the scripts put it
     settings = [f"-Dlog.file={log}", f"-Dlog4j.configurationFile=file:{logging}"]
-    return [*settings, "-cp", class_path, entry, "--configDir", str(data / "conf"), *dynamic]
+    return [*settings, "-cp", _class_path(data), entry, "--configDir", str(data / "conf"), *dynamic]
+
+
+def _class_path(data: Path) -> str:
+    """All jars, flink-dist last, as the scripts put it."""
+    jars = sorted((data / "lib").glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
+    return ":".join(map(str, jars))
 
 
 def link_jars(lib: Path) -> None:

@@ -86,6 +86,10 @@ class Stack:
         """``host:port`` of Flink's REST API, as ``flink run -m`` takes it."""
         return flink.rest_address(self.settings.stack)
 
+    def client_command(self) -> list[str]:
+        """What stands for the ``flink`` command with this cluster."""
+        return flink.client_command(self.folder)
+
     def client_environment(self) -> dict[str, str]:
         """Variables with which ``flink run`` or a PyFlink client reaches this cluster and has its jars."""
         return flink.client_environment(self.folder)

@@ -8,7 +8,7 @@ import pytest
 
 from eddy.configuration import as_environment, load
 from flink_job import edges
-from flink_job.job import without_secrets
+from flink_job.overrides import without_secrets
 
 PASSWORD = 'geheim"\\;$1'  # noqa: S105
 SECRET = [

@@ -9,7 +9,7 @@ import pytest
 from eddy.alert_settings import AlertRules, AlertSettings, ModelAlerts
 from eddy.configuration import load
 from eddy.errors import ModelError, SettingsError
-from flink_job.job import without_secrets
+from flink_job.overrides import without_secrets
 from models.alert_policy import PolicyBook, read_model_alerts
 from tests.models.small_models import manifest
 

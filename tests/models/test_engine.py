@@ -15,7 +15,7 @@ from eddy.alert_settings import AlertSettings
 from models.detector import Detector, WindowSpec
 from models.engine import EngineOptions
 from models.rolling_zscore import RollingZScore
-from models.state_layout import PAGE, pack, unpack
+from models.state_layout import PAGE, pack, unpack, unpack_text
 from models.threshold import Threshold
 from tests.models.small_models import STEP, Adaptive, Job, Level, manifest, model_set, points, run
 
@@ -438,7 +438,7 @@ def test_state_of_the_version_before_is_restored():
     page = unpack(job.store["window/z/0"])
     del page["points"]
     job.store["window/z/0"] = pack(page)
-    incidents = json.loads(job.store["open/z"])
+    incidents = json.loads(unpack_text(job.store["open/z"]))
     incidents["0"]["incident"] = {
         k: v for k, v in incidents["0"]["incident"].items() if k not in ("told", "updates", "suppressed")
     }

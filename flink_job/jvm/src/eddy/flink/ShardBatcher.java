@@ -3,6 +3,8 @@ package eddy.flink;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
+import org.apache.flink.runtime.io.network.api.writer.ResultPartitionWriter;
+import org.apache.flink.runtime.io.network.partition.ResultPartition;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -14,7 +16,8 @@ import org.apache.flink.util.OutputTag;
  *
  * <p>A frame leaves after {@code batchMs}, or earlier when it is full, and always before a checkpoint barrier: nothing
  * waits here across a checkpoint, so there is no state to keep. The time to the next flush counts from the end of the
- * last one; under back-pressure, frames therefore grow instead of becoming many.
+ * last one, and while the next operator has not taken what it was sent, frames go on to grow instead of becoming many:
+ * each costs the same to handle, however few events it has.
  *
  * <p>Before each barrier every shard also gets a CHECKPOINT frame. It tells the Python side to write its windows to
  * keyed state, which it keeps in arrays between checkpoints. Barriers must be aligned for this (the job sets it).
@@ -22,6 +25,7 @@ import org.apache.flink.util.OutputTag;
 final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInputStreamOperator<RawEvent, Row> {
     private static final long serialVersionUID = 1L;
     private static final long TICK_MS = 1000;
+    private static final int AGAIN_MS = 2;
 
     static final OutputTag<byte[]> OVERSIZED =
             new OutputTag<>("oversized", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
@@ -36,6 +40,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     private transient int sources;
     private transient Row[] keys;
     private transient Frame[] frames;
+    private transient ResultPartition sent;
     private transient long lastTick;
 
     ShardBatcher(Map<String, String> options) {
@@ -57,19 +62,25 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
         for (int shard = 0; shard < shards; shard++) {
             frames[shard] = new Frame();
         }
-        schedule();
+        ResultPartitionWriter writer = getContainingTask().getEnvironment().getWriter(0);
+        sent = writer instanceof ResultPartition ? (ResultPartition) writer : null;
+        schedule(batchMs);
     }
 
     private int number(String name) {
         return Integer.parseInt(options.get(name));
     }
 
-    private void schedule() {
+    private void schedule(int wait) {
         long now = getProcessingTimeService().getCurrentProcessingTime();
-        getProcessingTimeService().registerTimer(now + batchMs, this::onTimer);
+        getProcessingTimeService().registerTimer(now + wait, this::onTimer);
     }
 
     private void onTimer(long time) {
+        if (sent != null && sent.getSizeOfQueuedBuffersUnsafe() > 0) {
+            schedule(AGAIN_MS);
+            return;
+        }
         for (int shard = 0; shard < shards; shard++) {
             if (frames[shard].count() > 0) {
                 flush(shard, Frame.DATA);
@@ -80,7 +91,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
             lastTick = now;
             flushAll(Frame.TICK);
         }
-        schedule();
+        schedule(batchMs);
     }
 
     @Override
