@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -208,7 +207,7 @@ def test_what_redis_took_and_forgot_is_written_again(tmp_path: Path, while_idle:
     assert server.live().open_incidents() == []
     with redis_client(server.settings) as client:
         assert client.hget(f"eddy:feedback:{LIFE[0].id}", "acknowledged")
-    assert json.loads(writer.pending(0)), "and it is part of the state for as long as it could be forgotten"
+    assert writer.pending(0), "and it is part of the state for as long as it could be forgotten"
     until(lambda: not writer.pending(0), "which ends")
     writer.close()
 
