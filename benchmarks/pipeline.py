@@ -26,6 +26,7 @@ from training.registry import Registry
 
 STEADY = (0.2, 0.95)
 DEADLINE_SECONDS = 900
+POLL_SECONDS = 0.25  # each look costs the cluster and this process CPU that the job would use
 
 
 def run(work: Workload, overrides: list[str]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]
         if not samples or seen != samples[-1][1]:
             samples.append((time.monotonic(), seen))
             cpu.append((seen, watch.cpu()))
-        time.sleep(0.05)
+        time.sleep(POLL_SECONDS)
     watch.close()
     times, seen_at = np.array(samples).T
     steady = (seen_at >= STEADY[0] * work.events) & (seen_at <= STEADY[1] * work.events)

@@ -16,7 +16,11 @@ PLOT = ROOT / "docs" / "pictures" / "peers.svg"
 SCALING = ROOT / "docs" / "scaling.md"  # where the table of TaskManagers has its place
 TITLES = {
     "peers": "Beside other systems",
+    "peers-2000": "Beside other systems, 2,000 series",
+    "peers-20000": "Beside other systems, 20,000 series",
     "pipeline": "The job from 200 to 20,000 series",
+    "steady": "Ten minutes of running",
+    "wide": "Long windows",
     "latency": "From event to alert, at half the peak rate of the same run",
     "scoring": "Scoring, one core",
     "state": "State",

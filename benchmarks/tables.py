@@ -79,13 +79,16 @@ def _scoring(results: list[dict[str, Any]]) -> Rows:
 
 
 def _latency(results: list[dict[str, Any]]) -> Rows:
-    rows = [["workload", "peak events/s", "paced at", "p50 ms", "p95 ms", "p99 ms", "max ms", "alerts",
+    rows = [["workload", "peak events/s", "paced at", "p50 ms", "p95 ms", "p99 ms", "max ms",
+             "to the micro-batch p50, p99", "from it p50, p99", "alerts",
              "start to first alert s", "of which stack", "of which submission"]]  # fmt: skip
     for one in results:
         delay = one["latency_ms"]
         rows.append([
             one["workload"]["kind"], _number(one["peak_events_per_second"]), _number(one["paced_events_per_second"]),
-            *(_number(delay[name]) for name in ("p50", "p95", "p99", "max")), _number(one["alerts"]),
+            *(_number(delay[name]) for name in ("p50", "p95", "p99", "max")),
+            *(", ".join(_number(one[way][q]) for q in ("p50", "p99")) for way in ("to_micro_batch_ms", "to_alert_ms")),
+            _number(one["alerts"]),
             _number(one["start_to_first_alert_seconds"], 1), _number(one["stack_seconds"], 1),
             _number(one["submit_seconds"], 1),
         ])  # fmt: skip
@@ -103,6 +106,10 @@ def _state(results: list[dict[str, Any]]) -> Rows:
     return rows
 
 
+def _workload(one: dict[str, Any]) -> tuple[str, str]:
+    return one["workload"]["kind"], _number(one["workload"]["series"])
+
+
 def _producers(results: list[dict[str, Any]]) -> Rows:
     rows = [["client", "events", "events/s", "CPU µs per event"]]
     for one in results:
@@ -111,20 +118,20 @@ def _producers(results: list[dict[str, Any]]) -> Rows:
 
 
 def _peers(results: list[dict[str, Any]]) -> Rows:
-    rows = [["workload", "system", "events/s", "Eddy against it", "first alert s", "CPU µs per event", "broker's",
-             "peak RSS MB", "incidents", "equal"]]  # fmt: skip
-    eddy = {one["workload"]["kind"]: one.get("events_per_second") for one in results if one["system"] == "eddy"}
+    rows = [["workload", "series", "system", "events/s", "Eddy against it", "first alert s", "CPU µs per event",
+             "broker's", "peak RSS MB", "incidents", "equal"]]  # fmt: skip
+    eddy = {_workload(one): one.get("events_per_second") for one in results if one["system"] == "eddy"}
     for one in results:
         versions = ", ".join(f"{name} {version}" for name, version in one["versions"].items())
         name = one["title"] + (f" ({versions})" if versions else "")
-        kind = one["workload"]["kind"]
+        kind, series = _workload(one)
         if "failed" in one:
-            rows.append([kind, name, "failed", *["–"] * 6, "–"])
+            rows.append([kind, series, name, "failed", *["–"] * 6, "–"])
             continue
-        own = eddy.get(kind)
+        own = eddy.get((kind, series))
         equal = "yes" if one["equal"] else f"{one['missing']} missing, {one['extra']} extra"
         rows.append([
-            kind, name, _number(one["events_per_second"]),
+            kind, series, name, _number(one["events_per_second"]),
             f"{own / one['events_per_second']:.2f}×" if own and one["system"] != "eddy" else "–",
             _number(one["first_alert_seconds"], 1), _number(one["cpu_us_per_event"], 2),
             _number(one["broker_cpu_us_per_event"], 2), _number(one["peak_rss_mb"]), _number(one["incidents"]), equal,

@@ -133,6 +133,8 @@ class Cluster:
         """Eddy's own metrics, summed over the subtasks: name (``events``, ``alerts`` …) to value."""
         result: dict[str, float] = {}
         for vertex in self._get(f"/jobs/{job}")["vertices"]:
+            if operator not in vertex["name"]:  # a vertex is named by the operators in it
+                continue
             path = f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics"
             names = [item["id"] for item in self._get(path) if f"{operator}.eddy." in item["id"]]
             for chunk in (names[i : i + 20] for i in range(0, len(names), 20)):

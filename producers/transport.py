@@ -153,11 +153,12 @@ class Librdkafka:
 
     name = "librdkafka"
 
-    def __init__(self, settings: KafkaSettings, topic: str) -> None:
+    def __init__(self, settings: KafkaSettings, topic: str, linger_ms: int = FLAT_OUT_LINGER_MS) -> None:
         self.topic = topic
         self.refused: Counter[str] = Counter()
         self.undelivered: Counter[str] = Counter()
-        self._producer = Producer(librdkafka_options(settings), logger=logging.getLogger(LOGGER))
+        options = librdkafka_options(settings) | {"linger.ms": linger_ms}
+        self._producer = Producer(options, logger=logging.getLogger(LOGGER))
 
     def send(self, keys: list[bytes], values: list[bytes]) -> None:
         messages: list[dict[str, Any]] = [{"value": v, "key": k} for k, v in zip(keys, values, strict=True)]

@@ -53,8 +53,9 @@ def by_partition(messages: list[KafkaSourceMessage[bytes, bytes]]) -> list[tuple
 
 flow = Dataflow("eddy-peer")
 source: Any = KafkaSource(
-    [config.bootstrap], [config.topic], tail=False, starting_offset=OFFSET_BEGINNING, batch_size=POLL_MESSAGES
-)
+    [config.bootstrap], [config.topic], tail=False, starting_offset=OFFSET_BEGINNING, batch_size=POLL_MESSAGES,
+    add_config={"fetch.queue.backoff.ms": "10"},  # as the plain loop: else it rests for a second now and then
+)  # fmt: skip
 messages = op.input("observations", flow, source)
 batches = op.flat_map_batch("partitions", messages, by_partition)
 alerts = op.stateful_batch("score", batches, Windows)

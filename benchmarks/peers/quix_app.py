@@ -61,6 +61,7 @@ def main() -> None:
         auto_offset_reset="earliest",
         state_dir=Path(config.folder) / f"state-{number}",
         loglevel="WARNING",
+        consumer_extra_config={"fetch.queue.backoff.ms": 10},  # as the plain loop
     )
     observations = app.topic(config.topic, key_deserializer="str", value_deserializer="json")
     frame = app.dataframe(observations)

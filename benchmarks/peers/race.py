@@ -40,7 +40,7 @@ EDDY_TITLE = "Eddy, shipped settings: keyed state, checkpoints every 10 s"
 CORES = 2
 DEADLINE_SECONDS = 900
 SETTLE_SECONDS = 2.0
-POLL_SECONDS = 0.05
+POLL_SECONDS = 1.0  # each look costs the cluster and this process CPU that the job would use
 
 
 def run(
