@@ -12,19 +12,21 @@ from typing import Any
 
 from apache_beam.runners.worker import statesampler
 
+_BEAM: Any = statesampler
+
 
 def stop_sampling() -> None:
     """Have the bundles of this process begin and end without a sampling thread."""
-    sampler: Any = statesampler.StateSampler
+    sampler = _BEAM.StateSampler
     sampler.start, sampler.stop = _start, _stop
 
 
 def _start(self: Any) -> None:
     self.tracked_thread = threading.current_thread()
-    statesampler.set_current_tracker(self)
+    _BEAM.set_current_tracker(self)
     self.started = True
 
 
 def _stop(self: Any) -> None:
-    statesampler.set_current_tracker(None)
+    _BEAM.set_current_tracker(None)
     self.finished = True

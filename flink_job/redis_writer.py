@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import redis
 
 from eddy.alert import Alert
@@ -34,6 +35,7 @@ _BATCH = 500  # writes per round trip
 _POINTS_WAITING = 20_000
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _IDLE_S = 0.5
+_GATHER_S = 0.02  # a round trip costs as much as ten alerts: what several micro-batches bring goes together
 _UNSURE_S = 3.0  # Redis lets its file lag by two seconds where the disk is slow
 _REMEMBERED = 2_000  # messages at most: they are part of each checkpoint
 
@@ -90,7 +92,7 @@ class RedisWriter:
         self.away_since: float | None = None  # wall clock; None while Redis answers
         self.written = 0
         self._client = redis_client(settings, self._connected)
-        self._alerts_script = self._client.register_script(_ALERTS_SCRIPT)  # sent once, then called by its digest
+        self._alerts_digest = self._client.register_script(_ALERTS_SCRIPT).sha  # Redis is asked for it by that
         self._messages: deque[_Waiting] = deque()  # alerts and feedback
         self._live: dict[str, tuple[int, Point]] = {}
         self._points: deque[Point] = deque(maxlen=_POINTS_WAITING)
@@ -150,7 +152,8 @@ class RedisWriter:
     def _run(self) -> None:
         pause = _FIRST_PAUSE_S
         while True:
-            self._work.wait(_IDLE_S)
+            if self._work.wait(_IDLE_S):
+                self._stop.wait(_GATHER_S)
             self._work.clear()
             try:
                 while self._write_some():
@@ -221,6 +224,9 @@ class RedisWriter:
         for point in points:
             self._add_recent(pipeline, point)
         for reply in pipeline.execute(raise_on_error=False):
+            if isinstance(reply, redis.exceptions.NoScriptError):  # the first call, or Redis has started anew
+                self._client.script_load(_ALERTS_SCRIPT)
+                return True  # the same again
             # A point that is already there (a replay) is refused by its id: that is the idempotence wanted.
             if isinstance(reply, redis.RedisError) and "equal or smaller" not in str(reply):
                 raise reply
@@ -253,7 +259,7 @@ class RedisWriter:
             keys += [self._key("groups")] * 2 if alert.kind == "group" else [self._key(now), self._key(before)]
             arguments += [alert.id, alert.state, alert.start, alert.to_json(), alert.kind]
             arguments.append(int(alert.suppressed is not None))
-        self._alerts_script(keys, arguments, client=pipeline)
+        pipeline.evalsha(self._alerts_digest, len(keys), *keys, *arguments)
 
     def _add_feedback(self, pipeline: Any, feedback: Feedback) -> None:
         """The newest word of each kind on an incident: who has taken it on, and what it was."""
@@ -281,12 +287,12 @@ class RedisWriter:
             key,
             mapping={
                 "ts": point.ts,
-                "values": json.dumps(point.values),
+                "values": orjson.dumps(point.values),
                 "score": "" if point.score is None else point.score,
                 "threshold": "" if point.limit is None else point.limit,
                 "state": point.state,
                 "model": point.model,
-                f"model:{point.model}": json.dumps(own),
+                f"model:{point.model}": orjson.dumps(own),
             },
         )
         pipeline.expire(key, self.settings.ttl_seconds)
@@ -302,10 +308,10 @@ class RedisWriter:
             return
         key = self._key("recent", point.series, point.model)
         fields = {
-            "values": json.dumps(point.values),
-            "expected": json.dumps(point.expected),
-            "lower": json.dumps(point.lower),
-            "upper": json.dumps(point.upper),
+            "values": orjson.dumps(point.values),
+            "expected": orjson.dumps(point.expected),
+            "lower": orjson.dumps(point.lower),
+            "upper": orjson.dumps(point.upper),
             "score": "" if point.score is None else point.score,
             "threshold": "" if point.limit is None else point.limit,
             "imputed": point.imputed,
