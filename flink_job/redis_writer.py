@@ -226,6 +226,8 @@ class RedisWriter:
         for reply in pipeline.execute(raise_on_error=False):
             if isinstance(reply, redis.exceptions.NoScriptError):  # the first call, or Redis has started anew
                 self._client.script_load(_ALERTS_SCRIPT)
+                with self._lock:
+                    self._points.extendleft(reversed(points))
                 return True  # the same again
             # A point that is already there (a replay) is refused by its id: that is the idempotence wanted.
             if isinstance(reply, redis.RedisError) and "equal or smaller" not in str(reply):
