@@ -26,6 +26,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     private static final long serialVersionUID = 1L;
     private static final long TICK_MS = 1000;
     private static final int AGAIN_MS = 2;
+    private static final int LONGEST_MS = 1000; // the queue's size is Flink's own affair: nothing may depend on it
 
     static final OutputTag<byte[]> OVERSIZED =
             new OutputTag<>("oversized", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
@@ -41,6 +42,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     private transient Row[] keys;
     private transient Frame[] frames;
     private transient ResultPartition sent;
+    private transient long lastFlush;
     private transient long lastTick;
 
     ShardBatcher(Map<String, String> options) {
@@ -77,7 +79,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     }
 
     private void onTimer(long time) {
-        if (sent != null && sent.getSizeOfQueuedBuffersUnsafe() > 0) {
+        if (sent != null && sent.getSizeOfQueuedBuffersUnsafe() > 0 && time < lastFlush + LONGEST_MS) {
             schedule(AGAIN_MS);
             return;
         }
@@ -87,6 +89,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
             }
         }
         long now = getProcessingTimeService().getCurrentProcessingTime();
+        lastFlush = now;
         if (now - lastTick >= TICK_MS) {
             lastTick = now;
             flushAll(Frame.TICK);
