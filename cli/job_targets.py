@@ -98,13 +98,13 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
     cluster = Cluster(stack.flink_address)
     name = configuration.settings.job.name
     choices = Choices(savepoint=savepoint, jars_present=True, python=sys.executable)
-    work = _submission(configuration, choices, stack.client_command())
     with stack.locked():  # who brings jobs back and who submits one must not both find none
         if there := cluster.running(name):
             raise StackError(
                 f"job {name!r} is there already: {there.id}, {there.state} ('eddy up' brings back what ran before); "
                 "'eddy job stop' ends it, --set job.name=… gives another one its own name"
             )
+        work = _submission(configuration, choices, stack.client_command())
         number = cluster.submit(work, {**stack.client_environment(), **secrets_as_environment(configuration.settings)})
         remember(configuration, stack, number, savepoint)
     if wait:
