@@ -47,7 +47,8 @@ MB = 1024 * 1024
 PARTS = ("before", "while", "after")
 SETTLE_SECONDS = 3.0
 WARM_UP_EVENTS = 100_000
-HIDDEN, WIDE = 13, 768  # no other dimension of the model is 13
+DEADLINE_SECONDS = 300
+HIDDEN, WIDE = 13, 1536  # no other dimension of the model is 13
 
 
 def slow_detector(spec: WindowSpec) -> Any:
@@ -145,7 +146,9 @@ def run(rate: float, seconds: float, overrides: list[str]) -> dict[str, Any]:
                     sent = counted[0]
             while (metrics := cluster.metrics(job)).get("events", 0) < work.events + len(PARTS) * each:
                 time.sleep(0.2)
-            while cluster.metrics(job).get("models_refused", 0) < sent:
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while (refused := cluster.metrics(job).get("models_refused", 0)) < sent:
+                assert time.monotonic() < deadline, f"{refused:.0f} of {sent} models refused"
                 time.sleep(0.2)
             time.sleep(SETTLE_SECONDS)
             return {
