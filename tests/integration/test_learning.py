@@ -65,7 +65,7 @@ def test_a_stream_that_drifts_gets_a_better_model_and_its_alerts_settle(stack: S
         assert drifts[0]["series"] == "a"
         assert abs(int(str(drifts[0]["since"])) - START - CALM * STEP) <= 48 * STEP
         assert harness.read(settings, "training")
-        harness.until(lambda: registry.read().current["worn"].version >= 2, f"a better version: {lines}")
+        harness.until(lambda: registry.read().current["worn"].version >= 2, f"a better version: {lines}", 180)
         version = registry.read().current["worn"].version
         loaded = {"event": "model-loaded", "version": version}
         harness.until(lambda: any(loaded.items() <= e.items() for e in told(settings)), "the job took it over")
@@ -105,7 +105,7 @@ def test_a_bad_version_is_taken_back_and_a_poisoned_training_refused(stack: Stac
         forced = registry.publish(bad, trained.content)
         harness.until(lambda: loaded(forced.version), "the bad version is in use")
         send(settings, wave(300, 0.0, 4, 300), 300)
-        harness.until(lambda: registry.read().current["m"].version > forced.version, f"rolled back: {lines}")
+        harness.until(lambda: registry.read().current["m"].version > forced.version, f"rolled back: {lines}", 180)
         back = registry.read().current["m"]
         assert back.metrics["rollback_to"] == good.version
         assert back.threshold == good.threshold
@@ -121,7 +121,7 @@ def test_a_bad_version_is_taken_back_and_a_poisoned_training_refused(stack: Stac
         send(settings, wave(700, 0.0, 6, 1400), 1400)
         harness.handled(cluster, number, 2100)
         ask(settings, "m")
-        harness.until(lambda: any("challenger-" in line for line in lines), "a verdict")
+        harness.until(lambda: any("challenger-" in line for line in lines), "a verdict", 180)
         assert any(line.startswith("challenger-refused m") for line in lines), lines
         assert registry.read().current["m"].version == back.version
 
@@ -153,6 +153,6 @@ def test_a_candidate_moves_from_shadow_to_canary_to_use(stack: Stack, unique_top
             send(settings, wave(100, 0.0, 4, sent), sent)
             sent += 100
             harness.handled(cluster, number, sent)
-        harness.until(lambda: registry.read().current["m"].version == 2, f"in use: {lines}")
+        harness.until(lambda: registry.read().current["m"].version == 2, f"in use: {lines}", 180)
         advanced = [line for line in lines if line.startswith("rollout-advanced")]
         assert [line.split("now ")[1] for line in advanced] == ["canary", "in use"]
