@@ -22,7 +22,7 @@ from training.rollout import publish_candidate
 from training.trainer.asking import ask
 from training.trainer.service import Trainer
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 CALM, DRIFTED, LATER = 900, 1700, 1900
 
