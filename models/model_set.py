@@ -123,8 +123,8 @@ def _in_time(detector: Detector, batch: WindowBatch, where: str) -> Floats:
     took = time.thread_time() - began
     if took > _TRIAL_SECONDS:
         raise ModelError(
-            f"{where}: takes {took:.1f} s of CPU to score {len(batch.values)} windows; at most {_TRIAL_SECONDS:g} s: "
-            "take a smaller model"
+            f"{where}: takes {took:.1f} s of CPU to score a batch of {len(batch.values)}; "
+            f"at most {_TRIAL_SECONDS:g} s: take a smaller model"
         )
     return scores
 

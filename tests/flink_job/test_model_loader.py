@@ -105,7 +105,7 @@ def test_a_model_that_scores_too_slowly_is_refused(monkeypatch: pytest.MonkeyPat
     slow = manifest("z", Slow(WindowSpec(4)))
     model_set.load_model(slow, inline(slow))  # within the limit that is shipped
     monkeypatch.setattr(model_set, "_TRIAL_SECONDS", 0.01)
-    with pytest.raises(ModelError, match=r"takes 0\.\d s of CPU to score \d windows; at most 0\.01 s"):
+    with pytest.raises(ModelError, match=r"takes 0\.\d s of CPU to score a batch of \d; at most 0\.01 s"):
         model_set.load_model(slow, inline(slow))
 
 
