@@ -6,11 +6,11 @@ Topic ``feedback``, message key: the series id. Value: a JSON object, see ``docs
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from eddy.errors import DataError
+from eddy.message_fields import json_object
 
 FEEDBACK_SCHEMA = 1
 Action = Literal["ack", "unack", "dismiss", "label"]
@@ -74,12 +74,7 @@ class Feedback:
         Raises:
             DataError: not feedback; names the field, what was found and what was expected.
         """
-        try:
-            raw = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"feedback: not JSON: {error}") from None
-        if not isinstance(raw, Mapping):
-            raise DataError(f"feedback: expected a JSON object, found {type(raw).__name__}")
+        raw = json_object(value, "feedback", DataError)
         _check("schema", raw.get("schema"), raw.get("schema") == FEEDBACK_SCHEMA, f"{FEEDBACK_SCHEMA}")
         try:
             return cls(**{name: raw[name] for name in cls.__dataclass_fields__ if name in raw})

@@ -8,6 +8,26 @@ from typing import Any
 from eddy.errors import EddyError
 
 
+def json_object(value: bytes, what: str, error: type[EddyError]) -> dict[str, Any]:
+    """The JSON object that a message is.
+
+    Args:
+        value: the message.
+        what: names it in errors.
+        error: type of the errors.
+
+    Raises:
+        EddyError: it is not JSON, or no object.
+    """
+    try:
+        raw = json.loads(value)
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{what}: not JSON: {problem}") from None
+    if not isinstance(raw, dict):
+        raise error(f"{what}: expected a JSON object, found {type(raw).__name__}")
+    return raw
+
+
 class MessageFields:
     """A message whose fields are taken one by one; unknown ones are ignored.
 
@@ -24,16 +44,9 @@ class MessageFields:
 
     def __init__(self, value: bytes, what: str, schema: int, reader: str, error: type[EddyError]) -> None:
         self._what, self._error = what, error
-        try:
-            raw = json.loads(value)
-        except (ValueError, RecursionError) as problem:
-            raise error(f"{what}: not JSON: {problem}") from None
-        if not isinstance(raw, dict):
-            raise error(f"{what}: expected a JSON object, found {type(raw).__name__}")
-        if raw.get("schema") != schema:
-            found = raw.get("schema")
+        self.raw = json_object(value, what, error)
+        if (found := self.raw.get("schema")) != schema:
             raise error(f"{what}: schema {found!r}; this version reads {schema}: upgrade the {reader} first")
-        self.raw: dict[str, Any] = raw
 
     def wrong(self, key: str, expected: str) -> EddyError:
         """The error that says what a field should have been."""

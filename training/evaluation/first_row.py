@@ -43,7 +43,7 @@ def section(command: str, rows: Sequence[dict[str, Any]], anomalies: int) -> str
 
 def with_section(page: str, text: str) -> str:
     """A page with the section at its end, in place of an earlier one."""
-    rest = page.replace(section_of(page), "").rstrip("\n") if section_of(page) else page.rstrip("\n")
+    rest = page.replace(section_of(page), "").rstrip("\n")
     return f"{rest}\n\n{text}" if text else f"{rest}\n"
 
 
