@@ -8,6 +8,7 @@ resident memory outside of the heap (code, threads, network buffers, RocksDB).
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -63,8 +64,15 @@ def alive(pid: int) -> Alive | None:
 
 
 def _jcmd(pid: int, command: str) -> str:
+    if not _catches_quit(pid):  # jcmd knocks by SIGQUIT, which ends whoever does not catch it: a JVM that just starts
+        raise ValueError(f"process {pid} does not catch SIGQUIT: no JVM, or not yet one that answers")
     done = subprocess.run(["jcmd", str(pid), command], capture_output=True, text=True, check=True, timeout=JCMD_SECONDS)
     return done.stdout
+
+
+def _catches_quit(pid: int) -> bool:
+    caught = re.search(r"^SigCgt:\s+([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGQUIT - 1) & 1)
 
 
 def _resident(pid: int, start: int, end: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
 
 import pytest
 
@@ -20,7 +21,24 @@ def test_a_brokers_memory_after_a_collection(stack: Stack) -> None:
     assert 5 < found.heap < 1.05 * stack.settings.stack.kafka_heap_mb
     assert 20 < found.metaspace < 200
     assert found.metaspace < found.outside < 2000
-    assert alive(os.getpid()) is None, "no JVM"
+
+
+def test_no_jvm_is_asked_nothing_and_lives_on() -> None:
+    """jcmd sends SIGQUIT, which ends a process that does not catch it; a shell's background job has it ignored."""
+    ordinary = [
+        sys.executable,
+        "-c",
+        "import signal, time; signal.signal(3, signal.SIG_DFL); print(flush=True); time.sleep(60)",
+    ]
+    with subprocess.Popen(ordinary, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            process.stdout.readline()
+            assert alive(process.pid) is None
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)
+        finally:
+            process.kill()
 
 
 @pytest.mark.stack
