@@ -19,6 +19,7 @@ from flink_job.frames import END, EVENTS, TICK, Frame, Records, read_frame, read
 from flink_job.functions import BYTES, MODELS
 from flink_job.learning_messages import cold_options, drift_options
 from flink_job.metrics import JobMetrics
+from flink_job.model_book import ModelBook
 from flink_job.model_loader import ModelLoader
 from flink_job.redis_writer import RedisWriter
 from flink_job.shard import Shard, ShardOptions
@@ -61,12 +62,10 @@ class Scoring:
         self.redis = RedisWriter(self.settings.redis) if self.settings.job.redis else None
         if self.redis is not None:
             self.redis.start()
-        self._restored = False
         registry = self.settings.registry
-        self.loader = ModelLoader(lambda manifest: fetch_artifact(manifest, registry), self.models.runs)
-        for key, value in newest_by_key(self.settings, "models").items():
-            self.loader.ask(key.decode(errors="replace"), value)
-        self._adopt(wait=True)
+        loader = ModelLoader(lambda manifest: fetch_artifact(manifest, registry), self.models.runs)
+        self.book = ModelBook(self.models, loader, self._tell_of_model, self._judged_by)
+        self.book.start({k.decode(errors="replace"): v for k, v in newest_by_key(self.settings, "models").items()})
 
     def close(self) -> None:
         """Give Redis what it has not got yet."""
@@ -76,28 +75,21 @@ class Scoring:
     def process_broadcast_element(self, value: bytes, ctx: KeyedBroadcastProcessFunction.Context) -> Iterator[bytes]:
         """A message of the registry topic: a version to take over, or a tombstone."""
         _, key, manifest = read_record(value)
-        name = (key or b"").decode(errors="replace")
         state = ctx.get_broadcast_state(MODELS)
-        if manifest is None:
-            state.remove(name)
-        else:
-            state.put(name, manifest)
-        self.loader.ask(name, manifest)
-        self._adopt()
+        if not self.book.restored:
+            self.book.restore(state)
+        self.book.receive((key or b"").decode(errors="replace"), manifest, state)
+        self.book.adopt()
         if records := self.out.take():
             yield records
 
     def process_element(self, value: bytes, ctx: KeyedBroadcastProcessFunction.ReadOnlyContext) -> Iterator[bytes]:
         """A frame of one shard."""
-        if not self._restored:
-            self._restored = True
-            for name, manifest in ctx.get_broadcast_state(MODELS).items():
-                if name not in self.models.models:
-                    self.loader.ask(name, bytes(manifest))
-            self._adopt(wait=True)
+        if not self.book.restored:
+            self.book.restore(ctx.get_broadcast_state(MODELS))
         started = time.perf_counter()
         frame = read_frame(value)
-        self._adopt(wait=frame.kind == END)
+        self.book.adopt(wait=frame.kind == END)
         if frame.kind == TICK:
             for problem in self.maintenance.look(frame.now):
                 log.warning("maintenance: %s", problem)
@@ -141,20 +133,13 @@ class Scoring:
         self.shards[frame.shard] = shard
         return shard
 
-    def _adopt(self, wait: bool = False) -> None:
-        """Take over what the loader has ready, between two micro-batches; a broken version changes nothing."""
-        for outcome in self.loader.outcomes(wait):
-            now, name = int(time.time() * 1000), outcome.name
-            if outcome.refused:
-                log.warning("model %s refused: %s", name, outcome.refused)
-                self.metrics.refused()
-                self._event(now, {"event": "model-refused", "model": name, "reason": outcome.refused})
-            elif outcome.model is None:
-                if self.models.withdraw(name):
-                    self._event(now, {"event": "model-withdrawn", "model": name})
-            elif self.models.adopt(outcome.model):
-                version = outcome.model.manifest.version
-                self._event(now, {"event": "model-loaded", "model": name, "version": version})
+    def _judged_by(self, model: str) -> int:
+        return sum(shard.judged_by(model) for shard in self.shards.values())
+
+    def _tell_of_model(self, event: dict[str, Any]) -> None:
+        if event["event"] == "model-refused":
+            self.metrics.refused()
+        self._event(int(time.time() * 1000), event)
 
     def _event(self, now: int, event: dict[str, Any]) -> None:
         message = {"schema": 1, "ts": now, "job": self.settings.job.name, **event}

@@ -104,6 +104,11 @@ class Shard:
         """Series without a model."""
         return len(self._waiting)
 
+    def judged_by(self, model: str) -> int:
+        """How many series a model judges here."""
+        judge = self.engine.judges.get(model)
+        return sum(slot is not None for slot in judge.slot_of) if judge is not None else 0
+
     def restore(self, state: ShardState) -> None:
         """Fill a new shard from keyed state; does nothing where there is none."""
         entries = {key: bytes(value) for key, value in state.items()}
@@ -150,6 +155,9 @@ class Shard:
             self._dead_letter(frame, i, problem, out)
         if not len(read.at):
             return
+        if engine.models.candidates:
+            engine.models.candidates.look(read.names, read.codes, read.values)
+            engine.adopt_models()
         slots = engine.slots(read.names)[read.codes]
         judged = engine.judged[slots]
         if not judged.all():

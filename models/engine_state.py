@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from models.engine import Engine
 from models.event_time import Held
 from models.judge import Judge
-from models.judge_pages import page_of
+from models.judge_pages import features_of, page_of
 from models.state_layout import PAGE, pack, pack_text, unpack, unpack_text
 
 
@@ -128,6 +128,7 @@ class EngineState:
                 engine.unclaimed_feedback[rest[0]] = json.loads(text)
         for name, waiting in engine.unclaimed.items():
             self._pages[name] = max(waiting) + 1
+            engine.models.candidates.prove(name, features_of(next(iter(waiting.values()))))
         engine.paused_at = int(engine.seen[: len(engine.names)].max(initial=0))
         engine.adopt_models()
         self._judges = dict(engine.judges)

@@ -55,6 +55,12 @@ def _made_for(judge: Judge) -> dict[str, Any]:
     }
 
 
+def features_of(arrays: Arrays) -> list[str]:
+    """The features of the version that wrote a page."""
+    features: list[str] = json.loads(arrays["made_for"].tobytes())["points"][0]
+    return features
+
+
 def restore_page(judge: Judge, number: int, arrays: Arrays, names: Sequence[str | None]) -> list[tuple[int, str]]:
     """Take back what fits of a page; rows keep their numbers, bindings are made anew.
 

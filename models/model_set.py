@@ -15,6 +15,7 @@ from models import artifact
 from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from models.alert_policy import read_model_alerts
 from models.calibration import Calibration
+from models.candidates import Candidates
 from models.detector import Detector, Floats, GapPolicy, WindowBatch, WindowSpec
 from models.manifest import Manifest
 from models.rollout import rollout_of
@@ -135,6 +136,7 @@ class ModelSet:
     Attributes:
         generation: counts changes; whoever caches an assignment compares it.
         columns: feature name to column of the value matrices; only grows.
+        candidates: versions whose features have to be seen first.
     """
 
     def __init__(self, kinds: frozenset[str] = frozenset()) -> None:
@@ -142,6 +144,7 @@ class ModelSet:
         self.models: dict[str, LoadedModel] = {}
         self.columns: dict[str, int] = {"value": 0}
         self.generation = 0
+        self.candidates = Candidates(self)
 
     def put(self, manifest: Manifest, fetch: Callable[[Manifest], bytes]) -> bool:
         """Take a version over; the same one again does nothing. Returns whether anything changed.

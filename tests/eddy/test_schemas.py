@@ -97,6 +97,7 @@ def test_drift_messages_and_training_requests():
 
 
 def test_events_fit_their_schema():
+    from flink_job.model_book import ModelBook
     from flink_job.model_loader import ModelLoader
     from flink_job.scoring import Scoring
 
@@ -107,10 +108,11 @@ def test_events_fit_their_schema():
     scoring = Scoring([])
     scoring.settings, scoring.models, scoring.out = load([], environ={}).settings, ModelSet(), Records()
     scoring.metrics = NoMetrics()
-    scoring.loader = ModelLoader(inline, scoring.models.runs)
+    loader = ModelLoader(inline, scoring.models.runs)
+    book = ModelBook(scoring.models, loader, scoring._tell_of_model, lambda name: 1)
     for message in (manifest().to_json(), b"{}", None):
-        scoring.loader.ask("z", message)
-    scoring._adopt(wait=True)
+        loader.ask("z", message)
+    book.adopt(wait=True)
     events = [json.loads(value) for role, _, _, value, _ in taken_apart(scoring.out.take()) if role == EVENTS]
     assert [event["event"] for event in events] == ["model-loaded", "model-refused", "model-withdrawn"]
     for event in events:

@@ -15,6 +15,7 @@ from safetensors.numpy import save
 
 from eddy.settings import Settings
 from models import artifact
+from models.candidates import OBSERVATIONS
 from models.detector import WindowSpec
 from models.manifest import Manifest
 from models.rolling_zscore import RollingZScore
@@ -88,4 +89,39 @@ def test_each_is_refused_with_its_reason_and_the_one_before_goes_on(
         assert cluster.exceptions(number) == [], "no restart"
         cluster.stop(number, drain=True)
     expected = harness.offline([GOOD], observations)
+    assert harness.plain(harness.alerts(unique_topics)) == harness.plain(expected)
+
+
+def test_features_that_no_series_brings_are_refused_and_a_restart_keeps_the_version_in_use(
+    stack: Stack, unique_topics: Settings
+) -> None:
+    lacking = with_artifact(artifact.dump(RollingZScore(WindowSpec(10, 1, ("load",)))), features=("load",), version=2)
+    broken = replace(GOOD, sha256="0" * 64, version=3)
+    points = OBSERVATIONS + 40
+    spikes = {("a", 30): 9.0, ("b", points - 20): -9.0, ("a", points + 20): 9.0}
+    observations = harness.noise(["a", "b"], points + 40, spikes)
+    events = [harness.event(*o) for o in observations]
+
+    def refused() -> list[str]:
+        told = [json.loads(record.value) for record in harness.read(unique_topics, "events")]
+        return [event["reason"] for event in told if event["event"] == "model-refused"]
+
+    harness.publish(unique_topics, GOOD)
+    with harness.running(stack, unique_topics) as (cluster, number):
+        harness.send(unique_topics, events[:40])
+        harness.handled(cluster, number, 40)
+        harness.publish(unique_topics, lacking)
+        harness.send(unique_topics, events[40 : 2 * points])
+        harness.until(refused, "refused")
+        assert refused()[0].startswith("model z version 2: features load: found in none of ")
+        harness.publish(unique_topics, broken)
+        harness.until(lambda: len(refused()) == 2, "the broken one, too")
+        path = cluster.stop(number)
+    with harness.running(stack, unique_topics, savepoint=path) as (cluster, number):
+        harness.send(unique_topics, events[2 * points :])
+        harness.handled(cluster, number, len(events) - 2 * points)
+        assert cluster.metrics(number)["model_version"] == 1
+        cluster.stop(number, drain=True)
+    expected = harness.offline([GOOD], observations)
+    assert {(a.series, a.start) for a in expected} >= {(s, harness.START + i * harness.STEP) for s, i in spikes}
     assert harness.plain(harness.alerts(unique_topics)) == harness.plain(expected)

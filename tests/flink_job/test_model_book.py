@@ -1,0 +1,148 @@
+"""Which version a worker uses, before and after a restart, whatever the registry holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from flink_job.model_book import ModelBook
+from flink_job.model_loader import ModelLoader
+from models import artifact
+from models.candidates import OBSERVATIONS
+from models.detector import WindowSpec
+from models.manifest import Manifest
+from models.model_set import ModelSet
+from models.rolling_zscore import RollingZScore
+from tests.models.small_models import inline, manifest
+
+GOOD = manifest()
+BROKEN = replace(GOOD, version=2, sha256="0" * 64)
+
+
+def of(version: int, *features: str) -> Manifest:
+    content = artifact.dump(RollingZScore(WindowSpec(10, 1, features)))
+    wanted = replace(GOOD, version=version, features=features, window=10, sha256=artifact.sha256(content))
+    return wanted.with_artifact(content)
+
+
+class State(dict):
+    """Flink's broadcast state, as far as it is used."""
+
+    def put(self, key: str, value: bytes) -> None:
+        self[key] = value
+
+    def remove(self, key: str) -> None:
+        self.pop(key, None)
+
+
+class Worker:
+    """A life of a worker: what its book tells, with the state of the life before."""
+
+    def __init__(self, state: State, registry: Manifest | bytes | None = None) -> None:
+        self.models, self.told, self.state = ModelSet(), [], state
+        loader = ModelLoader(inline, self.models.runs)
+        self.book = ModelBook(self.models, loader, self.told.append, lambda name: 1)
+        message = registry.to_json() if isinstance(registry, Manifest) else registry
+        self.book.start({} if message is None else {"z": message})
+        self.book.restore(state)
+
+    def receive(self, *messages: Manifest | bytes | None) -> Worker:
+        for message in messages:
+            self.book.receive("z", message.to_json() if isinstance(message, Manifest) else message, self.state)
+            self.book.adopt(wait=True)
+        return self
+
+    def observe(self, count: int, **features: float) -> None:
+        columns = self.models.columns
+        row = [features.get(name, np.nan) for name in columns]
+        self.models.candidates.look(["s"], np.zeros(count, np.int64), np.array([row] * count))
+        self.book.adopt()
+
+    @property
+    def version(self) -> int | None:
+        model = self.models.models.get("z")
+        return model.manifest.version if model else None
+
+    @property
+    def events(self) -> list[str]:
+        return [event["event"].removeprefix("model-") + str(event.get("version", "")) for event in self.told]
+
+
+def test_after_a_restart_the_version_before_a_refused_one_goes_on() -> None:
+    state = State()
+    first = Worker(state).receive(GOOD, BROKEN)
+    assert (first.version, first.events) == (1, ["loaded1", "refused"])
+    second = Worker(state, registry=BROKEN)
+    assert second.version == 1
+    assert sorted(second.events) == ["loaded1", "refused"]
+    third = Worker(state, registry=b"{").receive(replace(GOOD, version=3))
+    assert third.version == 3
+
+
+def test_state_of_an_earlier_version_of_the_job() -> None:
+    assert Worker(State({"z": GOOD.to_json()}), registry=GOOD).version == 1
+    assert Worker(State({"z": GOOD.to_json()})).version == 1
+    was = Worker(State({"z": BROKEN.to_json()}), registry=BROKEN)
+    assert (was.version, was.events) == (None, ["refused"])
+
+
+def test_withdrawn_is_forgotten() -> None:
+    state = State()
+    assert Worker(state).receive(GOOD, BROKEN, None).version is None
+    assert not state
+    assert Worker(state).version is None
+
+
+def test_the_topic_read_from_its_beginning_brings_no_old_version_back() -> None:
+    newest = replace(GOOD, version=3)
+    worker = Worker(State(), registry=newest).receive(GOOD, replace(GOOD, version=2), newest)
+    assert worker.events == ["loaded3"]
+    assert worker.receive(replace(GOOD, version=2)).version == 2, "from then on every message counts"
+    overtaken = Worker(State(), registry=newest).receive(replace(GOOD, version=4), newest)
+    assert overtaken.events == ["loaded3", "loaded4", "loaded3"]
+
+
+def test_a_restored_job_takes_the_next_message_whatever_its_version() -> None:
+    state = State()
+    Worker(state).receive(replace(GOOD, version=3))
+    worker = Worker(state, registry=replace(GOOD, version=3)).receive(replace(GOOD, version=2))
+    assert worker.version == 2
+
+
+def test_features_that_no_series_brings() -> None:
+    worker = Worker(State()).receive(of(1, "value"), of(2, "value", "load"))
+    assert (worker.version, worker.events) == (1, ["loaded1"])
+    worker.observe(OBSERVATIONS - 1, value=1.0)
+    assert worker.version == 1
+    worker.observe(1, value=1.0)
+    assert (worker.version, worker.events) == (1, ["loaded1", "refused"])
+    assert worker.told[-1]["reason"].startswith(
+        f"model z version 2: features load: found in none of {OBSERVATIONS} observations of its series"
+    )
+    worker.observe(1, value=1.0, load=2.0)
+    assert worker.version == 1, "refused is refused"
+    again = Worker(worker.state, registry=of(2, "value", "load"))
+    assert again.version == 1, "a restart does not let it in"
+    again.observe(OBSERVATIONS, value=1.0)
+    assert again.events == ["loaded1", "refused"]
+
+
+def test_features_that_come_let_the_version_in() -> None:
+    worker = Worker(State()).receive(of(1, "value"), of(2, "load", "wind"))
+    worker.observe(1, load=2.0)
+    assert worker.version == 1, "one of two"
+    worker.observe(1, wind=2.0)
+    assert (worker.version, worker.events) == (2, ["loaded1", "loaded2"])
+    again = Worker(worker.state, registry=of(2, "load", "wind"))
+    assert again.version == 1
+    again.models.candidates.prove("z", ["load", "wind"])  # windows of it are in the keyed state
+    assert again.version == 2
+
+
+@pytest.mark.parametrize("last", [of(3, "value"), None, BROKEN])
+def test_what_comes_after_a_candidate_stands_in_its_place(last: Manifest | None) -> None:
+    worker = Worker(State()).receive(of(1, "value"), of(2, "load"), last)
+    worker.observe(1, load=2.0)
+    assert worker.version == {3: 3, None: None, 2: 2}[last.version if last else None]
