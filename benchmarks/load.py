@@ -1,8 +1,8 @@
 """More than the job can take, many more series at once, silence: what it does to lag, memory and state.
 
 ``python -m benchmarks.load overload --minutes 10`` measures what the job can take, sends twice that for so long, or
-what the sender manages beside it on the same cores, and then nothing: how far it fell behind, memory of each part, and
-how long it took to catch up.
+what the sender manages beside it on the same cores (with ``--workload W --window 128`` an event costs so much to score
+that the sender does), and then nothing: how far it fell behind, memory of each part, and how long it took to catch up.
 ``python -m benchmarks.load burst`` goes from 1,000 to 100,000 series from one second to the next.
 ``python -m benchmarks.load ttl`` sends ever new series and looks at the state with and without ``job.state_ttl_ms``.
 Each prints a line of JSON.
@@ -32,7 +32,7 @@ from producers.transport import Transport, connect
 from stack.local import Stack, isolated
 from training.registry import Registry
 
-CALIBRATION_EVENTS = {"Z": 1_000_000, "F": 1_000_000, "L": 400_000}
+CALIBRATION_EVENTS = {"Z": 1_000_000, "F": 1_000_000, "L": 400_000, "W": 400_000}
 DEADLINE_SECONDS = 3600
 BLOCK = 5_000
 POLL_SECONDS = 1.0
@@ -106,9 +106,9 @@ def send(transport: Transport, work: Workload, start: int, stop: int, per_second
             time.sleep(max(0.0, began + (first + BLOCK - start) / per_second - time.monotonic()))
 
 
-def overload(minutes: float, kind: str, overrides: list[str]) -> dict[str, Any]:
+def overload(minutes: float, kind: str, window: int, overrides: list[str]) -> dict[str, Any]:
     """What the job can take is measured in the same run, just before, with nothing else to do."""
-    work = Workload(kind, series=SERIES)
+    work = Workload(kind, series=SERIES, window=window)
     with job(work, overrides) as running:
         transport = connect(running.settings.kafka, running.settings.topics.name("observations"), "librdkafka")
         send(transport, work, 0, CALIBRATION_EVENTS[kind])
@@ -134,7 +134,7 @@ def overload(minutes: float, kind: str, overrides: list[str]) -> dict[str, Any]:
         recovery = _handled(running, total)
         after = running.checkpointed()
         return {
-            "load": "overload", "workload": kind, "machine": describe(), "capacity_events_per_second": round(capacity),
+            "load": "overload", "workload": kind, "window": window, "machine": describe(), "capacity_events_per_second": round(capacity),
             "sent": sent, "sent_per_second": round(sent / sending), "minutes": round(sending / 60, 1),
             "handled_per_second_meanwhile": round((sent - behind) / sending),
             "behind_at_the_end": behind, "recovery_seconds": round(recovery, 1), "lag_each_5_s": lags,
@@ -224,10 +224,11 @@ def main() -> None:
     parser.add_argument("load", choices=["overload", "burst", "ttl"])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--workload", choices=sorted(CALIBRATION_EVENTS), default="Z")
+    parser.add_argument("--window", type=int, default=30, help="points of a window, with 'overload'")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     chosen = parser.parse_args()
     loads = {
-        "overload": lambda: overload(chosen.minutes, chosen.workload, chosen.set),
+        "overload": lambda: overload(chosen.minutes, chosen.workload, chosen.window, chosen.set),
         "burst": lambda: burst(chosen.set),
         "ttl": lambda: ttl(chosen.set),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -37,13 +38,12 @@ def test_the_brokers_disk_is_full(tmp_path: Path) -> None:
 
             def fill(world: World, stream: Stream) -> str:
                 filler = log / "filler"
-                with filler.open("wb") as file:
-                    block = b"x" * 65536
-                    try:
-                        while True:
-                            file.write(block)
-                    except OSError:
-                        pass
+                with (
+                    filler.open("wb", buffering=0) as file,
+                    contextlib.suppress(OSError),
+                ):  # a buffer would fail at the end
+                    while True:
+                        file.write(b"x" * 65536)
                 time.sleep(20)
                 assert shutil.disk_usage(log).free < 65536
                 filler.unlink()

@@ -75,11 +75,23 @@ def model(
 
 @contextlib.contextmanager
 def producer(settings: Settings) -> Iterator[KafkaProducer]:
-    """A producer that has delivered everything at the end of the block."""
-    client = KafkaProducer(**kafka_client(settings.kafka), max_request_size=MAIL_BYTES, linger_ms=5)
+    """A producer that has delivered everything at the end of the block, or raises: a test must know what it sent.
+
+    It goes on for ten minutes where the broker is away.
+    """
+    patience = {"delivery_timeout_ms": 600_000, "max_block_ms": 600_000}
+    client = KafkaProducer(**kafka_client(settings.kafka), max_request_size=MAIL_BYTES, linger_ms=5, **patience)
+    failed: list[BaseException] = []
+    plainly = client.send
+
+    def send(*args: Any, **kwargs: Any) -> Any:
+        return plainly(*args, **kwargs).add_errback(failed.append)
+
+    client.send = send
     try:
         yield client
         client.flush()
+        assert not failed, f"{len(failed)} messages were not delivered: {failed[0]}"
     finally:
         client.close()
 
