@@ -134,7 +134,8 @@ def overload(minutes: float, kind: str, window: int, overrides: list[str]) -> di
         recovery = _handled(running, total)
         after = running.checkpointed()
         return {
-            "load": "overload", "workload": kind, "window": window, "machine": describe(), "capacity_events_per_second": round(capacity),
+            "load": "overload", "workload": kind, "window": window, "machine": describe(),
+            "capacity_events_per_second": round(capacity),
             "sent": sent, "sent_per_second": round(sent / sending), "minutes": round(sending / 60, 1),
             "handled_per_second_meanwhile": round((sent - behind) / sending),
             "behind_at_the_end": behind, "recovery_seconds": round(recovery, 1), "lag_each_5_s": lags,
