@@ -208,7 +208,7 @@ def plain(found: Iterable[Alert]) -> list[dict[str, Any]]:
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    """Wait until a condition holds; returns what it gave. Looking takes a quarter of the time, however long one takes."""
+    """Wait until a condition holds; returns what it gave. Looking takes a quarter of the time at most."""
     limit = time.monotonic() + seconds
     while True:
         began = time.monotonic()
