@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from models.detector import Floats, Ints
 MAX_SERIES_BYTES = 512
 MAX_FEATURES = 1024
 _SHOWN = 60
+_NAMES_KEPT = 1 << 17  # of series, decoded and checked: a frame has many more keys than events where series are many
 
 
 class BadObservation(Exception):
@@ -153,15 +155,17 @@ def read_observations(frame: Frame, columns: Mapping[str, int], shards: int, max
     n = len(frame)
     ts, value, read = np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_)
     scan(frame.values, frame.ends, frame.codes, frame.key_bytes, frame.key_ends, ts, value, read)
-    names, known = _names(frame.keys)
+    names = list(map(_name, frame.keys))
     codes = frame.codes.astype(np.int64)
-    read &= known[codes]
+    if "" in names:
+        read &= np.array([name != "" for name in names])[codes]
     values = np.full((n, len(columns)), np.nan)
     values[:, columns["value"]] = value
     bad: list[tuple[int, BadObservation]] = []
     usable, renamed = read.copy(), False
-    index = {name: k for k, name in enumerate(names)}
-    for i in np.flatnonzero(~read).tolist():
+    unread = np.flatnonzero(~read).tolist()
+    index = {name: k for k, name in enumerate(names)} if unread else {}
+    for i in unread:
         try:
             series, ts[i], by_feature = parse(frame.value(i))
             _check_key(frame, i, series, shards)
@@ -191,17 +195,14 @@ def read_observations(frame: Frame, columns: Mapping[str, int], shards: int, max
     return Observations(names, codes, ts[at], values[at], at, sorted(bad, key=lambda item: item[0]))
 
 
-def _names(keys: list[bytes]) -> tuple[list[str], Any]:
-    """The keys as series ids, and which of them are fit to be one."""
-    names, known = [], np.ones(len(keys), np.bool_)
-    for k, key in enumerate(keys):
-        try:
-            name = key.decode()
-        except UnicodeDecodeError:
-            name = ""
-        known[k] = 0 < len(key) <= MAX_SERIES_BYTES and name.isprintable() and bool(name)
-        names.append(name)
-    return names, known
+@lru_cache(_NAMES_KEPT)
+def _name(key: bytes) -> str:
+    """The key as a series id; empty where it is not fit to be one."""
+    try:
+        name = key.decode()
+    except UnicodeDecodeError:
+        return ""
+    return name if len(key) <= MAX_SERIES_BYTES and name.isprintable() else ""
 
 
 def _check_key(frame: Frame, i: int, series: str, shards: int) -> None:

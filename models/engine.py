@@ -191,12 +191,12 @@ class Engine:
         self._give_closed(outcome, now)
         if len(slots):
             self.seen[slots] = now
-            self.dirty[np.unique(slots // PAGE)] = True
+            self.dirty[slots // PAGE] = True
         admitted = self.clock.admit(slots, ts, values, now, final)
         outcome.late, outcome.duplicates = admitted.late, admitted.duplicates
         outcome.released = len(admitted.slots)
         if len(admitted.slots):
-            self.dirty[np.unique(admitted.slots // PAGE)] = True
+            self.dirty[admitted.slots // PAGE] = True
             for judge in self.judges.values():
                 self._run(judge, admitted.slots, admitted.ts, admitted.values, outcome)
         return outcome

@@ -184,7 +184,7 @@ class Judge:
             ts: (n,) event times, increasing per row.
             values: (n, F) in the order of the model's features.
         """
-        self.dirty[np.unique(rows // PAGE)] = True
+        self.dirty[rows // PAGE] = True
         due = self.store.push(rows, ts, values)
         batch = WindowBatch(
             due.windows,
