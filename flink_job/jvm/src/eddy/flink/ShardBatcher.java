@@ -25,6 +25,7 @@ import org.apache.flink.util.OutputTag;
 final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInputStreamOperator<RawEvent, Row> {
     private static final long serialVersionUID = 1L;
     private static final long TICK_MS = 1000;
+    private static final int TICK_PARTS = 4; // shards take turns: what a tick leads to would hold up the events behind it
     private static final int AGAIN_MS = 2;
     private static final int LONGEST_MS = 1000; // the queue's size is Flink's own affair: nothing may depend on it
 
@@ -43,7 +44,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     private transient Frame[] frames;
     private transient ResultPartition sent;
     private transient long lastFlush;
-    private transient long lastTick;
+    private transient long[] nextTick; // of each part of the shards
 
     ShardBatcher(Map<String, String> options) {
         this.options = options;
@@ -66,6 +67,11 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
         }
         ResultPartitionWriter writer = getContainingTask().getEnvironment().getWriter(0);
         sent = writer instanceof ResultPartition ? (ResultPartition) writer : null;
+        nextTick = new long[TICK_PARTS];
+        long now = getProcessingTimeService().getCurrentProcessingTime();
+        for (int part = 0; part < TICK_PARTS; part++) {
+            nextTick[part] = now + part * TICK_MS / TICK_PARTS;
+        }
         schedule(batchMs);
     }
 
@@ -84,16 +90,18 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
             return;
         }
         for (int shard = 0; shard < shards; shard++) {
-            if (frames[shard].count() > 0) {
+            if (time >= nextTick[shard % TICK_PARTS]) {
+                flush(shard, Frame.TICK);
+            } else if (frames[shard].count() > 0) {
                 flush(shard, Frame.DATA);
             }
         }
-        long now = getProcessingTimeService().getCurrentProcessingTime();
-        lastFlush = now;
-        if (now - lastTick >= TICK_MS) {
-            lastTick = now;
-            flushAll(Frame.TICK);
+        for (int part = 0; part < TICK_PARTS; part++) {
+            if (time >= nextTick[part]) {
+                nextTick[part] += (time - nextTick[part]) / TICK_MS * TICK_MS + TICK_MS;
+            }
         }
+        lastFlush = getProcessingTimeService().getCurrentProcessingTime();
         schedule(batchMs);
     }
 
