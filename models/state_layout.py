@@ -1,12 +1,15 @@
 """The binary layout of keyed state: arrays of a page of series as one byte string, with a version in front.
 
 A blob is ``b"EDDY"``, a little-endian u32 with the length of a compressed part, that part, and the bytes of the arrays
-of floats. Compressed are a u32 with the length of a JSON header, the header, and all other arrays: clocks, counters and
-flags of the series of a page hardly differ, values do. The header carries the layout's version and each array's name,
-dtype and shape, so an older layout can be read by name and migrated. Series are kept in pages of :data:`PAGE`, which
-makes the header's share per series small.
+of floats where they are large. Compressed are a u32 with the length of a JSON header, the header, and all other arrays:
+clocks, counters and flags of the series of a page hardly differ. Values do, but where a page has few of them their
+compression costs little time, and where a job has few series its own share of the state weighs most. The header carries
+the layout's version, whether floats are in the compressed part, and each array's name, dtype and shape, so an older
+layout can be read by name and migrated. Series are kept in pages of :data:`PAGE`, which makes the header's share per
+series small.
 
-Layout 1 compressed nothing: its header stood in place of the compressed part, all arrays after it.
+Layout 2 compressed no floats. Layout 1 compressed nothing: its header stood in place of the compressed part, all arrays
+after it.
 """
 
 from __future__ import annotations
@@ -14,32 +17,42 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eddy.errors import DataError
 
-LAYOUT = 2
+LAYOUT = 3
 PAGE = 256  # series per blob: large enough for a small header share, small enough to write only what changed
 _MAGIC = b"EDDY"
 _LENGTH_BYTES = 4
 _PREFIX_BYTES = len(_MAGIC) + _LENGTH_BYTES
 _LEVEL = 1  # the quickest: what is compressed is mostly repetition
+_FEW_BYTES = 16 * 1024  # of floats: 0.2 ms a page
+
+
+class _Header(NamedTuple):
+    """What was compressed, the layout, whether floats were, the arrays' descriptions, and where their bytes begin."""
+
+    plain: bytes
+    layout: int
+    floats: bool
+    arrays: list[tuple[str, str, list[int]]]
+    at: int
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Arrays of plain numbers as one blob."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    header = json.dumps(
-        {"layout": LAYOUT, "arrays": [[n, a.dtype.str, list(a.shape)] for n, a in contiguous.items()]},
-        separators=(",", ":"),
-    ).encode()
-    parts = [array.tobytes() for array in contiguous.values() if array.dtype.kind != "f"]
+    floats = [array for array in contiguous.values() if array.dtype.kind == "f"]
+    few = sum(array.nbytes for array in floats) <= _FEW_BYTES
+    described = [[n, a.dtype.str, list(a.shape)] for n, a in contiguous.items()]
+    header = json.dumps({"layout": LAYOUT, "floats": few, "arrays": described}, separators=(",", ":")).encode()
+    parts = [array.tobytes() for array in contiguous.values() if few or array.dtype.kind != "f"]
     packed = zlib.compress(b"".join([_length(header), header, *parts]), _LEVEL)
-    floats = [array.tobytes() for array in contiguous.values() if array.dtype.kind == "f"]
-    return b"".join([_MAGIC, _length(packed), packed, *floats])
+    return b"".join([_MAGIC, _length(packed), packed, *(array.tobytes() for array in floats if not few)])
 
 
 def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
@@ -52,19 +65,20 @@ def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
         raise DataError(f"state: found {blob[:4]!r}, expected {_MAGIC!r}: this state was not written by Eddy")
     end = _PREFIX_BYTES + int.from_bytes(blob[len(_MAGIC) : _PREFIX_BYTES], "little")
     try:
-        plain, layout, described, at = _header(blob[_PREFIX_BYTES:end])
+        header = _header(blob[_PREFIX_BYTES:end])
     except (ValueError, KeyError, TypeError, zlib.error) as error:
         raise DataError(f"state: the header of a blob of {len(blob)} bytes is cut short or damaged: {error}") from None
-    if layout > LAYOUT:
-        raise DataError(f"state: layout {layout}, this version reads up to {LAYOUT}: use the newer job")
+    if header.layout > LAYOUT:
+        raise DataError(f"state: layout {header.layout}, this version reads up to {LAYOUT}: use the newer job")
     arrays: dict[str, NDArray[Any]] = {}
-    for name, text, shape in described:
+    at = header.at
+    for name, text, shape in header.arrays:
         dtype = np.dtype(text)
         if dtype.hasobject:
             raise DataError(f"state: array {name!r} has dtype {text!r}, expected plain numbers")
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        inside = layout > 1 and dtype.kind != "f"
-        source, start = (plain, at) if inside else (blob, end)
+        inside = header.floats or (header.layout > 1 and dtype.kind != "f")
+        source, start = (header.plain, at) if inside else (blob, end)
         if start + size > len(source):
             raise DataError(f"state: array {name!r} is cut short at byte {len(source)}")
         arrays[name] = np.frombuffer(source[start : start + size], dtype).reshape(shape).copy()
@@ -93,12 +107,11 @@ def _length(part: bytes) -> bytes:
     return len(part).to_bytes(_LENGTH_BYTES, "little")
 
 
-def _header(part: bytes) -> tuple[bytes, int, list[tuple[str, str, list[int]]], int]:
-    """What was compressed, the layout, the arrays' descriptions, and where their bytes begin in what was compressed."""
+def _header(part: bytes) -> _Header:
     if part[:1] == b"{":  # layout 1
         header, plain, at = json.loads(part), b"", 0
     else:
         plain = zlib.decompress(part)
         at = _LENGTH_BYTES + int.from_bytes(plain[:_LENGTH_BYTES], "little")
         header = json.loads(plain[_LENGTH_BYTES:at])
-    return plain, header["layout"], header["arrays"], at
+    return _Header(plain, header["layout"], header.get("floats", False), header["arrays"], at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -71,6 +72,24 @@ def test_what_layout_1_wrote_is_read():
     for name, array in given_arrays.items():
         np.testing.assert_array_equal(found[name], array)
     assert unpack_text(json.dumps(["a", None, "ä"]).encode()) == json.dumps(["a", None, "ä"])
+
+
+def test_what_layout_2_wrote_is_read():
+    whole, values = np.arange(6).reshape(2, 3), np.array([0.5, np.nan])
+    described = [["a", whole.dtype.str, [2, 3]], ["b", values.dtype.str, [2]]]
+    header = json.dumps({"layout": 2, "arrays": described}).encode()
+    packed = zlib.compress(len(header).to_bytes(4, "little") + header + whole.tobytes())
+    found = unpack(b"EDDY" + len(packed).to_bytes(4, "little") + packed + values.tobytes())
+    np.testing.assert_array_equal(found["a"], whole)
+    np.testing.assert_array_equal(found["b"], values)
+
+
+@pytest.mark.parametrize("series", [1, 16, 256])
+def test_values_of_few_and_of_many_series(series):
+    measured = np.random.default_rng(0).normal(100, 1, (series, 30)).round(3)
+    blob = pack({"ring": measured, "head": np.arange(series)})
+    np.testing.assert_array_equal(unpack(blob)["ring"], measured)
+    assert (len(blob) < 0.8 * measured.nbytes) == (series == 16)  # a page of one series is mostly its header
 
 
 def test_texts():
