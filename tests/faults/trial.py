@@ -22,7 +22,7 @@ def attempt(world: World, streams: Sequence[Stream], fault: str, injury: Injury,
     first = streams[0]
     chunks = [stream.chunk() for stream in streams]
     moment = first.rng.uniform(0.1, 0.9) * len(chunks[0]) / PER_SECOND
-    senders = [threading.Thread(target=s.send, args=(m,)) for s, m in zip(streams, chunks, strict=True)]
+    senders = [threading.Thread(target=s.send, args=(m,), daemon=True) for s, m in zip(streams, chunks, strict=True)]
     for sender in senders:
         sender.start()
     time.sleep(moment)
