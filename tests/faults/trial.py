@@ -22,7 +22,15 @@ def attempt(world: World, streams: Sequence[Stream], fault: str, injury: Injury,
     first = streams[0]
     chunks = [stream.chunk() for stream in streams]
     moment = first.rng.uniform(0.1, 0.9) * len(chunks[0]) / PER_SECOND
-    senders = [threading.Thread(target=s.send, args=(m,), daemon=True) for s, m in zip(streams, chunks, strict=True)]
+    unsent: list[Exception] = []
+
+    def send(stream: Stream, messages: list[tuple[str, bytes]]) -> None:
+        try:
+            stream.send(messages)
+        except Exception as error:
+            unsent.append(error)
+
+    senders = [threading.Thread(target=send, args=pair, daemon=True) for pair in zip(streams, chunks, strict=True)]
     for sender in senders:
         sender.start()
     time.sleep(moment)
@@ -39,6 +47,7 @@ def attempt(world: World, streams: Sequence[Stream], fault: str, injury: Injury,
         recoveries.append(time.monotonic() - began)
     for sender in senders:
         sender.join()
+    assert not unsent, unsent
     for stream, recovery in zip(streams, recoveries, strict=True):
         stream.settle()
         _note(stream, fault, seed, what=what, moment=round(moment, 2), recovery=round(recovery, 1))
