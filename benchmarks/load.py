@@ -116,14 +116,19 @@ def overload(minutes: float, kind: str, window: int, overrides: list[str]) -> di
         capacity = _capacity(running, total)
         calm = running.checkpointed()
         first_minute, began = running.memory.minutes(), time.monotonic()
+        done, moment = running.events(), began
+        best = capacity
         lags: list[int] = []
         checkpoints: list[int] = []
         pressures: list[dict[str, float]] = []
         while time.monotonic() - began < 60 * minutes:
-            more = round(2 * capacity * 5)
-            send(transport, work, total, total + more, 2 * capacity)
+            more = round(2 * best * 5)
+            send(transport, work, total, total + more, 2 * best)
             total += more
             lags.append(total - running.events())
+            if len(lags) % 6 == 0:  # it does more than it was measured at, where others kept the machine busy then
+                now, seen = time.monotonic(), running.events()
+                best, done, moment = max(best, (seen - done) / (now - moment)), seen, now
             checkpoints.append(running.newest()["checkpoint_ms"] or 0)
             pressures.append(running.pressure())
             assert not running.restarts(), running.cluster.failure(running.job)
