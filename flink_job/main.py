@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from eddy.configuration import load
 from eddy.errors import EddyError
 from flink_job import environment, job, preflight
 from models.maintenance import Maintenance
+
+
+@contextlib.contextmanager
+def _without_beam() -> Iterator[None]:
+    """Keep Apache Beam out of the client: PyFlink would load it, which takes as long as all else, to see whether it is
+    compiled; that matters to workers only. Without it PyFlink takes its answer to be no.
+    """
+    absent: dict[str, object] = {} if "apache_beam" in sys.modules else {"apache_beam": None}
+    sys.modules.update(absent)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         Maintenance(settings.alerts.calendars, strict=True)
         preflight.check(settings)
         env = environment.create(settings.job, options.jar, python="")  # 'flink run -pyexec' says which
-        job.build(env, settings)
+        with _without_beam():
+            job.build(env, settings)
         env.execute(settings.job.name)
     except EddyError as error:
         print(f"eddy: {error}", file=sys.stderr)
