@@ -19,7 +19,7 @@ import yaml
 
 from eddy.configuration import secrets_as_environment
 from eddy.settings import Settings, StackSettings
-from stack import flink_memory
+from stack import class_archive, flink_memory
 from stack.jars import flink_home, flink_jars, flink_python_jar
 from stack.java import LATE_OPTIMISER, QUICK
 from stack.paths import ROOT
@@ -72,13 +72,14 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
     }  # not as arguments, not as Flink's settings
     held = {"stack.flink_rest_port": stack.flink_rest_port, "stack.flink_rpc_port": stack.flink_rpc_port}
     jvm, options = flink_memory.jobmanager(stack.jobmanager_memory_mb)
-    jvm += QUICK
+    jvm += [*QUICK, *class_archive.options(JOBMANAGER, JOBMANAGER, _class_path(data), folder)]
     log = folder / "logs" / f"{JOBMANAGER}.log"
     found = [Launch(JOBMANAGER, [*java, *jvm, *_main(JOBMANAGER_CLASS, data, log, options)], held, env, log)]
     jvm, options = flink_memory.taskmanager(stack.taskmanager_memory_mb, stack.slots)
     for name in taskmanager_names(stack):
         log = folder / "logs" / f"{name}.log"
-        argv = [*java, "-XX:+UseG1GC", *LATE_OPTIMISER, *jvm, *_main(TASKMANAGER_CLASS, data, log, options)]
+        archive = class_archive.options(name, TASKMANAGER, _class_path(data), folder)
+        argv = [*java, "-XX:+UseG1GC", *LATE_OPTIMISER, *archive, *jvm, *_main(TASKMANAGER_CLASS, data, log, options)]
         found.append(Launch(name, argv, {}, env, log))
     return found
 
@@ -143,6 +144,11 @@ def rest_get(stack: StackSettings, path: str) -> Any:
         return json.loads(answer.read())
 
 
+def ran_a_job(folder: Path) -> bool:
+    """Whether any job ever ran on this cluster: the JobManager makes a folder for the checkpoints of each."""
+    return any((folder / "flink" / "checkpoints").glob("*"))
+
+
 def problem(settings: Settings) -> str | None:
     """None once every TaskManager has registered its slots, else why not."""
     stack = settings.stack
@@ -166,9 +172,11 @@ def _main(entry: str, data: Path, log: Path, options: dict[str, str]) -> list[st
 
 
 def _class_path(data: Path) -> str:
-    """All jars, flink-dist last, as the scripts put it."""
+    """All jars, flink-dist last, as the scripts put it; themselves, not the links, which lie elsewhere for each stack:
+    archives of classes know their jars by path.
+    """
     jars = sorted((data / "lib").glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
-    return ":".join(map(str, jars))
+    return ":".join(str(jar.resolve()) for jar in jars)
 
 
 def _link_jars(lib: Path) -> None:

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from eddy.settings import KafkaSettings, Settings
-from stack import ports
+from stack import class_archive, ports
 from stack.jars import kafka_classpath
 from stack.java import LATE_OPTIMISER, QUICK
 from stack.process import Launch
@@ -46,7 +46,7 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
     logging.write_text(LOGGING.format(log=log))
     java = ["java", f"-Dlog4j2.configurationFile={logging}", "-cp", kafka_classpath()]
     heap = [f"-Xms{stack.kafka_heap_mb}m", f"-Xmx{stack.kafka_heap_mb}m", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError"]
-    heap += LATE_OPTIMISER
+    heap += [*LATE_OPTIMISER, *class_archive.options(NAME, NAME, kafka_classpath(), folder)]
     serve = [*java[:1], *heap, *java[1:], "kafka.Kafka", str(properties)]
     if not (data / "log" / "meta.properties").exists():
         tool = [

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from eddy.errors import StackError
 from eddy.settings import Settings
-from stack import flink, guardian, kafka_broker, page, redis_server, topics
+from stack import class_archive, flink, guardian, kafka_broker, page, redis_server, topics
 from stack.paths import data_dir
 from stack.ports import free_ports, require_free
 from stack.process import Launch, Processes, Running, wait_until
@@ -132,6 +132,7 @@ class Stack:
             names = self._started if self._owned else self._known()
             ended = [name for name in reversed(names) if self._processes.stop(name)]
             self._processes.sweep(only_this_start=self._owned)
+            class_archive.keep(self.folder, all_loaded=flink.ran_a_job(self.folder))
             self._started.clear()
             self._end_guardian()
             return ended
