@@ -58,6 +58,10 @@ class Watch:
                 slopes[name] = float(np.polyfit(late[:, 0] - late[0, 0], late[:, 1], 1)[0])
         return slopes
 
+    def newest_mb(self) -> dict[str, float]:
+        """Memory of each role now."""
+        return {name: samples[-1][1] for name, samples in self._memory.items()}
+
     def close(self) -> None:
         self._stop.set()
         self._thread.join()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,8 +15,7 @@ from models.incidents import NO_POINT, Transition
 from models.judge import Judge, Judged
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """A scored point of a series.
 
     Attributes:
@@ -130,29 +128,24 @@ def points_of(
         return []
     manifest = judge.model.manifest
     explanation: Explanation = judge.model.detector.explain(batch, limits)
-    points = []
-    for k, (row, name) in enumerate(zip(rows.tolist(), names, strict=True)):
-        score, limit = float(scores[k]), float(limits[k])
-        state = "anomalous" if score > limit else "open" if row in judge.incidents.open else "ok"
-        if judge.binding[row] < 0 and judge.store.points[row] < judge.model.detector.warm_up:
-            state = "warming"
-        points.append(
-            Point(
-                series=name,
-                ts=int(batch.end[k]),
-                values=_by_feature(manifest.features, batch.values[k, -1]),
-                expected=_by_feature(manifest.features, explanation.expected[k]),
-                lower=_by_feature(manifest.features, explanation.lower[k]),
-                upper=_by_feature(manifest.features, explanation.upper[k]),
-                score=_number(score),
-                limit=_number(limit),
-                state=state,
-                model=manifest.name,
-                version=manifest.version,
-                imputed=int(batch.imputed[k].sum()),
-            )
-        )
-    return points
+    shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper)
+    fresh = (judge.binding[rows] < 0) & (judge.store.points[rows] < judge.model.detector.warm_up)
+    states = np.where(fresh, "warming", np.where(scores > limits, "anomalous", "ok")).tolist()
+    for k, row in enumerate(rows.tolist() if judge.incidents.open else ()):
+        if states[k] == "ok" and row in judge.incidents.open:
+            states[k] = "open"
+    ends, imputed = batch.end.tolist(), batch.imputed.sum(axis=1).tolist()
+    columns = [_all_by_feature(manifest.features, values) for values in shown]
+    numbers = [[_number(value) for value in values.tolist()] for values in (scores, limits)]
+    judges = [manifest.name] * len(rows), [manifest.version] * len(rows)
+    return [Point._make(one) for one in zip(names, ends, *columns, *numbers, states, *judges, imputed, strict=True)]
+
+
+def _all_by_feature(features: Sequence[str], values: Floats) -> list[dict[str, float | None]]:
+    """As :func:`_by_feature`, of many points."""
+    if np.isfinite(values).all():
+        return [dict(zip(features, row, strict=True)) for row in values.tolist()]
+    return [_by_feature(features, row) for row in values]
 
 
 def _by_feature(features: Sequence[str], values: Floats) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,13 +29,12 @@ def options(name: str, kind: str, class_path: str, folder: Path) -> list[str]:
         class_path: as the JVM gets it.
         folder: the stack's data folder.
     """
-    target = home() / "classes" / f"{kind}-{_key(class_path)}.jsa"
-    if target.exists():
-        return [f"-XX:SharedArchiveFile={target}"]
+    if archive := _present(kind, _key(class_path)):
+        return [f"-XX:SharedArchiveFile={archive}"]
     written = folder / "classes" / f"{name}.jsa"
     written.parent.mkdir(parents=True, exist_ok=True)
     written.unlink(missing_ok=True)
-    written.with_suffix(".json").write_text(json.dumps({"target": str(target), "class_path": class_path}))
+    written.with_suffix(".json").write_text(json.dumps({"kind": kind, "class_path": class_path}))
     return [f"-XX:ArchiveClassesAtExit={written}", "-Xlog:cds*=error"]  # it names each class that it leaves out
 
 
@@ -47,27 +47,43 @@ def keep(folder: Path, *, all_loaded: bool) -> None:
     """
     for written in sorted((folder / "classes").glob("*.jsa")):
         wanted = json.loads(written.with_suffix(".json").read_text())
-        target = Path(wanted["target"])
+        kind, class_path = wanted["kind"], wanted["class_path"]
         with contextlib.suppress(OSError):  # a full disk, a folder that is not ours: the next start is as slow as this
-            if all_loaded and not target.exists() and _fits(written, wanted["class_path"]):
-                _put(written, target)
+            key = _key(class_path)
+            if all_loaded and _present(kind, key) is None and _fits(written, class_path):
+                _put(written, kind, key)
             written.unlink()
 
 
-def _put(written: Path, target: Path) -> None:
+def _present(kind: str, key: str) -> Path | None:
+    """The archive of that name, if it has the size that its name tells: Java crashes on one that is cut short."""
+    for file in (home() / "classes").glob(f"{kind}-{key}-*.jsa"):
+        if file.stem.endswith(f"-{file.stat().st_size}"):
+            return file
+    return None
+
+
+def _put(written: Path, kind: str, key: str) -> None:
+    size = written.stat().st_size
+    target = home() / "classes" / f"{kind}-{key}-{size}.jsa"
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_suffix(f".{written.stat().st_ino}")
-    shutil.copyfile(written, beside)
-    beside.replace(target)
-    kind = target.name.rsplit("-", 1)[0]
-    for other in target.parent.glob(f"{kind}-*.jsa"):  # of jars and a Java that have been replaced
-        if other != target:
+    beside = target.with_suffix(f".{os.getpid()}")
+    try:
+        with written.open("rb") as source, beside.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
+            sink.flush()
+            os.fsync(sink.fileno())
+        for other in target.parent.glob(f"{kind}-*.jsa"):  # of jars and a Java that have been replaced
             other.unlink()
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _fits(archive: Path, class_path: str) -> bool:
     """Whether Java takes it; one that was killed while it wrote leaves what it does not."""
-    command = ["java", "-Xshare:on", f"-XX:SharedArchiveFile={archive}", "-cp", class_path, "-version"]
+    check = ["-Xshare:on", "-XX:+VerifySharedSpaces", "-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=/dev/null"]
+    command = ["java", *check, f"-XX:SharedArchiveFile={archive}", "-cp", class_path, "-version"]
     try:
         return subprocess.run(command, capture_output=True, check=False, timeout=_CHECK_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:

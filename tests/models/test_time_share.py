@@ -18,11 +18,14 @@ def test_no_more_than_the_share_is_spent_however_much_each_report_costs():
     assert 9 < spent < 11
 
 
-def test_nothing_is_saved_up_beyond_a_second():
+def test_no_more_than_the_share_of_a_quarter_second_is_saved_up():
     now = [0.0]
     share = TimeShare(0.1, lambda: now[0])
     now[0] = 1000
     assert share.left()
     with share.spend():
-        now[0] += 0.2
+        now[0] += 0.024
+    assert share.left()
+    with share.spend():
+        now[0] += 0.01
     assert not share.left()

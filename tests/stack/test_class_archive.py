@@ -53,7 +53,7 @@ def test_an_archive_of_another_jar_is_replaced(jar: Path, tmp_path: Path) -> Non
     assert archives(tmp_path) != before
 
 
-@pytest.mark.parametrize(("size", "all_loaded"), [(10_000, True), (None, False)])
+@pytest.mark.parametrize(("size", "all_loaded"), [(10_000, True), (100_000, True), (None, False)])
 def test_what_is_not_whole_is_not_kept(jar: Path, tmp_path: Path, size: int | None, all_loaded: bool) -> None:
     run(jar)
     written = tmp_path / "classes" / "hello-1.jsa"
@@ -64,3 +64,13 @@ def test_what_is_not_whole_is_not_kept(jar: Path, tmp_path: Path, size: int | No
     class_archive.keep(tmp_path, all_loaded=all_loaded)
     assert archives(tmp_path) == []
     assert not written.exists()
+
+
+def test_one_that_lost_its_end_is_not_used(jar: Path, tmp_path: Path) -> None:
+    run(jar)
+    class_archive.keep(tmp_path, all_loaded=True)
+    (archive,) = archives(tmp_path)
+    archive.write_bytes(archive.read_bytes()[:-4096])
+    assert "Hello source: file:" in run(jar, "-Xlog:class+load")
+    class_archive.keep(tmp_path, all_loaded=True)
+    assert "Hello source: shared objects file (top)" in run(jar, "-Xlog:class+load")
