@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,8 @@ from models.confidence import confidence
 from models.detector import Explanation, Floats, Ints, WindowBatch
 from models.incidents import NO_POINT, Transition
 from models.judge import Judge, Judged
+
+_DIGITS = 6  # of the values of an alert's window
 
 
 class Point(NamedTuple):
@@ -89,35 +91,43 @@ def evidence_of(judged: Judged, judge: Judge) -> dict[int, dict[str, Any]]:
     manifest = judge.model.manifest
     features, seen = manifest.features, np.array([judged.seen[k] for k in found], np.int64)
     sure = confidence(batch.values, batch.imputed, seen, batch.binding >= 0)
+    shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper, explanation.attribution)
+    columns = [_all_by_feature(features, values) for values in shown]
+    windows = _windows(batch, explanation.attribution, features, manifest.interval_ms)
+    imputed = batch.imputed.sum(axis=1).tolist()
     return {
         k: {
-            "imputed": int(batch.imputed[i].sum()),
-            "values": _by_feature(features, batch.values[i, -1]),
-            "expected": _by_feature(features, explanation.expected[i]),
-            "lower": _by_feature(features, explanation.lower[i]),
-            "upper": _by_feature(features, explanation.upper[i]),
-            "attribution": _by_feature(features, explanation.attribution[i]),
-            "confidence": round(float(sure[i]), 3),
-            "window": _window(batch, i, explanation.attribution[i], features, manifest.interval_ms),
+            "imputed": filled,
+            "values": values,
+            "expected": expected,
+            "lower": lower,
+            "upper": upper,
+            "attribution": attribution,
+            "confidence": round(share, 3),
+            "window": window,
         }
-        for i, k in enumerate(found)
+        for k, filled, values, expected, lower, upper, attribution, share, window in zip(
+            found, imputed, *columns, sure.tolist(), windows, strict=True
+        )
     }
 
 
-def _window(batch: WindowBatch, i: int, shares: Floats, features: Sequence[str], interval_ms: int) -> dict[str, Any]:
-    """The newest points of a window, of the features with the largest shares; see ``eddy.alert.Alert.window``."""
-    newest = slice(-WINDOW_POINTS, None)
-    values, imputed = batch.values[i, newest], batch.imputed[i, newest]
-    chosen = sorted(np.argsort(-np.nan_to_num(shares), kind="stable")[:WINDOW_FEATURES].tolist())
-    end = int(batch.end[i])
-    return {
-        "start": end - (len(values) - 1) * interval_ms if interval_ms else None,
-        "end": end,
-        "interval_ms": interval_ms or None,
-        "size": batch.values.shape[1],
-        "values": {features[f]: [_short(value) for value in values[:, f].tolist()] for f in chosen},
-        "imputed": imputed.astype(int).tolist(),
-    }
+def _windows(batch: WindowBatch, shares: Floats, features: Sequence[str], interval_ms: int) -> Iterator[dict[str, Any]]:
+    """The newest points of windows, of the features with the largest shares; see ``eddy.alert.Alert.window``."""
+    values, imputed = _six_digits(batch.values[:, -WINDOW_POINTS:]), batch.imputed[:, -WINDOW_POINTS:]
+    chosen = np.sort(np.argsort(-np.nan_to_num(shares), axis=1, kind="stable")[:, :WINDOW_FEATURES], axis=1)
+    whole = bool(np.isfinite(values).all())
+    before = (values.shape[1] - 1) * interval_ms
+    parts = zip(batch.end.tolist(), chosen.tolist(), values.transpose(0, 2, 1).tolist(), strict=True)
+    for (end, kept, points), filled in zip(parts, imputed.astype(int).tolist(), strict=True):
+        yield {
+            "start": end - before if interval_ms else None,
+            "end": end,
+            "interval_ms": interval_ms or None,
+            "size": batch.values.shape[1],
+            "values": {features[f]: points[f] if whole else [_number(value) for value in points[f]] for f in kept},
+            "imputed": filled,
+        }
 
 
 def points_of(
@@ -156,6 +166,12 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _short(value: float) -> float | None:
-    """Six digits: enough to draw, and the window is what makes an alert large."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+def _six_digits(values: Floats) -> Floats:
+    """Enough to draw, and the window is what makes an alert large. Whole numbers times or over a power of ten that is
+    exact, so that each is the double nearest to what it says.
+    """
+    with np.errstate(all="ignore"):
+        power = _DIGITS - 1 - np.floor(np.log10(np.abs(values)))
+        up, down = 10.0 ** np.maximum(power, 0), 10.0 ** np.maximum(-power, 0)
+        short = np.rint(values * up / down) * down / up
+    return np.where(np.isfinite(short), short, values)
