@@ -3,7 +3,6 @@ package eddy.flink;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
-import java.util.HashMap;
 
 /**
  * The micro-batch of one shard while it fills, and its binary form (flink_job/frames.py reads it).
@@ -33,7 +32,8 @@ final class Frame {
     private byte[] values = new byte[16384];
     private int[] keyEnds = new int[64];
     private byte[] keys = new byte[1024];
-    private final HashMap<Key, Integer> dictionary = new HashMap<>();
+    private int[] keyHashes = new int[64];
+    private int[] places = new int[128]; // where a key's hash leads: its code + 1, or to the right of it; 0: none
     private int count;
     private int valueBytes;
     private int keyCount;
@@ -70,13 +70,18 @@ final class Frame {
     }
 
     private int code(byte[] series) {
-        Key key = new Key(series);
-        Integer known = dictionary.get(key);
-        if (known != null) {
-            return known;
+        int hash = Arrays.hashCode(series);
+        int at = place(hash);
+        for (; places[at] != 0; at = (at + 1) & (places.length - 1)) {
+            int code = places[at] - 1;
+            int start = code == 0 ? 0 : keyEnds[code - 1];
+            if (keyHashes[code] == hash && Arrays.equals(keys, start, keyEnds[code], series, 0, series.length)) {
+                return code;
+            }
         }
         if (keyCount == keyEnds.length) {
             keyEnds = Arrays.copyOf(keyEnds, keyCount * 2);
+            keyHashes = Arrays.copyOf(keyHashes, keyCount * 2);
         }
         if (keyBytes + series.length > keys.length) {
             keys = Arrays.copyOf(keys, Math.max(keys.length * 2, keyBytes + series.length));
@@ -84,8 +89,27 @@ final class Frame {
         System.arraycopy(series, 0, keys, keyBytes, series.length);
         keyBytes += series.length;
         keyEnds[keyCount] = keyBytes;
-        dictionary.put(key, keyCount);
-        return keyCount++;
+        keyHashes[keyCount] = hash;
+        places[at] = ++keyCount;
+        if (keyCount * 2 > places.length) {
+            spread(new int[places.length * 2]);
+        }
+        return keyCount - 1;
+    }
+
+    private int place(int hash) {
+        return (hash ^ hash >>> 16) & (places.length - 1);
+    }
+
+    private void spread(int[] wider) {
+        places = wider;
+        for (int code = 0; code < keyCount; code++) {
+            int at = place(keyHashes[code]);
+            while (places[at] != 0) {
+                at = (at + 1) & (places.length - 1);
+            }
+            places[at] = code + 1;
+        }
     }
 
     /** The frame's bytes; it is empty afterwards and keeps its arrays. */
@@ -100,27 +124,7 @@ final class Frame {
         out.position(HEADER_BYTES + count * BYTES_PER_EVENT + keyCount * 4);
         out.put(keys, 0, keyBytes).put(values, 0, valueBytes);
         count = valueBytes = keyCount = keyBytes = 0;
-        dictionary.clear();
+        Arrays.fill(places, 0);
         return frame;
-    }
-
-    private static final class Key {
-        private final byte[] bytes;
-        private final int hash;
-
-        Key(byte[] bytes) {
-            this.bytes = bytes;
-            this.hash = Arrays.hashCode(bytes);
-        }
-
-        @Override
-        public int hashCode() {
-            return hash;
-        }
-
-        @Override
-        public boolean equals(Object other) {
-            return other instanceof Key && Arrays.equals(bytes, ((Key) other).bytes);
-        }
     }
 }
