@@ -19,7 +19,7 @@ MODELS = MapStateDescriptor("models", Types.STRING(), BYTES)
 
 
 def _keep_what_is_loaded() -> None:
-    """Tell the garbage collector that modules and models stay: looking through them takes 0.1 s, while events wait."""
+    """Tell the garbage collector that what is loaded stays: looking through it takes 0.1 s, while events wait."""
     gc.collect()
     gc.freeze()
 

@@ -38,9 +38,9 @@ def _filled(site: Site) -> None:
     names = [f"pump-{k:05d}" for k in range(MANY - 4)]
     world.job(live=[point(name, 10, score=0.5 + k % 7 / 10) for k, name in enumerate(names)])
     story = [point("wave", k, "ok") for k in range(600) if not 300 <= k < 304]
-    story = [replace(p, imputed=4) if 304 <= (p.ts - EPOCH) // MINUTE < 340 else p for p in story]
+    story = [p._replace(imputed=4) if 304 <= (p.ts - EPOCH) // MINUTE < 340 else p for p in story]
     story = [
-        replace(p, score=7.0, state="anomalous", values={"value": 170.0})
+        p._replace(score=7.0, state="anomalous", values={"value": 170.0})
         if 450 <= (p.ts - EPOCH) // MINUTE < 460
         else p
         for p in story
@@ -53,7 +53,7 @@ def _filled(site: Site) -> None:
         alert(NASTY, "open", 60, start=EPOCH, end=EPOCH + MINUTE, model=MODEL),
         alert("pump-00007", "closed", 30, start=EPOCH, end=EPOCH + MINUTE, model=MODEL),
     ]
-    world.job(incidents, [home[-1], replace(story[-1], state="open"), *nasty[19::20]], [*story, *home, *nasty])
+    world.job(incidents, [home[-1], story[-1]._replace(state="open"), *nasty[19::20]], [*story, *home, *nasty])
     for k in range(600):
         world.observe("wave", EPOCH + (k - 600) * MINUTE, value=100.0)  # what Redis has forgotten and Kafka has not
     late = json.dumps({"series": "wave", "ts": EPOCH + 200 * MINUTE, "value": 60.0}).encode()
