@@ -64,7 +64,7 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
     (data / "conf" / "config.yaml").write_text(yaml.safe_dump(config, width=10_000))
     for name in ("log4j-console.properties", "log4j.properties", "log4j-cli.properties"):
         (data / "conf" / name).write_text(LOGGING)
-    _link_jars(data / "lib")
+    link_jars(data / "lib")
     java = ["java", "-XX:+IgnoreUnrecognizedVMOptions", *str(config["env.java.opts.all"]).split()]
     env = {
         **client_environment(folder),
@@ -179,7 +179,7 @@ def _class_path(data: Path) -> str:
     return ":".join(str(jar.resolve()) for jar in jars)
 
 
-def _link_jars(lib: Path) -> None:
+def link_jars(lib: Path) -> None:
     """Fill a folder with links to what the cluster and its clients have on their class path."""
     jars = {jar.name: jar for jar in (flink_home() / "lib").glob("*.jar")}
     jars |= {jar.name: jar for jar in (flink_python_jar(), *flink_jars())}
