@@ -19,7 +19,7 @@ def test_a_brokers_memory_after_a_collection(stack: Stack) -> None:
     found = alive(pid)
     assert found is not None
     assert 5 < found.heap < 1.05 * stack.settings.stack.kafka_heap_mb
-    assert 20 < found.metaspace < 200
+    assert 1 < found.metaspace < 200  # little where classes are mapped from an archive
     assert found.metaspace < found.outside < 2000
 
 
