@@ -84,6 +84,10 @@ class TopicReader:
             if time.monotonic() - last > _STUCK_SECONDS:
                 raise StackError(f"topic {self.topic}: {waiting[0]} gave nothing for {_STUCK_SECONDS:.0f} s")
 
+    def reached(self, ends: dict[TopicPartition, int]) -> bool:
+        """Whether everything before these offsets has been polled: a poll that brings nothing does not say so."""
+        return all(self.consumer.position(partition) >= end for partition, end in ends.items())
+
     def from_start(self) -> None:
         """Go to the oldest records."""
         self.consumer.seek_to_beginning(*self.partitions)

@@ -73,13 +73,15 @@ class Trainer:
         trainings ended.
         """
         served = 0
+        ends = self._reader.ends() if once else {}
         while not stop.is_set():
-            taken = self._take_requests()
+            self._take_requests()
             self._look_at_figures()
             self._schedule()
             served += self._go_on()
             self._commit()
-            if once and not taken and self._fitting is None and self._queue.ready(_now()) is None:
+            idle = self._fitting is None and self._queue.ready(_now()) is None
+            if once and idle and self._reader.reached(ends):
                 break
         return served
 
@@ -94,11 +96,9 @@ class Trainer:
 
     # -- requests ----------------------------------------------------------------------------------------------
 
-    def _take_requests(self) -> int:
-        taken = 0
+    def _take_requests(self) -> None:
         for records in self._reader.poll().values():
             for record in records:
-                taken += 1
                 try:
                     request = TrainingRequest.from_json(record.value or b"")
                 except DataError as error:
@@ -107,7 +107,6 @@ class Trainer:
                 if self._queue.add(request, record.offset) == "too-many":
                     reason = f"{len(self._queue)} requests wait already (learning.most_pending)"
                     self._say("training-refused", request.model, reason=reason)
-        return taken
 
     def _schedule(self) -> None:
         """Ask for models whose last training is too long ago."""
