@@ -77,16 +77,16 @@ class TopicReader:
         """
         ends = self.ends()
         last = time.monotonic()
-        while waiting := [p for p in self.partitions if self.consumer.position(p) < ends[p]]:
+        while waiting := self.short_of(ends):
             for partition, records in self.poll().items():
                 last = time.monotonic()
                 yield from (record for record in records if record.offset < ends[partition])
             if time.monotonic() - last > _STUCK_SECONDS:
                 raise StackError(f"topic {self.topic}: {waiting[0]} gave nothing for {_STUCK_SECONDS:.0f} s")
 
-    def reached(self, ends: dict[TopicPartition, int]) -> bool:
-        """Whether everything before these offsets has been polled: a poll that brings nothing does not say so."""
-        return all(self.consumer.position(partition) >= end for partition, end in ends.items())
+    def short_of(self, ends: dict[TopicPartition, int]) -> list[TopicPartition]:
+        """Partitions not polled up to these offsets yet: a poll that brings nothing does not say that there are none."""
+        return [partition for partition, end in ends.items() if self.consumer.position(partition) < end]
 
     def from_start(self) -> None:
         """Go to the oldest records."""

@@ -81,7 +81,7 @@ class Trainer:
             served += self._go_on()
             self._commit()
             idle = self._fitting is None and self._queue.ready(_now()) is None
-            if once and idle and self._reader.reached(ends):
+            if once and idle and not self._reader.short_of(ends):
                 break
         return served
 
