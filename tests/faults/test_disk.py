@@ -38,10 +38,8 @@ def test_the_brokers_disk_is_full(tmp_path: Path) -> None:
 
             def fill(world: World, stream: Stream) -> str:
                 filler = log / "filler"
-                with (
-                    filler.open("wb", buffering=0) as file,
-                    contextlib.suppress(OSError),
-                ):  # a buffer would fail at the end
+                # no buffer: what is left in one would fail when it is closed
+                with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
                     while True:
                         file.write(b"x" * 65536)
                 time.sleep(20)
