@@ -85,7 +85,7 @@ class TopicReader:
                 raise StackError(f"topic {self.topic}: {waiting[0]} gave nothing for {_STUCK_SECONDS:.0f} s")
 
     def short_of(self, ends: dict[TopicPartition, int]) -> list[TopicPartition]:
-        """Partitions not polled up to these offsets yet: a poll that brings nothing does not say that there are none."""
+        """Partitions not polled up to these offsets yet: a poll that brings nothing does not say that none is."""
         return [partition for partition, end in ends.items() if self.consumer.position(partition) < end]
 
     def from_start(self) -> None:
