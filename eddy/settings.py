@@ -109,8 +109,10 @@ class JobSettings(Group):
     max_parallelism: int = Field(128, ge=1, le=32768, description="fixed at first deployment")
     execution_mode: Literal["process", "thread"] = "process"
     batch_ms: int = Field(50, ge=1, le=10_000, description="longest wait of an event in a micro-batch")
-    batch_max_events: int = Field(8192, ge=1, le=1_000_000, description="per shard")
-    batch_max_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="per shard")
+    batch_max_events: int = Field(
+        8192, ge=1, le=1_000_000, description="when a shard has so many, all shards' micro-batches are sent"
+    )
+    batch_max_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="the same, by bytes")
     max_event_bytes: int = Field(1024 * 1024, ge=64, description="a larger observation goes to the dead letters")
     out_of_orderness_ms: int = Field(
         0, ge=0, description="event time that a series waits for stragglers; 0 scores at once, in order of arrival"
@@ -136,7 +138,7 @@ class JobSettings(Group):
     redis: bool = Field(True, description="write live state and alerts to Redis")
     live_per_second: int = Field(64, ge=0, description="series per shard whose live state is written each second")
     points_per_second: int = Field(
-        500, ge=0, description="recent points per shard and second written for the page; busier shards write none"
+        100, ge=0, description="recent points per shard and second written for the page; busier shards write none"
     )
     report_share: float = Field(
         0.1, gt=0, le=1, description="largest share of a core spent on live state and recent points"

@@ -14,10 +14,11 @@ import org.apache.flink.util.OutputTag;
 /**
  * Collects what arrives for each shard into frames.
  *
- * <p>A frame leaves after {@code batchMs}, or earlier when it is full, and always before a checkpoint barrier: nothing
- * waits here across a checkpoint, so there is no state to keep. The time to the next flush counts from the end of the
- * last one, and while the next operator has not taken what it was sent, frames go on to grow instead of becoming many:
- * each costs the same to handle, however few events it has.
+ * <p>Frames leave together after {@code batchMs}, or earlier when one is full, and always before a checkpoint barrier:
+ * nothing waits here across a checkpoint, so there is no state to keep. While the next operator has not taken what it was
+ * sent, frames go on to grow instead of becoming many: each costs the same to handle, however few events it has. They
+ * grow for {@code batchMs} after it has taken the last ones, too: it is at work on those by then, and a few events sent at
+ * once would be a bundle of their own behind them.
  *
  * <p>Before each barrier every shard also gets a CHECKPOINT frame. It tells the Python side to write its windows to
  * keyed state, which it keeps in arrays between checkpoints. Barriers must be aligned for this (the job sets it).
@@ -44,6 +45,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     private transient Frame[] frames;
     private transient ResultPartition sent;
     private transient long lastFlush;
+    private transient long lastQueued; // when the next operator had last been seen not to have taken all
     private transient long[] nextTick; // of each part of the shards
 
     ShardBatcher(Map<String, String> options) {
@@ -85,17 +87,19 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     }
 
     private void onTimer(long time) {
-        if (sent != null && sent.getSizeOfQueuedBuffersUnsafe() > 0 && time < lastFlush + LONGEST_MS) {
+        if (sent != null && sent.getSizeOfQueuedBuffersUnsafe() > 0) {
+            lastQueued = time;
+        }
+        if (time < Math.min(lastQueued + batchMs, lastFlush + LONGEST_MS)) {
             schedule(AGAIN_MS);
             return;
         }
         for (int shard = 0; shard < shards; shard++) {
             if (time >= nextTick[shard % TICK_PARTS]) {
                 flush(shard, Frame.TICK);
-            } else if (frames[shard].count() > 0) {
-                flush(shard, Frame.DATA);
             }
         }
+        flushFilled();
         for (int part = 0; part < TICK_PARTS; part++) {
             if (time >= nextTick[part]) {
                 nextTick[part] += (time - nextTick[part]) / TICK_MS * TICK_MS + TICK_MS;
@@ -117,7 +121,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
         Frame frame = frames[shard];
         frame.add(event, series);
         if (frame.count() >= maxEvents || frame.bytes() >= maxBytes) {
-            flush(shard, Frame.DATA);
+            flushFilled(); // of all shards: what leaves at once is one bundle for Python
         }
     }
 
@@ -137,6 +141,14 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
         long now = getProcessingTimeService().getCurrentProcessingTime();
         byte[] frame = frames[shard].take(kind, shard, now, source, sources);
         output.collect(new StreamRecord<>(Row.of(keys[shard].getField(0), frame)));
+    }
+
+    private void flushFilled() {
+        for (int shard = 0; shard < shards; shard++) {
+            if (frames[shard].count() > 0) {
+                flush(shard, Frame.DATA);
+            }
+        }
     }
 
     private void flushAll(byte kind) {
