@@ -46,6 +46,13 @@ def _number(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
+def _rate(one: dict[str, Any]) -> str:
+    """Events per second, and between which rates its rounds were."""
+    rounds = one.get("rounds_events_per_second")
+    spread = f" ({_number(min(rounds))}–{_number(max(rounds))})" if rounds else ""
+    return _number(one["events_per_second"]) + spread
+
+
 def _pipeline(results: list[dict[str, Any]]) -> Rows:
     roles = ("python worker", "taskmanager", "kafka")
     rows = [["workload", "series", "TaskManagers", "events/s", "CPU µs per event: Python, TaskManager, Kafka",
@@ -57,7 +64,7 @@ def _pipeline(results: list[dict[str, Any]]) -> Rows:
         first = least.setdefault(work["kind"], total)
         slope = one.get("rss_mb_per_minute") or {}
         rows.append([
-            work["kind"], _number(work["series"]), str(one["taskmanagers"]), _number(one["events_per_second"]),
+            work["kind"], _number(work["series"]), str(one["taskmanagers"]), _rate(one),
             ", ".join(_number(cpu.get(role, 0), 2) for role in roles), _number(total, 2),
             ", ".join(_number(memory.get(role, 0)) for role in roles),
             ", ".join(_number(slope.get(role), 1) for role in roles), f"{total / first:.2f}" if first else "–",
@@ -131,7 +138,7 @@ def _peers(results: list[dict[str, Any]]) -> Rows:
         own = eddy.get((kind, series))
         equal = "yes" if one["equal"] else f"{one['missing']} missing, {one['extra']} extra"
         rows.append([
-            kind, series, name, _number(one["events_per_second"]),
+            kind, series, name, _rate(one),
             f"{own / one['events_per_second']:.2f}×" if own and one["system"] != "eddy" else "–",
             _number(one["first_alert_seconds"], 1), _number(one["cpu_us_per_event"], 2),
             _number(one["broker_cpu_us_per_event"], 2), _number(one["peak_rss_mb"]), _number(one["incidents"]), equal,

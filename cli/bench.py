@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ KINDS = typer.Option("ZFL", help="Z rolling z-score, F isolation forest, L LSTM 
 SERIES = typer.Option([200, 2_000, 20_000], help="number of series; repeatable")
 OVERRIDES = typer.Option([], "--set", metavar="KEY=VALUE", help="settings of the job; repeatable")
 EVENTS = typer.Option(4_000_000, min=1_000, help="events of workload Z")
+ROUNDS = typer.Option(1, min=1, help="one after the other; the run in the middle counts, the spread is shown")
 OTHERS = typer.Option(1_000_000, min=1_000, help="events of the dearer workloads")
 
 
@@ -47,11 +49,12 @@ def pipeline(
     events: int = EVENTS,
     others: int = OTHERS,
     taskmanagers: list[int] = typer.Option([1], help="TaskManagers and parallelism; repeatable, as 1 and 2"),
+    rounds: int = ROUNDS,
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
 ) -> None:
     """Rate, CPU per event, and memory of the whole job as shipped."""
-    _finish(_pipeline(kinds, series, events, others, taskmanagers, overrides), json_file)
+    _finish(_pipeline(kinds, series, events, others, taskmanagers, overrides, rounds), json_file)
 
 
 @bench.command()
@@ -108,11 +111,12 @@ def peers(
     series: int = typer.Option(2_000, min=1),
     systems: str = typer.Option("", help="comma separated; default: all"),
     cores: int = typer.Option(2, min=1, help="that every system and the broker share"),
+    rounds: int = ROUNDS,
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
 ) -> None:
     """Eddy, Spark, Bytewax, Quix Streams and plain Python on the same bytes; alerts compared."""
-    _finish(_peers(kinds, events, others, series, systems, cores, overrides), json_file)
+    _finish(_peers(kinds, events, others, series, systems, cores, overrides, rounds), json_file)
 
 
 @bench.command("all")
@@ -155,34 +159,47 @@ def report(folder: Path = typer.Argument(..., help="what 'eddy bench all --json-
 
 
 def _pipeline(
-    kinds: str, series: Sequence[int], events: int, others: int, taskmanagers: Sequence[int], overrides: Sequence[str]
+    kinds: str,
+    series: Sequence[int],
+    events: int,
+    others: int,
+    taskmanagers: Sequence[int],
+    overrides: Sequence[str],
+    rounds: int = 1,
 ) -> dict[str, Any]:
     from benchmarks import pipeline
     from benchmarks.machine import describe
+    from benchmarks.rounds import typical
     from benchmarks.workload import Workload
 
-    results = []
-    for kind in _known(kinds, "ZFLW"):
-        for size in series:
-            for count in taskmanagers:
-                work = Workload(kind, events if kind == "Z" else others, size)
-                if kind == "W":
-                    work = replace(work, window=336, stride=48)
-                wide = [f"stack.taskmanagers={count}", f"job.parallelism={count}", *overrides]
-                typer.echo(f"{kind}, {size} series, {count} TaskManagers …", err=True)
-                results.append(pipeline.run(work, wide) | {"taskmanagers": count})
+    runs: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
+    for _, kind, size, count in product(range(rounds), _known(kinds, "ZFLW"), series, taskmanagers):
+        work = Workload(kind, events if kind == "Z" else others, size)
+        if kind == "W":
+            work = replace(work, window=336, stride=48)
+        wide = [f"stack.taskmanagers={count}", f"job.parallelism={count}", *overrides]
+        typer.echo(f"{kind}, {size} series, {count} TaskManagers …", err=True)
+        runs.setdefault((kind, size, count), []).append(pipeline.run(work, wide) | {"taskmanagers": count})
+    results = [typical(found, lambda one: sum(one["cpu_us_per_event"].values())) for found in runs.values()]
     return {"benchmark": "pipeline", "machine": describe(), "results": results}
 
 
 def _peers(
-    kinds: str, events: int, others: int, series: int, systems: str, cores: int, overrides: Sequence[str]
+    kinds: str,
+    events: int,
+    others: int,
+    series: int,
+    systems: str,
+    cores: int,
+    overrides: Sequence[str],
+    rounds: int = 1,
 ) -> dict[str, Any]:
     from benchmarks.peers import race
     from benchmarks.peers.systems import SYSTEMS
 
     names = _chosen(systems, [race.EDDY, *SYSTEMS])
     works = race.workloads(_known(kinds, "ZFL"), events, others, series)
-    found: dict[str, Any] = race.run(works, names, overrides, cores)
+    found: dict[str, Any] = race.run(works, names, overrides, cores, rounds)
     return found
 
 
