@@ -1,9 +1,9 @@
 """From an event's way into Kafka to its alert on the alerts topic, at half of what the job can do; and its start.
 
-First the peak rate (the topic is filled, the job catches up), then, in the same run, events at half that rate: some
-until everything is compiled, then those that count. An event's time is when it was handed to the producer; an alert's
-when the broker appended it: all of Kafka is inside. ``detected_at`` parts the way in two: it is when the micro-batch
-left for scoring.
+First the peak rate (the topic is filled, the job catches up), then, in the same run, events at half that rate or at a
+given one: some until everything is compiled, then those that count. An event's time is when it was handed to the
+producer; an alert's when the broker appended it: all of Kafka is inside. ``detected_at`` parts the way in two: it is
+when the micro-batch left for scoring.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ WARM_SECONDS = 25.0  # of paced events that do not count: Java compiles what is 
 LINGER_MS = 5  # of the sender
 
 
-def run(work: Workload, seconds: float, overrides: list[str], share: float = 0.5) -> dict[str, Any]:
-    """``work.events`` for the peak, then ``seconds`` at ``share`` of it."""
+def run(work: Workload, seconds: float, overrides: list[str], rate: float = 0.0) -> dict[str, Any]:
+    """``work.events`` for the peak, then ``seconds`` at so many events/s; 0: half the peak."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.time()
         settings = isolated(load(overrides).settings, Path(folder))
         with Stack(settings, owned=True) as stack:
             up = time.time() - began
-            result = _measure(work, seconds, share, stack)
+            result = _measure(work, seconds, rate, stack)
     start = up + result["submit_to_first_alert_seconds"]
     result |= {"stack_seconds": round(up, 1), "start_to_first_alert_seconds": round(start, 1)}
     return {"benchmark": "latency", "machine": describe(), "results": [result]}
 
 
-def _measure(work: Workload, seconds: float, share: float, stack: Stack) -> dict[str, Any]:
+def _measure(work: Workload, seconds: float, rate: float, stack: Stack) -> dict[str, Any]:
     settings = own_topic(stack.settings, "latency")
     configuration = Configuration(settings, {})
     Registry(settings).publish(*work.model())
@@ -59,7 +59,7 @@ def _measure(work: Workload, seconds: float, share: float, stack: Stack) -> dict
     job = submitted(configuration, cluster)
     running = time.time()
     peak = _peak(work, cluster, job)
-    rate = share * peak
+    rate = rate or peak / 2
     print(f"peak {peak:,.0f} events/s; {seconds:g} s at {rate:,.0f} …", file=sys.stderr)
     counted = work.events + round(rate * WARM_SECONDS)
     stop = counted + round(rate * seconds)

@@ -69,15 +69,16 @@ def scoring(kinds: str = KINDS, json_file: Path | None = JSON_FILE) -> None:
 def latency(
     events: int = typer.Option(1_000_000, min=1_000, help="events that tell the peak rate"),
     series: int = typer.Option(2_000, min=1),
-    seconds: float = typer.Option(30, min=1, help="how long events come at half that rate"),
+    seconds: float = typer.Option(30, min=1, help="how long events come at that rate"),
+    rate: float = typer.Option(0.0, min=0, help="events/s; 0 = half the peak"),
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
 ) -> None:
-    """From event to alert at half the peak rate of the same run, and from the start to the first alert."""
+    """From event to alert at half the peak of the same run or a given rate, and from the start to the first alert."""
     from benchmarks import latency
     from benchmarks.workload import Workload
 
-    _finish(latency.run(Workload("Z", events, series), seconds, overrides), json_file)
+    _finish(latency.run(Workload("Z", events, series), seconds, overrides, rate), json_file)
 
 
 @bench.command()
