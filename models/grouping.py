@@ -23,6 +23,7 @@ _GROWTH = 4  # a group that has so many times more series than when it was last 
 _MOST_UPDATES = 2
 _RETAIN_MS = 86_400_000  # event time for which closed incidents may still find company from a shard that is behind
 _MOST_STRETCHES = 10_000
+_MOST_MEMBERS = 100_000  # of all stretches; 50 MB
 _KEPT = {one.name for one in fields(Alert)} - {"window"}  # of a leading message
 
 
@@ -163,11 +164,14 @@ class Grouping:
     def _forget(self, coming: int) -> None:
         """Drop stretches that nothing can join any more, the oldest first; ``coming`` is added next, however old."""
         newest = max([coming, *self.stretches])
+        members = sum(len(stretch.members) for stretch in self.stretches.values())
         for start in sorted(self.stretches):
             too_many = len(self.stretches) >= _MOST_STRETCHES
-            if start >= newest - _RETAIN_MS and not too_many:
+            crowded = members > _MOST_MEMBERS
+            if start >= newest - _RETAIN_MS and not too_many and not crowded:
                 break
             if too_many or not self.stretches[start].opened:
+                members -= len(self.stretches[start].members)
                 del self.stretches[start]
                 self._changed.add(start)
 

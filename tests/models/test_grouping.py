@@ -175,6 +175,19 @@ def test_stretches_are_centred_on_round_times(jitter):
     assert group.id == group_id(NOON)
 
 
+def test_of_very_many_incidents_the_oldest_that_are_closed_are_forgotten(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("models.grouping._MOST_MEMBERS", 10)
+    one = grouping()
+    one.take([opened("stays")], 0)
+    for k in range(1, 9):
+        start = NOON + k * WINDOW
+        for series in ("a", "b", "c", "d"):
+            one.take([opened(series, start), closed(series, start)], k)
+    assert sorted(one.stretches) == [NOON, *(NOON + k * WINDOW for k in (6, 7, 8))], "the open one is kept"
+    gone = {int(start) for start, value in one.changes().items() if value is None}
+    assert gone == {NOON + k * WINDOW for k in range(1, 6)}
+
+
 def test_incidents_of_days_ago_are_grouped_as_well_and_forgotten_when_they_close():
     """A backfill, or a shard that is days behind the others."""
     one, old = grouping(2), NOON - 3 * DAY
