@@ -19,7 +19,6 @@ TITLES = {
     "peers-2000": "Beside other systems, 2,000 series",
     "peers-20000": "Beside other systems, 20,000 series",
     "peers-long": "Beside other systems, 16,000,000 events",
-    "peers-lstm": "Beside other systems, 4,000,000 events of the LSTM",
     "pipeline": "The job from 200 to 20,000 series",
     "steady": "Ten minutes of running",
     "wide": "Long windows",

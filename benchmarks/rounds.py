@@ -9,7 +9,7 @@ Figures = dict[str, Any]
 
 
 def typical(runs: Sequence[Figures], by: Callable[[Figures], float]) -> Figures:
-    """The run in the middle (of an even number, the lower) by a figure; with the least and the largest rate of all.
+    """The run in the middle (of an even number, the lower) by a figure, with the rates of all.
 
     Args:
         runs: at least one, each with ``events_per_second``.
