@@ -21,15 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import scoring
+from benchmarks.job import scoring
+from benchmarks.measuring.workload import START, STEP_MS, Workload
 from benchmarks.peers.detectors import load
 from benchmarks.peers.export import export
 from benchmarks.peers.windows import BatchJudge
-from benchmarks.workload import START, STEP_MS, Workload
-from models.engine import EngineOptions
-from models.model_set import ModelSet
-from models.offline import replay
-from stack.paths import ROOT
+from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.replay import replay
+from eddy.models.serving.model_set import ModelSet
+from eddy.stack.paths import ROOT
 
 EVENTS, SERIES, BATCH = 200_000, 500, 8192
 ROUNDS = 5

@@ -36,7 +36,7 @@ def incident_id(series: str, model: str, start: int) -> str:
 
 
 def group_id(start: int) -> str:
-    """16 hex digits that name a group by the stretch of event time in which it began; see ``models.grouping``."""
+    """16 hex digits that name a group by the stretch of event time in which it began; see ``eddy.models.alerting.grouping``."""
     return hashlib.blake2b(f"group\0{start}".encode(), digest_size=8).hexdigest()
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pyflink.datastream import StreamExecutionEnvironment
 
+from eddy.flink_job.graph import java_pipeline as edges
+from eddy.flink_job.graph.functions import BYTES, MODELS, GroupingFunction, ScoringFunction
+from eddy.flink_job.graph.settings_arguments import without_secrets
 from eddy.settings import Settings
-from flink_job import edges
-from flink_job.functions import BYTES, MODELS, GroupingFunction, ScoringFunction
-from flink_job.overrides import without_secrets
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings) -> None:

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from eddy.errors import DataError
 from eddy.observation import Observations
-from producers.csv_file import in_time_order, read_csv
-from producers.csv_layout import CsvLayout
-from producers.source import Blocks, Skipped, Sync
+from eddy.producers.csv_file import in_time_order, read_csv
+from eddy.producers.csv_layout import CsvLayout
+from eddy.producers.source import Blocks, Skipped, Sync
 
 STATE_NAME = ".eddy-folder.json"
 STATE_SCHEMA = 1

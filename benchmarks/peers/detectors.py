@@ -106,7 +106,7 @@ def _forest(arrays: dict[str, Any], about: dict[str, Any], threads: int) -> Scor
 
 
 def forest_features(windows: Any, sigma: Any, usual_run: Any) -> Any:
-    """(n, 9) the columns of ``models/window_features.py`` for windows (n, W) without missing values."""
+    """(n, 9) the columns of ``models/detectors/isolation_forest/window_features.py`` for windows (n, W) without missing values."""
     newest = windows[:, ::-1]
     step = newest[:, :-1] - newest[:, 1:]
     size = np.abs(step)

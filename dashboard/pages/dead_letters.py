@@ -8,12 +8,12 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.letter_store import Letter
-from dashboard.query import Query
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import moment, size
+from eddy.dashboard.parts import components as blocks
+from eddy.dashboard.parts.address import Query
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import moment, size
+from eddy.dashboard.stores.dead_letters import Letter
+from eddy.dashboard.stores.snapshot import Snapshot
 
 
 def skeleton(_: Query) -> html.Div:

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from dash import dcc, html
 
-from dashboard import blocks
-from dashboard.incident_store import Incident
-from dashboard.pages.series import legend
-from dashboard.points import SeriesPoints
-from dashboard.query import Query, incident_link, series_link
-from dashboard.series_figure import Shown, series_figure, values_of
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import NOTHING, moment, number, span
+from eddy.dashboard.pages.series import legend
+from eddy.dashboard.parts import components as blocks
+from eddy.dashboard.parts.address import Query, incident_link, series_link
+from eddy.dashboard.parts.series_chart import Shown, series_figure, values_of
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import NOTHING, moment, number, span
+from eddy.dashboard.stores.incidents import Incident
+from eddy.dashboard.stores.points import SeriesPoints
+from eddy.dashboard.stores.snapshot import Snapshot
 
 _AROUND = 1.5  # of the incident's length and the model's window, on either side
 _LEAST_AROUND = 40  # points

@@ -7,11 +7,11 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.incident_store import WORDS, Incident
-from dashboard.query import Query
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
+from eddy.dashboard.parts import components as blocks
+from eddy.dashboard.parts.address import Query
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.stores.incidents import WORDS, Incident
+from eddy.dashboard.stores.snapshot import Snapshot
 
 PAGE = 50
 _STATES = ("", "attention", "open", "closed", "suppressed")

@@ -8,12 +8,12 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.model_store import ModelVersion
-from dashboard.query import Query
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import NOTHING, moment, number, size, span
+from eddy.dashboard.parts import components as blocks
+from eddy.dashboard.parts.address import Query
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import NOTHING, moment, number, size, span
+from eddy.dashboard.stores.models import ModelVersion
+from eddy.dashboard.stores.snapshot import Snapshot
 
 _EVENTS_SHOWN = 30
 _VERSIONS_SHOWN = 20

@@ -7,12 +7,12 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.figures import ALERT_WINDOWS, alerts_over_time, rate_and_lag
-from dashboard.query import Query, incident_link
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import NOTHING, count, moment, size, span
+from eddy.dashboard.parts import components as blocks
+from eddy.dashboard.parts.address import Query, incident_link
+from eddy.dashboard.parts.overview_charts import ALERT_WINDOWS, alerts_over_time, rate_and_lag
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import NOTHING, count, moment, size, span
+from eddy.dashboard.stores.snapshot import Snapshot
 
 _LISTED = 12
 _HEALTHY = {"RUNNING": "good", "FINISHED": "good", "none": "warn", "RESTARTING": "warn", "CREATED": "warn"}

@@ -7,15 +7,15 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.incident_store import Incident
-from dashboard.points import SeriesPoints
-from dashboard.query import Query, incident_link
-from dashboard.series_figure import Shown, features_of, series_figure
-from dashboard.series_table import STATES
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import NOTHING, moment, number, span
+from eddy.dashboard.parts import components as blocks
+from eddy.dashboard.parts.address import Query, incident_link
+from eddy.dashboard.parts.series_chart import Shown, features_of, series_figure
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import NOTHING, moment, number, span
+from eddy.dashboard.stores.incidents import Incident
+from eddy.dashboard.stores.points import SeriesPoints
+from eddy.dashboard.stores.series_table import STATES
+from eddy.dashboard.stores.snapshot import Snapshot
 
 HOUR = 3_600_000
 #: as far back from the newest point, ms

@@ -7,12 +7,12 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.query import Query
-from dashboard.series_table import STATES, SeriesView
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import moment, number
+from eddy.dashboard.parts import components as blocks
+from eddy.dashboard.parts.address import Query
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import moment, number
+from eddy.dashboard.stores.series_table import STATES, SeriesView
+from eddy.dashboard.stores.snapshot import Snapshot
 
 PAGE = 50
 _SORTS = ("ratio", "series", "state", "value", "ts", "model")

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboard.availability import Watch
-from dashboard.points import JudgedRow
-from dashboard.series_table import Row
 from eddy.alert import Alert
 from eddy.connections import redis_client
+from eddy.dashboard.sources.availability import Watch
+from eddy.dashboard.stores.points import JudgedRow
+from eddy.dashboard.stores.series_table import Row
 from eddy.errors import DataError
 from eddy.settings import RedisSettings
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from models.detector import Floats
-from models.thresholds.adaptive import COUNT, FIRST, OWN, RUN, AdaptiveThreshold, Learning, admitted, bounded
+from eddy.models.core.detector import Floats
+from eddy.models.thresholds.base import COUNT, FIRST, OWN, RUN, AdaptiveThreshold, Learning, admitted, bounded
 
 _AT, _KTH, _RING = OWN, OWN + 1, OWN + 2
 _RANK, _SIZE = FIRST, FIRST + 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from models.detector import Floats
+from eddy.models.core.detector import Floats
 
 _LEFT = np.array([-0.99999, -0.999, -0.99, -0.95, -0.88, -0.78, -0.65, -0.5, -0.35, -0.2, -0.1, -0.04, -0.01, -1e-3])
 _RIGHT_POINTS = 16  # spread evenly in the logarithm, from _NEAREST to the end of the interval

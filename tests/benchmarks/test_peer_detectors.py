@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.measuring.workload import START, STEP_MS, Workload
 from benchmarks.peers.detectors import RunningZScore, load
 from benchmarks.peers.export import batch_of, export
 from benchmarks.peers.windows import BatchJudge
-from benchmarks.workload import START, STEP_MS, Workload
-from models import catalog  # noqa: F401  fills Detector.kinds
+from eddy.models import catalog  # noqa: F401  fills Detector.kinds
 
 WINDOWS = 500
 

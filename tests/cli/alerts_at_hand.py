@@ -10,9 +10,9 @@ from typing import Any
 
 from eddy.alert import Alert, incident_id, severity_word
 from eddy.configuration import as_environment
+from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.models.engine.alert_messages import Point
 from eddy.settings import Settings
-from flink_job.redis_writer import RedisWriter
-from models.reporting import Point
 from tests.integration import harness
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +81,7 @@ def to_redis(
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from cli.main import main; main()", *arguments]
+    return [sys.executable, "-c", "from eddy.cli.main import main; main()", *arguments]
 
 
 def environment(settings: Settings) -> dict[str, str]:

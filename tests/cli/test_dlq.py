@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from cli import dead_letters
-from cli.dead_letters import Replay
+from eddy.ops import dead_letters
+from eddy.ops.dead_letters import Replay
 from eddy.settings import Settings
 from tests.cli.alerts_at_hand import eddy
 from tests.integration import harness

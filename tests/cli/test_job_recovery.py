@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from cli.job_recovery import recover, remember, submissions
 from eddy.configuration import Configuration
 from eddy.errors import StackError
+from eddy.ops.job_recovery import recover, remember, submissions
 from eddy.settings import Settings
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.integration import harness
 
 pytestmark = pytest.mark.stack

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dashboard.downsample import extremes, gap_numbers, ribbon, stretches, with_gaps
+from eddy.dashboard.parts.downsample import extremes, gap_numbers, ribbon, stretches, with_gaps
 
 VALUES = arrays(np.float64, st.integers(0, 400), elements=st.floats(-1e6, 1e6) | st.just(np.nan))
 

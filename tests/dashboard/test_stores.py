@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.availability import Watch
-from dashboard.incident_store import IncidentStore
-from dashboard.looked_at import LookedAt
-from dashboard.points import Growing, JudgedRow
-from dashboard.series_table import SPARK, Row, SeriesTable
+from eddy.dashboard.sources.availability import Watch
+from eddy.dashboard.stores.incidents import IncidentStore
+from eddy.dashboard.stores.points import Growing, JudgedRow
+from eddy.dashboard.stores.series_table import SPARK, Row, SeriesTable
+from eddy.dashboard.stores.watched_series import LookedAt
 from eddy.feedback import Feedback
 from tests.dashboard.messages import alert
 

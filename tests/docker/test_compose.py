@@ -14,10 +14,10 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from cli import main as command_line
+from eddy.cli import main as command_line
 from eddy.configuration import ORIGINAL_VARIABLES, as_text, environment_name, flatten
 from eddy.settings import Settings
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
 
 DOCKER = ROOT / "docker"
 COMPOSE = DOCKER / "compose.yaml"
@@ -107,12 +107,12 @@ def test_defaults_are_those_of_the_settings(compose: dict[str, Any]) -> None:
 
 
 def test_paths_in_images_are_those_that_commands_use() -> None:
-    from flink_job import submission
+    from eddy.flink_job.client import submission
 
     text = (DOCKER / "job.Dockerfile").read_text()
     assert submission.IMAGE_PYTHON.startswith("/opt/eddy/venv/")
     assert f"COPY flink_job/main.py {submission.IMAGE_SCRIPT}" in text
-    assert json.dumps([submission.IMAGE_PYTHON, "-m", "cli"]) in COMPOSE.read_text()
+    assert json.dumps([submission.IMAGE_PYTHON, "-m", "eddy.cli"]) in COMPOSE.read_text()
 
 
 def test_flinks_settings_have_names_that_flink_knows(compose: dict[str, Any]) -> None:
@@ -125,7 +125,7 @@ def unknown_options(properties: dict[str, Any]) -> list[str]:
     """Keys whose text is in no class of the Flink distribution that names options."""
     import zipfile
 
-    from stack.jars import flink_home
+    from eddy.stack.jars import flink_home
 
     jars = [*(flink_home() / "lib").glob("flink-dist-*.jar"), *(flink_home() / "opt").glob("flink-python-*.jar")]
     text = b""

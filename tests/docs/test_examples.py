@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -146,7 +146,7 @@ def test_no_two_settings_share_a_variable() -> None:
 
 def test_config_show_masks_and_the_command_explains_an_unknown_key_in_one_line() -> None:
     def eddy(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from cli.main import main; main()", *arguments]
+        command = [sys.executable, "-c", "from eddy.cli.main import main; main()", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
     shown = eddy("--set", "redis.password=hush", "config", "show", "--json")

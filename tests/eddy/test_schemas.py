@@ -16,15 +16,15 @@ from eddy.alert_settings import AlertRules
 from eddy.configuration import load
 from eddy.errors import DataError
 from eddy.feedback import Feedback
+from eddy.flink_job.operators.learning_messages import messages
+from eddy.flink_job.operators.shard import Shard, ShardOptions
+from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
+from eddy.flink_job.wire.parsing import parse
+from eddy.models.drift.monitor import Drift, Wish
+from eddy.models.engine.engine import EngineOptions, Outcome
+from eddy.models.serving.model_set import ModelSet
 from eddy.observation import Observations
 from eddy.training_request import TrainingRequest
-from flink_job.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
-from flink_job.learning_messages import messages
-from flink_job.observations import parse
-from flink_job.shard import Shard, ShardOptions
-from models.drift import Drift, Wish
-from models.engine import EngineOptions, Outcome
-from models.model_set import ModelSet
 from tests.cli.alerts_at_hand import alert
 from tests.flink_job.frame_bytes import NOW, frame
 from tests.flink_job.test_frames import taken_apart
@@ -97,9 +97,9 @@ def test_drift_messages_and_training_requests():
 
 
 def test_events_fit_their_schema():
-    from flink_job.model_book import ModelBook
-    from flink_job.model_loader import ModelLoader
-    from flink_job.scoring import Scoring
+    from eddy.flink_job.model_updates.loader import ModelLoader
+    from eddy.flink_job.model_updates.version_tracker import ModelBook
+    from eddy.flink_job.operators.scoring import Scoring
 
     class NoMetrics:  # Flink's metrics exist inside a running job only
         def refused(self):

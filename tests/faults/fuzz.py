@@ -21,13 +21,13 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPlace
 
-from benchmarks.memory import Memory
-from cli.job_targets import submit_locally
+from benchmarks.measuring.memory import Memory
 from eddy.configuration import Configuration, load
 from eddy.connections import kafka_client, librdkafka_client
+from eddy.flink_job.client.cluster import Cluster
+from eddy.ops.job_targets import submit_locally
 from eddy.settings import Settings
-from flink_job.cluster import Cluster
-from stack.local import Stack, isolated
+from eddy.stack.local import Stack, isolated
 from tests.integration import harness
 
 Message = tuple[bytes | None, bytes | None]

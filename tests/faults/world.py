@@ -15,17 +15,17 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from cli.job_recovery import forget, keep_running
-from cli.job_targets import submit_locally
 from eddy.alert import Alert
 from eddy.client import LiveState
 from eddy.configuration import Configuration, load
 from eddy.connections import kafka_client
 from eddy.errors import EddyError
-from flink_job.cluster import Cluster
-from models.manifest import Manifest
-from stack import topics
-from stack.local import Stack, isolated
+from eddy.flink_job.client.cluster import Cluster
+from eddy.models.artifacts.manifest import Manifest
+from eddy.ops.job_recovery import forget, keep_running
+from eddy.ops.job_targets import submit_locally
+from eddy.stack import topics
+from eddy.stack.local import Stack, isolated
 from tests.faults.links import KAFKA, REDIS, links
 from tests.integration import harness
 

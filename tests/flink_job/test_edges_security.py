@@ -7,8 +7,8 @@ import json
 import pytest
 
 from eddy.configuration import as_environment, load
-from flink_job import edges
-from flink_job.overrides import without_secrets
+from eddy.flink_job.graph import java_pipeline as edges
+from eddy.flink_job.graph.settings_arguments import without_secrets
 
 PASSWORD = 'geheim"\\;$1'  # noqa: S105
 SECRET = [

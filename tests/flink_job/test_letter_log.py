@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from flink_job.letter_log import EVERY_MS, LetterLog
+from eddy.flink_job.operators.dead_letter_log import EVERY_MS, LetterLog
 
 
 def test_one_line_a_minute_and_reason_with_place_and_count(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flink_job.model_book import ModelBook
-from flink_job.model_loader import ModelLoader
-from models import artifact
-from models.candidates import OBSERVATIONS
-from models.detector import WindowSpec
-from models.manifest import Manifest
-from models.model_set import ModelSet
-from models.rolling_zscore import RollingZScore
+from eddy.flink_job.model_updates.loader import ModelLoader
+from eddy.flink_job.model_updates.version_tracker import ModelBook
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving.model_set import ModelSet
+from eddy.models.serving.pending_versions import OBSERVATIONS
 from tests.models.small_models import inline, manifest
 
 GOOD = manifest()

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from eddy.errors import ModelError
-from flink_job.model_loader import ModelLoader, Outcome
-from models import artifact, model_set
-from models.detector import Detector, WindowSpec
-from models.manifest import Manifest
-from models.rolling_zscore import RollingZScore
+from eddy.flink_job.model_updates.loader import ModelLoader, Outcome
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving import model_set
 from tests.models.small_models import Level, inline, manifest
 
 GOOD = manifest()

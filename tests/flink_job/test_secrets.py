@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from eddy.configuration import load, secrets_as_environment
-from flink_job import edges
-from stack.jars import flink_home, flink_jars
+from eddy.flink_job.graph import java_pipeline as edges
+from eddy.stack.jars import flink_home, flink_jars
 
 # What a Kafka client does with its properties: resolve, read the JAAS line, print the password in hex.
 PROGRAM = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from flink_job.waiting import MOST, Waiting, WaitingEvent
+from eddy.flink_job.operators.pending_events import MOST, Waiting, WaitingEvent
 
 
 def event(number: int) -> WaitingEvent:

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from eddy.flink_job import main
 from eddy.settings import Settings
-from flink_job import main
-from stack.local import Stack
-from stack.ports import free_ports
+from eddy.stack.local import Stack
+from eddy.stack.ports import free_ports
 from tests.integration import harness
 from tests.integration.harness import eddy
 

@@ -13,15 +13,15 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from pydantic import SecretStr
 
-from cli.job_checks import examine_job
 from eddy.connections import kafka_client
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.ops.job_checks import examine_job
 from eddy.settings import Settings
-from models.detector import WindowSpec
-from models.rolling_zscore import RollingZScore
-from stack import doctor
-from stack.doctor import Check, examine
-from stack.local import Stack
-from stack.process import marked
+from eddy.stack import doctor
+from eddy.stack.doctor import Check, examine
+from eddy.stack.local import Stack
+from eddy.stack.process import marked
 from tests.integration import harness
 
 pytestmark = pytest.mark.stack

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cli.dead_letters import Replay
+from eddy.ops.dead_letters import Replay
 from eddy.settings import Settings
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.faults import fuzz
 from tests.integration import harness
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import redis
 
-from dashboard.sources import flink_rest
 from eddy.connections import redis_client
+from eddy.dashboard.sources import flink_rest
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
 from eddy.settings import RedisSettings, Settings
-from models.detector import WindowSpec
-from models.rolling_zscore import RollingZScore
-from stack.local import Stack
-from stack.ports import free_ports
+from eddy.stack.local import Stack
+from eddy.stack.ports import free_ports
 from tests.integration import harness
 from tests.integration.harness import START, STEP
 

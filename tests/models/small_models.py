@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from models import artifact
-from models.detector import Detector, Explanation, WindowSpec
-from models.engine import Engine, EngineOptions, Outcome
-from models.engine_state import EngineState
-from models.manifest import Manifest
-from models.model_set import ModelSet
-from models.rolling_zscore import RollingZScore
-from models.threshold import Threshold
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Detector, Explanation, WindowSpec
+from eddy.models.core.threshold import Threshold
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine.engine import Engine, EngineOptions, Outcome
+from eddy.models.engine.state.checkpoint import EngineState
+from eddy.models.serving.model_set import ModelSet
 
 STEP = 1000
 Event = tuple[str, int, Mapping[str, float]]  # series, event time, value by feature

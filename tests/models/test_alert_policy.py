@@ -9,8 +9,8 @@ import pytest
 from eddy.alert_settings import AlertRules, AlertSettings, ModelAlerts
 from eddy.configuration import load
 from eddy.errors import ModelError, SettingsError
-from flink_job.overrides import without_secrets
-from models.alert_policy import PolicyBook, read_model_alerts
+from eddy.flink_job.graph.settings_arguments import without_secrets
+from eddy.models.alerting.rules import PolicyBook, read_model_alerts
 from tests.models.small_models import manifest
 
 

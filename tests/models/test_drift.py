@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.detector import Detector, Explanation, WindowSpec
-from models.drift import DriftOptions
-from models.engine import EngineOptions
+from eddy.models.core.detector import Detector, Explanation, WindowSpec
+from eddy.models.drift.monitor import DriftOptions
+from eddy.models.engine.engine import EngineOptions
 from tests.models.small_models import STEP, Job, Level, manifest, model_set, points
 
 OPTIONS = EngineOptions(drift=DriftOptions(lasting=20, learn=50, ask_after=30, most=10.0))

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from eddy.alert import incident_id
 from eddy.alert_settings import AlertSettings
-from models.detector import Detector, WindowSpec
-from models.engine import EngineOptions
-from models.rolling_zscore import RollingZScore
-from models.state_layout import PAGE, pack, unpack, unpack_text
-from models.threshold import Threshold
+from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.core.threshold import Threshold
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.state.codec import PAGE, pack, unpack, unpack_text
 from tests.models.small_models import STEP, Adaptive, Job, Level, manifest, model_set, points, run
 
 SERIES = ["s-0", "s-1", "t-2"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eddy.alert import LISTED_MEMBERS, group_id, severity_word
 from eddy.alert_settings import AlertSettings
-from models.grouping import Grouping
+from eddy.models.alerting.grouping import Grouping
 from tests.cli.alerts_at_hand import alert
 
 WINDOW = 300_000
@@ -176,7 +176,7 @@ def test_stretches_are_centred_on_round_times(jitter):
 
 
 def test_of_very_many_incidents_the_oldest_that_are_closed_are_forgotten(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("models.grouping._MOST_MEMBERS", 10)
+    monkeypatch.setattr("eddy.models.alerting.grouping._MOST_MEMBERS", 10)
     one = grouping()
     one.take([opened("stays")], 0)
     for k in range(1, 9):

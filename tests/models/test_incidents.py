@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eddy.alert import severity_word
 from eddy.alert_settings import AlertRules
-from models.incidents import NO_POINT, IncidentTracker
+from eddy.models.alerting.incidents import NO_POINT, IncidentTracker
 
 ROWS = 2
 NAN = float("nan")

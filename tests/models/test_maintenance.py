@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eddy.alert_settings import CalendarSettings
 from eddy.errors import SettingsError
-from models.maintenance import LOOK_PERIOD_MS, Calendar, Maintenance
+from eddy.models.alerting.maintenance import LOOK_PERIOD_MS, Calendar, Maintenance
 
 EVENTS = {
     "weekly": """DTSTART;TZID=Europe/Berlin:20250106T020000

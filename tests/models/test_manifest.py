@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.errors import ModelError
-from models.manifest import INLINE_LIMIT_BYTES, Manifest
+from eddy.models.artifacts.manifest import INLINE_LIMIT_BYTES, Manifest
 from tests.models.small_models import manifest
 
 GOOD = manifest(metrics={"f1": 0.9}, alerts={"close_after": 3}, series=("a-*", "!a-1"))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from eddy.errors import ModelError
-from models import artifact
-from models.detector import Detector, WindowSpec
-from models.model_set import ModelSet, load_model
-from models.rolling_zscore import RollingZScore
+from eddy.models.artifacts import artifact
+from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving.model_set import ModelSet, load_model
 from tests.models.small_models import Level, inline, manifest, model_set
 
 

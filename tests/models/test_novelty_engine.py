@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.detector import Series, WindowSpec
-from models.engine import Engine, EngineOptions
-from models.model_set import ModelSet, load_model
-from models.novelty import DEFAULT_LIMIT
-from training.fit import fit_model
+from eddy.models.core.detector import Series, WindowSpec
+from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
+from eddy.models.engine.engine import Engine, EngineOptions
+from eddy.models.serving.model_set import ModelSet, load_model
+from eddy.training.fitting.fit import fit_model
 
 STEP_MS = 3_600_000
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from models import packed
-from models.past_calibration import BLOCK_MAXIMA, MOMENTS, add, add_to_block, deviate
-from models.past_deviation import calibrated
-from models.peak_stage import WORDS, peak
+from eddy.models.detectors.novelty import bit_packing as packed
+from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, MOMENTS, add, add_to_block, deviate
+from eddy.models.detectors.novelty.peak_filter import WORDS, peak
+from eddy.training.fitting.offline_calibration import calibrated
 
 
 @settings(deadline=None)

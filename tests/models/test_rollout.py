@@ -9,10 +9,10 @@ import pytest
 
 from eddy.errors import ModelError
 from eddy.learning_settings import LearningSettings
-from models.engine import EngineOptions
-from models.rollout import in_share, rollout_of
+from eddy.models.artifacts.rollout import in_share, rollout_of
+from eddy.models.engine.engine import EngineOptions
+from eddy.training.trainer.rollout_monitor import Counts, out_of_band
 from tests.models.small_models import Job, inline, manifest, model_set, points
-from training.trainer.watch import Counts, out_of_band
 
 SERIES = [f"s-{k}" for k in range(40)]
 

@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 
-from models.detector import Detector, Floats, WindowBatch, WindowSpec
-from models.rolling_zscore import RollingZScore
-from models.scoring_threads import LEAST, score
+from eddy.models.core.detector import Detector, Floats, WindowBatch, WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine.threads import LEAST, score
 
 
 class Counting(RollingZScore):

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eddy.feedback import Feedback
-from models.detector import WindowSpec
-from models.engine import Engine, EngineOptions
-from models.engine_feedback import take_feedback
-from models.engine_state import EngineState
-from models.eviction import evict
-from models.rolling_zscore import RollingZScore
-from models.series_feedback import REMEMBERED, FeedbackOptions, SeriesFeedback
+from eddy.models.alerting.feedback import REMEMBERED, FeedbackOptions, SeriesFeedback
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine.engine import Engine, EngineOptions
+from eddy.models.engine.eviction import evict
+from eddy.models.engine.feedback import take_feedback
+from eddy.models.engine.state.checkpoint import EngineState
 from tests.models.small_models import manifest, model_set
 
 MODEL = manifest(detector=RollingZScore(WindowSpec(20)), limit=3.0)

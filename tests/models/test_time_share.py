@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.time_share import TimeShare
+from eddy.models.engine.time_budget import TimeShare
 
 
 def test_no_more_than_the_share_is_spent_however_much_each_report_costs():

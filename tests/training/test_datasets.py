@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError
-from models.detector import WindowSpec
-from training import datasets
+from eddy.models.core.detector import WindowSpec
+from eddy.training.data import datasets
 
 HALF_HOUR = 30 * 60_000
 

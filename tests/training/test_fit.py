@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError, ModelError, SettingsError
-from models import artifact
-from models.calibration import Calibration
-from models.detector import WindowSpec
-from models.model_set import load_model
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.calibration import Calibration
+from eddy.models.core.detector import WindowSpec
+from eddy.models.serving.model_set import load_model
+from eddy.training.data.labels import labelled_scores
+from eddy.training.fitting import artifacts
+from eddy.training.fitting.fit import ThresholdRule, fit_model, tail_limit, usual_window
 from tests.models.test_contract import TRAIN
-from training import artifacts
-from training.fit import ThresholdRule, fit_model, tail_limit, usual_window
-from training.labels import labelled_scores
 
 SPEC = WindowSpec(48, interval_ms=30 * 60_000)
 FOREST = {"trees": 20}

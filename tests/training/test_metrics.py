@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.evaluation.causal_run import CausalRun
-from training.evaluation.event_figures import event_figures, match_events
-from training.evaluation.figures import figures
-from training.evaluation.point_adjusted import WARNING, adjusted_f1, best_adjusted_f1, point_adjusted
-from training.evaluation.pointwise import pointwise, roc_auc
-from training.evaluation.recording import Event, Recording
+from eddy.training.data.recording import Event, Recording
+from eddy.training.evaluation.metrics.event_metrics import event_figures, match_events
+from eddy.training.evaluation.metrics.point_adjusted import WARNING, adjusted_f1, best_adjusted_f1, point_adjusted
+from eddy.training.evaluation.metrics.pointwise import pointwise, roc_auc
+from eddy.training.evaluation.metrics.summary import figures
+from eddy.training.fitting.causal_run import CausalRun
 
 HOUR_MS = 3_600_000
 

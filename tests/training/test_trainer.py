@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from eddy.errors import DataError
 from eddy.learning_settings import LearningSettings
+from eddy.models.core.detector import Series, WindowSpec
+from eddy.models.thresholds.fixed import FixedThreshold
+from eddy.training.data.datasets import Dataset, RawSeries
+from eddy.training.fitting.fit import fit_model
+from eddy.training.trainer.holdout_evaluation import put_in, trial
+from eddy.training.trainer.requests import RequestQueue
+from eddy.training.trainer.training_data import anomalous, prepare
+from eddy.training.trainer.worker_process import judge
 from eddy.training_request import TrainingRequest
-from models.detector import Series, WindowSpec
-from models.thresholds.fixed import FixedThreshold
 from tests.cli.alerts_at_hand import alert
-from training.datasets import Dataset, RawSeries
-from training.fit import fit_model
-from training.trainer.fitting import judge
-from training.trainer.material import anomalous, prepare
-from training.trainer.requests import RequestQueue
-from training.trainer.trial import put_in, trial
 
 STEP = 60_000
 DAY = 48

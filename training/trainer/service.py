@@ -13,17 +13,17 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from eddy.errors import DataError, EddyError
+from eddy.models.artifacts.fetch import fetch_artifact
+from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
 from eddy.topic_reader import TopicReader
+from eddy.training.registry.candidates import publish_candidate
+from eddy.training.registry.registry import Registry
+from eddy.training.trainer.history import Messages, Training, remembered
+from eddy.training.trainer.requests import RequestQueue
+from eddy.training.trainer.rollout_monitor import RolloutWatch
+from eddy.training.trainer.worker_process import Fitting, Task
 from eddy.training_request import TrainingRequest
-from models.artifact_fetch import fetch_artifact
-from models.manifest import Manifest
-from training.registry import Registry
-from training.rollout import publish_candidate
-from training.trainer.fitting import Fitting, Task
-from training.trainer.memory import Messages, Training, remembered
-from training.trainer.requests import RequestQueue
-from training.trainer.watch import RolloutWatch
 
 log = logging.getLogger(__name__)
 
