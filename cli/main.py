@@ -51,33 +51,33 @@ def settings_of(ctx: typer.Context) -> Configuration:
     return configuration
 
 
-#: module under ``cli`` -> it has ``register(app)``, which adds its commands.
+#: modules of ``eddy.cli``; each has ``register(app)``, which adds its commands
 COMMANDS = (
-    "stack",
-    "topics",
-    "produce",
-    "train",
-    "predict",
-    "preprocess",
-    "evaluate",
-    "registry",
-    "trainer",
-    "backtest",
-    "job",
-    "alerts",
-    "alert_feedback",
-    "dlq",
-    "dashboard",
-    "demo",
-    "bench",
-    "config",
+    "commands.stack",
+    "commands.topics",
+    "produce.command",
+    "train.command",
+    "commands.predict",
+    "commands.preprocess",
+    "evaluate.command",
+    "commands.models",
+    "commands.trainer",
+    "commands.backtest",
+    "commands.job",
+    "commands.alerts",
+    "commands.alert_feedback",
+    "commands.dlq",
+    "commands.dashboard",
+    "demo.command",
+    "commands.bench",
+    "commands.config",
 )
 
 
 def main() -> None:
     """Entry point: user errors are one line and exit code 2."""
     for name in COMMANDS:
-        importlib.import_module(f"cli.{name}").register(app)
+        importlib.import_module(f"eddy.cli.{name}").register(app)
     # What matters of the client's troubles arrives as an exception and is told in one line; its own log is noise beside
     # that ("task ran for 0.119 s" on a busy machine) and ends up on the standard error of scripts.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

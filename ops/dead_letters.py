@@ -42,7 +42,7 @@ def survey(settings: Settings, reason: str, limit: int) -> dict[str, Any]:
         "topic": settings.topics.name("dlq"),
         "total": counts.total(),
         "reasons": dict(counts.most_common()),
-        "samples": {name: list(letters) for name, letters in samples.items() if limit},
+        "samples": {name: list(dead_letters) for name, dead_letters in samples.items() if limit},
     }
 
 

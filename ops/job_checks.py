@@ -13,7 +13,7 @@ from eddy.stack.doctor import Check, Level
 from eddy.topic_reader import TopicReader
 from eddy.training.registry.registry import Registry
 
-LETTERS_READ = 200  # the newest dead letters
+DEAD_LETTERS_READ = 200  # the newest dead letters
 FAILED_CHECKPOINTS = 3  # in a row: one can be a restart
 RESTARTS_WARN = 3
 
@@ -29,7 +29,7 @@ def examine_job(settings: Settings) -> Iterator[Check]:
     if port.isdigit() and ports.answers(int(port), host):
         try:
             yield from _models(settings)
-            yield from _letters(settings)
+            yield from _dead_letters(settings)
         except EddyError as error:
             yield Check("models", "warn", str(error), "eddy up creates missing topics")
 
@@ -100,13 +100,13 @@ def _models(settings: Settings) -> Iterator[Check]:
         yield Check("models", "ok", f"{len(listing.current)} published")
 
 
-def _letters(settings: Settings) -> Iterator[Check]:
+def _dead_letters(settings: Settings) -> Iterator[Check]:
     reader = TopicReader(settings, "dlq")
     try:
         ends = reader.ends()
         total = sum(ends.values())
         for partition, end in ends.items():
-            reader.consumer.seek(partition, max(0, end - LETTERS_READ))
+            reader.consumer.seek(partition, max(0, end - DEAD_LETTERS_READ))
         reasons = [dict(record.headers).get("reason", b"?").decode() for record in reader.to_end()] if total else []
     finally:
         reader.close()

@@ -17,14 +17,14 @@ from eddy.flink_job.client.cluster import Cluster
 from eddy.ops.job_targets import arguments, submit_locally
 from eddy.stack.local import Stack
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 _LOST_STATES = {"FAILED"}  # beside those that the cluster does not know at all
 _ENDED_STATES = {"FINISHED", "CANCELED"}
 _GONE_STATES = _LOST_STATES | _ENDED_STATES | {"FAILING", "CANCELLING"}
 
 
 @dataclass(frozen=True)
-class Submission:
+class JobRecord:
     """A job as it was submitted.
 
     Attributes:
@@ -42,7 +42,7 @@ class Submission:
 def remember(configuration: Configuration, stack: Stack, job: str, savepoint: str) -> None:
     """Note a job that is to run from now on."""
     name = configuration.settings.job.name
-    _write(stack, Submission(name, job, arguments(configuration)[1::2], savepoint))
+    _write(stack, JobRecord(name, job, arguments(configuration)[1::2], savepoint))
 
 
 def forget(stack: Stack, name: str) -> None:
@@ -50,10 +50,10 @@ def forget(stack: Stack, name: str) -> None:
     _file(stack, name).unlink(missing_ok=True)
 
 
-def submissions(stack: Stack) -> list[Submission]:
+def job_records(stack: Stack) -> list[JobRecord]:
     """All jobs that are to run."""
     files = sorted((stack.folder / "jobs").glob("*.json"))
-    return [Submission(**json.loads(file.read_text())) for file in files]
+    return [JobRecord(**json.loads(file.read_text())) for file in files]
 
 
 def newest_checkpoint(stack: Stack, job: str) -> str:
@@ -64,7 +64,7 @@ def newest_checkpoint(stack: Stack, job: str) -> str:
     return newest.as_uri() if newest else ""
 
 
-def recover(stack: Stack, secrets: Mapping[str, str], tell: Callable[[str], None]) -> list[str]:
+def recover(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], None]) -> list[str]:
     """Submit every job again that is to run and does not; returns their names.
 
     Args:
@@ -76,35 +76,35 @@ def recover(stack: Stack, secrets: Mapping[str, str], tell: Callable[[str], None
         StackError: a job cannot be submitted.
     """
     cluster = Cluster(stack.flink_address)
-    wanted = submissions(stack)
+    wanted = job_records(stack)
     jobs = cluster.jobs() if wanted else []
     known = {job.id: job.state for job in jobs}
     back, failed = [], []
-    for submission in wanted:
-        state = known.get(submission.job, "unknown to the cluster")
+    for record in wanted:
+        state = known.get(record.job, "unknown to the cluster")
         if state in _ENDED_STATES:
-            forget(stack, submission.name)
+            forget(stack, record.name)
         if state in known.values() and state not in _LOST_STATES:
             continue
-        place = newest_checkpoint(stack, submission.job) or submission.savepoint
-        alive = next((job.id for job in jobs if job.name == submission.name and job.state not in _GONE_STATES), "")
+        place = newest_checkpoint(stack, record.job) or record.savepoint
+        alive = next((job.id for job in jobs if job.name == record.name and job.state not in _GONE_STATES), "")
         if alive:  # 'flink run' was given up before it said that the job was submitted
-            tell(f"job {submission.name} runs as {alive}")
-            _write(stack, replace(submission, job=alive, savepoint=place))
+            notify(f"job {record.name} runs as {alive}")
+            _write(stack, replace(record, job=alive, savepoint=place))
             continue
-        tell(f"job {submission.name} ({submission.job}) is {state}; it goes on from {place or 'the start'}")
+        notify(f"job {record.name} ({record.job}) is {state}; it goes on from {place or 'the start'}")
         try:
-            submit_locally(load(submission.overrides, environ=secrets), place, wait=False)
+            submit_locally(load(record.overrides, environ=secrets), place, wait=False)
         except EddyError as error:  # the other jobs come back all the same
-            failed.append(f"job {submission.name}: {error}")
+            failed.append(f"job {record.name}: {error}")
             continue
-        back.append(submission.name)
+        back.append(record.name)
     if failed:
         raise StackError("; ".join(failed))
     return back
 
 
-def keep_up(stack: Stack, secrets: Mapping[str, str], tell: Callable[[str], None]) -> None:
+def keep_up(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], None]) -> None:
     """Start what has died and bring its jobs back: one look.
 
     Raises:
@@ -112,32 +112,32 @@ def keep_up(stack: Stack, secrets: Mapping[str, str], tell: Callable[[str], None
     """
     dead = [state.name for state in stack.status() if state.pid is None]
     if dead:
-        tell(f"not running: {', '.join(dead)}; started: {', '.join(stack.up())}")
-    recover(stack, secrets, tell)
+        notify(f"not running: {', '.join(dead)}; started: {', '.join(stack.up())}")
+    recover(stack, secrets, notify)
 
 
 def keep_running(
-    configuration: Configuration, stack: Stack, stopped: Callable[[float], bool], tell: Callable[[str], None]
+    configuration: Configuration, stack: Stack, stopped: Callable[[float], bool], notify: Callable[[str], None]
 ) -> None:
     """Keep it up until ``stopped``, which waits for the seconds that it is given, says so.
 
     What cannot be started, for a full disk or for Kafka that is away, is told and tried again.
     """
     secrets, told = secrets_as_environment(configuration.settings), ""
-    while not stopped(LOOK_SECONDS):
+    while not stopped(POLL_SECONDS):
         try:
-            keep_up(stack, secrets, tell)
+            keep_up(stack, secrets, notify)
             told = ""
         except StackError as error:
             if str(error) != told:  # once, however often it is tried
                 told = str(error)
-                tell(told)
+                notify(told)
 
 
-def _write(stack: Stack, submission: Submission) -> None:
-    file = _file(stack, submission.name)
+def _write(stack: Stack, record: JobRecord) -> None:
+    file = _file(stack, record.name)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(submission), indent=1))
+    file.write_text(json.dumps(asdict(record), indent=1))
 
 
 def _file(stack: Stack, name: str) -> Path:

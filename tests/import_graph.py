@@ -55,7 +55,7 @@ def graph() -> dict[str, set[str]]:
 
 
 def role(module: str) -> str:
-    """The part of the architecture that a module belongs to: ``models.engine``, ``stack``; ``eddy`` is the vocabulary."""
+    """Name the part that a module belongs to: ``models.engine``, ``stack``; ``eddy`` is the vocabulary."""
     parts = module.split(".")
     if len(parts) < 2 or parts[1] not in LINKED:
         return "eddy"

@@ -111,7 +111,7 @@ def counted(alerts: Sequence[Alert], stream: SyntheticStream) -> Counter[str]:
         incidents=result.incidents,
         false=result.false,
         messages=len(calling),
-        most_messages=max(per_incident.values(), default=0),
+        max_messages=max(per_incident.values(), default=0),
         recorded=len({a.id for a in alerts if a.suppressed is not None}),
         calls=len(per_incident.keys() - in_groups) + len({group.id for group in groups}),
         delay=round(100 * result.median_delay) if result.delays else 0,
@@ -141,7 +141,7 @@ def main(seeds: Sequence[int]) -> None:
         print(
             f"| {rule} | {setting} | {one['incidents']} | {one['incidents'] / one['labelled']:.2f} | {one['calls']} "
             f"| {one['found']} of {one['labelled']} | {one['false']} "
-            f"| {one['messages'] / max(one['incidents'], 1):.2f} | {one['most_messages']} | {one['recorded']} |"
+            f"| {one['messages'] / max(one['incidents'], 1):.2f} | {one['max_messages']} | {one['recorded']} |"
         )
 
 

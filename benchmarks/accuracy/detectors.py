@@ -86,7 +86,7 @@ def demo(seeds: Sequence[int]) -> None:
         seconds = time.perf_counter() - started
         live = stream.live
         labels = [(label.series, label.start, label.end) for label in stream.labels]
-        result = _judge(
+        result = _score(
             trained, stream.names, live.series.astype(np.int64), live.ts, live.values, labels, stream.intervals
         )
         print(json.dumps({"seed": seed, "training_seconds": round(seconds, 1), **result}), flush=True)
@@ -111,11 +111,11 @@ def one_csv(path: Path, labels: Path | None) -> None:
     codes = np.zeros(len(raw.ts[live]), np.int64)
     model = [(trained.manifest, trained.content)]
     intervals = {raw.name: data.interval_ms()}
-    result = _judge(model, (raw.name,), codes, raw.ts[live], raw.values[live, 0], spans, intervals, grace=0)
+    result = _score(model, (raw.name,), codes, raw.ts[live], raw.values[live, 0], spans, intervals, grace=0)
     print(json.dumps({"series": raw.name, "training_seconds": round(seconds, 1), **result}))
 
 
-def _judge(
+def _score(
     trained: Iterable[tuple[Manifest, bytes]], names: Sequence[str], codes: Ints, ts: Ints, values: Floats,
     labels: Sequence[Span], intervals: dict[str, int], grace: int = GRACE_POINTS,
 ) -> dict[str, object]:  # fmt: skip

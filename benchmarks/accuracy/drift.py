@@ -105,13 +105,13 @@ def run(case: Scenario, trained: Trained, policy: str, settings: Settings) -> Co
             models.put(replace(manifest, series=("*",)), lambda _, bytes_=content: bytes_)
             waiting = None
         part = slice(start, stop)
-        outcome = engine.process(np.full(stop - start, slot), one.ts[part], one.values[part], 0)
-        alerts += outcome.alerts
-        drifts += sum(d.stream == "score" for _, _, d in outcome.drifts)
-        for _, _, when, scores, limits in outcome.scores:
+        result = engine.process(np.full(stop - start, slot), one.ts[part], one.values[part], 0)
+        alerts += result.alerts
+        drifts += sum(d.stream == "score" for _, _, d in result.drifts)
+        for _, _, when, scores, limits in result.scores:
             over[np.searchsorted(one.ts, when[scores > limits])] = True
-        if outcome.wishes and waiting is None and policy == "adaptive":
-            since = {one.name: outcome.wishes[-1][2].since}
+        if result.retrain_requests and waiting is None and policy == "adaptive":
+            since = {one.name: result.retrain_requests[-1][2].since}
             better = asked(settings, manifest, content, one, stop, since, alerts)
             if better is None:
                 refused += 1
@@ -128,11 +128,11 @@ def foreseen(case: Scenario, manifest: Manifest, policy: str) -> Trained | None:
     for first, last in case.events:
         values[first : last + 1] = np.nan
     part = slice(case.settled, stop)
-    stretch = Series(one.name, one.ts[part], values[part], np.zeros(len(one.ts[part]), np.bool_))
+    segment = Series(one.name, one.ts[part], values[part], np.zeros(len(one.ts[part]), np.bool_))
     window, params = DETECTORS[manifest.detector]
     try:
         return fit_model(
-            "m", manifest.detector, [stretch], WindowSpec(window, interval_ms=manifest.interval_ms), params=params
+            "m", manifest.detector, [segment], WindowSpec(window, interval_ms=manifest.interval_ms), params=params
         )
     except EddyError:
         return None

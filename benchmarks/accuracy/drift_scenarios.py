@@ -17,7 +17,7 @@ KINDS = ("level", "trend", "season", "variance", "regime")
 SPEEDS = ("sudden", "gradual")
 HEAD, DRIFT_AT = 0.4, 0.5  # shares of a series: the static model is fitted to the head; the drift begins there
 _LONGEST_SEASON = 288
-_LEAST_ROWS = 1200
+_MIN_ROWS = 1200
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def real_series(data: Path) -> Iterator[Base]:
             (raw,) = datasets.load(file, form="nab").series
             order = np.argsort(raw.ts, kind="stable")
             values = raw.values[order, 0]
-            if len(values) < _LEAST_ROWS:
+            if len(values) < _MIN_ROWS:
                 continue
             ts = np.arange(len(values), dtype=np.int64) * int(np.median(np.diff(raw.ts[order])))
             head = Series(

@@ -27,7 +27,7 @@ from eddy.stack.local import Stack, isolated
 from eddy.training.registry.registry import Registry
 
 SECONDS = 60.0
-LOOK_SECONDS = 3.0
+POLL_SECONDS = 3.0
 WARM_SECONDS = 15.0  # of events before the first minute: workers start
 
 
@@ -55,13 +55,13 @@ def run(minutes: int, rate: float, series: int, overrides: list[str]) -> dict[st
 def _events(cluster: Cluster, job: str) -> float:
     """The first answer after a while is an old one, or none: Flink fetches metrics once somebody has asked."""
     cluster.metrics(job)
-    time.sleep(LOOK_SECONDS)
+    time.sleep(POLL_SECONDS)
     return cluster.metrics(job)["events"]
 
 
 def _minute(watch: Watch, cluster: Cluster, job: str) -> dict[str, Any]:
     before, cpu = _events(cluster, job), watch.cpu()
-    time.sleep(SECONDS - LOOK_SECONDS)
+    time.sleep(SECONDS - POLL_SECONDS)
     events = _events(cluster, job) - before
     spent = {name: seconds - cpu.get(name, 0.0) for name, seconds in watch.cpu().items()}
     return {

@@ -34,8 +34,8 @@ def main(count: int) -> None:
         slots = engine.slots([f"s{k}" for k in range(count)])
         engine.process(slots, np.full(count, 1000 * (i + 1)), values[i], 0)
         took.append(1000 * (time.perf_counter() - began))
-    (judge,) = engine.judges.values()
-    rows = judge.rows(slots)
+    (scorer,) = engine.scorers.values()
+    rows = scorer.rows(slots)
     print(
         json.dumps(
             {
@@ -45,8 +45,8 @@ def main(count: int) -> None:
                 "all_begin_ms": round(max(took[WARM_UP - 2 : WARM_UP + 2]), 2),
                 "watched_ms": round(float(np.median(took[WARM_UP + 2 :])), 2),
                 "watched_p99_ms": round(float(np.percentile(took[WARM_UP + 2 :], 99)), 2),
-                "watched": int(np.isfinite(judge.score[rows]).sum()),
-                "bytes_of_state_a_series": int(judge.state.shape[1] * 8),
+                "watched": int(np.isfinite(scorer.score[rows]).sum()),
+                "bytes_of_state_a_series": int(scorer.state.shape[1] * 8),
             }
         )
     )

@@ -12,7 +12,7 @@ import psutil
 from eddy.stack.local import Stack
 
 EVERY_SECONDS = 0.5
-LEAST_SAMPLES = 6  # a line through fewer says nothing
+MIN_SAMPLES = 6  # a line through fewer says nothing
 
 
 def role(process: psutil.Process) -> str:
@@ -54,7 +54,7 @@ class Watch:
         slopes = {}
         for name, samples in self._memory.items():
             late = np.array([sample for sample in samples if sample[0] >= since / 60])
-            if len(late) >= LEAST_SAMPLES:
+            if len(late) >= MIN_SAMPLES:
                 slopes[name] = float(np.polyfit(late[:, 0] - late[0, 0], late[:, 1], 1)[0])
         return slopes
 

@@ -75,9 +75,9 @@ def backtest(
     for line in lines[:_SHOWN]:
         one = line.would or line.did
         assert one is not None  # noqa: S101  a line has one of them
-        judged = [f"{f.model} {f.version}" for f in (line.did,) if f]
+        scored = [f"{f.model} {f.version}" for f in (line.did,) if f]
         table.add_row(
-            line.side, one.series, _moment(one.start), _moment(one.end), str(one.severity), str(one.points), *judged
+            line.side, one.series, _moment(one.start), _moment(one.end), str(one.severity), str(one.points), *scored
         )
     console = Console(soft_wrap=True, highlight=False)
     if lines:

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 @dlq.command("list")
-def list_letters(
+def list_dead_letters(
     ctx: typer.Context,
     reason: str = _REASON,
     as_json: bool = _JSON,
@@ -40,11 +40,11 @@ def list_letters(
         typer.echo("no dead letters" + (f" with reason {reason}" if reason else ""))
     for name, count in found["reasons"].items():
         typer.echo(f"{name}: {count:,}")
-        for letter in found["samples"].get(name, []):
+        for dead_letter in found["samples"].get(name, []):
             # json.dumps, because what made a message bad may be what a terminal would obey
-            place = f"{letter['topic']}[{letter['partition']}] offset {letter['offset']}"
-            typer.echo(f"    {place}: {json.dumps(letter['detail'], ensure_ascii=True)}")
-            typer.echo(f"        {json.dumps(letter['value'], ensure_ascii=True)}")
+            place = f"{dead_letter['topic']}[{dead_letter['partition']}] offset {dead_letter['offset']}"
+            typer.echo(f"    {place}: {json.dumps(dead_letter['detail'], ensure_ascii=True)}")
+            typer.echo(f"        {json.dumps(dead_letter['value'], ensure_ascii=True)}")
 
 
 @dlq.command()

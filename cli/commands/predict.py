@@ -38,11 +38,11 @@ def predict(
             f"{data}: found {', '.join(found.features)}; model {manifest.name} was trained on "
             f"{', '.join(manifest.features)}; choose the columns with --value"
         )
-    stretches = [s for s in found.regular(loaded.detector.spec) if manifest.judges(s.name)]
-    if not stretches:
+    segments = [s for s in found.regular(loaded.detector.spec) if manifest.applies_to(s.name)]
+    if not segments:
         raise DataError(f"{data}: no series that model {manifest.name} judges ({', '.join(manifest.series)})")
     out.parent.mkdir(parents=True, exist_ok=True)
-    points, anomalies = write_predictions(loaded, stretches, out)
+    points, anomalies = write_predictions(loaded, segments, out)
     if as_json:
         typer.echo(json.dumps({"out": str(out), "points": points, "anomalies": anomalies}))
         return

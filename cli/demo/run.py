@@ -134,7 +134,7 @@ class Demo:
         seen = ", ".join(_seen(alert, feature) for feature in alert.values)
         verb = "[bold]opened[/]" if alert.state == "open" else f"[dim]closed after {alert.points} points[/]"
         bar.console.print(
-            f"  {when}  [{colour}]{alert.severity_word:8}[/] {alert.series:12} {verb}  {seen}  [dim]{alert.detector}[/]"
+            f"  {when}  [{colour}]{alert.severity_word:8}[/] {alert.series:12} {verb} {seen} [dim]{alert.detector}[/]"
         )
 
     def stay(self) -> None:

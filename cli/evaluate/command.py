@@ -53,10 +53,10 @@ def nab(
         task = bar.add_task("", total=len(chosen))
         for i, entrant in enumerate(chosen):
 
-            def tell(what: str, share: float, done: int = i) -> None:
+            def notify(what: str, share: float, done: int = i) -> None:
                 bar.update(task, description=what, completed=done + share)
 
-            runs.append(run_entrant(entrant, corpus, out, tell, seed))
+            runs.append(run_entrant(entrant, corpus, out, notify, seed))
     runs.sort(key=lambda r: -r.result.shipped["standard"])
     rows = [asdict(r.result) | r.figures.to_json() | {"peak_mb": r.cost.peak_mb, "notes": r.notes} for r in runs]
     out.mkdir(parents=True, exist_ok=True)

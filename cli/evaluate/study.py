@@ -58,19 +58,19 @@ def study(
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
 
-        def tell(what: str, share: float) -> None:
+        def notify(what: str, share: float) -> None:
             bar.update(task, description=what)
 
         if nab_folder.is_dir():
             labels = nab_folder / "labels" / "combined_windows.json"
             corpus = Corpus(load_folder(nab_folder / "data", labels))
-            rows["nab"] = parts.nab_study(cache, chosen, corpus, tell)
-            rows["taxi"] = parts.nine_weeks_study(cache, entrants(weekly) if weekly else [], corpus, tell)
+            rows["nab"] = parts.nab_study(cache, chosen, corpus, notify)
+            rows["taxi"] = parts.nine_weeks_study(cache, entrants(weekly) if weekly else [], corpus, notify)
         if power_file.exists():
             recordings = injected(power_recording(power_file), FRESH_SEEDS, power_anomalies)
-            rows["power"] = parts.stream_study(cache, "power", chosen, recordings, tell)
+            rows["power"] = parts.stream_study(cache, "power", chosen, recordings, notify)
         files = sorted(ucr_folder.glob("*.txt"))
-        rows["ucr"] = parts.ucr_study(cache, chosen, [load_ucr(path) for path in files], tell)
+        rows["ucr"] = parts.ucr_study(cache, chosen, [load_ucr(path) for path in files], notify)
         rows["market"] = [row for seed in MARKET_SEEDS for row in _market(cache, seed)]
     command = f"eddy evaluate study --data {data} --out CACHE" + "".join(f" --detector {d}" for d in detector)
     skipped = [e.name for e in LINEUP if e.name not in {c.name for c in chosen}]

@@ -125,21 +125,21 @@ def train(
         contamination = configuration.settings.detector.contamination
         rule = threshold_rule(threshold, threshold_param, contamination, flags, false_rate)
         series_found = found.regular(spec, until, train_share)
-        judged = []
+        scored = []
         if labels is not None:
             from dataclasses import replace
 
             from eddy.training.data.labels import load_labels, without_labelled
 
             known = load_labels(labels)
-            judged = datasets.labelled_part(found, known, spec, until, train_share)
+            scored = datasets.labelled_part(found, known, spec, until, train_share)
             if rule is not None and rule.name == "f-beta":
                 rule = replace(rule, labels=known)
             series_found = without_labelled(series_found, known)
         trained = fit_model(
             name or out.resolve().name, kind, series_found, spec, patterns=(series,),
             params=params,
-            rule=rule, seed=seed, progress=progress, judged=judged,
+            rule=rule, seed=seed, progress=progress, scored=scored,
         )  # fmt: skip
         files = artifacts.write(out, trained)
     manifest = trained.manifest

@@ -39,7 +39,7 @@ def extremes(values: Floats, buckets: int) -> NDArray[np.intp]:
     return kept
 
 
-def stretches(count: int, buckets: int) -> NDArray[np.intp]:
+def segments(count: int, buckets: int) -> NDArray[np.intp]:
     """Where each of at most ``buckets`` stretches of equal length starts; for ``np.ufunc.reduceat``."""
     return np.unique(np.linspace(0, count, min(buckets, count), endpoint=False).astype(np.intp))
 

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.dashboard.parts.downsample import extremes, gap_numbers, ribbon, stretches, usual_step, with_gaps
+from eddy.dashboard.parts.downsample import extremes, gap_numbers, ribbon, segments, usual_step, with_gaps
 from eddy.dashboard.parts.theme import Theme, axis, layout
 from eddy.dashboard.stores.incidents import Incident
-from eddy.dashboard.stores.points import Columns, Judged, SeriesPoints
+from eddy.dashboard.stores.points import Columns, ScoredPoints, SeriesPoints
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 BUCKETS = 500  # of two to three pixels on a wide screen; four points each at most
-_MOST_SHADES = 150
-_MOST_MARKS = 400
+_MAX_SHADES = 150
+_MAX_MARKS = 400
 _SCORE_SHARE = 0.24  # of the height
 _GAP = 0.035
 
@@ -51,19 +51,19 @@ class Shown:
 
 def features_of(points: SeriesPoints, model: str) -> tuple[str, ...]:
     """The features to draw: the model's, or what was observed where no model has said anything."""
-    judged = points.judged.get(model)
-    return judged.features if judged else points.raw_features
+    scored = points.scored.get(model)
+    return scored.features if scored else points.raw_features
 
 
 def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
     """One row per feature, and the score beneath."""
-    judged = shown.points.judged.get(shown.model)
-    judged = judged.between(shown.first, shown.last) if judged else None
+    scored = shown.points.scored.get(shown.model)
+    scored = scored.between(shown.first, shown.last) if scored else None
     features = features_of(shown.points, shown.model)
     figure = layout(colours, shown.revision)
     figure["hovermode"] = "x"
     rows = max(1, len(features))
-    height = (1 - (_SCORE_SHARE + _GAP if judged else 0) - _GAP * (rows - 1)) / rows
+    height = (1 - (_SCORE_SHARE + _GAP if scored else 0) - _GAP * (rows - 1)) / rows
     traces: list[dict[str, Any]] = []
     observed: list[tuple[Columns, Ints]] = []
     for k, feature in enumerate(features):
@@ -72,17 +72,17 @@ def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
         figure["yaxis" if k == 0 else f"yaxis{k + 1}"] = axis(
             colours, domain=[max(0.0, top - height), top], nticks=5, fixedrange=True, title=_title(feature, rows)
         )
-        seen = values_of(shown.points, judged, feature, shown.first, shown.last)
+        seen = values_of(shown.points, scored, feature, shown.first, shown.last)
         observed.append((seen, gap_numbers(seen.ts)))
-        traces += _feature_traces(shown, judged, feature, *observed[-1], name, colours)
+        traces += _feature_traces(shown, scored, feature, *observed[-1], name, colours)
     last = f"y{rows}"
-    if judged:
+    if scored:
         last = f"y{rows + 1}"
         figure[f"yaxis{rows + 1}"] = axis(
             colours, domain=[0, _SCORE_SHARE], nticks=4, rangemode="tozero", fixedrange=True, title=_title("score", 2)
         )
-        traces += _score_traces(judged, *observed[0], last, colours)
-    figure["xaxis"] = axis(colours, type="date", anchor=last if rows + bool(judged) > 1 else "y", showspikes=True,
+        traces += _score_traces(scored, *observed[0], last, colours)
+    figure["xaxis"] = axis(colours, type="date", anchor=last if rows + bool(scored) > 1 else "y", showspikes=True,
         spikemode="across", spikethickness=1, spikedash="dot", spikecolor=colours.dim, spikesnap="cursor")  # fmt: skip
     if shown.zoomed:
         figure["xaxis"]["range"] = list(shown.zoomed)
@@ -97,12 +97,12 @@ def _title(text: str, rows: int) -> dict[str, Any]:
 
 
 def values_of(
-    points: SeriesPoints, judged: Judged | None, feature: str, first: int | None, last: int | None
+    points: SeriesPoints, scored: ScoredPoints | None, feature: str, first: int | None, last: int | None
 ) -> Columns:
     """Everything observed of a feature: what was judged, and from Kafka what was not."""
     parts = []
-    if judged is not None:
-        parts.append(Columns(judged.table.ts, judged.column(feature, "value")))
+    if scored is not None:
+        parts.append(Columns(scored.table.ts, scored.column(feature, "value")))
     if points.raw is not None and (column := _raw_column(points, feature)) is not None:
         raw = points.raw.between(first, last)
         parts.append(Columns(raw.ts, raw.data[:, column]))
@@ -125,16 +125,16 @@ def _raw_column(points: SeriesPoints, feature: str) -> int | None:
 
 
 def _feature_traces(
-    shown: Shown, judged: Judged | None, feature: str, seen: Columns, gaps: Ints, where: str, colours: Theme
+    shown: Shown, scored: ScoredPoints | None, feature: str, seen: Columns, gaps: Ints, where: str, colours: Theme
 ) -> list[dict[str, Any]]:
     traces: list[dict[str, Any]] = []
-    if judged is not None and len(judged.table):
-        traces += _band(judged, feature, where, _gaps_at(seen.ts, gaps, judged.table.ts), colours)
+    if scored is not None and len(scored.table):
+        traces += _band(scored, feature, where, _gaps_at(seen.ts, gaps, scored.table.ts), colours)
     chosen = extremes(seen.data, BUCKETS)
     x, y = with_gaps(seen.ts[chosen], gaps[chosen], seen.data[chosen])
     traces.append(_line(x, y, "value", where, {"color": colours.value, "width": 1.5}))
-    if judged is not None:
-        traces += _marks(shown, judged, feature, seen, where, colours)
+    if scored is not None:
+        traces += _marks(shown, scored, feature, seen, where, colours)
     if (late := shown.points.late) is not None and (column := _raw_column(shown.points, feature)) is not None:
         part = late.between(shown.first, shown.last)
         if len(part) and part.data.shape[1] > column:
@@ -148,12 +148,12 @@ def _gaps_at(ts: Ints, gaps: Ints, wanted: Ints) -> Ints:
     return gaps[np.clip(np.searchsorted(ts, wanted), 0, len(ts) - 1)] if len(ts) else np.zeros(len(wanted), np.int64)
 
 
-def _band(judged: Judged, feature: str, where: str, gaps: Ints, colours: Theme) -> list[dict[str, Any]]:
-    ts = judged.table.ts
-    lower, upper, expected = (judged.column(feature, what) for what in ("lower", "upper", "expected"))
+def _band(scored: ScoredPoints, feature: str, where: str, gaps: Ints, colours: Theme) -> list[dict[str, Any]]:
+    ts = scored.table.ts
+    lower, upper, expected = (scored.column(feature, what) for what in ("lower", "upper", "expected"))
     if np.isnan(lower).all() and np.isnan(expected).all():
         return []
-    at = stretches(len(ts), 2 * BUCKETS)
+    at = segments(len(ts), 2 * BUCKETS)
     x, y = ribbon(ts[at], gaps[at], np.fmin.reduceat(lower, at), np.fmax.reduceat(upper, at))
     area = _line(x, y, "band", where, {"width": 0})
     area |= {"fill": "toself", "fillcolor": colours.band, "hoverinfo": "skip", "hovertemplate": None}
@@ -162,37 +162,37 @@ def _band(judged: Judged, feature: str, where: str, gaps: Ints, colours: Theme) 
 
 
 def _marks(
-    shown: Shown, judged: Judged, feature: str, seen: Columns, where: str, colours: Theme
+    shown: Shown, scored: ScoredPoints, feature: str, seen: Columns, where: str, colours: Theme
 ) -> list[dict[str, Any]]:
     """Points above the threshold, and where points were filled in."""
-    ts, value = judged.table.ts, judged.column(feature, "value")
-    above = np.flatnonzero(judged.column(feature, "score") > judged.column(feature, "threshold"))
+    ts, value = scored.table.ts, scored.column(feature, "value")
+    above = np.flatnonzero(scored.column(feature, "score") > scored.column(feature, "threshold"))
     traces = []
     if len(above):
-        above = above[:: max(1, -(-len(above) // _MOST_MARKS))]
+        above = above[:: max(1, -(-len(above) // _MAX_MARKS))]
         marker = {"color": colours.threshold, "size": 6, "line": {"color": colours.panel, "width": 1}}
         traces.append(_points(ts[above], value[above], "above the threshold", where, marker))
-    filled_ts, filled = filled_in(judged, seen)
+    filled_ts, filled = filled_in(scored, seen)
     if len(filled_ts):
-        step = max(1, -(-len(filled_ts) // _MOST_MARKS))
+        step = max(1, -(-len(filled_ts) // _MAX_MARKS))
         marker = {"symbol": "diamond-open", "color": colours.imputed, "size": 7, "line": {"width": 1.5}}
         traces.append(_points(filled_ts[::step], filled[::step], "filled in", where, marker))
     return traces
 
 
-def filled_in(judged: Judged, seen: Columns) -> tuple[Ints, Floats]:
+def filled_in(scored: ScoredPoints, seen: Columns) -> tuple[Ints, Floats]:
     """Times that the windows had to fill in, placed on the line between their neighbours.
 
     Windows say how many of their points were filled in, not which: those are where points are missing between two
     that came while the window's count is above zero.
     """
-    ts = judged.table.ts
+    ts = scored.table.ts
     step = usual_step(ts)
     if len(ts) < 3 or not step:
         return np.zeros(0, np.int64), np.zeros(0)
-    imputed = judged.column(judged.features[0], "imputed")
+    imputed = scored.column(scored.features[0], "imputed")
     gaps = np.flatnonzero((np.diff(ts) > 1.5 * step) & (imputed[1:] > 0))
-    places = [np.arange(ts[k] + step, ts[k + 1] - step / 2, step) for k in gaps[-_MOST_MARKS:] if _short(ts, k, step)]
+    places = [np.arange(ts[k] + step, ts[k + 1] - step / 2, step) for k in gaps[-_MAX_MARKS:] if _short(ts, k, step)]
     if not places:
         return np.zeros(0, np.int64), np.zeros(0)
     at = np.concatenate(places).astype(np.int64)
@@ -206,15 +206,15 @@ def _short(ts: Ints, k: np.intp, step: float) -> bool:
     return bool(ts[k + 1] - ts[k] < 200 * step)  # a longer one breaks the window: nothing was filled in
 
 
-def _score_traces(judged: Judged, seen: Columns, gaps: Ints, where: str, colours: Theme) -> list[dict[str, Any]]:
-    ts, first = judged.table.ts, judged.features[0]
+def _score_traces(scored: ScoredPoints, seen: Columns, gaps: Ints, where: str, colours: Theme) -> list[dict[str, Any]]:
+    ts, first = scored.table.ts, scored.features[0]
     gaps = _gaps_at(seen.ts, gaps, ts)
-    score, threshold = judged.column(first, "score"), judged.column(first, "threshold")
+    score, threshold = scored.column(first, "score"), scored.column(first, "threshold")
     chosen = extremes(score, BUCKETS)
     x, y = with_gaps(ts[chosen], gaps[chosen], score[chosen])
     traces = [_line(x, y, "score", where, {"color": colours.score, "width": 1.3})]
     if len(ts):
-        ends = np.append(stretches(len(ts), BUCKETS), len(ts) - 1)
+        ends = np.append(segments(len(ts), BUCKETS), len(ts) - 1)
         limit = {"color": colours.threshold, "width": 1.3, "dash": "dash"}
         traces.append(_line(ts[ends], threshold[ends], "threshold", where, limit))
     return traces
@@ -266,6 +266,6 @@ def _shades(shown: Shown, colours: Theme) -> list[dict[str, Any]]:
                 "line": {"width": 1.5, "color": colour},
             }
         )
-        if len(shapes) >= _MOST_SHADES:
+        if len(shapes) >= _MAX_SHADES:
             break
     return shapes

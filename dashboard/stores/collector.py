@@ -13,13 +13,13 @@ from eddy.dashboard.sources.flink_rest import FlinkRest, JobHealth
 from eddy.dashboard.sources.history import History
 from eddy.dashboard.sources.kafka_topics import KafkaTopics
 from eddy.dashboard.sources.redis_live import RedisLive, alert_in
-from eddy.dashboard.stores.dead_letters import LetterStore
+from eddy.dashboard.stores.dead_letters import DeadLetterStore
 from eddy.dashboard.stores.incidents import IncidentStore
 from eddy.dashboard.stores.models import ModelStore
 from eddy.dashboard.stores.rates import Rates
 from eddy.dashboard.stores.series_table import SeriesTable
 from eddy.dashboard.stores.snapshot import Snapshot
-from eddy.dashboard.stores.watched_series import LookedAt
+from eddy.dashboard.stores.watched_series import WatchedSeries
 from eddy.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,23 +31,23 @@ _FEEDBACK_BACK, _EVENTS_BACK = 20_000, 200
 
 
 class Collector:
-    """Start it with :meth:`start`; :attr:`snapshot` is always the newest look, :attr:`looked_at` takes requests."""
+    """Read all sources from one thread: :meth:`start` begins, :attr:`snapshot` is what was read last."""
 
     def __init__(self, settings: Settings) -> None:
         page = settings.dashboard
         self._refresh_seconds = page.refresh_ms / 1000
-        self.looked_at = LookedAt(page.points_kept)
+        self.watched_series = WatchedSeries(page.points_kept)
         self._series = SeriesTable(page.silent_seconds)
         self._incidents, self._models = IncidentStore(page.alerts_kept), ModelStore()
-        self._letters, self._rates = LetterStore(), Rates()
+        self._dead_letters, self._rates = DeadLetterStore(), Rates()
         self._redis = RedisLive(settings.redis)
         topics = settings.topics
         handlers = {
             topics.name("alerts"): self._take_alert,
-            topics.name("feedback"): lambda message: self._incidents.judge(message.value() or b""),
+            topics.name("feedback"): lambda message: self._incidents.note_feedback(message.value() or b""),
             topics.name("events"): lambda message: self._models.put_event(message.value()),
             topics.name("drift"): lambda message: self._models.put_event(message.value()),
-            topics.name("dlq"): self._letters.put,
+            topics.name("dlq"): self._dead_letters.put,
             topics.name("models"): self._take_model,
             topics.name("models") + ".history": lambda m: self._models.put_history(m.value(), m.timestamp()[1]),
         }
@@ -69,7 +69,7 @@ class Collector:
         self._stop = threading.Event()
         self._number = 0
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
-        self.snapshot = self._look()
+        self.snapshot = self._poll()
 
     def start(self) -> None:
         """Begin to read."""
@@ -78,7 +78,7 @@ class Collector:
     def close(self) -> None:
         """End the thread."""
         self._stop.set()
-        self.looked_at.wanted.set()
+        self.watched_series.wanted.set()
         self._thread.join(10)
         self._kafka.close()
         self._history.close()
@@ -90,12 +90,12 @@ class Collector:
             began = time.monotonic()
             try:
                 self._read()
-                self.snapshot = self._look()
+                self.snapshot = self._poll()
             except Exception:  # whatever one message or answer holds, the page goes on
                 log.exception("the page could not take in what a source said")
             left = self._refresh_seconds - (time.monotonic() - began)
-            while left > 0 and self.looked_at.wanted.wait(left) and not self._stop.is_set():
-                self.looked_at.wanted.clear()  # somebody waits for a series: between two looks at everything
+            while left > 0 and self.watched_series.wanted.wait(left) and not self._stop.is_set():
+                self.watched_series.wanted.clear()  # somebody waits for a series: between two looks at everything
                 self._ask_redis(only_points=True)
                 left = self._refresh_seconds - (time.monotonic() - began)
 
@@ -110,26 +110,26 @@ class Collector:
             found = self._history.read(self._refresh_seconds * _HISTORY_SHARE)
             for series, blocks in found.items():
                 for block in blocks:
-                    self.looked_at.add_raw(series, *block)
+                    self.watched_series.add_raw(series, *block)
         self._rates.add(int(time.time() * 1000), self._kafka.ends, self._kafka.ends_at, self._job)
-        self.looked_at.publish()
+        self.watched_series.publish()
 
     def _ask_redis(self, only_points: bool = False) -> None:
         try:
             if not only_points:
                 self._all_series()
-            names = self.looked_at.names()
+            names = self.watched_series.names()
             for series in names:
                 self._history.want(series)
-                self.looked_at.add_judged(series, self._redis.points(series, self.looked_at.newest(series)))
-                self.looked_at.set_late(series, self._letters.late(series), self._history.progress(series))
+                self.watched_series.add_scored(series, self._redis.points(series, self.watched_series.newest(series)))
+                self.watched_series.set_late(series, self._dead_letters.late(series), self._history.progress(series))
             self._history.keep_only(set(names))
         except redis.RedisError as error:
             self._redis.watch.away(str(error))
             self._redis_was_away = True
             return
         self._redis.watch.answers()
-        self.looked_at.publish()
+        self.watched_series.publish()
 
     def _all_series(self) -> None:
         now = time.monotonic()
@@ -155,7 +155,7 @@ class Collector:
         name = (message.key() or b"").decode(errors="replace")
         self._models.put_current(name, message.value(), message.timestamp()[1])
 
-    def _look(self) -> Snapshot:
+    def _poll(self) -> Snapshot:
         now = int(time.time() * 1000)
         self._number += 1
         return Snapshot(
@@ -164,7 +164,7 @@ class Collector:
             series=self._series.view(now),
             incidents=self._incidents.view(),
             models=self._models.view(),
-            letters=self._letters.view(),
+            dead_letters=self._dead_letters.view(),
             rates=self._rates.view(),
             totals=dict(self._kafka.totals),
             job=self._job,

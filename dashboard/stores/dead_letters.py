@@ -17,7 +17,7 @@ _LATE_SERIES = 1000  # series whose late points are kept
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """One dead letter; ``value`` is shortened and may hold anything."""
 
     reason: str
@@ -30,7 +30,7 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class LettersView:
+class DeadLettersView:
     """Dead letters at one moment.
 
     Attributes:
@@ -40,25 +40,25 @@ class LettersView:
     """
 
     reasons: Mapping[str, int] = field(default_factory=dict)
-    samples: Mapping[str, tuple[Letter, ...]] = field(default_factory=dict)
+    samples: Mapping[str, tuple[DeadLetter, ...]] = field(default_factory=dict)
     read: int = 0
 
 
-class LetterStore:
+class DeadLetterStore:
     """Takes dead letters as Kafka has them; belongs to the collector thread."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._samples: dict[str, deque[Letter]] = {}
+        self._samples: dict[str, deque[DeadLetter]] = {}
         self._late: dict[str, tuple[tuple[str, ...], Growing]] = {}
-        self._view = LettersView()
+        self._view = DeadLettersView()
         self._changed = False
 
     def put(self, message: Any) -> None:
         """A record of the dead-letter topic."""
         headers = {name: value.decode(errors="replace") for name, value in message.headers() or () if value}
         value, key = message.value() or b"", message.key() or b""
-        letter = Letter(
+        dead_letter = DeadLetter(
             reason=headers.get("reason", "unknown"),
             detail=headers.get("detail", ""),
             place=f"{headers.get('topic', '?')}[{headers.get('partition', '?')}] offset {headers.get('offset', '?')}",
@@ -67,24 +67,24 @@ class LetterStore:
             value=value[:_SHOWN_BYTES].decode(errors="replace") + ("…" if len(value) > _SHOWN_BYTES else ""),
             size=len(value),
         )
-        self._counts[letter.reason] += 1
-        self._samples.setdefault(letter.reason, deque(maxlen=_SAMPLES)).appendleft(letter)
+        self._counts[dead_letter.reason] += 1
+        self._samples.setdefault(dead_letter.reason, deque(maxlen=_SAMPLES)).appendleft(dead_letter)
         self._changed = True
-        if letter.reason == _LATE and (found := observation(value)) is not None:
-            self._keep_late(letter.key, found)
+        if dead_letter.reason == _LATE and (found := observation(value)) is not None:
+            self._keep_late(dead_letter.key, found)
 
     def late(self, series: str) -> tuple[tuple[str, ...], Columns] | None:
         """Features and points of a series that came too late to be judged."""
         found = self._late.get(series)
         return None if found is None else (found[0], found[1].columns())
 
-    def view(self) -> LettersView:
+    def view(self) -> DeadLettersView:
         """As of now; the same object as long as nothing changed."""
         if self._changed:
             self._changed = False
-            self._view = LettersView(
+            self._view = DeadLettersView(
                 reasons=dict(self._counts.most_common()),
-                samples={name: tuple(letters) for name, letters in self._samples.items()},
+                samples={name: tuple(dead_letters) for name, dead_letters in self._samples.items()},
                 read=self._counts.total(),
             )
         return self._view

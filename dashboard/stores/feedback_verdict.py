@@ -8,7 +8,7 @@ from eddy.feedback import Feedback
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FeedbackState:
     """What was said last of an incident, all actions taken together.
 
     Attributes:
@@ -44,9 +44,9 @@ class Verdict:
         return ", ".join(said)
 
 
-def after(earlier: Verdict | None, word: Feedback) -> Verdict:
+def after(earlier: FeedbackState | None, word: Feedback) -> FeedbackState:
     """A message on top of what was said before."""
-    before = earlier if earlier is not None else Verdict(word.id, word.ts)
+    before = earlier if earlier is not None else FeedbackState(word.id, word.ts)
     said = replace(before, at=word.ts, who=word.by, note=word.comment or before.note)
     match word.action:
         case "ack" | "unack":

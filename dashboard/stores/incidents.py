@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.alert import SEVERITY_WORDS, Alert
-from eddy.dashboard.stores.feedback_verdict import Verdict, after
+from eddy.alert import SEVERITY_LEVELS, Alert
+from eddy.dashboard.stores.feedback_verdict import FeedbackState, after
 from eddy.errors import DataError
 from eddy.feedback import Feedback
 
-WORDS = tuple(word for _, word in SEVERITY_WORDS)  # most severe first
+WORDS = tuple(word for _, word in SEVERITY_LEVELS)  # most severe first
 _ORDER = {"open": 0, "update": 1, "closed": 2}
 
 
@@ -31,7 +31,7 @@ class Incident:
     alert: Alert
     opened: int
     messages: int
-    verdict: Verdict | None = None
+    verdict: FeedbackState | None = None
 
     @property
     def is_open(self) -> bool:
@@ -70,7 +70,7 @@ class IncidentsView:
     word: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     messages: int = 0
 
-    def open_by_word(self) -> dict[str, int]:
+    def open_by_severity(self) -> dict[str, int]:
         """Open incidents by severity."""
         found = dict.fromkeys(WORDS, 0)
         for incident in self.open:
@@ -89,7 +89,7 @@ class IncidentStore:
         self._most = most
         self._incidents: dict[str, Incident] = {}
         self._seen: dict[str, set[tuple[object, ...]]] = {}
-        self._verdicts: dict[str, Verdict] = {}
+        self._verdicts: dict[str, FeedbackState] = {}
         self._view = IncidentsView()
         self._changed = False
         self._messages = 0
@@ -120,7 +120,7 @@ class IncidentStore:
             messages=known.messages + 1,
         )
 
-    def judge(self, value: bytes) -> None:
+    def note_feedback(self, value: bytes) -> None:
         """Take a message of the feedback topic."""
         try:
             word = Feedback.from_json(value)

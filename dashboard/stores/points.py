@@ -15,7 +15,7 @@ _FIRST_ROWS = 256
 
 
 @dataclass(frozen=True)
-class JudgedRow:
+class ScoredPoint:
     """A scored point as Redis has it: see :class:`eddy.client.RecentPoint`."""
 
     ts: int
@@ -89,7 +89,7 @@ class Growing:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredPoints:
     """What one model thought. Columns of ``table.data``: value, expected, lower, upper of each feature, feature by
     feature; then score, threshold, imputed.
     """
@@ -101,9 +101,9 @@ class Judged:
         """One of value, expected, lower, upper, or (whatever the feature) score, threshold, imputed."""
         return self.table.data[:, column_of(self.features, feature, what)]
 
-    def between(self, first: int | None, last: int | None) -> Judged:
+    def between(self, first: int | None, last: int | None) -> ScoredPoints:
         """As :meth:`Columns.between`."""
-        return Judged(self.features, self.table.between(first, last))
+        return ScoredPoints(self.features, self.table.between(first, last))
 
 
 PER_FEATURE = ("value", "expected", "lower", "upper")
@@ -111,7 +111,7 @@ PER_POINT = ("score", "threshold", "imputed")
 
 
 def column_of(features: Sequence[str], feature: str, what: str) -> int:
-    """Index into the columns of :class:`Judged`."""
+    """Index into the columns of :class:`ScoredPoints`."""
     if what in PER_POINT:
         return len(features) * len(PER_FEATURE) + PER_POINT.index(what)
     return list(features).index(feature) * len(PER_FEATURE) + PER_FEATURE.index(what)
@@ -131,7 +131,7 @@ class SeriesPoints:
     """
 
     series: str
-    judged: Mapping[str, Judged] = field(default_factory=dict)
+    scored: Mapping[str, ScoredPoints] = field(default_factory=dict)
     raw_features: tuple[str, ...] = ()
     raw: Columns | None = None
     late: Columns | None = None
@@ -139,8 +139,8 @@ class SeriesPoints:
     history: float = 0.0
 
 
-def judged_rows(features: Sequence[str], rows: Sequence[JudgedRow]) -> tuple[Ints, Floats]:
-    """Rows as columns, laid out as :class:`Judged` says."""
+def scored_points(features: Sequence[str], rows: Sequence[ScoredPoint]) -> tuple[Ints, Floats]:
+    """Rows as columns, laid out as :class:`ScoredPoints` says."""
     table = np.full((len(rows), len(features) * len(PER_FEATURE) + len(PER_POINT)), np.nan)
     for k, row in enumerate(rows):
         for f, feature in enumerate(features):

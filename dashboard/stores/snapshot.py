@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from eddy.dashboard.sources.availability import Availability
 from eddy.dashboard.sources.flink_rest import JobHealth
-from eddy.dashboard.stores.dead_letters import LettersView
+from eddy.dashboard.stores.dead_letters import DeadLettersView
 from eddy.dashboard.stores.incidents import IncidentsView
 from eddy.dashboard.stores.models import ModelsView
 from eddy.dashboard.stores.rates import RatesView
@@ -32,7 +32,7 @@ class Snapshot:
     series: SeriesView
     incidents: IncidentsView
     models: ModelsView
-    letters: LettersView
+    dead_letters: DeadLettersView
     rates: RatesView
     totals: Mapping[str, int]
     job: JobHealth | None

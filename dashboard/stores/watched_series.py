@@ -16,36 +16,36 @@ from eddy.dashboard.stores.points import (
     Floats,
     Growing,
     Ints,
-    Judged,
-    JudgedRow,
+    ScoredPoint,
+    ScoredPoints,
     SeriesPoints,
-    judged_rows,
+    scored_points,
 )
 
-_MOST_SERIES = 256
+_MAX_SERIES = 256
 _FORGET_SECONDS = 600.0  # after nobody has asked for it
 
 
 @dataclass
-class _Looked:
+class _Watched:
     asked: float
-    judged: dict[str, tuple[tuple[str, ...], Growing]] = field(default_factory=dict)
+    scored: dict[str, tuple[tuple[str, ...], Growing]] = field(default_factory=dict)
     raw: tuple[tuple[str, ...], Growing] | None = None
     late: tuple[tuple[str, ...], Columns] | None = None
     loaded: bool = False
     history: float = 0.0
 
 
-class LookedAt:
+class WatchedSeries:
     """The points of the series that are looked at.
 
     Args:
         most_points: in memory, of all series; beyond, those asked for longest ago are forgotten.
     """
 
-    def __init__(self, most_points: int) -> None:
-        self._most = most_points
-        self._series: dict[str, _Looked] = {}
+    def __init__(self, max_points: int) -> None:
+        self._most = max_points
+        self._series: dict[str, _Watched] = {}
         self._views: dict[str, SeriesPoints] = {}
         self._changed = threading.Condition()
         self.wanted = threading.Event()  # somebody asks for a series that has not been loaded
@@ -55,7 +55,7 @@ class LookedAt:
         with self._changed:
             known = self._series.get(series)
             if known is None:
-                self._series[series] = _Looked(time.monotonic())
+                self._series[series] = _Watched(time.monotonic())
                 self.wanted.set()
             else:
                 known.asked = time.monotonic()
@@ -74,7 +74,7 @@ class LookedAt:
             for rank, name in enumerate(by_age):
                 points += self._points(self._series[name])
                 old = now - self._series[name].asked > _FORGET_SECONDS
-                if rank and (old or rank >= _MOST_SERIES or points > self._most):
+                if rank and (old or rank >= _MAX_SERIES or points > self._most):
                     del self._series[name]
                     self._views.pop(name, None)
             return list(self._series)
@@ -82,9 +82,9 @@ class LookedAt:
     def newest(self, series: str) -> dict[str, int]:
         """By model, the time of the newest point."""
         known = self._series.get(series)
-        return {model: table.newest for model, (_, table) in known.judged.items()} if known else {}
+        return {model: table.newest for model, (_, table) in known.scored.items()} if known else {}
 
-    def add_judged(self, series: str, found: Mapping[str, list[JudgedRow]]) -> None:
+    def add_scored(self, series: str, found: Mapping[str, list[ScoredPoint]]) -> None:
         """New points from Redis, by model."""
         known = self._series.get(series)
         if known is None:
@@ -94,11 +94,11 @@ class LookedAt:
             if not rows:
                 continue
             features = tuple(rows[-1].values)
-            table = known.judged.get(model)
+            table = known.scored.get(model)
             if table is None or table[0] != features:  # another version of the model has other features
                 width = len(features) * len(PER_FEATURE) + len(PER_POINT)
-                table = known.judged[model] = (features, Growing(width))
-            table[1].add(*judged_rows(features, rows))
+                table = known.scored[model] = (features, Growing(width))
+            table[1].add(*scored_points(features, rows))
 
     def add_raw(self, series: str, ts: Ints, features: tuple[str, ...], data: Floats) -> None:
         """Observations from Kafka."""
@@ -128,9 +128,9 @@ class LookedAt:
                 if known.loaded or known.raw is not None:
                     self._views[series] = SeriesPoints(
                         series=series,
-                        judged={
-                            model: Judged(features, table.columns())
-                            for model, (features, table) in known.judged.items()
+                        scored={
+                            model: ScoredPoints(features, table.columns())
+                            for model, (features, table) in known.scored.items()
                         },
                         raw_features=known.raw[0] if known.raw else (),
                         raw=known.raw[1].columns() if known.raw else None,
@@ -140,6 +140,6 @@ class LookedAt:
                     )
             self._changed.notify_all()
 
-    def _points(self, known: _Looked) -> int:
-        count = sum(len(table) for _, table in known.judged.values())
+    def _points(self, known: _Watched) -> int:
+        count = sum(len(table) for _, table in known.scored.values())
         return count + (len(known.raw[1]) if known.raw else 0)

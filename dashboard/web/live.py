@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eddy.dashboard.pages import dead_letters, incident, incidents, models, overview, series, series_list
-from eddy.dashboard.parts import components as blocks
+from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query
 from eddy.dashboard.parts.theme import Theme, theme
 from eddy.dashboard.stores.collector import Collector
@@ -70,17 +70,17 @@ class Live:
     def _points(self, query: Query) -> Any:
         """The points that a page is about, if it is about any."""
         if query.page == "series":
-            return self._collector.looked_at.ask(query.subject, _FIRST_WAIT_SECONDS)
+            return self._collector.watched_series.ask(query.subject, _FIRST_WAIT_SECONDS)
         if query.page == "incident":
             found = self._collector.snapshot.incidents.by_id.get(query.subject)
-            return self._collector.looked_at.ask(found.alert.series, _FIRST_WAIT_SECONDS) if found else None
+            return self._collector.watched_series.ask(found.alert.series, _FIRST_WAIT_SECONDS) if found else None
         return None
 
     def _parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: Any) -> dict[str, Mapping[str, Any]]:
         shell: dict[str, Mapping[str, Any]] = {
             "nav": {"children": _navigation(query.page)},
-            "sources": {"children": blocks.sources(snapshot.sources)},
-            "away": {"children": blocks.away(snapshot.sources)},
+            "sources": {"children": components.sources(snapshot.sources)},
+            "away": {"children": components.away(snapshot.sources)},
         }
         page = PAGES.get(query.page)
         if page is None:
@@ -89,5 +89,5 @@ class Live:
         return {**shell, **page.parts(snapshot, query, colours, *more)}
 
 
-def _navigation(page: str) -> list[blocks.Node]:
-    return [blocks.link(name, href, "on" if page in pages else "") for name, href, pages in _NAVIGATION]
+def _navigation(page: str) -> list[components.Node]:
+    return [components.link(name, href, "on" if page in pages else "") for name, href, pages in _NAVIGATION]

@@ -14,7 +14,7 @@ from eddy.errors import StackError
 from eddy.settings import Settings
 
 _CONNECTIONS = 1000
-_MOST_BODY_BYTES = 64 * 1024
+_MAX_BODY_BYTES = 64 * 1024
 
 
 class Page:
@@ -41,7 +41,7 @@ class Page:
                 port=page.port,
                 threads=page.threads,
                 connection_limit=_CONNECTIONS,
-                max_request_body_size=_MOST_BODY_BYTES,
+                max_request_body_size=_MAX_BODY_BYTES,
                 ident="eddy",
             )
         except OSError as error:

@@ -25,7 +25,7 @@ def _keep_what_is_loaded() -> None:
 
 
 class ScoringFunction(KeyedBroadcastProcessFunction):  # type: ignore[misc]
-    """:class:`eddy.flink_job.operators.scoring.Scoring`, loaded on a worker.
+    """:class:`eddy.flink_job.operators.scoring.ScoringOperator`, loaded on a worker.
 
     Args:
         overrides: the settings that differ from the defaults, as ``key=value``; without secrets, since these travel
@@ -37,10 +37,10 @@ class ScoringFunction(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         from eddy.flink_job.operators.beam_sampler import stop_sampling
-        from eddy.flink_job.operators.scoring import Scoring
+        from eddy.flink_job.operators.scoring import ScoringOperator
 
         stop_sampling()
-        self._work = Scoring(self._overrides)
+        self._work = ScoringOperator(self._overrides)
         self._work.open(runtime_context)
         _keep_what_is_loaded()
 
@@ -55,7 +55,7 @@ class ScoringFunction(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
 
 class GroupingFunction(KeyedProcessFunction):  # type: ignore[misc]
-    """:class:`eddy.flink_job.operators.grouping.Grouping`, loaded on a worker.
+    """:class:`eddy.flink_job.operators.grouping.GroupingOperator`, loaded on a worker.
 
     Args:
         overrides: as in :class:`ScoringFunction`.
@@ -65,9 +65,9 @@ class GroupingFunction(KeyedProcessFunction):  # type: ignore[misc]
         self._overrides = overrides
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        from eddy.flink_job.operators.grouping import Grouping
+        from eddy.flink_job.operators.grouping import GroupingOperator
 
-        self._work = Grouping(self._overrides)
+        self._work = GroupingOperator(self._overrides)
         self._work.open(runtime_context)
         _keep_what_is_loaded()
 

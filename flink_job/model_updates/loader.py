@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LoadResult:
     """What came of one registry message, in the order of the messages.
 
     Attributes:
@@ -44,7 +44,7 @@ class ModelLoader:
         self._fetch, self._runs = fetch, runs
         self._last: dict[str, Manifest] = {}  # loaded last, by name: the same message again is no news
         self._asked: queue.SimpleQueue[tuple[str, bytes | None]] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[LoadResult | None] = queue.SimpleQueue()
         self._under_way = 0  # only the caller's thread counts
         self._thread = threading.Thread(target=self._run, name="model-loader", daemon=True)
         self._thread.start()
@@ -54,16 +54,16 @@ class ModelLoader:
         self._under_way += 1
         self._asked.put((name, value))
 
-    def outcomes(self, wait: bool = False) -> Iterator[Outcome]:
+    def results(self, wait: bool = False) -> Iterator[LoadResult]:
         """What is ready; on request, all that was asked for."""
         while self._under_way:
             try:
-                outcome = self._done.get(block=wait)
+                result = self._done.get(block=wait)
             except queue.Empty:
                 return
             self._under_way -= 1
-            if outcome is not None:
-                yield outcome
+            if result is not None:
+                yield result
 
     def _run(self) -> None:
         urgent = True  # what the registry holds at the start: the job waits for it
@@ -75,15 +75,15 @@ class ModelLoader:
             try:
                 self._done.put(self._look(name, value))
             except EddyError as error:
-                self._done.put(Outcome(name, refused=str(error)))
+                self._done.put(LoadResult(name, refused=str(error)))
             except Exception as error:  # nothing that a message holds may end this thread
                 log.exception("model %s", name)
-                self._done.put(Outcome(name, refused=f"{type(error).__name__}: {error}"))
+                self._done.put(LoadResult(name, refused=f"{type(error).__name__}: {error}"))
 
-    def _look(self, name: str, value: bytes | None) -> Outcome | None:
+    def _look(self, name: str, value: bytes | None) -> LoadResult | None:
         if value is None:
             self._last.pop(name, None)
-            return Outcome(name)
+            return LoadResult(name)
         manifest = Manifest.from_json(value)
         if manifest.name != name:
             raise ModelError(f"manifest: name {manifest.name!r} under the message key {name!r}; expected the same")
@@ -91,7 +91,7 @@ class ModelLoader:
             return None
         model = load_model(manifest, self._fetch(manifest))
         self._last[name] = manifest
-        return Outcome(name, model)
+        return LoadResult(name, model)
 
 
 def _yield_to_scoring() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from eddy.errors import EddyError
-from eddy.flink_job.model_updates.loader import ModelLoader, Outcome
+from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.serving.model_set import LoadedModel, ModelSet
 
@@ -29,7 +29,7 @@ class BroadcastState(Protocol):
     def remove(self, key: str) -> None: ...
 
 
-class ModelBook:
+class ModelVersionTracker:
     """Registry messages in, versions of the model set out.
 
     Args:
@@ -46,11 +46,11 @@ class ModelBook:
         self,
         models: ModelSet,
         loader: ModelLoader,
-        tell: Callable[[dict[str, Any]], None],
+        notify: Callable[[dict[str, Any]], None],
         series: Callable[[str], int],
     ) -> None:
-        self.models, self._loader, self._tell = models, loader, tell
-        models.candidates.series = series
+        self.models, self._loader, self._emit = models, loader, notify
+        models.pending_versions.series = series
         self._registry: dict[str, bytes] = {}
         self._ahead: dict[str, int] = {}  # version that the topic will bring once more, by name
         self.restored = False
@@ -70,11 +70,11 @@ class ModelBook:
         for name, message in {**before, **newest}.items():
             if name not in self._registry:
                 self._loader.ask(name, message)
-        found = {outcome.name: outcome for outcome in self._loader.outcomes(wait=True)}
+        found = {result.name: result for result in self._loader.results(wait=True)}
         for name, message in before.items():
             if message not in (self._registry.get(name), newest.get(name)) and _not_without(message, found.get(name)):
                 self._loader.ask(name, message)
-        self._take(self._loader.outcomes(wait=True))
+        self._take(self._loader.results(wait=True))
         self._take(found.values())
         for name, message in self._registry.items():
             if message not in (before.get(name), newest.get(name)) and (version := _version(message)):
@@ -104,33 +104,33 @@ class ModelBook:
 
     def adopt(self, wait: bool = False) -> None:
         """Take over what is ready, between two micro-batches; a broken version changes nothing."""
-        self._take(self._loader.outcomes(wait))
-        for verdict in self.models.candidates.decided():
-            if verdict.refused:
-                self._refuse(verdict.model.manifest.name, verdict.refused)
+        self._take(self._loader.results(wait))
+        for decision in self.models.pending_versions.decided():
+            if decision.refused:
+                self._refuse(decision.model.manifest.name, decision.refused)
             else:
-                self._loaded(verdict.model)
+                self._loaded(decision.model)
 
-    def _take(self, outcomes: Iterable[Outcome]) -> None:
-        candidates = self.models.candidates
-        for outcome in outcomes:
-            if outcome.refused:
-                self._refuse(outcome.name, outcome.refused)
-            elif outcome.model is None:
-                if candidates.withdraw(outcome.name):
-                    self._tell({"event": "model-withdrawn", "model": outcome.name})
-            elif candidates.offer(outcome.model):
-                self._loaded(outcome.model)
+    def _take(self, results: Iterable[LoadResult]) -> None:
+        pending_versions = self.models.pending_versions
+        for result in results:
+            if result.refused:
+                self._refuse(result.name, result.refused)
+            elif result.model is None:
+                if pending_versions.withdraw(result.name):
+                    self._emit({"event": "model-withdrawn", "model": result.name})
+            elif pending_versions.offer(result.model):
+                self._loaded(result.model)
 
     def _loaded(self, model: LoadedModel) -> None:
-        self._tell({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})
+        self._emit({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})
 
     def _refuse(self, name: str, reason: str) -> None:
         log.warning("model %s refused: %s", name, reason)
-        self._tell({"event": "model-refused", "model": name, "reason": reason})
+        self._emit({"event": "model-refused", "model": name, "reason": reason})
 
 
-def _not_without(before: bytes, newest: Outcome | None) -> bool:
+def _not_without(before: bytes, newest: LoadResult | None) -> bool:
     """Whether the version before is needed: the newest is refused, or may yet be, for its features."""
     if newest is None or newest.model is None:
         return True

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 EVERY_MS = 60_000
 
 
-class LetterLog:
+class DeadLetterLog:
     """Logs the first letter of a reason, and after a minute the next with the number of those between."""
 
     def __init__(self) -> None:

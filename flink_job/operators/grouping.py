@@ -15,11 +15,11 @@ from eddy.flink_job.sinks.redis import RedisWriter
 from eddy.flink_job.wire.frames import ALERTS, MARK, Records, read_records
 from eddy.models.alerting import grouping
 
-STRETCHES = MapStateDescriptor("stretches", Types.STRING(), BYTES)
+BUCKETS = MapStateDescriptor("stretches", Types.STRING(), BYTES)
 _REDIS = "redis"  # beside the stretches, which are named by numbers
 
 
-class Grouping:
+class GroupingOperator:
     """Takes frames of alerts (bytes), yields at most one frame of group alerts (bytes) for each.
 
     State is written where a mark says that a barrier follows: every shard sends one, the last of them comes after all
@@ -35,8 +35,8 @@ class Grouping:
     def open(self, runtime_context: RuntimeContext) -> None:
         """Begin; state can be read only with the first alert."""
         settings = load(self._overrides).settings
-        self.groups = grouping.Grouping(settings.alerts)
-        self.state = runtime_context.get_map_state(STRETCHES)
+        self.groups = grouping.IncidentGrouper(settings.alerts)
+        self.state = runtime_context.get_map_state(BUCKETS)
         self.out = Records()
         self.redis = RedisWriter(settings.redis) if settings.job.redis else None
         if self.redis is not None:

@@ -10,20 +10,20 @@ from eddy.flink_job.wire.frames import DRIFT, TRAINING
 from eddy.learning_settings import LearningSettings
 from eddy.models.drift.monitor import DriftOptions
 from eddy.models.engine.cold_start import ColdStart
-from eddy.models.engine.engine import Outcome
-from eddy.models.engine.scoring_stats import Tally
+from eddy.models.engine.engine import BatchResult
+from eddy.models.engine.scoring_stats import ScoringStats
 from eddy.models.serving.model_set import ModelSet
 from eddy.training_request import TrainingRequest
 
 if TYPE_CHECKING:
     from eddy.flink_job.operators.shard import ShardOptions
 
-FIGURES_EVERY_MS = 5_000
+MODEL_STATS_PERIOD_MS = 5_000
 
 
-def figures(model: str, version: int, tally: Tally, now: int, shard: int) -> bytes:
+def figures(model: str, version: int, stats: ScoringStats, now: int, shard: int) -> bytes:
     """What a version did in one shard since the last message."""
-    told = {"schema": 1, "ts": now, "model": model, "version": version, "shard": shard, **vars(tally)}
+    told = {"schema": 1, "ts": now, "model": model, "version": version, "shard": shard, **vars(stats)}
     return json.dumps(told).encode()
 
 
@@ -41,9 +41,11 @@ def cold_options(settings: LearningSettings) -> ColdStart | None:
     return ColdStart(settings.cold_ask_after if settings.cold_detector else 0)
 
 
-def messages(outcome: Outcome, models: ModelSet, now: int, options: ShardOptions) -> Iterator[tuple[int, bytes, bytes]]:
+def messages(
+    result: BatchResult, models: ModelSet, now: int, options: ShardOptions
+) -> Iterator[tuple[int, bytes, bytes]]:
     """(role, key, value) of each message that a batch led to."""
-    for model, series, drift in outcome.drifts:
+    for model, series, drift in result.drifts:
         way = "up" if drift.direction > 0 else "down"
         told = {
             "schema": 1, "ts": now, "job": options.engine.job, "event": "drift", "model": model,
@@ -54,12 +56,12 @@ def messages(outcome: Outcome, models: ModelSet, now: int, options: ShardOptions
         }  # fmt: skip
         yield DRIFT, series.encode(), json.dumps(told).encode()
     since: dict[str, dict[str, int]] = {}
-    for model, series, wish in outcome.wishes:
-        since.setdefault(model, {})[series] = wish.since
+    for model, series, wanted in result.retrain_requests:
+        since.setdefault(model, {})[series] = wanted.since
     for model, own in since.items():
         yield TRAINING, model.encode(), TrainingRequest(model, "drift", now, own).to_json()
     learning = options.learning
-    if outcome.cold:  # one model for all of them: requests join each other
+    if result.cold:  # one model for all of them: requests join each other
         request = TrainingRequest(
             learning.family, "cold-start", now, detector=learning.cold_detector, series=(learning.family_series,)
         )

@@ -12,7 +12,7 @@ MOST = 16_384  # events, over all series of a shard
 
 
 @dataclass(frozen=True)
-class WaitingEvent:
+class PendingEvent:
     """An event as it came: Kafka timestamp, place in the topic (-1: kept by a version that did not know), value."""
 
     ts: int
@@ -21,7 +21,7 @@ class WaitingEvent:
     offset: int = -1
 
 
-class Waiting:
+class PendingEvents:
     """The waiting events of one shard.
 
     Attributes:
@@ -31,7 +31,7 @@ class Waiting:
     def __init__(self, per_series: int) -> None:
         self.changed = False
         self._per_series = per_series
-        self._events: dict[str, deque[WaitingEvent]] = {}
+        self._events: dict[str, deque[PendingEvent]] = {}
         self._total = 0
 
     def __len__(self) -> int:
@@ -42,7 +42,7 @@ class Waiting:
         """Whose events wait."""
         return list(self._events)
 
-    def add(self, series: str, event: WaitingEvent) -> int:
+    def add(self, series: str, event: PendingEvent) -> int:
         """Keep an event; returns how many were dropped for it: 0 or 1."""
         if not self._per_series:
             return 1
@@ -58,7 +58,7 @@ class Waiting:
         self._total -= 1
         return 1
 
-    def take(self, names: Iterable[str]) -> Iterator[tuple[str, WaitingEvent]]:
+    def take(self, names: Iterable[str]) -> Iterator[tuple[str, PendingEvent]]:
         """Give up the events of some series, in order."""
         for name in names:
             events = self._events.pop(name)
@@ -79,4 +79,4 @@ class Waiting:
     def restore(self, blob: bytes) -> None:
         """Take back what :meth:`to_bytes` gave, of an earlier version too: without the places."""
         for series, ts, value, *place in json.loads(blob) if blob else []:
-            self.add(series, WaitingEvent(ts, base64.b64decode(value), *place))
+            self.add(series, PendingEvent(ts, base64.b64decode(value), *place))

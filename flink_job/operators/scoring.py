@@ -15,7 +15,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from eddy.configuration import load
 from eddy.flink_job.graph.functions import BYTES, MODELS
 from eddy.flink_job.model_updates.loader import ModelLoader
-from eddy.flink_job.model_updates.version_tracker import ModelBook
+from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
 from eddy.flink_job.operators.learning_messages import cold_options, drift_options
 from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard, ShardOptions
@@ -27,7 +27,7 @@ from eddy.models.artifacts.fetch import fetch_artifact
 from eddy.models.engine.cold_start import cold_model
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.threads import cores
-from eddy.models.engine.time_budget import TimeShare
+from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import ModelSet
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 SHARD = MapStateDescriptor("shard", Types.STRING(), BYTES)
 
 
-class Scoring:
+class ScoringOperator:
     """Takes frames of a shard (bytes), yields at most one frame of records (bytes) for each.
 
     Args:
@@ -55,7 +55,7 @@ class Scoring:
             self.models.start_cold(cold_model(self.settings.learning.cold_start, self.settings.learning.warm_up))
         self.shards: dict[int, Shard] = {}
         self.out = Records()
-        self.report_time = TimeShare(self.settings.job.report_share)
+        self.report_budget = CpuBudget(self.settings.job.report_share)
         self.maintenance = Maintenance(self.settings.alerts.calendars)
         self.state = runtime_context.get_map_state(SHARD)
         self.metrics = JobMetrics(runtime_context.get_metrics_group(), self)
@@ -64,7 +64,7 @@ class Scoring:
             self.redis.start()
         registry = self.settings.registry
         loader = ModelLoader(lambda manifest: fetch_artifact(manifest, registry), self.models.runs)
-        self.book = ModelBook(self.models, loader, self._tell_of_model, self._judged_by)
+        self.book = ModelVersionTracker(self.models, loader, self._emit_model_event, self._series_scored_by)
         self.book.start({k.decode(errors="replace"): v for k, v in newest_by_key(self.settings, "models").items()})
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class Scoring:
         frame = read_frame(value)
         self.book.adopt(wait=frame.kind == END)
         if frame.kind == TICK:
-            for problem in self.maintenance.look(frame.now):
+            for problem in self.maintenance.refresh(frame.now):
                 log.warning("maintenance: %s", problem)
                 self._event(frame.now, {"event": "calendar-refused", "reason": str(problem)})
         shard = self.shards.get(frame.shard)
@@ -128,15 +128,15 @@ class Scoring:
                 job=job.name,
             ),
         )
-        shard = Shard(options, self.models, self.redis, self.report_time, self.maintenance)
+        shard = Shard(options, self.models, self.redis, self.report_budget, self.maintenance)
         shard.restore(self.state)
         self.shards[frame.shard] = shard
         return shard
 
-    def _judged_by(self, model: str) -> int:
-        return sum(shard.judged_by(model) for shard in self.shards.values())
+    def _series_scored_by(self, model: str) -> int:
+        return sum(shard.series_scored_by(model) for shard in self.shards.values())
 
-    def _tell_of_model(self, event: dict[str, Any]) -> None:
+    def _emit_model_event(self, event: dict[str, Any]) -> None:
         if event["event"] == "model-refused":
             self.metrics.refused()
         self._event(int(time.time() * 1000), event)

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eddy.flink_job.operators.dead_letter_log import LetterLog
+from eddy.flink_job.operators.dead_letter_log import DeadLetterLog
 from eddy.flink_job.operators.feedback import apply_frame
-from eddy.flink_job.operators.learning_messages import FIGURES_EVERY_MS, figures, messages
-from eddy.flink_job.operators.pending_events import Waiting, WaitingEvent
+from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS, figures, messages
+from eddy.flink_job.operators.pending_events import PendingEvent, PendingEvents
 from eddy.flink_job.sinks.redis import RedisWriter
 from eddy.flink_job.wire.frames import (
     ALERTS,
@@ -33,9 +33,9 @@ from eddy.flink_job.wire.frames import (
 from eddy.flink_job.wire.parsing import BadObservation, Observations, parse, read_observations
 from eddy.learning_settings import LearningSettings
 from eddy.models.alerting.maintenance import Maintenance
-from eddy.models.engine.engine import Engine, EngineOptions, Outcome
+from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
 from eddy.models.engine.state.checkpoint import EngineState
-from eddy.models.engine.time_budget import TimeShare
+from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import ModelSet
 
 
@@ -84,16 +84,16 @@ class Shard:
         options: ShardOptions,
         models: ModelSet,
         redis: RedisWriter | None,
-        report_time: TimeShare | None = None,
+        report_budget: CpuBudget | None = None,
         maintenance: Maintenance | None = None,
     ) -> None:
         self.options = options
-        self.engine = Engine(models, options.engine, report_time, maintenance)
+        self.engine = Engine(models, options.engine, report_budget, maintenance)
         self.counts = Counts()
         self._state = EngineState(self.engine)
         self._redis = redis
-        self._waiting = Waiting(options.pending_per_series)
-        self._letters = LetterLog()
+        self._pending = PendingEvents(options.pending_per_series)
+        self._dead_letter_log = DeadLetterLog()
         self._redis_pending = b""
         self._ended: set[int] = set()
         self._figures_at = 0
@@ -102,17 +102,17 @@ class Shard:
     @property
     def waiting(self) -> int:
         """Series without a model."""
-        return len(self._waiting)
+        return len(self._pending)
 
-    def judged_by(self, model: str) -> int:
+    def series_scored_by(self, model: str) -> int:
         """How many series a model judges here."""
-        judge = self.engine.judges.get(model)
-        return sum(slot is not None for slot in judge.slot_of) if judge is not None else 0
+        scorer = self.engine.scorers.get(model)
+        return sum(slot is not None for slot in scorer.slot_of) if scorer is not None else 0
 
     def restore(self, state: ShardState) -> None:
         """Fill a new shard from keyed state; does nothing where there is none."""
         entries = {key: bytes(value) for key, value in state.items()}
-        self._waiting.restore(entries.pop("pending", b""))
+        self._pending.restore(entries.pop("pending", b""))
         self._redis_pending = entries.pop("redis", b"")
         if self._redis_pending and self._redis is not None:
             self._redis.restore(self.options.number, self._redis_pending)
@@ -137,7 +137,7 @@ class Shard:
             self._deliver(last, frame.now, out)
         if frame.kind == TICK:
             self._deliver(engine.tick(frame.now), frame.now, out)
-            self._tell_figures(frame.now, out)
+            self._emit_model_stats(frame.now, out)
         if frame.kind in (CHECKPOINT, END):
             self._save(state)
             if self.options.mark:
@@ -155,20 +155,20 @@ class Shard:
             self._dead_letter(frame, i, problem, out)
         if not len(read.at):
             return
-        if engine.models.candidates:
-            engine.models.candidates.look(read.names, read.codes, read.values)
+        if engine.models.pending_versions:
+            engine.models.pending_versions.observe(read.names, read.codes, read.values)
             engine.adopt_models()
         slots = engine.slots(read.names)[read.codes]
-        judged = engine.judged[slots]
-        if not judged.all():
-            self._hold_back(frame, read, np.flatnonzero(~judged))
-            slots, ts, values, at = slots[judged], read.ts[judged], read.values[judged], read.at[judged]
+        scored = engine.covered[slots]
+        if not scored.all():
+            self._hold_back(frame, read, np.flatnonzero(~scored))
+            slots, ts, values, at = slots[scored], read.ts[scored], read.values[scored], read.at[scored]
         else:
             ts, values, at = read.ts, read.values, read.at
-        outcome = engine.process(slots, ts, values, frame.now)
-        for i in outcome.late.tolist():
+        result = engine.process(slots, ts, values, frame.now)
+        for i in result.late.tolist():
             self._dead_letter(frame, int(at[i]), self._late(int(slots[i]), int(ts[i])), out)
-        self._deliver(outcome, frame.now, out)
+        self._deliver(result, frame.now, out)
 
     # -- events that no model applies to yet -------------------------------------------------------------------
 
@@ -176,15 +176,15 @@ class Shard:
         for i in chosen.tolist():
             at = int(read.at[i])
             place = int(frame.partitions[at]), int(frame.offsets[at])
-            event = WaitingEvent(int(frame.timestamps[at]), frame.value(at), *place)
-            self.counts.dropped += self._waiting.add(read.names[int(read.codes[i])], event)
+            event = PendingEvent(int(frame.timestamps[at]), frame.value(at), *place)
+            self.counts.dropped += self._pending.add(read.names[int(read.codes[i])], event)
 
-    def _retry(self, now: int, out: Records) -> Outcome:
+    def _retry(self, now: int, out: Records) -> BatchResult:
         """Score what waited for a model that has now come."""
-        names = [name for name in self._waiting.series if self.engine.judged[self.engine.slots([name])[0]]]
+        names = [name for name in self._pending.series if self.engine.covered[self.engine.slots([name])[0]]]
         columns = self.engine.models.columns
         events, slots, times, rows = [], [], [], []
-        for name, event in self._waiting.take(names):
+        for name, event in self._pending.take(names):
             _, ts, by_feature = parse(event.value)
             row = np.full(len(columns), np.nan)
             for feature, number in by_feature.items():
@@ -195,53 +195,53 @@ class Shard:
             times.append(ts)
             rows.append(row)
         values = np.array(rows).reshape(len(rows), len(columns))
-        outcome = self.engine.process(np.array(slots, np.int64), np.array(times, np.int64), values, now)
-        for i in outcome.late.tolist():
+        result = self.engine.process(np.array(slots, np.int64), np.array(times, np.int64), values, now)
+        for i in result.late.tolist():
             name, event = events[i]
-            self._letter(self._late(slots[i], times[i]), event, name.encode(), now, out)
-        return outcome
+            self._write_dead_letter(self._late(slots[i], times[i]), event, name.encode(), now, out)
+        return result
 
     # -- results -----------------------------------------------------------------------------------------------
 
-    def _deliver(self, outcome: Outcome, now: int, out: Records) -> None:
+    def _deliver(self, result: BatchResult, now: int, out: Records) -> None:
         counts = self.counts
-        counts.late += len(outcome.late)
-        counts.duplicate += outcome.duplicates
-        counts.windows += outcome.windows
-        counts.scoring_seconds += outcome.scoring_seconds
-        counts.alerts += len(outcome.alerts)
-        for model, name in outcome.featureless:
-            self._tell_once(model, name, now, out)
-        for alert in outcome.alerts:
+        counts.late += len(result.late)
+        counts.duplicate += result.duplicates
+        counts.windows += result.windows
+        counts.scoring_seconds += result.scoring_seconds
+        counts.alerts += len(result.alerts)
+        for model, name in result.featureless:
+            self._emit_once(model, name, now, out)
+        for alert in result.alerts:
             out.add(ALERTS, now, alert.series.encode(), alert.to_json())
-        for alert in outcome.recorded:
+        for alert in result.recorded:
             out.add(SHADOW, now, alert.series.encode(), alert.to_json())
-        for series, value in self._score_messages(outcome):
+        for series, value in self._score_messages(result):
             out.add(SCORES, now, series, value)
-        if outcome.drifts or outcome.wishes or outcome.cold:
-            for role, key, value in messages(outcome, self.engine.models, now, self.options):
+        if result.drifts or result.retrain_requests or result.cold:
+            for role, key, value in messages(result, self.engine.models, now, self.options):
                 out.add(role, now, key, value)
-        if self._redis is not None and (outcome.alerts or outcome.live or outcome.points):
-            self._redis.put(self.options.number, outcome.alerts, outcome.live, outcome.points)
+        if self._redis is not None and (result.alerts or result.live or result.points):
+            self._redis.put(self.options.number, result.alerts, result.live, result.points)
 
     def _take_feedback(self, frame: Frame, out: Records) -> None:
         for event, feedback in apply_frame(self.engine, frame):
-            self._tell(event, frame.now, out)
+            self._emit(event, frame.now, out)
             if feedback is not None and self._redis is not None:
                 self._redis.put_feedback(self.options.number, feedback)
 
-    def _tell_figures(self, now: int, out: Records) -> None:
-        if not self.options.engine.figures or now - self._figures_at < FIGURES_EVERY_MS:
+    def _emit_model_stats(self, now: int, out: Records) -> None:
+        if not self.options.engine.figures or now - self._figures_at < MODEL_STATS_PERIOD_MS:
             return
         self._figures_at = now
-        for model, version, tally in self.engine.take_figures():
-            out.add(FIGURES, now, model.encode(), figures(model, version, tally, now, self.options.number))
+        for model, version, stats in self.engine.take_scoring_stats():
+            out.add(FIGURES, now, model.encode(), figures(model, version, stats, now, self.options.number))
 
-    def _tell(self, event: dict[str, Any], now: int, out: Records) -> None:
+    def _emit(self, event: dict[str, Any], now: int, out: Records) -> None:
         message = {"schema": 1, "ts": now, "job": self.options.engine.job, **event}
         out.add(EVENTS, now, str(event["model"]).encode(), json.dumps(message).encode())
 
-    def _tell_once(self, model: str, series: str, now: int, out: Records) -> None:
+    def _emit_once(self, model: str, series: str, now: int, out: Records) -> None:
         """A model whose features nobody sends would otherwise be silent for ever without a word."""
         manifest = self.engine.models.models[model].manifest
         if (model, manifest.version) in self._told:
@@ -250,10 +250,10 @@ class Shard:
         self.counts.featureless += 1
         reason = f"series {series} brings none of the model's features {', '.join(manifest.features)}"
         event = {"event": "features-missing", "model": model, "version": manifest.version, "reason": reason}
-        self._tell(event, now, out)
+        self._emit(event, now, out)
 
-    def _score_messages(self, outcome: Outcome) -> Iterator[tuple[bytes, bytes]]:
-        for model, slots, ts, scores, limits in outcome.scores:
+    def _score_messages(self, result: BatchResult) -> Iterator[tuple[bytes, bytes]]:
+        for model, slots, ts, scores, limits in result.scores:
             version = self.engine.models.models[model].manifest.version
             for slot, t, score, limit in zip(
                 slots.tolist(), ts.tolist(), scores.tolist(), limits.tolist(), strict=True
@@ -279,11 +279,13 @@ class Shard:
         if problem.reason != "late":
             self.counts.bad += 1
         place = int(frame.partitions[i]), int(frame.offsets[i])
-        event = WaitingEvent(int(frame.timestamps[i]), frame.value(i), *place)
+        event = PendingEvent(int(frame.timestamps[i]), frame.value(i), *place)
         key = None if frame.keyless[i] else frame.keys[int(frame.codes[i])]
-        self._letter(problem, event, key, frame.now, out)
+        self._write_dead_letter(problem, event, key, frame.now, out)
 
-    def _letter(self, problem: BadObservation, event: WaitingEvent, key: bytes | None, now: int, out: Records) -> None:
+    def _write_dead_letter(
+        self, problem: BadObservation, event: PendingEvent, key: bytes | None, now: int, out: Records
+    ) -> None:
         headers = {
             "reason": problem.reason,
             "detail": problem.detail,
@@ -293,7 +295,7 @@ class Shard:
             "timestamp": str(event.ts),
         }
         out.add(DLQ, now, key, event.value, headers)
-        self._letters.note(
+        self._dead_letter_log.note(
             now,
             reason=problem.reason,
             detail=problem.detail,
@@ -308,8 +310,8 @@ class Shard:
     def _save(self, state: ShardState) -> None:
         for key, value in self._state.changes().items():
             _put(state, key, value)
-        if self._waiting.changed:
-            _put(state, "pending", self._waiting.to_bytes() or None)
+        if self._pending.changed:
+            _put(state, "pending", self._pending.to_bytes() or None)
         waiting = self._redis.pending(self.options.number) if self._redis is not None else b""
         if waiting != self._redis_pending:
             self._redis_pending = waiting

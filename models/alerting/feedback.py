@@ -49,10 +49,10 @@ class SeriesFeedback:
         known = dict(self._verdicts.get(row, {}))
         if known.pop(incident, None) == verdict:
             return False
-        self._judge(row, dict([*known.items(), (incident, verdict)][-REMEMBERED:]))
+        self._score(row, dict([*known.items(), (incident, verdict)][-REMEMBERED:]))
         return True
 
-    def _judge(self, row: int, verdicts: dict[str, int]) -> None:
+    def _score(self, row: int, verdicts: dict[str, int]) -> None:
         self._verdicts[row] = verdicts
         factor = self.options.factor(verdicts)
         if factor == 1.0:
@@ -107,7 +107,7 @@ class SeriesFeedback:
     def adopt(self, row: int, other: SeriesFeedback, of: int) -> None:
         """Take over what another one knows of its row ``of``."""
         if of in other._verdicts:
-            self._judge(row, dict(other._verdicts[of]))
+            self._score(row, dict(other._verdicts[of]))
         if of in other._acknowledged:
             self._acknowledged[row] = list(other._acknowledged[of])
 
@@ -126,6 +126,6 @@ class SeriesFeedback:
         """The inverse of :meth:`to_params`, under the options of now."""
         for row, said in params.items():
             if said["verdicts"]:
-                self._judge(int(row), {str(name): int(value) for name, value in said["verdicts"].items()})
+                self._score(int(row), {str(name): int(value) for name, value in said["verdicts"].items()})
             if said["acknowledged"]:
                 self._acknowledged[int(row)] = [str(name) for name in said["acknowledged"]]

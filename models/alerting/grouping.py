@@ -16,14 +16,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from eddy.alert import LISTED_MEMBERS, Alert, AlertState, group_id, severity_word
+from eddy.alert import LISTED_MEMBERS, Alert, AlertState, group_id, severity_level
 from eddy.alert_settings import AlertSettings
 
 _GROWTH = 4  # a group that has so many times more series than when it was last told of is worth an update
-_MOST_UPDATES = 2
+_MAX_UPDATES = 2
 _RETAIN_MS = 86_400_000  # event time for which closed incidents may still find company from a shard that is behind
-_MOST_STRETCHES = 10_000
-_MOST_MEMBERS = 100_000  # of all stretches; 50 MB
+_MAX_STRETCHES = 10_000
+_MAX_MEMBERS = 100_000  # of all stretches; 50 MB
 _KEPT = {one.name for one in fields(Alert)} - {"window"}  # of a leading message
 
 
@@ -39,7 +39,7 @@ class Member:
 
 
 @dataclass
-class Stretch:
+class TimeBucket:
     """The incidents that started in one stretch of event time, and what was told of them as a group.
 
     Attributes:
@@ -65,7 +65,7 @@ class Stretch:
         return json.dumps(kept | {"members": {number: vars(one) for number, one in self.members.items()}}).encode()
 
     @classmethod
-    def from_json(cls, value: bytes) -> Stretch:
+    def from_json(cls, value: bytes) -> TimeBucket:
         """The inverse of :meth:`to_json`; unknown fields are ignored."""
         raw = {name: item for name, item in json.loads(value).items() if name in cls.__dataclass_fields__}
         members = {number: Member(**one) for number, one in raw["members"].items()}
@@ -73,7 +73,7 @@ class Stretch:
         return cls(**raw | {"members": members} | follows)
 
 
-class Grouping:
+class IncidentGrouper:
     """Watches all alerts of a job and tells of groups.
 
     Args:
@@ -82,7 +82,7 @@ class Grouping:
 
     def __init__(self, settings: AlertSettings) -> None:
         self._least, self._window = settings.group_series, settings.group_window_ms
-        self.stretches: dict[int, Stretch] = {}  # by start
+        self.buckets: dict[int, TimeBucket] = {}  # by start
         self._changed: set[int] = set()
 
     def take(self, alerts: Iterable[Alert], now: int) -> list[Alert]:
@@ -99,97 +99,97 @@ class Grouping:
             if not self._least or alert.kind != "incident" or alert.suppressed is not None:
                 continue
             start = (alert.start + self._window // 2) // self._window * self._window
-            if start not in self.stretches:
+            if start not in self.buckets:
                 self._forget(start)
-                self.stretches[start] = Stretch()
-            stretch = self.stretches[start]
+                self.buckets[start] = TimeBucket()
+            bucket = self.buckets[start]
             self._changed.add(start)
-            _join(stretch, alert)
-            state = self._news(stretch)
+            _join(bucket, alert)
+            state = self._news(bucket)
             if state is not None:
-                told.append(self._told(start, stretch, state, now))
-            if stretch.told and not stretch.closed and not stretch.opened:
-                stretch.closed = True
-                told.append(self._told(start, stretch, "closed", now))
+                told.append(self._told(start, bucket, state, now))
+            if bucket.told and not bucket.closed and not bucket.opened:
+                bucket.closed = True
+                told.append(self._told(start, bucket, "closed", now))
         return told
 
     def changes(self) -> dict[str, bytes | None]:
         """Entries of keyed state that changed since the last call; None: to be removed."""
         entries = {
-            str(start): self.stretches[start].to_json() if start in self.stretches else None for start in self._changed
+            str(start): self.buckets[start].to_json() if start in self.buckets else None for start in self._changed
         }
         self._changed.clear()
         return entries
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Take back what :meth:`changes` gave."""
-        self.stretches = {int(start): Stretch.from_json(value) for start, value in sorted(entries.items())}
+        self.buckets = {int(start): TimeBucket.from_json(value) for start, value in sorted(entries.items())}
 
-    def _news(self, stretch: Stretch) -> AlertState | None:
+    def _news(self, bucket: TimeBucket) -> AlertState | None:
         """What is to be told now that an incident has joined or changed; notes it as told."""
-        count, word = len(stretch.names), severity_word(int(stretch.leading["severity"]))
-        if stretch.closed or count < self._least:
+        count, word = len(bucket.names), severity_level(int(bucket.leading["severity"]))
+        if bucket.closed or count < self._least:
             return None
         state: AlertState | None = None
-        if not stretch.told:
+        if not bucket.told:
             state = "open"
-        elif stretch.updates < _MOST_UPDATES and (count >= _GROWTH * stretch.told or word != stretch.word):
-            stretch.updates += 1
+        elif bucket.updates < _MAX_UPDATES and (count >= _GROWTH * bucket.told or word != bucket.word):
+            bucket.updates += 1
             state = "update"
         if state is not None:
-            stretch.told, stretch.word = count, word
+            bucket.told, bucket.word = count, word
         return state
 
-    def _told(self, start: int, stretch: Stretch, state: AlertState, now: int) -> Alert:
+    def _told(self, start: int, bucket: TimeBucket, state: AlertState, now: int) -> Alert:
         number = group_id(start)
-        ranked = sorted(stretch.members.items(), key=lambda item: (-item[1].severity, item[1].series, item[0]))
-        leading = Alert.from_json(json.dumps(stretch.leading).encode())
+        ranked = sorted(bucket.members.items(), key=lambda item: (-item[1].severity, item[1].series, item[0]))
+        leading = Alert.from_json(json.dumps(bucket.leading).encode())
         return replace(
             leading,
             id=number,
             series=f"group:{number}",
             state=state,
-            start=int(stretch.leading["first"]),
-            end=max(member.end for member in stretch.members.values()),
+            start=int(bucket.leading["first"]),
+            end=max(member.end for member in bucket.members.values()),
             detected_at=now,
-            points=sum(member.points for member in stretch.members.values()),
+            points=sum(member.points for member in bucket.members.values()),
             group=number,
             kind="group",
             members=tuple(
                 {"series": one.series, "id": name, "severity": one.severity} for name, one in ranked[:LISTED_MEMBERS]
             ),
-            member_count=len(stretch.names),
+            member_count=len(bucket.names),
         )
 
     def _forget(self, coming: int) -> None:
         """Drop stretches that nothing can join any more, the oldest first; ``coming`` is added next, however old."""
-        newest = max([coming, *self.stretches])
-        members = sum(len(stretch.members) for stretch in self.stretches.values())
-        for start in sorted(self.stretches):
-            too_many = len(self.stretches) >= _MOST_STRETCHES
-            crowded = members > _MOST_MEMBERS
+        newest = max([coming, *self.buckets])
+        members = sum(len(bucket.members) for bucket in self.buckets.values())
+        for start in sorted(self.buckets):
+            too_many = len(self.buckets) >= _MAX_STRETCHES
+            crowded = members > _MAX_MEMBERS
             if start >= newest - _RETAIN_MS and not too_many and not crowded:
                 break
-            if too_many or not self.stretches[start].opened:
-                members -= len(self.stretches[start].members)
-                del self.stretches[start]
+            if too_many or not self.buckets[start].opened:
+                members -= len(self.buckets[start].members)
+                del self.buckets[start]
                 self._changed.add(start)
 
 
-def _join(stretch: Stretch, alert: Alert) -> None:
-    known = stretch.members.get(alert.id)
+def _join(bucket: TimeBucket, alert: Alert) -> None:
+    known = bucket.members.get(alert.id)
     closed = alert.state == "closed" or (known is not None and not known.open)  # a repeat opens nothing again
-    stretch.members[alert.id] = Member(
+    bucket.members[alert.id] = Member(
         alert.series,
         max(alert.severity, known.severity if known else 0),
         max(alert.end, known.end if known else alert.end),
         max(alert.points, known.points if known else 0),
         not closed,
     )
-    stretch.names.add(alert.series)
-    stretch.opened += (not closed) - (known is not None and known.open)
-    before = stretch.leading
+    bucket.names.add(alert.series)
+    bucket.opened += (not closed) - (known is not None and known.open)
+    before = bucket.leading
     first = min(alert.start, int(before.get("first", alert.start)))
     if (alert.severity, alert.id) >= (int(before.get("severity", -1)), str(before.get("id", ""))):
-        stretch.leading = {name: value for name, value in vars(alert).items() if name in _KEPT}
-    stretch.leading["first"] = first
+        bucket.leading = {name: value for name, value in vars(alert).items() if name in _KEPT}
+    bucket.leading["first"] = first

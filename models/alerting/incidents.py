@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eddy.alert import severity_word
+from eddy.alert import severity_level
 from eddy.alert_settings import AlertRules
 from eddy.models.alerting.incident_scan import NOT_OPEN, next_change
 from eddy.models.core.detector import Floats, Ints
@@ -209,22 +209,22 @@ class IncidentTracker:
             elif higher:
                 yield Transition("peak", row, at, replace(incident))
         elif higher:
-            told = self._worth_telling(rules, incident)
+            told = self._worth_notifying(rules, incident)
             if told:
                 incident.told, incident.updates = incident.severity, incident.updates + 1
             yield Transition("update" if told else "peak", row, at, replace(incident))
 
-    def _worth_telling(self, rules: AlertRules, incident: Incident) -> bool:
+    def _worth_notifying(self, rules: AlertRules, incident: Incident) -> bool:
         """A higher word is; the last message that is left waits for the highest."""
-        word, left = severity_word(incident.severity), rules.max_updates - incident.updates
-        return word != severity_word(incident.told) and (left > 1 or (left == 1 and word == "critical"))
+        word, left = severity_level(incident.severity), rules.max_updates - incident.updates
+        return word != severity_level(incident.told) and (left > 1 or (left == 1 and word == "critical"))
 
     def _reason(self, rules: AlertRules, row: int, ts: int, severity: int, suppressor: Suppressor | None) -> str | None:
         """Why nobody is called at this anomalous point; a cool-down is over at once for a higher word."""
         reason = suppressor(row, ts) if suppressor is not None else None
         if row in self.closed:
             since, before = self.closed[row]
-            if ts - since < rules.cool_down_ms and severity_word(severity) == severity_word(min(severity, before)):
+            if ts - since < rules.cool_down_ms and severity_level(severity) == severity_level(min(severity, before)):
                 return reason or COOL_DOWN
             if reason is None:
                 del self.closed[row]

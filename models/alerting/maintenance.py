@@ -19,11 +19,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from eddy.alert_settings import CalendarSettings, fits
 from eddy.errors import SettingsError
 
-LOOK_PERIOD_MS = 5_000  # wall clock between two looks at whether a file has changed
+REFRESH_PERIOD_MS = 5_000  # wall clock between two looks at whether a file has changed
 _CHUNK_MS = 31 * 86_400_000
 _CHUNKS_KEPT = 64  # five years; a replay of more expands some months again
 _TOO_OFTEN = ("SECONDLY", "MINUTELY")  # no maintenance, but millions of occurrences to expand
-_MOST_PER_HOUR = 4
+_MAX_PER_HOUR = 4
 _LARGEST_FILE_BYTES = 8 * 1024 * 1024
 #: a property of an event that narrows it to some of its calendar's series: patterns, comma separated
 SERIES_PROPERTY = "X-EDDY-SERIES"
@@ -144,7 +144,7 @@ class Maintenance:
         self._settings = list(calendars)
         self._calendars: list[Calendar | None] = [None] * len(calendars)
         self._signs: list[object] = [None] * len(calendars)
-        self._looked_at = 0
+        self._refreshed_at = 0
         self._problems = [problem for i in range(len(calendars)) if (problem := self._follow(i))]
         if strict and self._problems:
             raise self._problems[0]
@@ -152,15 +152,15 @@ class Maintenance:
     def __bool__(self) -> bool:
         return bool(self._settings)
 
-    def look(self, now: int) -> list[SettingsError]:
+    def refresh(self, now: int) -> list[SettingsError]:
         """Read the files that have changed, every few seconds; returns what is wrong, each problem once.
 
         Args:
             now: wall clock, epoch ms.
         """
         found, self._problems = self._problems, []
-        if self._settings and now - self._looked_at >= LOOK_PERIOD_MS:
-            self._looked_at = now
+        if self._settings and now - self._refreshed_at >= REFRESH_PERIOD_MS:
+            self._refreshed_at = now
             found += [problem for i in range(len(self._settings)) if (problem := self._follow(i))]
         return found
 
@@ -218,8 +218,8 @@ def _problem(event: Any) -> str:
     rules = event.get("RRULE") or []
     for rule in rules if isinstance(rules, list) else [rules]:
         per_hour = len(rule.get("BYMINUTE", [0])) * len(rule.get("BYSECOND", [0]))
-        if str(rule.get("FREQ", [""])[0]).upper() in _TOO_OFTEN or per_hour > _MOST_PER_HOUR:
-            return f"the rule repeats more often than {_MOST_PER_HOUR} times an hour"
+        if str(rule.get("FREQ", [""])[0]).upper() in _TOO_OFTEN or per_hour > _MAX_PER_HOUR:
+            return f"the rule repeats more often than {_MAX_PER_HOUR} times an hour"
     return ""
 
 

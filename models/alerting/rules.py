@@ -16,7 +16,7 @@ from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import Ints
 
 #: of a manifest: what decides, beside the artifact, whether a point is anomalous
-_JUDGING = ("detector", "features", "window", "stride", "interval_ms", "threshold", "calibration")
+_IDENTITY = ("detector", "features", "window", "stride", "interval_ms", "threshold", "calibration")
 
 
 def read_model_alerts(params: Mapping[str, Any]) -> ModelAlerts:
@@ -50,7 +50,7 @@ def _check_numbers(where: str, params: Mapping[str, Any]) -> None:
             _check_numbers(f"{where}.overrides.{i}", override)
 
 
-class PolicyBook:
+class AlertRuleResolver:
     """The rules of every series that one model judges.
 
     The weakest first: defaults, ``alerts.*`` of the settings, the manifest, the first of the manifest's overrides that
@@ -71,7 +71,7 @@ class PolicyBook:
         self, settings: AlertSettings, alerts: ModelAlerts, manifest: Manifest, job: Mapping[str, Any] | None = None
     ) -> None:
         self._settings, self._alerts = settings, alerts
-        self._judging = {name: getattr(manifest, name) for name in _JUDGING} | dict(job or {})
+        self._identity = {name: getattr(manifest, name) for name in _IDENTITY} | dict(job or {})
         self._index: dict[tuple[int, int], int] = {}
         self.rules: list[AlertRules] = []
         self.digests: list[str] = []
@@ -100,7 +100,7 @@ class PolicyBook:
         given["of_points"] = max(given.get("open_points", 1), given.get("of_points", 1))
         rules = AlertRules.model_validate(given)
         self.rules.append(rules)
-        judging = json.dumps([rules.model_dump(), self._judging], sort_keys=True, default=str)
+        judging = json.dumps([rules.model_dump(), self._identity], sort_keys=True, default=str)
         self.digests.append(hashlib.blake2b(judging.encode(), digest_size=8).hexdigest())
         self.filters = self.filters or rules.filters
         self._index[own, by_settings] = len(self.rules) - 1

@@ -64,7 +64,7 @@ class Manifest:
     uri: str = ""
     signature: str = ""
 
-    def judges(self, series: str) -> bool:
+    def applies_to(self, series: str) -> bool:
         """Whether the model applies to a series."""
         return fits(self.series, series)
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from eddy.errors import ModelError, SettingsError
 from eddy.models.artifacts.manifest import Manifest
 
-_LEAST_KEY_BYTES = 16
+_MIN_KEY_BYTES = 16
 
 
 def sign(manifest: Manifest, key: str) -> Manifest:
@@ -40,8 +40,8 @@ def check(manifest: Manifest, key: str) -> None:
 
 
 def _signature(manifest: Manifest, key: str) -> str:
-    if len(key.encode()) < _LEAST_KEY_BYTES:
-        raise SettingsError(f"registry.signing_key: {len(key.encode())} bytes; expected at least {_LEAST_KEY_BYTES}")
+    if len(key.encode()) < _MIN_KEY_BYTES:
+        raise SettingsError(f"registry.signing_key: {len(key.encode())} bytes; expected at least {_MIN_KEY_BYTES}")
     # Fields that are empty do not count, so that a later version's new fields break no older signature.
     fields = {name: value for name, value in asdict(manifest).items() if value and name != "signature"}
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))

@@ -9,7 +9,7 @@ import numpy as np
 from eddy.models.core.detector import Ints
 
 
-def rounds(rows: Ints) -> Iterator[Ints]:
+def split_by_occurrence(rows: Ints) -> Iterator[Ints]:
     """Split a batch into rounds in which each row occurs at most once, earlier occurrences first."""
     if not len(rows):
         return

@@ -141,8 +141,10 @@ class Detector(ABC):
     calibrated: bool = False  # scores are normal deviates already: they mean the same on every series
     warm_up: int = 0  # points of a series not seen in training before its first score, beyond a window
     state_size: int = 0  # float64 numbers kept per series in keyed state; 0: the window is all it needs
-    lets_go: bool = False  # scoring spends its time in kernels that let go of the interpreter: threads can share it
-    stretch: int = 1  # newest points that a score is about: where in a series it points to
+    releases_gil: bool = (
+        False  # scoring spends its time in kernels that let go of the interpreter: threads can share it
+    )
+    attribution_span: int = 1  # newest points that a score is about: where in a series it points to
     #: how :meth:`updated` goes on from what was learned: ``weights`` are tuned, also after a drift; of a ``window``
     #: of parts the oldest are replaced, no use where the data have changed for good; "" = fitted anew
     updates: Literal["", "weights", "window"] = ""

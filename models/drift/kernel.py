@@ -17,7 +17,7 @@ from numba import njit
 from eddy.models.core.detector import Floats, Ints
 
 ADAPTED, PEAK, ALARMS, ALARMS_SINCE, MEAN, SQUARE, POINTS, CHANGED, BEFORE = range(9)
-COUNT, CENTRE, SPREAD, UP, UP_SINCE, DOWN, DOWN_SINCE, WORDS = range(8)
+COUNT, CENTRE, SPREAD, UP, UP_SINCE, DOWN, DOWN_SINCE, STATE_WIDTH = range(8)
 LEARN, MEMORY, CLIP, SLACK, INPUT_SLACK, LASTING, MARGIN, MOST, ASK_AFTER = range(9)
 _DEVIATIONS = 3.0  # above their mean: where the scores of the new kind are taken to end
 _FADING = 3.0  # the highest score of the new kind is forgotten so much sooner than what is usual; see decision 062
@@ -32,9 +32,9 @@ def head(features: int) -> int:
     return BEFORE + features
 
 
-def words(features: int) -> int:
+def state_width(features: int) -> int:
     """Numbers of a row."""
-    return head(features) + WORDS * (1 + 2 * features)
+    return head(features) + STATE_WIDTH * (1 + 2 * features)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -78,13 +78,13 @@ def follow(
             x = values[i, f]
             if np.isnan(x):
                 continue
-            at = start + WORDS * (1 + 2 * f)
+            at = start + STATE_WIDTH * (1 + 2 * f)
             found[i, 1 + 2 * f] = _step(row, at, x, when, not over, p[INPUT_SLACK], p)
             since[i, 1 + 2 * f] = _began(row, at, found[i, 1 + 2 * f])
             if row[at + COUNT] > 1.0 or found[i, 1 + 2 * f] != 0:
                 moved = abs(x - row[BEFORE + f])
-                found[i, 2 + 2 * f] = _step(row, at + WORDS, moved, when, not over, p[INPUT_SLACK], p)
-                since[i, 2 + 2 * f] = _began(row, at + WORDS, found[i, 2 + 2 * f])
+                found[i, 2 + 2 * f] = _step(row, at + STATE_WIDTH, moved, when, not over, p[INPUT_SLACK], p)
+                since[i, 2 + 2 * f] = _began(row, at + STATE_WIDTH, found[i, 2 + 2 * f])
             row[BEFORE + f] = x
 
 
@@ -133,7 +133,7 @@ def _score(
     began = _began(row, start, way)
     if row[ALARMS] >= lasting:
         way, began = 1, np.int64(row[ALARMS_SINCE])
-        row[start : start + WORDS] = 0.0
+        row[start : start + STATE_WIDTH] = 0.0
     if way != 0:
         found[i, 0], since[i, 0] = way, began
         row[ALARMS] = row[ALARMS_SINCE] = 0.0
@@ -173,7 +173,7 @@ def _step(row: Floats, at: int, x: float, when: float, learn: bool, slack: float
         row[total] = now
         if now >= height:
             kept = row[since]
-            row[at : at + WORDS] = 0.0
+            row[at : at + STATE_WIDTH] = 0.0
             row[since] = kept
             return int(way)
     if learn and abs(z) < p[CLIP]:

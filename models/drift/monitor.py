@@ -65,7 +65,7 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Wish:
+class RetrainWanted:
     """A series has been different for a while: a model of its new kind is wanted. ``since`` as in :class:`Drift`."""
 
     row: int
@@ -82,7 +82,7 @@ class DriftWatch:
 
     def __init__(self, options: DriftOptions, spec: WindowSpec) -> None:
         self.features = spec.features
-        self.width = kernel.words(len(spec.features))
+        self.width = kernel.state_width(len(spec.features))
         self.state = np.zeros((0, self.width))
         lasting = max(options.lasting, 2 * spec.window // spec.stride)
         usual = [options.learn, options.memory, _CLIP, _SLACK, _INPUT_SLACK]
@@ -106,11 +106,11 @@ class DriftWatch:
         if not same:
             start = kernel.head(len(self.features))
             self.state[rows, : kernel.BEFORE] = 0.0
-            self.state[rows, start : start + kernel.WORDS] = 0.0
+            self.state[rows, start : start + kernel.STATE_WIDTH] = 0.0
 
     def follow(
         self, rows: Ints, batch: WindowBatch, scores: Floats, limits: Floats
-    ) -> tuple[Floats, list[Drift], list[Wish]]:
+    ) -> tuple[Floats, list[Drift], list[RetrainWanted]]:
         """(limits, drifts, wishes) after scored windows, each series' in order of time.
 
         Args:
@@ -131,7 +131,7 @@ class DriftWatch:
             feature = self.features[(k - 1) // 2] if k else ""
             way, began, at = int(found[i, k]), int(since[i, k]), int(batch.end[i])
             drifts.append(Drift(int(rows[i]), stream, feature, way, began, at))
-        return limits, drifts, [Wish(int(rows[i]), int(ask[i])) for i in np.flatnonzero(ask >= 0)]
+        return limits, drifts, [RetrainWanted(int(rows[i]), int(ask[i])) for i in np.flatnonzero(ask >= 0)]
 
     def adapted(self, row: int) -> bool:
         """Whether the limit of a row follows a drift."""

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from eddy.alert import WINDOW_FEATURES, WINDOW_POINTS, Alert, AlertState, incident_id, severity_word
+from eddy.alert import WINDOW_FEATURES, WINDOW_POINTS, Alert, AlertState, incident_id, severity_level
 from eddy.models.alerting.confidence import confidence
 from eddy.models.alerting.incidents import NO_POINT, Transition
 from eddy.models.core.detector import Explanation, Floats, Ints, WindowBatch
-from eddy.models.engine.scorer import Judge, Judged
+from eddy.models.engine.scorer import ModelScorer, ScoredBatch
 
 _DIGITS = 6  # of the values of an alert's window
 
@@ -44,9 +44,9 @@ class Point(NamedTuple):
     imputed: int
 
 
-def alert_of(transition: Transition, judge: Judge, series: str, now: int, job: str) -> Alert:
+def alert_of(transition: Transition, scorer: ModelScorer, series: str, now: int, job: str) -> Alert:
     """The message for an incident's transition, with what was seen and expected at its highest score so far."""
-    incident, manifest, known = transition.incident, judge.model.manifest, judge.incidents.evidence
+    incident, manifest, known = transition.incident, scorer.model.manifest, scorer.incidents.evidence
     closed = transition.state == "closed"
     evidence = known.pop(transition.row, {}) if closed else known.get(transition.row, {})
     state: AlertState = "update" if transition.state == "peak" else transition.state
@@ -61,7 +61,7 @@ def alert_of(transition: Transition, judge: Judge, series: str, now: int, job: s
         score=incident.peak,
         threshold=incident.limit,
         severity=incident.severity,
-        severity_word=severity_word(incident.severity),
+        severity_word=severity_level(incident.severity),
         points=incident.points,
         imputed=evidence.get("imputed", 0),
         values=evidence.get("values", {}),
@@ -72,24 +72,24 @@ def alert_of(transition: Transition, judge: Judge, series: str, now: int, job: s
         model={"name": manifest.name, "version": manifest.version, "sha256": manifest.sha256},
         detector=manifest.detector,
         job=job,
-        acknowledged=judge.feedback.acknowledged(transition.row, number),
+        acknowledged=scorer.feedback.acknowledged(transition.row, number),
         confidence=evidence.get("confidence", 1.0),
         window=evidence.get("window"),
         suppressed=incident.suppressed,
-        settings_digest=judge.book.digests[judge.rules_of[transition.row]],
+        settings_digest=scorer.book.digests[scorer.rules_of[transition.row]],
     )
 
 
-def evidence_of(judged: Judged, judge: Judge) -> dict[int, dict[str, Any]]:
+def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, Any]]:
     """What was seen and expected where incidents opened or rose, by index of the transition; one call for all."""
-    found = [k for k, transition in enumerate(judged.transitions) if transition.at != NO_POINT]
+    found = [k for k, transition in enumerate(scored.transitions) if transition.at != NO_POINT]
     if not found:
         return {}
-    at = np.array([judged.transitions[k].at for k in found], np.int64)
-    batch = judged.batch.take(at)
-    explanation = judge.model.detector.explain(batch, judged.limits[at])
-    manifest = judge.model.manifest
-    features, seen = manifest.features, np.array([judged.seen[k] for k in found], np.int64)
+    at = np.array([scored.transitions[k].at for k in found], np.int64)
+    batch = scored.batch.take(at)
+    explanation = scorer.model.detector.explain(batch, scored.limits[at])
+    manifest = scorer.model.manifest
+    features, seen = manifest.features, np.array([scored.seen[k] for k in found], np.int64)
     sure = confidence(batch.values, batch.imputed, seen, batch.binding >= 0)
     shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper, explanation.attribution)
     columns = [_all_by_feature(features, values) for values in shown]
@@ -131,24 +131,24 @@ def _windows(batch: WindowBatch, shares: Floats, features: Sequence[str], interv
 
 
 def points_of(
-    judge: Judge, rows: Ints, batch: WindowBatch, scores: Floats, limits: Floats, names: Sequence[str]
+    scorer: ModelScorer, rows: Ints, batch: WindowBatch, scores: Floats, limits: Floats, names: Sequence[str]
 ) -> list[Point]:
     """Scored windows as points; one call to the detector for all of them."""
     if not len(rows):
         return []
-    manifest = judge.model.manifest
-    explanation: Explanation = judge.model.detector.explain(batch, limits)
+    manifest = scorer.model.manifest
+    explanation: Explanation = scorer.model.detector.explain(batch, limits)
     shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper)
-    fresh = (judge.binding[rows] < 0) & (judge.store.points[rows] < judge.model.detector.warm_up)
+    fresh = (scorer.binding[rows] < 0) & (scorer.store.points[rows] < scorer.model.detector.warm_up)
     states = np.where(fresh, "warming", np.where(scores > limits, "anomalous", "ok")).tolist()
-    for k, row in enumerate(rows.tolist() if judge.incidents.open else ()):
-        if states[k] == "ok" and row in judge.incidents.open:
+    for k, row in enumerate(rows.tolist() if scorer.incidents.open else ()):
+        if states[k] == "ok" and row in scorer.incidents.open:
             states[k] = "open"
     ends, imputed = batch.end.tolist(), batch.imputed.sum(axis=1).tolist()
     columns = [_all_by_feature(manifest.features, values) for values in shown]
     numbers = [[_number(value) for value in values.tolist()] for values in (scores, limits)]
-    judges = [manifest.name] * len(rows), [manifest.version] * len(rows)
-    return [Point._make(one) for one in zip(names, ends, *columns, *numbers, states, *judges, imputed, strict=True)]
+    scorers = [manifest.name] * len(rows), [manifest.version] * len(rows)
+    return [Point._make(one) for one in zip(names, ends, *columns, *numbers, states, *scorers, imputed, strict=True)]
 
 
 def _all_by_feature(features: Sequence[str], values: Floats) -> list[dict[str, float | None]]:

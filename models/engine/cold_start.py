@@ -63,25 +63,25 @@ def cold_model(kind: str, warm_up: int) -> LoadedModel:
 
 def release(engine: Engine) -> None:
     """Let go of the series whose own models have full windows now."""
-    judge = engine.judges.get(COLD)
-    if judge is None or len(engine.judges) == 1:
+    scorer = engine.scorers.get(COLD)
+    if scorer is None or len(engine.scorers) == 1:
         return
-    slots = np.array([slot for slot in judge.slot_of if slot is not None], np.int64)
+    slots = np.array([slot for slot in scorer.slot_of if slot is not None], np.int64)
     ready = np.zeros(len(slots), np.bool_)
-    for name, other in engine.judges.items():
+    for name, other in engine.scorers.items():
         if name != COLD and len(slots):
             rows = other.rows(slots)
             ready |= (rows >= 0) & (other.store.count[rows] >= other.store.spec.window)
     for slot in slots[ready].tolist():
-        engine.let_go(judge, slot)
+        engine.detach_series(scorer, slot)
 
 
 def asking(engine: Engine, after: int) -> list[str]:
     """Series that are old enough for a trained model and have not been asked for, since this process began."""
-    judge = engine.judges.get(COLD)
-    if judge is None or not after:
+    scorer = engine.scorers.get(COLD)
+    if scorer is None or not after:
         return []
-    old = set(np.flatnonzero(judge.store.points >= after).tolist()) & judge.series_of.keys()
-    fresh = [judge.series_of[row] for row in old - judge.asked]
-    judge.asked |= old
+    old = set(np.flatnonzero(scorer.store.points >= after).tolist()) & scorer.series_of.keys()
+    fresh = [scorer.series_of[row] for row in old - scorer.asked]
+    scorer.asked |= old
     return fresh

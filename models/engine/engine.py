@@ -18,20 +18,20 @@ from eddy.alert import Alert
 from eddy.models.alerting.incidents import NO_POINT, Transition
 from eddy.models.alerting.maintenance import Maintenance
 from eddy.models.core.detector import Bools, Floats, Ints
-from eddy.models.engine.alert_messages import Point, alert_of, evidence_of, points_of
+from eddy.models.engine.alert_messages import Point, alert_of, context_of, points_of
 from eddy.models.engine.cold_start import asking, release
 from eddy.models.engine.eviction import evict
 from eddy.models.engine.model_updates import follow_models
-from eddy.models.engine.options import EngineOptions, Outcome
-from eddy.models.engine.scorer import NO_ROW, Judge
-from eddy.models.engine.scoring_stats import Tally
-from eddy.models.engine.shadow_routing import recorded_rows, split
-from eddy.models.engine.state.codec import PAGE
-from eddy.models.engine.time_budget import TimeShare
+from eddy.models.engine.options import BatchResult, EngineOptions
+from eddy.models.engine.scorer import NO_ROW, ModelScorer
+from eddy.models.engine.scoring_stats import ScoringStats
+from eddy.models.engine.shadow_routing import shadow_rows, split
+from eddy.models.engine.state.codec import BLOCK
+from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import ModelSet
 from eddy.models.windowing.event_time import EventClock
 
-__all__ = ["Engine", "EngineOptions", "Outcome"]
+__all__ = ["BatchResult", "Engine", "EngineOptions"]
 
 EVICTION_PERIOD_MS = 60_000
 
@@ -43,7 +43,7 @@ class Engine:
         self,
         models: ModelSet,
         options: EngineOptions,
-        report_time: TimeShare | None = None,
+        report_budget: CpuBudget | None = None,
         maintenance: Maintenance | None = None,
     ) -> None:
         self.models = models
@@ -51,21 +51,21 @@ class Engine:
         self.names: list[str | None] = []  # by slot; None where the slot is free
         self.slot_of: dict[str, int] = {}
         self.clock = EventClock(options.out_of_orderness_ms, options.hold_timeout_ms)
-        self.judges: dict[str, Judge] = {}
+        self.scorers: dict[str, ModelScorer] = {}
         self.seen = np.zeros(0, np.int64)  # wall clock of the last event, by slot
-        self.judged = np.zeros(0, np.bool_)  # by slot: whether any model applies
+        self.covered = np.zeros(0, np.bool_)  # by slot: whether any model applies
         self.dirty = np.zeros(0, np.bool_)  # pages of slots changed since the last checkpoint
         self.dirty_names = np.zeros(0, np.bool_)
-        self.unclaimed: dict[str, dict[int, dict[str, NDArray[Any]]]] = {}  # restored windows of models not loaded yet
-        self.unclaimed_incidents: dict[str, dict[str, Any]] = {}
-        self.unclaimed_feedback: dict[str, dict[str, Any]] = {}
-        self.dirty_unclaimed: set[tuple[str, int]] = set()  # pages of those that lost a series
+        self.restored: dict[str, dict[int, dict[str, NDArray[Any]]]] = {}  # restored windows of models not loaded yet
+        self.restored_incidents: dict[str, dict[str, Any]] = {}
+        self.restored_feedback: dict[str, dict[str, Any]] = {}
+        self.dirty_restored: set[tuple[str, int]] = set()  # pages of those that lost a series
         self.paused_at = 0  # wall clock of the newest event before a restart; 0 once the job goes on
         self.closing: list[tuple[Alert, bool]] = []  # of incidents whose series or model has gone, whether recorded
         self._free: list[int] = []
         self._generation = -1
         self._budget = float(options.points_per_second)
-        self.report_time = report_time or TimeShare(1.0)  # shared by the shards of a worker
+        self.report_budget = report_budget or CpuBudget(1.0)  # shared by the shards of a worker
         self.maintenance = maintenance or Maintenance(options.alerts.calendars)  # likewise
         self._now = 0
         self._ticked_at = 0
@@ -91,7 +91,7 @@ class Engine:
             self.names[slot], self.slot_of[name] = name, slot
             slots.append(slot)
         self._grow()
-        self.dirty_names[np.array(slots) // PAGE] = True
+        self.dirty_names[np.array(slots) // BLOCK] = True
         self._assign(slots)
 
     def release_slot(self, slot: int, name: str) -> None:
@@ -100,8 +100,8 @@ class Engine:
         self.names[slot] = None
         del self.slot_of[name]
         self._free.append(slot)
-        self.judged[slot] = False
-        self.dirty[slot // PAGE] = self.dirty_names[slot // PAGE] = True
+        self.covered[slot] = False
+        self.dirty[slot // BLOCK] = self.dirty_names[slot // BLOCK] = True
 
     def restored_names(self) -> None:
         """Rebuild what follows from :attr:`names` after it was filled from state."""
@@ -114,33 +114,33 @@ class Engine:
         more = len(self.clock.last) - len(self.seen)
         if more > 0:
             self.seen = np.concatenate([self.seen, np.zeros(more, np.int64)])
-            self.judged = np.concatenate([self.judged, np.zeros(more, np.bool_)])
-            pages = -(-len(self.seen) // PAGE) - len(self.dirty)
-            self.dirty = np.concatenate([self.dirty, np.zeros(pages, np.bool_)])
-            self.dirty_names = np.concatenate([self.dirty_names, np.zeros(pages, np.bool_)])
+            self.covered = np.concatenate([self.covered, np.zeros(more, np.bool_)])
+            blocks = -(-len(self.seen) // BLOCK) - len(self.dirty)
+            self.dirty = np.concatenate([self.dirty, np.zeros(blocks, np.bool_)])
+            self.dirty_names = np.concatenate([self.dirty_names, np.zeros(blocks, np.bool_)])
 
     def _assign(self, slots: Sequence[int]) -> None:
         """Give series to the judges of the models that apply to them and do not have them yet."""
         members: dict[str, list[int]] = {}
         for slot in slots:
-            for model in self.models.judging(str(self.names[slot])):
-                judge = self.judges.get(model)
-                if judge is not None and judge.rows(np.array([slot]))[0] == NO_ROW:
+            for model in self.models.applying_to(str(self.names[slot])):
+                scorer = self.scorers.get(model)
+                if scorer is not None and scorer.rows(np.array([slot]))[0] == NO_ROW:
                     members.setdefault(model, []).append(slot)
         for model, chosen in members.items():
-            self.judges[model].add(chosen, [str(self.names[slot]) for slot in chosen])
+            self.scorers[model].add(chosen, [str(self.names[slot]) for slot in chosen])
         for slot in slots:
             self._note_models(slot)
-        for judge in self.judges.values():
-            judge.recorded = recorded_rows(judge, self.models.models)
+        for scorer in self.scorers.values():
+            scorer.recorded = shadow_rows(scorer, self.models.models)
 
     def _note_models(self, slot: int) -> None:
         intervals = [
-            judge.model.detector.spec.interval_ms
-            for judge in self.judges.values()
-            if slot < len(judge.row_of) and judge.row_of[slot] != NO_ROW
+            scorer.model.detector.spec.interval_ms
+            for scorer in self.scorers.values()
+            if slot < len(scorer.row_of) and scorer.row_of[slot] != NO_ROW
         ]
-        self.judged[slot] = bool(intervals)
+        self.covered[slot] = bool(intervals)
         # Only where every model agrees that points are this far apart can nothing come in between.
         self.clock.interval[slot] = min(intervals) if intervals else 0
 
@@ -153,27 +153,27 @@ class Engine:
         self._assign([slot for slot, name in enumerate(self.names) if name is not None])
         return True
 
-    def take_figures(self) -> list[tuple[str, int, Tally]]:
+    def take_scoring_stats(self) -> list[tuple[str, int, ScoringStats]]:
         """(model, version, counts since the last call) of each model that scored anything."""
-        judges = [judge for judge in self.judges.values() if judge.tally is not None and judge.tally.windows]
-        return [(j.model.manifest.name, j.model.manifest.version, j.tally.take()) for j in judges if j.tally]
+        scorers = [scorer for scorer in self.scorers.values() if scorer.stats is not None and scorer.stats.windows]
+        return [(j.model.manifest.name, j.model.manifest.version, j.stats.take()) for j in scorers if j.stats]
 
-    def close_incident(self, judge: Judge, row: int, series: str) -> None:
+    def close_incident(self, scorer: ModelScorer, row: int, series: str) -> None:
         """Nothing will close an open incident any more: do it now."""
-        incident = judge.incidents.open.get(row)
+        incident = scorer.incidents.open.get(row)
         if incident is not None:
             transition = Transition("closed", row, NO_POINT, incident)
-            self.closing.append((alert_of(transition, judge, series, 0, self.options.job), incident.recorded))
-        judge.incidents.clear(row)
+            self.closing.append((alert_of(transition, scorer, series, 0, self.options.job), incident.recorded))
+        scorer.incidents.clear(row)
 
-    def _give_closed(self, outcome: Outcome, now: int) -> None:
+    def _give_closed(self, result: BatchResult, now: int) -> None:
         for alert, recorded in self.closing:
-            (outcome.recorded if recorded else outcome.alerts).append(replace(alert, detected_at=now))
+            (result.recorded if recorded else result.alerts).append(replace(alert, detected_at=now))
         self.closing.clear()
 
     # -- observations ------------------------------------------------------------------------------------------
 
-    def process(self, slots: Ints, ts: Ints, values: Floats, now: int, final: bool = False) -> Outcome:
+    def process(self, slots: Ints, ts: Ints, values: Floats, now: int, final: bool = False) -> BatchResult:
         """Take a batch of observations in order of arrival.
 
         Args:
@@ -187,69 +187,69 @@ class Engine:
         self._now = now
         if self.paused_at:
             self._go_on(now)
-        outcome = Outcome()
-        self._give_closed(outcome, now)
+        result = BatchResult()
+        self._give_closed(result, now)
         if len(slots):
             self.seen[slots] = now
-            self.dirty[slots // PAGE] = True
+            self.dirty[slots // BLOCK] = True
         admitted = self.clock.admit(slots, ts, values, now, final)
-        outcome.late, outcome.duplicates = admitted.late, admitted.duplicates
-        outcome.released = len(admitted.slots)
+        result.late, result.duplicates = admitted.late, admitted.duplicates
+        result.released = len(admitted.slots)
         if len(admitted.slots):
-            self.dirty[admitted.slots // PAGE] = True
-            for judge in self.judges.values():
-                self._run(judge, admitted.slots, admitted.ts, admitted.values, outcome)
-        return outcome
+            self.dirty[admitted.slots // BLOCK] = True
+            for scorer in self.scorers.values():
+                self._run(scorer, admitted.slots, admitted.ts, admitted.values, result)
+        return result
 
-    def _run(self, judge: Judge, slots: Ints, ts: Ints, values: Floats, outcome: Outcome) -> None:
-        rows = judge.rows(slots)
+    def _run(self, scorer: ModelScorer, slots: Ints, ts: Ints, values: Floats, result: BatchResult) -> None:
+        rows = scorer.rows(slots)
         members = rows != NO_ROW
         if not members.any():
             return
         mine: Bools | slice = slice(None) if members.all() else members
-        features = [self.models.columns[name] for name in judge.model.detector.spec.features]
+        features = [self.models.columns[name] for name in scorer.model.detector.spec.features]
         width = max(features) + 1
         if values.shape[1] < width:  # no observation of this batch has the later features
             values = np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
         own = values[mine] if features == list(range(values.shape[1])) else values[mine][:, features]
         if np.isnan(own[0]).all() and np.isnan(own).all():
-            outcome.featureless.append((judge.model.manifest.name, str(self.names[slots[mine][0]])))
+            result.featureless.append((scorer.model.manifest.name, str(self.names[slots[mine][0]])))
         began = time.perf_counter()
-        judged = judge.judge(rows[mine], ts[mine], own)
-        outcome.scoring_seconds += time.perf_counter() - began
-        outcome.windows += len(judged.rows)
-        evidence = evidence_of(judged, judge)
-        recorded = split(judged.transitions, judge)
-        for k, transition in enumerate(judged.transitions):
+        scored = scorer.score_batch(rows[mine], ts[mine], own)
+        result.scoring_seconds += time.perf_counter() - began
+        result.windows += len(scored.rows)
+        evidence = context_of(scored, scorer)
+        recorded = split(scored.transitions, scorer)
+        for k, transition in enumerate(scored.transitions):
             if k in evidence:
-                judge.incidents.evidence[transition.row] = evidence[k]
+                scorer.incidents.evidence[transition.row] = evidence[k]
             if transition.state == "peak":
                 continue
-            name = str(self.names[judge.slot_of[transition.row]])  # type: ignore[index]
-            alert = alert_of(transition, judge, name, self._now, self.options.job)
-            (outcome.recorded if k in recorded else outcome.alerts).append(alert)
-        name = judge.model.manifest.name
-        outcome.drifts += [(name, judge.series_of[one.row], one) for one in judged.drifts]
-        outcome.wishes += [(name, judge.series_of[one.row], one) for one in judged.wishes]
-        slots_of = slots[mine][judged.events]
+            name = str(self.names[scorer.slot_of[transition.row]])  # type: ignore[index]
+            alert = alert_of(transition, scorer, name, self._now, self.options.job)
+            (result.recorded if k in recorded else result.alerts).append(alert)
+        name = scorer.model.manifest.name
+        result.drifts += [(name, scorer.series_of[one.row], one) for one in scored.drifts]
+        result.retrain_requests += [(name, scorer.series_of[one.row], one) for one in scored.retrain_requests]
+        slots_of = slots[mine][scored.events]
         if self.options.report_scores and len(slots_of):
-            outcome.scores.append((judge.model.manifest.name, slots_of, judged.batch.end, judged.scores, judged.limits))
-        if 0 < len(slots_of) <= self._budget and self.report_time.left():
+            result.scores.append((scorer.model.manifest.name, slots_of, scored.batch.end, scored.scores, scored.limits))
+        if 0 < len(slots_of) <= self._budget and self.report_budget.left():
             self._budget -= len(slots_of)
             names = [str(self.names[slot]) for slot in slots_of.tolist()]
-            with self.report_time.spend():
-                outcome.points += points_of(judge, judged.rows, judged.batch, judged.scores, judged.limits, names)
+            with self.report_budget.spend():
+                result.points += points_of(scorer, scored.rows, scored.batch, scored.scores, scored.limits, names)
 
     def _go_on(self, now: int) -> None:
         """Silence counts while the job runs: the time that it was down makes no series older."""
         down, self.paused_at = now - self.paused_at, 0
         if self.options.state_ttl_ms and down > 0:
             self.seen[: len(self.names)] += down
-            self.dirty[: -(-len(self.names) // PAGE)] = True
+            self.dirty[: -(-len(self.names) // BLOCK)] = True
 
     # -- time --------------------------------------------------------------------------------------------------
 
-    def tick(self, now: int) -> Outcome:
+    def tick(self, now: int) -> BatchResult:
         """About once a second: release held events whose time is up, write live state, forget silent series."""
         elapsed = min(max(now - self._ticked_at, 0), 1000)
         self._ticked_at = now
@@ -257,30 +257,30 @@ class Engine:
             self._budget + self.options.points_per_second * elapsed / 1000, float(self.options.points_per_second)
         )
         empty = np.zeros(0, np.int64)
-        outcome = self.process(empty, empty, np.zeros((0, len(self.models.columns))), now)
-        if self.report_time.left():
-            with self.report_time.spend():
-                outcome.live = self.live(self.options.live_per_second)
+        result = self.process(empty, empty, np.zeros((0, len(self.models.columns))), now)
+        if self.report_budget.left():
+            with self.report_budget.spend():
+                result.live = self.live(self.options.live_per_second)
         if self.options.cold is not None:
             release(self)
-            outcome.cold += asking(self, self.options.cold.ask_after)
+            result.cold += asking(self, self.options.cold.ask_after)
         if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
             self._evicted_at = now
             evict(self, now - self.options.state_ttl_ms)
-            self._give_closed(outcome, now)
-        return outcome
+            self._give_closed(result, now)
+        return result
 
     def live(self, most: int) -> list[Point]:
         """Newest state of up to ``most`` series per model that changed since theirs was last reported."""
         points: list[Point] = []
-        for judge in self.judges.values():
-            rows = judge.take_stale(most)
-            names = [str(self.names[judge.slot_of[row]]) for row in rows.tolist()]
-            points += points_of(judge, rows, judge.newest(rows), judge.score[rows], judge.limit[rows], names)
+        for scorer in self.scorers.values():
+            rows = scorer.take_stale(most)
+            names = [str(self.names[scorer.slot_of[row]]) for row in rows.tolist()]
+            points += points_of(scorer, rows, scorer.newest(rows), scorer.score[rows], scorer.limit[rows], names)
         return points
 
-    def let_go(self, judge: Judge, slot: int) -> None:
+    def detach_series(self, scorer: ModelScorer, slot: int) -> None:
         """Have a judge forget a series that others go on to judge."""
-        self.close_incident(judge, int(judge.row_of[slot]), str(self.names[slot]))
-        judge.remove(slot)
+        self.close_incident(scorer, int(scorer.row_of[slot]), str(self.names[slot]))
+        scorer.remove(slot)
         self._note_models(slot)

@@ -16,19 +16,19 @@ def evict(engine: Engine, before: int) -> None:
     """Forget the series without an event since a time (wall clock, epoch ms)."""
     for slot, name in enumerate(engine.names):
         if name is not None and engine.seen[slot] < before:
-            for judge in engine.judges.values():
-                row = int(judge.rows(np.array([slot]))[0])
+            for scorer in engine.scorers.values():
+                row = int(scorer.rows(np.array([slot]))[0])
                 if row != NO_ROW:
-                    engine.close_incident(judge, row, name)
-                    judge.remove(slot)
-            _drop_unclaimed(engine, slot)
+                    engine.close_incident(scorer, row, name)
+                    scorer.remove(slot)
+            _drop_restored(engine, slot)
             engine.release_slot(slot, name)
 
 
-def _drop_unclaimed(engine: Engine, slot: int) -> None:
+def _drop_restored(engine: Engine, slot: int) -> None:
     """Let no other series that gets this slot have the windows that wait for their model."""
-    for model, pages in engine.unclaimed.items():
-        for number, page in pages.items():
-            if (page["slot"] == slot).any():
-                page["slot"][page["slot"] == slot] = NO_ROW
-                engine.dirty_unclaimed.add((model, number))
+    for model, blocks in engine.restored.items():
+        for number, block in blocks.items():
+            if (block["slot"] == slot).any():
+                block["slot"][block["slot"] == slot] = NO_ROW
+                engine.dirty_restored.add((model, number))

@@ -9,7 +9,7 @@ import numpy as np
 from eddy.feedback import NORMAL, Feedback
 from eddy.models.engine.engine import Engine
 from eddy.models.engine.scorer import NO_ROW
-from eddy.models.engine.state.codec import PAGE
+from eddy.models.engine.state.codec import BLOCK
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ def take_feedback(engine: Engine, feedback: Feedback, now: int) -> list[Effect]:
     """
     slot = int(engine.slots([feedback.series])[0])
     engine.seen[slot] = max(int(engine.seen[slot]), now)
-    engine.dirty[slot // PAGE] = True
+    engine.dirty[slot // BLOCK] = True
     effects = []
-    for name, judge in engine.judges.items():
-        row = int(judge.rows(np.array([slot], np.int64))[0])
+    for name, scorer in engine.scorers.items():
+        row = int(scorer.rows(np.array([slot], np.int64))[0])
         if row == NO_ROW or feedback.model not in ("", name):
             continue
         if feedback.action in ("ack", "unack"):
-            changed = judge.feedback.acknowledge(row, feedback.id, feedback.action == "ack")
+            changed = scorer.feedback.acknowledge(row, feedback.id, feedback.action == "ack")
         else:
             dismissed = feedback.action == "dismiss" or feedback.label == NORMAL
-            changed = judge.feedback.note(row, feedback.id, 1 if dismissed else -1)
+            changed = scorer.feedback.note(row, feedback.id, 1 if dismissed else -1)
         if changed:
-            effects.append(Effect(name, judge.feedback.factor(row)))
+            effects.append(Effect(name, scorer.feedback.factor(row)))
     return effects

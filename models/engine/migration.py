@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from eddy.models.alerting.incidents import IncidentTracker
-from eddy.models.alerting.rules import PolicyBook
-from eddy.models.engine.scorer import Judge
-from eddy.models.engine.scoring_stats import Tally
+from eddy.models.alerting.rules import AlertRuleResolver
+from eddy.models.engine.scorer import ModelScorer
+from eddy.models.engine.scoring_stats import ScoringStats
 from eddy.models.serving.model_set import LoadedModel
 
 
-def successor(before: Judge, model: LoadedModel, book: PolicyBook, names: Sequence[str | None]) -> Judge:
+def successor(
+    before: ModelScorer, model: LoadedModel, book: AlertRuleResolver, names: Sequence[str | None]
+) -> ModelScorer:
     """The judge of a new version of the same model, with what can be kept: windows, incidents, state.
 
     Args:
@@ -22,39 +24,41 @@ def successor(before: Judge, model: LoadedModel, book: PolicyBook, names: Sequen
         names: series ids by slot.
     """
     old, new = before.model.detector, model.detector
-    judge = Judge(model, book, before.maintenance, before.feedback.options, before.drift_options, before.threads)
+    scorer = ModelScorer(model, book, before.maintenance, before.feedback.options, before.drift_options, before.threads)
     members = [
         (slot, row)
         for row, slot in enumerate(before.slot_of)
-        if slot is not None and names[slot] is not None and model.manifest.judges(str(names[slot]))
+        if slot is not None and names[slot] is not None and model.manifest.applies_to(str(names[slot]))
     ]
-    judge.add([slot for slot, _ in members], [str(names[slot]) for slot, _ in members])
+    scorer.add([slot for slot, _ in members], [str(names[slot]) for slot, _ in members])
     same_points = (old.spec.features, old.spec.interval_ms) == (new.spec.features, new.spec.interval_ms)
     for slot, row in members:
-        at = int(judge.row_of[slot])
+        at = int(scorer.row_of[slot])
         if same_points:
-            judge.store.adopt(at, before.store, row)
+            scorer.store.adopt(at, before.store, row)
             if (old.spec.window, old.spec.stride) == (new.spec.window, new.spec.stride):
-                judge.store.until_due[at] = before.store.until_due[row]
-        judge.feedback.adopt(at, before.feedback, row)
-        judge.incidents.adopt(at, before.incidents, row)
+                scorer.store.until_due[at] = before.store.until_due[row]
+        scorer.feedback.adopt(at, before.feedback, row)
+        scorer.incidents.adopt(at, before.incidents, row)
     if members:
-        to = judge.row_of[[slot for slot, _ in members]]
+        to = scorer.row_of[[slot for slot, _ in members]]
         rows = np.array([row for _, row in members], np.int64)
         if old.kind == new.kind and old.state_size == new.state_size:
-            judge.state[to] = before.state[rows]
+            scorer.state[to] = before.state[rows]
         if (old.kind, before.model.threshold.state_layout) == (new.kind, model.threshold.state_layout):
-            judge.threshold_state[to] = before.threshold_state[rows]
-        if judge.drift is not None and before.drift is not None:
-            judge.drift.adopt(to, before.drift, rows, before.model.manifest.sha256 == model.manifest.sha256)
-    judge.dirty[:] = True
-    judge.tally = None if before.tally is None else Tally()
-    return judge
+            scorer.threshold_state[to] = before.threshold_state[rows]
+        if scorer.drift is not None and before.drift is not None:
+            scorer.drift.adopt(to, before.drift, rows, before.model.manifest.sha256 == model.manifest.sha256)
+    scorer.dirty[:] = True
+    scorer.stats = None if before.stats is None else ScoringStats()
+    return scorer
 
 
-def beside(champion: Judge, model: LoadedModel, book: PolicyBook, names: Sequence[str | None]) -> Judge:
+def beside(
+    champion: ModelScorer, model: LoadedModel, book: AlertRuleResolver, names: Sequence[str | None]
+) -> ModelScorer:
     """The judge of a model that is tried beside another: with its windows, without its incidents."""
-    judge = successor(champion, model, book, names)
-    judge.incidents = IncidentTracker()
-    judge.incidents.grow(len(judge.store.head))
-    return judge
+    scorer = successor(champion, model, book, names)
+    scorer.incidents = IncidentTracker()
+    scorer.incidents.grow(len(scorer.store.head))
+    return scorer

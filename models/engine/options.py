@@ -10,7 +10,7 @@ from eddy.alert import Alert
 from eddy.alert_settings import AlertSettings
 from eddy.models.alerting.feedback import FeedbackOptions
 from eddy.models.core.detector import Floats, Ints
-from eddy.models.drift.monitor import Drift, DriftOptions, Wish
+from eddy.models.drift.monitor import Drift, DriftOptions, RetrainWanted
 from eddy.models.engine.alert_messages import Point
 from eddy.models.engine.cold_start import ColdStart
 
@@ -35,7 +35,7 @@ class EngineOptions:
 
 
 @dataclass
-class Outcome:
+class BatchResult:
     """What a batch led to.
 
     Attributes:
@@ -64,5 +64,5 @@ class Outcome:
     points: list[Point] = field(default_factory=list)
     recorded: list[Alert] = field(default_factory=list)
     drifts: list[tuple[str, str, Drift]] = field(default_factory=list)
-    wishes: list[tuple[str, str, Wish]] = field(default_factory=list)
+    retrain_requests: list[tuple[str, str, RetrainWanted]] = field(default_factory=list)
     cold: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from eddy.alert import Alert
-from eddy.models.alerting.grouping import Grouping
+from eddy.models.alerting.grouping import IncidentGrouper
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.engine.engine import Engine, EngineOptions
 from eddy.models.serving.model_set import ModelSet
@@ -37,7 +37,7 @@ def replay(
     slots = engine.slots(names)[np.asarray(codes, np.int64)]
     ts = np.asarray(ts, np.int64)
     alerts: list[Alert] = []
-    grouping = Grouping(options.alerts)
+    grouping = IncidentGrouper(options.alerts)
     for start in range(0, len(slots), batch):
         part = slice(start, start + batch)
         found = engine.process(slots[part], ts[part], values[part], 0).alerts

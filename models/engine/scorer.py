@@ -11,13 +11,13 @@ from eddy.models.alerting.feedback import FeedbackOptions, SeriesFeedback
 from eddy.models.alerting.filters import does_not_count
 from eddy.models.alerting.incidents import NO_POINT, IncidentTracker, Transition
 from eddy.models.alerting.maintenance import Maintenance
-from eddy.models.alerting.rules import PolicyBook
-from eddy.models.core.batching import rounds
+from eddy.models.alerting.rules import AlertRuleResolver
+from eddy.models.core.batching import split_by_occurrence
 from eddy.models.core.detector import Floats, Ints, WindowBatch
-from eddy.models.drift.monitor import Drift, DriftOptions, DriftWatch, Wish
-from eddy.models.engine import threads as scoring_threads
-from eddy.models.engine.scoring_stats import Tally
-from eddy.models.engine.state.codec import PAGE
+from eddy.models.drift.monitor import Drift, DriftOptions, DriftWatch, RetrainWanted
+from eddy.models.engine import threads
+from eddy.models.engine.scoring_stats import ScoringStats
+from eddy.models.engine.state.codec import BLOCK
 from eddy.models.serving.model_set import LoadedModel
 from eddy.models.windowing.windows import Due, WindowStore
 
@@ -25,11 +25,11 @@ NO_ROW = -1
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredBatch:
     """The windows of one batch that were scored, in order of arrival.
 
     Attributes:
-        events: (n,) index of the event that completed each window, in the arrays given to :meth:`Judge.judge`.
+        events: (n,) index of the event that completed each window, in the arrays given to :meth:`ModelScorer.judge`.
         rows: (n,) rows in the judge's store.
         scores, limits: (n,).
         batch: the windows, to explain some of them.
@@ -46,10 +46,10 @@ class Judged:
     transitions: list[Transition]
     seen: list[int]
     drifts: list[Drift] = field(default_factory=list)
-    wishes: list[Wish] = field(default_factory=list)
+    retrain_requests: list[RetrainWanted] = field(default_factory=list)
 
 
-class Judge:
+class ModelScorer:
     """Keeps what one model needs about each series it applies to, a row per series.
 
     Args:
@@ -64,7 +64,7 @@ class Judge:
     def __init__(
         self,
         model: LoadedModel,
-        book: PolicyBook,
+        book: AlertRuleResolver,
         maintenance: Maintenance | None = None,
         feedback: FeedbackOptions | None = None,
         drift: DriftOptions | None = None,
@@ -81,7 +81,7 @@ class Judge:
         self.incidents = IncidentTracker()
         self.recorded: frozenset[int] = frozenset()  # rows whose alerts go to nobody, see eddy.models.artifacts.rollout
         self.asked: set[int] = set()  # rows for which a trained model was asked for, see eddy.models.engine.cold_start
-        self.tally: Tally | None = None  # counts scored windows, where it is wanted
+        self.stats: ScoringStats | None = None  # counts scored windows, where it is wanted
         self.row_of = np.zeros(0, np.int64)  # by slot; NO_ROW where the model does not apply
         self.slot_of: list[int | None] = []  # by row; None where the row is free
         self.series_of: dict[int, str] = {}  # by row
@@ -110,7 +110,7 @@ class Judge:
         self._grow(len(self.slot_of))
         at = np.array(rows, np.int64)
         self.take(at, slots, names)
-        self.dirty[at // PAGE] = True
+        self.dirty[at // BLOCK] = True
 
     def reserve(self, size: int) -> None:
         """Have all rows below ``size``; those that no series takes are free after :meth:`free_unused`."""
@@ -154,7 +154,7 @@ class Judge:
             self.score = np.concatenate([self.score, np.full(more, np.nan)])
             self.limit = np.concatenate([self.limit, np.full(more, np.nan)])
             self.stale = np.concatenate([self.stale, np.zeros(more, np.bool_)])
-            self.dirty = np.concatenate([self.dirty, np.zeros(-(-len(self.binding) // PAGE) - len(self.dirty), bool)])
+            self.dirty = np.concatenate([self.dirty, np.zeros(-(-len(self.binding) // BLOCK) - len(self.dirty), bool)])
             if self.drift is not None:
                 self.drift.grow(len(self.binding))
 
@@ -174,9 +174,9 @@ class Judge:
         if self.drift is not None:
             self.drift.clear(row)
         self._free.append(row)
-        self.dirty[row // PAGE] = True
+        self.dirty[row // BLOCK] = True
 
-    def judge(self, rows: Ints, ts: Ints, values: Floats) -> Judged:
+    def score_batch(self, rows: Ints, ts: Ints, values: Floats) -> ScoredBatch:
         """Append points, score the windows that are due in one call, follow the incidents.
 
         Args:
@@ -184,7 +184,7 @@ class Judge:
             ts: (n,) event times, increasing per row.
             values: (n, F) in the order of the model's features.
         """
-        self.dirty[rows // PAGE] = True
+        self.dirty[rows // BLOCK] = True
         due = self.store.push(rows, ts, values)
         batch = WindowBatch(
             due.windows,
@@ -196,12 +196,12 @@ class Judge:
         scores, limits = self._scores(batch, due.rows)
         limits = self.feedback.raised(due.rows, limits)
         drifts: list[Drift] = []
-        wishes: list[Wish] = []
+        retrain_requests: list[RetrainWanted] = []
         if self.drift is not None:
-            limits, drifts, wishes = self.drift.follow(due.rows, batch, scores, limits)
+            limits, drifts, retrain_requests = self.drift.follow(due.rows, batch, scores, limits)
         self.score[due.rows], self.limit[due.rows], self.stale[due.rows] = scores, limits, True
-        if self.tally is not None:
-            self.tally.add(scores, limits)
+        if self.stats is not None:
+            self.stats.add(scores, limits)
         over = scores > limits
         severities = np.zeros(len(scores), np.int64)
         if over.any():
@@ -218,9 +218,9 @@ class Judge:
                 self._suppressed if self.maintenance else None,
             )
         )
-        transitions = _without_passed_peaks(found)
+        transitions = _without_superseded_peaks(found)
         seen = self._seen(transitions, due, rows)
-        return Judged(due.events, due.rows, scores, limits, batch, transitions, seen, drifts, wishes)
+        return ScoredBatch(due.events, due.rows, scores, limits, batch, transitions, seen, drifts, retrain_requests)
 
     def _seen(self, transitions: list[Transition], due: Due, rows: Ints) -> list[int]:
         """The store has counted the whole batch; what came after a point is taken off again."""
@@ -252,7 +252,7 @@ class Judge:
     def _scores(self, batch: WindowBatch, rows: Ints) -> tuple[Floats, Floats]:
         """Scores and limits; leaves in ``batch.state`` the detector's state as it was before each window."""
         detector, threshold = self.model.detector, self.model.threshold
-        turns = list(rounds(rows)) if detector.state_size or threshold.state_size else []
+        turns = list(split_by_occurrence(rows)) if detector.state_size or threshold.state_size else []
         if detector.state_size:
             scores = np.empty(len(rows))
             for chosen in turns:
@@ -261,7 +261,7 @@ class Judge:
                 scores[chosen] = detector.score(part)
                 self.state[rows[chosen]] = part.state
         else:
-            scores = scoring_threads.score(detector, batch, self.threads)
+            scores = threads.score(detector, batch, self.threads)
         if not threshold.state_size:
             return scores, threshold.limits(scores, self.threshold_binding[rows], np.zeros((len(rows), 0)))
         limits = np.empty(len(rows))
@@ -293,7 +293,7 @@ class Judge:
         )
 
 
-def _without_passed_peaks(transitions: list[Transition]) -> list[Transition]:
+def _without_superseded_peaks(transitions: list[Transition]) -> list[Transition]:
     """Of peaks that follow one another only the last needs explaining, which costs a call to the detector."""
     kept: list[Transition] = []
     after: dict[int, str] = {}  # what comes next, by row

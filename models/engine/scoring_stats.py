@@ -10,7 +10,7 @@ from eddy.models.core.detector import Floats
 
 
 @dataclass
-class Tally:
+class ScoringStats:
     """Counts since they were last taken: windows scored, those above the limit, those without a score."""
 
     windows: int = 0
@@ -23,8 +23,8 @@ class Tally:
         self.alarms += int(np.count_nonzero(scores > limits))
         self.silent += int(np.count_nonzero(np.isnan(scores)))
 
-    def take(self) -> Tally:
+    def take(self) -> ScoringStats:
         """The counts; they start anew."""
-        taken = Tally(self.windows, self.alarms, self.silent)
+        taken = ScoringStats(self.windows, self.alarms, self.silent)
         self.windows = self.alarms = self.silent = 0
         return taken

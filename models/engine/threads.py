@@ -31,7 +31,7 @@ def score(detector: Detector, batch: WindowBatch, threads: int) -> Floats:
         batch: the windows.
         threads: cores to use at most, this thread's included.
     """
-    parts = min(threads, len(batch) // LEAST) if detector.lets_go else 1
+    parts = min(threads, len(batch) // LEAST) if detector.releases_gil else 1
     if parts < 2:
         return detector.score(batch)
     cuts = np.linspace(0, len(batch), parts + 1).astype(int).tolist()

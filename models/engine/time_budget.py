@@ -6,10 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-_MOST_SAVED_SECONDS = 0.25  # wall clock whose share may be saved up: events wait behind what is spent at once
+_MAX_SAVED_SECONDS = 0.25  # wall clock whose share may be saved up: events wait behind what is spent at once
 
 
-class TimeShare:
+class CpuBudget:
     """An allowance of time that fills with the clock and is spent by measurement.
 
     Args:
@@ -20,13 +20,13 @@ class TimeShare:
     def __init__(self, share: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self._share = share
         self._clock = clock
-        self._credit = share * _MOST_SAVED_SECONDS
+        self._credit = share * _MAX_SAVED_SECONDS
         self._filled_at = clock()
 
     def left(self) -> bool:
         """Whether any allowance is left; one that was overdrawn fills up first."""
         now = self._clock()
-        self._credit = min(self._credit + self._share * (now - self._filled_at), self._share * _MOST_SAVED_SECONDS)
+        self._credit = min(self._credit + self._share * (now - self._filled_at), self._share * _MAX_SAVED_SECONDS)
         self._filled_at = now
         return self._credit > 0
 

@@ -10,8 +10,8 @@ import numpy as np
 from eddy.errors import DataError
 from eddy.models.core.detector import Bools, Floats, Ints, Series, WindowBatch, WindowSpec
 
-LEAST_WINDOWS = 32  # a series that has fewer teaches nothing and is left out
-_LEAST_OBSERVED = 0.5  # share of a window's points that must be there
+MIN_WINDOWS = 32  # a series that has fewer teaches nothing and is left out
+_MIN_OBSERVED = 0.5  # share of a window's points that must be there
 _CHUNK = 8192  # windows scored at once: bounds the memory of long windows
 
 
@@ -32,7 +32,7 @@ class FitWindows:
 
     window: int
     names: tuple[str, ...]
-    stretches: tuple[Series, ...]
+    segments: tuple[Series, ...]
     ts: Ints
     values: Floats
     imputed: Bools
@@ -49,17 +49,17 @@ class FitWindows:
             DataError: no series has enough of them; names the best one, what was found and what is needed.
         """
         by_name: dict[str, list[Series]] = {}
-        for stretch in series:
-            by_name.setdefault(stretch.name, []).append(stretch)
+        for segment in series:
+            by_name.setdefault(segment.name, []).append(segment)
         usable = {name: [_ends(s, spec.window) for s in parts] for name, parts in by_name.items()}
         count = {name: sum(len(ends) for ends in found) for name, found in usable.items()}
-        names = tuple(name for name in by_name if count[name] >= LEAST_WINDOWS)
+        names = tuple(name for name in by_name if count[name] >= MIN_WINDOWS)
         if not names:
             raise _too_short(by_name, count, spec.window)
         left_out = [name for name in by_name if name not in names]
         notes = (_left_out(left_out, spec.window),) if left_out else ()
-        stretches = tuple(s for name in names for s in by_name[name])
-        offsets = np.concatenate([[0], np.cumsum([len(s.ts) for s in stretches])])
+        segments = tuple(s for name in names for s in by_name[name])
+        offsets = np.concatenate([[0], np.cumsum([len(s.ts) for s in segments])])
         starts, owner, held_out = [], [], []
         at = 0
         for index, name in enumerate(names):
@@ -70,17 +70,17 @@ class FitWindows:
             owner.append(np.full(total, index))
             held_out.append(np.arange(total) >= total - round(validation_share * total))
         return cls(
-            spec.window, names, stretches,
-            np.concatenate([s.ts for s in stretches]),
-            np.concatenate([s.values for s in stretches]),
-            np.concatenate([s.imputed for s in stretches]),
+            spec.window, names, segments,
+            np.concatenate([s.ts for s in segments]),
+            np.concatenate([s.values for s in segments]),
+            np.concatenate([s.imputed for s in segments]),
             np.concatenate(starts), np.concatenate(owner).astype(np.int64), np.concatenate(held_out), notes,
         )  # fmt: skip
 
     @property
     def span_ms(self) -> int:
         """Longest time that one series covers."""
-        ends = {name: [s for s in self.stretches if s.name == name] for name in self.names}
+        ends = {name: [s for s in self.segments if s.name == name] for name in self.names}
         return max(int(parts[-1].ts[-1] - parts[0].ts[0]) for parts in ends.values())
 
     @property
@@ -113,7 +113,7 @@ def _ends(s: Series, window: int) -> Ints:
     there = ~np.isnan(s.values).all(axis=1) & ~s.imputed
     seen = np.concatenate([[0], np.cumsum(there)])
     inside = seen[window:] - seen[:-window]
-    return np.flatnonzero((inside >= _LEAST_OBSERVED * window) & there[window - 1 :]) + window - 1
+    return np.flatnonzero((inside >= _MIN_OBSERVED * window) & there[window - 1 :]) + window - 1
 
 
 def _too_short(by_name: dict[str, list[Series]], count: dict[str, int], window: int) -> DataError:
@@ -123,11 +123,11 @@ def _too_short(by_name: dict[str, list[Series]], count: dict[str, int], window: 
     points = sum(len(s.ts) for s in by_name[name])
     there = sum(int((~np.isnan(s.values).all(axis=1) & ~s.imputed).sum()) for s in by_name[name])
     return DataError(
-        f"series {name!r}: found {points} points ({there} with a value), needed at least {window + LEAST_WINDOWS - 1} "
+        f"series {name!r}: found {points} points ({there} with a value), needed at least {window + MIN_WINDOWS - 1} "
         f"in one stretch for windows of {window}: give more data or a smaller window"
     )
 
 
 def _left_out(names: list[str], window: int) -> str:
     shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-    return f"{len(names)} series left out, fewer than {window + LEAST_WINDOWS - 1} usable points: {shown}"
+    return f"{len(names)} series left out, fewer than {window + MIN_WINDOWS - 1} usable points: {shown}"

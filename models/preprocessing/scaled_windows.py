@@ -9,7 +9,7 @@ import numpy as np
 from eddy.models.core.detector import Bools, Floats, WindowBatch
 from eddy.models.preprocessing.scaler import SeriesScaler
 
-_LEAST_OBSERVED = 0.5  # share of a window's values that must be there for a verdict
+_MIN_OBSERVED = 0.5  # share of a window's values that must be there for a verdict
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ScaledWindows:
 
     x: Floats
     valid: Bools
-    judged: Bools
+    scored: Bools
     centre: Floats
     scale: Floats
 
@@ -36,8 +36,8 @@ class ScaledWindows:
         x = (batch.values - centre[:, None]) / scale[:, None]
         there = ~np.isnan(x)
         valid = there & ~batch.imputed[:, :, None]
-        judged = valid[:, -1].any(axis=1) & (there.mean(axis=(1, 2)) >= _LEAST_OBSERVED)
-        return cls(x if there.all() else fill_forward(x, there), valid, judged, centre, scale)
+        scored = valid[:, -1].any(axis=1) & (there.mean(axis=(1, 2)) >= _MIN_OBSERVED)
+        return cls(x if there.all() else fill_forward(x, there), valid, scored, centre, scale)
 
 
 def fill_forward(x: Floats, valid: Bools) -> Floats:

@@ -11,7 +11,7 @@ from eddy.models.core.detector import Floats, Series
 DAY_MS = 86_400_000
 _FEWEST = 4  # points of a season: fewer have no shape
 _DAYS = 2  # that a series has to hold for the day to be taken
-_LEAST_CORRELATION = 0.3  # of the values with those a period earlier
+_MIN_CORRELATION = 0.3  # of the values with those a period earlier
 _CYCLES = 3  # of a period that have to fit into a series
 
 
@@ -49,4 +49,4 @@ def dominant_period(values: Floats) -> int:
     if not len(lags):
         return 0
     best = int(lags[np.argmax(correlation[lags])])
-    return best if correlation[best] >= _LEAST_CORRELATION * correlation[0] else 0
+    return best if correlation[best] >= _MIN_CORRELATION * correlation[0] else 0

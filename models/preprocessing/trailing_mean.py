@@ -8,7 +8,7 @@ from numba import njit
 from eddy.models.core.detector import Floats
 
 
-def words(points: int) -> int:
+def state_width(points: int) -> int:
     """State size for a mean over ``points`` scores: how many were seen, and these; 0 where there is nothing to do."""
     return 1 + points if points > 1 else 0
 
@@ -33,7 +33,7 @@ def series_means(scores: Floats, points: int) -> Floats:
     """(n,) trailing means of one series in order of time, as the state would give them."""
     if points <= 1:
         return scores
-    row = np.zeros((1, words(points)))
+    row = np.zeros((1, state_width(points)))
     return np.concatenate([trailing_mean(row, scores[i : i + 1]) for i in range(len(scores))] or [scores])
 
 

@@ -19,12 +19,12 @@ from eddy.models.artifacts.manifest import Manifest
 from eddy.models.artifacts.rollout import rollout_of
 from eddy.models.core.detector import Detector, Floats, GapPolicy, WindowBatch, WindowSpec
 from eddy.models.core.threshold import Threshold, threshold_from_params
-from eddy.models.serving.pending_versions import Candidates
+from eddy.models.serving.pending_versions import PendingVersions
 
 COLD = "cold-start"  # name of the built-in model, see eddy.models.engine.cold_start
-_TRIAL_WINDOWS = 8
-_TRIAL_SECONDS = 1.0  # of CPU, the second time, since the first may compile; what is of any use takes milliseconds
-_MOST_NUMBERS = 1_000_000  # in a series' window: 8 MB of state for each; far above any use, stops a mistake
+_SMOKE_TEST_WINDOWS = 8
+_SMOKE_TEST_SECONDS = 1.0  # of CPU, the second time, since the first may compile; what is of any use takes milliseconds
+_MAX_NUMBERS = 1_000_000  # in a series' window: 8 MB of state for each; far above any use, stops a mistake
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
         Calibration.from_params(manifest.calibration) if manifest.calibration else None,
         read_model_alerts(manifest.alerts),
     )
-    _try(model, where)
+    _smoke_test(model, where)
     return model
 
 
@@ -84,48 +84,48 @@ def _check(spec: WindowSpec, where: str) -> None:
     if len(set(spec.features)) < len(spec.features):
         raise ModelError(f"{where}: features {', '.join(spec.features)}: expected each once")
     numbers = spec.window * len(spec.features)
-    if numbers > _MOST_NUMBERS:
-        raise ModelError(
-            f"{where}: window of {numbers} numbers per series; at most {_MOST_NUMBERS}: take a shorter one"
-        )
+    if numbers > _MAX_NUMBERS:
+        raise ModelError(f"{where}: window of {numbers} numbers per series; at most {_MAX_NUMBERS}: take a shorter one")
 
 
-def _try(model: LoadedModel, where: str) -> None:
+def _smoke_test(model: LoadedModel, where: str) -> None:
     """Score and explain made-up windows: a model that fails or never gives a number is refused before the stream."""
     detector, spec = model.detector, model.detector.spec
-    shape = (_TRIAL_WINDOWS, spec.window, len(spec.features))
+    shape = (_SMOKE_TEST_WINDOWS, spec.window, len(spec.features))
     batch = WindowBatch(
         np.random.default_rng(0).normal(size=shape),
         np.zeros(shape[:2], bool),
-        np.arange(_TRIAL_WINDOWS, dtype=np.int64) * max(spec.interval_ms, 1),
-        np.full(_TRIAL_WINDOWS, -1, np.int64),
-        detector.initial_state(_TRIAL_WINDOWS),
+        np.arange(_SMOKE_TEST_WINDOWS, dtype=np.int64) * max(spec.interval_ms, 1),
+        np.full(_SMOKE_TEST_WINDOWS, -1, np.int64),
+        detector.initial_state(_SMOKE_TEST_WINDOWS),
     )
     doing = "score"
     try:
-        _in_time(detector, batch.take(np.arange(1)), where)  # far too slow? Then it takes a core for less long
-        scores = _in_time(detector, batch, where)
+        _within_time_limit(
+            detector, batch.take(np.arange(1)), where
+        )  # far too slow? Then it takes a core for less long
+        scores = _within_time_limit(detector, batch, where)
         silent = np.isnan(scores).all() and not detector.starts_silent
-        if scores.shape != (_TRIAL_WINDOWS,) or silent:
+        if scores.shape != (_SMOKE_TEST_WINDOWS,) or silent:
             raise ModelError(f"{where}: gives no usable score on a trial window")
         doing = "explain"
-        detector.explain(batch, np.ones(_TRIAL_WINDOWS))
+        detector.explain(batch, np.ones(_SMOKE_TEST_WINDOWS))
     except ModelError:
         raise
     except Exception as error:  # whatever a broken artifact provokes, it must not stop the job
         raise ModelError(f"{where}: cannot {doing}: {type(error).__name__}: {error}") from error
 
 
-def _in_time(detector: Detector, batch: WindowBatch, where: str) -> Floats:
+def _within_time_limit(detector: Detector, batch: WindowBatch, where: str) -> Floats:
     """The scores, made twice: only the second time counts, the first may compile. A busy machine counts for nothing."""
     scores = np.asarray(detector.score(batch))
     began = time.thread_time()
     detector.score(batch)
     took = time.thread_time() - began
-    if took > _TRIAL_SECONDS:
+    if took > _SMOKE_TEST_SECONDS:
         raise ModelError(
             f"{where}: takes {took:.1f} s of CPU to score a batch of {len(batch.values)}; "
-            f"at most {_TRIAL_SECONDS:g} s: take a smaller model"
+            f"at most {_SMOKE_TEST_SECONDS:g} s: take a smaller model"
         )
     return scores
 
@@ -144,7 +144,7 @@ class ModelSet:
         self.models: dict[str, LoadedModel] = {}
         self.columns: dict[str, int] = {"value": 0}
         self.generation = 0
-        self.candidates = Candidates(self)
+        self.pending_versions = PendingVersions(self)
 
     def put(self, manifest: Manifest, fetch: Callable[[Manifest], bytes]) -> bool:
         """Take a version over; the same one again does nothing. Returns whether anything changed.
@@ -187,7 +187,7 @@ class ModelSet:
         self.models[COLD] = model
         self.generation += 1
 
-    def judging(self, series: str) -> list[str]:
+    def applying_to(self, series: str) -> list[str]:
         """Names of the models that apply to a series."""
-        found = [name for name, model in self.models.items() if name != COLD and model.manifest.judges(series)]
+        found = [name for name, model in self.models.items() if name != COLD and model.manifest.applies_to(series)]
         return found or ([COLD] if COLD in self.models else [])

@@ -88,7 +88,7 @@ class AdaptiveThreshold(Threshold):
         self._start, self.lowest, self.highest = float(start), float(lowest), float(highest)
         common = [self._start, self.lowest, self.highest, float(self.params.patience), float(self.params.learn)]
         self._numbers = np.array([*common, *self._own_numbers()], np.float64)
-        self.state_size = OWN + self._words()
+        self.state_size = OWN + self._state_width()
 
     @property
     def start(self) -> float:
@@ -149,7 +149,7 @@ class AdaptiveThreshold(Threshold):
         return []
 
     @abstractmethod
-    def _words(self) -> int:
+    def _state_width(self) -> int:
         """Numbers of a state row from OWN on."""
 
     @abstractmethod

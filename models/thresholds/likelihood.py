@@ -64,7 +64,7 @@ class LikelihoodThreshold(AdaptiveThreshold):
         z = -NormalDist().inv_cdf(self.params.epsilon)
         return [z, float(self.params.short), float(self.params.memory), self.params.floor]
 
-    def _words(self) -> int:
+    def _state_width(self) -> int:
         return _RING - OWN + self.params.short - 1
 
     def _first_limit(self, scores: Floats) -> float:

@@ -19,7 +19,7 @@ _NEAREST = 1e-3  # s·mean nearer to 0 is the exponential distribution
 _FARTHEST = 1e6  # s·mean beyond it means peaks of which the smallest is next to nothing: no root is lost in practice
 _STEPS = 40  # at most; about 8 are needed
 _CLOSE = 1e-10
-_LEAST_SHAPE = -1.0  # below, the likelihood has no maximum (Grimshaw 1993)
+_MIN_SHAPE = -1.0  # below, the likelihood has no maximum (Grimshaw 1993)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -41,7 +41,7 @@ def fit(peaks: Floats) -> tuple[float, float]:
             if k > 0 and w * w_before <= 0.0:
                 root = _root(y, before, s, w_before, w)
                 gamma = np.log1p(root * y).mean()
-                if gamma > _LEAST_SHAPE and root != 0.0 and gamma / root > 0.0:
+                if gamma > _MIN_SHAPE and root != 0.0 and gamma / root > 0.0:
                     likelihood = -np.log(gamma / root) - gamma - 1.0
                     if likelihood > best:
                         shape, scale, best = gamma, gamma / root, likelihood

@@ -46,7 +46,7 @@ class PastDeviationThreshold(AdaptiveThreshold):
     def _own_numbers(self) -> list[float]:
         return [self.params.k, self.params.floor]
 
-    def _words(self) -> int:
+    def _state_width(self) -> int:
         return 2
 
     def _first_limit(self, scores: Floats) -> float:

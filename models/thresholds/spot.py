@@ -87,7 +87,7 @@ class SpotThreshold(AdaptiveThreshold):
             float(p.count_alarms),
         ]
 
-    def _words(self) -> int:
+    def _state_width(self) -> int:
         return _RING - OWN + self.params.peaks + self._depth
 
     def _first_limit(self, scores: Floats) -> float:

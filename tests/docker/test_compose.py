@@ -145,5 +145,5 @@ def _whole() -> Any:
 
     app = typer.Typer()
     for name in command_line.COMMANDS:
-        importlib.import_module(f"cli.{name}").register(app)
+        importlib.import_module(f"eddy.cli.{name}").register(app)
     return app

@@ -36,7 +36,7 @@ def root() -> Any:
     app = typer.Typer()
     app.callback()(command_line.root)
     for name in command_line.COMMANDS:
-        importlib.import_module(f"cli.{name}").register(app)
+        importlib.import_module(f"eddy.cli.{name}").register(app)
     return get_command(app)
 
 

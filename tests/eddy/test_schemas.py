@@ -20,8 +20,8 @@ from eddy.flink_job.operators.learning_messages import messages
 from eddy.flink_job.operators.shard import Shard, ShardOptions
 from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
 from eddy.flink_job.wire.parsing import parse
-from eddy.models.drift.monitor import Drift, Wish
-from eddy.models.engine.engine import EngineOptions, Outcome
+from eddy.models.drift.monitor import Drift, RetrainWanted
+from eddy.models.engine.engine import BatchResult, EngineOptions
 from eddy.models.serving.model_set import ModelSet
 from eddy.observation import Observations
 from eddy.training_request import TrainingRequest
@@ -85,11 +85,11 @@ def test_every_message_of_a_shard_fits_its_schema(records):
 
 
 def test_drift_messages_and_training_requests():
-    outcome = Outcome(
+    result = BatchResult(
         drifts=[("z", "s", Drift(0, "score", "", 1, 5, 9)), ("z", "s", Drift(0, "step", "value", -1, 5, 9))],
-        wishes=[("z", "s", Wish(0, 5)), ("z", "t", Wish(1, 6))],
+        retrain_requests=[("z", "s", RetrainWanted(0, 5)), ("z", "t", RetrainWanted(1, 6))],
     )
-    found = list(messages(outcome, model_set(manifest()), NOW, ShardOptions(0, 16, "o", 1, 1, EngineOptions())))
+    found = list(messages(result, model_set(manifest()), NOW, ShardOptions(0, 16, "o", 1, 1, EngineOptions())))
     assert [(role, key) for role, key, _ in found] == [(DRIFT, b"s"), (DRIFT, b"s"), (TRAINING, b"z")]
     for _, _, value in found[:2]:
         validator("drift").validate(json.loads(value))
@@ -98,7 +98,7 @@ def test_drift_messages_and_training_requests():
 
 def test_events_fit_their_schema():
     from eddy.flink_job.model_updates.loader import ModelLoader
-    from eddy.flink_job.model_updates.version_tracker import ModelBook
+    from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
     from eddy.flink_job.operators.scoring import Scoring
 
     class NoMetrics:  # Flink's metrics exist inside a running job only
@@ -109,7 +109,7 @@ def test_events_fit_their_schema():
     scoring.settings, scoring.models, scoring.out = load([], environ={}).settings, ModelSet(), Records()
     scoring.metrics = NoMetrics()
     loader = ModelLoader(inline, scoring.models.runs)
-    book = ModelBook(scoring.models, loader, scoring._tell_of_model, lambda name: 1)
+    book = ModelVersionTracker(scoring.models, loader, scoring._emit_model_event, lambda name: 1)
     for message in (manifest().to_json(), b"{}", None):
         loader.ask("z", message)
     book.adopt(wait=True)

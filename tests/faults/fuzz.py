@@ -198,7 +198,7 @@ def outcome(settings: Settings, cluster: Cluster, job: str, sent: int, seconds: 
     reasons: Counter[str] = Counter()
     places: set[tuple[bytes, bytes]] = set()
     sound = 0
-    for record in letters(settings):
+    for record in dead_letters(settings):
         headers = dict(record.headers())
         reasons[headers["reason"].decode()] += 1
         places.add((headers["partition"], headers["offset"]))
@@ -225,7 +225,7 @@ def covered(settings: Settings) -> bool:
         return all((consumer.committed(place) or 0) >= end for place, end in ends.items())
 
 
-def letters(settings: Settings) -> Iterator[Any]:
+def dead_letters(settings: Settings) -> Iterator[Any]:
     """All dead letters, by librdkafka: there may be a million."""
     topic = settings.topics.name("dlq")
     options = {**librdkafka_client(settings.kafka), "group.id": "fuzz", "enable.auto.commit": False}

@@ -242,14 +242,14 @@ class Stream:
         return {"expected": len(wanted), "seen": len(set(seen)), "doubled": doubled}
 
     def _check_dead_letters(self, isolation: str, once: bool) -> None:
-        letters = [
+        dead_letters = [
             (dict(record.headers)["reason"].decode(), dict(record.headers)["offset"], record.value)
             for record in harness.read(self.settings, "dlq", isolation)
         ]
-        assert sorted({value for _, _, value in letters}) == sorted(self.bad)
-        assert {reason for reason, _, _ in letters} <= {"not-json"}
-        assert len({(offset, value) for _, offset, value in letters}) == len(self.bad), "one place for each"
-        assert not once or len(letters) == len(self.bad)
+        assert sorted({value for _, _, value in dead_letters}) == sorted(self.bad)
+        assert {reason for reason, _, _ in dead_letters} <= {"not-json"}
+        assert len({(offset, value) for _, offset, value in dead_letters}) == len(self.bad), "one place for each"
+        assert not once or len(dead_letters) == len(self.bad)
 
     def _check_redis(self, expected: Sequence[Any]) -> None:
         live = LiveState(self.settings)

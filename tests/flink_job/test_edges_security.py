@@ -7,7 +7,7 @@ import json
 import pytest
 
 from eddy.configuration import as_environment, load
-from eddy.flink_job.graph import java_pipeline as edges
+from eddy.flink_job.graph import java_pipeline
 from eddy.flink_job.graph.settings_arguments import without_secrets
 
 PASSWORD = 'geheim"\\;$1'  # noqa: S105
@@ -26,7 +26,7 @@ def settings(*more):
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
-@pytest.mark.parametrize("client", [edges.consumer, edges.producer])
+@pytest.mark.parametrize("client", [java_pipeline.consumer, java_pipeline.producer])
 def test_no_password_in_the_properties(mechanism, client):
     properties = client(settings(f"kafka.sasl_mechanism={mechanism}"))
     assert "geheim" not in json.dumps(properties)
@@ -58,7 +58,7 @@ def test_the_environment_that_the_workers_get_has_what_the_properties_name():
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a;b", 'x" required password="y'])
 def test_a_user_name_cannot_end_its_quotes(name):
-    jaas = edges.security(settings("kafka.sasl_mechanism=PLAIN", f"kafka.sasl_username={name}").kafka)[
+    jaas = java_pipeline.security(settings("kafka.sasl_mechanism=PLAIN", f"kafka.sasl_username={name}").kafka)[
         "sasl.jaas.config"
     ]
     start = jaas.index('username="') + len('username="')
@@ -72,7 +72,7 @@ def test_a_user_name_cannot_end_its_quotes(name):
 
 
 def test_mutual_tls_and_host_names():
-    properties = edges.security(
+    properties = java_pipeline.security(
         settings("kafka.ssl_certfile=/c.pem", "kafka.ssl_keyfile=/k.pem", "kafka.ssl_check_hostname=false").kafka
     )
     assert properties["ssl.keystore.certificate.chain"] == "${eddy:/c.pem:text}"
@@ -82,5 +82,5 @@ def test_mutual_tls_and_host_names():
 
 
 def test_plain_connections_have_nothing_of_it():
-    properties = edges.consumer(load([], environ={}).settings)
+    properties = java_pipeline.consumer(load([], environ={}).settings)
     assert not [name for name in properties if name.startswith(("sasl", "ssl", "config."))]

@@ -6,11 +6,11 @@ import logging
 
 import pytest
 
-from eddy.flink_job.operators.dead_letter_log import EVERY_MS, LetterLog
+from eddy.flink_job.operators.dead_letter_log import EVERY_MS, DeadLetterLog
 
 
 def test_one_line_a_minute_and_reason_with_place_and_count(caplog: pytest.LogCaptureFixture) -> None:
-    letters = LetterLog()
+    letters = DeadLetterLog()
     place = {"topic": "eddy.observations", "partition": 3, "key": b"pump-7"}
     with caplog.at_level(logging.WARNING):
         for k in range(5):
@@ -30,7 +30,7 @@ def test_one_line_a_minute_and_reason_with_place_and_count(caplog: pytest.LogCap
 def test_a_key_cannot_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:
     key = 'x"\n2026-01-01 INFO all is well\x1b[2J\xff'.encode("latin-1")
     with caplog.at_level(logging.WARNING):
-        LetterLog().note(0, reason="late", detail="d\n", key=key, topic="t", partition=0, offset=0)
+        DeadLetterLog().note(0, reason="late", detail="d\n", key=key, topic="t", partition=0, offset=0)
     (record,) = caplog.records
     assert "\n" not in record.getMessage()
     assert "\x1b" not in record.getMessage()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eddy.flink_job.model_updates.loader import ModelLoader
-from eddy.flink_job.model_updates.version_tracker import ModelBook
+from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import WindowSpec
@@ -43,7 +43,7 @@ class Worker:
     def __init__(self, state: State, registry: Manifest | bytes | None = None) -> None:
         self.models, self.told, self.state = ModelSet(), [], state
         loader = ModelLoader(inline, self.models.runs)
-        self.book = ModelBook(self.models, loader, self.told.append, lambda name: 1)
+        self.book = ModelVersionTracker(self.models, loader, self.told.append, lambda name: 1)
         message = registry.to_json() if isinstance(registry, Manifest) else registry
         self.book.start({} if message is None else {"z": message})
         self.book.restore(state)
@@ -57,7 +57,7 @@ class Worker:
     def observe(self, count: int, **features: float) -> None:
         columns = self.models.columns
         row = [features.get(name, np.nan) for name in columns]
-        self.models.candidates.look(["s"], np.zeros(count, np.int64), np.array([row] * count))
+        self.models.pending_versions.observe(["s"], np.zeros(count, np.int64), np.array([row] * count))
         self.book.adopt()
 
     @property
@@ -137,7 +137,7 @@ def test_features_that_come_let_the_version_in() -> None:
     assert (worker.version, worker.events) == (2, ["loaded1", "loaded2"])
     again = Worker(worker.state, registry=of(2, "load", "wind"))
     assert again.version == 1
-    again.models.candidates.prove("z", ["load", "wind"])  # windows of it are in the keyed state
+    again.models.pending_versions.prove("z", ["load", "wind"])  # windows of it are in the keyed state
     assert again.version == 2
 
 

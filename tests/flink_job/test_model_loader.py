@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from eddy.errors import ModelError
-from eddy.flink_job.model_updates.loader import ModelLoader, Outcome
+from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import Detector, WindowSpec
@@ -36,12 +36,12 @@ def test_a_fetch_that_hangs_holds_nothing_up() -> None:
 
     loading = loader(slow)
     loading.ask("z", GOOD.to_json())
-    assert list(loading.outcomes()) == []
+    assert list(loading.results()) == []
     allowed.set()
-    (outcome,) = loading.outcomes(wait=True)
-    assert outcome.model is not None
-    assert outcome.model.manifest == GOOD
-    assert list(loading.outcomes(wait=True)) == [], "nothing more is under way"
+    (result,) = loading.results(wait=True)
+    assert result.model is not None
+    assert result.model.manifest == GOOD
+    assert list(loading.results(wait=True)) == [], "nothing more is under way"
 
 
 def test_order_stays_and_the_same_again_is_no_news() -> None:
@@ -52,14 +52,14 @@ def test_order_stays_and_the_same_again_is_no_news() -> None:
         loading.ask("z", message.to_json())
     loading.ask("z", None)
     loading.ask("z", GOOD.to_json())
-    found = [(o.model.manifest.version if o.model else None, bool(o.refused)) for o in loading.outcomes(wait=True)]
+    found = [(o.model.manifest.version if o.model else None, bool(o.refused)) for o in loading.results(wait=True)]
     assert found == [(1, False), (2, False), (None, True), (1, False), (None, False), (1, False)]
 
 
 def test_kinds_that_do_not_run_here_are_not_fetched() -> None:
     loading = loader(lambda _: pytest.fail("fetched"), frozenset({"lstm-autoencoder"}))
     loading.ask("z", GOOD.to_json())
-    assert list(loading.outcomes(wait=True)) == []
+    assert list(loading.results(wait=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_kinds_that_do_not_run_here_are_not_fetched() -> None:
 def test_what_is_no_manifest_is_refused(name: str, value: bytes, said: str) -> None:
     loading = loader()
     loading.ask(name, value)
-    (outcome,) = loading.outcomes(wait=True)
-    assert said in outcome.refused
+    (result,) = loading.results(wait=True)
+    assert said in result.refused
     loading.ask("z", GOOD.to_json())
-    assert next(loading.outcomes(wait=True)).model is not None, "the thread goes on"
+    assert next(loading.results(wait=True)).model is not None, "the thread goes on"
 
 
 def test_a_fault_of_our_own_is_a_refusal_as_well() -> None:
@@ -87,7 +87,7 @@ def test_a_fault_of_our_own_is_a_refusal_as_well() -> None:
 
     loading = loader(broken)
     loading.ask("z", GOOD.to_json())
-    assert list(loading.outcomes(wait=True)) == [Outcome("z", refused="ZeroDivisionError: ")]
+    assert list(loading.results(wait=True)) == [LoadResult("z", refused="ZeroDivisionError: ")]
 
 
 class Slow(Level):
@@ -129,7 +129,7 @@ def test_damaged_artifacts_are_refused_and_break_nothing() -> None:
         damaged = bytes(content)
         fields = {"artifact": base64.b64encode(damaged).decode(), "sha256": artifact.sha256(damaged)}
         loading.ask("z", replace(GOOD, version=number + 1, **fields).to_json())
-    found = list(loading.outcomes(wait=True))
+    found = list(loading.results(wait=True))
     assert len(found) == 400
     refused = [o.refused for o in found if o.refused]
     assert len(refused) > 300

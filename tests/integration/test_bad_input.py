@@ -57,9 +57,9 @@ def test_a_message_of_50_mb_is_dead_lettered_whole(stack: Stack, unique_topics: 
     events = [harness.event(*o) for o in observations]
     harness.send(unique_topics, [*events[:10], ("a", huge), *events[10:]])
     harness.run_to_end(stack, unique_topics)
-    (letter,) = harness.read(unique_topics, "dlq")
-    assert letter.value == huge
-    assert dict(letter.headers)["reason"] == b"oversized"
+    (dead_letter,) = harness.read(unique_topics, "dlq")
+    assert dead_letter.value == huge
+    assert dict(dead_letter.headers)["reason"] == b"oversized"
     expected = harness.offline([harness.model(limit=2.8)], observations)
     assert harness.plain(harness.alerts(unique_topics)) == harness.plain(expected)
 

@@ -84,9 +84,9 @@ def test_a_model_of_a_later_version_and_dead_letters(unique_topics: Settings) ->
             client.send(unique_topics.topics.name("dlq"), value=b"{", headers=[("reason", b"not-json")])
     checks = list(examine_job(unique_topics))
     assert "upgrade the job first" in find(checks, "model later", "fail").found
-    letters = find(checks, "dead letters", "warn")
-    assert letters.found == "3 in all; of the last 3, 3 are 'not-json'"
-    assert "eddy dlq list --reason not-json" in letters.todo
+    dead_letters = find(checks, "dead letters", "warn")
+    assert dead_letters.found == "3 in all; of the last 3, 3 are 'not-json'"
+    assert "eddy dlq list --reason not-json" in dead_letters.todo
 
 
 @pytest.mark.own_stack("kills a worker and takes its checkpoints away")

@@ -41,4 +41,4 @@ def test_every_message_is_scored_or_a_dead_letter_and_none_is_lost_in_a_replay(
         # Each is read now, or is a dead letter again for what else is wrong with it: late, by now, among other things.
         harness.until(lambda: fuzz.covered(wider), "a checkpoint covers the replayed ones")
         again = metrics.get("bad", 0) + metrics.get("late", 0)
-        assert sum(1 for _ in fuzz.letters(wider)) == found["letters"] + again
+        assert sum(1 for _ in fuzz.dead_letters(wider)) == found["letters"] + again

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from eddy.training.registry.pending_versions import publish_candidate
 
 from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
 from eddy.stack.local import Stack
-from eddy.training.registry.candidates import publish_candidate
 from eddy.training.registry.registry import Registry
 from eddy.training.trainer.client import ask
 from eddy.training.trainer.service import Trainer

@@ -10,7 +10,7 @@ from eddy.alert_settings import AlertRules, AlertSettings, ModelAlerts
 from eddy.configuration import load
 from eddy.errors import ModelError, SettingsError
 from eddy.flink_job.graph.settings_arguments import without_secrets
-from eddy.models.alerting.rules import PolicyBook, read_model_alerts
+from eddy.models.alerting.rules import AlertRuleResolver, read_model_alerts
 from tests.models.small_models import manifest
 
 
@@ -49,7 +49,7 @@ def test_open_points_alone_means_that_many_in_a_row():
 
 
 def rules(settings, alerts, series):
-    book = PolicyBook(AlertSettings.model_validate(settings), ModelAlerts.model_validate(alerts), manifest())
+    book = AlertRuleResolver(AlertSettings.model_validate(settings), ModelAlerts.model_validate(alerts), manifest())
     return book.rules[book.bind([series])[0]]
 
 
@@ -89,7 +89,7 @@ def test_k_of_one_layer_and_n_of_another_do_not_contradict():
 def test_the_digest_names_what_judges():
     def digest(settings=None, job=None, series="a", **fields):
         one = manifest(**fields)
-        book = PolicyBook(AlertSettings.model_validate(settings or {}), read_model_alerts(one.alerts), one, job)
+        book = AlertRuleResolver(AlertSettings.model_validate(settings or {}), read_model_alerts(one.alerts), one, job)
         return book.digests[book.bind([series])[0]]
 
     same = digest()

@@ -105,7 +105,7 @@ def test_an_artifact_too_large_for_a_message_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("patterns", "series", "judged"),
+    ("patterns", "series", "scored"),
     [
         (("*",), "a", True),
         (("a-*",), "b-1", False),
@@ -117,5 +117,5 @@ def test_an_artifact_too_large_for_a_message_is_refused():
         (("a-[12]",), "a-2", True),
     ],
 )
-def test_patterns(patterns, series, judged):
-    assert replace(GOOD, series=patterns).judges(series) is judged
+def test_patterns(patterns, series, scored):
+    assert replace(GOOD, series=patterns).applies_to(series) is scored

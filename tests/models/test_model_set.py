@@ -147,7 +147,7 @@ def test_withdraw():
     models = model_set(GOOD)
     assert models.withdraw("z")
     assert not models.withdraw("z")
-    assert models.judging("s") == []
+    assert models.applying_to("s") == []
     assert models.generation == 2
 
 
@@ -166,8 +166,8 @@ def test_columns_only_grow_and_every_feature_has_its_own():
 
 def test_which_models_judge_a_series():
     models = model_set(manifest("a", series=("taxi-*", "!taxi-9*")), manifest("b"))
-    assert models.judging("taxi-1") == ["a", "b"]
-    assert models.judging("taxi-99") == ["b"]
+    assert models.applying_to("taxi-1") == ["a", "b"]
+    assert models.applying_to("taxi-99") == ["b"]
 
 
 def test_severity_is_the_same_for_every_detector():

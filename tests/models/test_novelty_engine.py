@@ -30,8 +30,8 @@ def test_engine_equals_offline() -> None:
     scores = []
     for part in np.array_split(np.arange(start, n), 7):
         slots = engine.slots(["a"] * len(part))
-        outcome = engine.process(slots, ts[part], values[part], 0, final=True)
-        scores += [s for _, _, _, each, _ in outcome.scores for s in each]
+        result = engine.process(slots, ts[part], values[part], 0, final=True)
+        scores += [s for _, _, _, each, _ in result.scores for s in each]
     offline = model.detector.score_series("a", ts[start:], values[start:])  # type: ignore[attr-defined]
     np.testing.assert_array_equal(np.array(scores), offline)
     assert int(np.argmax(scores)) == 400

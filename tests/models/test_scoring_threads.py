@@ -14,7 +14,7 @@ from eddy.models.engine.threads import LEAST, score
 
 class Counting(RollingZScore):
     kind = "counting"
-    lets_go = True
+    releases_gil = True
 
     def __init__(self, spec: WindowSpec) -> None:
         super().__init__(spec)
@@ -47,6 +47,6 @@ def test_scores_are_those_of_one_thread_in_the_same_order(n: int, threads: int) 
 
 def test_a_detector_that_holds_the_interpreter_is_not_shared() -> None:
     detector = Counting(WindowSpec(10))
-    detector.lets_go = False
+    detector.releases_gil = False
     score(detector, windows(4 * LEAST), 2)
     assert [size for size, _ in detector.calls] == [4 * LEAST]

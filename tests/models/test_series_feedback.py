@@ -105,7 +105,7 @@ def test_a_dismissed_series_alerts_less_and_a_new_job_on_old_state_remembers() -
     for running in (engine, restored):
         after = spiky(running, 1000, 5)
         assert [a for a in after if a.state == "open"] == []
-    assert restored.judges["z"].feedback.to_params() == engine.judges["z"].feedback.to_params()
+    assert restored.scorers["z"].feedback.to_params() == engine.scorers["z"].feedback.to_params()
 
 
 def test_acknowledged_incidents_say_so_in_their_later_alerts() -> None:
@@ -119,7 +119,7 @@ def test_acknowledged_incidents_say_so_in_their_later_alerts() -> None:
     closed = engine.process(slots, np.arange(40, 60), np.zeros((20, 1)), 0).alerts
     assert [(a.state, a.acknowledged) for a in closed] == [("closed", True)]
     take_feedback(engine, said("unack", alerts[0].id), 0)
-    assert not engine.judges["z"].feedback.acknowledged(0, alerts[0].id)
+    assert not engine.scorers["z"].feedback.acknowledged(0, alerts[0].id)
 
 
 def test_feedback_before_the_first_observation_and_on_unknown_models() -> None:
@@ -129,4 +129,4 @@ def test_feedback_before_the_first_observation_and_on_unknown_models() -> None:
     assert [e.model for e in take_feedback(engine, said("dismiss", model=""), 0)] == ["z"]
     evict(engine, 1)
     assert engine.slot_of == {}, "a series that only feedback spoke of is forgotten like any silent one"
-    assert engine.judges["z"].feedback.to_params() == {}
+    assert engine.scorers["z"].feedback.to_params() == {}

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from eddy.alert import severity_word
+from eddy.alert import severity_level
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.replay import replay
 from eddy.models.serving.model_set import LoadedModel, load_model
@@ -34,7 +34,7 @@ def test_a_score_so_rare_has_the_same_severity_for_every_detector(kind, share, s
     score = np.array([tail_limit(one.calibration, share)])
     (found,) = np.rint(one.severities(score, np.ones(1)))
     assert found == pytest.approx(severity, abs=1)
-    assert severity_word(severity) == word
+    assert severity_level(severity) == word
 
 
 @pytest.mark.parametrize("kind", KINDS)

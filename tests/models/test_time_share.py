@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from eddy.models.engine.time_budget import TimeShare
+from eddy.models.engine.time_budget import CpuBudget
 
 
 def test_no_more_than_the_share_is_spent_however_much_each_report_costs():
     now = [0.0]
-    share = TimeShare(0.1, lambda: now[0])
+    share = CpuBudget(0.1, lambda: now[0])
     spent = 0.0
     while now[0] < 100:
         if share.left():
@@ -20,7 +20,7 @@ def test_no_more_than_the_share_is_spent_however_much_each_report_costs():
 
 def test_no_more_than_the_share_of_a_quarter_second_is_saved_up():
     now = [0.0]
-    share = TimeShare(0.1, lambda: now[0])
+    share = CpuBudget(0.1, lambda: now[0])
     now[0] = 1000
     assert share.left()
     with share.spend():

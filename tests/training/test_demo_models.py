@@ -13,7 +13,7 @@ from eddy.producers.synthetic import generate_small
 from eddy.training.fitting.demo_models import train_demo
 
 GRACE_POINTS = 12  # an alert just after an incident is about its end
-LEAST_FOUND, MOST_FALSE = 7, 4  # of 8 incidents, on half the training data that the demo has
+MIN_FOUND, MAX_FALSE = 7, 4  # of 8 incidents, on half the training data that the demo has
 
 
 def test_most_incidents_are_found_and_few_alerts_are_false(tmp_path: Path) -> None:
@@ -40,5 +40,5 @@ def test_most_incidents_are_found_and_few_alerts_are_false(tmp_path: Path) -> No
         ]
         found.update(hits)
         false += not hits
-    assert len(found) >= LEAST_FOUND, [label for label in stream.labels if label not in found]
-    assert false <= MOST_FALSE
+    assert len(found) >= MIN_FOUND, [label for label in stream.labels if label not in found]
+    assert false <= MAX_FALSE

@@ -88,7 +88,7 @@ def test_labels_choose_the_limit() -> None:
     odd.values[[300, 500, 700], 0] += 90.0
     labels = {odd.name: [(int(odd.ts[at]), int(odd.ts[at])) for at in (300, 500, 700)]}
     rule = ThresholdRule("f-beta", params={"beta": 0.5}, labels=labels)
-    trained = fit_model("m", "zscore", TRAIN, SPEC, rule=rule, judged=[odd])
+    trained = fit_model("m", "zscore", TRAIN, SPEC, rule=rule, scored=[odd])
     threshold = load_model(trained.publishable(), trained.content).threshold
     scores, flags = labelled_scores(artifact.load(trained.content), [odd], labels)
     assert (scores["a"] > threshold.start)[flags["a"]].all()

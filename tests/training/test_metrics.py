@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.training.data.recording import Event, Recording
-from eddy.training.evaluation.metrics.event_metrics import event_figures, match_events
+from eddy.training.evaluation.metrics.event_metrics import event_metrics, match_events
 from eddy.training.evaluation.metrics.point_adjusted import WARNING, adjusted_f1, best_adjusted_f1, point_adjusted
 from eddy.training.evaluation.metrics.pointwise import pointwise, roc_auc
 from eddy.training.evaluation.metrics.summary import figures
@@ -32,7 +32,7 @@ def flags(n: int, *rows: int) -> np.ndarray:
 def test_events_by_hand() -> None:
     # judged: rows 24 to 72, two days; the first event is found 2 rows late, the second missed; two false alerts
     made = recording(73, Event(30, 34, "spike"), Event(50, 52, "frozen"), start=24)
-    found = event_figures([made], [flags(73, 3, 32, 33, 40, 60, 61)])
+    found = event_metrics([made], [flags(73, 3, 32, 33, 40, 60, 61)])
     assert (found.events, found.found, found.alerts, found.false) == (2, 1, 3, 2)
     assert found.recall == 0.5
     assert found.precision == pytest.approx(1 / 3)
@@ -51,11 +51,11 @@ def test_grace_counts_the_way_back_to_normal_and_no_more() -> None:
 
 
 def test_nothing_labelled_and_nothing_raised_have_no_ratio() -> None:
-    none = event_figures([recording(20)], [flags(20)])
+    none = event_metrics([recording(20)], [flags(20)])
     assert math.isnan(none.recall)
     assert math.isnan(none.precision)
     assert math.isnan(none.f1)
-    assert event_figures([recording(20, Event(3, 4))], [flags(20, 10)]).f1 == 0.0
+    assert event_metrics([recording(20, Event(3, 4))], [flags(20, 10)]).f1 == 0.0
 
 
 def test_rows_by_hand() -> None:

@@ -15,10 +15,10 @@ from eddy.models.core.detector import Series, WindowSpec
 from eddy.models.thresholds.fixed import FixedThreshold
 from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.fitting.fit import fit_model
-from eddy.training.trainer.holdout_evaluation import put_in, trial
+from eddy.training.trainer.holdout_evaluation import evaluate_on_holdout, put_in
 from eddy.training.trainer.requests import RequestQueue
 from eddy.training.trainer.training_data import anomalous, prepare
-from eddy.training.trainer.worker_process import judge
+from eddy.training.trainer.worker_process import decide
 from eddy.training_request import TrainingRequest
 from tests.cli.alerts_at_hand import alert
 
@@ -155,20 +155,20 @@ def fitted(series, limit=None):
 def test_the_trial_prefers_a_good_model_to_a_deaf_and_to_a_shrill_one():
     recent = wave(1500, seed=4)
     good, deaf, shrill = fitted(wave(seed=5)), fitted(wave(seed=5), 1e9), fitted(wave(seed=5), 1e-9)
-    figures = [trial(*model, [recent], [1000]) for model in (good, deaf, shrill)]
+    figures = [evaluate_on_holdout(*model, [recent], [1000]) for model in (good, deaf, shrill)]
     assert figures[0].f1 > 0.8
     assert figures[1].f1 == 0.0
     assert figures[2].found == figures[2].events
     assert figures[2].f1 < 0.5
-    assert judge(figures[0], figures[2], 0.05, 0.3).better
-    assert not judge(figures[2], figures[0], 0.05, 0.3).better
-    assert not judge(figures[0], figures[0], 0.05, 0.3).better
-    assert judge(figures[0], None, 0.05, 0.3).better
-    assert not judge(figures[1], None, 0.05, 0.3).better
+    assert decide(figures[0], figures[2], 0.05, 0.3).better
+    assert not decide(figures[2], figures[0], 0.05, 0.3).better
+    assert not decide(figures[0], figures[0], 0.05, 0.3).better
+    assert decide(figures[0], None, 0.05, 0.3).better
+    assert not decide(figures[1], None, 0.05, 0.3).better
 
 
 def test_the_trial_prefers_a_model_of_the_new_level_to_that_of_the_old():
     after = wave(1500, level=9.0, seed=6)
     old, new = fitted(wave(seed=5)), fitted(Series("s", after.ts[:1000], after.values[:1000], after.imputed[:1000]))
-    was, now = (trial(*model, [after], [1000]).f1 for model in (old, new))
+    was, now = (evaluate_on_holdout(*model, [after], [1000]).f1 for model in (old, new))
     assert now > was + 0.05

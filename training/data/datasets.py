@@ -91,13 +91,13 @@ class Dataset:
             until: epoch ms; only earlier points are kept.
             share: first share of the points of each series, after ``until``.
         """
-        stretches = []
+        segments = []
         for s in self.series:
             kept = np.argsort(s.ts, kind="stable")
             kept = kept[s.ts[kept] < until] if until is not None else kept
             kept = kept[: max(round(share * len(kept)), 1)]
-            stretches += regularise(s.name, s.ts[kept], s.values[kept], spec)
-        return stretches
+            segments += regularise(s.name, s.ts[kept], s.values[kept], spec)
+        return segments
 
 
 def labelled_part(data: Dataset, labels: Labels, spec: WindowSpec, until: int | None, share: float) -> list[Series]:

@@ -11,9 +11,9 @@ import numpy as np
 from eddy.models.core.detector import Floats, Ints
 from eddy.training.data.datasets import Dataset, RawSeries
 
-_LEAST_SEASON = 0.3  # autocorrelation at the season's lag, after a linear trend is taken out
-_LEAST_CYCLES = 3.0  # periods that the data must hold
-_MOST_POINTS = 100_000  # for the season: enough for any, bounds the cost
+_MIN_SEASON = 0.3  # autocorrelation at the season's lag, after a linear trend is taken out
+_MIN_CYCLES = 3.0  # periods that the data must hold
+_MAX_POINTS = 100_000  # for the season: enough for any, bounds the cost
 _DAY_MS = 86_400_000
 _PERIODS = {"hour": _DAY_MS // 24, "day": _DAY_MS, "week": 7 * _DAY_MS}
 
@@ -79,7 +79,7 @@ def _season(ts: Ints, values: Floats, interval: int) -> tuple[str | None, float]
     if not interval:
         return None, 0.0
     at = np.rint((ts - ts[0]) / interval).astype(np.int64)
-    keep = (at < _MOST_POINTS) & ~np.isnan(values)
+    keep = (at < _MAX_POINTS) & ~np.isnan(values)
     if keep.sum() < 8:
         return None, 0.0
     grid = np.full(int(at[keep][-1]) + 1, np.nan)
@@ -87,10 +87,10 @@ def _season(ts: Ints, values: Floats, interval: int) -> tuple[str | None, float]
     best: tuple[str | None, float] = (None, 0.0)
     for name, period in _PERIODS.items():
         lag = round(period / interval)
-        if lag < 4 or len(grid) < _LEAST_CYCLES * lag:
+        if lag < 4 or len(grid) < _MIN_CYCLES * lag:
             continue
         strength = _correlation(grid, lag)
-        if strength > max(_LEAST_SEASON, _correlation(grid, lag // 2), best[1]):
+        if strength > max(_MIN_SEASON, _correlation(grid, lag // 2), best[1]):
             best = (name, round(strength, 3))
     return best
 

@@ -15,7 +15,7 @@ from eddy.topic_reader import whole_topic
 from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.data.nab import parse_time
 
-_MOST_POINTS = 50_000_000  # of all series: a few gigabytes; more does not fit a laptop
+_MAX_POINTS = 50_000_000  # of all series: a few gigabytes; more does not fit a laptop
 
 
 def load_history(
@@ -50,8 +50,8 @@ def load_history(
         if (start is not None and ts < start) or (end is not None and ts >= end) or not wanted(name):
             continue
         points += 1
-        if points > _MOST_POINTS:
-            raise DataError(f"topic {topic}: more than {_MOST_POINTS:,} points; choose by --series")
+        if points > _MAX_POINTS:
+            raise DataError(f"topic {topic}: more than {_MAX_POINTS:,} points; choose by --series")
         times, rows = found.setdefault(name, ([], []))
         times.append(ts)
         rows.append(values)

@@ -18,7 +18,7 @@ from eddy.training.data.datasets import Dataset, RawSeries
 
 Scaling = Literal["minmax", "standard", "robust", "none"]
 PARTS = ("train", "validation", "test")
-_MOST_NUMBERS = 250_000_000  # 2 GB of float64
+_MAX_NUMBERS = 250_000_000  # 2 GB of float64
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ def prepare(
     spread = np.ones_like(centre)
     left_out = numbers = 0
     for k, raw in enumerate(cleaned.series):
-        stretches = regularise(raw.name, raw.ts, raw.values, spec)
-        n = sum(len(s.ts) for s in stretches)
+        segments = regularise(raw.name, raw.ts, raw.values, spec)
+        n = sum(len(s.ts) for s in segments)
         share = data.train_rows[raw.name] / max(n, 1) if raw.name in data.train_rows else train
         for part, rows in split(n, spec.window, share, min(validation, 1 - share)).items():
-            pieces = _within(stretches, rows)
+            pieces = _within(segments, rows)
             if part == "train" and pieces:
                 centre[k], spread[k] = moments(np.concatenate([s.values for s in pieces]), scaling)
             for piece in pieces:
@@ -124,9 +124,9 @@ def prepare(
                 found[part].append(windows)
                 left_out += lost
                 numbers += windows.values.size
-                if numbers > _MOST_NUMBERS:
+                if numbers > _MAX_NUMBERS:
                     raise DataError(
-                        f"more than {_MOST_NUMBERS * 8 // 10**9} GB of windows; take a larger --step-size, a smaller "
+                        f"more than {_MAX_NUMBERS * 8 // 10**9} GB of windows; take a larger --step-size, a smaller "
                         "--window-size, or fewer series"
                     )
     parts = {part: _joined(pieces, spec) for part, pieces in found.items()}
@@ -179,10 +179,10 @@ def save(out: Path, prepared: Prepared, about: Mapping[str, Any]) -> list[Path]:
     return files
 
 
-def _within(stretches: list[Series], rows: slice) -> list[Series]:
+def _within(segments: list[Series], rows: slice) -> list[Series]:
     """What of the stretches lies in the rows of a part, rows counted over all stretches."""
     pieces, at = [], 0
-    for s in stretches:
+    for s in segments:
         first, last = max(rows.start - at, 0), min(rows.stop - at, len(s.ts))
         if last > first:
             pieces.append(Series(s.name, s.ts[first:last], s.values[first:last], s.imputed[first:last]))

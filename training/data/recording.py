@@ -59,11 +59,11 @@ class Recording:
     @property
     def days(self) -> float:
         """Days judged."""
-        judged = self.ts[self.start :]
-        return float(judged.max() - judged.min()) / _MS_PER_DAY if len(judged) else 0.0
+        scored = self.ts[self.start :]
+        return float(scored.max() - scored.min()) / _MS_PER_DAY if len(scored) else 0.0
 
     @property
-    def judged_events(self) -> Sequence[Event]:
+    def scored_events(self) -> Sequence[Event]:
         """The events that reach into the judged part."""
         return [event for event in self.events if event.last >= self.start]
 

@@ -69,7 +69,7 @@ def would_have(
     lacking = [name for name in manifest.features if name not in found.features]
     if lacking:
         raise DataError(f"backtest: the data have no {lacking[0]!r}; found {', '.join(found.features)}")
-    series = [s for s in found.series if manifest.judges(s.name)]
+    series = [s for s in found.series if manifest.applies_to(s.name)]
     if not series:
         raise DataError(f"backtest: {manifest.name} judges {' '.join(manifest.series)}, none of the series found")
     ts = np.concatenate([s.ts for s in series])

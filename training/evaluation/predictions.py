@@ -29,7 +29,7 @@ def write_predictions(model: LoadedModel, series: Sequence[Series], out: Path) -
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         for one in series:
-            for batch, scores, limits, said in _judged(model, one):
+            for batch, scores, limits, said in _scored(model, one):
                 found = scores > limits
                 points, anomalies = points + len(batch), anomalies + int(found.sum())
                 for i in range(len(batch)):
@@ -40,7 +40,7 @@ def write_predictions(model: LoadedModel, series: Sequence[Series], out: Path) -
     return points, anomalies
 
 
-def _judged(model: LoadedModel, one: Series) -> Iterator[tuple[WindowBatch, np.ndarray, np.ndarray, tuple]]:  # type: ignore[type-arg]
+def _scored(model: LoadedModel, one: Series) -> Iterator[tuple[WindowBatch, np.ndarray, np.ndarray, tuple]]:  # type: ignore[type-arg]
     """Batches of windows in order of time, with scores, limits and (expected, lower, upper)."""
     detector, threshold = model.detector, model.threshold
     window = detector.spec.window

@@ -26,7 +26,7 @@ _PREFIX_FALSE_RATE = (
 _QUIET = {"close_after": 24}  # points: half a day of demand, four hours of prices; an incident pauses, and is one
 
 
-class Stretch(Protocol):
+class Segment(Protocol):
     """One series: ``ts`` (n,) epoch ms, ``values`` (n,)."""
 
     @property
@@ -104,9 +104,9 @@ def train_series(
     return trained
 
 
-def _series(name: str, stretch: Stretch) -> Series:
-    ts = np.asarray(stretch.ts, np.int64)
-    return Series(name, ts, np.asarray(stretch.values, float)[:, None], np.zeros(len(ts), np.bool_))
+def _series(name: str, segment: Segment) -> Series:
+    ts = np.asarray(segment.ts, np.int64)
+    return Series(name, ts, np.asarray(segment.values, float)[:, None], np.zeros(len(ts), np.bool_))
 
 
 def _part(progress: Progress, name: str, number: int, count: int) -> Callable[[str, float], None]:

@@ -132,7 +132,7 @@ def fit_model(
     alerts: Mapping[str, Any] | None = None,
     seed: int = 0,
     progress: Progress = no_progress,
-    judged: Sequence[Series] = (),
+    scored: Sequence[Series] = (),
     previous: Detector | None = None,
 ) -> Trained:
     """Fit a detector on mostly normal series; its last part, held out, gives threshold and calibration.
@@ -163,7 +163,7 @@ def fit_model(
     if rule is None and own is not None:
         threshold: Threshold = FixedThreshold(own)
     elif rule is not None and rule.labels:
-        threshold = rule.fit_labelled(detector, judged or series)
+        threshold = rule.fit_labelled(detector, scored or series)
     else:
         threshold = (rule or ThresholdRule()).fit(report.scores, calibration)
     content = artifact.dump(detector)

@@ -7,7 +7,7 @@ from numba import njit
 
 from eddy.models.core.detector import Floats
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
-from eddy.models.detectors.novelty.peak_filter import WORDS as PEAK_WORDS
+from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH as PEAK_WIDTH
 from eddy.models.detectors.novelty.peak_filter import peak
 
 
@@ -21,7 +21,7 @@ def calibrated(scores: Floats, quiet: int, limit: float, floor: float) -> Floats
         limit: deviate that counts as an alert, for the peak stage.
         floor: in units of the raw score; see :mod:`eddy.models.detectors.novelty.online_calibration`.
     """
-    row = np.zeros(MOMENTS + PEAK_WORDS)
+    row = np.zeros(MOMENTS + PEAK_WIDTH)
     out = np.zeros(len(scores))
     for t in range(len(scores)):
         if np.isnan(scores[t]):

@@ -20,8 +20,8 @@ from eddy.models.engine.engine import Engine, EngineOptions
 from eddy.models.serving.model_set import ModelSet
 
 BLOCK = 8  # points: alarms of one block count once
-_MOST_POINTS = 400_000  # over all series; the newest of each
-_MOST_EVENTS, _FEWEST_EVENTS = 30, 6  # in a series; in a short one they come closer together
+_MAX_POINTS = 400_000  # over all series; the newest of each
+_MAX_EVENTS, _FEWEST_EVENTS = 30, 6  # in a series; in a short one they come closer together
 _DRAWS = 3  # times that anomalies are put in anew: the fewer there are, the more the figure owes to luck
 _BATCH = 8192
 
@@ -37,7 +37,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class TrialFigures:
+class HoldoutMetrics:
     """What a trial found.
 
     Attributes:
@@ -66,9 +66,9 @@ class TrialFigures:
         }  # fmt: skip
 
 
-def trial(
+def evaluate_on_holdout(
     manifest: Manifest, content: bytes, series: Sequence[Series], held_back: Sequence[int], seed: int = 0
-) -> TrialFigures:
+) -> HoldoutMetrics:
     """Run a model over series as the job would, with nothing of its past, and judge their held-back parts.
 
     Args:
@@ -100,7 +100,7 @@ def trial(
             found += bool(alarms[e.series][start + e.first : start + e.last + 1].any())
     held = sum(len(s.ts) - start for s, start in zip(series, starts, strict=True))
     seen = sum(int(known[start:].sum()) for known, start in zip(scored, starts, strict=True))
-    return TrialFigures(count, found, blocks, false, 1.0 - seen / max(held, 1))
+    return HoldoutMetrics(count, found, blocks, false, 1.0 - seen / max(held, 1))
 
 
 def put_in(series: Sequence[Series], starts: Sequence[int], window: int, seed: int) -> tuple[list[Series], list[Event]]:
@@ -116,7 +116,7 @@ def put_in(series: Sequence[Series], starts: Sequence[int], window: int, seed: i
         values = one.values.copy()
         room = len(values) - start
         apart = max(4 * BLOCK, min(2 * window, 400, room // _FEWEST_EVENTS))
-        count = min(_MOST_EVENTS, room // apart)
+        count = min(_MAX_EVENTS, room // apart)
         stride = room // max(count, 1)
         for number in range(count):
             kind = ("spike", "shift", "burst")[number % 3]
@@ -150,9 +150,9 @@ def _disturb(part: Floats, kind: str, of: Floats, rng: np.random.Generator) -> N
 
 def _bounded(series: Sequence[Series], held_back: Sequence[int]) -> tuple[list[Series], list[int]]:
     """At most so many points in all: the newest of each series, or fewer series."""
-    each = max(_MOST_POINTS // max(len(series), 1), 2000)
+    each = max(_MAX_POINTS // max(len(series), 1), 2000)
     kept, starts = [], []
-    for one, start in list(zip(series, held_back, strict=True))[: max(_MOST_POINTS // each, 1)]:
+    for one, start in list(zip(series, held_back, strict=True))[: max(_MAX_POINTS // each, 1)]:
         cut = max(len(one.ts) - each, 0)
         kept.append(Series(one.name, one.ts[cut:], one.values[cut:], one.imputed[cut:]))
         starts.append(max(start - cut, 0))

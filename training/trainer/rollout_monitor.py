@@ -79,7 +79,7 @@ class RolloutWatch:
         except (ValueError, TypeError, KeyError):
             return
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Decide where figures say so."""
         if not self._fresh:
             return

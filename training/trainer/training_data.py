@@ -98,12 +98,12 @@ def prepare(
                 ts, values = ts[fresh], values[fresh]
             else:
                 notes.append(f"{raw.name}: {int(fresh.sum())} points since its drift, so those before it count too")
-        stretches = regularise(raw.name, ts, values, spec)
-        if not stretches:
+        segments = regularise(raw.name, ts, values, spec)
+        if not segments:
             continue
-        newest = stretches[-1]
+        newest = segments[-1]
         cut = len(newest.ts) - max(round(options.holdout * len(newest.ts)), 1)
-        past += [*stretches[:-1], Series(newest.name, newest.ts[:cut], newest.values[:cut], newest.imputed[:cut])]
+        past += [*segments[:-1], Series(newest.name, newest.ts[:cut], newest.values[:cut], newest.imputed[:cut])]
         whole.append(newest)
         held_back.append(cut)
     if not whole:

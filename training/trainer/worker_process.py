@@ -24,11 +24,11 @@ from eddy.training.data.datasets import Dataset
 from eddy.training.data.labels import Labels
 from eddy.training.fitting import artifacts
 from eddy.training.fitting.fit import ThresholdRule, Trained, fit_model, usual_window
-from eddy.training.trainer.holdout_evaluation import TrialFigures, trial
+from eddy.training.trainer.holdout_evaluation import HoldoutMetrics, evaluate_on_holdout
 from eddy.training.trainer.training_data import Material, anomalous, history, incidents, prepare
 from eddy.training_request import TrainingRequest
 
-VERDICT = "verdict.json"
+RESULT = "verdict.json"
 _RULES_WITH_LABELS = ("f-beta",)  # live data have no labels: the default rule in their place
 
 
@@ -50,7 +50,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TrainingResult:
     """What a training came to.
 
     Attributes:
@@ -89,7 +89,7 @@ class Fitting:
             self._process.join()
         return not self._process.is_alive()
 
-    def result(self) -> tuple[Verdict, Manifest, bytes]:
+    def result(self) -> tuple[TrainingResult, Manifest, bytes]:
         """The verdict and the challenger of a finished training.
 
         Raises:
@@ -99,7 +99,7 @@ class Fitting:
         if took > self._limit:
             raise DataError(f"training did not end within {self._limit:g} s (learning.fit_seconds)")
         try:
-            told = json.loads((self.folder / VERDICT).read_text(encoding="utf-8"))
+            told = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise DataError(
                 f"training ended with exit code {self._process.exitcode} and without a word; was it out of memory "
@@ -108,7 +108,7 @@ class Fitting:
         if "error" in told:
             raise DataError(str(told["error"]))
         manifest, content = artifacts.read(self.folder)
-        return Verdict(**told), manifest, content
+        return TrainingResult(**told), manifest, content
 
     def close(self) -> None:
         """End it, and remove what it wrote."""
@@ -126,23 +126,23 @@ def _work(settings: Settings, task: Task, folder: Path) -> None:
     most = settings.learning.fit_memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     try:
-        verdict, trained = train(settings, task)
+        result, trained = train(settings, task)
     except MemoryError:
-        _tell(folder, {"error": f"out of memory at {settings.learning.fit_memory_mb} MB (learning.fit_memory_mb)"})
+        _report(folder, {"error": f"out of memory at {settings.learning.fit_memory_mb} MB (learning.fit_memory_mb)"})
     except EddyError as error:
-        _tell(folder, {"error": str(error)})
+        _report(folder, {"error": str(error)})
     except Exception as error:
-        _tell(folder, {"error": f"{type(error).__name__}: {error}"})
+        _report(folder, {"error": f"{type(error).__name__}: {error}"})
     else:
         artifacts.write(folder, trained)
-        _tell(folder, vars(verdict))
+        _report(folder, vars(result))
 
 
-def _tell(folder: Path, told: dict[str, Any]) -> None:
-    (folder / VERDICT).write_text(json.dumps(told), encoding="utf-8")
+def _report(folder: Path, told: dict[str, Any]) -> None:
+    (folder / RESULT).write_text(json.dumps(told), encoding="utf-8")
 
 
-def train(settings: Settings, task: Task) -> tuple[Verdict, Trained]:
+def train(settings: Settings, task: Task) -> tuple[TrainingResult, Trained]:
     """A training from the history that is there now.
 
     Raises:
@@ -154,31 +154,31 @@ def train(settings: Settings, task: Task) -> tuple[Verdict, Trained]:
             f"model {task.request.model!r} is not in the registry, and the request names no series to train on"
         )
     found = history(settings, patterns, task.data)
-    labels = anomalous(_told(settings, task), settings.learning.escape_points)
+    labels = anomalous(_reported(settings, task), settings.learning.escape_points)
     return challenge(settings, task, found, labels)
 
 
-def challenge(settings: Settings, task: Task, found: Dataset, labels: Labels) -> tuple[Verdict, Trained]:
+def challenge(settings: Settings, task: Task, found: Dataset, labels: Labels) -> tuple[TrainingResult, Trained]:
     """Fit a challenger to the past part of histories and try it, beside the model in use, on the held-back part."""
     request, champion, options = task.request, task.champion, settings.learning
     spec, kind = _spec(settings, task, found.features, found.interval_ms)
     material = prepare(found, spec, options, labels, request.since)
     trained = _fit(task, kind, spec, material, champion.series if champion else request.series)
-    challenger = trial(trained.manifest, trained.content, material.whole, material.held_back)
-    before = trial(champion, task.content, material.whole, material.held_back) if champion else None
-    verdict = judge(challenger, before, options.margin, options.least_quality)
+    challenger = evaluate_on_holdout(trained.manifest, trained.content, material.whole, material.held_back)
+    before = evaluate_on_holdout(champion, task.content, material.whole, material.held_back) if champion else None
+    result = decide(challenger, before, options.margin, options.least_quality)
     metrics = {
         "trial_f1": round(challenger.f1, 4),
         **({"champion_f1": round(before.f1, 4), "champion_version": champion.version} if before and champion else {}),
         "trained_for": request.reason,
         **trained.manifest.metrics,
-        "trial": {"challenger": verdict.challenger, "champion": verdict.champion, "margin": options.margin},
+        "trial": {"challenger": result.challenger, "champion": result.champion, "margin": options.margin},
         "notes": [*material.notes, *trained.notes],
     }
-    return verdict, replace(trained, manifest=replace(trained.manifest, metrics=metrics))
+    return result, replace(trained, manifest=replace(trained.manifest, metrics=metrics))
 
 
-def judge(challenger: TrialFigures, champion: TrialFigures | None, margin: float, least: float) -> Verdict:
+def decide(challenger: HoldoutMetrics, champion: HoldoutMetrics | None, margin: float, least: float) -> TrainingResult:
     """Better by the margin, or, where there is nothing to compare with, good enough."""
     bar = champion.f1 + margin if champion else least
     beside = f"that of the model in use {champion.f1:.3f}, margin {margin:g}" if champion else f"needed {least:g}"
@@ -186,10 +186,10 @@ def judge(challenger: TrialFigures, champion: TrialFigures | None, margin: float
     reason = (
         f"F1 on the trial {challenger.f1:.3f}, {beside} ({challenger.events} anomalies, {challenger.blocks} blocks)"
     )
-    return Verdict(better, reason, challenger.plain(), champion.plain() if champion else {})
+    return TrainingResult(better, reason, challenger.plain(), champion.plain() if champion else {})
 
 
-def _told(settings: Settings, task: Task) -> Iterator[Any]:
+def _reported(settings: Settings, task: Task) -> Iterator[Any]:
     if task.data is None:
         yield from incidents(settings)
 

@@ -14,7 +14,7 @@ from eddy.models.core.detector import Bools, Floats
 
 _RIDGE = 1e-3  # of the number of rows, on standardised columns: keeps products that hardly vary from running away
 _BLOCKS = 5  # held out in turn: neighbouring rows are alike, so blocks, not rows
-_LEAST_PER_COLUMN = 5  # rows per coefficient; with fewer, nothing is predicted
+_MIN_PER_COLUMN = 5  # rows per coefficient; with fewer, nothing is predicted
 _CUT = 3.0  # robust deviations beyond which a training row counts less
 _ROUNDS = 4  # of reweighting
 
@@ -55,7 +55,7 @@ class CrossRegression:
         for f in range(count):
             free = np.flatnonzero(~involved[f])
             target = (rows[:, f] - centre[f]) / spread[f]
-            if count < 2 or len(rows) < _LEAST_PER_COLUMN * len(free) or np.ptp(target) == 0:
+            if count < 2 or len(rows) < _MIN_PER_COLUMN * len(free) or np.ptp(target) == 0:
                 continue
             left = _held_out(columns[:, free], target)
             if _width(left) < (1 - worth) * _width(target):

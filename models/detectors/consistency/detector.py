@@ -26,7 +26,7 @@ from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.consistency import kernel
 from eddy.models.detectors.consistency.cross_regression import CrossRegression
 
-_LEAST_ROWS = 64  # of a series in training
+_MIN_ROWS = 64  # of a series in training
 _NEVER = 1 << 60  # rows before judging: while training
 _FLOOR_SHARE = 0.02  # of a feature's spread: errors below it are never news
 
@@ -86,7 +86,7 @@ class ConsistencyDetector(Detector):
         if params.window < 2 or params.limit <= 0:
             raise SettingsError(f"{self.kind}: window has to be at least 2 and limit above 0")
         self.params, self.regression, self.floor = params, regression, floor
-        self.state_size = kernel.words(len(spec.features))
+        self.state_size = kernel.state_width(len(spec.features))
         self._index = {name: i for i, name in enumerate(start)}
         self._start = np.array(list(start.values())) if start else np.zeros((0, self.state_size))
 
@@ -106,10 +106,10 @@ class ConsistencyDetector(Detector):
     ) -> tuple[ConsistencyDetector, FitReport]:
         """Regressions on all series together, then one pass through each; nothing is random."""
         chosen = read_parameters(ConsistencyParameters, cls.kind, params)
-        long = [s for s in series if int(np.isfinite(s.values).any(axis=1).sum()) >= _LEAST_ROWS]
+        long = [s for s in series if int(np.isfinite(s.values).any(axis=1).sum()) >= _MIN_ROWS]
         if not long:
             most = max((len(s.ts) for s in series), default=0)
-            raise DataError(f"{cls.kind}: the longest series has {most} points, {_LEAST_ROWS} are needed")
+            raise DataError(f"{cls.kind}: the longest series has {most} points, {_MIN_ROWS} are needed")
         pooled = np.concatenate([np.where(s.imputed[:, None], np.nan, s.values) for s in long])
         regression = CrossRegression.fit(pooled, chosen.worth)
         spread = np.nan_to_num(np.nanpercentile(pooled, 95, axis=0) - np.nanpercentile(pooled, 5, axis=0))
@@ -190,7 +190,7 @@ class ConsistencyDetector(Detector):
         before, windows = self._started(copy).copy(), self._seen(copy)
         _, each = self._points(copy.state, windows, self.params.start_up)
         predicted, middle = self.regression.predict(np.ascontiguousarray(windows[:, -1])), _median(windows[:, :-1])
-        blocks = before[:, kernel.FEATURES_AT :].reshape(len(batch), len(self.spec.features), kernel.FEATURE_WORDS)
+        blocks = before[:, kernel.FEATURES_AT :].reshape(len(batch), len(self.spec.features), kernel.FEATURE_WIDTH)
         count, mean, squares = (blocks[:, :, kernel.RESIDUAL + k] for k in range(3))
         errors = mean + limit[:, None] * np.sqrt(squares / np.maximum(count - 1, 1) + self.floor**2)
         width = np.maximum(blocks[:, :, kernel.WIDTH], self.floor)
@@ -215,7 +215,7 @@ class ConsistencyDetector(Detector):
         regression = CrossRegression.from_arrays(cls.kind, arrays, features)
         start, floor = np.asarray(arrays["start"], float), np.asarray(arrays["floor"], float)
         for name, array, shape in (
-            ("start", start, (len(names), kernel.words(features))),
+            ("start", start, (len(names), kernel.state_width(features))),
             ("floor", floor, (features,)),
         ):
             if array.shape != shape or not np.isfinite(array).all():

@@ -1,7 +1,7 @@
 """One point of a multivariate series against what the other features say, its own runs, jumps, level and range.
 
 State of a series, float64 words: rows seen, length and longest of the run in which *no* feature changed, then per
-feature ``FEATURE_WORDS``: whether it was seen; lowest and highest value, lowest and highest median, largest jump, each
+feature ``FEATURE_WIDTH``: whether it was seen; lowest and highest value, lowest and highest median, largest jump, each
 so far; width of the range before judging began; current and longest run of unchanged values; block maxima
 (:mod:`eddy.models.detectors.novelty.online_calibration`) of prediction errors.
 """
@@ -16,7 +16,7 @@ from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, add_t
 
 ROWS, STILL, LONGEST_STILL, FEATURES_AT = 0, 1, 2, 3
 SEEN, LOW, HIGH, LOW_MEDIAN, HIGH_MEDIAN, JUMP, WIDTH, RUN, LONGEST_RUN, RESIDUAL = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
-FEATURE_WORDS = RESIDUAL + BLOCK_MAXIMA
+FEATURE_WIDTH = RESIDUAL + BLOCK_MAXIMA
 
 BLOCK = 60  # points: errors of neighbours belong together, their maxima per block do not
 _CAP = 3.0  # deviations beyond which an error no longer widens what is taken for usual
@@ -28,9 +28,9 @@ _SLOW = 0.002  # widths by which a point that is anomalous itself may extend wha
 _SLOW_RUN = 0.25  # points by which an anomalous run makes the longest usual one longer
 
 
-def words(features: int) -> int:
+def state_width(features: int) -> int:
     """Length of the state."""
-    return FEATURES_AT + features * FEATURE_WORDS
+    return FEATURES_AT + features * FEATURE_WIDTH
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -69,7 +69,7 @@ def _ends(row: Floats, low: int, high: int, x: float, step: float) -> None:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _feature(row: Floats, at: int, x: float, before: float, middle: float, predicted: float, floor: float,
-             limit: float, judged: bool) -> float:  # fmt: skip
+             limit: float, scored: bool) -> float:  # fmt: skip
     """The largest deviate of one feature; its state takes the value in."""
     if row[at + SEEN] == 0.0:
         row[at + SEEN] = 1.0
@@ -79,7 +79,7 @@ def _feature(row: Floats, at: int, x: float, before: float, middle: float, predi
         row[at + RUN] += 1.0
     z = _run_deviate(row[at + RUN], row[at + LONGEST_RUN])
     if x != before:
-        row[at + LONGEST_RUN] = _longer(row[at + LONGEST_RUN], row[at + RUN], z >= limit and judged)
+        row[at + LONGEST_RUN] = _longer(row[at + LONGEST_RUN], row[at + RUN], z >= limit and scored)
         row[at + RUN] = 0.0
         z = 0.0
     if not np.isnan(predicted):
@@ -91,10 +91,10 @@ def _feature(row: Floats, at: int, x: float, before: float, middle: float, predi
         jump = abs(x - middle)
         z = max(z, RANGE_WORTH * (jump - row[at + JUMP]) / width)
         z = max(z, _LEVEL_WORTH * max(middle - row[at + HIGH_MEDIAN], row[at + LOW_MEDIAN] - middle) / width)
-    step = _SLOW * width if judged and z >= limit else np.inf
+    step = _SLOW * width if scored and z >= limit else np.inf
     row[at + JUMP] = max(row[at + JUMP], min(jump, row[at + JUMP] + step))
     _ends(row, at + LOW, at + HIGH, x, step)
-    if not judged:
+    if not scored:
         row[at + WIDTH] = row[at + HIGH] - row[at + LOW]
     if not np.isnan(middle):
         _ends(row, at + LOW_MEDIAN, at + HIGH_MEDIAN, middle, step)
@@ -118,7 +118,7 @@ def point(
         limit: deviate that counts as an alert.
         each: (F,) out: the largest deviate of each feature.
     """
-    judged = row[ROWS] >= start_up
+    scored = row[ROWS] >= start_up
     row[ROWS] += 1.0
     best = 0.0
     changed = known = 0
@@ -128,8 +128,8 @@ def point(
             continue
         known += 1
         changed += newest[f] != before[f]
-        at = FEATURES_AT + f * FEATURE_WORDS
-        each[f] = _feature(row, at, newest[f], before[f], middle[f], predicted[f], floor[f], limit, judged)
+        at = FEATURES_AT + f * FEATURE_WIDTH
+        each[f] = _feature(row, at, newest[f], before[f], middle[f], predicted[f], floor[f], limit, scored)
         best = max(best, each[f])
     if known == 0:
         return float(np.nan)
@@ -141,9 +141,9 @@ def point(
             each[:] = frozen
     else:
         ended = _run_deviate(row[STILL], row[LONGEST_STILL])
-        row[LONGEST_STILL] = _longer(row[LONGEST_STILL], row[STILL], ended >= limit and judged)
+        row[LONGEST_STILL] = _longer(row[LONGEST_STILL], row[STILL], ended >= limit and scored)
         row[STILL] = 0.0
-    return best if judged else 0.0
+    return best if scored else 0.0
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

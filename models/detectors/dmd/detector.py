@@ -84,8 +84,8 @@ class DmdDetector(Detector):
         self._arrays = {name: np.ascontiguousarray(arrays[name], float) for name in _ARRAYS}
         self._index = {name: i for i, name in enumerate(self.names)}
         self._forgetting = 1.0 - params.forgetting if params.online else 0.0
-        self._words = kernel.words(len(spec.features), len(self._arrays["basis"]))
-        self.state_size = self._words if params.online else 0
+        self._state_width = kernel.state_width(len(spec.features), len(self._arrays["basis"]))
+        self.state_size = self._state_width if params.online else 0
         self._check()
 
     @classmethod
@@ -129,7 +129,7 @@ class DmdDetector(Detector):
         binding = self.bind([name])
         return np.asarray(
             kernel.series(
-                np.zeros(self._words), np.ascontiguousarray(values, float), self.spec.window,
+                np.zeros(self._state_width), np.ascontiguousarray(values, float), self.spec.window,
                 self._scales(binding)[0], self._errors(binding)[0], *self._learned,
             )
         )  # fmt: skip
@@ -161,7 +161,7 @@ class DmdDetector(Detector):
         return np.asarray(scores), each, expected
 
     def _state(self, batch: WindowBatch) -> Floats:
-        return batch.state if self.state_size else np.zeros((len(batch), self._words))
+        return batch.state if self.state_size else np.zeros((len(batch), self._state_width))
 
     def _score(self, batch: WindowBatch) -> Floats:
         return self._step(batch, self._state(batch))[0]
@@ -184,7 +184,9 @@ class DmdDetector(Detector):
         errors, owner = [], []
         for part, batch in windows.batches(held_out, binding):
             scale = self._scales(batch.binding)
-            _, each, _ = self._step(batch, np.zeros((len(batch), self._words)))  # usual error 1: scores are errors
+            _, each, _ = self._step(
+                batch, np.zeros((len(batch), self._state_width))
+            )  # usual error 1: scores are errors
             errors.append(np.where(scale[:, :, 1] > 0, each, np.nan))
             owner.append(windows.series[part])
         every, of = np.concatenate(errors), np.concatenate(owner)
@@ -193,7 +195,7 @@ class DmdDetector(Detector):
         return np.stack([*own, pooled])
 
     def _validation(self, windows: FitWindows, name: str, share: float) -> Floats:
-        parts = [s for s in windows.stretches if s.name == name]
+        parts = [s for s in windows.segments if s.name == name]
         scores = np.concatenate([self.score_series(name, s.ts, _observed(s)) for s in parts])
         held_out = scores[len(scores) - max(round(share * len(scores)), 1) :]
         return np.asarray(held_out[np.isfinite(held_out)])
@@ -234,7 +236,7 @@ def _observed(s: Series) -> Floats:
 
 def _scale(windows: FitWindows, name: str, validation_share: float) -> Floats:
     """(F, 2) median and spread of a series' training part; a constant one is measured in its own value."""
-    values = np.concatenate([_observed(s) for s in windows.stretches if s.name == name])
+    values = np.concatenate([_observed(s) for s in windows.segments if s.name == name])
     values = values[: max(round((1 - validation_share) * len(values)), 1)]
     values = np.where(np.isfinite(values).any(axis=0), values, 0.0)
     low, centre, high = np.nanpercentile(values, (5, 50, 95), axis=0)

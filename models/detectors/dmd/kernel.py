@@ -14,13 +14,13 @@ import numpy as np
 from numba import njit
 
 _CLIP = 4.0  # deviations: a larger error is learned from as this one, so that an anomaly does not become the rule
-_LEAST_KNOWN = 0.5  # share of the past that has to be there
-_LEAST_ERROR = 0.02  # spreads of the series: a perfectly predictable one is not judged more finely
-_MOST_TRACE = 1e6  # of P: where nothing moves, forgetting would let it grow without end
-_LEAST_SPREAD = 1e-3  # of a constant series at 0, in its own units
+_MIN_KNOWN = 0.5  # share of the past that has to be there
+_MIN_ERROR = 0.02  # spreads of the series: a perfectly predictable one is not judged more finely
+_MAX_TRACE = 1e6  # of P: where nothing moves, forgetting would let it grow without end
+_MIN_SPREAD = 1e-3  # of a constant series at 0, in its own units
 
 
-def words(features: int, rank: int) -> int:
+def state_width(features: int, rank: int) -> int:
     """State size of a series."""
     return 1 + 3 * features + features * (rank + 1) + (rank + 1) * (rank + 2) // 2
 
@@ -54,7 +54,7 @@ def _own_scale(values):  # type: ignore[no-untyped-def]
     if not spread > 0:
         spread = ordered[n - 1] - ordered[0]
     if not spread > 0:
-        spread = max(abs(centre), _LEAST_SPREAD)
+        spread = max(abs(centre), _MIN_SPREAD)
     return centre, spread
 
 
@@ -95,7 +95,7 @@ def step(row, window, scale, error, operator, basis, inverse, forgetting, each, 
     if row[0] == 0.0:
         _begin(row, window, scale, error, inverse)
     past = np.empty((points - 1) * features)
-    enough = _past(row, window, past) >= _LEAST_KNOWN
+    enough = _past(row, window, past) >= _MIN_KNOWN
     z = np.ones(size)
     for k in range(size - 1):
         z[k] = np.dot(basis[k], past)
@@ -107,7 +107,7 @@ def step(row, window, scale, error, operator, basis, inverse, forgetting, each, 
         if not enough:
             continue
         centre, spread = row[1 + f], row[1 + features + f]
-        usual = max(np.sqrt(row[1 + 2 * features + f]), _LEAST_ERROR)
+        usual = max(np.sqrt(row[1 + 2 * features + f]), _MIN_ERROR)
         predicted = np.dot(operator[f], past)
         for k in range(size):
             predicted += row[at + f * size + k] * z[k]
@@ -139,7 +139,7 @@ def _learn(row, z, errors, forgetting, features, size):  # type: ignore[no-untyp
             if j > i:
                 gain[j] += row[place] * z[i]
             place += 1
-    kept = forgetting if trace < _MOST_TRACE else 1.0
+    kept = forgetting if trace < _MAX_TRACE else 1.0
     scale = 1.0 / (kept + np.dot(z, gain))
     for f in range(features):
         if np.isnan(errors[f]):
@@ -179,4 +179,4 @@ def series(row, values, size, scale, error, operator, basis, inverse, forgetting
     return scores
 
 
-__all__ = ["rows", "series", "step", "words"]
+__all__ = ["rows", "series", "state_width", "step"]

@@ -77,17 +77,17 @@ class EnsembleDetector(Detector):
         self.params, self.members, self.detectors, self.names = params, tuple(members), tuple(detectors), tuple(names)
         self.weights = np.array([member.weight for member in members])
         self.starts_silent = any(d.starts_silent for d in detectors) or any(m.gate for m in members)
-        self.stretch = max(d.stretch for d in detectors)
+        self.attribution_span = max(d.attribution_span for d in detectors)
         stateful = [d for d in detectors if d.state_size]
         self.continues = bool(stateful) and all(d.continues for d in stateful)
-        self._prior, self._floors, self._scale = (np.asarray(arrays[name], float) for name in _ARRAYS)
+        self._prior, self._baselines, self._scale = (np.asarray(arrays[name], float) for name in _ARRAYS)
         gated = np.array([bool(m.gate) for m in members])
         self._layout = kernel.Layout(len(spec.features) if gated.any() else 0, len(members))
         own = np.array([d.calibrated for d in detectors])
         interval = float(arrays["ensemble.interval"][0])
-        self._rules = kernel.Rules(self._floors, own, gated, params.start_up, interval)
+        self._rules = kernel.Rules(self._baselines, own, gated, params.start_up, interval)
         self._cuts = np.cumsum([0, *(d.state_size for d in detectors)])
-        self.state_size = int(self._cuts[-1]) + self._layout.words
+        self.state_size = int(self._cuts[-1]) + self._layout.state_width
         self._index = {name: i for i, name in enumerate(self.names)}
         # a member that would go on from its training data may do so only if all do: they see the same points
         seen = [names if self.continues or not d.continues else [_UNSEEN] * len(names) for d in detectors]
@@ -120,11 +120,11 @@ class EnsembleDetector(Detector):
         names = list(dict.fromkeys(s.name for s in series))
         none = np.zeros(0)
         pooled = [np.concatenate([none, *r.scores.values()]) for r in reports]
-        floors = [max(_FLOOR_SHARE * float(np.median(np.abs(p))) if len(p) else 0.0, 1e-9) for p in pooled]
+        baselines = [max(_FLOOR_SHARE * float(np.median(np.abs(p))) if len(p) else 0.0, 1e-9) for p in pooled]
         of_series = [[r.scores.get(name, none) for r in reports] for name in names]
         arrays = {
             "ensemble.prior": np.stack([kernel.prior(s, chosen.start_up) for s in (*of_series, pooled)]),
-            "ensemble.floors": np.array(floors),
+            "ensemble.floors": np.array(baselines),
             "ensemble.scale": _scales(series, names),
             "ensemble.interval": np.array([_interval(series)]),
         }
@@ -163,7 +163,7 @@ class EnsembleDetector(Detector):
             begin = self.spec.window - d.spec.window
             known = name if self.continues or not d.continues else _UNSEEN
             raw.append(d.score_series(known, ts[begin:], values[begin:])[d.spec.window - 1 :])
-        row = np.zeros(self._layout.words)
+        row = np.zeros(self._layout.state_width)
         row[self._moments] = self._prior[binding]
         z = kernel.series_deviates(
             self._layout, self._rules, row, np.stack(raw, axis=1), values[first:], self._scale[binding], ts[first:]
@@ -218,7 +218,7 @@ class EnsembleDetector(Detector):
         z = self._deviates(batch, self._member_batches(batch), before.copy())
         gained = np.nan_to_num(np.maximum(z, 0.0)) * self.weights
         limits = kernel.raw_limits(
-            before, self._layout.moments_at, self._floors, self._rules.own, np.asarray(limit, float)
+            before, self._layout.moments_at, self._baselines, self._rules.own, np.asarray(limit, float)
         )
         each = [
             d.explain(part, np.nan_to_num(limits[:, m], nan=np.inf))
@@ -235,9 +235,9 @@ class EnsembleDetector(Detector):
         return Explanation(chosen[0], lower, upper, np.asarray(attribution))
 
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        arrays: dict[str, NDArray[Any]] = dict(zip(_ARRAYS, (self._prior, self._floors, self._scale), strict=True)) | {
-            "ensemble.interval": np.array([self._rules.interval_ms])
-        }
+        arrays: dict[str, NDArray[Any]] = dict(
+            zip(_ARRAYS, (self._prior, self._baselines, self._scale), strict=True)
+        ) | {"ensemble.interval": np.array([self._rules.interval_ms])}
         stored = []
         for m, (member, detector) in enumerate(zip(self.members, self.detectors, strict=True)):
             own, params = detector.to_state()
@@ -277,7 +277,7 @@ class EnsembleDetector(Detector):
         rows = len(self.names) + 1
         wanted = {
             "ensemble.prior": (self._prior, (rows, len(self.members) * MOMENTS)),
-            "ensemble.floors": (self._floors, (len(self.members),)),
+            "ensemble.floors": (self._baselines, (len(self.members),)),
             "ensemble.scale": (self._scale, (rows, len(self.spec.features), 2)),
         }
         for name, (array, shape) in wanted.items():

@@ -16,13 +16,13 @@ from eddy.models.core.detector import Bools, Floats, Ints
 from eddy.models.detectors.novelty import season
 from eddy.models.detectors.novelty.kernel import scaled
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate, score_at
-from eddy.models.detectors.novelty.peak_filter import WORDS as PEAK_WORDS
+from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH as PEAK_WIDTH
 from eddy.models.detectors.novelty.peak_filter import peak
 from eddy.models.detectors.novelty.season import step as season_step
 
 _DAY_MS = 86_400_000
 _GATE, _GATE_OPEN = season.GATE, season.OPEN
-_GATE_WORDS = season.WORDS
+_GATE_WIDTH = season.STATE_WIDTH
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Layout:
     @property
     def moments_at(self) -> int:
         """First word of the members' moments."""
-        return self.gates * _GATE_WORDS
+        return self.gates * _GATE_WIDTH
 
     @property
     def peak_at(self) -> int:
@@ -48,9 +48,9 @@ class Layout:
         return self.moments_at + self.members * MOMENTS
 
     @property
-    def words(self) -> int:
+    def state_width(self) -> int:
         """Words of a row."""
-        return self.peak_at + PEAK_WORDS
+        return self.peak_at + PEAK_WIDTH
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Rules:
         interval_ms: sampling interval; the gate's season is a day.
     """
 
-    floors: Floats
+    baselines: Floats
     own: Bools
     gated: Bools
     start_up: int
@@ -109,18 +109,18 @@ def _arguments(layout: Layout, rules: Rules) -> tuple[int, int, Floats, Bools, B
     slots = rules.slots if layout.gates else 0
     per_slot = max(round(_DAY_MS / rules.interval_ms / slots), 1) if slots else 1
     return (
-        layout.gates, layout.moments_at, rules.floors, rules.own, rules.gated, rules.start_up, slots, per_slot
+        layout.gates, layout.moments_at, rules.baselines, rules.own, rules.gated, rules.start_up, slots, per_slot
     )  # fmt: skip
 
 
 @njit(cache=True)
-def _step(row, raw, point, scale, ts, gates, at, floors, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
+def _step(row, raw, point, scale, ts, gates, at, baselines, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
     is_open = False
     for f in range(gates):
         if slots and not np.isnan(point[f]):
             y = scaled(point[f], scale[f, 0], scale[f, 1])
-            season_step(row, f * _GATE_WORDS, y, ts, _DAY_MS / slots, slots, per_slot)
-        is_open = is_open or row[f * _GATE_WORDS + _GATE] > _GATE_OPEN
+            season_step(row, f * _GATE_WIDTH, y, ts, _DAY_MS / slots, slots, per_slot)
+        is_open = is_open or row[f * _GATE_WIDTH + _GATE] > _GATE_OPEN
     for m in range(len(raw)):
         out[m] = np.nan
         if np.isnan(raw[m]):
@@ -128,7 +128,7 @@ def _step(row, raw, point, scale, ts, gates, at, floors, own, gated, start_up, s
         if own[m]:
             z = raw[m]
         else:
-            z = deviate(row, at + m * MOMENTS, raw[m], floors[m])
+            z = deviate(row, at + m * MOMENTS, raw[m], baselines[m])
             if row[at + m * MOMENTS] < start_up:
                 z = 0.0
             add(row, at + m * MOMENTS, raw[m])
@@ -137,20 +137,20 @@ def _step(row, raw, point, scale, ts, gates, at, floors, own, gated, start_up, s
 
 
 @njit(cache=True)
-def _rows(state, raw, points, scale, ts, gates, at, floors, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
+def _rows(state, raw, points, scale, ts, gates, at, baselines, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
     for i in range(len(raw)):
         _step(
             state[i], raw[i], points[i], scale[i], ts[i],
-            gates, at, floors, own, gated, start_up, slots, per_slot, out[i],
+            gates, at, baselines, own, gated, start_up, slots, per_slot, out[i],
         )  # fmt: skip
 
 
 @njit(cache=True)
-def _series(row, raw, points, scale, ts, gates, at, floors, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
+def _series(row, raw, points, scale, ts, gates, at, baselines, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
     for i in range(len(raw)):
         _step(
             row, raw[i], points[i], scale, ts[i],
-            gates, at, floors, own, gated, start_up, slots, per_slot, out[i],
+            gates, at, baselines, own, gated, start_up, slots, per_slot, out[i],
         )  # fmt: skip
 
 
@@ -175,12 +175,12 @@ def series_peaks(row: Floats, at: int, scores: Floats, reference: float) -> Floa
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def raw_limits(state: Floats, at: int, floors: Floats, own: Bools, limits: Floats) -> Floats:
+def raw_limits(state: Floats, at: int, baselines: Floats, own: Bools, limits: Floats) -> Floats:
     """(n, M) score of each member at which its deviate is ``limits`` (n,)."""
-    out = np.empty((len(state), len(floors)))
+    out = np.empty((len(state), len(baselines)))
     for i in range(len(state)):
-        for m in range(len(floors)):
-            out[i, m] = limits[i] if own[m] else score_at(state[i], at + m * MOMENTS, limits[i], floors[m])
+        for m in range(len(baselines)):
+            out[i, m] = limits[i] if own[m] else score_at(state[i], at + m * MOMENTS, limits[i], baselines[m])
     return out
 
 

@@ -12,7 +12,7 @@ from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.ensemble.combination import RULES
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 
-_MOST_MEMBERS = 16  # far above any use; an artifact with more is a mistake
+_MAX_MEMBERS = 16  # far above any use; an artifact with more is a mistake
 GATES = ("", "season")
 
 
@@ -72,8 +72,8 @@ def read_members(params: Mapping[str, Any]) -> tuple[EnsembleParameters, tuple[M
             f"ensemble: found limit={chosen.limit}, start_up={chosen.start_up}; expected limit > 0, start_up >= 3"
         )
     asked = params.get("members") or DEFAULT_MEMBERS
-    if not isinstance(asked, list | tuple) or len(asked) > _MOST_MEMBERS:
-        raise SettingsError(f"ensemble: members: expected a list of at most {_MOST_MEMBERS} detectors")
+    if not isinstance(asked, list | tuple) or len(asked) > _MAX_MEMBERS:
+        raise SettingsError(f"ensemble: members: expected a list of at most {_MAX_MEMBERS} detectors")
     members: list[Member] = []
     for number, one in enumerate(asked):
         members.append(_member(one, number, {m.name for m in members}))

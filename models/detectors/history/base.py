@@ -72,7 +72,7 @@ class PastRingDetector(Detector):
         super().__init__(WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap))
         self.params, self.names, self.centre, self.spread = params, tuple(names), centre, spread
         self._index = {name: i for i, name in enumerate(self.names)}
-        self.stretch = params.period if self.mode != ring_kernel.SEASONAL_NAIVE else 1
+        self.attribution_span = params.period if self.mode != ring_kernel.SEASONAL_NAIVE else 1
         self.state_size = 1 + (1 + 2 * params.past) * len(spec.features)
 
     @classmethod

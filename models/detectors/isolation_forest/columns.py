@@ -25,7 +25,7 @@ SETS = ("raw", "differences", "season", "window")
 RESIDUALS = ("size", "lately", "shift", "largest", "newest")
 _CAP = 50.0  # a ratio above it is as odd as can be
 _LATELY = 4  # the newest quarter of the recent points
-_LEAST_OBSERVED = 0.5  # share of a window's points that must be there
+_MIN_OBSERVED = 0.5  # share of a window's points that must be there
 _RAW_CUT = 6.0  # spreads
 _SEASON_PHASES = 2  # a season needs as many earlier values of its phase in the window
 
@@ -101,7 +101,7 @@ class ForestColumns:
         """
         n, _, count = values.shape
         there = ~np.isnan(values) & ~skipped[:, :, None]
-        known = there[:, -1].any(axis=1) & (there.mean(axis=(1, 2)) >= _LEAST_OBSERVED)
+        known = there[:, -1].any(axis=1) & (there.mean(axis=(1, 2)) >= _MIN_OBSERVED)
         parts = []
         filled = np.zeros((0, 0, 0))
         if {"raw", "differences"} & {*self.sets}:
@@ -200,7 +200,7 @@ def _season(asked: int, spec: WindowSpec, windows: FitWindows, phases: int) -> t
                 f"isolation-forest: season={asked} needs a window above {phases * asked}, found {spec.window}"
             )
         return 0, ""
-    shown = [season_shows(s.values[:, 0], period) for s in windows.stretches]
+    shown = [season_shows(s.values[:, 0], period) for s in windows.segments]
     if 2 * sum(shown) < len(shown):
         return 0, f"no season of {period} points shows in the training data; its features are left out"
     return period, ""

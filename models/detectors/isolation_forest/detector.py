@@ -29,10 +29,10 @@ from eddy.models.detectors.isolation_forest.kernel import flatten, forest_score,
 from eddy.models.detectors.isolation_forest.window_features import grouped, series_scales
 from eddy.models.preprocessing.fit_windows import FitWindows
 from eddy.models.preprocessing.scaler import SeriesScaler, robust_moments
-from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, trailing_mean, words
+from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, state_width, trailing_mean
 
 _ARRAYS = ("forest.column", "forest.threshold", "forest.length", "series.scales", "series.levels", "typical")
-_MOST_SAMPLES = 1024  # per tree: 2^10 leaves each; more would not fit the cache, and the paper finds 256 enough
+_MAX_SAMPLES = 1024  # per tree: 2^10 leaves each; more would not fit the cache, and the paper finds 256 enough
 _FEWEST_SAMPLES = 8
 #: Distances from the expected value, in σ, at which the band is looked for.
 _BAND_STEPS = np.array([0.5, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50])
@@ -88,7 +88,7 @@ class IsolationForest(Detector):
 
     kind = "isolation-forest"
     updates = "window"
-    lets_go = True
+    releases_gil = True
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class IsolationForest(Detector):
         smooth: int = 1,
     ) -> None:
         super().__init__(spec)
-        self.smooth, self.state_size = smooth, words(smooth)
+        self.smooth, self.state_size = smooth, state_width(smooth)
         self.names, self.samples, self.look, self.season = list(names), samples, look, look.season
         self.column = np.asarray(arrays["forest.column"])
         self.threshold = np.asarray(arrays["forest.threshold"], np.float32)
@@ -163,23 +163,23 @@ class IsolationForest(Detector):
         windows = FitWindows.cut(series, spec, chosen.validation_share)
         look, note = columns_for(chosen.features, chosen.season, chosen.recent, spec, windows)
         season = look.season
-        values = {name: [s for s in windows.stretches if s.name == name] for name in windows.names}
+        values = {name: [s for s in windows.segments if s.name == name] for name in windows.names}
         scales = np.stack(
             [
                 series_scales(np.concatenate([s.values for s in own]), np.concatenate([s.imputed for s in own]), season)
                 for own in values.values()
             ]
         )
-        scaler = SeriesScaler.fit(windows.stretches)
+        scaler = SeriesScaler.fit(windows.segments)
         levels = np.stack([scaler.centre, scaler.spread], axis=2)
         progress("features", 0.1)
         training = np.flatnonzero(~windows.validation)
         training = training[:: -(-len(training) // max(chosen.windows, 1))]
         x = _rows(windows, training, scales, levels, look)
-        if not (_FEWEST_SAMPLES <= chosen.samples <= _MOST_SAMPLES and chosen.trees and chosen.background < 1):
+        if not (_FEWEST_SAMPLES <= chosen.samples <= _MAX_SAMPLES and chosen.trees and chosen.background < 1):
             raise SettingsError(
                 f"{cls.kind}: samples={chosen.samples}, trees={chosen.trees}, background={chosen.background}; expected "
-                f"samples of {_FEWEST_SAMPLES} to {_MOST_SAMPLES}, at least 1 tree, background below 1"
+                f"samples of {_FEWEST_SAMPLES} to {_MAX_SAMPLES}, at least 1 tree, background below 1"
             )
         progress("trees", 0.4)
         arrays, samples = _grow(x, look.bounds(len(spec.features)), chosen, seed)

@@ -47,7 +47,7 @@ _LOCAL_FLOOR = 0.25  # of σ: quiet stretches and frozen ones do not make every 
 _CAP = 50.0  # a ratio above it is as odd as can be
 _STILL = 0.05  # ratio below which a series stands still
 _SCALES = 3  # per value: σ, usual longest run, spread of the season's residual
-_LEAST_POINTS = 3
+_MIN_POINTS = 3
 _FEW = 64  # numbers, below which insertion sorts faster
 
 
@@ -123,7 +123,7 @@ def _features(values: Any, skipped: Any, scales: Any, season: int, each: int, ou
             if m == 0:
                 continue
             seen_any = True
-            if m < _LEAST_POINTS or 2 * m < window:
+            if m < _MIN_POINTS or 2 * m < window:
                 enough = False
                 break
             steps = m - 1
@@ -275,7 +275,7 @@ def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped
         _sort(ordered, kept)
         floor = max(1e-3 * _quantile(ordered, kept, 0.5), 1e-6)
     count = kept - 1
-    if count < _LEAST_POINTS:
+    if count < _MIN_POINTS:
         out[0], out[1], out[2] = floor, 1.0, floor
         return
     ordered[:count] = steps[:count]

@@ -31,14 +31,14 @@ from eddy.models.preprocessing.calendar_features import SeasonPhase
 from eddy.models.preprocessing.fit_windows import FitWindows
 from eddy.models.preprocessing.scaled_windows import fill_forward
 from eddy.models.preprocessing.scaler import SeriesScaler
-from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, trailing_mean, words
+from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, state_width, trailing_mean
 
 _WEIGHTS = ("encoder.input", "encoder.recurrent", "encoder.bias", "decoder.input", "decoder.recurrent",
             "decoder.bias", "dense.weight", "dense.bias", "embedding")  # fmt: skip
 _TABLES = ("scaler.centre", "scaler.spread", "spread.position", "spread.series", "spread.week")
 _PATTERN_WINDOWS = 40_000  # training windows, at most, from which the errors' pattern over the week is taken
 _TUNING, _TUNING_RATE = 3, 5  # fine-tuning: epochs and rate are so many times smaller
-_LEAST_OBSERVED = 0.5  # share of a window's encoder input that must be there for a verdict
+_MIN_OBSERVED = 0.5  # share of a window's encoder input that must be there for a verdict
 
 
 class LstmAutoencoder(Detector):
@@ -60,7 +60,7 @@ class LstmAutoencoder(Detector):
 
     kind = "lstm-autoencoder"
     updates = "weights"
-    lets_go = True
+    releases_gil = True
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class LstmAutoencoder(Detector):
         smooth: int = 1,
     ) -> None:
         super().__init__(spec)
-        self.smooth, self.state_size = smooth, words(smooth)
+        self.smooth, self.state_size = smooth, state_width(smooth)
         self.scaler, self.phase, self.spread = scaler, phase, spread
         self.hidden_points, self.clip = hidden_points, clip
         self.arrays = {name: np.asarray(arrays[name], np.float32) for name in _WEIGHTS}
@@ -131,7 +131,7 @@ class LstmAutoencoder(Detector):
 
         windows = FitWindows.cut(series, spec, chosen.validation_share)
         size = architecture(chosen, spec, len(windows.names))
-        scaler = SeriesScaler.fit(windows.stretches)
+        scaler = SeriesScaler.fit(windows.segments)
         phase = SeasonPhase.learnable(spec.interval_ms if chosen.season else 0, windows.span_ms)
         start = None
         if before is not None:  # it knows the season already, however short the data are now
@@ -151,26 +151,26 @@ class LstmAutoencoder(Detector):
     def bind(self, series: Sequence[str]) -> Ints:
         return self.scaler.bind(series)
 
-    def _judge(self, batch: WindowBatch) -> _Judged:
-        judged, seen = len(self.spread.position), self.spec.window - self.hidden_points
+    def _reconstruct(self, batch: WindowBatch) -> _Reconstruction:
+        scored, seen = len(self.spread.position), self.spec.window - self.hidden_points
         centre, scale = self.scaler.moments(batch.values, batch.binding)
         x = (batch.values - centre[:, None]) / scale[:, None]
         valid = ~np.isnan(x)
-        enough = valid[:, :seen].mean(axis=(1, 2)) >= _LEAST_OBSERVED
+        enough = valid[:, :seen].mean(axis=(1, 2)) >= _MIN_OBSERVED
         if not valid.all():
             x = fill_forward(x, valid)
         shown = np.clip(x[:, :seen], -self.clip, self.clip).astype(np.float32)
         context = np.concatenate([self.phase.encode(batch.end), self.embedding[batch.binding]], axis=1)
-        output = reconstruct(self._weights, shown, context.astype(np.float32), judged).astype(float)
-        newest = slice(None, -judged - 1, -1)  # the judged points, newest first
+        output = reconstruct(self._weights, shown, context.astype(np.float32), scored).astype(float)
+        newest = slice(None, -scored - 1, -1)  # the judged points, newest first
         errors = x[:, newest] - output
         counts = valid[:, newest] & ~batch.imputed[:, newest, None]
         counts &= (enough & counts[:, 0].any(axis=1))[:, None, None]
-        return _Judged(errors, counts, output[:, 0] * scale + centre, scale)
+        return _Reconstruction(errors, counts, output[:, 0] * scale + centre, scale)
 
-    def _squares(self, judged: _Judged, batch: WindowBatch) -> Floats:
+    def _squares(self, scored: _Reconstruction, batch: WindowBatch) -> Floats:
         """(n, k, F) squared normalised errors, newest first; 0 where a point does not count."""
-        return np.where(judged.valid, (judged.errors / self.spread.of(batch.binding, batch.end)) ** 2, 0.0)
+        return np.where(scored.valid, (scored.errors / self.spread.of(batch.binding, batch.end)) ** 2, 0.0)
 
     def _score(self, batch: WindowBatch) -> Floats:
         scores = self._window_scores(batch)
@@ -178,24 +178,24 @@ class LstmAutoencoder(Detector):
 
     def _window_scores(self, batch: WindowBatch) -> Floats:
         """(n,) scores of the windows as such, not averaged."""
-        judged = self._judge(batch)
-        count = judged.valid.sum(axis=(1, 2))
-        total = self._squares(judged, batch).sum(axis=(1, 2))
+        scored = self._reconstruct(batch)
+        count = scored.valid.sum(axis=(1, 2))
+        total = self._squares(scored, batch).sum(axis=(1, 2))
         return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         if self.state_size:
             limit = limit_of_newest(batch.state, limit)
-        judged = self._judge(batch)
-        squares = self._squares(judged, batch)
-        count, total = judged.valid.sum(axis=(1, 2))[:, None], squares.sum(axis=(1, 2))[:, None]
+        scored = self._reconstruct(batch)
+        squares = self._squares(scored, batch)
+        count, total = scored.valid.sum(axis=(1, 2))[:, None], squares.sum(axis=(1, 2))[:, None]
         room = limit[:, None] ** 2 * count - (total - squares[:, 0])
         # While older points are off, any newest value would be alerted; the band shown never closes, though.
         half = np.sqrt(np.maximum(room, limit[:, None] ** 2)) * self.spread.of(batch.binding, batch.end)[:, 0]
-        half *= judged.scale
+        half *= scored.scale
         features = squares.shape[2]
         share = np.where(total > 0, squares.sum(axis=1) / np.where(total > 0, total, 1), 1 / features)
-        return Explanation(judged.expected, judged.expected - half, judged.expected + half, share)
+        return Explanation(scored.expected, scored.expected - half, scored.expected + half, share)
 
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays: dict[str, NDArray[Any]] = {**self.arrays, **self.spread.to_arrays()}
@@ -234,7 +234,7 @@ class LstmAutoencoder(Detector):
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Reconstruction:
     """``errors``, ``valid`` (n, k, F) newest first, in the scaler's units; ``expected``, ``scale`` (n, F) raw."""
 
     errors: Floats
@@ -247,9 +247,9 @@ def _training_set(windows: FitWindows, scaler: SeriesScaler, phase: SeasonPhase)
     from eddy.models.detectors.lstm.training import TrainingSet  # noqa: PLC0415
 
     pieces = []
-    for stretch in windows.stretches:
-        centre, spread = scaler.moments(stretch.values[None], scaler.bind([stretch.name]))
-        x = (stretch.values - centre) / spread
+    for segment in windows.segments:
+        centre, spread = scaler.moments(segment.values[None], scaler.bind([segment.name]))
+        x = (segment.values - centre) / spread
         pieces.append(fill_forward(x[None], ~np.isnan(x)[None])[0])
     valid = ~np.isnan(windows.values) & ~windows.imputed[:, None]
     points = np.concatenate(pieces).astype(np.float32)
@@ -262,10 +262,10 @@ def _fit_spread(detector: LstmAutoencoder, windows: FitWindows) -> ErrorSpread:
     fitted = np.flatnonzero(~windows.validation)
     fitted = fitted[:: -(-len(fitted) // _PATTERN_WINDOWS)]
     rows = np.sort(np.concatenate([fitted, np.flatnonzero(windows.validation)]))
-    judged = [detector._judge(batch) for _, batch in windows.batches(rows, np.arange(len(windows.names)))]
+    scored = [detector._reconstruct(batch) for _, batch in windows.batches(rows, np.arange(len(windows.names)))]
     phase = detector.phase
     return ErrorSpread.fit(
-        np.concatenate([j.errors for j in judged]), np.concatenate([j.valid for j in judged]), windows.series[rows],
+        np.concatenate([j.errors for j in scored]), np.concatenate([j.valid for j in scored]), windows.series[rows],
         windows.ts[windows.newest[rows]], windows.validation[rows], len(windows.names), phase.day,
         phase.day and phase.week,
     )  # fmt: skip

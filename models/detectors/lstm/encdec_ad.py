@@ -68,7 +68,7 @@ class EncDecAD(SequenceAutoencoder):
     ) -> None:
         _check_errors(chosen)
         super().__init__(spec, arrays, scaler, chosen)
-        size = len(spec.features) * (self.judged if chosen.errors == "window" else 1)
+        size = len(spec.features) * (self.scored_points if chosen.errors == "window" else 1)
         self.gaussian = gaussian or ErrorGaussian(np.zeros(size), np.eye(size))
         if self.gaussian.mean.shape != (size,) or self.gaussian.root.shape != (size, size):
             raise ModelError(f"{self.kind}: array 'error.root' does not fit {size} error components")
@@ -114,7 +114,7 @@ class EncDecAD(SequenceAutoencoder):
         self._dense = Dense(self.arrays["dense.weight"], self.arrays["dense.bias"])
 
     def _rebuild(self, x: NDArray[np.float32]) -> Floats:
-        return decode_backwards(self._encoder, self._decoder, self._dense, x, self.judged).astype(float)
+        return decode_backwards(self._encoder, self._decoder, self._dense, x, self.scored_points).astype(float)
 
     def _measured(self, batch: WindowBatch) -> tuple[ScaledWindows, Floats, Floats, Floats]:
         """(scaled, vectors with missing components at their mean, weight of each vector, rebuilt)."""
@@ -127,7 +127,7 @@ class EncDecAD(SequenceAutoencoder):
 
     def _score(self, batch: WindowBatch) -> Floats:
         scaled, vectors, weight, _ = self._measured(batch)
-        return np.where(scaled.judged, (self.gaussian.squared(vectors) * weight).sum(axis=1), np.nan)
+        return np.where(scaled.scored, (self.gaussian.squared(vectors) * weight).sum(axis=1), np.nan)
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         """Expected is the newest value with the lowest score, all else as it is, the rebuilt window too: the rebuilt

@@ -37,9 +37,9 @@ class ErrorSpread:
         self.position, self.series, self.week = position, series, week
 
     @classmethod
-    def blank(cls, judged: int, features: int, series: int) -> ErrorSpread:
+    def blank(cls, scored: int, features: int, series: int) -> ErrorSpread:
         """All spreads 1, until they are known."""
-        return cls(np.ones((judged, features)), np.ones((series + 1, 1, features)), np.ones((1, features)))
+        return cls(np.ones((scored, features)), np.ones((series + 1, 1, features)), np.ones((1, features)))
 
     @classmethod
     def fit(

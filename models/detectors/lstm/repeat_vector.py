@@ -15,7 +15,7 @@ from eddy.models.detectors.lstm.layers import Dense, Layer, repeat_vector
 from eddy.models.detectors.lstm.sequence_autoencoder import SequenceAutoencoder, SequenceParameters
 from eddy.models.preprocessing.scaled_windows import ScaledWindows
 
-_MOST_LAYERS = 4
+_MAX_LAYERS = 4
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class RepeatVectorAutoencoder(SequenceAutoencoder):
 
     def _rebuild(self, x: NDArray[np.float32]) -> Floats:
         rebuilt = repeat_vector(self._encoder, self._decoder, self._dense, x)
-        return rebuilt[:, : -self.judged - 1 : -1].astype(float)
+        return rebuilt[:, : -self.scored_points - 1 : -1].astype(float)
 
     def _score(self, batch: WindowBatch) -> Floats:
         errors, valid, _ = self._errors(ScaledWindows.of(self.scaler, batch))
@@ -106,6 +106,6 @@ def _units(text: str) -> tuple[int, ...]:
         units = tuple(int(word) for word in str(text).split(","))
     except ValueError:
         units = ()
-    if not 1 <= len(units) <= _MOST_LAYERS or min(units) < 1:
+    if not 1 <= len(units) <= _MAX_LAYERS or min(units) < 1:
         raise SettingsError(f"lstm-repeat-vector: parameter 'units': found {text!r}, expected such as 64 or 128,64")
     return units

@@ -76,7 +76,7 @@ class SequenceAutoencoder(Detector):
     ) -> None:
         super().__init__(spec)
         self.scaler, self.chosen = scaler, chosen
-        self.judged = chosen.judged or spec.window
+        self.scored_points = chosen.judged or spec.window
         wanted = {
             **self._shapes(),
             "scaler.centre": (len(scaler.names), len(spec.features)),
@@ -106,7 +106,7 @@ class SequenceAutoencoder(Detector):
         _check(cls.kind, chosen, spec)
         windows = FitWindows.cut(series, spec, chosen.validation_share)
         notes = list(windows.notes)
-        scaler = SeriesScaler.fit(windows.stretches)
+        scaler = SeriesScaler.fit(windows.segments)
         learnt, tuned, scored, note = _split(windows, chosen.step)
         notes += [note] if note else []
         rows = np.flatnonzero(learnt | tuned)
@@ -156,8 +156,8 @@ class SequenceAutoencoder(Detector):
         """(errors, valid, rebuilt), all (n, judged, F), newest first and scaled; an error is 0 where not valid."""
         clip = self.chosen.clip
         rebuilt = self._rebuild(np.clip(scaled.x, -clip, clip).astype(np.float32))
-        newest = slice(None, -self.judged - 1, -1)
-        valid = scaled.valid[:, newest] & scaled.judged[:, None, None]
+        newest = slice(None, -self.scored_points - 1, -1)
+        valid = scaled.valid[:, newest] & scaled.scored[:, None, None]
         return np.where(valid, scaled.x[:, newest] - rebuilt, 0.0), valid, rebuilt
 
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -217,8 +217,8 @@ def _split(windows: FitWindows, step: int) -> tuple[Bools, Bools, Bools, str]:
 def _scaled_points(windows: FitWindows, scaler: SeriesScaler) -> Floats:
     """(T, F) all points scaled, holes filled from before."""
     pieces = []
-    for stretch in windows.stretches:
-        centre, spread = scaler.moments(stretch.values[None], scaler.bind([stretch.name]))
-        x = (stretch.values - centre) / spread
+    for segment in windows.segments:
+        centre, spread = scaler.moments(segment.values[None], scaler.bind([segment.name]))
+        x = (segment.values - centre) / spread
         pieces.append(fill_forward(x[None], ~np.isnan(x)[None])[0])
     return np.concatenate(pieces)

@@ -16,7 +16,7 @@ from eddy.models.core.detector import Bools, Ints, Progress
 _GRADIENT_NORM = 1.0
 _THREADS = 1  # a second one spins more than it helps at these sizes, and the cores are shared
 _VALIDATION_BATCH = 1024
-_LEAST_STEPS, _LEAST_BATCH = 60, 16  # few windows make smaller batches, so that an epoch still has that many steps
+_MIN_STEPS, _MIN_BATCH = 60, 16  # few windows make smaller batches, so that an epoch still has that many steps
 _WARM_UP = 0.15  # share of all steps in which the learning rate rises
 
 
@@ -71,7 +71,7 @@ def train_network(
     optimiser = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)
     training, held_out = np.flatnonzero(~validation), np.flatnonzero(validation)
     per_epoch = min(len(training), plan.windows_per_epoch)
-    batch = min(plan.batch, max(per_epoch // _LEAST_STEPS, _LEAST_BATCH))
+    batch = min(plan.batch, max(per_epoch // _MIN_STEPS, _MIN_BATCH))
     steps = plan.epochs * -(-per_epoch // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.learning_rate, total_steps=steps, pct_start=_WARM_UP)
     checked = held_out[:: -(-len(held_out) // max(per_epoch // 4, 1))] if len(held_out) else training[:per_epoch]

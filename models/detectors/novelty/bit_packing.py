@@ -15,7 +15,7 @@ from eddy.models.core.detector import Floats
 BITS_PER_WORD = 48
 
 
-def words(cells: int, bits: int) -> int:
+def state_width(cells: int, bits: int) -> int:
     """Words that ``cells`` numbers of ``bits`` bits each take; ``bits`` divides 48."""
     per = BITS_PER_WORD // bits
     return -(-cells // per)

@@ -28,14 +28,12 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
-from eddy.models.detectors.novelty import kernel
-from eddy.models.detectors.novelty import peak_filter as peak_stage
-from eddy.models.detectors.novelty import season
+from eddy.models.detectors.novelty import kernel, peak_filter, season
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
 from eddy.models.detectors.novelty.value import FLOOR
 
 DEFAULT_LIMIT = 1.96
-_LEAST_VALUES = 20  # of a feature in training: fewer give no scale
+_MIN_VALUES = 20  # of a feature in training: fewer give no scale
 _BAND_USUAL = float(np.log1p(1.0))  # scaled: one spread (5th to 95th percentile) to either side of the median
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest period
 
@@ -79,14 +77,14 @@ class NoveltyDetector(Detector):
 
     def __init__(self, spec: WindowSpec, params: NoveltyParameters, start: Mapping[str, Floats]) -> None:
         super().__init__(WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap))
-        if not _LEAST_VALUES <= params.start_up <= kernel.MOST_START_UP:
+        if not _MIN_VALUES <= params.start_up <= kernel.MAX_START_UP:
             raise SettingsError(
-                f"{self.kind}: start_up: found {params.start_up}, expected {_LEAST_VALUES} to {kernel.MOST_START_UP}"
+                f"{self.kind}: start_up: found {params.start_up}, expected {_MIN_VALUES} to {kernel.MAX_START_UP}"
             )
         if not (params.limit > 0 and params.period_hours > 0):
             raise SettingsError(f"{self.kind}: limit and period_hours have to be above 0")
         self.params, self.warm_up = params, params.start_up
-        self.state_size = kernel.words(len(spec.features))
+        self.state_size = kernel.state_width(len(spec.features))
         self._index = {name: i for i, name in enumerate(start)}
         self._start = np.array(list(start.values())) if start else np.zeros((0, self.state_size))
 
@@ -111,8 +109,8 @@ class NoveltyDetector(Detector):
             progress(one.name, i / len(series))
             values = np.where(one.imputed[:, None], np.nan, one.values)
             fewest = int(np.isfinite(values).sum(axis=0).min())
-            if fewest < _LEAST_VALUES:
-                report.notes.append(f"{one.name}: left out: {fewest} values of a feature, {_LEAST_VALUES} are needed")
+            if fewest < _MIN_VALUES:
+                report.notes.append(f"{one.name}: left out: {fewest} values of a feature, {_MIN_VALUES} are needed")
                 continue
             row = detector._begin(values, one.ts)
             scores = detector._run(row, values, one.ts)[len(values) // 2 :]
@@ -127,7 +125,7 @@ class NoveltyDetector(Detector):
         row = np.zeros(self.state_size)
         for f in range(values.shape[1]):
             known = np.isfinite(values[:, f])
-            at = peak_stage.WORDS + f * kernel.FEATURE_WORDS
+            at = peak_filter.STATE_WIDTH + f * kernel.FEATURE_WIDTH
             kernel.begin(row, at, np.ascontiguousarray(values[known, f]), ts[known], self._period_ms)
         return row
 
@@ -202,8 +200,8 @@ class NoveltyDetector(Detector):
         before = self._started(batch.take(np.arange(len(batch))))
         after = before.copy()
         self._step(after, batch)
-        blocks = (len(batch), len(self.spec.features), kernel.FEATURE_WORDS)
-        old, new = (s[:, peak_stage.WORDS :].reshape(blocks) for s in (before, after))
+        blocks = (len(batch), len(self.spec.features), kernel.FEATURE_WIDTH)
+        old, new = (s[:, peak_filter.STATE_WIDTH :].reshape(blocks) for s in (before, after))
         squares = new[:, :, [kernel.Z_VALUE, kernel.Z_SEASON, kernel.Z_RARITY]].max(axis=2) ** 2
         total = squares.sum(axis=1, keepdims=True)
         even = np.full_like(squares, 1.0 / squares.shape[1])
@@ -233,7 +231,7 @@ class NoveltyDetector(Detector):
     ) -> NoveltyDetector:
         names = list(params["series"])
         start = np.asarray(arrays["start"], float)
-        expected = (len(names), kernel.words(len(spec.features)))
+        expected = (len(names), kernel.state_width(len(spec.features)))
         if start.shape != expected or not np.isfinite(start).all():
             raise ModelError(f"{cls.kind}: array 'start': found shape {start.shape}, expected finite {expected}")
         own = {name: value for name, value in params.items() if name != "series"}

@@ -10,8 +10,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats, Ints
-from eddy.models.detectors.novelty import peak_filter as peak_stage
-from eddy.models.detectors.novelty import rarity, season
+from eddy.models.detectors.novelty import peak_filter, rarity, season
 from eddy.models.detectors.novelty import value as value_novelty
 from eddy.models.detectors.novelty.peak_filter import peak
 from eddy.models.detectors.novelty.rarity import step as rarity_step
@@ -26,17 +25,17 @@ PHASE, COUNT, CENTRE, SPREAD, SLOT_MS, SLOTS, SLOT_POINTS = range(7)
 Z_VALUE, Z_SEASON, Z_RARITY, NEAREST = range(7, 11)
 _UNTOUCHED, _COLLECTING, _RUNNING = 0.0, 1.0, 2.0
 VALUE_AT = 11
-RARITY_AT = VALUE_AT + value_novelty.WORDS
-SEASON_AT = RARITY_AT + rarity.WORDS
-FEATURE_WORDS = SEASON_AT + season.WORDS
-MOST_START_UP = (FEATURE_WORDS - VALUE_AT) // 2  # points that start-up can collect
-_LEAST_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
-_FEWEST_SLOTS, _MOST_SLOTS = season.FEWEST_SLOTS, season.SLOTS
+RARITY_AT = VALUE_AT + value_novelty.STATE_WIDTH
+SEASON_AT = RARITY_AT + rarity.STATE_WIDTH
+FEATURE_WIDTH = SEASON_AT + season.STATE_WIDTH
+MAX_START_UP = (FEATURE_WIDTH - VALUE_AT) // 2  # points that start-up can collect
+_MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
+_FEWEST_SLOTS, _MAX_SLOTS = season.FEWEST_SLOTS, season.SLOTS
 
 
-def words(features: int) -> int:
+def state_width(features: int) -> int:
     """State size of a series."""
-    return peak_stage.WORDS + features * FEATURE_WORDS
+    return peak_filter.STATE_WIDTH + features * FEATURE_WIDTH
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -58,21 +57,21 @@ def quantile(ordered: Floats, share: float) -> float:
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def begin(row: Floats, at: int, values: Floats, ts: Ints, period_ms: float) -> None:
     """Take scale and season from (n,) start-up points, NaN excluded, and leave the block ready to run."""
-    row[at : at + FEATURE_WORDS] = 0.0
+    row[at : at + FEATURE_WIDTH] = 0.0
     ordered = np.sort(values)
     centre = quantile(ordered, 0.5)
     spread = quantile(ordered, 0.95) - quantile(ordered, 0.05)
     if not spread > 0:
         spread = float(values.std())
     if not spread > 0:
-        spread = max(abs(centre), _LEAST_SPREAD)
+        spread = max(abs(centre), _MIN_SPREAD)
     row[at + PHASE], row[at + CENTRE], row[at + SPREAD] = _RUNNING, centre, spread
     if len(ts) < 2:
         return
     interval = max(quantile(np.sort((ts[1:] - ts[:-1]).astype(np.float64)), 0.5), 1.0)
     points = round(period_ms / interval)
     if points >= _FEWEST_SLOTS:
-        slots = min(points, _MOST_SLOTS)
+        slots = min(points, _MAX_SLOTS)
         row[at + SLOTS] = slots
         row[at + SLOT_MS] = period_ms / slots
         row[at + SLOT_POINTS] = max(round(points / slots), 1)
@@ -116,7 +115,7 @@ def point_step(
     best, known = 0.0, False
     for f in range(len(values)):
         x = values[f]
-        at = peak_stage.WORDS + f * FEATURE_WORDS
+        at = peak_filter.STATE_WIDTH + f * FEATURE_WIDTH
         if not np.isfinite(x):
             continue
         known = True

@@ -13,7 +13,7 @@ from eddy.models.core.detector import Floats
 BLOCKS = 10  # the memory is counted in blocks, which keeps it small: 91 to 100 points
 BLOCK_POINTS = 10
 ESCALATION = 2.0
-WORDS = BLOCKS + 1  # a maximum per block, and how many points were seen
+STATE_WIDTH = BLOCKS + 1  # a maximum per block, and how many points were seen
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
-from eddy.models.detectors.novelty.bit_packing import get, nearest_set, put, words
+from eddy.models.detectors.novelty.bit_packing import get, nearest_set, put, state_width
 from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, add_to_block, deviate
 from eddy.models.detectors.novelty.value import REACH
 
@@ -31,10 +31,10 @@ _LEVEL = 0.02  # grid of the mean surprise, nats
 _LEVELS = 855  # up to 17 nats, the most that 24-bit counts can give
 FLOOR = 0.02
 _HISTOGRAM = BLOCK_MAXIMA + 1
-_RECENT = _HISTOGRAM + words(_BINS, _COUNT_BITS)
-_MEANS = _RECENT + words(WINDOW, _SURPRISE_BITS)
-_SEEN = _MEANS + words(WINDOW, _SURPRISE_BITS)
-WORDS = _SEEN + words(_LEVELS, 1)
+_RECENT = _HISTOGRAM + state_width(_BINS, _COUNT_BITS)
+_MEANS = _RECENT + state_width(WINDOW, _SURPRISE_BITS)
+_SEEN = _MEANS + state_width(WINDOW, _SURPRISE_BITS)
+STATE_WIDTH = _SEEN + state_width(_LEVELS, 1)
 _MOST = 2**_COUNT_BITS - 1
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
-from eddy.models.detectors.novelty.bit_packing import get, put, words
+from eddy.models.detectors.novelty.bit_packing import get, put, state_width
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
 
 SLOTS = 24
@@ -32,7 +32,7 @@ _KNOWN = 0.75  # share of the slots that both sides must hold
 GATE, EXPECTED, TYPICAL = MOMENTS, MOMENTS + 1, MOMENTS + 2  # words that explain
 _SLOT, _SUM, _COUNT, _DONE = MOMENTS + 3, MOMENTS + 4, MOMENTS + 5, MOMENTS + 6
 _RING = MOMENTS + 7
-WORDS = _RING + words(_CAPACITY, _BITS)
+STATE_WIDTH = _RING + state_width(_CAPACITY, _BITS)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

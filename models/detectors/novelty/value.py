@@ -8,14 +8,14 @@ from __future__ import annotations
 from numba import njit
 
 from eddy.models.core.detector import Floats
-from eddy.models.detectors.novelty.bit_packing import nearest_set, put, words
+from eddy.models.detectors.novelty.bit_packing import nearest_set, put, state_width
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
 
 REACH = 12.0  # largest |y|: 160,000 spreads from the median; farther values share the last cell
 GRID = 0.01
 CELLS = 2401
 FLOOR = 0.003  # about the rounding error of the grid: a third of a cell
-WORDS = MOMENTS + words(CELLS, 1)
+STATE_WIDTH = MOMENTS + state_width(CELLS, 1)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

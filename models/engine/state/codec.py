@@ -5,7 +5,7 @@ of floats where they are large. Compressed are a u32 with the length of a JSON h
 clocks, counters and flags of the series of a page hardly differ. Values do, but where a page has few of them their
 compression costs little time, and where a job has few series its own share of the state weighs most. The header carries
 the layout's version, whether floats are in the compressed part, and each array's name, dtype and shape, so an older
-layout can be read by name and migrated. Series are kept in pages of :data:`PAGE`, which makes the header's share per
+layout can be read by name and migrated. Series are kept in pages of :data:`BLOCK`, which makes the header's share per
 series small.
 
 Layout 2 compressed no floats. Layout 1 compressed nothing: its header stood in place of the compressed part, all arrays
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from eddy.errors import DataError
 
 LAYOUT = 3
-PAGE = 256  # series per blob: large enough for a small header share, small enough to write only what changed
+BLOCK = 256  # series per blob: large enough for a small header share, small enough to write only what changed
 _MAGIC = b"EDDY"
 _LENGTH_BYTES = 4
 _PREFIX_BYTES = len(_MAGIC) + _LENGTH_BYTES

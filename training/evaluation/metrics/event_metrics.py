@@ -13,7 +13,7 @@ from eddy.training.evaluation.metrics.vus import spans
 
 
 @dataclass(frozen=True)
-class EventFigures:
+class EventMetrics:
     """Figures of one detector over some series.
 
     Attributes:
@@ -114,21 +114,21 @@ def match_events(recording: Recording, flagged: Bools, grace: int = 0, quiet: in
         grace: rows after an event at which an alert still counts for it: coming back to normal is part of it.
         quiet: rows that are not flagged and end an alert; 1: each unbroken run is one.
     """
-    judged = flagged.copy()
-    judged[: recording.start] = False
-    alerts = tuple(merged(judged, quiet))
-    events = recording.judged_events
+    scored = flagged.copy()
+    scored[: recording.start] = False
+    alerts = tuple(merged(scored, quiet))
+    events = recording.scored_events
     first = []
     for event in events:
-        rows = np.flatnonzero(judged[event.first : event.last + grace + 1])
+        rows = np.flatnonzero(scored[event.first : event.last + grace + 1])
         first.append(event.first + int(rows[0]) if len(rows) else -1)
     false = tuple(not any(a <= e.last + grace and b >= e.first for e in events) for a, b in alerts)
     return Matched(events, tuple(first), alerts, false)
 
 
-def event_figures(
+def event_metrics(
     recordings: Sequence[Recording], flagged: Sequence[Bools], grace: int = 0, quiet: int = 1
-) -> EventFigures:
+) -> EventMetrics:
     """Figures over several series; arguments as for :func:`match_events`."""
     delays: list[int] = []
     delays_ms: list[int] = []
@@ -146,4 +146,4 @@ def event_figures(
                 delays_ms.append(int(recording.ts[row] - recording.ts[event.first]))
     kinds = by_kind if any(by_kind) else None
     days, points = sum(r.days for r in recordings), sum(len(r.ts) - r.start for r in recordings)
-    return EventFigures(events, len(delays), alerts, false, days, points, tuple(delays), tuple(delays_ms), kinds)
+    return EventMetrics(events, len(delays), alerts, false, days, points, tuple(delays), tuple(delays_ms), kinds)

@@ -10,7 +10,7 @@ import numpy as np
 
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.training.data.recording import Recording
-from eddy.training.evaluation.metrics.event_metrics import EventFigures, event_figures
+from eddy.training.evaluation.metrics.event_metrics import EventMetrics, event_metrics
 from eddy.training.evaluation.metrics.point_adjusted import WARNING, PointAdjusted, point_adjusted
 from eddy.training.evaluation.metrics.pointwise import Pointwise, pointwise, roc_auc
 from eddy.training.evaluation.metrics.vus import volumes
@@ -31,7 +31,7 @@ class Figures:
         per_series: series -> its own ``events``, ``found``, ``false``, ``vus_pr``, ``vus_roc``, ``roc_auc``.
     """
 
-    events: EventFigures
+    events: EventMetrics
     rows: Pointwise
     roc_auc: float
     vus_pr: float
@@ -77,11 +77,11 @@ def figures(
         quiet: rows not flagged that end an alert.
     """
     flagged = [run.deviates >= limit for run in runs]
-    judged = [slice(r.start, None) for r in recordings]
-    truths = [r.truth[part] for r, part in zip(recordings, judged, strict=True)]
+    scored = [slice(r.start, None) for r in recordings]
+    truths = [r.truth[part] for r, part in zip(recordings, scored, strict=True)]
     per_series: dict[str, dict[str, float]] = {}
-    for recording, run, part, truth, flags in zip(recordings, runs, judged, truths, flagged, strict=True):
-        own = event_figures([recording], [flags], grace, quiet)
+    for recording, run, part, truth, flags in zip(recordings, runs, scored, truths, flagged, strict=True):
+        own = event_metrics([recording], [flags], grace, quiet)
         raw = run.raw[part]
         both = bool(truth.any()) and not truth.all() and bool(np.isfinite(raw).any())
         surface = volumes(truth, raw, vus_window) if both else None
@@ -97,10 +97,10 @@ def figures(
 
     rows = pointwise(
         np.concatenate([*truths, np.zeros(0, bool)]),
-        np.concatenate([*(f[p] for f, p in zip(flagged, judged, strict=True)), np.zeros(0, bool)]),
+        np.concatenate([*(f[p] for f, p in zip(flagged, scored, strict=True)), np.zeros(0, bool)]),
     )
-    scores = [run.deviates[part] for run, part in zip(runs, judged, strict=True)]
+    scores = [run.deviates[part] for run, part in zip(runs, scored, strict=True)]
     return Figures(
-        event_figures(recordings, flagged, grace, quiet), rows, mean("roc_auc"), mean("vus_pr"), mean("vus_roc"),
+        event_metrics(recordings, flagged, grace, quiet), rows, mean("roc_auc"), mean("vus_pr"), mean("vus_roc"),
         point_adjusted(truths, scores), per_series,
     )  # fmt: skip

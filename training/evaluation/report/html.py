@@ -85,7 +85,7 @@ def write_report(
         ranking=_finite(ranking),
         has_nab=bool(nab),
         figures={name: _finite(figures.to_json()) for name, (_, figures, _) in results.items()},
-        events=sum(len(r.judged_events) for r in recordings),
+        events=sum(len(r.scored_events) for r in recordings),
         points=sum(len(r.ts) - r.start for r in recordings),
         days=sum(r.days for r in recordings),
         series=len(recordings),

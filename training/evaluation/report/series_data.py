@@ -10,7 +10,7 @@ import numpy as np
 from eddy.models.core.detector import Bools, Floats, Ints
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.training.data.recording import Recording
-from eddy.training.evaluation.metrics.event_metrics import event_figures, match_events
+from eddy.training.evaluation.metrics.event_metrics import event_metrics, match_events
 from eddy.training.evaluation.runs.bands import Band, band_at
 from eddy.training.fitting.causal_run import CausalRun
 
@@ -104,7 +104,7 @@ def _band(recording: Recording, band: Band | None, rows: Ints) -> dict[str, Any]
 
 
 def _sweep(recordings: Sequence[Recording], runs: Sequence[CausalRun], grace: int, quiet: int) -> dict[str, Any]:
-    found = [event_figures(recordings, [run.deviates >= level for run in runs], grace, quiet) for level in _LEVELS]
+    found = [event_metrics(recordings, [run.deviates >= level for run in runs], grace, quiet) for level in _LEVELS]
     return {
         "level": _rounded(_LEVELS / DEFAULT_LIMIT),
         "recall": _rounded(np.array([f.recall for f in found])),

@@ -102,14 +102,14 @@ def summarise(name: str, corpus: Corpus, deviates: Sequence[Floats], seconds: fl
     found = false_rows = rows = 0
     days = 0.0
     for series, alert in zip(corpus.series, alerts, strict=True):
-        judged = alert.copy()
-        judged[: series.probation] = False
-        inside = np.zeros(len(judged), bool)
+        scored = alert.copy()
+        scored[: series.probation] = False
+        inside = np.zeros(len(scored), bool)
         for left, right in series.windows:
             inside[left : right + 1] = True
-            found += bool(judged[left : right + 1].any())
-        false_rows += int((judged & ~inside).sum())
-        rows += int(judged.sum())
+            found += bool(scored[left : right + 1].any())
+        false_rows += int((scored & ~inside).sum())
+        rows += int(scored.sum())
         days += float(series.ts[-1] - series.ts[series.probation]) / _MS_PER_DAY
     return NabResult(
         name,

@@ -47,8 +47,8 @@ def _shape_only(entrant: Entrant) -> Entrant:
 def _answer(series: UcrSeries, detector: str, run: CausalRun) -> Located:
     """A detector that judges a stretch answers with the stretch's middle."""
     scores = np.nan_to_num(run.raw[series.train :], nan=-np.inf)
-    stretch = run.detector.stretch if run.detector is not None else 1
-    found = series.train + int(np.argmax(scores)) - stretch // 2 if np.isfinite(scores).any() else -1
+    attribution_span = run.detector.attribution_span if run.detector is not None else 1
+    found = series.train + int(np.argmax(scores)) - attribution_span // 2 if np.isfinite(scores).any() else -1
     right = found >= 0 and series.first - MARGIN <= found <= series.last + MARGIN
     return Located(series.name, detector, found, series.first, series.last, right)
 

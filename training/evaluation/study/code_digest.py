@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eddy.models.core.detector import Detector
 
-_OURS = ("models", "training", "producers", "eddy")
+_OURS = ("eddy",)
 _TABLES = {
     "eddy.models.catalog",
     "eddy.training.evaluation.runs.lineup",

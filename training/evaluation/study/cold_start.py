@@ -14,11 +14,11 @@ BEGIN, END = "<!-- eddy evaluate first-row -->", "<!-- end of first-row -->"
 
 
 def first_row_study(
-    entrants: Sequence[Entrant], recordings: Sequence[Recording], tell: Callable[[str, float], None]
+    entrants: Sequence[Entrant], recordings: Sequence[Recording], notify: Callable[[str, float], None]
 ) -> list[dict[str, Any]]:
     """A row per detector and recording (a seed of the injected anomalies each)."""
     return [
-        {**run_over(entrant, [recording], 0, tell).to_json(), "data": recording.name}
+        {**run_over(entrant, [recording], 0, notify).to_json(), "data": recording.name}
         for entrant in entrants
         for recording in recordings
     ]

@@ -28,7 +28,7 @@ from eddy.training.evaluation.study.taxi_ranking import ROWS, rank_taxi
 
 SEEDS = (0, 1, 2)  # of detectors that draw at random
 TAXI = "realKnownCause/nyc_taxi.csv"
-Tell = Callable[[str, float], None]
+Notify = Callable[[str, float], None]
 
 
 @dataclass
@@ -61,14 +61,14 @@ class Cache:
         return [json.loads(path.read_text())]
 
 
-def nab_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, tell: Tell) -> list[dict[str, Any]]:
+def nab_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, notify: Notify) -> list[dict[str, Any]]:
     """Rows of the NAB table, one per detector and seed."""
     data = _fingerprint([Recording.of_nab(s) for s in corpus.series])
     rows = []
     for entrant, seed in _turns(entrants):
 
         def make(entrant: Entrant = entrant, seed: int = seed) -> dict[str, Any]:
-            run = run_entrant(entrant, corpus, progress=tell, seed=seed)
+            run = run_entrant(entrant, corpus, progress=notify, seed=seed)
             result = asdict(run.result)
             figures = run.figures.to_json()
             taxi = {
@@ -81,7 +81,7 @@ def nab_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, tell: T
 
 
 def stream_study(
-    cache: Cache, name: str, entrants: Sequence[Entrant], recordings: Sequence[Recording], tell: Tell
+    cache: Cache, name: str, entrants: Sequence[Entrant], recordings: Sequence[Recording], notify: Notify
 ) -> list[dict[str, Any]]:
     """Rows of another table: every recording (a seed of the data each) judged by itself."""
     rows = []
@@ -89,7 +89,7 @@ def stream_study(
         for recording in recordings:
 
             def make(entrant: Entrant = entrant, seed: int = seed, one: Recording = recording) -> dict[str, Any]:
-                return {**run_over(entrant, [one], seed, tell).to_json(), "seed": seed, "data": one.name}
+                return {**run_over(entrant, [one], seed, notify).to_json(), "seed": seed, "data": one.name}
 
             key = _key("stream_run", entrant, seed, _fingerprint([recording]))
             rows += cache.rows(f"{name}-{entrant.name}-{seed}", key, make)
@@ -97,7 +97,7 @@ def stream_study(
 
 
 def ucr_study(
-    cache: Cache, entrants: Sequence[Entrant], series: Sequence[UcrSeries], tell: Tell
+    cache: Cache, entrants: Sequence[Entrant], series: Sequence[UcrSeries], notify: Notify
 ) -> list[dict[str, Any]]:
     """Where each detector, with each of its seeds, finds each series' anomaly."""
     rows = []
@@ -105,7 +105,7 @@ def ucr_study(
         for one in series:
 
             def make(entrant: Entrant = entrant, seed: int = seed, one: UcrSeries = one) -> dict[str, Any]:
-                tell(f"{entrant.name}: {one.name}", 0.0)
+                notify(f"{entrant.name}: {one.name}", 0.0)
                 return {**asdict(locate(one, entrant, seed)), "seed": seed}
 
             key = _key("ucr_run", entrant, seed, _fingerprint([recording_of(one)]))
@@ -113,7 +113,7 @@ def ucr_study(
     return rows
 
 
-def nine_weeks_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, tell: Tell) -> list[dict[str, Any]]:
+def nine_weeks_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, notify: Notify) -> list[dict[str, Any]]:
     """VUS-PR on NYC taxi demand, nine weeks fitted to; nothing where the corpus has no such series."""
     rows = []
     for series in corpus.series:
@@ -123,7 +123,7 @@ def nine_weeks_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, 
         for entrant, seed in _turns(entrants):
 
             def make(entrant: Entrant = entrant, seed: int = seed, taxi: Recording = taxi) -> dict[str, Any]:
-                tell(f"{entrant.name}: {TAXI}, nine weeks", 0.0)
+                notify(f"{entrant.name}: {TAXI}, nine weeks", 0.0)
                 return asdict(rank_taxi(taxi, entrant, seed))
 
             key = _key("nine_weeks", entrant, seed, _fingerprint([taxi]))
