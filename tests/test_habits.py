@@ -24,7 +24,7 @@ FORMS = sorted(path for path in (FORGE / "ISSUE_TEMPLATE").glob("*.yml") if path
 def check_schema(name: str, *files: Path) -> None:
     """Fail with the checker's message if a file breaks the schema that check-jsonschema brings under this name."""
     checker = Path(sys.executable).with_name("check-jsonschema")
-    command = [checker, "--builtin-schema", f"vendor.{name}", *files]
+    command: list[str | Path] = [checker, "--builtin-schema", f"vendor.{name}", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

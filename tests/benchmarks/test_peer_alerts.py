@@ -24,7 +24,9 @@ def test_grouping_is_that_of_the_alert_policy(anomalous):
     scores, limits = np.array(anomalous, float), np.full(n, 0.5)
     transitions = list(tracker.track([AlertRules()], rows[:1], rows, ts, scores, limits, rows))
     name = work.names()[0]
-    expected = {(name, t.incident.start, t.incident.end, t.incident.points) for t in transitions if t.state == "closed"}
+    expected: set[object] = {
+        (name, t.incident.start, t.incident.end, t.incident.points) for t in transitions if t.state == "closed"
+    }
     expected |= {(name, incident.start, None, None) for incident in tracker.open.values()}
     assert incidents_of_points(work, [(name, int(at)) for at in ts[anomalous]]) == expected
 

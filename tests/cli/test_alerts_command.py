@@ -20,6 +20,7 @@ def test_tail_follows_until_it_is_interrupted(unique_topics: Settings) -> None:
     process = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment(unique_topics)
     )
+    assert process.stdout is not None
     try:
         assert json.loads(process.stdout.readline()) == json.loads(alert("t-1").to_json())
         to_kafka(unique_topics, [alert("s-1", "closed"), alert("t-1", "closed")])

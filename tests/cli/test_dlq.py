@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.integration import harness
 pytestmark = pytest.mark.stack
 
 
-def write(settings: Settings, letters: list[tuple[str, bytes | None, bytes | None]]) -> None:
+def write(settings: Settings, letters: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
     """Dead letters as the job writes them: (reason, key, value)."""
     topic = settings.topics.name("dlq")
     with harness.producer(settings) as client:
@@ -105,7 +106,8 @@ def test_a_replay_that_was_ended_early_goes_on_behind_the_last_letter(
 
 def test_letters_that_come_while_it_runs_wait_for_the_next_call(unique_topics: Settings) -> None:
     write(unique_topics, LETTERS[:1])
-    replay, asked = Replay(unique_topics), []
+    replay = Replay(unique_topics)
+    asked: list[int] = []
 
     def stopped() -> bool:
         if not asked:  # what the job would do with a letter that is still bad

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -293,7 +294,7 @@ def test_every_page_fits_in_either_theme(browser: Browser, shots: Shots, width: 
         "#model-list section", "#letter-reasons section"]  # fmt: skip
     for path, selector in zip(pages, ready, strict=True):
         browser.open(path)
-        browser.until(lambda selector=selector: browser.all(selector), selector)
+        browser.until(partial(browser.all, selector), selector)
         if browser.script("return document.documentElement.dataset.theme") != theme:
             browser.press("◐", "#theme")
         for graph in ("series-graph", "incident-graph", "rate-graph"):

@@ -12,7 +12,7 @@ from dashboard.incident_store import IncidentStore
 from dashboard.looked_at import LookedAt
 from dashboard.points import Growing, JudgedRow
 from dashboard.series_table import SPARK, Row, SeriesTable
-from eddy.feedback import Feedback
+from eddy.feedback import Action, Feedback
 from tests.dashboard.messages import alert
 
 
@@ -113,13 +113,19 @@ def test_what_is_suppressed_calls_for_nobody():
 
 def test_words_add_up_and_may_come_before_the_incident():
     store = IncidentStore(10)
+
+    def verdict() -> str:
+        given = store.view().newest[0].verdict
+        assert given is not None
+        return given.words()
+
     store.judge(feedback("a", "ack"))
     store.judge(feedback("a", "label", label="sensor-fault"))
     store.judge(b"no feedback")
     store.put(alert("a"))
-    assert store.view().newest[0].verdict.words() == "acknowledged, labelled sensor-fault"
+    assert verdict() == "acknowledged, labelled sensor-fault"
     store.judge(feedback("a", "unack"))
-    assert store.view().newest[0].verdict.words() == "labelled sensor-fault"
+    assert verdict() == "labelled sensor-fault"
 
 
 def test_open_incidents_are_never_forgotten_for_lack_of_room():
@@ -131,7 +137,7 @@ def test_open_incidents_are_never_forgotten_for_lack_of_room():
     assert names == {"open", "s8", "s9"}
 
 
-def feedback(series: str, action: str, label: str | None = None) -> bytes:
+def feedback(series: str, action: Action, label: str | None = None) -> bytes:
     known = alert(series)
     return Feedback(known.id, series, "m", action, "me", 1, known.start, known.end, label).to_json()
 
@@ -166,7 +172,8 @@ def test_a_source_that_never_answered_is_away_at_once():
 @settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 500), max_size=40), max_size=8))
 def test_points_in_any_order_come_out_sorted_and_once(batches):
-    table, first = Growing(1), {}
+    table = Growing(1)
+    first: dict[int, float] = {}
     for number, batch in enumerate(batches):
         for ts in batch:
             first.setdefault(ts, number)

@@ -39,7 +39,7 @@ def test_dockerfiles_pass_the_linter(file: Path) -> None:
 
 def test_the_compose_file_follows_the_specification() -> None:
     checker = Path(sys.executable).with_name("check-jsonschema")
-    command = [checker, "--builtin-schema", "vendor.compose-spec", COMPOSE]
+    command: list[str | Path] = [checker, "--builtin-schema", "vendor.compose-spec", COMPOSE]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -31,7 +31,11 @@ def test_rehearsal(image: str, commands: list[str], said: list[str], tmp_path: P
     if subprocess.run(namespace, capture_output=True, check=False).returncode:
         pytest.skip("this machine gives no mount namespace ('unshare'): the Dockerfiles' steps were not performed")
     runs = [part for command in commands for part in ("--run", command)]
-    script = [sys.executable, ROOT / "docker" / "rehearse.py", ROOT / "docker" / f"{image}.Dockerfile"]
+    script: list[str | Path] = [
+        sys.executable,
+        ROOT / "docker" / "rehearse.py",
+        ROOT / "docker" / f"{image}.Dockerfile",
+    ]
     done = subprocess.run([*script, tmp_path / "image", *runs], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     for text in said:

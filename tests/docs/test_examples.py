@@ -50,7 +50,7 @@ def daily(count: int, period: int, seed: int) -> np.ndarray:
 def test_taxi(tmp_path: Path) -> None:
     values = daily(1500, 48, 1)
     values[1200:1204] = 400
-    rows = list(zip(times(1500, 30), values, strict=True))
+    rows: list[tuple[object, ...]] = list(zip(times(1500, 30), values, strict=True))
     script("taxi", write(tmp_path / "nyc_taxi.csv", ("timestamp", "value"), rows), tmp_path / "out")
     peak = int((START + timedelta(minutes=30 * 1200)).timestamp() * 1000)
     assert any(0 <= int(row["ts"]) - peak < 6 * 3_600_000 for row in alerts(tmp_path / "out"))
@@ -67,7 +67,7 @@ def test_market(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows: list[tuple[object, ...]] = []
     for name in ("A", "B"):
-        prices = 100 * np.exp(np.cumsum(rng.normal(0, 0.0005, 1200)))
+        prices: np.ndarray = 100 * np.exp(np.cumsum(rng.normal(0, 0.0005, 1200)))
         prices[900:] *= 0.9
         rows += [(name, time, price) for time, price in zip(times(1200, 1), prices, strict=True)]
     script("market", write(tmp_path / "prices.csv", ("series", "time", "value"), rows), tmp_path / "out")

@@ -95,6 +95,7 @@ def test_live_state(unique_topics: Settings):
     assert live.alert("0" * 16) is None
 
     state = live.series("s-1")
+    assert state is not None
     assert (state.ts, state.values, state.state) == (START, {"value": 1.0}, "anomalous")
     assert (state.model, state.score, state.threshold) == ("y", None, None)
     assert set(state.models) == {"z", "y"}
@@ -122,7 +123,8 @@ def test_the_example_consumer_prints_each_alert_once_and_goes_on_where_it_was(un
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env)
         deadline = threading.Timer(60, process.kill)
         deadline.start()
-        found = []
+        found: list[str] = []
+        assert process.stdout is not None
         try:
             while not found or (found[-1] and last not in found[-1]):
                 found.append(process.stdout.readline())

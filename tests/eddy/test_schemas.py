@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import numpy as np
@@ -20,6 +20,7 @@ from eddy.observation import Observations
 from eddy.training_request import TrainingRequest
 from flink_job.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
 from flink_job.learning_messages import messages
+from flink_job.metrics import JobMetrics
 from flink_job.observations import parse
 from flink_job.shard import Shard, ShardOptions
 from models.drift import Drift, Wish
@@ -107,7 +108,7 @@ def test_events_fit_their_schema():
 
     scoring = Scoring([])
     scoring.settings, scoring.models, scoring.out = load([], environ={}).settings, ModelSet(), Records()
-    scoring.metrics = NoMetrics()
+    scoring.metrics = cast(JobMetrics, NoMetrics())
     loader = ModelLoader(inline, scoring.models.runs)
     book = ModelBook(scoring.models, loader, scoring._tell_of_model, lambda name: 1)
     for message in (manifest().to_json(), b"{}", None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from flink_job.letter_log import EVERY_MS, LetterLog
 
 def test_one_line_a_minute_and_reason_with_place_and_count(caplog: pytest.LogCaptureFixture) -> None:
     letters = LetterLog()
-    place = {"topic": "eddy.observations", "partition": 3, "key": b"pump-7"}
+    place: dict[str, Any] = {"topic": "eddy.observations", "partition": 3, "key": b"pump-7"}
     with caplog.at_level(logging.WARNING):
         for k in range(5):
             letters.note(1000 + k, reason="late", detail="found ts 1", offset=10 + k, **place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ class Worker:
     """A life of a worker: what its book tells, with the state of the life before."""
 
     def __init__(self, state: State, registry: Manifest | bytes | None = None) -> None:
-        self.models, self.told, self.state = ModelSet(), [], state
+        self.models, self.state = ModelSet(), state
+        self.told: list[Any] = []
         loader = ModelLoader(inline, self.models.runs)
         self.book = ModelBook(self.models, loader, self.told.append, lambda name: 1)
         message = registry.to_json() if isinstance(registry, Manifest) else registry

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_damaged_artifacts_are_refused_and_break_nothing() -> None:
                 case _:
                     content[at:at] = rng.bytes(int(rng.integers(1, 9)))
         damaged = bytes(content)
-        fields = {"artifact": base64.b64encode(damaged).decode(), "sha256": artifact.sha256(damaged)}
+        fields: dict[str, Any] = {"artifact": base64.b64encode(damaged).decode(), "sha256": artifact.sha256(damaged)}
         loading.ask("z", replace(GOOD, version=number + 1, **fields).to_json())
     found = list(loading.outcomes(wait=True))
     assert len(found) == 400

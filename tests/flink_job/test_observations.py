@@ -126,7 +126,7 @@ def test_several_features():
         (b"s", event(note={"nested": [1]})),
         columns=TWO,
     )
-    np.testing.assert_array_equal(found.values, [[1, 2], [1, np.nan], [np.nan, np.nan], [1, np.nan]])
+    np.testing.assert_array_equal(found.values, np.array([[1, 2], [1, np.nan], [np.nan, np.nan], [1, np.nan]]))
     assert not found.bad
 
 

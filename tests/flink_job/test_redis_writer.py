@@ -142,7 +142,9 @@ def test_only_the_newest_live_state_is_written(server: Server) -> None:
     until(lambda: writer.written, "written")
     writer.close()
     assert writer.written == 1
-    assert server.live().series("s-1").values == {"value": 99.0}
+    state = server.live().series("s-1")
+    assert state is not None
+    assert state.values == {"value": 99.0}
 
 
 def test_redis_away_and_back(server: Server, writer: RedisWriter) -> None:

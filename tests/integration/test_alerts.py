@@ -43,7 +43,10 @@ def test_known_anomalies_become_exactly_the_expected_alerts(stack: Stack, unique
         index = (alert.start - START) // STEP
         assert alert.values == {"value": SPIKES[alert.series, index]}
         assert alert.model["name"] == "z"
-        assert not alert.lower["value"] <= alert.values["value"] <= alert.upper["value"]
+        lower, upper = alert.lower["value"], alert.upper["value"]
+        assert lower is not None
+        assert upper is not None
+        assert not lower <= SPIKES[alert.series, index] <= upper
     for record in harness.read(unique_topics, "alerts"):
         assert record.key.decode() in NAMES, "keyed by series"
 

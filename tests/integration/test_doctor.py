@@ -18,7 +18,6 @@ from eddy.connections import kafka_client
 from eddy.settings import Settings
 from models.detector import WindowSpec
 from models.rolling_zscore import RollingZScore
-from stack import doctor
 from stack.doctor import Check, examine
 from stack.local import Stack
 from stack.process import marked
@@ -67,7 +66,7 @@ def test_slots_credentials_clock(unique_topics: Settings, monkeypatch: pytest.Mo
     refused = find(examine(changed(unique_topics, "redis", password=SecretStr("wrong"))), "Redis", "fail")
     assert "credentials" in refused.todo
     now = time.time
-    monkeypatch.setattr(doctor.time, "time", lambda: now() + 60)
+    monkeypatch.setattr(time, "time", lambda: now() + 60)
     assert "from ours" in find(examine(unique_topics), "clock of Redis", "warn").found
 
 

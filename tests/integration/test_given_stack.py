@@ -26,7 +26,16 @@ def test_a_running_stack_in_place_of_ones_own(stack: Stack) -> None:
     inside = [f"kafka.bootstrap_servers=localhost:{at.kafka_port}", "redis.host=localhost"]
     options = [part for item in known for part in ("--stack", item)]
     options += [part for item in inside for part in ("--stack-inside", item)]
-    command = [sys.executable, "-m", "pytest", "-rs", "--tb=short", *options, HERE / RUN, HERE / LEFT_OUT]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-rs",
+        "--tb=short",
+        *options,
+        HERE / RUN,
+        HERE / LEFT_OUT,
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert "1 passed, 1 skipped" in done.stdout

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import redis
@@ -97,7 +97,11 @@ def test_the_whole_path(stack: Stack, world: Secured) -> None:
     Registry(roles["trainer"]).publish(manifest, manifest.inline_artifact() or b"")
     with harness.running(stack, roles["job"]) as (cluster, number):
         half = len(observations) // 2
-        for client, part in (("kafka-python", observations[:half]), ("librdkafka", observations[half:])):
+        parts: dict[Literal["kafka-python", "librdkafka"], Any] = {
+            "kafka-python": observations[:half],
+            "librdkafka": observations[half:],
+        }
+        for client, part in parts.items():
             transport = connect(roles["producer"].kafka, roles["producer"].topics.name("observations"), client)
             events = [harness.event(*o) for o in part]
             transport.send([key.encode() for key, _ in events], [value for _, value in events])

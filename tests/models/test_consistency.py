@@ -20,7 +20,7 @@ def house(n: int, seed: int = 0) -> np.ndarray:
     return np.stack([np.round(voltage * current / 1000 + rng.normal(0, 0.002, n), 3), voltage, current], axis=1)
 
 
-def scores(change=lambda v: None) -> np.ndarray:  # type: ignore[no-untyped-def]
+def scores(change=lambda v: None) -> np.ndarray:
     values = house(3000)
     train, live = values[:2000], values[2000:].copy()
     change(live)
@@ -42,7 +42,7 @@ def gain(v: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("change", [freeze, swap, gain])
-def test_finds(change) -> None:  # type: ignore[no-untyped-def]
+def test_finds(change) -> None:
     assert np.nanmax(scores(change)[500:540]) >= 4
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,9 +139,11 @@ def test_scores_do_not_depend_on_batch_size(kind: str) -> None:
         state = detector.initial_state(2)
         together = []
         for i in range(len(batch)):
-            pair = [np.concatenate([getattr(b, f)[i : i + 1] for b in (other, batch)]) for f in
-                    ("values", "imputed", "end", "binding")]  # fmt: skip
-            together.append(detector.score(WindowBatch(*pair, state))[1])
+            fields = ("values", "imputed", "end", "binding")
+            pair: dict[str, Any] = {
+                f: np.concatenate([getattr(b, f)[i : i + 1] for b in (other, batch)]) for f in fields
+            }
+            together.append(detector.score(WindowBatch(**pair, state=state))[1])
         np.testing.assert_allclose(together, whole, rtol=1e-5, atol=1e-6)
         return
     for size in (1, 7, 64):

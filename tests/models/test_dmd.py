@@ -51,7 +51,7 @@ def test_bags_are_repeatable() -> None:
 
 def test_online_update_follows_what_changed() -> None:
     t = np.arange(N)
-    changed = np.where(t < 700, np.sin(2 * np.pi * t / 20), np.sin(2 * np.pi * t / 11)) * 5
+    changed: np.ndarray = np.where(t < 700, np.sin(2 * np.pi * t / 20), np.sin(2 * np.pi * t / 11)) * 5
     changed = changed + np.random.default_rng(2).normal(0, 0.05, N)
     head = changed[:600]
     scores = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from training.fit import fit_model
 MEMBERS = [{"kind": "zscore", "weight": 2.0}, {"kind": "seasonal-naive", "gate": "season"}]
 
 
-def ensemble(**params: object) -> Detector:
+def ensemble(**params: object) -> Any:
     return Detector.kinds["ensemble"].fit(TRAIN, SPEC, params, seed=3)[0]
 
 

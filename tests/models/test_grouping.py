@@ -129,7 +129,8 @@ def test_order_of_arrival_changes_neither_which_groups_there_are_nor_who_is_in_t
 @given(ALERTS, st.sets(st.integers(0, 40)))
 @settings(max_examples=100, deadline=None)
 def test_a_restart_changes_nothing(moves, restarts):
-    messages, whole, cut, store = list(life(moves)), grouping(), grouping(), {}
+    messages, whole, cut = list(life(moves)), grouping(), grouping()
+    store: dict[str, bytes] = {}
     found = []
     for i, message in enumerate(messages):
         found += cut.take([message], 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -46,7 +47,9 @@ class PlainSeries:
 
     def __init__(self, rules, maintenance):
         self.rules, self.maintenance = rules, maintenance
-        self.verdicts, self.incident, self.before = [], None, None
+        self.verdicts: list[Any] = []
+        self.incident: Any = None
+        self.before: Any = None
 
     def step(self, ts, score, limit, severity):
         """What a scored point changes: None, or (state, start, end, points, peak, severity, suppressed)."""
@@ -136,8 +139,8 @@ def run(rules, data, batch, restart=False, maintenance=()):
     found = []
     suppressor = (lambda _, ts: "maintenance" if ts in maintenance else None) if maintenance else None
     for start in range(0, len(data[0]), batch):
-        part = (column[start : start + batch] for column in data)
-        changes = tracker.track([rules], np.zeros(ROWS, np.int64), *part, suppressor)
+        rows, ts, scores, limits, severities = (column[start : start + batch] for column in data)
+        changes = tracker.track([rules], np.zeros(ROWS, np.int64), rows, ts, scores, limits, severities, suppressor)
         found += [told(change, start) for change in changes if change.state != "peak"]
         if restart:
             tracker = restored(tracker)

@@ -63,7 +63,7 @@ def test_point_by_point_equals_the_whole_series(cls: type[Detector]) -> None:
     values[700] = 8
     detector = fitted(cls, values, 300)
     begin = 0 if issubclass(cls, PastRingDetector) else 300
-    whole = detector.score_series("a", times(900)[begin:], values[begin:])  # type: ignore[attr-defined]
+    whole = detector.score_series("a", times(900)[begin:], values[begin:])
     np.testing.assert_array_equal(stream(detector, values, begin), whole)
     assert np.isnan(whole[500 - begin])
 
@@ -202,7 +202,7 @@ def test_seasonal_naive_by_hand() -> None:
     detector, _ = SeasonalNaiveDetector.fit(
         [Series("a", times(12), values[:12], np.zeros(12, bool))], SPEC, {"period": 3, "past": 30}
     )
-    scores = detector.score_series("a", times(18), values)  # type: ignore[attr-defined]
+    scores = detector.score_series("a", times(18), values)
     assert np.isnan(scores[8])  # two earlier values of this phase are too few for a median
     assert scores[9] == 0
     assert scores[15] == pytest.approx(10 / 3)  # from 1, in spreads of 3
@@ -213,7 +213,7 @@ def test_left_discord_agrees_with_brute_force() -> None:
     detector, _ = LeftDiscordDetector.fit(
         [Series("a", times(60), values[:, None], np.zeros(60, bool))], SPEC, {"period": 8, "past": 60}
     )
-    scores = detector.score_series("a", times(60), values[:, None])  # type: ignore[attr-defined]
+    scores = detector.score_series("a", times(60), values[:, None])
     scaled = (values - np.median(values)) / (np.percentile(values, 95) - np.percentile(values, 5))
     for t in (15, 30, 59):
         last = scaled[t - 7 : t + 1]

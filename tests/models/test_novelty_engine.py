@@ -32,6 +32,6 @@ def test_engine_equals_offline() -> None:
         slots = engine.slots(["a"] * len(part))
         outcome = engine.process(slots, ts[part], values[part], 0, final=True)
         scores += [s for _, _, _, each, _ in outcome.scores for s in each]
-    offline = model.detector.score_series("a", ts[start:], values[start:])  # type: ignore[attr-defined]
+    offline = model.detector.score_series("a", ts[start:], values[start:])
     np.testing.assert_array_equal(np.array(scores), offline)
     assert int(np.argmax(scores)) == 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,6 +154,7 @@ def test_the_best_epoch_is_restored() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.weight = torch.nn.Parameter(torch.zeros(1))
+            self.epoch: torch.Tensor
             self.register_buffer("epoch", torch.zeros(1))
 
     network = Counter()
@@ -160,7 +162,7 @@ def test_the_best_epoch_is_restored() -> None:
     def loss(rows: np.ndarray, learning: bool) -> torch.Tensor:
         if learning:
             return network.weight.sum() ** 2
-        network.epoch += 1
+        network.epoch.add_(1)
         return (network.epoch - 3.0).abs().sum()
 
     class Plan:
@@ -195,7 +197,7 @@ def test_repeat_vector_with_several_features(units: str) -> None:
 @pytest.mark.parametrize("errors", ["window", "point"])
 def test_encdec_band_is_where_the_rebuilt_window_would_be_alerted(errors: str) -> None:
     params = {**FAST, "hidden": 8, "errors": errors, "judged": 3}
-    detector = EncDecAD.fit(TRAIN, SPEC, params, seed=1)[0]
+    detector: Any = EncDecAD.fit(TRAIN, SPEC, params, seed=1)[0]
     one = batch_of(detector, live()[0]).take(np.array([3]))
     limit = detector.score(one) * 4 + 10
     shown = detector.explain(one, limit)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eddy.feedback import Feedback
+from eddy.feedback import Action, Feedback
 from models.detector import WindowSpec
 from models.engine import Engine, EngineOptions
 from models.engine_feedback import take_feedback
@@ -75,7 +75,7 @@ def test_limits_rise_on_both_sides_of_zero_and_for_the_dismissed_series_alone() 
     assert limits.tolist() == [3.0, -3.0, 3.0, 0.0]
 
 
-def said(action: str, incident: str = "1" * 16, model: str = "z", label: str | None = None) -> Feedback:
+def said(action: Action, incident: str = "1" * 16, model: str = "z", label: str | None = None) -> Feedback:
     return Feedback(incident, "s", model, action, "me", 1, 0, 1, label)
 
 

@@ -31,6 +31,7 @@ def model(kind: str) -> LoadedModel:
 )
 def test_a_score_so_rare_has_the_same_severity_for_every_detector(kind, share, severity, word):
     one = model(kind)
+    assert one.calibration is not None
     score = np.array([tail_limit(one.calibration, share)])
     (found,) = np.rint(one.severities(score, np.ones(1)))
     assert found == pytest.approx(severity, abs=1)

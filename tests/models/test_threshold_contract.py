@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ assert catalog.__all__
 POLICIES = sorted(p for p, cls in Threshold.policies.items() if cls.__module__.startswith("models."))
 ADAPTIVE = [p for p in POLICIES if issubclass(Threshold.policies[p], AdaptiveThreshold)]
 #: small memories, so that every phase is reached within a short stream
-PARAMS = {
+PARAMS: dict[str, dict[str, Any]] = {
     "conformal": {"window": 50, "learn": 50, "alpha": 0.05},
     "spot": {"learn": 200, "level": 0.9, "q": 1e-3, "peaks": 32},
     "dspot": {"learn": 200, "level": 0.9, "q": 1e-3, "peaks": 32, "depth": 5},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,11 +35,11 @@ def test_f_beta_by_hand() -> None:
     scores = np.array([1.0, 5.0, 3.0, 9.0, 7.0, 3.0])
     labels = np.array([0, 1, 0, 1, 0, 0], bool)
     # above 8: P 1, R 1/2: F1 2/3, F0.5 5/6, F2 5/9; above 4: P 2/3, R 1: F1 4/5, F0.5 5/7, F2 10/11
-    assert f_beta_limit(scores, labels, 1.0) == (4.0, pytest.approx(4 / 5))
-    assert f_beta_limit(scores, labels, 0.5) == (8.0, pytest.approx(5 / 6))
-    assert f_beta_limit(scores, labels, 2.0) == (4.0, pytest.approx(10 / 11))
+    assert f_beta_limit(scores, labels, 1.0) == pytest.approx((4.0, 4 / 5))
+    assert f_beta_limit(scores, labels, 0.5) == pytest.approx((8.0, 5 / 6))
+    assert f_beta_limit(scores, labels, 2.0) == pytest.approx((4.0, 10 / 11))
     alike = np.array([2.0, 2.0, 1.0])  # equal scores cannot be told apart
-    assert f_beta_limit(alike, np.array([True, False, False]), 1.0) == (1.5, pytest.approx(2 / 3))
+    assert f_beta_limit(alike, np.array([True, False, False]), 1.0) == pytest.approx((1.5, 2 / 3))
     fitted = FixedThreshold.fit({"a": scores}, rule="f-beta", labels={"a": labels}, beta=0.5)
     assert fitted.default == 8
     with pytest.raises(ModelError, match="labelled anomaly"):
@@ -155,7 +156,7 @@ def test_z_q_of_normal_scores() -> None:
     assert SpotThreshold.fit({"a": sample}, q=1e-4).start == pytest.approx(truth, rel=0.05)
 
 
-def spot(scores: np.ndarray, **params: object) -> tuple[np.ndarray, SpotThreshold]:
+def spot(scores: np.ndarray, **params: Any) -> tuple[np.ndarray, SpotThreshold]:
     threshold = SpotThreshold(learn=200, level=0.9, q=1e-3, peaks=256, **params)
     return limits_of(threshold, scores), threshold
 

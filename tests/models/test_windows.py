@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -107,7 +109,8 @@ def test_regularise_gives_the_points_that_the_store_would_hold(spec, points):
     points = [(0, ahead, *values) for _, ahead, *values in points]
     _, ts, values = arrays(points, spec)
     spec = WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap)
-    plain, stretches = PlainSeries(spec), []
+    plain = PlainSeries(spec)
+    stretches: list[Any] = []
     for t, value in zip(ts.tolist(), values.tolist(), strict=True):
         held = len(plain.points)
         plain.push(t, value)
@@ -141,7 +144,7 @@ def test_regularise_sorts_and_keeps_the_first_of_equal_times():
     (series,) = regularise("s", np.array([20, 0, 10, 0]), np.array([3.0, 1.0, 2.0, 9.0]), WindowSpec(2))
     assert series.ts.tolist() == [0, 10, 20]
     assert series.values[:, 0].tolist() == [1, 2, 3]
-    assert regularise("s", np.zeros(0), np.zeros(0), WindowSpec(2)) == []
+    assert regularise("s", np.zeros(0, np.int64), np.zeros(0), WindowSpec(2)) == []
 
 
 @pytest.mark.parametrize("policy", ["hold", "linear"])

@@ -121,7 +121,8 @@ def test_a_second_broken_file_of_a_name_does_not_overwrite_the_first(tmp_path: P
 
 
 def test_a_file_that_is_still_being_written_waits(tmp_path: Path) -> None:
-    path, stop, said = tmp_path / "a.csv", threading.Event(), []
+    path, stop = tmp_path / "a.csv", threading.Event()
+    said: list[str] = []
     path.write_text(HEAD + rows(0, 1))
     looks: list[Any] = []
 

@@ -12,7 +12,7 @@ from eddy.errors import DataError
 from eddy.observation import Observations
 
 NUMBERS = st.one_of(st.just(math.nan), st.floats(allow_infinity=False, allow_nan=False))
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
 def same(found: float | None, given_value: float) -> bool:

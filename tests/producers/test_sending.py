@@ -70,7 +70,8 @@ def records(settings: Settings, role: str = "observations") -> list[Any]:
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(partitions)
         consumer.seek_to_beginning()
-        left, found = sum(consumer.end_offsets(partitions).values()), []
+        left = sum(consumer.end_offsets(partitions).values())
+        found: list[Any] = []
         deadline = time.monotonic() + 60
         while len(found) < left and time.monotonic() < deadline:
             found += [record for batch in consumer.poll(timeout_ms=500).values() for record in batch]
@@ -255,7 +256,7 @@ def test_security_settings_reach_librdkafka() -> None:
             security_protocol="SASL_SSL",
             sasl_mechanism="SCRAM-SHA-512",
             sasl_username="me",
-            sasl_password="secret",  # type: ignore[arg-type]  # noqa: S106
+            sasl_password="secret",  # noqa: S106
             ssl_cafile="ca.pem",
             ssl_check_hostname=False,
         )

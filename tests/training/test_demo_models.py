@@ -24,8 +24,9 @@ def test_most_incidents_are_found_and_few_alerts_are_false(tmp_path: Path) -> No
     assert shares == sorted(shares)
     assert (tmp_path / "taxi" / "loss.png").exists()
     models = ModelSet()
-    for manifest, content in trained:
-        models.put(manifest, lambda _, content=content: content)
+    contents = {manifest.name: content for manifest, content in trained}
+    for manifest, _ in trained:
+        models.put(manifest, lambda m: contents[m.name])
     live = stream.live
     alerts = replay(models, EngineOptions(), stream.names, live.series.astype(np.int64), live.ts, live.values[:, None])
     incidents = {a.id: a for a in alerts if a.kind == "incident"}.values()

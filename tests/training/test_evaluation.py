@@ -71,7 +71,7 @@ def test_command_writes_results_and_ranks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("entrant", LINEUP, ids=lambda e: e.name)
-def test_every_entrant_is_causal(entrant) -> None:  # type: ignore[no-untyped-def]
+def test_every_entrant_is_causal(entrant) -> None:
     series = labelled("one/a.csv", 0, 800)
     if not entrant.kind:
         pytest.skip("looks at nothing")

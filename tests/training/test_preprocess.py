@@ -77,7 +77,7 @@ def test_moments_by_hand() -> None:
     values = np.array([[1.0, 7.0], [2.0, 7.0], [np.nan, 7.0], [3.0, 7.0], [6.0, 7.0]])
     assert [m.tolist() for m in moments(values, "minmax")] == [[1, 7], [5, 1]]
     assert [m.tolist() for m in moments(values, "none")] == [[0, 0], [1, 1]]
-    np.testing.assert_allclose(moments(values, "standard"), [[3, 7], [np.std([1, 2, 3, 6]), 1]])
+    np.testing.assert_allclose(moments(values, "standard"), np.array([[3, 7], [np.std([1, 2, 3, 6]), 1]]))
     np.testing.assert_allclose(moments(values, "robust"), [[2.5, 7], [2.0, 1]])
     with pytest.raises(SettingsError, match="'max' is unknown"):
         prepare(Dataset(("value",), (raw([1, 2]),)), spec(1), scaling="max")  # type: ignore[arg-type]

@@ -35,10 +35,10 @@ def written(folder: Path, name: str = "plain") -> str:
     return write_report(folder, f"of {name}", recordings, results, rows).read_text()
 
 
-def embedded(page: str) -> dict:  # type: ignore[type-arg]
+def embedded(page: str) -> dict:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     assert found
-    return json.loads(found[1])  # type: ignore[no-any-return]
+    return json.loads(found[1])
 
 
 def test_what_series_are_called_is_never_html(tmp_path: Path) -> None:

@@ -51,12 +51,19 @@ def test_a_request_survives_its_message():
             TrainingRequest.from_json(broken)
 
 
+def next_of(queue: RequestQueue, now_ms: int) -> TrainingRequest:
+    """The request that is served next, which there has to be."""
+    ready = queue.ready(now_ms)
+    assert ready is not None
+    return ready
+
+
 def test_requests_for_a_model_that_waits_join_it():
     queue = RequestQueue(10, 0)
     assert queue.add(request(ts=1, since={"a": 1}), 7) == "added"
     assert queue.add(request(ts=2, since={"b": 2}), 8) == "merged"
     assert len(queue) == 1
-    ready = queue.ready(0)
+    ready = next_of(queue, 0)
     assert ready == request(ts=2, since={"a": 1, "b": 2})
     assert queue.settled(9) == 7
     queue.done(ready, 5)
@@ -70,20 +77,20 @@ def test_a_model_rests_and_the_next_is_served_meanwhile():
     queue.served("m", 1, 1000)
     queue.add(request(ts=2), 0)
     queue.add(request("other", ts=3), 1)
-    assert queue.ready(1050).model == "other"
-    queue.done(queue.ready(1050), 1060)
+    assert next_of(queue, 1050).model == "other"
+    queue.done(next_of(queue, 1050), 1060)
     assert queue.ready(1061) is None
-    assert queue.ready(1100).model == "m"
+    assert next_of(queue, 1100).model == "m"
     assert queue.settled(2) == 0
 
 
 def test_what_joins_during_the_training_is_served_after_it():
     queue = RequestQueue(10, 0)
     queue.add(request(ts=1), 0)
-    running = queue.ready(0)
+    running = next_of(queue, 0)
     queue.add(request(ts=2), 1)
     queue.done(running, 10)
-    assert queue.ready(10).ts == 2
+    assert next_of(queue, 10).ts == 2
     assert queue.settled(2) <= 1
 
 
@@ -94,7 +101,8 @@ def test_a_bounded_number_waits():
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=40))
 def test_no_offset_is_settled_before_its_request_is_served(steps):
-    queue, open_offsets, position = RequestQueue(2, 0), {}, 0
+    queue, position = RequestQueue(2, 0), 0
+    open_offsets: dict[str, list[int]] = {}
     for number, (model, serve) in enumerate(steps):
         ready = queue.ready(number) if serve else None
         if ready is not None:
@@ -155,7 +163,7 @@ def fitted(series, limit=None):
 def test_the_trial_prefers_a_good_model_to_a_deaf_and_to_a_shrill_one():
     recent = wave(1500, seed=4)
     good, deaf, shrill = fitted(wave(seed=5)), fitted(wave(seed=5), 1e9), fitted(wave(seed=5), 1e-9)
-    figures = [trial(*model, [recent], [1000]) for model in (good, deaf, shrill)]
+    figures = [trial(manifest, content, [recent], [1000]) for manifest, content in (good, deaf, shrill)]
     assert figures[0].f1 > 0.8
     assert figures[1].f1 == 0.0
     assert figures[2].found == figures[2].events
@@ -170,5 +178,5 @@ def test_the_trial_prefers_a_good_model_to_a_deaf_and_to_a_shrill_one():
 def test_the_trial_prefers_a_model_of_the_new_level_to_that_of_the_old():
     after = wave(1500, level=9.0, seed=6)
     old, new = fitted(wave(seed=5)), fitted(Series("s", after.ts[:1000], after.values[:1000], after.imputed[:1000]))
-    was, now = (trial(*model, [after], [1000]).f1 for model in (old, new))
+    was, now = (trial(manifest, content, [after], [1000]).f1 for manifest, content in (old, new))
     assert now > was + 0.05
