@@ -11,7 +11,7 @@ import pytest
 
 from stack.paths import ROOT
 
-pytestmark = pytest.mark.timeout(900)  # installs all packages, twice
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # installs all packages, twice
 SUBMIT = (
     "/opt/eddy/venv/bin/python -m cli job submit jobmanager:8081 --target=remote --flink=/opt/flink/bin/flink"
     " --python=/opt/eddy/venv/bin/python --jars-present --print"

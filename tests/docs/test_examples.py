@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from stack.paths import ROOT
 
+pytestmark = pytest.mark.slow  # each starts the command line several times
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
 

@@ -38,8 +38,8 @@ def calendar(*events, **fields):
     return Calendar(CalendarSettings(file="plant.ics", **fields), ics(*events))
 
 
-def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0):
-    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp() * 1000)
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0):
+    return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp() * 1000)
 
 
 @pytest.mark.parametrize(

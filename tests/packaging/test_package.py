@@ -8,9 +8,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import eddy
 from tests.packaging.conftest import run
 
+pytestmark = pytest.mark.slow  # builds wheels and installs them into new environments
 PACKAGES = ("eddy", "models", "flink_job", "training", "producers", "dashboard", "stack", "cli")
 
 

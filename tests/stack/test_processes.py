@@ -130,6 +130,7 @@ OWNER = """
 """
 
 
+@pytest.mark.slow  # one of the processes ignores SIGTERM, so that the guardian waits before it kills
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_outlives_its_owner(tmp_path: Path, eventually: Eventually, how: signal.Signals) -> None:
     root = Path(__file__).parents[2]

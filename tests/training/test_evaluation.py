@@ -44,6 +44,7 @@ def write(folder: Path, series: LabelledSeries) -> None:
     path.write_text(f"timestamp,value\n{rows}\n")
 
 
+@pytest.mark.slow
 def test_command_writes_results_and_ranks(tmp_path: Path) -> None:
     made = [labelled("one/a.csv", 0, 800), labelled("two/b.csv", 1, 900)]
     for s in made:
@@ -106,6 +107,7 @@ def test_unknown_names_and_short_series_are_errors() -> None:
         causal_deviates("novelty", np.arange(30), np.zeros((30, 1)), 4, {}, WindowSpec(1))
 
 
+@pytest.mark.slow
 @needs_nab
 def test_the_default_holds_its_bar_on_the_shared_series() -> None:
     corpus = Corpus(load_folder(NAB / "data", NAB / "labels" / "combined_windows.json"))
@@ -118,6 +120,7 @@ def test_the_default_holds_its_bar_on_the_shared_series() -> None:
     assert result.per_series["realKnownCause/nyc_taxi.csv"] > 90
 
 
+@pytest.mark.slow
 @needs_nab
 def test_taxi_five_of_five_and_one_false_row() -> None:
     series = [s for s in load_folder(NAB / "data", NAB / "labels" / "combined_windows.json") if "taxi" in s.name]
@@ -127,6 +130,7 @@ def test_taxi_five_of_five_and_one_false_row() -> None:
     assert result.shipped["standard"] > 90
 
 
+@pytest.mark.slow
 @needs_ucr
 def test_ucr_anomalies_are_located() -> None:
     paths = sorted(UCR.glob("*.txt"))
@@ -135,6 +139,7 @@ def test_ucr_anomalies_are_located() -> None:
     assert all(locate(load_ucr(path), left_discord).right for path in paths)
 
 
+@pytest.mark.slow
 def test_ucr_command_locates_and_reports(tmp_path: Path) -> None:
     values = labelled("one/a.csv", 0, 800).values
     (tmp_path / "001_UCR_Anomaly_made_600_801_801.txt").write_text("\n".join(map(str, values)))

@@ -15,6 +15,7 @@ from training.evaluation.lineup import entrants
 from training.evaluation.report import write_report
 from training.evaluation.resources import Cost
 
+pytestmark = pytest.mark.slow  # a real browser
 SMALL = Entrant(
     "small-network", "lstm-repeat-vector", {"units": "4", "epochs": 3, "windows_per_epoch": 64}, window=24, random=True
 )
