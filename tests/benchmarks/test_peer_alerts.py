@@ -14,7 +14,7 @@ from models.incidents import IncidentTracker
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=80))
-def test_grouping_is_that_of_the_alert_policy(anomalous):
+def test_peer_incidents_follow_the_alert_policy(anomalous):
     work = Workload("Z", events=len(anomalous), series=1)
     ts = START + np.arange(len(anomalous)) * STEP_MS
     tracker = IncidentTracker()
@@ -31,7 +31,7 @@ def test_grouping_is_that_of_the_alert_policy(anomalous):
     assert incidents_of_points(work, [(name, int(at)) for at in ts[anomalous]]) == expected
 
 
-def test_series_that_end_a_point_earlier():
+def test_shorter_series_close_by_their_own_last_point():
     """Ten events over three series: the first has four points, the others three."""
     work = Workload("Z", events=30 * 3 + 1, series=3)
     first, second, _ = work.names()
@@ -41,13 +41,13 @@ def test_series_that_end_a_point_earlier():
     assert found == {(first, late, late, 1), (second, late, None, None)}
 
 
-def test_duplicates_of_a_point_count_once():
+def test_duplicate_points_count_once():
     work = Workload("Z", events=100, series=1)
     name = work.names()[0]
     assert incidents_of_points(work, [(name, START)] * 3) == {(name, START, START, 1)}
 
 
-def test_steady_rate_leaves_out_the_start():
+def test_steady_rate_excludes_the_slow_start():
     """A slow start of 20 % of the alerts, then ten a second, each standing for 100 events."""
     times = [0.0, 50.0, *(60 + k / 10 for k in range(8))]
     first, last = steady(marks_of_alerts(times, 1000), 1000)

@@ -14,7 +14,7 @@ from tests.cli.alerts_at_hand import ROOT, START, STEP, alert, command, eddy, en
 pytestmark = pytest.mark.stack
 
 
-def test_tail_follows_until_it_is_interrupted(unique_topics: Settings) -> None:
+def test_alerts_tail_follows_until_interrupted(unique_topics: Settings) -> None:
     to_kafka(unique_topics, [alert("s-1"), alert("t-1")])
     arguments = command("alerts", "tail", "--json", "--from-start", "--series", "t-*")
     process = subprocess.Popen(
@@ -33,7 +33,7 @@ def test_tail_follows_until_it_is_interrupted(unique_topics: Settings) -> None:
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_list_and_show(unique_topics: Settings) -> None:
+def test_alerts_list_and_show_print_alerts(unique_topics: Settings) -> None:
     assert "no alerts" in eddy(unique_topics, "alerts", "list").stderr
     closed = alert("s-1", "closed", end=START + STEP)
     to_redis(unique_topics, [alert("s-1"), alert("t-1"), closed])

@@ -48,7 +48,7 @@ def sent(*letters: tuple[str, bytes | None, bytes]) -> list[tuple[bytes, bytes]]
     return sorted((key or b"", value) for _, key, value in letters)
 
 
-def test_list(unique_topics: Settings) -> None:
+def test_dlq_list_counts_reasons_and_shows_samples(unique_topics: Settings) -> None:
     assert eddy(unique_topics, "dlq", "list").stdout == "no dead letters\n"
     write(unique_topics, LETTERS)
     found = json.loads(eddy(unique_topics, "dlq", "list", "--json", "--limit", "1").stdout)
@@ -66,7 +66,7 @@ def test_list(unique_topics: Settings) -> None:
     assert "\x1b" not in done.stdout, "what a terminal would obey is escaped"
 
 
-def test_each_letter_goes_back_once(unique_topics: Settings) -> None:
+def test_each_dead_letter_is_replayed_once(unique_topics: Settings) -> None:
     write(unique_topics, LETTERS)
     dry = json.loads(eddy(unique_topics, "dlq", "replay", "--dry-run", "--json").stdout)
     assert (dry["sent"], dry["dry_run"], dry["complete"]) == (4, True, True)
@@ -86,7 +86,7 @@ def test_each_letter_goes_back_once(unique_topics: Settings) -> None:
     assert observations(unique_topics) == sent(*LETTERS, LETTERS[0])
 
 
-def test_a_replay_that_was_ended_early_goes_on_behind_the_last_letter(
+def test_interrupted_replay_resumes_after_the_last_dead_letter(
     unique_topics: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letters, "_BATCH", 3)
@@ -104,7 +104,7 @@ def test_a_replay_that_was_ended_early_goes_on_behind_the_last_letter(
     assert observations(unique_topics) == sent(*letters)
 
 
-def test_letters_that_come_while_it_runs_wait_for_the_next_call(unique_topics: Settings) -> None:
+def test_dead_letters_that_arrive_during_a_replay_wait_for_the_next_one(unique_topics: Settings) -> None:
     write(unique_topics, LETTERS[:1])
     replay = Replay(unique_topics)
     asked: list[int] = []

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.stack
 NOBODY = "0" * 32
 
 
-def test_a_job_that_runs_under_another_id_is_not_started_again(stack: Stack, unique_topics: Settings) -> None:
+def test_job_that_runs_under_another_id_is_not_started_again(stack: Stack, unique_topics: Settings) -> None:
     """And a job that cannot be brought back keeps no other one from it."""
     name, configuration = unique_topics.job.name, Configuration(unique_topics, {})
     broken = stack.folder / "jobs" / "a-job.json"

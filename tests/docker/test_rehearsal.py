@@ -26,7 +26,9 @@ TRAINER = "/opt/eddy/venv/bin/python -c 'import torch, dash, training.trainer.se
         ("services", [TRAINER, "/opt/eddy/venv/bin/python -m cli trainer --help"], ["eddy 0", "Serve training"]),
     ],
 )
-def test_rehearsal(image: str, commands: list[str], said: list[str], tmp_path: Path) -> None:
+def test_dockerfile_steps_work_in_a_clean_folder(
+    image: str, commands: list[str], said: list[str], tmp_path: Path
+) -> None:
     namespace = ["unshare", "-m" if os.geteuid() == 0 else "-rm", "true"]
     if subprocess.run(namespace, capture_output=True, check=False).returncode:
         pytest.skip("this machine gives no mount namespace ('unshare'): the Dockerfiles' steps were not performed")

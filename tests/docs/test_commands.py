@@ -80,7 +80,7 @@ def trouble(words: list[str]) -> str | None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_commands_exist_with_their_options(page: Any) -> None:
+def test_documented_commands_exist_with_their_options(page: Any) -> None:
     wrong = []
     for line in lines(page.read_text()):
         if (call := CALL.match(line)) and (found := trouble(words_of(call[1]))):
@@ -91,7 +91,7 @@ def test_commands_exist_with_their_options(page: Any) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_settings_exist(page: Any) -> None:
+def test_documented_settings_exist(page: Any) -> None:
     """``group.key`` in code style is a setting, or the beginning of some (``kafka.*``)."""
     known = {key for key, _ in flatten(Settings())}
     named = [
@@ -101,14 +101,14 @@ def test_settings_exist(page: Any) -> None:
     assert wrong == []
 
 
-def test_a_wrong_one_is_found() -> None:
+def test_wrong_command_or_setting_is_found() -> None:
     assert "No such option: --fast" in str(trouble(["job", "submit", "--fast"]))
     assert "no command 'jump'" in str(trouble(["job", "jump"]))
     assert "no such setting" in str(trouble(["--set", "job.colour=red", "job", "state"]))
     assert trouble(["job", "submit", "--from", "PATH"]) is None
 
 
-def test_detectors_exist() -> None:
+def test_documented_detectors_exist() -> None:
     named = {name for page in PAGES for name in re.findall(r"--detector ([a-z][\w-]*)", page.read_text())}
     choice = (ROOT / "docs" / "choosing-a-detector.md").read_text()
     named |= set(re.findall(r"^\| [^|]+ \| `([\w-]+)`", choice, re.MULTILINE))

@@ -49,7 +49,7 @@ def daily(count: int, period: int, seed: int) -> np.ndarray:
     return 100 + 40 * np.sin(np.arange(count) * 2 * np.pi / period) + rng.normal(0, 1, count)
 
 
-def test_taxi(tmp_path: Path) -> None:
+def test_taxi_example_finds_the_injected_peak(tmp_path: Path) -> None:
     values = daily(1500, 48, 1)
     values[1200:1204] = 400
     rows: list[tuple[object, ...]] = list(zip(times(1500, 30), values, strict=True))
@@ -58,14 +58,14 @@ def test_taxi(tmp_path: Path) -> None:
     assert any(0 <= int(row["ts"]) - peak < 6 * 3_600_000 for row in alerts(tmp_path / "out"))
 
 
-def test_ucr(tmp_path: Path) -> None:
+def test_ucr_example_locates_the_anomaly(tmp_path: Path) -> None:
     values = daily(3000, 50, 2)
     values[2400:2450] = 100
     (tmp_path / "900_UCR_Anomaly_Made_1000_2400_2449.txt").write_text("\n".join(map(str, values)))
     assert "left-discord" in script("ucr", tmp_path)
 
 
-def test_market(tmp_path: Path) -> None:
+def test_market_example_finds_the_price_drop(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows: list[tuple[object, ...]] = []
     for name in ("A", "B"):
@@ -76,7 +76,7 @@ def test_market(tmp_path: Path) -> None:
     assert {row["series"] for row in alerts(tmp_path / "out")} == {"A", "B"}
 
 
-def test_dmd_folder(tmp_path: Path) -> None:
+def test_dmd_folder_example_alerts_on_every_file(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for seed, name in enumerate(("pump-1", "pump-2")):
         values = daily(1000, 48, seed)
@@ -86,7 +86,7 @@ def test_dmd_folder(tmp_path: Path) -> None:
     assert {row["series"] for row in alerts(tmp_path / "out")} == {"pump-1", "pump-2"}
 
 
-def test_power(tmp_path: Path, data_folder: Path) -> None:
+def test_power_example_uses_the_consistency_detector(tmp_path: Path, data_folder: Path) -> None:
     lines = (data_folder / "power" / "household_power_consumption.txt").read_text().splitlines()[:6001]
     (tmp_path / "household_power_consumption.txt").write_text("\n".join(lines))
     said = script("power", tmp_path / "household_power_consumption.txt", tmp_path / "out")

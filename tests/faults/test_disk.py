@@ -21,7 +21,7 @@ DISK_MB = 400
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system is mounted for it: only as root")
-def test_the_brokers_disk_is_full(tmp_path: Path) -> None:
+def test_nothing_is_lost_when_the_broker_disk_is_full(tmp_path: Path) -> None:
     """The broker stops when it cannot write; with room again it is started, and nothing is missing."""
     log = tmp_path / "stack" / "kafka" / "log"
     log.mkdir(parents=True)

@@ -10,7 +10,9 @@ import pytest
 from flink_job.letter_log import EVERY_MS, LetterLog
 
 
-def test_one_line_a_minute_and_reason_with_place_and_count(caplog: pytest.LogCaptureFixture) -> None:
+def test_dead_letters_are_logged_once_a_minute_per_reason_with_place_and_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     letters = LetterLog()
     place: dict[str, Any] = {"topic": "eddy.observations", "partition": 3, "key": b"pump-7"}
     with caplog.at_level(logging.WARNING):
@@ -28,7 +30,7 @@ def test_one_line_a_minute_and_reason_with_place_and_count(caplog: pytest.LogCap
     ]
 
 
-def test_a_key_cannot_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_control_characters_of_a_key_are_escaped_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     key = 'x"\n2026-01-01 INFO all is well\x1b[2J\xff'.encode("latin-1")
     with caplog.at_level(logging.WARNING):
         LetterLog().note(0, reason="late", detail="d\n", key=key, topic="t", partition=0, offset=0)

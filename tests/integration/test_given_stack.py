@@ -12,13 +12,13 @@ from stack.local import Stack
 from stack.paths import ROOT
 
 HERE = Path(__file__).parent
-RUN = "test_stream.py::test_late_early_and_duplicate_events"
-LEFT_OUT = "test_doctor.py::test_what_a_running_job_tells"
+RUN = "test_stream.py::test_late_early_and_duplicate_events_are_handled"
+LEFT_OUT = "test_doctor.py::test_problems_of_a_running_job_are_named"
 
 
 @pytest.mark.stack
 @pytest.mark.own_stack("the tests inside would run again")
-def test_a_running_stack_in_place_of_ones_own(stack: Stack) -> None:
+def test_tests_run_on_a_given_stack(stack: Stack) -> None:
     at = stack.settings.stack
     known = [f"kafka.bootstrap_servers={stack.kafka_address}", f"redis.port={at.redis_port}"]
     known += [f"stack.flink_rest_port={at.flink_rest_port}"]

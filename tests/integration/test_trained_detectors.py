@@ -64,7 +64,7 @@ def trained(values: dict[str, np.ndarray]) -> list[Manifest]:
     ]
 
 
-def test_the_job_alerts_as_offline(stack: Stack, unique_topics: Settings) -> None:
+def test_job_alerts_equal_offline_alerts(stack: Stack, unique_topics: Settings) -> None:
     values = waves()
     manifests = trained(values)
     observations = [(name, at(i), float(values[name][TRAINED + i])) for i in range(LIVE) for name in NAMES]

@@ -152,7 +152,7 @@ def test_scores_do_not_depend_on_batch_size(kind: str) -> None:
     np.testing.assert_allclose(detector.score(batch.take(shuffled)), whole[shuffled], rtol=1e-5, atol=1e-6)
 
 
-def test_scoring_leaves_its_input_alone(kind: str) -> None:
+def test_scoring_does_not_change_its_input(kind: str) -> None:
     detector = fitted(kind)
     batch = batch_of(detector, live()[0]).take(np.arange(40))
     batch.values[3, -detector.spec.window // 2] = np.nan
@@ -161,7 +161,7 @@ def test_scoring_leaves_its_input_alone(kind: str) -> None:
     np.testing.assert_array_equal(batch.values, before)
 
 
-def test_round_trip_gives_the_same_scores(kind: str) -> None:
+def test_saved_and_loaded_detector_gives_the_same_scores(kind: str) -> None:
     detector = fitted(kind)
     content = artifact.dump(detector)
     again = artifact.load(content)
@@ -170,12 +170,12 @@ def test_round_trip_gives_the_same_scores(kind: str) -> None:
     assert artifact.dump(again) == content
 
 
-def test_same_seed_same_model(kind: str) -> None:
+def test_same_seed_gives_the_same_model(kind: str) -> None:
     again = Detector.kinds[kind].fit(TRAIN, SPEC, PARAMS.get(kind, {}), seed=3)[0]
     assert artifact.dump(again) == artifact.dump(fitted(kind))
 
 
-def test_missing_values_give_a_number_or_nan(kind: str) -> None:
+def test_missing_values_give_a_finite_score_or_nan(kind: str) -> None:
     detector = fitted(kind)
     s, _ = live()
     holes = s.values.copy()
@@ -190,7 +190,7 @@ def test_missing_values_give_a_number_or_nan(kind: str) -> None:
     assert not np.isinf(nothing).any()
 
 
-def test_constant_input_does_not_explode(kind: str) -> None:
+def test_constant_input_gives_finite_low_scores(kind: str) -> None:
     train = [replace(s, values=np.full_like(s.values, 7.0)) for s in TRAIN]
     detector, report = Detector.kinds[kind].fit(train, SPEC, PARAMS.get(kind, {}), seed=3)
     s, _ = live()
@@ -209,7 +209,7 @@ def test_unseen_series_is_scored(kind: str) -> None:
     assert np.isfinite(scores_of(detector, batch_of(detector, s))).mean() > 0.9
 
 
-def test_too_little_data_is_said(kind: str) -> None:
+def test_too_little_training_data_is_refused_naming_the_series(kind: str) -> None:
     short = Series("tiny", START + np.arange(5, dtype=np.int64) * INTERVAL, np.ones((5, 1)), np.zeros(5, np.bool_))
     if fitted(kind).state_size:
         pytest.skip("learns while it runs: needs no training data")
@@ -219,7 +219,7 @@ def test_too_little_data_is_said(kind: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_finds_spikes(kind: str) -> None:
+def test_spikes_score_higher_than_normal_points(kind: str) -> None:
     if kind in NO_POINTS:
         pytest.skip(NO_POINTS[kind])
     detector = fitted(kind)
@@ -231,7 +231,7 @@ def test_finds_spikes(kind: str) -> None:
     assert roc_auc_score(labels[use], scores[use]) >= AUC_FLOOR.get(kind, USUAL_AUC_FLOOR)
 
 
-def test_explains_in_raw_units(kind: str) -> None:
+def test_explanation_is_in_the_units_of_the_series(kind: str) -> None:
     detector = fitted(kind)
     batch = batch_of(detector, live()[0]).take(np.arange(60, 90))
     if detector.state_size:
@@ -246,7 +246,7 @@ def test_explains_in_raw_units(kind: str) -> None:
     assert (explanation.lower[banded] <= explanation.upper[banded]).all()
 
 
-def test_several_features(kind: str) -> None:
+def test_several_features_are_scored_and_the_odd_one_is_attributed(kind: str) -> None:
     detector = fitted(kind, features=3)
     s, _ = live()
     values = widened(s.values, 3)
@@ -282,7 +282,7 @@ def test_damaged_artifact_is_refused(kind: str) -> None:
 DRAWS = ("lstm", "encdec", "isolation-forest", "forest")
 
 
-def test_series_at_once_scores_as_window_by_window_and_past_only(kind: str) -> None:
+def test_score_series_equals_window_by_window_and_uses_only_the_past(kind: str) -> None:
     detector = fitted(kind)
     s, _ = live("never-seen")
     batch = batch_of(detector, s)
@@ -309,7 +309,7 @@ def test_order_of_features_does_not_matter(kind: str) -> None:
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-4, atol=1e-5)
 
 
-def test_expected_band_and_shares_at_every_point(kind: str) -> None:
+def test_explanation_has_expected_value_band_and_attribution_at_every_point(kind: str) -> None:
     detector = fitted(kind, features=3)
     s, _ = live()
     batch = batch_of(detector, replace(s, values=widened(s.values, 3))).take(np.arange(30))
@@ -323,7 +323,7 @@ def test_expected_band_and_shares_at_every_point(kind: str) -> None:
     np.testing.assert_allclose(said.attribution.sum(axis=1), 1)
 
 
-def test_explains_missing_points_too(kind: str) -> None:
+def test_explanation_covers_missing_points(kind: str) -> None:
     detector = fitted(kind, features=3)
     s, _ = live()
     holes = widened(s.values, 3)

@@ -13,7 +13,7 @@ from training.fit import fit_model
 STEP_MS = 3_600_000
 
 
-def test_engine_equals_offline() -> None:
+def test_engine_scores_equal_offline_scores() -> None:
     n, start = 900, 300
     rng = np.random.default_rng(0)
     ts = np.arange(n, dtype=np.int64) * STEP_MS

@@ -78,7 +78,7 @@ def stock(tmp_path: Path) -> Iterator[Stock]:
         watch.wait()
 
 
-def test_workers_need_nothing_but_python(
+def test_packed_job_runs_on_a_stock_cluster_with_plain_python(
     stock: Stock, unique_topics: Settings, installed: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """The package in an environment of its own packs itself, and the job runs where nothing is installed."""

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from stack.paths import ROOT
 
 
-def test_every_declared_dependency_is_locked_in_a_version_that_fits() -> None:
+def test_every_declared_dependency_is_locked_in_a_matching_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
     declared = [Requirement(text) for group in (project["dependencies"], *extras) for text in group]

@@ -16,7 +16,7 @@ GRACE_POINTS = 12  # an alert just after an incident is about its end
 LEAST_FOUND, MOST_FALSE = 7, 4  # of 8 incidents, on half the training data that the demo has
 
 
-def test_most_incidents_are_found_and_few_alerts_are_false(tmp_path: Path) -> None:
+def test_demo_models_find_most_incidents_with_few_false_alerts(tmp_path: Path) -> None:
     stream = generate_small()
     shares: list[float] = []
     trained = train_demo(stream, tmp_path, lambda what, share: shares.append(share))

@@ -32,7 +32,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     one.driver.quit()
 
 
-def test_every_part_is_drawn_and_can_be_looked_through(browser: Browser) -> None:
+def test_every_part_of_the_report_is_drawn_and_navigable(browser: Browser) -> None:
     browser.open("report.html")
     for part in ("#plot-series", "#plot-case", "#plot-sweep", "#plot-errors figure", "#plot-losses figure"):
         assert browser.all(f"{part} svg path"), part
