@@ -1,4 +1,4 @@
-"""The files that a code forge reads are valid, and they run and name what this repository has."""
+"""Check that the files that a code forge reads are valid and name what this repository has."""
 
 from __future__ import annotations
 

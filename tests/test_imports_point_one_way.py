@@ -1,4 +1,4 @@
-"""Imports point one way only: the table of docs/architecture.md, held by reading every file."""
+"""Check that imports follow the table of docs/architecture.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is alive in a JVM, asked of one that runs."""
+"""Read the memory in use from running JVMs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_broker_memory_is_read_after_a_collection(stack: Stack) -> None:
 
 
 def test_process_that_is_not_a_jvm_survives() -> None:
-    """jcmd sends SIGQUIT, which ends a process that does not catch it; a shell's background job has it ignored."""
+    """jcmd sends SIGQUIT, which ends a process that does not catch it; background jobs of a shell ignore it."""
     ordinary = [
         sys.executable,
         "-c",

@@ -1,4 +1,4 @@
-"""Peers' anomalous points are grouped as Eddy's alert policy groups them, and progress is read off alerts."""
+"""Check that the peers' anomalous points are grouped by Eddy's alert policy, and progress is read from alerts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_duplicate_points_count_once():
 
 
 def test_steady_rate_excludes_the_slow_start():
-    """A slow start of 20 % of the alerts, then ten a second, each standing for 100 events."""
+    """Twenty percent of the alerts come slowly, then ten a second, each for 100 events."""
     times = [0.0, 50.0, *(60 + k / 10 for k in range(8))]
     first, last = steady(marks_of_alerts(times, 1000), 1000)
     assert (last[1] - first[1]) / (last[0] - first[0]) == pytest.approx(800 / (60.7 - 50))

@@ -1,4 +1,4 @@
-"""The peers' detectors give Eddy's scores: else alerts could not be compared."""
+"""Check that the peers' detectors give Eddy's scores; otherwise their alerts could not be compared."""
 
 from __future__ import annotations
 

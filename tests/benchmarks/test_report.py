@@ -1,4 +1,4 @@
-"""``eddy bench report`` fills each page between its own markers, and leaves the others alone."""
+"""Check that ``eddy bench report`` changes only what is between its own markers of a page."""
 
 from __future__ import annotations
 

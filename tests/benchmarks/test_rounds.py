@@ -1,4 +1,4 @@
-"""Of several rounds the one in the middle counts, and nothing that went wrong in one of them is lost."""
+"""Check that of several rounds the median is reported and a failure in any round is shown."""
 
 from __future__ import annotations
 

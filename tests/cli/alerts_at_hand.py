@@ -1,4 +1,4 @@
-"""Alerts and points that tests put where the job would, and the eddy command as a process."""
+"""Write alerts and points where the job would write them, and run the ``eddy`` command as a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``eddy alerts``, as a user runs it."""
+"""Run ``eddy alerts`` as a user does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``eddy dlq``: counts, samples, and each letter back once."""
+"""Run ``eddy dlq``: count dead letters, show samples, replay each once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From CSV to predictions to anomalies, from the command line."""
+"""Run ``eddy predict`` and get from CSV to predictions to anomalies."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_downsampling_keeps_the_extremes(values, buckets):
 @settings(deadline=None)
 @given(VALUES, st.integers(1, 30))
 def test_every_bucket_keeps_its_extremes(values, buckets):
-    """A spike of one point is seen at any width, wherever it is."""
+    """A spike of one point is visible at any width and in any place."""
     chosen = extremes(values, buckets)
     edges = np.linspace(0, len(values), buckets + 1).astype(int).tolist()
     for first, last in itertools.pairwise(edges):

@@ -1,4 +1,4 @@
-"""The pages in a real browser, in front of real Redis and Kafka."""
+"""Check the dashboard's pages in a real browser with real Redis and Kafka."""
 
 from __future__ import annotations
 
@@ -336,7 +336,7 @@ def test_unknown_addresses_say_that_nothing_is_there(browser: Browser) -> None:
 
 
 def test_layout_does_not_move_while_data_load(browser: Browser) -> None:
-    """The layout stays where it was while data arrive: nothing jumps under the cursor."""
+    """Nothing moves under the cursor while data arrive."""
     browser.open("/series/wave")
     browser.drawn("series-graph")
     places = (

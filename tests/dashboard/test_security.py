@@ -1,4 +1,4 @@
-"""What the page refuses. No source is needed for that: none answers here."""
+"""Check which requests the dashboard refuses. No source has to be running for that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source goes away and comes back; the page says so and goes on by itself."""
+"""Check that the dashboard reports a source that goes away and recovers by itself when it is back."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_dashboard_recovers_from_a_redis_outage(own_redis, tmp_path: Path) -> No
 
 
 def test_unreachable_kafka_and_flink_are_named_without_delaying_redis_data(stack) -> None:
-    """Neither answers: Redis is shown all the same, without delay."""
+    """Neither Kafka nor Flink answers; data of Redis are shown without delay."""
     nowhere, rest = free_ports(2)
     settings = with_page(make_unique(stack), flink=f"127.0.0.1:{rest}")
     world = World(settings)

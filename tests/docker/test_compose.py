@@ -1,4 +1,4 @@
-"""Images and compose file as far as they can be checked without an engine."""
+"""Check images and compose file as far as possible without a Docker engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's manifest against the operator's own schema, which its API jar on Maven carries."""
+"""Check the Kubernetes manifest against the operator's own schema, which its API jar on Maven contains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of each Dockerfile, performed in a clean folder: order, pins, build scripts and entry points work."""
+"""Run the steps of each Dockerfile in a clean folder: order, pins, build scripts and entry points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compose stack itself, where an engine is present: the images are built, and the integration tests run on it."""
+"""Build the images, start the compose stack and run the integration tests on it; needs a Docker engine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def composed() -> Iterator[None]:
 
 
 def test_integration_tests_pass_on_the_compose_stack(composed: None) -> None:
-    """All but those marked ``own_stack``, which say why; ``test_given_stack.py`` shows the same on a local stack."""
+    """Runs all tests but those marked ``own_stack``; ``test_given_stack.py`` does the same on a local stack."""
     options = [part for item in OUTSIDE for part in ("--stack", item)]
     options += [part for item in INSIDE for part in ("--stack-inside", item)]
     command = [sys.executable, "-m", "pytest", "-rs", "--tb=short", *options, "--stack-python", IMAGE_PYTHON]

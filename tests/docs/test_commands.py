@@ -1,4 +1,4 @@
-"""Every ``eddy`` command and setting that a page names exists, with the options that stand there, run or not."""
+"""Check that every command, option and setting named in the documentation exists."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_documented_commands_exist_with_their_options(page: Any) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_documented_settings_exist(page: Any) -> None:
-    """``group.key`` in code style is a setting, or the beginning of some (``kafka.*``)."""
+    """A ``group.key`` in code style must be a setting, or a pattern of settings such as ``kafka.*``."""
     known = {key for key, _ in flatten(Settings())}
     named = [
         span for span in INLINE.findall(FENCED.sub("", page.read_text())) if re.fullmatch(r"\w+\.\w+(=\S+)?", span)

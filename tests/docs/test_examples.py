@@ -1,4 +1,4 @@
-"""Each script of examples/ on a small file of its kind."""
+"""Run each script of examples/ on a small file of its kind."""
 
 from __future__ import annotations
 

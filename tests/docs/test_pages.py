@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, and its code blocks do what they say."""
+"""Check that the documentation builds without warnings and that its code blocks run."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_documented_settings_and_messages_are_valid(page: Path, block: Block, tm
 @pytest.mark.stack
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_code_blocks_run(page: Path, tmp_path: Path) -> None:
-    """The blocks of a page one after the other in one folder, as a reader would."""
+    """Runs the blocks of a page in order in one folder, as a reader would."""
     names = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "REDIS_PORT", "FLINK_REST_PORT", "FLINK_RPC_PORT", "DASHBOARD_PORT")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     here = {name: value for name, value in os.environ.items() if not name.startswith(("EDDY_", "FLINK_", "PYTHONPATH"))}
@@ -125,7 +125,7 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_files_named_in_the_documentation_exist() -> None:
-    """Links are checked by the build; this is for paths in code style."""
+    """Checks paths in code style; the build checks links."""
     missing = []
     for page in PAGES:
         for name in re.findall(r"`((?:examples|docs|docker|kubernetes|tests|benchmarks)/[\w./-]+?)`", page.read_text()):

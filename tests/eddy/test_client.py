@@ -1,4 +1,4 @@
-"""The client for consumers, against real Kafka and Redis."""
+"""Check the client for consumers of alerts with real Kafka and Redis."""
 
 from __future__ import annotations
 

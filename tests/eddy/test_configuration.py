@@ -1,4 +1,4 @@
-"""Settings: precedence, sources, masking, and errors that say what to do."""
+"""Check settings: precedence, sources, masking, and errors that say what to do."""
 
 from __future__ import annotations
 

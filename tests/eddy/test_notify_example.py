@@ -1,4 +1,4 @@
-"""The example notifier against a real webhook that is away, slow to forgive, or refuses."""
+"""Run the example notifier against a real webhook that is down, recovers late, or refuses."""
 
 from __future__ import annotations
 

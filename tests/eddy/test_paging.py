@@ -1,4 +1,4 @@
-"""One call for each cause."""
+"""Check that one cause pages once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schemas under docs/schemas, held against messages that the code produces."""
+"""Check that the messages that the code produces follow the schemas of docs/schemas."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_produced_observations_follow_their_schema(features):
 
 @pytest.mark.parametrize(("value", "reason"), BAD)
 def test_job_refuses_whatever_the_observation_schema_refuses(value, reason):
-    """The schema may be milder (it cannot check a length in bytes), never stricter."""
+    """The schema may accept more than the job (it cannot check a length in bytes), never less."""
     try:
         found = json.loads(value)
     except (ValueError, RecursionError):

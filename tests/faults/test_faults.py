@@ -1,4 +1,4 @@
-"""Something breaks while the stream flows; afterwards everything is as if it had not."""
+"""Inject faults while the stream flows and check that nothing is lost."""
 
 from __future__ import annotations
 

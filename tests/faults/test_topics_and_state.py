@@ -1,4 +1,4 @@
-"""Kafka and the state change under the running job: topics, partitions, parallelism, layout."""
+"""Change topics, partitions, parallelism and state layout under a running job."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stream(world: World, request: pytest.FixtureRequest) -> Iterator[Stream]:
 
 
 def test_rescaling_from_1_to_2_to_4_loses_nothing(world: World, stream: Stream) -> None:
-    """Savepoint and stop in mid-stream, twice; the stream goes on meanwhile."""
+    """The job is stopped with a savepoint twice while the stream continues."""
     stream.start(parallelism=1)
     for parallelism in (2, 4):
 
@@ -53,7 +53,7 @@ def test_rescaling_from_1_to_2_to_4_loses_nothing(world: World, stream: Stream) 
 
 
 def test_events_of_added_partitions_are_read(world: World, stream: Stream) -> None:
-    """What is sent to new partitions is found within the discovery interval of 30 s."""
+    """Events of new partitions are found within the discovery interval of 30 s."""
     stream.start()
     stream.send(stream.chunk(), 500)
     stream.settle()
@@ -69,7 +69,7 @@ def test_events_of_added_partitions_are_read(world: World, stream: Stream) -> No
 
 
 def test_job_continues_after_the_topic_is_recreated_as_documented(world: World, stream: Stream) -> None:
-    """As docs/operations.md says: stop, delete, make, submit anew. Alerts raised before stay; new ones are raised."""
+    """Follows docs/operations.md: stop, delete, create, submit. Earlier alerts stay; new ones are sent."""
     stream.start()
     stream.send(stream.chunk(), 500)
     stream.settle()
@@ -97,7 +97,7 @@ def test_job_continues_after_the_topic_is_recreated_as_documented(world: World, 
 
 
 def test_running_job_survives_deletion_of_its_topic(world: World, stream: Stream) -> None:
-    """Against the advice: the job must not fail for good, and reads the new topic from its start."""
+    """The documentation advises against it; the job must not fail for good, and reads the new topic from its start."""
     stream.start()
     stream.send(stream.chunk(), 500)
     stream.settle()
@@ -121,7 +121,7 @@ def test_running_job_survives_deletion_of_its_topic(world: World, stream: Stream
 
 
 def test_savepoint_of_layout_1_restores(world: World) -> None:
-    """State written by an earlier version: windows as they were, no event twice, none missing."""
+    """Windows of a savepoint by an earlier version are complete: no event is counted twice, none is missing."""
     kept = json.loads((KEPT / "stream.json").read_text())
     stream = Stream(world, "kept", kept["seed"])
     chunks = [stream.chunk(), stream.chunk()]

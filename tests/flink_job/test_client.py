@@ -1,4 +1,4 @@
-"""What the process that submits the job loads."""
+"""Check which packages the process that submits the job imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Java client is told about security: everything but the password, which stays in the environment."""
+"""Check the security properties of the Java clients: everything but the passwords, which stay in the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames in and records out."""
+"""Check that frames are read and records are written as the JVM expects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log lines about records say where the record is, and cannot be forged by what is in it."""
+"""Check that log lines about dead letters name the record's place and cannot be forged by its content."""
 
 from __future__ import annotations
 

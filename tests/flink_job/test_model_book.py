@@ -1,4 +1,4 @@
-"""Which version a worker uses, before and after a restart, whatever the registry holds."""
+"""Check which model version a worker uses, before and after a restart, for any content of the registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model versions are looked at beside the stream: what is slow delays nothing, what is broken is told."""
+"""Check that model versions are loaded beside the stream: slow ones do not block it, broken ones are reported."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_slow_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_damaged_artifacts_are_refused() -> None:
-    """Bytes changed, cut out, put in; with the right checksum, as one who means harm would publish them."""
+    """Bytes are changed, removed and inserted, with a matching checksum, as an attacker would publish them."""
     rng = np.random.default_rng(5)
     sound = artifact.dump(RollingZScore(WindowSpec(4)))
     loading = loader()

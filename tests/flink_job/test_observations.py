@@ -1,4 +1,4 @@
-"""From a frame to observations: each reason for a dead letter, keys and no keys, several features."""
+"""Parse frames into observations and dead letters with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Redis writer against a redis-server of its own: idempotent, in order, and nothing lost while it is away."""
+"""Check the Redis writer with a redis-server of its own: idempotent, in order, no loss during an outage."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_unwritten_records_are_restored_from_the_state(server: Server) -> None:
 
 @pytest.mark.parametrize("while_idle", [True, False])
 def test_records_lost_by_a_killed_redis_are_written_again(tmp_path: Path, while_idle: bool) -> None:
-    """A Redis that is killed has lost what its file lagged behind: here all of it."""
+    """A killed Redis loses what it had not yet saved to its file; here it loses everything."""
     server = Server(tmp_path, keeps="no")
     server.start()
     writer = RedisWriter(server.settings)
@@ -223,7 +223,7 @@ def test_close_flushes_pending_writes(server: Server) -> None:
 
 
 def test_alert_is_retried_after_redis_refuses_it_half_way(server: Server, writer: RedisWriter) -> None:
-    """A script that fails in the middle must not leave the mark that says that the alert is written."""
+    """A script that fails in the middle must not mark the alert as written."""
     with redis_client(server.settings) as client:
         client.set("eddy:open", "in the way")
         writer.put(0, LIFE[:1], [], [])

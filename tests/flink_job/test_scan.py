@@ -1,4 +1,4 @@
-"""The fast reader against the full parser: it may leave a message to it, but never read another thing."""
+"""Check the fast parser against the full one: it may leave a message to it, but never read it differently."""
 
 from __future__ import annotations
 

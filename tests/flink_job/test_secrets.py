@@ -1,4 +1,4 @@
-"""Secrets as the Java clients read them: from the environment and from files, whatever signs are in them."""
+"""Check that the Java clients read secrets unchanged from the environment and from files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events without a model: the newest are kept, all of them come back, those of an earlier version too."""
+"""Check that events without a model wait: the newest are kept, and state of earlier versions is read."""
 
 from __future__ import annotations
 

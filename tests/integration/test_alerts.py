@@ -1,4 +1,4 @@
-"""Known anomalies become exactly the expected alerts, on every path and in every order of arrival."""
+"""Check that known anomalies give exactly the expected alerts for every path and arrival order."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def ids(alerts: Iterable[Alert]) -> set[tuple[str, str]]:
 
 @pytest.mark.own_stack("the workers read files of this machine")
 def test_job_applies_maintenance_calendars(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
-    """A broken one is told and stops nothing."""
+    """A broken calendar is reported and stops nothing."""
     good, broken = tmp_path / "plant.ics", tmp_path / "broken.ics"
     day = ["BEGIN:VEVENT", "UID:1", "DTSTART;VALUE=DATE:20250101", "DTEND;VALUE=DATE:20250102", "END:VEVENT"]
     good.write_text("\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:test", *day, "END:VCALENDAR", ""]))

@@ -1,4 +1,4 @@
-"""``eddy job run --from-time``: what Kafka took from a time on is read again, beside the job that runs."""
+"""Check ``eddy job run --from-time``: read Kafka again from a time on, beside the running job."""
 
 from __future__ import annotations
 

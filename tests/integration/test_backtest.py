@@ -1,4 +1,4 @@
-"""``eddy backtest`` on what went through the job: the model that judged finds the same, another one differs."""
+"""Check that ``eddy backtest`` finds the job's alerts with the same model and others with another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trouble before or beside the stream: a clear message each, and nothing lost."""
+"""Check that bad input gives one clear message and loses nothing."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_message_of_50_mb_becomes_a_dead_letter(stack: Stack, unique_topics: Set
 
 @pytest.mark.own_stack("the command starts jobs with the addresses that it uses itself")
 def test_job_can_be_submitted_stopped_and_resumed_from_the_command_line(stack: Stack, unique_topics: Settings) -> None:
-    """``flink run -py`` as users do it: submit, state, savepoint, stop, submit from there."""
+    """Uses ``flink run -py`` as users do: submit, state, savepoint, stop, submit from the savepoint."""
     settings = unique_topics
     observations = harness.noise(["a"], 40, {("a", 30): 9.0})
     events = [harness.event(*o) for o in observations]

@@ -1,4 +1,4 @@
-"""Models that cannot be used come while the stream flows: each is refused with a reason, the one in use goes on."""
+"""Publish unusable models while the stream flows: each is refused with a reason, the current one stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series that nobody trained for, live: watched on their own within a bounded time, then by a model for all of them."""
+"""Check that new series are scored on their own within a bounded time, then by one model for all of them."""
 
 from __future__ import annotations
 

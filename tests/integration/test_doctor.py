@@ -1,4 +1,4 @@
-"""Common faults, each made for real: ``eddy doctor`` names it and says what to do."""
+"""Cause common faults for real and check that ``eddy doctor`` names each and says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people say of alerts reaches the running job, and stays with it."""
+"""Check that feedback on alerts reaches the running job and survives a savepoint."""
 
 from __future__ import annotations
 

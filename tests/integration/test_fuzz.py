@@ -1,4 +1,4 @@
-"""A few thousand of the messages that ``python -m tests.faults.fuzz`` sends by the million, and their second chance."""
+"""Send a few thousand fuzzed messages (``tests.faults.fuzz`` sends a million), then replay the dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests on a stack that somebody else started, as the ``docker``-marked ones run them on the compose stack."""
+"""Run tests on a stack that is already running, as the ``docker``-marked tests do on the compose stack."""
 
 from __future__ import annotations
 

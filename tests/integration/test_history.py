@@ -1,4 +1,4 @@
-"""The history of the observations topic as training data, from a real broker; and a threshold that follows, live."""
+"""Read the history of the observations topic from a real broker as training data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole loop on the stack: a stream drifts, a better model takes over; a bad version is taken back by itself."""
+"""Check the whole learning loop: drift leads to a better model, and a bad version is rolled back automatically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Flink's Prometheus reporter gives is what docs, alert rules and dashboard speak of."""
+"""Check that Flink's Prometheus reporter exports every metric that documents, alert rules and dashboards use."""
 
 from __future__ import annotations
 

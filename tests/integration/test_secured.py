@@ -1,4 +1,4 @@
-"""The whole path through a Kafka with TLS, SCRAM and ACLs and a Redis with TLS and ACL users; no secret leaks on it."""
+"""Run the whole path with TLS, SCRAM and ACLs for Kafka and TLS and ACL users for Redis; no secret leaks."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 
 def test_whole_path_works_with_tls_scram_acls_and_least_rights(stack: Stack, world: Secured) -> None:
-    """Producer by both clients, registry, job, Redis, page, readers and commands, each with its own least rights."""
+    """Producers, registry, job, Redis, dashboard, readers and commands, each with its own minimal rights."""
     roles = world.roles
     observations = harness.noise(NAMES, 60, {("a", 30): 9.0, ("b", 50): -9.0})
     manifest = harness.model(limit=2.8)

@@ -1,4 +1,4 @@
-"""What may happen while the job runs: bad messages, disorder, model changes, savepoints, Redis away."""
+"""Check a running job: bad messages, disorder, model changes, savepoints, a Redis outage."""
 
 from __future__ import annotations
 

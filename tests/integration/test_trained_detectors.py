@@ -1,4 +1,4 @@
-"""Trained detectors and thresholds that follow each series alert in the job as they do offline."""
+"""Check that trained detectors and adaptive thresholds alert in the job as they do offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trainer against a real broker: better models are published, worse ones refused, nothing is served twice."""
+"""Check the trainer with a real broker: better models are published, worse ones refused, no request served twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alert rules: refused where they cannot work, layered by series, told apart by their digest."""
+"""Check alert rules: invalid ones are refused, layers apply by series, the digest identifies them."""
 
 from __future__ import annotations
 

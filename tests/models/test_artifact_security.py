@@ -1,4 +1,4 @@
-"""What comes from outside as a model: nothing is unpickled, only allowed places are read, signatures count."""
+"""Check models from outside: nothing is unpickled, only allowed places are read, signatures are verified."""
 
 from __future__ import annotations
 

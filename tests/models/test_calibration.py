@@ -1,4 +1,4 @@
-"""Scores to tail probabilities."""
+"""Check the conversion of scores to tail probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series that nobody trained for: warming, then watched, then handed over without a gap."""
+"""Check series without a trained model: warm-up, scoring, hand-over to a published model."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_cold_start_refuses_detectors_that_need_training():
 
 
 def test_five_hundred_new_series_warm_up_together():
-    """500 of them, interleaved as they come, all warming and then all watched."""
+    """Their points arrive interleaved; all warm up and are then scored."""
     names = [f"s{k}" for k in range(500)]
     running = job()
     rng = np.random.default_rng(3)

@@ -1,4 +1,4 @@
-"""The consistency detector on a small household: what it finds, what it leaves alone, and its regressions."""
+"""Check the consistency detector on the data of a small household."""
 
 from __future__ import annotations
 

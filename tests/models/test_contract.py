@@ -1,4 +1,4 @@
-"""What every detector promises, checked for each one there is: adding a detector adds it here."""
+"""Check the contract of every registered detector; a new detector is included automatically."""
 
 from __future__ import annotations
 

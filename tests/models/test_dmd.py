@@ -1,4 +1,4 @@
-"""DMD as a forecaster: known dynamics, learning online, bounded state; and the seasons that data show."""
+"""Check DMD as a forecaster: known dynamics, online updates, bounded state, period detection."""
 
 from __future__ import annotations
 

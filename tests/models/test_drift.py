@@ -1,4 +1,4 @@
-"""Drift: a lasting change is found and followed, an anomaly is not, and nothing depends on batches or restarts."""
+"""Check drift detection: lasting changes are found and followed, anomalies are not, for any batches and restarts."""
 
 from __future__ import annotations
 

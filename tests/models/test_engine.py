@@ -1,4 +1,4 @@
-"""The engine: batches and restarts change nothing, models come and go, silent series leave."""
+"""Check the engine: batches, restarts, changing models, silent series, and the content of alerts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_batches_and_restarts_change_nothing(events, batch, restarts, bound, ord
 @given(EVENTS, st.integers(1, 9), st.integers(0, 10))
 @settings(max_examples=100, deadline=None)
 def test_models_that_load_after_a_restart_keep_their_windows(events, batch, restart):
-    """The state is restored before the registry has been read; the job holds events until models are there."""
+    """State is restored before the registry is read; the job holds events until models are loaded."""
     events = sorted(events, key=lambda event: event[1])
     whole, _ = run(several, events, max(len(events), 1))
     found, last = [], several().models
@@ -434,7 +434,7 @@ def test_incident_during_maintenance_is_suppressed(tmp_path):
 
 
 def test_state_of_the_previous_version_is_restored():
-    """It counted no points and knew no suppression."""
+    """The previous version had no point count and no suppression."""
     job = Job(model_set(manifest()))
     opened(job)
     job.checkpoint()

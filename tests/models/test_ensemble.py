@@ -1,4 +1,4 @@
-"""The ensemble: rules by hand-computed cases, members in one artifact, calibration, gate, peaks, the job."""
+"""Check the ensemble: combination rules, members in one artifact, calibration, gate, peaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event time: every order of arrival within the bound gives the same order; nothing is lost unsaid."""
+"""Check event time: any arrival order within the bound gives the same order, and no event is lost uncounted."""
 
 from __future__ import annotations
 

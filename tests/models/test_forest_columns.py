@@ -1,4 +1,4 @@
-"""The sets of columns that a forest can be given, and what each is made of."""
+"""Check the column sets of the isolation forest."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_forest_of_more_than_256_columns_equals_scikit_learn() -> None:
 
 
 def test_season_residuals_match_values_computed_by_hand() -> None:
-    """Period 3, two earlier periods, the residuals of the newest 4 points are -3, 1, -2 and 5."""
+    """Period 3, two earlier periods; the residuals of the newest four points are -3, 1, -2 and 5."""
     look = ForestColumns(("season",), 10, 3, 4)
     values = np.array([9.0, 1, 2, 3, 1, 2, 3, 2, 0, 8])
     scales = np.array([[[1.0, 1.0, 2.0]]])  # spread of the residuals: 2

@@ -1,4 +1,4 @@
-"""Groups: which incidents they hold, in any order of arrival, after a restart, and how much is said of them."""
+"""Check groups of incidents: members, arrival order, restarts, number of messages."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_oldest_closed_incidents_are_forgotten_beyond_the_maximum(monkeypatch: p
 
 
 def test_incidents_of_days_ago_are_grouped_and_forgotten_once_closed():
-    """A backfill, or a shard that is days behind the others."""
+    """This happens in a backfill, or when a shard is days behind the others."""
     one, old = grouping(2), NOON - 3 * DAY
     one.take([opened("now")], 0)
     assert states(one.take([opened("a", old), opened("b", old)], 0)) == [("open", 2)]

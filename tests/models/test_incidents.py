@@ -1,4 +1,4 @@
-"""Incidents against a plain model of the policy: opened, updated, closed; batches change nothing."""
+"""Check incidents against a plain reference implementation of the policy."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_incidents_equal_those_of_the_reference_model(rules, points, limit, batc
 
 
 def test_incident_starts_at_the_oldest_point_that_opened_it():
-    """Single anomalous points, each less than n points after the last, must not reach back for ever."""
+    """Single anomalous points, each fewer than n points after the last, must not move the start back indefinitely."""
     rules = AlertRules(open_points=3, of_points=4)
     points = [(0, 20.0 if i % 3 == 0 else 0.0, 50) for i in range(30)] + [(0, 20.0, 50)] * 3
     ((_, (state, start, end, count, *_)),) = run(rules, columns(points, 10), 1000)
@@ -218,7 +218,7 @@ def test_cool_down_suppresses_the_next_incident_unless_more_severe():
 
 
 def test_state_of_the_previous_version_is_restored():
-    """It knew neither updates nor suppression."""
+    """The previous version had neither updates nor suppression."""
     before = {"start": 1, "end": 3, "points": 2, "peak": 12.0, "limit": 10.0, "severity": 60, "quiet": 1}
     tracker = IncidentTracker()
     tracker.grow(ROWS)

@@ -1,4 +1,4 @@
-"""The flattened forest against scikit-learn, and the features against plain numpy."""
+"""Check the flattened forest against scikit-learn and its features against plain numpy."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_short_windows_are_scored() -> None:
 
 
 def test_order_of_features_does_not_matter() -> None:
-    """The same forest with the columns of two features exchanged scores exchanged windows alike."""
+    """A forest with the columns of two features exchanged scores exchanged windows equally."""
     spec = replace(SPEC, features=("x", "y"))
     both = np.concatenate([walk(1).values, walk(2).values], axis=1)
     detector = IsolationForest.fit([replace(walk(1), values=both)], spec, {"trees": 20}, seed=1)[0]

@@ -1,4 +1,4 @@
-"""The fused forward pass against torch, and what the score promises beyond the contract."""
+"""Check the fused forward pass against torch, and the properties of the score beyond the contract."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_missing_newest_value_gives_no_score(detector: LstmAutoencoder) -> None:
 
 
 def test_order_of_features_does_not_matter_to_the_score() -> None:
-    """Training is random, so the invariance is of a permuted network: the same weights, the columns exchanged."""
+    """Training is random, so a permuted network is compared: the same weights with columns exchanged."""
     spec = replace(SPEC, features=("x", "y"))
     train = [replace(s, values=np.concatenate([s.values, -2 * s.values + 7], axis=1)) for s in TRAIN]
     detector = LstmAutoencoder.fit(train, spec, {**FAST, "epochs": 1}, seed=1)[0]

@@ -1,4 +1,4 @@
-"""Maintenance calendars: what real iCalendar files say, files that change, files that are broken."""
+"""Check maintenance calendars: real iCalendar files, reloading, broken files."""
 
 from __future__ import annotations
 

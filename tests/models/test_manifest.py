@@ -1,4 +1,4 @@
-"""The manifest's message: read back as written, refused with the field's name where it cannot be used."""
+"""Check that manifests survive JSON and that invalid fields are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every model that cannot work is refused when it comes, with a line that says why; the one before stays."""
+"""Check that every unusable model is refused with a reason and the previous version stays."""
 
 from __future__ import annotations
 

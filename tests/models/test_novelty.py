@@ -1,4 +1,4 @@
-"""The default detector: what it finds, and what every streaming detector has to hold."""
+"""Check the default detector and the properties shared by all streaming detectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default detector inside the engine gives what it gives offline."""
+"""Check that the default detector scores in the engine as it does offline."""
 
 from __future__ import annotations
 

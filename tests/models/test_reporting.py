@@ -1,4 +1,4 @@
-"""What leaves the engine for people."""
+"""Check the rounding of reported numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rolling z-score against its definition."""
+"""Check the rolling z-score against its definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shadow and canary: who calls people, from full windows on, and what was opened is closed where it was opened."""
+"""Check shadow and canary: which version sends alerts, and which closes an open incident."""
 
 from __future__ import annotations
 

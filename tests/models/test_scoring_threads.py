@@ -1,4 +1,4 @@
-"""Windows of a batch shared by threads."""
+"""Check that the windows of a batch are shared by threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classic LSTM autoencoders: their kernels against torch, their covariance against hand-computed cases."""
+"""Check the classic LSTM autoencoders: kernels against torch, covariance against values computed by hand."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_held_out_windows_share_no_point_with_training(encdec: tuple[Detector, F
 
 
 def test_training_stops_early_and_restores_the_best_epoch() -> None:
-    """A loss that is best in epoch 3 and worse ever after: training stops two epochs later, with the weights of 3."""
+    """The loss is lowest in epoch 3 and rises after: training stops two epochs later with the weights of epoch 3."""
 
     class Counter(torch.nn.Module):
         def __init__(self) -> None:

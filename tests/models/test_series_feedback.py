@@ -1,4 +1,4 @@
-"""Feedback on a series' incidents: bounded, idempotent, undone by a change of mind."""
+"""Check that feedback on incidents is bounded, idempotent and reversible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Severity means the same for every detector: how rare the score is among normal scores."""
+"""Check that severity depends only on how rare a score is, for every detector."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_severity_never_falls_with_the_score(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_normal_data_rarely_has_high_severity(kind):
-    """Of a stretch that was not trained on, at most three times as many points as the word promises are high."""
+    """In new normal data, at most three times the promised share of points has high severity."""
     one = model(kind)
     fresh = seasonal("a", 77, 60, START + 21 * 86_400_000)
     codes = np.zeros(len(fresh.ts), np.int64)

@@ -1,4 +1,4 @@
-"""The binary layout of keyed state."""
+"""Check the binary layout of keyed state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every threshold promises, checked for each one there is: adding a threshold adds it here."""
+"""Check the contract of every registered threshold; a new threshold is included automatically."""
 
 from __future__ import annotations
 

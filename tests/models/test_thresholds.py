@@ -1,4 +1,4 @@
-"""Thresholds against cases computed by hand, and against what their papers promise."""
+"""Check thresholds against values computed by hand and against the promises of their papers."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_pareto_quantile_matches_values_computed_by_hand() -> None:
 
 @pytest.mark.parametrize("gamma", [-0.2, 0.0, 0.2])
 def test_spot_limit_is_the_quantile_of_known_distributions(gamma: float) -> None:
-    """The limit that fitting chooses, and the one that streaming comes to, beside the true quantile."""
+    """Compares the limit chosen by fitting, and the one reached while streaming, with the true quantile."""
     q, sample = 1e-3, genpareto.rvs(gamma, size=20_000, random_state=5)
     truth = genpareto.isf(q, gamma)
     assert SpotThreshold.fit({"a": sample}, q=q).start == pytest.approx(truth, rel=0.1)
@@ -162,7 +162,7 @@ def spot(scores: np.ndarray, **params: Any) -> tuple[np.ndarray, SpotThreshold]:
 
 
 def test_spot_follows_the_published_algorithm() -> None:
-    """Algorithm 2: above z_q an alarm and no update; above t a peak and a new z_q; else only the count."""
+    """Algorithm 2: above z_q an alarm and no update; above t a peak and a new z_q; otherwise only the count."""
     first = np.random.default_rng(0).exponential(size=200)
     t = np.sort(first)[-21]
     peaks = np.sort(first)[-20:] - t
@@ -176,7 +176,7 @@ def test_spot_follows_the_published_algorithm() -> None:
 
 
 def test_spot_counts_alarms_so_the_limit_does_not_creep_down() -> None:
-    """Decision 021: published SPOT loses its largest peaks; counted, they keep the rate of alarms near q."""
+    """Decision 021: published SPOT drops its largest peaks; counting them keeps the alarm rate near q."""
     q, n, rates = 1e-3, 100, {}
     for counted in (True, False):
         threshold = SpotThreshold(q=q, count_alarms=counted)

@@ -1,4 +1,4 @@
-"""The allowance of time for reporting."""
+"""Check the time limit for reporting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning on from what was learned: weights that are fine-tuned, trees that are replaced bit by bit."""
+"""Check incremental training: fine-tuned weights and replaced trees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows against a plain model of them: points in a list, gaps filled one by one."""
+"""Check the window store against a plain reference: points in a list, gaps filled one by one."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_regularise_gives_the_points_of_the_window_store(spec, points):
 @given(SPECS, POINTS)
 @settings(max_examples=100, deadline=None)
 def test_training_windows_equal_the_windows_that_are_scored(spec, points):
-    """With stride 1, training sees exactly the windows that the job scores, those that end in a filled point apart."""
+    """With stride 1, training uses the windows that the job scores, except those that end in an imputed point."""
     spec = WindowSpec(spec.window, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap)
     points = [(0, ahead, *values) for _, ahead, *values in points]
     rows, ts, values = arrays(points, spec)

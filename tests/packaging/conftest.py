@@ -1,4 +1,4 @@
-"""Eddy as others get it: built as a wheel, installed into environments that hold nothing else."""
+"""Build Eddy as a wheel and install it into empty environments."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_missing_extra_is_named(installed: Callable[[str], Path], tmp_path: Path
 
 
 def test_installed_package_is_typed(installed: Callable[[str], Path], tmp_path: Path) -> None:
-    """A user's type checker sees Eddy's types."""
+    """A user's type checker finds Eddy's types."""
     python = installed("") / "python"
     (tmp_path / "use.py").write_text(
         "from eddy.settings import Settings\nx: str = Settings().kafka.request_timeout_ms\n"

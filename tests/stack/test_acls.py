@@ -1,4 +1,4 @@
-"""The rights that docs/security.md and 'eddy config acls' give are those of the code."""
+"""Check that docs/security.md and ``eddy config acls`` list the rights of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives of the classes that a JVM loads, with a real one."""
+"""Check the class data archives with a real JVM."""
 
 from __future__ import annotations
 

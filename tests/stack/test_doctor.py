@@ -1,4 +1,4 @@
-"""`eddy doctor` without any service: what is missing or taken is named, with what to do."""
+"""Check ``eddy doctor`` without any service: it names what is missing or taken and says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real stack: comes up, serves, is left alone by others, ends completely."""
+"""Check the real stack: it starts, serves, leaves other processes alone, and ends completely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock file and the declared dependencies belong together."""
+"""Check that the lock file matches the declared dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes are found by their mark, ended with all they started, and nobody else's is ever touched."""
+"""Check that processes are found by their mark and end with their children, and that no other process is touched."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_child_processes_end_with_their_parent(processes: Processes, eventually:
 
 
 def test_children_of_a_killed_process_are_ended(processes: Processes, eventually: Eventually) -> None:
-    """A TaskManager that was killed leaves its Python workers: they hold memory, and nobody else knows of them."""
+    """A killed TaskManager leaves its Python workers: they hold memory, and nothing else ends them."""
     parent = processes.start(Launch("parent", ["sh", "-c", "sleep 601 & sleep 602 & wait"]))
     eventually(lambda: len(marked(processes.mark)) == 3)
     other = processes.start(Launch("other", SLEEP))

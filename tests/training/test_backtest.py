@@ -1,4 +1,4 @@
-"""A candidate over history: the same incidents as the job, those of the range only, laid beside what was alerted."""
+"""Check backtests: the job's incidents, those of a range only, compared with the recorded alerts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's models on a small labelled stream, through the same engine as the job."""
+"""Run the demo's models on a small labelled stream through the job's engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evaluation from the command line, on small series made here and, where present, on the shared ones."""
+"""Run the evaluation commands on small series made here and, if present, on the shared ones."""
 
 from __future__ import annotations
 

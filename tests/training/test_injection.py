@@ -1,4 +1,4 @@
-"""Injected anomalies: seeded, labelled, apart from each other, and nothing else changes."""
+"""Check injected anomalies: seeded, labelled, separated, and nothing else changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event-wise, row-wise and point-adjusted figures against cases worked out by hand."""
+"""Check event-wise, row-wise and point-adjusted figures against values computed by hand."""
 
 from __future__ import annotations
 

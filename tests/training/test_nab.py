@@ -1,4 +1,4 @@
-"""The scorer against cases worked out by hand, against a slow reading of the rules, and against known floors."""
+"""Check the NAB scorer against values computed by hand, a plain implementation of the rules and known scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation with a threshold by name: what it flags is what a model trained with that threshold would flag."""
+"""Check that evaluation with a named threshold flags what a model trained with that threshold would."""
 
 from __future__ import annotations
 

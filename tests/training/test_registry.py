@@ -1,4 +1,4 @@
-"""The registry on a real broker."""
+"""Check the model registry with a real broker."""
 
 from __future__ import annotations
 

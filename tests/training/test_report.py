@@ -1,4 +1,4 @@
-"""The report: one file, nothing fetched, nothing that a series is called or holds is run."""
+"""Check the report: one file that loads nothing external and runs nothing from the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report in a real browser: every part is drawn, and what it offers to press does what it says."""
+"""Check the report in a real browser: every part is drawn and every control works."""
 
 from __future__ import annotations
 

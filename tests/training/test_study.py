@@ -1,4 +1,4 @@
-"""The study's cache and tables, and labels of one's own CSV files."""
+"""Check the study's cache and tables, and labels of one's own CSV files."""
 
 from __future__ import annotations
 

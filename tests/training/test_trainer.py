@@ -1,4 +1,4 @@
-"""The trainer's parts: requests that wait, what is learned from, and the trial that decides."""
+"""Check the trainer's parts: the request queue, the training data, and the trial that compares models."""
 
 from __future__ import annotations
 

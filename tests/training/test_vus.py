@@ -1,4 +1,4 @@
-"""VUS against the figures of the authors' own package (vus 0.0.6, RangeAUC_volume_opt, 250 thresholds)."""
+"""Check VUS against the figures of the authors' own package (vus 0.0.6, RangeAUC_volume_opt, 250 thresholds)."""
 
 from __future__ import annotations
 
