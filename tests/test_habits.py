@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,27 @@ def test_changelog_has_unreleased_first_and_then_the_current_version() -> None:
     assert [
         heading for heading in headings[1:] if not re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", heading)
     ] == []
+
+
+#: written together with the interfaces that they describe: their links are checked as soon as the folder is there
+HOW_TO = ROOT / "docs" / "how-to"
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
+def test_links_of_root_documents_lead_to_files_that_exist(name: str) -> None:
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[\w-]+)?\)", (ROOT / name).read_text())
+    missing = [target for target in targets if not (ROOT / target).exists()]
+    assert [target for target in missing if HOW_TO.exists() or HOW_TO not in (ROOT / target).parents] == []
+
+
+def test_fast_tests_leave_out_registered_markers() -> None:
+    named = re.search(r'left_out="([\w ]+)"', (ROOT / "run").read_text())
+    assert named
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    registered = {re.split(r"[(:]", marker)[0] for marker in options["markers"]}
+    left_out = set(named[1].split(" or "))
+    assert {"slow", "stack", "docker", "faults"} == left_out
+    assert left_out <= registered
 
 
 def test_security_policy_has_no_address_and_links_the_threat_model() -> None:

@@ -39,7 +39,16 @@ def test_source_distribution_holds_the_build_files(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as content:
         names = {name.partition("/")[2] for name in content.getnames()}
-    assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "stack/pom.xml"} - names == set()
+    wanted = {
+        "pyproject.toml",
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "stack/pom.xml",
+    }
+    assert wanted - names == set()
 
 
 def test_command_runs_without_extras(installed: Callable[[str], Path], tmp_path: Path) -> None:
