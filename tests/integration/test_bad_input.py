@@ -50,7 +50,7 @@ def test_unknown_setting_suggests_the_nearest(unique_topics: Settings) -> None:
     )
 
 
-def test_message_of_50_mb_becomes_a_dead_letter(stack: Stack, unique_topics: Settings) -> None:
+def test_message_of_50_mb_becomes_a_complete_dead_letter(stack: Stack, unique_topics: Settings) -> None:
     observations = harness.noise(["a"], 30, {("a", 20): 9.0})
     huge = b'{"series": "a", "ts": 1, "value": 1, "note": "' + b"x" * FIFTY_MB + b'"}'
     harness.publish(unique_topics, harness.model(limit=2.8))
