@@ -21,15 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import scoring
+from benchmarks.job import scoring
+from benchmarks.measuring.workload import START, STEP_MS, Workload
 from benchmarks.peers.detectors import load
 from benchmarks.peers.export import export
-from benchmarks.peers.windows import BatchJudge
-from benchmarks.workload import START, STEP_MS, Workload
-from models.engine import EngineOptions
-from models.model_set import ModelSet
-from models.offline import replay
-from stack.paths import ROOT
+from benchmarks.peers.windows import BatchScorer
+from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.replay import replay
+from eddy.models.serving.model_set import ModelSet
+from eddy.stack.paths import ROOT
 
 EVENTS, SERIES, BATCH = 200_000, 500, 8192
 ROUNDS = 5
@@ -37,7 +37,7 @@ ROUNDS = 5
 ENGINE_BOUND = 3.2
 ENGINE_INSTRUCTIONS_BOUND = 3.2  # no machine at hand let perf count when this was set: the bound of the time
 #: Eddy's windows per second over those of scikit-learn and torch, batches of 256: 27 and 1.9 when this was set
-LEAST_SCORING = {"F": 8.0, "L": 0.95}
+MIN_SCORING = {"F": 8.0, "L": 0.95}
 SCORING_BATCH = 256
 
 
@@ -68,9 +68,9 @@ def engine_and_numpy(events: int) -> tuple[Callable[[], object], Callable[[], ob
         return replay(models, EngineOptions(), names, codes, ts, values[:, None], BATCH)
 
     def reference() -> object:
-        judge = BatchJudge(detector)
+        scorer = BatchScorer(detector)
         parts = [slice(i, i + BATCH) for i in range(0, events, BATCH)]
-        return [judge.judge(series[p], ts[p], values[p]) for p in parts]
+        return [scorer.score_batch(series[p], ts[p], values[p]) for p in parts]
 
     return engine, reference
 
@@ -93,8 +93,8 @@ def check_engine() -> Verdict:
 def check_scoring() -> list[Verdict]:
     """Equal scores, and not slower than before beside scikit-learn and torch."""
     found = []
-    for one in scoring.run("".join(LEAST_SCORING), (SCORING_BATCH,), onnx=False)["results"]:
-        least = LEAST_SCORING[one["kind"]]
+    for one in scoring.run("".join(MIN_SCORING), (SCORING_BATCH,), onnx=False)["results"]:
+        least = MIN_SCORING[one["kind"]]
         text = f"{one['ratio']:.2f} times {one['plain']}; at least {least:g}; scores differ by "
         text += f"{one['largest_difference']:.1e}"
         found.append(Verdict(one["detector"], bool(one["equal"] and one["ratio"] >= least), text))

@@ -20,7 +20,7 @@ COPY stack stack
 COPY flink_job flink_job
 ENV EDDY_HOME=/opt/eddy/home
 RUN --mount=type=cache,target=/root/.m2 \
-    /opt/eddy/venv/bin/python -c 'from stack.jars import bring; bring(("flink",))'
+    /opt/eddy/venv/bin/python -c 'from eddy.stack.jars import bring; bring(("flink",))'
 
 # --- Eddy itself, without the Flink distribution that its packages carry: the image has one --------------------------
 FROM packages AS eddy
@@ -61,7 +61,7 @@ RUN cp /opt/flink/opt/flink-python-2.2.*.jar /opt/flink/lib/ \
        'python.client.executable: /opt/eddy/venv/bin/python' \
        'classloader.resolve-order: parent-first' >> /opt/flink/conf/config.yaml \
     && chown -R flink:flink /opt/flink/state /opt/flink/conf \
-    && /opt/eddy/venv/bin/python -c 'import bz2, ctypes, lzma, sqlite3, ssl, pyflink, flink_job.job, flink_job.scoring'
+    && /opt/eddy/venv/bin/python -c 'import bz2, ctypes, lzma, sqlite3, ssl, pyflink, eddy.flink_job.job, eddy.flink_job.operators.scoring'
 ENV PATH=/opt/eddy/venv/bin:$PATH EDDY_HOME=/opt/flink/state/eddy NUMBA_CACHE_DIR=/tmp/numba
 USER 9999
 # entry point and command are Flink's: jobmanager, taskmanager, standalone-job

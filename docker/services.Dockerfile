@@ -37,5 +37,5 @@ ENV PATH=/opt/eddy/site/bin:/opt/eddy/venv/bin:$PATH \
     NUMBA_CACHE_DIR=/tmp/numba
 USER 9998
 WORKDIR /opt/eddy/home
-ENTRYPOINT ["/opt/eddy/venv/bin/python", "-m", "cli"]
+ENTRYPOINT ["/opt/eddy/venv/bin/python", "-m", "eddy.cli"]
 CMD ["--help"]

@@ -18,16 +18,16 @@ AlertState = Literal["open", "update", "closed"]
 AlertKind = Literal["incident", "group"]
 
 #: lower bound of each severity word, highest first
-SEVERITY_WORDS = ((75, "critical"), (50, "high"), (25, "medium"), (0, "low"))
+SEVERITY_LEVELS = ((75, "critical"), (50, "high"), (25, "medium"), (0, "low"))
 #: newest points of the window, and features (those with the largest share), that an alert carries
 WINDOW_POINTS, WINDOW_FEATURES = 64, 8
 #: members that a group alert lists, the most severe first; ``member_count`` has the number of all
 LISTED_MEMBERS = 100
 
 
-def severity_word(severity: int) -> str:
+def severity_level(severity: int) -> str:
     """The word beside a severity of 0–100."""
-    return next(word for least, word in SEVERITY_WORDS if severity >= least)
+    return next(word for least, word in SEVERITY_LEVELS if severity >= least)
 
 
 def incident_id(series: str, model: str, start: int) -> str:
@@ -36,7 +36,7 @@ def incident_id(series: str, model: str, start: int) -> str:
 
 
 def group_id(start: int) -> str:
-    """16 hex digits that name a group by the stretch of event time in which it began; see ``models.grouping``."""
+    """16 hex digits that name a group by the stretch of event time in which it began; see ``eddy.models.alerting.grouping``."""
     return hashlib.blake2b(f"group\0{start}".encode(), digest_size=8).hexdigest()
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-MOST_REMEMBERED = 32  # verdicts remembered per series: the largest ``of_points``
+MAX_REMEMBERED_VERDICTS = 32  # verdicts remembered per series: the largest ``of_points``
 
 
 class AlertRules(BaseModel):
@@ -17,8 +17,8 @@ class AlertRules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    open_points: int = Field(1, ge=1, le=MOST_REMEMBERED, description="opens after so many anomalous points …")
-    of_points: int = Field(1, ge=1, le=MOST_REMEMBERED, description="… among the last so many (k of n)")
+    open_points: int = Field(1, ge=1, le=MAX_REMEMBERED_VERDICTS, description="opens after so many anomalous points …")
+    of_points: int = Field(1, ge=1, le=MAX_REMEMBERED_VERDICTS, description="… among the last so many (k of n)")
     close_after: int = Field(24, ge=1, description="closes after so many points in a row that are not anomalous …")
     close_after_ms: int = Field(0, ge=0, description="… and at least so much event time since the last anomalous one")
     close_ratio: float = Field(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pyflink.datastream import StreamExecutionEnvironment
 
+from eddy.flink_job.graph import java_pipeline
+from eddy.flink_job.graph.functions import BYTES, MODELS, GroupingFunction, ScoringFunction
+from eddy.flink_job.graph.settings_arguments import without_secrets
 from eddy.settings import Settings
-from flink_job import edges
-from flink_job.functions import BYTES, MODELS, GroupingFunction, ScoringFunction
-from flink_job.overrides import without_secrets
 
 
 def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
@@ -22,8 +22,8 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
                                                                        ├─▶ Redis (live state, alerts)
                                                alerts, under one key ──┴─▶ group ─▶ Kafka alerts, Redis (groups)
     """
-    observations = edges.Observations(env, settings)
-    models = edges.models(env, settings)
+    observations = java_pipeline.Observations(env, settings)
+    models = java_pipeline.models(env, settings)
     records = (
         observations.by_shard()
         .connect(models.broadcast(MODELS))
@@ -34,11 +34,11 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
     leaving = records.union(observations.oversized())
     if settings.alerts.group_series:
         groups = (
-            edges.alerts(records, settings)
+            java_pipeline.alerts(records, settings)
             .process(GroupingFunction(without_secrets(settings)), output_type=BYTES)
             .name("group")
             .uid("group")
         )
         groups.set_parallelism(1)
         leaving = leaving.union(groups)
-    edges.publish(leaving, settings)
+    java_pipeline.publish(leaving, settings)

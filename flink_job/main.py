@@ -10,8 +10,10 @@ from pathlib import Path
 
 from eddy.configuration import load
 from eddy.errors import EddyError
-from flink_job import environment, job, preflight
-from models.maintenance import Maintenance
+from eddy.flink_job import job
+from eddy.flink_job.client import preflight
+from eddy.flink_job.graph import environment
+from eddy.models.alerting.maintenance import Maintenance
 
 
 @contextlib.contextmanager

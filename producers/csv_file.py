@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from eddy.errors import DataError
 from eddy.observation import Observations
-from producers.csv_layout import Columns, CsvLayout, find_columns, find_delimiter
-from producers.csv_times import ParseTime, parse_times, time_parser
-from producers.source import Blocks, Skipped
+from eddy.producers.csv_layout import Columns, CsvLayout, find_columns, find_delimiter
+from eddy.producers.csv_times import ParseTime, parse_times, time_parser
+from eddy.producers.source import Blocks, Skipped
 
 ROWS = 8192  # parsed at once
 MISSING = frozenset(("", "?", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "-"))

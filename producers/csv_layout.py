@@ -24,7 +24,7 @@ class CsvLayout:
         values: value columns. Empty = all others.
         wide: every value column is a series of its own, not a feature of one series.
         columns: names for the columns of files that have no header line.
-        time_format: see :func:`producers.csv_times.time_parser`.
+        time_format: see :func:`eddy.producers.csv_times.time_parser`.
         delimiter: one character; empty = found from the first line.
         advice: what to do when a column is missing; empty = name the options of ``eddy produce csv``.
         series_name: id of the series when there is no series column, in place of the file's name.

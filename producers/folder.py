@@ -20,9 +20,9 @@ from pathlib import Path
 
 from eddy.errors import DataError
 from eddy.observation import Observations
-from producers.csv_file import in_time_order, read_csv
-from producers.csv_layout import CsvLayout
-from producers.source import Blocks, Skipped, Sync
+from eddy.producers.csv_file import in_time_order, read_csv
+from eddy.producers.csv_layout import CsvLayout
+from eddy.producers.source import Blocks, Skipped, Sync
 
 STATE_NAME = ".eddy-folder.json"
 STATE_SCHEMA = 1
@@ -146,7 +146,7 @@ class FolderSource:
             version, known = (stat.st_size, stat.st_mtime_ns), self.state.files.get(path.name)
             if known and (known.done or known.error):
                 if version != (known.size, known.mtime_ns):
-                    self._tell_once(
+                    self._emit_once(
                         f"{path}: has changed since it was streamed; not streamed again, rename it if it should be"
                     )
                 continue
@@ -166,7 +166,7 @@ class FolderSource:
         try:
             entries = list(self.folder.iterdir())
         except OSError as error:
-            self._tell_once(f"{self.folder}: cannot be read: {error.strerror}; still trying")
+            self._emit_once(f"{self.folder}: cannot be read: {error.strerror}; still trying")
             return []
         state = self.state.path.name
         return [
@@ -242,7 +242,7 @@ class FolderSource:
             self.state.save()
         self.say(f"BROKEN {path.name}: {entry.error} ({where})")
 
-    def _tell_once(self, text: str) -> None:
+    def _emit_once(self, text: str) -> None:
         if text not in self._told:
             self._told.add(text)
             self.say(text)

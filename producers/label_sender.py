@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eddy.errors import StackError
+from eddy.producers.labels import Label, label_messages
+from eddy.producers.transport import check_topic, connect
 from eddy.settings import Settings
-from producers.labels import Label, label_messages
-from producers.transport import check_topic, connect
 
 SECONDS = 30.0
 

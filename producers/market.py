@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from producers.synthetic import START_MS, SyntheticStream, generate
+from eddy.producers.synthetic import START_MS, SyntheticStream, generate
 
 MINUTE_MS = 60_000
 

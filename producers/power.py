@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from producers.csv_file import CsvSource
-from producers.csv_layout import CsvLayout
-from producers.csv_times import DAY_FIRST
+from eddy.producers.csv_file import CsvSource
+from eddy.producers.csv_layout import CsvLayout
+from eddy.producers.csv_times import DAY_FIRST
 
 FEATURES = (
     "Global_active_power",

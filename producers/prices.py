@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from producers.incidents import FloatArray, Injector, IntArray
+from eddy.producers.incidents import FloatArray, Injector, IntArray
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

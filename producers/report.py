@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from eddy.observation import Observations
-from producers.source import Skipped
+from eddy.producers.source import Skipped
 
 
 @dataclass(frozen=True)

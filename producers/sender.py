@@ -11,11 +11,11 @@ from types import FrameType
 
 from eddy.errors import EddyError
 from eddy.observation import Observations
+from eddy.producers.pace import Pace, Schedule
+from eddy.producers.report import Report, Tally
+from eddy.producers.source import Resumable, Source, Sync
+from eddy.producers.transport import Client, Transport, check_topic, connect
 from eddy.settings import Settings
-from producers.pace import Pace, Schedule
-from producers.report import Report, Tally
-from producers.source import Resumable, Source, Sync
-from producers.transport import Client, Transport, check_topic, connect
 
 CHUNK = 8192  # observations encoded at once: large enough for the batch call, small enough to stop within a moment
 SHORTEST_WAIT = 0.005  # seconds; what is due sooner is sent together

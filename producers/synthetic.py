@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from eddy.observation import Observations
-from producers import demand, prices
-from producers.incidents import FloatArray, Incident, IntArray, inject_incidents
-from producers.labels import Label, read_labels, write_labels
-from producers.source import Blocks, Skipped
+from eddy.producers import demand, prices
+from eddy.producers.incidents import FloatArray, Incident, IntArray, inject_incidents
+from eddy.producers.labels import Label, read_labels, write_labels
+from eddy.producers.source import Blocks, Skipped
 
 __all__ = [
     "Label",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from producers.csv_file import CsvSource
-from producers.csv_layout import CsvLayout
+from eddy.producers.csv_file import CsvSource
+from eddy.producers.csv_layout import CsvLayout
 
 ADVICE = "expected a NAB file with the columns timestamp and value; 'eddy produce csv' reads others"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from producers.synthetic import SyntheticStream
+from eddy.producers.synthetic import SyntheticStream
 
 
 def write_train_csv(path: Path, stream: SyntheticStream) -> int:

@@ -1,9 +1,10 @@
 """Two ways to Kafka with the same partitions and the same guarantees.
 
-Measured by ``python -m benchmarks.producer_clients``, CPU of this process per message, encoding included: kafka-python
-69 µs, librdkafka's batch call 3.0 µs (350,000 messages/s with the broker on the same two cores). So replays at a pace
-use kafka-python, and flat out librdkafka does the work. Both hash the key as Java's default partitioner does (murmur2),
-wait for all replicas, retry, and are idempotent: a series keeps its partition and its order.
+Measured by ``python -m benchmarks.job.producer_clients``, CPU of this process per message, encoding included:
+kafka-python 69 µs, librdkafka's batch call 3.0 µs (350,000 messages/s with the broker on the same two cores). So
+replays at a pace use kafka-python, and flat out librdkafka does the work. Both hash the key as Java's default
+partitioner does (murmur2), wait for all replicas, retry, and are idempotent: a series keeps its partition and its
+order.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from stack.paths import home
+from eddy.stack.paths import home
 
 _CHECK_SECONDS = 60
 

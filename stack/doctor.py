@@ -20,8 +20,8 @@ from eddy.configuration import flatten
 from eddy.connections import redis_client
 from eddy.errors import StackError
 from eddy.settings import Settings
-from stack import flink, jars, ports, topics
-from stack.local import Stack
+from eddy.stack import flink, jars, ports, topics
+from eddy.stack.local import Stack
 
 Level = Literal["ok", "warn", "fail"]
 

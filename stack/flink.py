@@ -19,11 +19,11 @@ import yaml
 
 from eddy.configuration import secrets_as_environment
 from eddy.settings import Settings, StackSettings
-from stack import class_archive, flink_memory
-from stack.jars import flink_home, flink_jars, flink_python_jar
-from stack.java import LATE_OPTIMISER, QUICK
-from stack.paths import ROOT
-from stack.process import Launch
+from eddy.stack import class_archive, flink_memory
+from eddy.stack.jars import flink_home, flink_jars, flink_python_jar
+from eddy.stack.java import LATE_OPTIMISER, QUICK
+from eddy.stack.paths import ROOT
+from eddy.stack.process import Launch
 
 JOBMANAGER = "jobmanager"
 TASKMANAGER = "taskmanager"
@@ -55,7 +55,7 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
     """Write the configuration and say what to run: one JobManager, then the TaskManagers.
 
     Java is started directly, with what ``bin/jobmanager.sh`` and ``bin/taskmanager.sh`` would give it (see
-    :mod:`stack.flink_memory` for why).
+    :mod:`eddy.stack.flink_memory` for why).
     """
     stack, data = settings.stack, folder / "flink"
     for part in (data / "conf", data / "lib", data / "tmp", folder / "logs"):

@@ -11,13 +11,13 @@ import math
 from eddy.errors import StackError
 
 MIB = 1024 * 1024
-HEAP_LEAST = 16 * MIB
+MIN_HEAP = 16 * MIB
 METASPACE = 256 * MIB
 TENTH = 0.10000000149011612  # Flink keeps shares as 32-bit floats: these are its 0.1 and 0.4, to the byte
-OVERHEAD_SHARE, OVERHEAD_LEAST, OVERHEAD_MOST = TENTH, 192 * MIB, 1024 * MIB
+OVERHEAD_SHARE, MIN_OVERHEAD, MAX_OVERHEAD = TENTH, 192 * MIB, 1024 * MIB
 JOBMANAGER_OFF_HEAP = 128 * MIB
 FRAMEWORK_HEAP = FRAMEWORK_OFF_HEAP = 128 * MIB
-NETWORK_SHARE, NETWORK_LEAST = TENTH, 64 * MIB
+NETWORK_SHARE, MIN_NETWORK = TENTH, 64 * MIB
 MANAGED_SHARE = 0.4000000059604645  # Python workers and RocksDB live in it
 
 
@@ -39,7 +39,7 @@ def taskmanager(process_mb: int, slots: int) -> tuple[list[str], dict[str, str]]
     """JVM options, and Flink options, of a TaskManager whose process may use so much memory."""
     overhead = _overhead(process_mb)
     flink = process_mb * MIB - METASPACE - overhead
-    network = max(NETWORK_LEAST, int(flink * NETWORK_SHARE))
+    network = max(MIN_NETWORK, int(flink * NETWORK_SHARE))
     managed = int(flink * MANAGED_SHARE)
     rest = flink - FRAMEWORK_HEAP - FRAMEWORK_OFF_HEAP - network - managed
     task_heap = _enough("taskmanager_memory_mb", process_mb, rest)
@@ -61,14 +61,14 @@ def taskmanager(process_mb: int, slots: int) -> tuple[list[str], dict[str, str]]
 
 
 def _enough(setting: str, process_mb: int, heap: int) -> int:
-    if heap < HEAP_LEAST:
-        short = math.ceil((HEAP_LEAST - heap) / MIB)
+    if heap < MIN_HEAP:
+        short = math.ceil((MIN_HEAP - heap) / MIB)
         raise StackError(f"stack.{setting}={process_mb} leaves too little heap; {short} MiB more are the least")
     return heap
 
 
 def _overhead(process_mb: int) -> int:
-    return min(max(int(process_mb * MIB * OVERHEAD_SHARE), OVERHEAD_LEAST), OVERHEAD_MOST)
+    return min(max(int(process_mb * MIB * OVERHEAD_SHARE), MIN_OVERHEAD), MAX_OVERHEAD)
 
 
 def _heap(size: int) -> list[str]:

@@ -1,7 +1,7 @@
 """Ends a stack when the process that owns it is gone, however it went (``kill -9`` included).
 
-A process of its own: ``python -m stack.guardian <pid of the owner> <mark>``. It waits for the owner's end, then ends
-everything that carries the mark. The owner ends the guardian itself once it has stopped the stack in order.
+A process of its own: ``python -m eddy.stack.guardian <pid of the owner> <mark>``. It waits for the owner's end, then
+ends everything that carries the mark. The owner ends the guardian itself once it has stopped the stack in order.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from stack.paths import ROOT
-from stack.process import end, marked
+from eddy.stack.paths import ROOT
+from eddy.stack.process import end, marked
 
 GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.5
@@ -29,7 +29,7 @@ def start(mark: str, log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
         guardian = subprocess.Popen(
-            [sys.executable, "-m", "stack.guardian", str(os.getpid()), mark],
+            [sys.executable, "-m", "eddy.stack.guardian", str(os.getpid()), mark],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=sink,

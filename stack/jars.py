@@ -1,6 +1,6 @@
 """The jars that the stack and the job need: fetched by Maven from ``stack/pom.xml``, and our own Java, compiled here.
 
-``eddy jars`` (``python -m stack.jars``) brings both up to date and does nothing when they already are.
+``eddy jars`` (``python -m eddy.stack.jars``) brings both up to date and does nothing when they already are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from eddy.errors import EddyError, StackError
-from stack.paths import ROOT, home
+from eddy.stack.paths import ROOT, home
 
 POM = Path(__file__).with_name("pom.xml")
 JAVA_SOURCES = ROOT / "flink_job" / "jvm" / "src"

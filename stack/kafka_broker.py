@@ -8,10 +8,10 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from eddy.settings import KafkaSettings, Settings
-from stack import class_archive, ports
-from stack.jars import kafka_classpath
-from stack.java import LATE_OPTIMISER, QUICK
-from stack.process import Launch
+from eddy.stack import class_archive, ports
+from eddy.stack.jars import kafka_classpath
+from eddy.stack.java import LATE_OPTIMISER, QUICK
+from eddy.stack.process import Launch
 
 NAME = "kafka"
 MIB = 1024 * 1024

@@ -15,10 +15,10 @@ from types import TracebackType
 
 from eddy.errors import StackError
 from eddy.settings import Settings
-from stack import class_archive, flink, guardian, kafka_broker, page, redis_server, topics
-from stack.paths import data_dir
-from stack.ports import free_ports, require_free
-from stack.process import Launch, Processes, Running, wait_until
+from eddy.stack import class_archive, flink, guardian, kafka_broker, page, redis_server, topics
+from eddy.stack.paths import data_dir
+from eddy.stack.ports import free_ports, require_free
+from eddy.stack.process import Launch, Processes, Running, wait_until
 
 Problem = Callable[[Settings], str | None]
 

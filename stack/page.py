@@ -8,11 +8,11 @@ from pathlib import Path
 
 from eddy.configuration import CONFIG_VARIABLE, as_environment, environment_name
 from eddy.settings import Settings
-from stack.ports import answers
-from stack.process import Launch
+from eddy.stack.ports import answers
+from eddy.stack.process import Launch
 
 NAME = "page"
-_COMMAND = "from cli.main import main; main()"
+_COMMAND = "from eddy.cli.main import main; main()"
 
 
 def names(settings: Settings) -> list[str]:

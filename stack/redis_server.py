@@ -8,7 +8,7 @@ import redis
 
 from eddy.connections import redis_client
 from eddy.settings import RedisSettings, Settings
-from stack.process import Launch
+from eddy.stack.process import Launch
 
 NAME = "redis"
 

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from eddy.connections import kafka_client
 from eddy.errors import StackError
 from eddy.settings import KafkaSettings, Settings
-from stack.process import wait_until
+from eddy.stack.process import wait_until
 
 REPLICATION = 1  # one broker
 

@@ -12,8 +12,8 @@ import pytest
 
 from eddy.configuration import load
 from eddy.settings import Settings
-from stack.local import Stack
-from stack.ports import free_ports
+from eddy.stack.local import Stack
+from eddy.stack.ports import free_ports
 from tests import given_stack
 from tests.given_stack import GivenStack
 
@@ -89,7 +89,7 @@ def unique(stack: Stack) -> Callable[[], Settings]:
 
 
 def make_unique(stack: Stack) -> Settings:
-    from stack import topics
+    from eddy.stack import topics
 
     name = f"t{uuid.uuid4().hex[:10]}"
     settings = stack.settings.model_copy(

@@ -14,9 +14,9 @@ import yaml
 
 from eddy.configuration import load
 from eddy.settings import Settings
-from stack import flink
-from stack.jars import flink_home
-from stack.local import Stack
+from eddy.stack import flink
+from eddy.stack.jars import flink_home
+from eddy.stack.local import Stack
 
 
 def add_options(parser: pytest.Parser) -> None:

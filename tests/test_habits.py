@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import eddy
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
 
 FORGE = ROOT / ".github"
 WORKFLOW = FORGE / "workflows" / "ci.yml"

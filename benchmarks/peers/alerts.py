@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from confluent_kafka import Consumer, TopicPartition
 
-from benchmarks.workload import START, STEP_MS, Workload
+from benchmarks.measuring.workload import START, STEP_MS, Workload
 from eddy.alert_settings import AlertRules
 
 STEADY_FROM = 0.2  # share of the events before which a system may still be starting up

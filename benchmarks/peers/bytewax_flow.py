@@ -21,7 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING
 
 from benchmarks.peers.config import Config
 from benchmarks.peers.detectors import load
-from benchmarks.peers.windows import BatchJudge, decode, encode
+from benchmarks.peers.windows import BatchScorer, decode, encode
 
 POLL_MESSAGES = 10_000
 
@@ -33,14 +33,14 @@ class Windows(StatefulBatchLogic[list[bytes], KafkaSinkMessage[bytes, bytes], An
     """The series of one partition."""
 
     def __init__(self, state: Any) -> None:
-        self.judge = BatchJudge(detector, *(state or ()))
+        self.scorer = BatchScorer(detector, *(state or ()))
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[KafkaSinkMessage[bytes, bytes]], bool]:
-        found = self.judge.judge(*decode([event for part in values for event in part]))
+        found = self.scorer.score_batch(*decode([event for part in values for event in part]))
         return [KafkaSinkMessage(series.encode(), encode(series, ts, score)) for series, ts, score in found], False
 
     def snapshot(self) -> Any:
-        return dict(self.judge.names), self.judge.history.copy()
+        return dict(self.scorer.names), self.scorer.history.copy()
 
 
 def by_partition(messages: list[KafkaSourceMessage[bytes, bytes]]) -> list[tuple[str, list[bytes]]]:

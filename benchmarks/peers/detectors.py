@@ -106,7 +106,7 @@ def _forest(arrays: dict[str, Any], about: dict[str, Any], threads: int) -> Scor
 
 
 def forest_features(windows: Any, sigma: Any, usual_run: Any) -> Any:
-    """(n, 9) the columns of ``models/window_features.py`` for windows (n, W) without missing values."""
+    """(n, 9) the columns of ``models/detectors/isolation_forest/window_features.py`` for windows (n, W) without missing values."""
     newest = windows[:, ::-1]
     step = newest[:, :-1] - newest[:, 1:]
     size = np.abs(step)
@@ -159,7 +159,7 @@ def _lstm(arrays: dict[str, Any], about: dict[str, Any], threads: int) -> Score:
         return module.eval()
 
     encoder, decoder = network("encoder"), network("decoder")
-    judged, seen, clip = len(arrays["spread.position"]), about["window"] - about["hidden_points"], about["clip"]
+    scored, seen, clip = len(arrays["spread.position"]), about["window"] - about["hidden_points"], about["clip"]
     position, factor = arrays["spread.position"][:, 0], arrays["spread.series"][:, 0, 0]
     centres, spreads = arrays["scaler.centre"][:, 0], arrays["scaler.spread"][:, 0]
 
@@ -173,9 +173,9 @@ def _lstm(arrays: dict[str, Any], about: dict[str, Any], threads: int) -> Score:
         shown = torch.from_numpy(np.clip(x[:, :seen], -clip, clip).astype(np.float32).T[:, :, None].copy())
         _, (state, _) = encoder(shown)
         code = torch.cat([state[-1], weights["embedding"][torch.from_numpy(binding)]], dim=1)
-        decoded, _ = decoder(code.expand(judged, -1, -1))
+        decoded, _ = decoder(code.expand(scored, -1, -1))
         output = (decoded @ weights["dense.weight"].T + weights["dense.bias"])[:, :, 0].numpy().T
-        errors = (x[:, : -judged - 1 : -1] - output) / (position[None] * factor[binding][:, None])
+        errors = (x[:, : -scored - 1 : -1] - output) / (position[None] * factor[binding][:, None])
         return np.sqrt((errors**2).mean(axis=1))
 
     return score

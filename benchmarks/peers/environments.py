@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from eddy.errors import StackError
-from stack.paths import ROOT, home
+from eddy.stack.paths import ROOT, home
 
 HERE = Path(__file__).parent
 SPARK_POM = HERE / "spark-pom.xml"

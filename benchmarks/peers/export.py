@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.workload import Workload
-from models import artifact
-from models.detector import Detector, WindowBatch
-from models.fit_windows import FitWindows
-from models.isolation_forest import ForestParameters, IsolationForest
-from models.lstm_autoencoder import LstmAutoencoder
-from models.manifest import Manifest
-from models.window_features import bounds
+from benchmarks.measuring.workload import Workload
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Detector, WindowBatch
+from eddy.models.detectors.isolation_forest.detector import ForestParameters, IsolationForest
+from eddy.models.detectors.isolation_forest.window_features import bounds
+from eddy.models.detectors.lstm.autoencoder import LstmAutoencoder
+from eddy.models.preprocessing.fit_windows import FitWindows
 
 
 def export(work: Workload, manifest: Manifest, content: bytes, folder: Path) -> Detector:

@@ -27,10 +27,10 @@ def _gates(array: Any) -> Any:
     return np.concatenate([i, o, f, c])[None]
 
 
-def build(arrays: dict[str, Any], judged: int) -> bytes:
+def build(arrays: dict[str, Any], scored: int) -> bytes:
     """(T, n, 1) shown points and (n, E) embedding in; (judged, n, F) rebuilt points out, newest first."""
     hidden = arrays["encoder.recurrent"].shape[1]
-    constants = {"steps": np.array([judged, 1, 1], np.int64), "dense": arrays["dense.weight"].T.copy(),
+    constants = {"steps": np.array([scored, 1, 1], np.int64), "dense": arrays["dense.weight"].T.copy(),
                  "dense_bias": arrays["dense.bias"], "directions": np.array([1], np.int64)}  # fmt: skip
     for name in ("encoder", "decoder"):
         bias = _gates(arrays[f"{name}.bias"])
@@ -67,10 +67,10 @@ def main() -> None:
     about = json.loads((folder / "model.json").read_text())
     with np.load(folder / "arrays.npz") as stored, np.load(folder / "windows.npz") as given:
         arrays, windows, binding = dict(stored), given["windows"], given["binding"]
-    judged, seen = len(arrays["spread.position"]), about["window"] - about["hidden_points"]
+    scored, seen = len(arrays["spread.position"]), about["window"] - about["hidden_points"]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(build(arrays, judged), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(build(arrays, scored), options, providers=["CPUExecutionProvider"])
     centres, spreads = arrays["scaler.centre"][:, 0], arrays["scaler.spread"][:, 0]
     position, factor = arrays["spread.position"][:, 0], arrays["spread.series"][:, 0, 0]
 
@@ -79,7 +79,7 @@ def main() -> None:
         shown = np.clip(x[:, :seen], -about["clip"], about["clip"]).astype(np.float32).T[:, :, None]
         given = {"shown": np.ascontiguousarray(shown), "embedding": arrays["embedding"][binding]}
         output = session.run(None, given)[0][:, :, 0].T
-        errors = (x[:, : -judged - 1 : -1] - output) / (position[None] * factor[binding][:, None])
+        errors = (x[:, : -scored - 1 : -1] - output) / (position[None] * factor[binding][:, None])
         return np.sqrt((errors**2).mean(axis=1))
 
     difference = float(np.abs(score(windows, binding) - load(folder).score(windows, binding)).max())

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, Producer
 
 from benchmarks.peers.config import Config
 from benchmarks.peers.detectors import RunningZScore, load
-from benchmarks.peers.windows import BatchJudge, decode, encode
+from benchmarks.peers.windows import BatchScorer, decode, encode
 
 POLL_MESSAGES, POLL_SECONDS = 10_000, 0.05
 
@@ -43,10 +43,10 @@ def main() -> None:
 
 
 def _batched(config: Config):  # type: ignore[no-untyped-def]
-    judge = BatchJudge(load(Path(config.model), threads=config.cores))
+    scorer = BatchScorer(load(Path(config.model), threads=config.cores))
 
     def step(values: list[bytes]) -> Iterable[tuple[str, int, float]]:
-        return judge.judge(*decode(values)) if values else ()
+        return scorer.score_batch(*decode(values)) if values else ()
 
     return step
 

@@ -21,20 +21,20 @@ from typing import Any
 
 import psutil
 
-from benchmarks.machine import describe, keep_to
+from benchmarks.measuring.machine import describe, keep_to
+from benchmarks.measuring.rounds import typical
+from benchmarks.measuring.running import own_topic, submitted
+from benchmarks.measuring.workload import Workload
 from benchmarks.peers import alerts, environments
 from benchmarks.peers.config import Config
 from benchmarks.peers.export import export
 from benchmarks.peers.systems import SYSTEMS, System
 from benchmarks.peers.usage import Usage
-from benchmarks.rounds import typical
-from benchmarks.running import own_topic, submitted
-from benchmarks.workload import Workload
 from eddy.configuration import Configuration, load
 from eddy.errors import StackError
-from flink_job.cluster import Cluster
-from stack.local import Stack, isolated
-from training.registry import Registry
+from eddy.flink_job.client.cluster import Cluster
+from eddy.stack.local import Stack, isolated
+from eddy.training.registry.registry import Registry
 
 EDDY = "eddy"
 EDDY_TITLE = "Eddy, shipped settings: keyed state, checkpoints every 10 s"

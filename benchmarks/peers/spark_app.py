@@ -24,10 +24,10 @@ from pyspark.sql.types import BinaryType, StringType, StructField, StructType
 
 from benchmarks.peers.config import Config
 from benchmarks.peers.detectors import load
-from benchmarks.peers.windows import BatchJudge, encode
+from benchmarks.peers.windows import BatchScorer, encode
 
 TRIGGER_EVENTS = 1_000_000  # large micro-batches suit it: a trigger has fixed costs of a second or so
-LEAST_TRIGGERS = 3  # the first is start-up, the rest is the steady state
+MIN_TRIGGERS = 3  # the first is start-up, the rest is the steady state
 STATE = StructType([StructField("names", StringType()), StructField("history", BinaryType())])
 ALERT = StructType([StructField("key", StringType()), StructField("value", StringType())])
 _providers = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
@@ -50,11 +50,11 @@ class Windows(StatefulProcessor):
             stored = self._state.get()
             names = json.loads(stored[0])
             history = np.frombuffer(stored[1]).reshape(len(names), -1).copy()
-        judge = BatchJudge(self._detector, names, history)
+        scorer = BatchScorer(self._detector, names, history)
         found = []
         for frame in rows:
-            found += judge.judge(frame["series"].tolist(), frame["ts"].to_numpy(), frame["value"].to_numpy())
-        self._state.update((json.dumps(judge.names), judge.history.tobytes()))
+            found += scorer.score_batch(frame["series"].tolist(), frame["ts"].to_numpy(), frame["value"].to_numpy())
+        self._state.update((json.dumps(scorer.names), scorer.history.tobytes()))
         alerts = [(series, encode(series, ts, score).decode()) for series, ts, score in found]
         yield pd.DataFrame(alerts, columns=["key", "value"])
 
@@ -80,7 +80,7 @@ def main() -> None:
         .getOrCreate()
     )
     spark.sparkContext.setLogLevel("ERROR")
-    trigger = min(TRIGGER_EVENTS, -(-config.events // LEAST_TRIGGERS))
+    trigger = min(TRIGGER_EVENTS, -(-config.events // MIN_TRIGGERS))
     raw = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", config.bootstrap)

@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.peers import environments
 from benchmarks.peers.alerts import Mark
 from benchmarks.peers.config import Config
-from stack.paths import ROOT
-from stack.ports import free_ports
+from eddy.stack.paths import ROOT
+from eddy.stack.ports import free_ports
 
 SNAPSHOT_SECONDS = 10  # as Eddy's checkpoints
 HERE = Path(__file__).parent

@@ -26,7 +26,7 @@ def encode(series: str, ts: int, score: float) -> bytes:
     return b'{"series":"%b","ts":%d,"score":%.9g}' % (series.encode(), ts, score)
 
 
-class BatchJudge:
+class BatchScorer:
     """The last points of every series in one array; judges a batch of events of any series in one call.
 
     Attributes:
@@ -40,7 +40,7 @@ class BatchJudge:
         self.history = np.empty((0, detector.window - 1)) if history is None else history
         self._binding = detector.bind(list(self.names))
 
-    def judge(self, series: Sequence[str], ts: Any, values: Any) -> list[tuple[str, int, float]]:
+    def scorer(self, series: Sequence[str], ts: Any, values: Any) -> list[tuple[str, int, float]]:
         """(series, ts, score) of the anomalous ones, from events in each series' order of time."""
         if not len(values):
             return []

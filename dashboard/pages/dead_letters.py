@@ -8,12 +8,12 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.letter_store import Letter
-from dashboard.query import Query
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import moment, size
+from eddy.dashboard.parts import components
+from eddy.dashboard.parts.address import Query
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import moment, size
+from eddy.dashboard.stores.dead_letters import DeadLetter
+from eddy.dashboard.stores.snapshot import Snapshot
 
 
 def skeleton(_: Query) -> html.Div:
@@ -33,17 +33,17 @@ def skeleton(_: Query) -> html.Div:
 
 def parts(snapshot: Snapshot, _query: Query, _colours: Theme) -> dict[str, Mapping[str, Any]]:
     """What is live."""
-    letters = snapshot.letters
+    dead_letters = snapshot.dead_letters
     total = sum(n for topic, n in snapshot.totals.items() if topic.endswith("dlq"))
-    told = f"{max(total, letters.read):,} letters" + (
-        f", the newest {letters.read:,} of them counted here" if total > letters.read else ""
+    told = f"{max(total, dead_letters.read):,} letters" + (
+        f", the newest {dead_letters.read:,} of them counted here" if total > dead_letters.read else ""
     )
-    listed = [_reason(name, count, letters.samples.get(name, ())) for name, count in letters.reasons.items()]
+    listed = [_reason(name, count, dead_letters.samples.get(name, ())) for name, count in dead_letters.reasons.items()]
     none = html.P("There are none.", className="empty")
     return {
         "letter-total": {
             "children": [html.Span(told), _replay("", "Replay all", "Send all dead letters again?")]
-            if letters.read
+            if dead_letters.read
             else None
         },
         "letter-reasons": {"children": listed or none},
@@ -59,10 +59,17 @@ def _replay(reason: str, text: str, question: str) -> html.Button:
     )
 
 
-def _reason(name: str, count: int, samples: tuple[Letter, ...]) -> html.Section:
+def _reason(name: str, count: int, samples: tuple[DeadLetter, ...]) -> html.Section:
     rows = [
-        [moment(letter.at), letter.place, letter.key, letter.detail, html.Code(letter.value), size(letter.size)]
-        for letter in samples
+        [
+            moment(dead_letter.at),
+            dead_letter.place,
+            dead_letter.key,
+            dead_letter.detail,
+            html.Code(dead_letter.value),
+            size(dead_letter.size),
+        ]
+        for dead_letter in samples
     ]
     head = (
         "Time (UTC)",
@@ -73,8 +80,8 @@ def _reason(name: str, count: int, samples: tuple[Letter, ...]) -> html.Section:
         ("Size", "num hide-phone"),
     )
     question = f"Send the letters with reason {name} again?"
-    return blocks.panel(
+    return components.panel(
         f"{name}: {count:,}",
-        blocks.table(head, rows, "No sample.", className="samples"),
+        components.table(head, rows, "No sample.", className="samples"),
         aside=_replay(name, "Replay these", question),
     )

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from dash import dcc, html
 
-from dashboard import blocks
-from dashboard.incident_store import Incident
-from dashboard.pages.series import legend
-from dashboard.points import SeriesPoints
-from dashboard.query import Query, incident_link, series_link
-from dashboard.series_figure import Shown, series_figure, values_of
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import NOTHING, moment, number, span
+from eddy.dashboard.pages.series import legend
+from eddy.dashboard.parts import components
+from eddy.dashboard.parts.address import Query, incident_link, series_link
+from eddy.dashboard.parts.series_chart import Shown, series_figure, values_of
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import NOTHING, moment, number, span
+from eddy.dashboard.stores.incidents import Incident
+from eddy.dashboard.stores.points import SeriesPoints
+from eddy.dashboard.stores.snapshot import Snapshot
 
 _AROUND = 1.5  # of the incident's length and the model's window, on either side
-_LEAST_AROUND = 40  # points
+_MIN_AROUND = 40  # points
 _NEIGHBOURS = 4  # points before and after in the table
 _OTHERS = 8
 _SAME_TIME_MS = 3_600_000
@@ -31,7 +31,7 @@ def skeleton(query: Query) -> html.Div:
         [
             html.Div(
                 [
-                    html.Div(blocks.link("Incidents", "/incidents"), className="crumb"),
+                    html.Div(components.link("Incidents", "/incidents"), className="crumb"),
                     html.H1("Incident", id="incident-title"),
                     html.Div(id="incident-state", className="inline"),
                 ],
@@ -40,22 +40,22 @@ def skeleton(query: Query) -> html.Div:
             html.Div(_buttons(query.subject), className="toolbar actions"),
             html.Div(
                 [
-                    blocks.panel("Why it fired", id="incident-why", className="span-7"),
-                    blocks.panel("What is known", id="incident-facts", className="span-5"),
+                    components.panel("Why it fired", id="incident-why", className="span-7"),
+                    components.panel("What is known", id="incident-facts", className="span-5"),
                 ],
                 className="grid",
             ),
             html.Section(
                 [
                     html.Div(legend(), className="legend-row"),
-                    html.Div(blocks.graph("incident-graph", "medium"), id="incident-box"),
+                    html.Div(components.graph("incident-graph", "medium"), id="incident-box"),
                 ],
                 className="panel flat figure",
             ),
             html.Div(
                 [
-                    blocks.panel("Points before, in and after", id="incident-neighbours", className="span-5"),
-                    blocks.panel("Other incidents", id="incident-others", className="span-7"),
+                    components.panel("Points before, in and after", id="incident-neighbours", className="span-5"),
+                    components.panel("Other incidents", id="incident-others", className="span-7"),
                 ],
                 className="grid",
             ),
@@ -63,7 +63,7 @@ def skeleton(query: Query) -> html.Div:
     )
 
 
-def _buttons(incident: str) -> list[blocks.Node]:
+def _buttons(incident: str) -> list[components.Node]:
     def button(text: str, action: str, kind: str = "") -> html.Button:
         return html.Button(
             text,
@@ -100,14 +100,14 @@ def parts(
     if incident is None or points is None:
         return {"incident-title": {"children": "Incident"}, "incident-why": {"children": _unknown(snapshot)}}
     model = str(incident.alert.model.get("name", ""))
-    model = model if model in points.judged else next(iter(points.judged), "")
+    model = model if model in points.scored else next(iter(points.scored), "")
     first, last = _around(snapshot, incident, points, model)
     siblings = snapshot.incidents.by_series.get(incident.alert.series, ())
     shown = Shown(points, model, first, last, siblings, f"incident-{query.subject}", marked=query.subject)
     words = incident.verdict.words() if incident.verdict else ""
-    rows = len(points.judged[model].features) + 1 if model else 1
+    rows = len(points.scored[model].features) + 1 if model else 1
     return {
-        "incident-title": {"children": blocks.series_name(incident.alert.series)},
+        "incident-title": {"children": components.series_name(incident.alert.series)},
         "incident-state": {"children": _state(incident)},
         "incident-verdict": {"children": f"{words} by {incident.verdict.who}" if incident.verdict and words else ""},
         "incident-why": {"children": _why(incident)},
@@ -125,27 +125,27 @@ def _unknown(snapshot: Snapshot) -> html.P:
     return html.P("No incident of this id is known. Alerts are kept for a while only.", className="empty")
 
 
-def _state(incident: Incident) -> list[blocks.Node]:
+def _state(incident: Incident) -> list[components.Node]:
     word = "closed" if not incident.is_open else "open"
-    return [blocks.severity(incident), blocks.state(word), blocks.verdict(incident)]
+    return [components.severity(incident), components.state(word), components.verdict(incident)]
 
 
 def _around(snapshot: Snapshot, incident: Incident, points: SeriesPoints, model: str) -> tuple[int, int]:
     """The stretch of event time to draw: the incident, and enough before and after to see what is usual."""
     alert = incident.alert
-    judged = points.judged.get(model)
-    ts = judged.table.ts if judged and len(judged.table) > 1 else None
+    scored = points.scored.get(model)
+    ts = scored.table.ts if scored and len(scored.table) > 1 else None
     step = float(np.median(np.diff(ts))) if ts is not None else 60_000.0
     current = snapshot.models.current.get(model)
     window = current.window * step if current else 0.0
-    margin = int(max(_AROUND * (alert.end - alert.start), window, _LEAST_AROUND * step))
+    margin = int(max(_AROUND * (alert.end - alert.start), window, _MIN_AROUND * step))
     return alert.start - margin, alert.end + margin
 
 
-def _why(incident: Incident) -> list[blocks.Node]:
+def _why(incident: Incident) -> list[components.Node]:
     alert = incident.alert
     excess = alert.score / alert.threshold if alert.threshold else 0.0
-    rows: list[list[blocks.Node]] = []
+    rows: list[list[components.Node]] = []
     ordered = sorted(alert.values, key=lambda name: -(alert.attribution.get(name) or 0.0))
     for feature in ordered:
         share = alert.attribution.get(feature)
@@ -164,11 +164,11 @@ def _why(incident: Incident) -> list[blocks.Node]:
     head = ("Feature", ("Value", "num"), ("Expected", "num"), ("Band", "num"), "Share of the score")
     return [
         html.P(told),
-        blocks.table(head, rows, "The alert came without values."),
+        components.table(head, rows, "The alert came without values."),
     ]
 
 
-def _share(share: float | None) -> blocks.Node:
+def _share(share: float | None) -> components.Node:
     if share is None:
         return NOTHING
     bar = html.Div(html.Span(style={"width": f"{100 * min(max(share, 0), 1):.0f}%"}), className="meter over")
@@ -178,7 +178,7 @@ def _share(share: float | None) -> blocks.Node:
 def _facts(snapshot: Snapshot, incident: Incident) -> html.Dl:
     alert = incident.alert
     length = span(alert.end - alert.start) if alert.end > alert.start else "one point"
-    rows: list[tuple[str, blocks.Node]] = [
+    rows: list[tuple[str, components.Node]] = [
         ("From (UTC)", moment(alert.start)),
         ("To (UTC)", f"{moment(alert.end)}{'' if alert.state == 'closed' else ', going on'}"),
         ("Length", f"{length}, {alert.points:,} anomalous points"),
@@ -193,34 +193,34 @@ def _facts(snapshot: Snapshot, incident: Incident) -> html.Dl:
     if incident.suppressed:
         rows.insert(0, ("Suppressed", incident.suppressed))
     if alert.group and alert.group != alert.id:
-        rows.insert(0, ("Part of", blocks.link("a group of incidents", incident_link(alert.group), "name")))
-    return blocks.facts(rows)
+        rows.insert(0, ("Part of", components.link("a group of incidents", incident_link(alert.group), "name")))
+    return components.facts(rows)
 
 
-def _neighbours(incident: Incident, points: SeriesPoints, model: str) -> blocks.Node:
+def _neighbours(incident: Incident, points: SeriesPoints, model: str) -> components.Node:
     """The points next to the incident's edges, of its most telling feature."""
     alert = incident.alert
-    judged = points.judged.get(model)
-    if judged is None or not judged.features:
+    scored = points.scored.get(model)
+    if scored is None or not scored.features:
         return html.P("Its points are not kept any more.", className="empty")
-    feature = max(judged.features, key=lambda name: alert.attribution.get(name) or 0.0)
-    seen = values_of(points, judged, feature, None, None)
+    feature = max(scored.features, key=lambda name: alert.attribution.get(name) or 0.0)
+    seen = values_of(points, scored, feature, None, None)
     start, end = int(np.searchsorted(seen.ts, alert.start, "left")), int(np.searchsorted(seen.ts, alert.end, "right"))
     inside = [*range(start, end)]
     if len(inside) > 2 * _NEIGHBOURS:
         inside = inside[:_NEIGHBOURS] + inside[-_NEIGHBOURS:]
     chosen = [*range(max(0, start - _NEIGHBOURS), start), *inside, *range(end, min(len(seen.ts), end + _NEIGHBOURS))]
-    scores = dict(zip(judged.table.ts.tolist(), judged.column(feature, "score").tolist(), strict=True))
+    scores = dict(zip(scored.table.ts.tolist(), scored.column(feature, "score").tolist(), strict=True))
     rows = []
     for k in chosen:
         ts = int(seen.ts[k])
         where = "before" if ts < alert.start else "after" if ts > alert.end else "in it"
         rows.append([moment(ts), where, number(float(seen.data[k])), number(scores.get(ts))])
     head = ("Time (UTC)", "", (feature, "num"), ("Score", "num"))
-    return blocks.table(head, rows, "Its points are not kept any more.", className="neighbours")
+    return components.table(head, rows, "Its points are not kept any more.", className="neighbours")
 
 
-def _others(snapshot: Snapshot, incident: Incident) -> list[blocks.Node]:
+def _others(snapshot: Snapshot, incident: Incident) -> list[components.Node]:
     """Of the same series before and after, and of others at the same time."""
     alert = incident.alert
     if alert.kind == "group":
@@ -235,11 +235,11 @@ def _others(snapshot: Snapshot, incident: Incident) -> list[blocks.Node]:
     ]
     head = ("Severity", "Series", "Since (UTC)")
 
-    def rows(incidents: list[Incident]) -> list[list[blocks.Node]]:
+    def rows(incidents: list[Incident]) -> list[list[components.Node]]:
         return [
             [
-                blocks.severity(i),
-                blocks.link(i.alert.series, incident_link(i.alert.id), "name"),
+                components.severity(i),
+                components.link(i.alert.series, incident_link(i.alert.id), "name"),
                 moment(i.alert.start),
             ]
             for i in incidents[:_OTHERS]
@@ -248,19 +248,20 @@ def _others(snapshot: Snapshot, incident: Incident) -> list[blocks.Node]:
     same.sort(key=lambda i: abs(i.alert.start - alert.start))
     return [
         html.H3("Within the hour, on other series"),
-        blocks.table(head, rows(near), "None."),
-        html.H3(["Of ", blocks.link("this series", series_link(alert.series))]),
-        blocks.table(head, rows(same), "None."),
+        components.table(head, rows(near), "None."),
+        html.H3(["Of ", components.link("this series", series_link(alert.series))]),
+        components.table(head, rows(same), "None."),
     ]
 
 
-def _members(incident: Incident) -> list[blocks.Node]:
+def _members(incident: Incident) -> list[components.Node]:
     """The incidents of a group."""
     alert = incident.alert
     rows = [
-        [str(m["severity"]), blocks.link(str(m["series"]), incident_link(str(m["id"])), "name")] for m in alert.members
+        [str(m["severity"]), components.link(str(m["series"]), incident_link(str(m["id"])), "name")]
+        for m in alert.members
     ]
     return [
         html.H3(f"{alert.member_count:,} series at the same time, the most severe first"),
-        blocks.table((("Severity", "num"), "Series"), rows, "None is listed."),
+        components.table((("Severity", "num"), "Series"), rows, "None is listed."),
     ]

@@ -7,11 +7,11 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.incident_store import WORDS, Incident
-from dashboard.query import Query
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
+from eddy.dashboard.parts import components
+from eddy.dashboard.parts.address import Query
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.stores.incidents import WORDS, Incident
+from eddy.dashboard.stores.snapshot import Snapshot
 
 PAGE = 50
 _STATES = ("", "attention", "open", "closed", "suppressed")
@@ -19,7 +19,7 @@ _STATES = ("", "attention", "open", "closed", "suppressed")
 
 def skeleton(query: Query) -> html.Div:
     """What stands still."""
-    return blocks.search_page("Incidents", query.text("q"), "incident", ("states", "words"))
+    return components.search_page("Incidents", query.text("q"), "incident", ("states", "words"))
 
 
 def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, Any]]:
@@ -33,19 +33,23 @@ def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, 
         and word in ("", incident.alert.severity_word)
         and (not wanted or wanted in incident.alert.series.lower())
     ]
-    page, pages = blocks.page_of(query, len(found), PAGE)
+    page, pages = components.page_of(query, len(found), PAGE)
     names = {"": "all", "attention": "not looked at"}
     return {
-        "incident-states": {"children": blocks.chips("state", [(s, names.get(s, s)) for s in _STATES], state, "state")},
+        "incident-states": {
+            "children": components.chips("state", [(s, names.get(s, s)) for s in _STATES], state, "state")
+        },
         "incident-words": {
-            "children": blocks.chips("severity", [("", "any severity"), *((w, w) for w in WORDS)], word, "severity")
+            "children": components.chips("severity", [("", "any severity"), *((w, w) for w in WORDS)], word, "severity")
         },
         "incident-table": {
-            "children": blocks.table(
-                blocks.INCIDENT_HEAD, blocks.incident_rows(found[(page - 1) * PAGE : page * PAGE]), "No incident fits."
+            "children": components.table(
+                components.INCIDENT_HEAD,
+                components.incident_rows(found[(page - 1) * PAGE : page * PAGE]),
+                "No incident fits.",
             )
         },
-        "incident-pages": {"children": blocks.pager(len(found), page, pages, PAGE)},
+        "incident-pages": {"children": components.pager(len(found), page, pages, PAGE)},
     }
 
 

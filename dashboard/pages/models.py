@@ -8,12 +8,12 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.model_store import ModelVersion
-from dashboard.query import Query
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import NOTHING, moment, number, size, span
+from eddy.dashboard.parts import components
+from eddy.dashboard.parts.address import Query
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import NOTHING, moment, number, size, span
+from eddy.dashboard.stores.models import ModelVersion
+from eddy.dashboard.stores.snapshot import Snapshot
 
 _EVENTS_SHOWN = 30
 _VERSIONS_SHOWN = 20
@@ -25,7 +25,7 @@ def skeleton(_: Query) -> html.Div:
         [
             html.H1("Models"),
             html.Div(id="model-list", className="stack"),
-            blocks.panel("What the job and the trainer said", id="model-events"),
+            components.panel("What the job and the trainer said", id="model-events"),
         ]
     )
 
@@ -59,10 +59,10 @@ def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion 
         f"version {current.version} {current.stage or 'in use'}" if current else "withdrawn",
         className="state state-ok" if current else "state",
     )
-    return blocks.panel(name, blocks.facts(rows), blocks.table(head, table, ""), aside=word)
+    return components.panel(name, components.facts(rows), components.table(head, table, ""), aside=word)
 
 
-def _back(version: ModelVersion, current: ModelVersion | None) -> blocks.Node:
+def _back(version: ModelVersion, current: ModelVersion | None) -> components.Node:
     if current and version.version == current.version:
         return html.Span("in use", className="dim")
     body = json.dumps({"name": version.name, "version": version.version})
@@ -84,7 +84,7 @@ def _plain(value: Any) -> str:
     return number(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)[:80]
 
 
-def _events(snapshot: Snapshot) -> blocks.Node:
+def _events(snapshot: Snapshot) -> components.Node:
     rows = [
         [
             moment(event["ts"]),
@@ -95,4 +95,4 @@ def _events(snapshot: Snapshot) -> blocks.Node:
         ]
         for event in snapshot.models.events[:_EVENTS_SHOWN]
     ]
-    return blocks.table(("Time (UTC)", "Event", "Model", ("Version", "num"), "Reason"), rows, "Nothing yet.")
+    return components.table(("Time (UTC)", "Event", "Model", ("Version", "num"), "Reason"), rows, "Nothing yet.")

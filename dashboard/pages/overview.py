@@ -7,12 +7,12 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.figures import ALERT_WINDOWS, alerts_over_time, rate_and_lag
-from dashboard.query import Query, incident_link
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import NOTHING, count, moment, size, span
+from eddy.dashboard.parts import components
+from eddy.dashboard.parts.address import Query, incident_link
+from eddy.dashboard.parts.overview_charts import ALERT_WINDOWS, alerts_over_time, rate_and_lag
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import NOTHING, count, moment, size, span
+from eddy.dashboard.stores.snapshot import Snapshot
 
 _LISTED = 12
 _HEALTHY = {"RUNNING": "good", "FINISHED": "good", "none": "warn", "RESTARTING": "warn", "CREATED": "warn"}
@@ -26,34 +26,34 @@ def skeleton(_: Query) -> html.Div:
             html.Div(id="tiles", className="tiles"),
             html.Div(
                 [
-                    blocks.panel(
+                    components.panel(
                         "Open incidents",
                         id="open-incidents",
-                        aside=blocks.link("All incidents", "/incidents"),
+                        aside=components.link("All incidents", "/incidents"),
                         className="span-7 fill",
                     ),
                     html.Div(
                         [
-                            blocks.panel(
+                            components.panel(
                                 "Incidents opened",
-                                blocks.graph("alerts-graph", "short"),
+                                components.graph("alerts-graph", "short"),
                                 aside=html.Div(id="alert-windows"),
                             ),
-                            blocks.panel(
+                            components.panel(
                                 "Event rate and lag",
-                                blocks.graph("rate-graph", "short"),
+                                components.graph("rate-graph", "short"),
                                 aside=html.Div(id="rate-legend"),
                             ),
                         ],
                         className="span-5 column",
                     ),
-                    blocks.panel(
+                    components.panel(
                         "Models in use",
                         id="models-in-use",
-                        aside=blocks.link("All models", "/models"),
+                        aside=components.link("All models", "/models"),
                         className="span-7",
                     ),
-                    blocks.panel("Job", id="job-health", className="span-5"),
+                    components.panel("Job", id="job-health", className="span-5"),
                 ],
                 className="grid",
             ),
@@ -67,7 +67,9 @@ def parts(snapshot: Snapshot, query: Query, colours: Theme) -> dict[str, Mapping
     return {
         "tiles": {"children": _tiles(snapshot)},
         "open-incidents": {"children": _open(snapshot)},
-        "alert-windows": {"children": blocks.chips("alerts", [(w, w) for w in ALERT_WINDOWS], window, "time window")},
+        "alert-windows": {
+            "children": components.chips("alerts", [(w, w) for w in ALERT_WINDOWS], window, "time window")
+        },
         "alerts-graph": {"figure": alerts_over_time(snapshot.incidents, snapshot.at, window, colours)},
         "rate-legend": {
             "children": html.Div(
@@ -85,14 +87,14 @@ def parts(snapshot: Snapshot, query: Query, colours: Theme) -> dict[str, Mapping
     }
 
 
-def _tiles(snapshot: Snapshot) -> list[blocks.Node]:
+def _tiles(snapshot: Snapshot) -> list[components.Node]:
     incidents, job = snapshot.incidents, snapshot.job
-    by_word = incidents.open_by_word()
+    by_severity = incidents.open_by_severity()
     fresh = sum(1 for incident in incidents.open if incident.needs_attention)
     _, handled, lag = snapshot.rates.newest()
     waiting = int(job.counters.get("series_without_model", 0)) if job else 0
     return [
-        blocks.tile(
+        components.tile(
             "Open incidents",
             html.Div(
                 [
@@ -100,10 +102,10 @@ def _tiles(snapshot: Snapshot) -> list[blocks.Node]:
                     html.Span(f"{fresh:,} not looked at", className="beside"),
                 ]
             ),
-            blocks.shares(by_word, "sev"),
+            components.shares(by_severity, "sev"),
             tone="wide",
         ),
-        blocks.tile(
+        components.tile(
             "Series",
             html.Div(
                 [
@@ -111,15 +113,15 @@ def _tiles(snapshot: Snapshot) -> list[blocks.Node]:
                     html.Span(f"{waiting:,} without a model" if waiting else "", className="beside"),
                 ]
             ),
-            blocks.shares(snapshot.series.counts(), "state"),
+            components.shares(snapshot.series.counts(), "state"),
             tone="wide",
         ),
-        blocks.tile(
+        components.tile(
             "Events per second",
             html.Div(count(handled), className="big"),
             html.Div(f"{count(lag)} events behind", className="under"),
         ),
-        blocks.tile(
+        components.tile(
             "Job",
             html.Div(
                 [html.I(className=f"dot job-{_HEALTHY.get(job.state, 'bad') if job else 'warn'}"), _job_word(snapshot)],
@@ -139,38 +141,44 @@ def _job_word(snapshot: Snapshot) -> str:
     return {"none": "not started"}.get(snapshot.job.state, snapshot.job.state.lower())
 
 
-def _open(snapshot: Snapshot) -> blocks.Node:
+def _open(snapshot: Snapshot) -> components.Node:
     series, rows = snapshot.series, []
     for incident in snapshot.incidents.open[:_LISTED]:
         alert = incident.alert
         at = series.index.get(alert.series)
         rows.append(
             [
-                blocks.severity(incident),
-                [blocks.link(alert.series, incident_link(alert.id), "name"), blocks.verdict(incident)],
-                blocks.sparkline(series.spark[at]) if at is not None else "",
+                components.severity(incident),
+                [components.link(alert.series, incident_link(alert.id), "name"), components.verdict(incident)],
+                components.sparkline(series.spark[at]) if at is not None else "",
                 moment(alert.start),
-                blocks.seen_of(incident),
+                components.seen_of(incident),
             ]
         )
     head = ("Severity", "Series", ("", "hide-phone"), "Since (UTC)", ("At its highest", "hide-phone wrap"))
     more = len(snapshot.incidents.open) - len(rows)
     return [
-        blocks.table(head, rows, "Nothing is wrong: no incident is open."),
-        blocks.link(f"{more:,} more", "/incidents?state=open", "more") if more > 0 else None,
+        components.table(head, rows, "Nothing is wrong: no incident is open."),
+        components.link(f"{more:,} more", "/incidents?state=open", "more") if more > 0 else None,
     ]
 
 
-def _models(snapshot: Snapshot) -> blocks.Node:
+def _models(snapshot: Snapshot) -> components.Node:
     rows = [
-        [blocks.link(m.name, "/models", "name"), str(m.version), m.detector, " ".join(m.series), moment(m.published)]
+        [
+            components.link(m.name, "/models", "name"),
+            str(m.version),
+            m.detector,
+            " ".join(m.series),
+            moment(m.published),
+        ]
         for m in snapshot.models.current.values()
     ]
     head = ("Name", ("Version", "num"), "Detector", "Series", ("Published (UTC)", "hide-phone"))
-    return blocks.table(head, rows, "No model is published. 'eddy models publish' does that.")
+    return components.table(head, rows, "No model is published. 'eddy models publish' does that.")
 
 
-def _job(snapshot: Snapshot) -> blocks.Node:
+def _job(snapshot: Snapshot) -> components.Node:
     job = snapshot.job
     if job is None:
         return html.P("Flink has not answered yet.", className="empty")
@@ -183,7 +191,7 @@ def _job(snapshot: Snapshot) -> blocks.Node:
         else NOTHING
     )
     late, twice, bad = (counters.get(name, 0) for name in ("late", "duplicate", "bad"))
-    rows: list[tuple[str, blocks.Node]] = [
+    rows: list[tuple[str, components.Node]] = [
         ("State", f"{_job_word(snapshot)}, restarted {marks.restored:,} times"),
         ("Last checkpoint", said),
         ("Checkpoints", f"{marks.completed:,} done, {marks.failed:,} failed"),
@@ -194,4 +202,4 @@ def _job(snapshot: Snapshot) -> blocks.Node:
     ]
     if job.failure:
         rows.append(("Last failure", job.failure))
-    return blocks.facts(rows)
+    return components.facts(rows)

@@ -7,15 +7,15 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.incident_store import Incident
-from dashboard.points import SeriesPoints
-from dashboard.query import Query, incident_link
-from dashboard.series_figure import Shown, features_of, series_figure
-from dashboard.series_table import STATES
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import NOTHING, moment, number, span
+from eddy.dashboard.parts import components
+from eddy.dashboard.parts.address import Query, incident_link
+from eddy.dashboard.parts.series_chart import Shown, features_of, series_figure
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import NOTHING, moment, number, span
+from eddy.dashboard.stores.incidents import Incident
+from eddy.dashboard.stores.points import SeriesPoints
+from eddy.dashboard.stores.series_table import STATES
+from eddy.dashboard.stores.snapshot import Snapshot
 
 HOUR = 3_600_000
 #: as far back from the newest point, ms
@@ -38,7 +38,7 @@ def skeleton(query: Query) -> html.Div:
         [
             html.Div(
                 [
-                    html.Div(blocks.link("Series", "/series"), className="crumb"),
+                    html.Div(components.link("Series", "/series"), className="crumb"),
                     html.H1(query.subject),
                     html.Div(id="series-state", className="inline"),
                 ],
@@ -55,14 +55,14 @@ def skeleton(query: Query) -> html.Div:
             html.Section(
                 [
                     html.Div(legend(), className="legend-row"),
-                    html.Div(blocks.graph("series-graph", "tall"), id="series-box"),
+                    html.Div(components.graph("series-graph", "tall"), id="series-box"),
                 ],
                 className="panel flat figure",
             ),
             html.Div(
                 [
-                    blocks.panel("Newest point", id="series-facts", className="span-5"),
-                    blocks.panel("Incidents of this series", id="series-incidents", className="span-7"),
+                    components.panel("Newest point", id="series-facts", className="span-5"),
+                    components.panel("Incidents of this series", id="series-incidents", className="span-7"),
                 ],
                 className="grid",
             ),
@@ -87,11 +87,11 @@ def legend() -> list[html.Span]:
 
 def model_of(points: SeriesPoints, snapshot: Snapshot, wanted: str) -> str:
     """The model to show: the one asked for, else the one that wrote last."""
-    if wanted in points.judged:
+    if wanted in points.scored:
         return wanted
     at = snapshot.series.index.get(points.series)
     last = snapshot.series.models[snapshot.series.model[at]] if at is not None else ""
-    return last if last in points.judged else next(iter(points.judged), "")
+    return last if last in points.scored else next(iter(points.scored), "")
 
 
 def parts(snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints) -> dict[str, Mapping[str, Any]]:
@@ -107,27 +107,27 @@ def parts(snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints
     rows = len(features_of(points, model)) + bool(model)
     return {
         "series-state": {"children": _state(snapshot, query.subject)},
-        "series-windows": {"children": blocks.chips("window", [(w, w) for w in WINDOWS], window, "time window")},
-        "series-judges": {"children": _judges(points, model)},
+        "series-windows": {"children": components.chips("window", [(w, w) for w in WINDOWS], window, "time window")},
+        "series-judges": {"children": _applicable(points, model)},
         "series-notice": {"children": _notice(points)},
         "series-box": {"className": f"rows-{min(rows, 8)}"},
         "series-graph": {"figure": series_figure(shown, colours)},
         "series-facts": {"children": _facts(snapshot, points, model)},
-        "series-incidents": {"children": blocks.table(_HEAD, _incident_rows(incidents[:_LISTED]), "None so far.")},
+        "series-incidents": {"children": components.table(_HEAD, _incident_rows(incidents[:_LISTED]), "None so far.")},
     }
 
 
 _HEAD = ("Severity", "State", "From (UTC)", ("Points", "num"), ("At its highest", "hide-phone"))
 
 
-def _incident_rows(incidents: Sequence[Incident]) -> list[list[blocks.Node]]:
+def _incident_rows(incidents: Sequence[Incident]) -> list[list[components.Node]]:
     return [
         [
-            blocks.severity(incident),
-            [blocks.state("open" if incident.is_open else "closed"), blocks.verdict(incident)],
-            blocks.link(moment(incident.alert.start), incident_link(incident.alert.id), "name"),
+            components.severity(incident),
+            [components.state("open" if incident.is_open else "closed"), components.verdict(incident)],
+            components.link(moment(incident.alert.start), incident_link(incident.alert.id), "name"),
             f"{incident.alert.points:,}",
-            blocks.seen_of(incident),
+            components.seen_of(incident),
         ]
         for incident in incidents
     ]
@@ -152,21 +152,21 @@ def _range(points: SeriesPoints, model: str, query: Query, window: str) -> tuple
 def newest_of(points: SeriesPoints, model: str) -> int | None:
     """Time of the newest point known."""
     found = [table.ts[-1] for table in (points.raw,) if table is not None and len(table)]
-    judged = points.judged.get(model)
-    if judged and len(judged.table):
-        found.append(judged.table.ts[-1])
+    scored = points.scored.get(model)
+    if scored and len(scored.table):
+        found.append(scored.table.ts[-1])
     return int(max(found)) if found else None
 
 
-def _state(snapshot: Snapshot, series: str) -> blocks.Node:
+def _state(snapshot: Snapshot, series: str) -> components.Node:
     at = snapshot.series.index.get(series)
-    return blocks.state(STATES[snapshot.series.state[at]]) if at is not None else None
+    return components.state(STATES[snapshot.series.state[at]]) if at is not None else None
 
 
-def _judges(points: SeriesPoints, model: str) -> blocks.Node:
-    if len(points.judged) < 2:
+def _applicable(points: SeriesPoints, model: str) -> components.Node:
+    if len(points.scored) < 2:
         return html.Span(["judged by ", html.B(model)], className="dim") if model else None
-    return blocks.chips("model", [(name, name) for name in sorted(points.judged)], model, "model")
+    return components.chips("model", [(name, name) for name in sorted(points.scored)], model, "model")
 
 
 def _notice(points: SeriesPoints) -> str:
@@ -175,27 +175,27 @@ def _notice(points: SeriesPoints) -> str:
     return f"reading history, {points.history:.0%}" if points.history < 1 else ""
 
 
-def _facts(snapshot: Snapshot, points: SeriesPoints, model: str) -> blocks.Node:
+def _facts(snapshot: Snapshot, points: SeriesPoints, model: str) -> components.Node:
     at = snapshot.series.index.get(points.series)
-    judged = points.judged.get(model)
-    if at is None and judged is None:
+    scored = points.scored.get(model)
+    if at is None and scored is None:
         if points.raw is None:
             return html.P("Nothing is known of a series of this name yet.", className="empty")
         return html.P("It is observed; no model has judged it yet.", className="empty")
-    rows: list[tuple[str, blocks.Node]] = []
-    if judged and len(judged.table):
-        rows.append(("Time (UTC)", moment(int(judged.table.ts[-1]))))
-        for feature in judged.features:
-            value, low, high = (float(judged.column(feature, what)[-1]) for what in ("value", "lower", "upper"))
+    rows: list[tuple[str, components.Node]] = []
+    if scored and len(scored.table):
+        rows.append(("Time (UTC)", moment(int(scored.table.ts[-1]))))
+        for feature in scored.features:
+            value, low, high = (float(scored.column(feature, what)[-1]) for what in ("value", "lower", "upper"))
             band = f"expected {number(low)} to {number(high)}" if low == low else ""  # noqa: PLR0124  NaN
             rows.append((feature, [html.B(number(value, 6)), " ", html.Span(band, className="dim")]))
-        score, threshold = (float(judged.column(judged.features[0], what)[-1]) for what in ("score", "threshold"))
+        score, threshold = (float(scored.column(scored.features[0], what)[-1]) for what in ("score", "threshold"))
         rows.append(("Score", [html.B(number(score)), html.Span(f" threshold {number(threshold)}", className="dim")]))
     if current := snapshot.models.current.get(model):
         rows.append(("Model", f"{model}, version {current.version}"))
         rows.append(("Detector", f"{current.detector}, windows of {current.window:,} points"))
     if at is not None:
         rows.append(("Heard of", f"{span(snapshot.at - int(snapshot.series.written[at]))} ago"))
-    points_known = (len(judged.table) if judged else 0, len(points.raw) if points.raw is not None else 0)
+    points_known = (len(scored.table) if scored else 0, len(points.raw) if points.raw is not None else 0)
     rows.append(("Points here", f"{points_known[0]:,} judged, {points_known[1]:,} from history"))
-    return blocks.facts(rows or [("Points", NOTHING)])
+    return components.facts(rows or [("Points", NOTHING)])

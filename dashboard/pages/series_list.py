@@ -7,21 +7,21 @@ from typing import Any
 
 from dash import html
 
-from dashboard import blocks
-from dashboard.query import Query
-from dashboard.series_table import STATES, SeriesView
-from dashboard.snapshot import Snapshot
-from dashboard.theme import Theme
-from dashboard.wording import moment, number
+from eddy.dashboard.parts import components
+from eddy.dashboard.parts.address import Query
+from eddy.dashboard.parts.theme import Theme
+from eddy.dashboard.parts.wording import moment, number
+from eddy.dashboard.stores.series_table import STATES, SeriesView
+from eddy.dashboard.stores.snapshot import Snapshot
 
 PAGE = 50
 _SORTS = ("ratio", "series", "state", "value", "ts", "model")
-_MOST_MODELS = 8  # as buttons; with more, search finds them
+_MAX_MODELS = 8  # as buttons; with more, search finds them
 
 
 def skeleton(query: Query) -> html.Div:
     """What stands still."""
-    return blocks.search_page("Series", query.text("q"), "series", ("states", "models"))
+    return components.search_page("Series", query.text("q"), "series", ("states", "models"))
 
 
 def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, Any]]:
@@ -32,7 +32,7 @@ def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, 
     if by == "series" and "order" not in query.values:
         down = False
     chosen = view.order(view.select(query.text("q"), state, model), by, down)
-    page, pages = blocks.page_of(query, len(chosen), PAGE)
+    page, pages = components.page_of(query, len(chosen), PAGE)
     shown = chosen[(page - 1) * PAGE : page * PAGE]
     counts = view.counts()
     states = [("", f"all {len(view.names):,}"), *((name, f"{name} {counts[name]:,}") for name in reversed(STATES))]
@@ -40,24 +40,26 @@ def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, 
         states[0],
         *sorted(states[1:], key=lambda s: ("open", "anomalous", "ok", "warming", "silent").index(s[0])),
     ]
-    models = [("", "all models"), *((name, name) for name in sorted(view.models)[:_MOST_MODELS])]
+    models = [("", "all models"), *((name, name) for name in sorted(view.models)[:_MAX_MODELS])]
     return {
-        "series-states": {"children": blocks.chips("state", states, state, "state")},
-        "series-models": {"children": blocks.chips("model", models, model, "model") if len(view.models) > 1 else None},
+        "series-states": {"children": components.chips("state", states, state, "state")},
+        "series-models": {
+            "children": components.chips("model", models, model, "model") if len(view.models) > 1 else None
+        },
         "series-table": {"children": _table(view, shown, by, down)},
-        "series-pages": {"children": blocks.pager(len(chosen), page, pages, PAGE)},
+        "series-pages": {"children": components.pager(len(chosen), page, pages, PAGE)},
     }
 
 
-def _table(view: SeriesView, shown: Any, by: str, down: bool) -> blocks.Node:
+def _table(view: SeriesView, shown: Any, by: str, down: bool) -> components.Node:
     ratio = view.ratio()
     rows = [
         [
-            blocks.series_name(view.names[k]),
-            blocks.state(STATES[view.state[k]]),
+            components.series_name(view.names[k]),
+            components.state(STATES[view.state[k]]),
             _meter(float(ratio[k])),
             _value(view, k),
-            blocks.sparkline(view.spark[k]),
+            components.sparkline(view.spark[k]),
             moment(int(view.ts[k])),
             view.models[view.model[k]] if view.models else "",
         ]
@@ -72,7 +74,7 @@ def _table(view: SeriesView, shown: Any, by: str, down: bool) -> blocks.Node:
         (_sorter("Newest point (UTC)", "ts", by, down), "hide-phone"),
         (_sorter("Model", "model", by, down), "hide-phone"),
     ]
-    return blocks.table(head, rows, "No series fits.")
+    return components.table(head, rows, "No series fits.")
 
 
 def _sorter(text: str, name: str, by: str, down: bool) -> html.Button:

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from dashboard.availability import Watch
+from eddy.dashboard.sources.availability import Watch
 
 _ENDED = {"FINISHED", "CANCELED", "FAILED"}
 _CONNECT_SECONDS, _ANSWER_SECONDS = 0.5, 2.0

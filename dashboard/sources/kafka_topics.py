@@ -9,8 +9,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from dashboard.availability import Watch
 from eddy.connections import librdkafka_client
+from eddy.dashboard.sources.availability import Watch
 from eddy.settings import KafkaSettings
 
 log = logging.getLogger(__name__)

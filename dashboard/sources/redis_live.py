@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboard.availability import Watch
-from dashboard.points import JudgedRow
-from dashboard.series_table import Row
 from eddy.alert import Alert
 from eddy.connections import redis_client
+from eddy.dashboard.sources.availability import Watch
+from eddy.dashboard.stores.points import ScoredPoint
+from eddy.dashboard.stores.series_table import Row
 from eddy.errors import DataError
 from eddy.settings import RedisSettings
 
@@ -76,7 +76,7 @@ class RedisLive:
         values = self._client.mget([self._key("alert", number) for number in missing])
         return [alert for value in values if value is not None and (alert := alert_in(value)) is not None]
 
-    def points(self, series: str, after: Mapping[str, int]) -> dict[str, list[JudgedRow]]:
+    def points(self, series: str, after: Mapping[str, int]) -> dict[str, list[ScoredPoint]]:
         """Newest points of one series, by model, oldest first.
 
         Args:
@@ -90,7 +90,7 @@ class RedisLive:
             start = f"({after[model]}-1" if model in after else "-"
             pipeline.xrange(self._key("recent", series, model), start, "+", count=_POINTS_AT_ONCE)
         found = {
-            model: [_judged(number, fields) for number, fields in entries]
+            model: [_scored(number, fields) for number, fields in entries]
             for model, entries in zip(models, pipeline.execute(), strict=True)
         }
         for model in models:
@@ -123,8 +123,8 @@ def alert_in(value: bytes) -> Alert | None:
         return None
 
 
-def _judged(number: bytes, fields: Mapping[bytes, bytes]) -> JudgedRow:
-    return JudgedRow(
+def _scored(number: bytes, fields: Mapping[bytes, bytes]) -> ScoredPoint:
+    return ScoredPoint(
         ts=int(number.split(b"-")[0]),
         values=json.loads(fields[b"values"]),
         expected=json.loads(fields[b"expected"]),
@@ -136,14 +136,14 @@ def _judged(number: bytes, fields: Mapping[bytes, bytes]) -> JudgedRow:
     )
 
 
-def _add_newest(points: list[JudgedRow], raw: Mapping[bytes, bytes], model: str, known: int) -> None:
+def _add_newest(points: list[ScoredPoint], raw: Mapping[bytes, bytes], model: str, known: int) -> None:
     """A busy shard writes no recent points: then the live state is what there is, a point each time it is written."""
     own = json.loads(raw[b"model:" + model.encode()])
     newest = points[-1].ts if points else known
     if own["ts"] <= newest or raw.get(b"model") != model.encode():
         return
     points.append(
-        JudgedRow(
+        ScoredPoint(
             ts=own["ts"],
             values=json.loads(raw[b"values"]),
             expected=own["expected"],

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from models.detector import Floats
-from models.thresholds.adaptive import COUNT, FIRST, OWN, RUN, AdaptiveThreshold, Learning, admitted, bounded
+from eddy.models.core.detector import Floats
+from eddy.models.thresholds.base import COUNT, FIRST, OWN, RUN, AdaptiveThreshold, Learning, admitted, bounded
 
 _AT, _KTH, _RING = OWN, OWN + 1, OWN + 2
 _RANK, _SIZE = FIRST, FIRST + 1
 
-_MOST_RANK = 64  # bounds the cost of a limit: finding the k-th largest takes window·k steps at worst
+_MAX_RANK = 64  # bounds the cost of a limit: finding the k-th largest takes window·k steps at worst
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class ConformalThreshold(AdaptiveThreshold):
         least = int(np.ceil(1 / self.params.alpha)) - 1
         k = rank(self.params.alpha, self.params.window)
         self._require("window", k >= 1, f"at least {least} for this alpha")
-        self._require("alpha", k <= _MOST_RANK, f"at most {_MOST_RANK / self.params.window:g} for this window")
+        self._require("alpha", k <= _MAX_RANK, f"at most {_MAX_RANK / self.params.window:g} for this window")
 
     def _own_numbers(self) -> list[float]:
         size = self.params.window
         return [float(rank(self.params.alpha, size)), float(size)]
 
-    def _words(self) -> int:
+    def _state_width(self) -> int:
         return _RING - OWN + self.params.window
 
     def _first_limit(self, scores: Floats) -> float:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from eddy.errors import ModelError, SettingsError
-from models.detector import Bools, Floats, Ints
-from models.threshold import Threshold
+from eddy.models.core.detector import Bools, Floats, Ints
+from eddy.models.core.threshold import Threshold
 
 RULES = ("percentile", "max", "mean-std", "f-beta")
 _PARAMETERS = {"percentile": {"q"}, "max": set(), "mean-std": {"k"}, "f-beta": {"beta", "labels"}}

@@ -17,8 +17,8 @@ from statistics import NormalDist
 import numpy as np
 from numba import njit
 
-from models.detector import Floats
-from models.thresholds.adaptive import COUNT, FIRST, OWN, AdaptiveThreshold, Learning, admitted, bounded
+from eddy.models.core.detector import Floats
+from eddy.models.thresholds.base import COUNT, FIRST, OWN, AdaptiveThreshold, Learning, admitted, bounded
 
 _MEAN, _VARIANCE, _AT, _KNOWN, _RING = OWN, OWN + 1, OWN + 2, OWN + 3, OWN + 4
 _Z, _SHORT, _MEMORY, _FLOOR = FIRST, FIRST + 1, FIRST + 2, FIRST + 3
@@ -64,7 +64,7 @@ class LikelihoodThreshold(AdaptiveThreshold):
         z = -NormalDist().inv_cdf(self.params.epsilon)
         return [z, float(self.params.short), float(self.params.memory), self.params.floor]
 
-    def _words(self) -> int:
+    def _state_width(self) -> int:
         return _RING - OWN + self.params.short - 1
 
     def _first_limit(self, scores: Floats) -> float:

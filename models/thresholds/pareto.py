@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from models.detector import Floats
+from eddy.models.core.detector import Floats
 
 _LEFT = np.array([-0.99999, -0.999, -0.99, -0.95, -0.88, -0.78, -0.65, -0.5, -0.35, -0.2, -0.1, -0.04, -0.01, -1e-3])
 _RIGHT_POINTS = 16  # spread evenly in the logarithm, from _NEAREST to the end of the interval
@@ -19,7 +19,7 @@ _NEAREST = 1e-3  # s·mean nearer to 0 is the exponential distribution
 _FARTHEST = 1e6  # s·mean beyond it means peaks of which the smallest is next to nothing: no root is lost in practice
 _STEPS = 40  # at most; about 8 are needed
 _CLOSE = 1e-10
-_LEAST_SHAPE = -1.0  # below, the likelihood has no maximum (Grimshaw 1993)
+_MIN_SHAPE = -1.0  # below, the likelihood has no maximum (Grimshaw 1993)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -41,7 +41,7 @@ def fit(peaks: Floats) -> tuple[float, float]:
             if k > 0 and w * w_before <= 0.0:
                 root = _root(y, before, s, w_before, w)
                 gamma = np.log1p(root * y).mean()
-                if gamma > _LEAST_SHAPE and root != 0.0 and gamma / root > 0.0:
+                if gamma > _MIN_SHAPE and root != 0.0 and gamma / root > 0.0:
                     likelihood = -np.log(gamma / root) - gamma - 1.0
                     if likelihood > best:
                         shape, scale, best = gamma, gamma / root, likelihood

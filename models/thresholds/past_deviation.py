@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from models.detector import Floats
-from models.thresholds.adaptive import COUNT, FIRST, OWN, AdaptiveThreshold, Learning, admitted, bounded
+from eddy.models.core.detector import Floats
+from eddy.models.thresholds.base import COUNT, FIRST, OWN, AdaptiveThreshold, Learning, admitted, bounded
 
 _MEAN, _SQUARES = OWN, OWN + 1
 _K, _FLOOR = FIRST, FIRST + 1
@@ -46,7 +46,7 @@ class PastDeviationThreshold(AdaptiveThreshold):
     def _own_numbers(self) -> list[float]:
         return [self.params.k, self.params.floor]
 
-    def _words(self) -> int:
+    def _state_width(self) -> int:
         return 2
 
     def _first_limit(self, scores: Floats) -> float:

@@ -1,9 +1,10 @@
 """Peaks over threshold in a stream: SPOT and DSPOT (Siffer et al. 2017, algorithms 1 to 3).
 
 Of the first ``learn`` scores of a series the ``level`` quantile is its peak threshold t; the excesses over t follow a
-generalised Pareto distribution (:mod:`models.thresholds.pareto`), whose quantile z_q is the limit. From then on a score
-above z_q is an alarm and teaches nothing; one above t is a peak, added to the others, and z_q is computed anew; any
-other only counts. DSPOT does the same with the distance from the mean of the last ``depth`` scores that were no alarms.
+generalised Pareto distribution (:mod:`eddy.models.thresholds.pareto`), whose quantile z_q is the limit. From then on a
+score above z_q is an alarm and teaches nothing; one above t is a peak, added to the others, and z_q is computed anew;
+any other only counts. DSPOT does the same with the distance from the mean of the last ``depth`` scores that were no
+alarms.
 
 As published but for three things. The newest ``peaks`` peaks are kept, where the paper keeps all. Once that many are
 kept, the distribution is fitted anew at every fourth peak, which bounds the cost of a storm of them. And the first of
@@ -19,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from models.detector import Floats
-from models.thresholds import pareto
-from models.thresholds.adaptive import COUNT, FIRST, LEARN, OWN, RUN, AdaptiveThreshold, Learning, admitted, bounded
+from eddy.models.core.detector import Floats
+from eddy.models.thresholds import pareto
+from eddy.models.thresholds.base import COUNT, FIRST, LEARN, OWN, RUN, AdaptiveThreshold, Learning, admitted, bounded
 
 _T, _TOTAL, _FILLED, _AT, _SINCE = OWN, OWN + 1, OWN + 2, OWN + 3, OWN + 4
 _GAMMA, _SIGMA, _LIMIT = OWN + 5, OWN + 6, OWN + 7
@@ -86,7 +87,7 @@ class SpotThreshold(AdaptiveThreshold):
             float(p.count_alarms),
         ]
 
-    def _words(self) -> int:
+    def _state_width(self) -> int:
         return _RING - OWN + self.params.peaks + self._depth
 
     def _first_limit(self, scores: Floats) -> float:

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from benchmarks.memory import Memory, alive
-from stack.local import Stack
+from benchmarks.measuring.memory import Memory, alive
+from eddy.stack.local import Stack
 from tests.integration.harness import until
 
 

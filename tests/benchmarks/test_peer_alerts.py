@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.measuring.workload import START, STEP_MS, Workload
 from benchmarks.peers.alerts import incidents_of_points, marks_of_alerts, steady
-from benchmarks.workload import START, STEP_MS, Workload
 from eddy.alert_settings import AlertRules
-from models.incidents import IncidentTracker
+from eddy.models.alerting.incidents import IncidentTracker
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=80))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.measuring.workload import START, STEP_MS, Workload
 from benchmarks.peers.detectors import RunningZScore, load
 from benchmarks.peers.export import batch_of, export
-from benchmarks.peers.windows import BatchJudge
-from benchmarks.workload import START, STEP_MS, Workload
-from models import catalog  # noqa: F401  fills Detector.kinds
+from benchmarks.peers.windows import BatchScorer
+from eddy.models import catalog  # noqa: F401  fills Detector.kinds
 
 WINDOWS = 500
 
@@ -34,8 +34,8 @@ def test_peer_alerts_do_not_depend_on_batch_size(size, tmp_path):
     running = {name: RunningZScore(work.window) for name in names}
     scores = [running[name].add(value) for name, value in zip(series, values.tolist(), strict=True)]
     expected = [(s, int(t)) for s, t, score in zip(series, ts, scores, strict=True) if score and score > detector.limit]
-    judge = BatchJudge(detector)
+    scorer = BatchScorer(detector)
     parts = [slice(i, i + size) for i in range(0, work.events, size)]
-    found = [a[:2] for p in parts for a in judge.judge(series[p], ts[p], values[p])]
+    found = [a[:2] for p in parts for a in scorer.score_batch(series[p], ts[p], values[p])]
     assert len(expected) > 3
     assert sorted(found) == sorted(expected)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report
-from benchmarks.machine import describe
+from benchmarks.measuring.machine import describe
+from benchmarks.report import document as report
 from eddy.errors import DataError
 
 

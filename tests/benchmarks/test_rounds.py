@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.measuring.rounds import typical
 from benchmarks.peers.race import _middle
-from benchmarks.rounds import typical
-from benchmarks.tables import rows_of
+from benchmarks.report.tables import rows_of
 
 
 def run(rate: int, cost: float, **more: Any) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from eddy.alert import Alert, incident_id, severity_word
+from eddy.alert import Alert, incident_id, severity_level
 from eddy.configuration import as_environment
+from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.models.engine.alert_messages import Point
 from eddy.settings import Settings
-from flink_job.redis_writer import RedisWriter
-from models.reporting import Point
 from tests.integration import harness
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def alert(series: str = "s-1", state: str = "open", start: int = START, severity
         "score": 4.5,
         "threshold": 3.0,
         "severity": severity,
-        "severity_word": severity_word(severity),
+        "severity_word": severity_level(severity),
         "points": 1,
         "imputed": 0,
         "values": {"value": 9.0},
@@ -81,7 +81,7 @@ def to_redis(
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from cli.main import main; main()", *arguments]
+    return [sys.executable, "-c", "from eddy.cli.main import main; main()", *arguments]
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from cli import dead_letters
-from cli.dead_letters import Replay
+from eddy.ops import dead_letters
+from eddy.ops.dead_letters import Replay
 from eddy.settings import Settings
 from tests.cli.alerts_at_hand import eddy
 from tests.integration import harness
@@ -16,11 +16,11 @@ from tests.integration import harness
 pytestmark = pytest.mark.stack
 
 
-def write(settings: Settings, letters: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
+def write(settings: Settings, found: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
     """Dead letters as the job writes them: (reason, key, value)."""
     topic = settings.topics.name("dlq")
     with harness.producer(settings) as client:
-        for k, (reason, key, value) in enumerate(letters):
+        for k, (reason, key, value) in enumerate(found):
             headers = {
                 "reason": reason,
                 "detail": f"found {k}\x1b[31m, expected better",
@@ -44,8 +44,8 @@ def observations(settings: Settings) -> list[tuple[bytes | None, bytes]]:
     return sorted((r.key or b"", r.value) for r in harness.read(settings, "observations"))
 
 
-def sent(*letters: tuple[str, bytes | None, bytes]) -> list[tuple[bytes, bytes]]:
-    return sorted((key or b"", value) for _, key, value in letters)
+def sent(*found: tuple[str, bytes | None, bytes]) -> list[tuple[bytes, bytes]]:
+    return sorted((key or b"", value) for _, key, value in found)
 
 
 def test_dlq_list_counts_reasons_and_shows_samples(unique_topics: Settings) -> None:
@@ -90,18 +90,18 @@ def test_interrupted_replay_resumes_after_the_last_dead_letter(
     unique_topics: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letters, "_BATCH", 3)
-    letters = [("late", b"s", str(k).encode()) for k in range(10)]
-    write(unique_topics, letters)
+    found = [("late", b"s", str(k).encode()) for k in range(10)]
+    write(unique_topics, found)
     replay = Replay(unique_topics)
     asked = iter(range(100))
     replay.run(lambda: next(asked) == 5)
     assert not replay.complete
     assert replay.report()["sent"] == 5
-    assert observations(unique_topics) == sent(*letters[:5])
+    assert observations(unique_topics) == sent(*found[:5])
     rest = Replay(unique_topics)
     rest.run()
     assert rest.complete
-    assert observations(unique_topics) == sent(*letters)
+    assert observations(unique_topics) == sent(*found)
 
 
 def test_dead_letters_that_arrive_during_a_replay_wait_for_the_next_one(unique_topics: Settings) -> None:

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from cli.job_recovery import recover, remember, submissions
 from eddy.configuration import Configuration
 from eddy.errors import StackError
+from eddy.ops.job_recovery import job_records, recover, remember
 from eddy.settings import Settings
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.integration import harness
 
 pytestmark = pytest.mark.stack
@@ -29,7 +29,7 @@ def test_job_that_runs_under_another_id_is_not_started_again(stack: Stack, uniqu
         try:
             with pytest.raises(StackError, match=r"^job a-job: unknown setting 'no\.such'"):
                 recover(stack, {}, told.append)
-            (found,) = [one for one in submissions(stack) if one.name == name]
+            (found,) = [one for one in job_records(stack) if one.name == name]
             assert (found.job, found.savepoint) == (number, "file:///where/it/came/from")
             assert f"job {name} runs as {number}" in told
             assert [job.id for job in cluster.jobs() if job.name == name] == [number]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.job_targets import Choices, submit
 from eddy.configuration import load
 from eddy.errors import SettingsError
+from eddy.ops.job_targets import Choices, submit
 
 CONFIGURATION = load(
     ["kafka.bootstrap_servers=kafka:9092", "kafka.sasl_password=secret", "job.parallelism=4"], environ={}
@@ -55,7 +55,7 @@ def test_yarn_target_ships_the_archive(archive: Path) -> None:
     folder = Path(shipped.partition("=")[2]).name
     assert pair(found, "-pyarch") == f"{folder}/env.zip#eddy_env"
     assert pair(found, "-pyclientexec") == pair(found, "-pyexec") == "eddy_env/bin/python"
-    assert (pair(found, "-pyfs"), pair(found, "-pym")) == (folder, "flink_job.main")
+    assert (pair(found, "-pyfs"), pair(found, "-pym")) == (folder, "eddy.flink_job.main")
     assert found[-4:] == SETTINGS
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cli import predict, train
-from cli.main import app
+from eddy.cli.commands import predict
+from eddy.cli.main import app
+from eddy.cli.train import command as train
 from eddy.errors import DataError, SettingsError
 
 SPIKE = 700

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.dashboard import actions_of
-from dashboard.server import Page
+from eddy.cli.commands.dashboard import actions_of
+from eddy.dashboard.web.server import Page
 from eddy.settings import Settings
-from stack.local import Stack
-from stack.ports import free_ports
+from eddy.stack.local import Stack
+from eddy.stack.ports import free_ports
 from tests.conftest import make_unique
 from tests.dashboard.browser import Browser
 from tests.dashboard.world import World

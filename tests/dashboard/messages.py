@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from eddy.alert import Alert, AlertState, incident_id, severity_word
+from eddy.alert import Alert, AlertState, incident_id, severity_level
 
 
 def alert(series: str = "taxi-1", state: AlertState = "open", severity: int = 80, **changes: Any) -> Alert:
@@ -22,7 +22,7 @@ def alert(series: str = "taxi-1", state: AlertState = "open", severity: int = 80
         score=9.0,
         threshold=3.0,
         severity=severity,
-        severity_word=severity_word(severity),
+        severity_word=severity_level(severity),
         points=2,
         imputed=0,
         values={"value": 12.0},

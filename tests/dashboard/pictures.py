@@ -10,7 +10,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
 from tests.dashboard.browser import Browser
 
 FOLDER = ROOT / "docs" / "pictures"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dashboard.downsample import extremes, gap_numbers, ribbon, stretches, with_gaps
+from eddy.dashboard.parts.downsample import extremes, gap_numbers, ribbon, segments, with_gaps
 
 VALUES = arrays(np.float64, st.integers(0, 400), elements=st.floats(-1e6, 1e6) | st.just(np.nan))
 
@@ -68,7 +68,7 @@ def test_band_leaves_out_points_without_bounds():
 @settings(deadline=None)
 @given(st.integers(1, 500), st.integers(1, 100))
 def test_buckets_cover_all_points(count, buckets):
-    starts = stretches(count, buckets)
+    starts = segments(count, buckets)
     assert starts[0] == 0
     assert len(starts) == min(count, buckets)
     assert (np.diff(starts) > 0).all()

@@ -14,13 +14,13 @@ from urllib.parse import quote
 import pytest
 
 from eddy.feedback import Feedback
+from eddy.training.registry.registry import Registry
 from tests.dashboard.browser import Browser
 from tests.dashboard.conftest import Site
 from tests.dashboard.messages import alert
 from tests.dashboard.world import EPOCH, MINUTE, NASTY, WORSE, point
 from tests.integration.harness import read
 from tests.training.test_registry import model
-from training.registry import Registry
 
 pytestmark = pytest.mark.stack
 

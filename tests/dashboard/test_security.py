@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from dashboard.actions import Actions
-from dashboard.app import make_app
-from dashboard.collector import Collector
-from dashboard.security import is_loopback
+from eddy.dashboard.stores.collector import Collector
+from eddy.dashboard.web.actions import Actions
+from eddy.dashboard.web.app import make_app
+from eddy.dashboard.web.security import is_loopback
 from eddy.errors import DataError
 from eddy.settings import Settings
-from stack.ports import free_ports
+from eddy.stack.ports import free_ports
 
 OURS = {"X-Eddy-Action": "1"}
 

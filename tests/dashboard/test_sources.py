@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.collector import Collector
 from eddy.connections import redis_client
+from eddy.dashboard.stores.collector import Collector
 from eddy.settings import Settings
-from stack.ports import free_ports
+from eddy.stack.ports import free_ports
 from tests.conftest import make_unique
 from tests.dashboard.browser import Browser
 from tests.dashboard.conftest import serving, with_page

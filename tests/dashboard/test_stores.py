@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.availability import Watch
-from dashboard.incident_store import IncidentStore
-from dashboard.looked_at import LookedAt
-from dashboard.points import Growing, JudgedRow
-from dashboard.series_table import SPARK, Row, SeriesTable
+from eddy.dashboard.sources.availability import Watch
+from eddy.dashboard.stores.incidents import IncidentStore
+from eddy.dashboard.stores.points import Growing, ScoredPoint
+from eddy.dashboard.stores.series_table import SPARK, Row, SeriesTable
+from eddy.dashboard.stores.watched_series import WatchedSeries
 from eddy.feedback import Action, Feedback
 from tests.dashboard.messages import alert
 
@@ -98,7 +98,7 @@ def test_most_severe_unacknowledged_incident_comes_first():
     store = IncidentStore(10)
     for series, severity in (("a", 60), ("b", 99), ("c", 80)):
         store.put(alert(series, severity=severity))
-    store.judge(feedback("b", "ack"))
+    store.note_feedback(feedback("b", "ack"))
     assert [i.alert.series for i in store.view().open] == ["c", "a", "b"]
 
 
@@ -119,12 +119,12 @@ def test_feedback_accumulates_and_may_arrive_before_the_incident():
         assert given is not None
         return given.words()
 
-    store.judge(feedback("a", "ack"))
-    store.judge(feedback("a", "label", label="sensor-fault"))
-    store.judge(b"no feedback")
+    store.note_feedback(feedback("a", "ack"))
+    store.note_feedback(feedback("a", "label", label="sensor-fault"))
+    store.note_feedback(b"no feedback")
     store.put(alert("a"))
     assert verdict() == "acknowledged, labelled sensor-fault"
-    store.judge(feedback("a", "unack"))
+    store.note_feedback(feedback("a", "unack"))
     assert verdict() == "labelled sensor-fault"
 
 
@@ -193,26 +193,26 @@ def test_columns_held_by_a_reader_do_not_change():
     assert not held.data.any()
 
 
-def judged(ts: int, *features: str) -> JudgedRow:
+def scored(ts: int, *features: str) -> ScoredPoint:
     numbers = dict.fromkeys(features, 1.0)
-    return JudgedRow(ts, numbers, numbers, numbers, numbers, 1.0, 2.0, 0)
+    return ScoredPoint(ts, numbers, numbers, numbers, numbers, 1.0, 2.0, 0)
 
 
 def test_version_with_other_features_starts_a_new_history():
-    looked = LookedAt(1000)
+    looked = WatchedSeries(1000)
     looked.ask("a")
-    looked.add_judged("a", {"m": [judged(1, "x")]})
-    looked.add_judged("a", {"m": [judged(2, "x", "y")]})
+    looked.add_scored("a", {"m": [scored(1, "x")]})
+    looked.add_scored("a", {"m": [scored(2, "x", "y")]})
     looked.publish()
-    assert looked.ask("a").judged["m"].features == ("x", "y")
+    assert looked.ask("a").scored["m"].features == ("x", "y")
     assert looked.newest("a") == {"m": 2}
 
 
 def test_memory_is_bounded_and_the_last_viewed_series_is_kept():
-    looked = LookedAt(100)
+    looked = WatchedSeries(100)
     for name in ("a", "b", "c"):
         looked.ask(name)
-        looked.add_judged(name, {"m": [judged(ts, "x") for ts in range(60)]})
+        looked.add_scored(name, {"m": [scored(ts, "x") for ts in range(60)]})
     assert looked.names() == ["c"]
 
 

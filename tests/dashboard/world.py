@@ -12,9 +12,9 @@ from kafka import KafkaProducer
 
 from eddy.alert import Alert
 from eddy.connections import kafka_client, redis_client
+from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.models.engine.alert_messages import Point
 from eddy.settings import Settings
-from flink_job.redis_writer import RedisWriter
-from models.reporting import Point
 
 EPOCH = 1_735_689_600_000  # 2025-01-01
 MINUTE = 60_000

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from cli import main as command_line
+from eddy.cli import main as command_line
 from eddy.configuration import ORIGINAL_VARIABLES, as_text, environment_name, flatten
 from eddy.settings import Settings
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
 
 DOCKER = ROOT / "docker"
 COMPOSE = DOCKER / "compose.yaml"
@@ -107,12 +107,12 @@ def test_compose_defaults_equal_the_settings(compose: dict[str, Any]) -> None:
 
 
 def test_image_paths_match_the_commands() -> None:
-    from flink_job import submission
+    from eddy.flink_job.client import submission
 
     text = (DOCKER / "job.Dockerfile").read_text()
     assert submission.IMAGE_PYTHON.startswith("/opt/eddy/venv/")
     assert f"COPY flink_job/main.py {submission.IMAGE_SCRIPT}" in text
-    assert json.dumps([submission.IMAGE_PYTHON, "-m", "cli"]) in COMPOSE.read_text()
+    assert json.dumps([submission.IMAGE_PYTHON, "-m", "eddy.cli"]) in COMPOSE.read_text()
 
 
 def test_flink_settings_exist_in_flink(compose: dict[str, Any]) -> None:
@@ -125,7 +125,7 @@ def unknown_options(properties: dict[str, Any]) -> list[str]:
     """Keys whose text is in no class of the Flink distribution that names options."""
     import zipfile
 
-    from stack.jars import flink_home
+    from eddy.stack.jars import flink_home
 
     jars = [*(flink_home() / "lib").glob("flink-dist-*.jar"), *(flink_home() / "opt").glob("flink-python-*.jar")]
     text = b""
@@ -145,5 +145,5 @@ def _whole() -> Any:
 
     app = typer.Typer()
     for name in command_line.COMMANDS:
-        importlib.import_module(f"cli.{name}").register(app)
+        importlib.import_module(f"eddy.cli.{name}").register(app)
     return app

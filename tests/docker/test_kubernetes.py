@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from eddy.configuration import load
-from flink_job import submission
-from stack.paths import ROOT, home
+from eddy.flink_job.client import submission
+from eddy.stack.paths import ROOT, home
 from tests.docker.test_compose import unknown_options
 
 OPERATOR = "flink-kubernetes-operator-api-1.10.0.jar"  # the newest that Maven has

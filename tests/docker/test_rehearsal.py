@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # installs all packages, twice
 SUBMIT = (
-    "/opt/eddy/venv/bin/python -m cli job submit jobmanager:8081 --target=remote --flink=/opt/flink/bin/flink"
+    "/opt/eddy/venv/bin/python -m eddy.cli job submit jobmanager:8081 --target=remote --flink=/opt/flink/bin/flink"
     " --python=/opt/eddy/venv/bin/python --jars-present --print"
 )
-TRAINER = "/opt/eddy/venv/bin/python -c 'import torch, dash, training.trainer.service, producers.sender'"
+TRAINER = "/opt/eddy/venv/bin/python -c 'import torch, dash, eddy.training.trainer.service, eddy.producers.sender'"
 
 
 @pytest.mark.parametrize(
     ("image", "commands", "said"),
     [
         ("job", [SUBMIT, "ls /opt/flink/lib"], ["flink run --detached", "eddy-flink.jar", "flink-sql-connector-kafka"]),
-        ("services", [TRAINER, "/opt/eddy/venv/bin/python -m cli trainer --help"], ["eddy 0", "Serve training"]),
+        ("services", [TRAINER, "/opt/eddy/venv/bin/python -m eddy.cli trainer --help"], ["eddy 0", "Serve training"]),
     ],
 )
 def test_dockerfile_steps_work_in_a_clean_folder(

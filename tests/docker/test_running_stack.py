@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from flink_job.submission import IMAGE_PYTHON
-from stack.paths import ROOT
+from eddy.flink_job.client.submission import IMAGE_PYTHON
+from eddy.stack.paths import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 COMPOSE = ["docker", "compose", "-f", str(ROOT / "docker" / "compose.yaml"), "-p", "eddy-test"]

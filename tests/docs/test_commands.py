@@ -13,14 +13,14 @@ import pytest
 import typer
 from typer.main import get_command
 
-from cli import main as command_line
+from eddy.cli import main as command_line
 from eddy.configuration import flatten
+from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
+from eddy.models.core.detector import Detector
 from eddy.settings import Settings
-from models import catalog as _catalog  # noqa: F401  fills Detector.kinds
-from models.detector import Detector
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
+from eddy.training.evaluation.runs.lineup import LINEUP, NAMED
 from tests.docs.test_pages import PAGES
-from training.evaluation.lineup import LINEUP, NAMED
 
 FENCED = re.compile(r"^```[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`]+)`")
@@ -36,7 +36,7 @@ def root() -> Any:
     app = typer.Typer()
     app.callback()(command_line.root)
     for name in command_line.COMMANDS:
-        importlib.import_module(f"cli.{name}").register(app)
+        importlib.import_module(f"eddy.cli.{name}").register(app)
     return get_command(app)
 
 

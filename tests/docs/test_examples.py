@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
 
 pytestmark = pytest.mark.slow  # each starts the command line several times
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from eddy.configuration import load
-from flink_job.observations import parse
-from stack.paths import ROOT, home
-from stack.ports import free_ports
+from eddy.flink_job.wire.parsing import parse
+from eddy.stack.paths import ROOT, home
+from eddy.stack.ports import free_ports
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)

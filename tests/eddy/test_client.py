@@ -11,7 +11,7 @@ import pytest
 from eddy.client import AlertStream, LiveState
 from eddy.errors import StackError
 from eddy.settings import Settings
-from stack.ports import free_ports
+from eddy.stack.ports import free_ports
 from tests.cli.alerts_at_hand import ROOT, START, STEP, alert, environment, point, to_kafka, to_redis
 
 ALERTS = [alert("s-1"), alert("t-1"), alert("s-1", "closed")]

@@ -146,7 +146,7 @@ def test_no_two_settings_share_a_variable() -> None:
 
 def test_config_show_masks_secrets_and_unknown_keys_are_one_line_errors() -> None:
     def eddy(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from cli.main import main; main()", *arguments]
+        command = [sys.executable, "-c", "from eddy.cli.main import main; main()", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
     shown = eddy("--set", "redis.password=hush", "config", "show", "--json")

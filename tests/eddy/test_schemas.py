@@ -16,16 +16,16 @@ from eddy.alert_settings import AlertRules
 from eddy.configuration import load
 from eddy.errors import DataError
 from eddy.feedback import Feedback
+from eddy.flink_job.operators.learning_messages import messages
+from eddy.flink_job.operators.metrics import JobMetrics
+from eddy.flink_job.operators.shard import Shard, ShardOptions
+from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
+from eddy.flink_job.wire.parsing import parse
+from eddy.models.drift.monitor import Drift, RetrainWanted
+from eddy.models.engine.engine import BatchResult, EngineOptions
+from eddy.models.serving.model_set import ModelSet
 from eddy.observation import Observations
 from eddy.training_request import TrainingRequest
-from flink_job.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
-from flink_job.learning_messages import messages
-from flink_job.metrics import JobMetrics
-from flink_job.observations import parse
-from flink_job.shard import Shard, ShardOptions
-from models.drift import Drift, Wish
-from models.engine import EngineOptions, Outcome
-from models.model_set import ModelSet
 from tests.cli.alerts_at_hand import alert
 from tests.flink_job.frame_bytes import NOW, frame
 from tests.flink_job.test_frames import taken_apart
@@ -86,11 +86,11 @@ def test_every_output_message_follows_its_schema(records):
 
 
 def test_drift_messages_and_training_requests_follow_their_schemas():
-    outcome = Outcome(
+    result = BatchResult(
         drifts=[("z", "s", Drift(0, "score", "", 1, 5, 9)), ("z", "s", Drift(0, "step", "value", -1, 5, 9))],
-        wishes=[("z", "s", Wish(0, 5)), ("z", "t", Wish(1, 6))],
+        retrain_requests=[("z", "s", RetrainWanted(0, 5)), ("z", "t", RetrainWanted(1, 6))],
     )
-    found = list(messages(outcome, model_set(manifest()), NOW, ShardOptions(0, 16, "o", 1, 1, EngineOptions())))
+    found = list(messages(result, model_set(manifest()), NOW, ShardOptions(0, 16, "o", 1, 1, EngineOptions())))
     assert [(role, key) for role, key, _ in found] == [(DRIFT, b"s"), (DRIFT, b"s"), (TRAINING, b"z")]
     for _, _, value in found[:2]:
         validator("drift").validate(json.loads(value))
@@ -98,9 +98,9 @@ def test_drift_messages_and_training_requests_follow_their_schemas():
 
 
 def test_events_follow_their_schema():
-    from flink_job.model_book import ModelBook
-    from flink_job.model_loader import ModelLoader
-    from flink_job.scoring import Scoring
+    from eddy.flink_job.model_updates.loader import ModelLoader
+    from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
+    from eddy.flink_job.operators.scoring import Scoring
 
     class NoMetrics:  # Flink's metrics exist inside a running job only
         def refused(self):
@@ -110,7 +110,7 @@ def test_events_follow_their_schema():
     scoring.settings, scoring.models, scoring.out = load([], environ={}).settings, ModelSet(), Records()
     scoring.metrics = cast(JobMetrics, NoMetrics())
     loader = ModelLoader(inline, scoring.models.runs)
-    book = ModelBook(scoring.models, loader, scoring._tell_of_model, lambda name: 1)
+    book = ModelVersionTracker(scoring.models, loader, scoring._emit_model_event, lambda name: 1)
     for message in (manifest().to_json(), b"{}", None):
         loader.ask("z", message)
     book.adopt(wait=True)

@@ -21,13 +21,13 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPlace
 
-from benchmarks.memory import Memory
-from cli.job_targets import submit_locally
+from benchmarks.measuring.memory import Memory
 from eddy.configuration import Configuration, load
 from eddy.connections import kafka_client, librdkafka_client
+from eddy.flink_job.client.cluster import Cluster
+from eddy.ops.job_targets import submit_locally
 from eddy.settings import Settings
-from flink_job.cluster import Cluster
-from stack.local import Stack, isolated
+from eddy.stack.local import Stack, isolated
 from tests.integration import harness
 
 Message = tuple[bytes | None, bytes | None]
@@ -198,7 +198,7 @@ def outcome(settings: Settings, cluster: Cluster, job: str, sent: int, seconds: 
     reasons: Counter[str] = Counter()
     places: set[tuple[bytes, bytes]] = set()
     sound = 0
-    for record in letters(settings):
+    for record in dead_letters(settings):
         headers = dict(record.headers())
         reasons[headers["reason"].decode()] += 1
         places.add((headers["partition"], headers["offset"]))
@@ -225,7 +225,7 @@ def covered(settings: Settings) -> bool:
         return all((consumer.committed(place) or 0) >= end for place, end in ends.items())
 
 
-def letters(settings: Settings) -> Iterator[Any]:
+def dead_letters(settings: Settings) -> Iterator[Any]:
     """All dead letters, by librdkafka: there may be a million."""
     topic = settings.topics.name("dlq")
     options = {**librdkafka_client(settings.kafka), "group.id": "fuzz", "enable.auto.commit": False}

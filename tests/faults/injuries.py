@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import psutil
 
-from stack.process import marked
+from eddy.stack.process import marked
 from tests.faults.links import KAFKA, REDIS, TASKMANAGER
 from tests.faults.proxy import Proxy
 from tests.faults.world import Stream, World

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from eddy.settings import Settings
-from stack import flink, kafka_broker
-from stack.ports import free_ports
+from eddy.stack import flink, kafka_broker
+from eddy.stack.ports import free_ports
 from tests.faults.proxy import Proxy
 
 KAFKA, REDIS, TASKMANAGER = "Kafka", "Redis", "TaskManager"

@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from stack.paths import ROOT, home
+from eddy.stack.paths import ROOT, home
 
 FILE = "faults.jsonl"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.memory import Memory
+from benchmarks.measuring.memory import Memory
 from tests.faults.injuries import INJURIES
 from tests.faults.trial import attempt
 from tests.faults.world import Stream, World

@@ -14,7 +14,7 @@ import pytest
 from kafka.admin import KafkaAdminClient, NewPartitions
 
 from eddy.connections import kafka_client
-from stack import topics
+from eddy.stack import topics
 from tests.faults import record
 from tests.faults.conftest import SEED
 from tests.faults.trial import attempt

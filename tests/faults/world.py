@@ -15,17 +15,17 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from cli.job_recovery import forget, keep_running
-from cli.job_targets import submit_locally
 from eddy.alert import Alert
 from eddy.client import LiveState
 from eddy.configuration import Configuration, load
 from eddy.connections import kafka_client
 from eddy.errors import EddyError
-from flink_job.cluster import Cluster
-from models.manifest import Manifest
-from stack import topics
-from stack.local import Stack, isolated
+from eddy.flink_job.client.cluster import Cluster
+from eddy.models.artifacts.manifest import Manifest
+from eddy.ops.job_recovery import forget, keep_running
+from eddy.ops.job_targets import submit_locally
+from eddy.stack import topics
+from eddy.stack.local import Stack, isolated
 from tests.faults.links import KAFKA, REDIS, links
 from tests.integration import harness
 
@@ -242,14 +242,14 @@ class Stream:
         return {"expected": len(wanted), "seen": len(set(seen)), "doubled": doubled}
 
     def _check_dead_letters(self, isolation: str, once: bool) -> None:
-        letters = [
+        dead_letters = [
             (dict(record.headers)["reason"].decode(), dict(record.headers)["offset"], record.value)
             for record in harness.read(self.settings, "dlq", isolation)
         ]
-        assert sorted({value for _, _, value in letters}) == sorted(self.bad)
-        assert {reason for reason, _, _ in letters} <= {"not-json"}
-        assert len({(offset, value) for _, offset, value in letters}) == len(self.bad), "one place for each"
-        assert not once or len(letters) == len(self.bad)
+        assert sorted({value for _, _, value in dead_letters}) == sorted(self.bad)
+        assert {reason for reason, _, _ in dead_letters} <= {"not-json"}
+        assert len({(offset, value) for _, offset, value in dead_letters}) == len(self.bad), "one place for each"
+        assert not once or len(dead_letters) == len(self.bad)
 
     def _check_redis(self, expected: Sequence[Any]) -> None:
         live = LiveState(self.settings)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from flink_job.frames import DATA, FRAME_VERSION, Frame, read_frame
-from flink_job.observations import shard_of
+from eddy.flink_job.wire.frames import DATA, FRAME_VERSION, Frame, read_frame
+from eddy.flink_job.wire.parsing import shard_of
 
 #: key (None: the record had none), value, and the series that the JVM found in a value without key
 Message = tuple[bytes | None, bytes] | tuple[bytes | None, bytes, bytes]

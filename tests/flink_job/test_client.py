@@ -7,7 +7,7 @@ import sys
 
 GRAPH = """
 import sys
-from flink_job import main
+from eddy.flink_job import main
 with main._without_beam():
     from pyflink.fn_execution.flink_fn_execution_pb2 import UserDefinedDataStreamFunction
 heavy = {"apache_beam", "numba", "torch", "pandas"} & set(sys.modules)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flink_job.frames import ALERTS, CHECKPOINT, DLQ, Records, read_frame, read_record
+from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DLQ, Records, read_frame, read_record
 from tests.flink_job.frame_bytes import NOW, frame_bytes
 
 MESSAGES = st.lists(

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from flink_job.letter_log import EVERY_MS, LetterLog
+from eddy.flink_job.operators.dead_letter_log import EVERY_MS, DeadLetterLog
 
 
 def test_dead_letters_are_logged_once_a_minute_per_reason_with_place_and_count(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    letters = LetterLog()
+    letters = DeadLetterLog()
     place: dict[str, Any] = {"topic": "eddy.observations", "partition": 3, "key": b"pump-7"}
     with caplog.at_level(logging.WARNING):
         for k in range(5):
@@ -33,7 +33,7 @@ def test_dead_letters_are_logged_once_a_minute_per_reason_with_place_and_count(
 def test_control_characters_of_a_key_are_escaped_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     key = 'x"\n2026-01-01 INFO all is well\x1b[2J\xff'.encode("latin-1")
     with caplog.at_level(logging.WARNING):
-        LetterLog().note(0, reason="late", detail="d\n", key=key, topic="t", partition=0, offset=0)
+        DeadLetterLog().note(0, reason="late", detail="d\n", key=key, topic="t", partition=0, offset=0)
     (record,) = caplog.records
     assert "\n" not in record.getMessage()
     assert "\x1b" not in record.getMessage()

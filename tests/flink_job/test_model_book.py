@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flink_job.model_book import ModelBook
-from flink_job.model_loader import ModelLoader
-from models import artifact
-from models.candidates import OBSERVATIONS
-from models.detector import WindowSpec
-from models.manifest import Manifest
-from models.model_set import ModelSet
-from models.rolling_zscore import RollingZScore
+from eddy.flink_job.model_updates.loader import ModelLoader
+from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving.model_set import ModelSet
+from eddy.models.serving.pending_versions import OBSERVATIONS
 from tests.models.small_models import inline, manifest
 
 GOOD = manifest()
@@ -45,7 +45,7 @@ class Worker:
         self.models, self.state = ModelSet(), state
         self.told: list[Any] = []
         loader = ModelLoader(inline, self.models.runs)
-        self.book = ModelBook(self.models, loader, self.told.append, lambda name: 1)
+        self.book = ModelVersionTracker(self.models, loader, self.told.append, lambda name: 1)
         message = registry.to_json() if isinstance(registry, Manifest) else registry
         self.book.start({} if message is None else {"z": message})
         self.book.restore(state)
@@ -59,7 +59,7 @@ class Worker:
     def observe(self, count: int, **features: float) -> None:
         columns = self.models.columns
         row = [features.get(name, np.nan) for name in columns]
-        self.models.candidates.look(["s"], np.zeros(count, np.int64), np.array([row] * count))
+        self.models.pending_versions.observe(["s"], np.zeros(count, np.int64), np.array([row] * count))
         self.book.adopt()
 
     @property
@@ -139,7 +139,7 @@ def test_version_is_loaded_once_all_its_features_arrive() -> None:
     assert (worker.version, worker.events) == (2, ["loaded1", "loaded2"])
     again = Worker(worker.state, registry=of(2, "load", "wind"))
     assert again.version == 1
-    again.models.candidates.prove("z", ["load", "wind"])  # windows of it are in the keyed state
+    again.models.pending_versions.prove("z", ["load", "wind"])  # windows of it are in the keyed state
     assert again.version == 2
 
 

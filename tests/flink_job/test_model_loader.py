@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from eddy.errors import ModelError
-from flink_job.model_loader import ModelLoader, Outcome
-from models import artifact, model_set
-from models.detector import Detector, WindowSpec
-from models.manifest import Manifest
-from models.rolling_zscore import RollingZScore
+from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving import model_set
 from tests.models.small_models import Level, inline, manifest
 
 GOOD = manifest()
@@ -36,12 +37,12 @@ def test_slow_artifact_fetch_does_not_block() -> None:
 
     loading = loader(slow)
     loading.ask("z", GOOD.to_json())
-    assert list(loading.outcomes()) == []
+    assert list(loading.results()) == []
     allowed.set()
-    (outcome,) = loading.outcomes(wait=True)
-    assert outcome.model is not None
-    assert outcome.model.manifest == GOOD
-    assert list(loading.outcomes(wait=True)) == [], "nothing more is under way"
+    (result,) = loading.results(wait=True)
+    assert result.model is not None
+    assert result.model.manifest == GOOD
+    assert list(loading.results(wait=True)) == [], "nothing more is under way"
 
 
 def test_loads_keep_their_order_and_repeated_versions_are_skipped() -> None:
@@ -52,14 +53,14 @@ def test_loads_keep_their_order_and_repeated_versions_are_skipped() -> None:
         loading.ask("z", message.to_json())
     loading.ask("z", None)
     loading.ask("z", GOOD.to_json())
-    found = [(o.model.manifest.version if o.model else None, bool(o.refused)) for o in loading.outcomes(wait=True)]
+    found = [(o.model.manifest.version if o.model else None, bool(o.refused)) for o in loading.results(wait=True)]
     assert found == [(1, False), (2, False), (None, True), (1, False), (None, False), (1, False)]
 
 
 def test_detector_kinds_that_are_not_configured_are_not_fetched() -> None:
     loading = loader(lambda _: pytest.fail("fetched"), frozenset({"lstm-autoencoder"}))
     loading.ask("z", GOOD.to_json())
-    assert list(loading.outcomes(wait=True)) == []
+    assert list(loading.results(wait=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -75,10 +76,10 @@ def test_detector_kinds_that_are_not_configured_are_not_fetched() -> None:
 def test_message_that_is_not_a_manifest_is_refused(name: str, value: bytes, said: str) -> None:
     loading = loader()
     loading.ask(name, value)
-    (outcome,) = loading.outcomes(wait=True)
-    assert said in outcome.refused
+    (result,) = loading.results(wait=True)
+    assert said in result.refused
     loading.ask("z", GOOD.to_json())
-    assert next(loading.outcomes(wait=True)).model is not None, "the thread goes on"
+    assert next(loading.results(wait=True)).model is not None, "the thread goes on"
 
 
 def test_unexpected_error_while_loading_is_a_refusal() -> None:
@@ -87,7 +88,7 @@ def test_unexpected_error_while_loading_is_a_refusal() -> None:
 
     loading = loader(broken)
     loading.ask("z", GOOD.to_json())
-    assert list(loading.outcomes(wait=True)) == [Outcome("z", refused="ZeroDivisionError: ")]
+    assert list(loading.results(wait=True)) == [LoadResult("z", refused="ZeroDivisionError: ")]
 
 
 class Slow(Level):
@@ -129,7 +130,7 @@ def test_damaged_artifacts_are_refused() -> None:
         damaged = bytes(content)
         fields: dict[str, Any] = {"artifact": base64.b64encode(damaged).decode(), "sha256": artifact.sha256(damaged)}
         loading.ask("z", replace(GOOD, version=number + 1, **fields).to_json())
-    found = list(loading.outcomes(wait=True))
+    found = list(loading.results(wait=True))
     assert len(found) == 400
     refused = [o.refused for o in found if o.refused]
     assert len(refused) > 300

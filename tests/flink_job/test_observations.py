@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from flink_job.observations import MAX_FEATURES, MAX_SERIES_BYTES, read_observations
+from eddy.flink_job.wire.parsing import MAX_FEATURES, MAX_SERIES_BYTES, read_observations
 from tests.flink_job.frame_bytes import NOW, frame, shard_of
 
 ONE = {"value": 0}

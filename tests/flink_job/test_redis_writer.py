@@ -14,9 +14,9 @@ import redis
 from eddy.client import LiveState
 from eddy.connections import redis_client
 from eddy.feedback import Feedback
+from eddy.flink_job.sinks.redis import RedisWriter
 from eddy.settings import RedisSettings, Settings
-from flink_job.redis_writer import RedisWriter
-from stack.ports import free_ports
+from eddy.stack.ports import free_ports
 from tests.cli.alerts_at_hand import START, STEP, alert, point
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flink_job.observations import BadObservation, parse
-from flink_job.scan import scan
+from eddy.flink_job.wire.fast_parser import scan
+from eddy.flink_job.wire.parsing import BadObservation, parse
 from tests.flink_job.frame_bytes import frame
 
 KEY = "s-1"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import json
 
-from flink_job.waiting import MOST, Waiting, WaitingEvent
+from eddy.flink_job.operators.pending_events import MOST, PendingEvent, PendingEvents
 
 
-def event(number: int) -> WaitingEvent:
-    return WaitingEvent(number, b"%d" % number, 1, 100 + number)
+def event(number: int) -> PendingEvent:
+    return PendingEvent(number, b"%d" % number, 1, 100 + number)
 
 
 def test_newest_waiting_events_of_each_series_are_kept():
-    waiting = Waiting(3)
+    waiting = PendingEvents(3)
     assert [waiting.add("a", event(k)) for k in range(5)] == [0, 0, 0, 1, 1]
     waiting.add("b", event(9))
     assert len(waiting) == 2
@@ -22,13 +22,13 @@ def test_newest_waiting_events_of_each_series_are_kept():
 
 
 def test_no_event_waits_with_a_limit_of_0():
-    waiting = Waiting(0)
+    waiting = PendingEvents(0)
     assert waiting.add("a", event(1)) == 1
     assert len(waiting) == 0
 
 
 def test_shard_limit_drops_the_oldest_event_of_the_longest_queue():
-    waiting = Waiting(MOST)
+    waiting = PendingEvents(MOST)
     assert sum(waiting.add("long", event(k)) for k in range(MOST)) == 0
     assert waiting.add("short", event(1)) == 1
     assert next(e.ts for _, e in waiting.take(["long"])) == 1, "the oldest of the longest went"
@@ -36,13 +36,13 @@ def test_shard_limit_drops_the_oldest_event_of_the_longest_queue():
 
 
 def test_waiting_events_survive_serialisation():
-    waiting = Waiting(5)
+    waiting = PendingEvents(5)
     for k in range(3):
         waiting.add("a\"'é", event(k))
     assert waiting.changed
     blob = waiting.to_bytes()
     assert not waiting.changed
-    again = Waiting(5)
+    again = PendingEvents(5)
     again.restore(blob)
     assert list(again.take(again.series)) == [("a\"'é", event(k)) for k in range(3)]
     assert again.to_bytes() == b""
@@ -50,6 +50,6 @@ def test_waiting_events_survive_serialisation():
 
 def test_state_without_offsets_is_read():
     old = json.dumps([["a", 7, base64.b64encode(b"x").decode()]]).encode()
-    waiting = Waiting(5)
+    waiting = PendingEvents(5)
     waiting.restore(old)
-    assert list(waiting.take(["a"])) == [("a", WaitingEvent(7, b"x", -1, -1))]
+    assert list(waiting.take(["a"])) == [("a", PendingEvent(7, b"x", -1, -1))]

@@ -21,17 +21,18 @@ from pyflink.datastream import StreamExecutionEnvironment
 from eddy.alert import Alert
 from eddy.configuration import as_text, flatten
 from eddy.connections import kafka_client
+from eddy.flink_job import job
+from eddy.flink_job.client.cluster import Cluster
+from eddy.flink_job.graph import environment
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.replay import replay
+from eddy.models.serving.model_set import ModelSet
 from eddy.settings import JobSettings, Settings
-from flink_job import environment, job
-from flink_job.cluster import Cluster
-from models import artifact
-from models.detector import Detector, WindowSpec
-from models.engine import EngineOptions
-from models.manifest import Manifest
-from models.model_set import ModelSet
-from models.offline import replay
-from models.rolling_zscore import RollingZScore
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.given_stack import GivenStack
 
 START = 1_735_689_600_000  # 1 January 2025
@@ -253,7 +254,7 @@ def eddy(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str
     options = [
         part for key, value in flatten(settings) if value is not None for part in ("--set", f"{key}={as_text(value)}")
     ]
-    program = "import sys; from cli.main import main; main()"
+    program = "import sys; from eddy.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", program, *options, *arguments],
         capture_output=True,

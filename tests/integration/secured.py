@@ -25,9 +25,9 @@ from pydantic import SecretStr
 
 from eddy.connections import kafka_client, redis_client
 from eddy.settings import KafkaSettings, RedisSettings, Settings
-from stack import acls
-from stack.jars import kafka_classpath
-from stack.ports import free_ports
+from eddy.stack import acls
+from eddy.stack.jars import kafka_classpath
+from eddy.stack.ports import free_ports
 from tests.integration.certificates import Authority
 from tests.integration.harness import until
 
@@ -112,7 +112,7 @@ def _serves(settings: KafkaSettings) -> bool:
 
 @contextlib.contextmanager
 def redis_server(folder: Path, authority: Authority, settings: Settings) -> Iterator[RedisSettings]:
-    """A Redis that speaks TLS only, with the users of :mod:`stack.acls`; yields the job's settings."""
+    """A Redis that speaks TLS only, with the users of :mod:`eddy.stack.acls`; yields the job's settings."""
     (port,) = free_ports(1)
     certificate, key = authority.issue("redis")
     files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", authority.ca]

@@ -14,7 +14,7 @@ from eddy.alert_settings import AlertSettings
 from eddy.client import LiveState
 from eddy.connections import redis_client
 from eddy.settings import Settings
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.integration import harness
 from tests.integration.harness import START, STEP
 

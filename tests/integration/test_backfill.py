@@ -10,7 +10,7 @@ import pytest
 
 from eddy.client import LiveState
 from eddy.settings import Settings
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.integration import harness
 
 pytestmark = pytest.mark.stack

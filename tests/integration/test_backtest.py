@@ -11,12 +11,12 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from cli.backtest import backtest
-from cli.main import root
+from eddy.cli.commands.backtest import backtest
+from eddy.cli.main import root
 from eddy.configuration import as_environment
 from eddy.errors import EddyError
 from eddy.settings import Settings
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.cli.alerts_at_hand import eddy
 from tests.integration import harness
 from tests.integration.harness import START, STEP

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from eddy.flink_job import main
 from eddy.settings import Settings
-from flink_job import main
-from stack.local import Stack
-from stack.ports import free_ports
+from eddy.stack.local import Stack
+from eddy.stack.ports import free_ports
 from tests.integration import harness
 from tests.integration.harness import eddy
 
@@ -57,9 +57,9 @@ def test_message_of_50_mb_becomes_a_complete_dead_letter(stack: Stack, unique_to
     events = [harness.event(*o) for o in observations]
     harness.send(unique_topics, [*events[:10], ("a", huge), *events[10:]])
     harness.run_to_end(stack, unique_topics)
-    (letter,) = harness.read(unique_topics, "dlq")
-    assert letter.value == huge
-    assert dict(letter.headers)["reason"] == b"oversized"
+    (dead_letter,) = harness.read(unique_topics, "dlq")
+    assert dead_letter.value == huge
+    assert dict(dead_letter.headers)["reason"] == b"oversized"
     expected = harness.offline([harness.model(limit=2.8)], observations)
     assert harness.plain(harness.alerts(unique_topics)) == harness.plain(expected)
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving.pending_versions import OBSERVATIONS
 from eddy.settings import Settings
-from models import artifact
-from models.candidates import OBSERVATIONS
-from models.detector import WindowSpec
-from models.manifest import Manifest
-from models.rolling_zscore import RollingZScore
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.integration import harness
 
 pytestmark = pytest.mark.stack

@@ -9,12 +9,12 @@ import pytest
 
 from eddy.connections import redis_client
 from eddy.settings import Settings
-from stack.local import Stack
+from eddy.stack.local import Stack
+from eddy.training.registry.registry import Registry
 from tests.integration import harness
 from tests.integration.harness import START, STEP
 from tests.integration.test_learning import trainer
 from tests.integration.test_trainer import DAY, learning
-from training.registry import Registry
 
 pytestmark = pytest.mark.stack
 

@@ -13,14 +13,14 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from pydantic import SecretStr
 
-from cli.job_checks import examine_job
 from eddy.connections import kafka_client
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.ops.job_checks import examine_job
 from eddy.settings import Settings
-from models.detector import WindowSpec
-from models.rolling_zscore import RollingZScore
-from stack.doctor import Check, examine
-from stack.local import Stack
-from stack.process import marked
+from eddy.stack.doctor import Check, examine
+from eddy.stack.local import Stack
+from eddy.stack.process import marked
 from tests.integration import harness
 
 pytestmark = pytest.mark.stack
@@ -85,9 +85,9 @@ def test_model_of_a_later_schema_and_dead_letters_are_named(unique_topics: Setti
             client.send(unique_topics.topics.name("dlq"), value=b"{", headers=[("reason", b"not-json")])
     checks = list(examine_job(unique_topics))
     assert "upgrade the job first" in find(checks, "model later", "fail").found
-    letters = find(checks, "dead letters", "warn")
-    assert letters.found == "3 in all; of the last 3, 3 are 'not-json'"
-    assert "eddy dlq list --reason not-json" in letters.todo
+    dead_letters = find(checks, "dead letters", "warn")
+    assert dead_letters.found == "3 in all; of the last 3, 3 are 'not-json'"
+    assert "eddy dlq list --reason not-json" in dead_letters.todo
 
 
 @pytest.mark.own_stack("kills a worker and takes its checkpoints away")

@@ -11,10 +11,10 @@ from eddy.alert import Alert
 from eddy.client import LiveState
 from eddy.feedback import Feedback
 from eddy.settings import Settings
-from stack.local import Stack
+from eddy.stack.local import Stack
+from eddy.training.data.labels import load_labels
 from tests.cli.alerts_at_hand import eddy
 from tests.integration import harness
-from training.labels import load_labels
 
 pytestmark = pytest.mark.stack
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cli.dead_letters import Replay
+from eddy.ops.dead_letters import Replay
 from eddy.settings import Settings
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.faults import fuzz
 from tests.integration import harness
 
@@ -41,4 +41,4 @@ def test_every_fuzzed_message_is_scored_or_a_dead_letter_and_replay_loses_none(
         # Each is read now, or is a dead letter again for what else is wrong with it: late, by now, among other things.
         harness.until(lambda: fuzz.covered(wider), "a checkpoint covers the replayed ones")
         again = metrics.get("bad", 0) + metrics.get("late", 0)
-        assert sum(1 for _ in fuzz.letters(wider)) == found["letters"] + again
+        assert sum(1 for _ in fuzz.dead_letters(wider)) == found["letters"] + again

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stack.local import Stack
-from stack.paths import ROOT
+from eddy.stack.local import Stack
+from eddy.stack.paths import ROOT
 
 HERE = Path(__file__).parent
 RUN = "test_stream.py::test_late_early_and_duplicate_events_are_handled"

@@ -9,9 +9,9 @@ import pytest
 
 from eddy.errors import DataError, StackError
 from eddy.settings import Settings
+from eddy.training.data.kafka_history import load_history
 from tests.integration import harness
 from tests.integration.harness import START, STEP
-from training.kafka_history import load_history
 
 pytestmark = pytest.mark.stack
 

@@ -10,17 +10,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from eddy.training.registry.pending_versions import publish_candidate
 
+from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
-from models.manifest import Manifest
-from stack.local import Stack
+from eddy.stack.local import Stack
+from eddy.training.registry.registry import Registry
+from eddy.training.trainer.client import ask
+from eddy.training.trainer.service import Trainer
 from tests.integration import harness
 from tests.integration.harness import START, STEP
 from tests.integration.test_trainer import learning, model, wave
-from training.registry import Registry
-from training.rollout import publish_candidate
-from training.trainer.asking import ask
-from training.trainer.service import Trainer
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
 from eddy.settings import Settings
-from models.detector import WindowSpec
-from models.rolling_zscore import RollingZScore
-from stack.local import Stack
+from eddy.stack.local import Stack
 from tests.integration import harness
 
 pytestmark = pytest.mark.stack

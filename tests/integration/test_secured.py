@@ -20,17 +20,17 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from pydantic import SecretStr
 
-from dashboard.collector import Collector
 from eddy.client import AlertStream, LiveState
 from eddy.configuration import as_text, flatten
 from eddy.connections import kafka_client, redis_client
+from eddy.dashboard.stores.collector import Collector
+from eddy.producers.transport import connect
 from eddy.settings import RedisSettings, Settings
-from producers.transport import connect
-from stack import acls, topics
-from stack.local import Stack
+from eddy.stack import acls, topics
+from eddy.stack.local import Stack
+from eddy.training.registry.registry import Registry
 from tests.integration import harness, secured
 from tests.integration.certificates import Authority
-from training.registry import Registry
 
 pytestmark = [
     pytest.mark.stack,
@@ -169,7 +169,7 @@ def command(settings: Settings, *arguments: str) -> Any:
         if value is not None and not isinstance(value, SecretStr) and not key.endswith("password_file")
         for part in ("--set", f"{key}={as_text(value)}")
     ]
-    program = "import sys; from cli.main import main; main()"
+    program = "import sys; from eddy.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, *options, *arguments],
         capture_output=True,

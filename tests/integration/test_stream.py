@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import redis
 
-from dashboard.sources import flink_rest
 from eddy.connections import redis_client
+from eddy.dashboard.sources import flink_rest
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
 from eddy.settings import RedisSettings, Settings
-from models.detector import WindowSpec
-from models.rolling_zscore import RollingZScore
-from stack.local import Stack
-from stack.ports import free_ports
+from eddy.stack.local import Stack
+from eddy.stack.ports import free_ports
 from tests.integration import harness
 from tests.integration.harness import START, STEP
 
@@ -70,17 +70,17 @@ def test_every_kind_of_bad_message_becomes_a_dead_letter(stack: Stack, unique_to
     harness.send(unique_topics, [*keyless, (None, b"?"), (None, b'{"series": "c", "ts": 1735689600000, "value": NaN}')])
     harness.run_to_end(stack, unique_topics)
 
-    letters = dead(unique_topics)
-    assert len(letters) == len(BAD) + 1000 + 1
-    by_value = {record.value or b"": headers for headers, record in letters}
+    dead_letters = dead(unique_topics)
+    assert len(dead_letters) == len(BAD) + 1000 + 1
+    by_value = {record.value or b"": headers for headers, record in dead_letters}
     for (_, value), reason in BAD.items():
         headers = by_value[value]
         assert headers["reason"] == reason, (value[:80], headers)
         assert "expected" in headers["detail"], headers
-    keys = {record.value or b"": record.key for _, record in letters}
+    keys = {record.value or b"": record.key for _, record in dead_letters}
     assert keys[b"{0"] == b"a"
     assert keys[b"?"] is None
-    for headers, _ in letters[:5]:
+    for headers, _ in dead_letters[:5]:
         assert headers["topic"] == unique_topics.topics.name("observations")
         assert int(headers["partition"]) >= 0
         assert int(headers["offset"]) >= 0
@@ -139,8 +139,8 @@ def test_models_can_be_added_replaced_and_withdrawn_while_events_flow(
         assert "windows" not in seen
         harness.publish(settings, harness.model(version=1, limit=2.8))
         harness.until(lambda: len(harness.alerts(settings)) == 2, "the held spike alerted")
-        ((headers, letter),) = dead(settings)
-        assert (headers["reason"], letter.value) == ("late", late[1])
+        ((headers, dead_letter),) = dead(settings)
+        assert (headers["reason"], dead_letter.value) == ("late", late[1])
         assert headers["offset"] == str(len(held)), "its place is known although it waited"
         shown = harness.until(lambda: (h := page.read()) and h.counters.get("windows") and h.counters, "new counters")
         assert shown["late"] == 1

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Series, WindowSpec
 from eddy.settings import Settings
-from models.detector import Series, WindowSpec
-from models.manifest import Manifest
-from stack.local import Stack
+from eddy.stack.local import Stack
+from eddy.training.fitting.fit import ThresholdRule, fit_model
 from tests.integration import harness
 from tests.integration.harness import START, STEP
-from training.fit import ThresholdRule, fit_model
 
 pytestmark = pytest.mark.stack
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eddy.models.core.detector import Series, WindowSpec
 from eddy.settings import Settings
+from eddy.training.fitting.fit import Trained, fit_model
+from eddy.training.registry.registry import Registry
+from eddy.training.trainer.service import Trainer
 from eddy.training_request import TrainingRequest
-from models.detector import Series, WindowSpec
 from tests.integration import harness
 from tests.integration.harness import START, STEP
-from training.fit import Trained, fit_model
-from training.registry import Registry
-from training.trainer.service import Trainer
 
 pytestmark = pytest.mark.stack
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from models import artifact
-from models.detector import Detector, Explanation, WindowSpec
-from models.engine import Engine, EngineOptions, Outcome
-from models.engine_state import EngineState
-from models.manifest import Manifest
-from models.model_set import ModelSet
-from models.rolling_zscore import RollingZScore
-from models.threshold import Threshold
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Detector, Explanation, WindowSpec
+from eddy.models.core.threshold import Threshold
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
+from eddy.models.engine.state.checkpoint import EngineState
+from eddy.models.serving.model_set import ModelSet
 
 STEP = 1000
 Event = tuple[str, int, Mapping[str, float]]  # series, event time, value by feature
@@ -123,11 +123,11 @@ class Job:
         self.models, self.options, self.store = models, options or EngineOptions(), {} if store is None else store
         self.engine = Engine(models, self.options)
         self.state = EngineState(self.engine)
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[BatchResult] = []
         if self.store:
             self.state.restore(dict(self.store))
 
-    def send(self, events: Sequence[Event], now: int = 0, final: bool = False) -> Outcome:
+    def send(self, events: Sequence[Event], now: int = 0, final: bool = False) -> BatchResult:
         self.engine.adopt_models()  # before slots are given, as the shard does
         columns = self.models.columns
         values = np.full((len(events), len(columns)), np.nan)
@@ -137,9 +137,9 @@ class Job:
                     values[i, columns[feature]] = value
         slots = self.engine.slots([series for series, _, _ in events])
         ts = np.array([t for _, t, _ in events], np.int64)
-        outcome = self.engine.process(slots, ts, values, now, final)
-        self.outcomes.append(outcome)
-        return outcome
+        result = self.engine.process(slots, ts, values, now, final)
+        self.outcomes.append(result)
+        return result
 
     def checkpoint(self) -> dict[str, bytes | None]:
         changes = self.state.changes()

@@ -9,8 +9,8 @@ import pytest
 from eddy.alert_settings import AlertRules, AlertSettings, ModelAlerts
 from eddy.configuration import load
 from eddy.errors import ModelError, SettingsError
-from flink_job.overrides import without_secrets
-from models.alert_policy import PolicyBook, read_model_alerts
+from eddy.flink_job.graph.settings_arguments import without_secrets
+from eddy.models.alerting.rules import AlertRuleResolver, read_model_alerts
 from tests.models.small_models import manifest
 
 
@@ -49,7 +49,7 @@ def test_open_points_alone_requires_consecutive_points():
 
 
 def rules(settings, alerts, series):
-    book = PolicyBook(AlertSettings.model_validate(settings), ModelAlerts.model_validate(alerts), manifest())
+    book = AlertRuleResolver(AlertSettings.model_validate(settings), ModelAlerts.model_validate(alerts), manifest())
     return book.rules[book.bind([series])[0]]
 
 
@@ -89,7 +89,7 @@ def test_of_points_is_at_least_open_points_across_layers():
 def test_digest_changes_only_with_what_affects_alerts():
     def digest(settings=None, job=None, series="a", **fields):
         one = manifest(**fields)
-        book = PolicyBook(AlertSettings.model_validate(settings or {}), read_model_alerts(one.alerts), one, job)
+        book = AlertRuleResolver(AlertSettings.model_validate(settings or {}), read_model_alerts(one.alerts), one, job)
         return book.digests[book.bind([series])[0]]
 
     same = digest()

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from eddy.errors import ModelError, SettingsError
+from eddy.models.artifacts import artifact, signing
+from eddy.models.artifacts import uri as artifact_uri
+from eddy.models.artifacts.uri import check_uri, read_artifact
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving.model_set import load_model
 from eddy.settings import RegistrySettings
-from models import artifact, artifact_uri, signing
-from models.artifact_uri import check_uri, read_artifact
-from models.detector import WindowSpec
-from models.model_set import load_model
-from models.rolling_zscore import RollingZScore
 from tests.models.small_models import manifest
 
 ROOT = Path(__file__).parents[2]

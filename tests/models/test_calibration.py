@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.errors import ModelError
-from models.calibration import Calibration
+from eddy.models.artifacts.calibration import Calibration
 
 SCORES = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=200).map(np.array)
 

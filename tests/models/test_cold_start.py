@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from eddy.errors import SettingsError
-from models.cold_start import ColdStart, cold_model
-from models.engine import EngineOptions
-from models.model_set import COLD, ModelSet
+from eddy.models.engine.cold_start import ColdStart, cold_model
+from eddy.models.engine.engine import EngineOptions
+from eddy.models.serving.model_set import COLD, ModelSet
 from tests.models.small_models import Job, inline, manifest, points
 
 WARM_UP = 40
@@ -35,8 +35,8 @@ def test_new_series_warms_up_and_is_then_scored():
     assert states(running) == {"a": "warming"}
     running.send(points("a", values(100, 1), start=WARM_UP - 1))
     assert states(running) == {"a": "ok"}
-    outcome = running.send(points("a", [90.0], start=200))
-    assert [(x.series, x.state, x.model["name"]) for x in outcome.alerts] == [("a", "open", COLD)]
+    result = running.send(points("a", [90.0], start=200))
+    assert [(x.series, x.state, x.model["name"]) for x in result.alerts] == [("a", "open", COLD)]
 
 
 def test_restart_during_warm_up_changes_nothing():
@@ -48,7 +48,7 @@ def test_restart_during_warm_up_changes_nothing():
     models.start_cold(cold_model("novelty", WARM_UP))
     stopped = stopped.restarted(models)
     stopped.send(points("a", values(150)[20:], start=20))
-    np.testing.assert_array_equal(plain.engine.judges[COLD].state[0], stopped.engine.judges[COLD].state[0])
+    np.testing.assert_array_equal(plain.engine.scorers[COLD].state[0], stopped.engine.scorers[COLD].state[0])
 
 
 def test_published_model_takes_over_once_its_window_is_full():
@@ -58,14 +58,14 @@ def test_published_model_takes_over_once_its_window_is_full():
     for at in range(3):
         running.send(points("a", [0.0], start=100 + at))
         running.engine.tick(at)
-        assert "a" in running.engine.judges[COLD].series_of.values()
+        assert "a" in running.engine.scorers[COLD].series_of.values()
     running.send(points("a", [0.1], start=103))
     running.engine.tick(9)
-    assert set(running.engine.judges[COLD].series_of.values()) == {"b"}
-    assert set(running.engine.judges["own"].series_of.values()) == {"a"}
+    assert set(running.engine.scorers[COLD].series_of.values()) == {"b"}
+    assert set(running.engine.scorers["own"].series_of.values()) == {"a"}
     running.models.withdraw("own")
     running.send(points("a", [0.1], start=104))
-    assert set(running.engine.judges[COLD].series_of.values()) == {"a", "b"}
+    assert set(running.engine.scorers[COLD].series_of.values()) == {"a", "b"}
 
 
 def test_handover_to_a_published_model_closes_the_open_incident():
@@ -74,15 +74,15 @@ def test_handover_to_a_published_model_closes_the_open_incident():
     running.models.put(manifest("own"), inline)
     running.send(points("a", values(4, 2), start=200))
     running.engine.tick(0)
-    outcome = running.send(points("a", [0.0], start=204))
-    assert [(x.model["name"], x.state) for x in outcome.alerts] == [(COLD, "closed")]
+    result = running.send(points("a", [0.0], start=204))
+    assert [(x.model["name"], x.state) for x in result.alerts] == [(COLD, "closed")]
 
 
 def test_series_with_a_published_model_never_gets_the_cold_start_model():
     running = job()
     running.models.put(manifest("own"), inline)
     running.send(points("a", values(10)))
-    assert not running.engine.judges[COLD].series_of
+    assert not running.engine.scorers[COLD].series_of
 
 
 def test_trained_model_is_requested_once_per_series():
@@ -112,5 +112,5 @@ def test_five_hundred_new_series_warm_up_together():
         running.send([(name, i * 1000, {"value": v}) for name, v in zip(names, row.tolist(), strict=True)])
         if i == WARM_UP // 2:
             assert set(states(running).values()) == {"warming"}
-    judge = running.engine.judges[COLD]
-    assert np.isfinite(judge.score[[int(judge.row_of[running.engine.slot_of[name]]) for name in names]]).all()
+    scorer = running.engine.scorers[COLD]
+    assert np.isfinite(scorer.score[[int(scorer.row_of[running.engine.slot_of[name]]) for name in names]]).all()

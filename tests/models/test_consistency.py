@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.consistency import ConsistencyDetector
-from models.cross_regression import CrossRegression
-from models.detector import Series, WindowSpec
+from eddy.models.core.detector import Series, WindowSpec
+from eddy.models.detectors.consistency.cross_regression import CrossRegression
+from eddy.models.detectors.consistency.detector import ConsistencyDetector
 
 FEATURES = ("power", "voltage", "current")
 SPEC = WindowSpec(1, features=FEATURES)

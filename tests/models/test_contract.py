@@ -13,10 +13,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.metrics import roc_auc_score
 
 from eddy.errors import DataError, ModelError
-from models import artifact, catalog
-from models.detector import Detector, Series, WindowBatch, WindowSpec
-from models.model_set import load_model
-from training.fit import fit_model
+from eddy.models import catalog
+from eddy.models.artifacts import artifact
+from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
+from eddy.models.serving.model_set import load_model
+from eddy.training.fitting.fit import fit_model
 
 KINDS = sorted(kind for kind, cls in Detector.kinds.items() if cls.__module__.startswith("models."))
 PARAMS: dict[str, dict[str, object]] = {

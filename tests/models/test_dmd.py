@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from eddy.errors import SettingsError
-from models.detector import Detector, Series, WindowBatch, WindowSpec
-from models.period import dominant_period, usual_period
+from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
+from eddy.models.preprocessing.seasonality import dominant_period, usual_period
 
 SPEC = WindowSpec(25)
 N = 1500

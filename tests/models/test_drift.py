@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.detector import Detector, Explanation, WindowSpec
-from models.drift import DriftOptions
-from models.engine import EngineOptions
+from eddy.models.core.detector import Detector, Explanation, WindowSpec
+from eddy.models.drift.monitor import DriftOptions
+from eddy.models.engine.engine import EngineOptions
 from tests.models.small_models import STEP, Job, Level, manifest, model_set, points
 
 OPTIONS = EngineOptions(drift=DriftOptions(lasting=20, learn=50, ask_after=30, most=10.0))
@@ -44,23 +44,23 @@ Detector.kinds["test-fixed"] = Fixed
 
 def run(values, batch=64, restart_after=(), series="s-0"):
     """(drifts, wishes, alerts, job) of one series."""
-    job, drifts, wishes, alerts = Job(model_set(level()), OPTIONS), [], [], []
+    job, drifts, retrain_requests, alerts = Job(model_set(level()), OPTIONS), [], [], []
     events = points(series, values)
     for number, start in enumerate(range(0, len(events), batch)):
-        outcome = job.send(events[start : start + batch])
-        drifts += [d for _, _, d in outcome.drifts]
-        wishes += [w for _, _, w in outcome.wishes]
-        alerts += outcome.alerts
+        result = job.send(events[start : start + batch])
+        drifts += [d for _, _, d in result.drifts]
+        retrain_requests += [w for _, _, w in result.retrain_requests]
+        alerts += result.alerts
         if number in restart_after:
             job.checkpoint()
             job = job.restarted()
-    return drifts, wishes, alerts, job
+    return drifts, retrain_requests, alerts, job
 
 
 def test_stationary_series_reports_no_drift():
-    drifts, wishes, alerts, _ = run(still(5000))
+    drifts, retrain_requests, alerts, _ = run(still(5000))
     assert not drifts
-    assert not wishes
+    assert not retrain_requests
     assert not alerts
 
 
@@ -71,24 +71,24 @@ def test_anomaly_is_not_reported_as_drift(length):
     drifts, _, alerts, job = run(values)
     assert not drifts
     assert [a.state for a in alerts] == ["open", "closed"]
-    assert not job.engine.judges["z"].drift.adapted(0)
+    assert not job.engine.scorers["z"].drift.adapted(0)
 
 
 def test_lasting_change_is_reported_once_adapts_the_limit_and_requests_training():
     values = still()
     values[200:] += 4.0
-    drifts, wishes, alerts, job = run(values)
+    drifts, retrain_requests, alerts, job = run(values)
     score = [d for d in drifts if d.stream == "score"]
     assert len(score) == 1
     assert score[0].direction == 1
     assert score[0].since == 200 * STEP
     assert 215 * STEP <= score[0].at <= 225 * STEP
     assert {(d.stream, d.direction) for d in drifts} == {("score", 1), ("value", 1)}
-    assert [wish.since for wish in wishes] == [200 * STEP] * 3  # after 30, 60 and 120 points
+    assert [wanted.since for wanted in retrain_requests] == [200 * STEP] * 3  # after 30, 60 and 120 points
     assert [a.state for a in alerts if a.state != "update"] == ["open", "closed"]
-    judge = job.engine.judges["z"]
-    assert judge.drift.adapted(0)
-    assert 4.0 < judge.limit[0] < 6.0
+    scorer = job.engine.scorers["z"]
+    assert scorer.drift.adapted(0)
+    assert 4.0 < scorer.limit[0] < 6.0
 
 
 def test_anomaly_after_drift_is_found_and_does_not_move_the_limit():
@@ -97,28 +97,28 @@ def test_anomaly_after_drift_is_found_and_does_not_move_the_limit():
     values[400] += 4.0
     _, _, alerts, job = run(values)
     assert 400 * STEP in {a.start for a in alerts}
-    assert job.engine.judges["z"].limit[0] < 6.0
+    assert job.engine.scorers["z"].limit[0] < 6.0
 
 
 def test_adapted_limit_stays_within_its_bounds():
     values = still(900)
     values[200:] += 100.0
     _, _, _, job = run(values)
-    assert job.engine.judges["z"].limit[0] == 10.0  # ten times its own
+    assert job.engine.scorers["z"].limit[0] == 10.0  # ten times its own
     values = still(900)
     values[200:260] += 4.0
     _, _, _, job = run(values)
-    assert 1.0 <= job.engine.judges["z"].limit[0] <= 6.0
+    assert 1.0 <= job.engine.scorers["z"].limit[0] <= 6.0
 
 
 def test_second_lasting_change_is_followed_too():
     values = still(900)
     values[200:] += 4.0
     values[500:] += 5.0
-    drifts, wishes, _, job = run(values)
+    drifts, retrain_requests, _, job = run(values)
     assert [d.since for d in drifts if d.stream == "score"] == [200 * STEP, 500 * STEP]
-    assert {wish.since for wish in wishes} == {200 * STEP, 500 * STEP}
-    assert job.engine.judges["z"].limit[0] > 9.0
+    assert {wanted.since for wanted in retrain_requests} == {200 * STEP, 500 * STEP}
+    assert job.engine.scorers["z"].limit[0] > 9.0
 
 
 @pytest.mark.parametrize(("batch", "restarts"), [(1, ()), (7, (3, 20, 40)), (400, ())])
@@ -131,7 +131,7 @@ def test_batches_and_restarts_change_nothing(batch, restarts):
     assert [(a.state, a.start, a.end, a.threshold) for a in found[2]] == [
         (a.state, a.start, a.end, a.threshold) for a in expected[2]
     ]
-    states = [job.engine.judges["z"].drift.state[0] for *_, job in (expected, found)]
+    states = [job.engine.scorers["z"].drift.state[0] for *_, job in (expected, found)]
     np.testing.assert_array_equal(*states)
 
 
@@ -142,12 +142,12 @@ def test_new_version_starts_with_its_own_limit_and_same_artifact_keeps_the_adapt
     same = level(version=2, alerts={"close_after": 5})
     job.models.put(same, lambda m: m.inline_artifact())
     job.send(points("s-0", [4.0], start=N))
-    assert job.engine.judges["z"].drift.adapted(0)
+    assert job.engine.scorers["z"].drift.adapted(0)
     other = manifest(detector=Fixed(WindowSpec(2)), limit=9.0, version=3)
     job.models.put(other, lambda m: m.inline_artifact())
     job.send(points("s-0", [4.0], start=N + 1))
-    assert not job.engine.judges["z"].drift.adapted(0)
-    assert job.engine.judges["z"].limit[0] == 9.0
+    assert not job.engine.scorers["z"].drift.adapted(0)
+    assert job.engine.scorers["z"].limit[0] == 9.0
 
 
 def test_wider_spread_is_drift_and_missing_values_are_not():
@@ -170,5 +170,5 @@ def test_state_restores_when_drift_detection_is_switched_on_and_off():
     on.checkpoint()
     on.options = EngineOptions()
     off = on.restarted()
-    assert off.engine.judges["z"].drift is None
-    assert off.engine.judges["z"].store.count[0] == 1
+    assert off.engine.scorers["z"].drift is None
+    assert off.engine.scorers["z"].store.count[0] == 1

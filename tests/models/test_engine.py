@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from eddy.alert import incident_id
 from eddy.alert_settings import AlertSettings
-from models.detector import Detector, WindowSpec
-from models.engine import EngineOptions
-from models.rolling_zscore import RollingZScore
-from models.state_layout import PAGE, pack, unpack, unpack_text
-from models.threshold import Threshold
+from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.core.threshold import Threshold
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.state.codec import BLOCK, pack, unpack, unpack_text
 from tests.models.small_models import STEP, Adaptive, Job, Level, inline, manifest, model_set, points, run
 
 SERIES = ["s-0", "s-1", "t-2"]
@@ -95,8 +95,8 @@ def noise(n, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, n).tolist()
 
 
-def states(outcome):
-    return [(alert.series, alert.state) for alert in outcome.alerts]
+def states(result):
+    return [(alert.series, alert.state) for alert in result.alerts]
 
 
 # -- what is written -------------------------------------------------------------------------------------------
@@ -104,11 +104,11 @@ def states(outcome):
 
 def test_checkpoint_writes_only_changed_state_pages():
     job = Job(model_set(manifest()))
-    names = [f"s-{k}" for k in range(2 * PAGE + 10)]
+    names = [f"s-{k}" for k in range(2 * BLOCK + 10)]
     job.send([event for name in names for event in points(name, [0.0])])
-    assert set(job.checkpoint()) == {f"{kind}/{page}" for kind in ("names", "clock", "window/z") for page in range(3)}
+    assert set(job.checkpoint()) == {f"{kind}/{block}" for kind in ("names", "clock", "window/z") for block in range(3)}
     assert job.checkpoint() == {}
-    job.send(points(names[PAGE], [1.0], start=1))
+    job.send(points(names[BLOCK], [1.0], start=1))
     assert set(job.checkpoint()) == {"clock/1", "window/z/1"}
     job = job.restarted()
     assert job.checkpoint() == {}, "what was just restored is not written again"
@@ -135,7 +135,7 @@ def test_model_added_at_a_restart_is_checkpointed_for_silent_series():
     job.send(points("s-1", [0.0]))
     job.checkpoint()
     restarted = job.restarted(model_set(manifest("z"), manifest("y")))
-    assert restarted.engine.judges["y"].row_of[:2].tolist() == job.engine.judges["y"].row_of[:2].tolist()
+    assert restarted.engine.scorers["y"].row_of[:2].tolist() == job.engine.scorers["y"].row_of[:2].tolist()
 
 
 # -- models come and go ----------------------------------------------------------------------------------------
@@ -154,10 +154,10 @@ def test_withdrawn_model_is_removed_from_the_state():
     job.send(points("s-0", noise(1), start=9))
     job.checkpoint()
     assert not [key for key in job.store if "/y" in key]
-    assert job.engine.judged[0], "z goes on"
+    assert job.engine.covered[0], "z goes on"
     job.models.withdraw("z")
     job.send(points("s-0", noise(1), start=10))
-    assert not job.engine.judged[0]
+    assert not job.engine.covered[0]
 
 
 def test_added_model_scores_existing_series():
@@ -206,10 +206,10 @@ def test_detector_state_survives_a_new_version_of_the_same_kind():
 def test_changed_series_pattern_adds_and_removes_series():
     job = Job(model_set(manifest("z", series=("s-*",))))
     job.send(points("s-0", noise(4)) + points("t-0", noise(4)))
-    assert job.engine.judged[:2].tolist() == [True, False]
+    assert job.engine.covered[:2].tolist() == [True, False]
     put(job, manifest("z", series=("t-*",), version=2))
     assert job.send(points("s-0", noise(4), start=4) + points("t-0", noise(4), start=4)).windows == 1
-    assert job.engine.judged[:2].tolist() == [False, True]
+    assert job.engine.covered[:2].tolist() == [False, True]
 
 
 # -- while the job was down ------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_narrower_series_pattern_applies_after_a_restart():
     job.checkpoint()
     job = job.restarted(model_set(manifest("z", series=("t-*",), version=2)))
     assert job.send(points("s-0", noise(2), start=8) + points("t-0", noise(2), start=8)).windows == 2
-    assert job.engine.judged[:2].tolist() == [False, True]
+    assert job.engine.covered[:2].tolist() == [False, True]
 
 
 def test_windows_are_dropped_when_features_or_interval_change():
@@ -233,20 +233,20 @@ def test_windows_are_dropped_when_features_or_interval_change():
         job.send(points("s-0", noise(8)))
         job.checkpoint()
         job = job.restarted(model_set(version(2, **change)))
-        assert job.engine.judges["z"].store.count[0] == 0, change
+        assert job.engine.scorers["z"].store.count[0] == 0, change
 
 
 def test_incidents_keep_their_series_when_the_window_changes_during_downtime():
     job = Job(model_set(manifest("z", series=("t-*",), limit=1.4)))
     job.send(points("s-0", [0.0]))
     job.send(points("t-0", [0.0, 0.1, -0.1, 50.0]))
-    assert list(job.engine.judges["z"].incidents.open) == [0]
+    assert list(job.engine.scorers["z"].incidents.open) == [0]
     job.checkpoint()
     wider = model_set(manifest("z", RollingZScore(WindowSpec(6)), version=2, limit=1.4))
     job = job.restarted(wider)
-    judge = job.engine.judges["z"]
-    for row in judge.incidents.open:
-        slot = judge.slot_of[row]
+    scorer = job.engine.scorers["z"]
+    for row in scorer.incidents.open:
+        slot = scorer.slot_of[row]
         assert slot is not None
         assert job.engine.names[slot] == "t-0"
 
@@ -276,12 +276,12 @@ def test_silent_series_are_evicted_and_their_slots_reused():
 
 def test_state_page_without_series_is_deleted():
     job = evicting()
-    job.send([event for k in range(PAGE + 1) for event in points(f"s-{k}", [0.0])], now=1)
+    job.send([event for k in range(BLOCK + 1) for event in points(f"s-{k}", [0.0])], now=1)
     job.checkpoint()
     job.send(points("s-0", [0.0], start=1), now=TTL)
     job.engine.tick(TTL + 2)
     assert job.checkpoint()["window/z/1"] is None
-    assert len(unpack(job.store["window/z/0"])["slot"]) == PAGE
+    assert len(unpack(job.store["window/z/0"])["slot"]) == BLOCK
     job = job.restarted()
     assert job.engine.slot_of == {"s-0": 0}
 
@@ -438,9 +438,9 @@ def test_state_of_the_previous_version_is_restored():
     job = Job(model_set(manifest()))
     opened(job)
     job.checkpoint()
-    page = unpack(job.store["window/z/0"])
-    del page["points"]
-    job.store["window/z/0"] = pack(page)
+    block = unpack(job.store["window/z/0"])
+    del block["points"]
+    job.store["window/z/0"] = pack(block)
     incidents = json.loads(unpack_text(job.store["open/z"]))
     incidents["0"]["incident"] = {
         k: v for k, v in incidents["0"]["incident"].items() if k not in ("told", "updates", "suppressed")
@@ -486,8 +486,8 @@ def test_live_state_rotates_over_changed_series():
 
 def test_scores_are_reported_when_enabled():
     job = Job(several(), EngineOptions(report_scores=True))
-    outcome = job.send([("s-0", i * STEP, {"value": 0.0, "b": 1.0}) for i in range(6)])
-    found = {name: ts.tolist() for name, _, ts, _, _ in outcome.scores}
+    result = job.send([("s-0", i * STEP, {"value": 0.0, "b": 1.0}) for i in range(6)])
+    found = {name: ts.tolist() for name, _, ts, _, _ in result.scores}
     assert found == {
         "z": [3 * STEP, 4 * STEP, 5 * STEP],
         "wide": [2 * STEP, 4 * STEP],
@@ -495,4 +495,4 @@ def test_scores_are_reported_when_enabled():
         "level-b": [i * STEP for i in range(1, 6)],
         "picky": [3 * STEP, 4 * STEP, 5 * STEP],
     }
-    assert outcome.windows == 19
+    assert result.windows == 19

@@ -10,13 +10,13 @@ import pytest
 from scipy.stats import chi2, norm
 
 from eddy.errors import SettingsError
-from models import artifact
-from models.detector import Detector, Series, WindowBatch, WindowSpec
-from models.model_set import load_model
-from models.past_calibration import add, deviate, score_at
-from models.score_combination import RULES, combine
+from eddy.models.artifacts import artifact
+from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
+from eddy.models.detectors.ensemble.combination import RULES, combine
+from eddy.models.detectors.novelty.online_calibration import add, deviate, score_at
+from eddy.models.serving.model_set import load_model
+from eddy.training.fitting.fit import fit_model
 from tests.models.test_contract import SPEC, TRAIN, batch_of, live, one_by_one, seasonal
-from training.fit import fit_model
 
 MEMBERS = [{"kind": "zscore", "weight": 2.0}, {"kind": "seasonal-naive", "gate": "season"}]
 

@@ -9,11 +9,11 @@ import pytest
 from sklearn import ensemble
 
 from eddy.errors import SettingsError
-from models import artifact
-from models.detector import WindowSpec
-from models.forest_columns import ForestColumns
-from models.forest_kernel import flatten, forest_score, node_records
-from models.isolation_forest import IsolationForest
+from eddy.models.artifacts import artifact
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.isolation_forest.columns import ForestColumns
+from eddy.models.detectors.isolation_forest.detector import IsolationForest
+from eddy.models.detectors.isolation_forest.kernel import flatten, forest_score, node_records
 from tests.models.test_contract import INTERVAL, TRAIN, batch_of, live, widened
 
 SPEC = WindowSpec(120, interval_ms=INTERVAL)  # half-hours: the newest day and a half day of the one before, twice

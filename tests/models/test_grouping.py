@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eddy.alert import LISTED_MEMBERS, group_id, severity_word
+from eddy.alert import LISTED_MEMBERS, group_id, severity_level
 from eddy.alert_settings import AlertSettings
-from models.grouping import Grouping
+from eddy.models.alerting.grouping import IncidentGrouper
 from tests.cli.alerts_at_hand import alert
 
 WINDOW = 300_000
@@ -20,7 +20,7 @@ DAY = 86_400_000
 
 
 def grouping(least=3):
-    return Grouping(AlertSettings(group_series=least, group_window_ms=WINDOW))
+    return IncidentGrouper(AlertSettings(group_series=least, group_window_ms=WINDOW))
 
 
 def opened(series, start=NOON, severity=60, **fields):
@@ -87,7 +87,7 @@ def test_rising_severity_of_a_group_sends_an_update():
     one = grouping()
     one.take([opened(name, severity=30) for name in "abc"], 0)
     (worse,) = one.take([alert("b", "update", NOON, 90)], 0)
-    assert (worse.state, worse.severity, severity_word(worse.severity)) == ("update", 90, "critical")
+    assert (worse.state, worse.severity, severity_level(worse.severity)) == ("update", 90, "critical")
 
 
 ALERTS = st.lists(
@@ -117,13 +117,13 @@ def test_groups_and_members_do_not_depend_on_arrival_order(moves, rng: random.Ra
         if not by_series[name]:
             del by_series[name]
 
-    def outcome(found):
+    def result(found):
         one = grouping()
         ids = {group.id for group in one.take(found, 0)}
-        return ids, {start: sorted(stretch.members) for start, stretch in one.stretches.items()}
+        return ids, {start: sorted(bucket.members) for start, bucket in one.buckets.items()}
 
-    assert outcome(mixed) == outcome(messages)
-    assert outcome([m for message in messages for m in (message, message)]) == outcome(messages), "repeats"
+    assert result(mixed) == result(messages)
+    assert result([m for message in messages for m in (message, message)]) == result(messages), "repeats"
 
 
 @given(ALERTS, st.sets(st.integers(0, 40)))
@@ -163,10 +163,10 @@ def test_closed_group_is_forgotten_after_window():
     one.take([opened("c", NOON + WINDOW), closed("c", NOON + WINDOW)], 0)
     one.changes()
     one.take([opened("d", NOON + 2 * DAY)], 0)
-    assert set(one.stretches) == {NOON, NOON + 2 * DAY}, "the one of b is open still"
+    assert set(one.buckets) == {NOON, NOON + 2 * DAY}, "the one of b is open still"
     assert one.changes() == {
         str(NOON + WINDOW): None,
-        str(NOON + 2 * DAY): one.stretches[NOON + 2 * DAY].to_json(),
+        str(NOON + 2 * DAY): one.buckets[NOON + 2 * DAY].to_json(),
     }
 
 
@@ -177,14 +177,14 @@ def test_grouping_windows_are_centred_on_round_times(jitter):
 
 
 def test_oldest_closed_incidents_are_forgotten_beyond_the_maximum(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("models.grouping._MOST_MEMBERS", 10)
+    monkeypatch.setattr("eddy.models.alerting.grouping._MAX_MEMBERS", 10)
     one = grouping()
     one.take([opened("stays")], 0)
     for k in range(1, 9):
         start = NOON + k * WINDOW
         for series in ("a", "b", "c", "d"):
             one.take([opened(series, start), closed(series, start)], k)
-    assert sorted(one.stretches) == [NOON, *(NOON + k * WINDOW for k in (6, 7, 8))], "the open one is kept"
+    assert sorted(one.buckets) == [NOON, *(NOON + k * WINDOW for k in (6, 7, 8))], "the open one is kept"
     gone = {int(start) for start, value in one.changes().items() if value is None}
     assert gone == {NOON + k * WINDOW for k in range(1, 6)}
 
@@ -195,8 +195,8 @@ def test_incidents_of_days_ago_are_grouped_and_forgotten_once_closed():
     one.take([opened("now")], 0)
     assert states(one.take([opened("a", old), opened("b", old)], 0)) == [("open", 2)]
     one.take([opened("later", NOON + DAY // 2)], 0)
-    assert old in one.stretches, "still open"
+    assert old in one.buckets, "still open"
     assert states(one.take([closed("a", old), closed("b", old)], 0)) == [("closed", 2)]
     one.take([opened("again", NOON + WINDOW)], 0)
-    assert old not in one.stretches
+    assert old not in one.buckets
     assert one.changes()[str(old)] is None

@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eddy.alert import severity_word
+from eddy.alert import severity_level
 from eddy.alert_settings import AlertRules
-from models.incidents import NO_POINT, IncidentTracker
+from eddy.models.alerting.incidents import NO_POINT, IncidentTracker
 
 ROWS = 2
 NAN = float("nan")
@@ -39,7 +39,7 @@ POINTS = st.lists(
 )
 #: event times of maintenance
 MAINTENANCE = st.sets(st.integers(0, 60), max_size=20)
-WORDS = ["low", "medium", "high", "critical"]
+SEVERITY_LEVELS = ["low", "medium", "high", "critical"]
 
 
 class PlainSeries:
@@ -60,7 +60,7 @@ class PlainSeries:
             if score > limit and len(times) >= rules.open_points:
                 self.verdicts = []
                 self.incident = {"start": times[0], "end": ts, "points": len(times), "peak": score, "worst": severity}
-                self.incident |= {"quiet": 0, "word": severity_word(severity), "left": rules.max_updates}
+                self.incident |= {"quiet": 0, "word": severity_level(severity), "left": rules.max_updates}
                 self.incident["suppressed"] = self.reason(ts)
                 return self.told("open")
             return None
@@ -79,7 +79,7 @@ class PlainSeries:
         higher = score > incident["peak"]
         if higher:
             incident |= {"peak": score, "worst": max(severity, incident["worst"])}
-        word = severity_word(incident["worst"])
+        word = severity_level(incident["worst"])
         if incident["suppressed"]:
             incident["suppressed"] = self.reason(ts)
             if incident["suppressed"]:
@@ -94,7 +94,9 @@ class PlainSeries:
     def reason(self, ts):
         if self.before is not None:
             since, worst = self.before
-            more = WORDS.index(severity_word(self.incident["worst"])) > WORDS.index(severity_word(worst))
+            more = SEVERITY_LEVELS.index(severity_level(self.incident["worst"])) > SEVERITY_LEVELS.index(
+                severity_level(worst)
+            )
             if ts < since + self.rules.cool_down_ms and not more:
                 return "maintenance" if ts in self.maintenance else "cool-down"
             if ts not in self.maintenance:

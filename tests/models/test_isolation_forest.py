@@ -11,10 +11,17 @@ from hypothesis import strategies as st
 from sklearn import ensemble
 
 from eddy.errors import SettingsError
-from models.detector import Series, WindowBatch, WindowSpec
-from models.forest_kernel import average_path_length, flatten, forest_score, node_records
-from models.isolation_forest import IsolationForest
-from models.window_features import PLAIN, SEASONAL, columns, season_shows, series_scales, window_features
+from eddy.models.core.detector import Series, WindowBatch, WindowSpec
+from eddy.models.detectors.isolation_forest.detector import IsolationForest
+from eddy.models.detectors.isolation_forest.kernel import average_path_length, flatten, forest_score, node_records
+from eddy.models.detectors.isolation_forest.window_features import (
+    PLAIN,
+    SEASONAL,
+    columns,
+    season_shows,
+    series_scales,
+    window_features,
+)
 from tests.models.test_contract import batch_of, seasonal
 
 MINUTE = 60_000

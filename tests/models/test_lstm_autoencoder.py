@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from eddy.errors import ModelError, SettingsError
-from models.detector import Series, WindowBatch, WindowSpec
-from models.lstm_autoencoder import LstmAutoencoder
-from models.lstm_kernel import LstmWeights, pack, reconstruct
-from models.lstm_training import Architecture, Network
-from models.scaled_windows import fill_forward
+from eddy.models.core.detector import Series, WindowBatch, WindowSpec
+from eddy.models.detectors.lstm.autoencoder import LstmAutoencoder
+from eddy.models.detectors.lstm.kernel import LstmWeights, pack, reconstruct
+from eddy.models.detectors.lstm.training import Architecture, Network
+from eddy.models.preprocessing.scaled_windows import fill_forward
 from tests.models.test_contract import DAYS, INTERVAL, SPEC, START, TRAIN, batch_of, live, seasonal
 
 FAST = {"epochs": 4, "hidden": 16}
@@ -58,7 +58,7 @@ def test_kernel_equals_torch(hidden: int, features: int, n: int) -> None:
 
 def test_scoring_does_not_load_torch() -> None:
     code = (
-        "import sys, models.catalog\n"
+        "import sys, eddy.models.catalog\n"
         "assert not {'torch', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eddy.alert_settings import CalendarSettings
 from eddy.errors import SettingsError
-from models.maintenance import LOOK_PERIOD_MS, Calendar, Maintenance
+from eddy.models.alerting.maintenance import REFRESH_PERIOD_MS, Calendar, Maintenance
 
 EVENTS = {
     "weekly": """DTSTART;TZID=Europe/Berlin:20250106T020000
@@ -135,26 +135,26 @@ def write(path, content):
 
 
 def test_calendar_file_is_reloaded_and_a_broken_one_keeps_the_old_calendar(tmp_path):
-    path, now = tmp_path / "plant.ics", count(LOOK_PERIOD_MS, LOOK_PERIOD_MS)
+    path, now = tmp_path / "plant.ics", count(REFRESH_PERIOD_MS, REFRESH_PERIOD_MS)
     write(path, ics("day"))
     found = Maintenance([CalendarSettings(file=str(path), series=("s-*",))])
-    assert found.look(next(now)) == []
+    assert found.refresh(next(now)) == []
     assert [found.reason(s, DAY) for s in ("s-1", "t-1")] == ["maintenance: plant", None]
 
     write(path, b"hello")
-    (problem,) = found.look(next(now))
+    (problem,) = found.refresh(next(now))
     assert f"calendar {path}" in str(problem)
-    assert found.look(next(now)) == [], "said once"
+    assert found.refresh(next(now)) == [], "said once"
     assert found.reason("s-1", DAY) == "maintenance: plant"
 
     write(path, ics("floating"))
-    assert found.look(next(now)) == []
+    assert found.refresh(next(now)) == []
     assert found.reason("s-1", DAY) is None
 
     path.unlink()
-    (problem,) = found.look(next(now))
+    (problem,) = found.refresh(next(now))
     assert "cannot be read" in str(problem)
-    assert found.look(next(now)) == []
+    assert found.refresh(next(now)) == []
     assert found.reason("s-1", at(2025, 4, 1, 10)) == "maintenance: plant"
 
 
@@ -162,11 +162,11 @@ def test_calendar_files_are_checked_once_per_period(tmp_path):
     path = tmp_path / "plant.ics"
     write(path, ics("floating"))
     found = Maintenance([CalendarSettings(file=str(path), name="works")])
-    found.look(10 * LOOK_PERIOD_MS)
+    found.refresh(10 * REFRESH_PERIOD_MS)
     write(path, ics("day"))
-    found.look(11 * LOOK_PERIOD_MS - 1)
+    found.refresh(11 * REFRESH_PERIOD_MS - 1)
     assert found.reason("s", DAY) is None
-    found.look(11 * LOOK_PERIOD_MS)
+    found.refresh(11 * REFRESH_PERIOD_MS)
     assert found.reason("s", DAY) == "maintenance: works"
 
 
@@ -177,7 +177,7 @@ def test_missing_calendar_file_is_refused_in_strict_mode_and_retried_otherwise(t
         Maintenance([one], strict=True)
     found = Maintenance([one])
     assert found.reason("s", DAY) is None
-    assert len(found.look(0)) == 1
+    assert len(found.refresh(0)) == 1
     write(path, ics("day"))
-    assert found.look(LOOK_PERIOD_MS) == []
+    assert found.refresh(REFRESH_PERIOD_MS) == []
     assert found.reason("s", DAY) == "maintenance: plant"

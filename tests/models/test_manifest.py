@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.errors import ModelError
-from models.manifest import INLINE_LIMIT_BYTES, Manifest
+from eddy.models.artifacts.manifest import INLINE_LIMIT_BYTES, Manifest
 from tests.models.small_models import manifest
 
 GOOD = manifest(metrics={"f1": 0.9}, alerts={"close_after": 3}, series=("a-*", "!a-1"))
@@ -117,5 +117,5 @@ def test_an_artifact_too_large_for_a_message_is_refused():
         (("a-[12]",), "a-2", True),
     ],
 )
-def test_series_patterns_select_series(patterns, series, judged):
-    assert replace(GOOD, series=patterns).judges(series) is judged
+def test_series_patterns_select_series(patterns, series, scored):
+    assert replace(GOOD, series=patterns).applies_to(series) is scored

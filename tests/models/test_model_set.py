@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from eddy.errors import ModelError
-from models import artifact
-from models.detector import Detector, WindowSpec
-from models.model_set import ModelSet, load_model
-from models.rolling_zscore import RollingZScore
+from eddy.models.artifacts import artifact
+from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving.model_set import ModelSet, load_model
 from tests.models.small_models import Level, inline, manifest, model_set
 
 
@@ -147,7 +147,7 @@ def test_withdrawn_model_is_removed():
     models = model_set(GOOD)
     assert models.withdraw("z")
     assert not models.withdraw("z")
-    assert models.judging("s") == []
+    assert models.applying_to("s") == []
     assert models.generation == 2
 
 
@@ -166,8 +166,8 @@ def test_feature_columns_only_grow_and_are_unique():
 
 def test_models_of_a_series_follow_the_patterns():
     models = model_set(manifest("a", series=("taxi-*", "!taxi-9*")), manifest("b"))
-    assert models.judging("taxi-1") == ["a", "b"]
-    assert models.judging("taxi-99") == ["b"]
+    assert models.applying_to("taxi-1") == ["a", "b"]
+    assert models.applying_to("taxi-99") == ["b"]
 
 
 def test_severity_rises_with_the_score_from_0_to_100():

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError, ModelError, SettingsError
-from models.artifact import dump, load
-from models.detector import Detector, Series, WindowBatch, WindowSpec
-from models.left_discord import LeftDiscordDetector
-from models.novelty import DEFAULT_LIMIT, NoveltyDetector
-from models.past_ring import PastRingDetector
-from models.rarity_detector import RarityDetector
-from models.same_phase import SamePhaseDetector
-from models.same_phase_neighbours import SamePhaseNeighboursDetector
-from models.seasonal_naive import SeasonalNaiveDetector
-from models.value_novelty_detector import ValueNoveltyDetector
+from eddy.models.artifacts.artifact import dump, load
+from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
+from eddy.models.detectors.history.base import PastRingDetector
+from eddy.models.detectors.history.left_discord import LeftDiscordDetector
+from eddy.models.detectors.history.same_phase_neighbours import SamePhaseNeighboursDetector
+from eddy.models.detectors.history.seasonal_naive import SeasonalNaiveDetector
+from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT, NoveltyDetector
+from eddy.models.detectors.novelty.rarity_detector import RarityDetector
+from eddy.models.detectors.novelty.same_phase import SamePhaseDetector
+from eddy.models.detectors.novelty.value_novelty_detector import ValueNoveltyDetector
 
 STREAMING = [
     NoveltyDetector,

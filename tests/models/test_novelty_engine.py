@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.detector import Series, WindowSpec
-from models.engine import Engine, EngineOptions
-from models.model_set import ModelSet, load_model
-from models.novelty import DEFAULT_LIMIT
-from training.fit import fit_model
+from eddy.models.core.detector import Series, WindowSpec
+from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
+from eddy.models.engine.engine import Engine, EngineOptions
+from eddy.models.serving.model_set import ModelSet, load_model
+from eddy.training.fitting.fit import fit_model
 
 STEP_MS = 3_600_000
 
@@ -30,8 +30,8 @@ def test_engine_scores_equal_offline_scores() -> None:
     scores = []
     for part in np.array_split(np.arange(start, n), 7):
         slots = engine.slots(["a"] * len(part))
-        outcome = engine.process(slots, ts[part], values[part], 0, final=True)
-        scores += [s for _, _, _, each, _ in outcome.scores for s in each]
+        result = engine.process(slots, ts[part], values[part], 0, final=True)
+        scores += [s for _, _, _, each, _ in result.scores for s in each]
     offline = model.detector.score_series("a", ts[start:], values[start:])
     np.testing.assert_array_equal(np.array(scores), offline)
     assert int(np.argmax(scores)) == 400

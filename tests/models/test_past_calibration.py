@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from models import packed
-from models.past_calibration import BLOCK_MAXIMA, MOMENTS, add, add_to_block, deviate
-from models.past_deviation import calibrated
-from models.peak_stage import WORDS, peak
+from eddy.models.detectors.novelty import bit_packing as packed
+from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, MOMENTS, add, add_to_block, deviate
+from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH, peak
+from eddy.training.fitting.offline_calibration import calibrated
 
 
 @settings(deadline=None)
@@ -59,7 +59,7 @@ def test_maxima_are_taken_over_finished_blocks() -> None:
 
 
 def test_peak_keeps_new_maxima_and_escalations() -> None:
-    row = np.zeros(WORDS)
+    row = np.zeros(STATE_WIDTH)
     scores = [1.0, 0.5, 1.5, 2.0, 3.0, 3.9, 4.1, 0.0]
     assert [peak(row, 0, s, 2.0) for s in scores] == [1.0, 0, 1.5, 2.0, 0, 0, 4.1, 0]
     quiet = [peak(row, 0, 0.0, 2.0) for _ in range(100)]
@@ -72,7 +72,7 @@ def test_peak_keeps_new_maxima_and_escalations() -> None:
 def test_packed_cells_are_independent(seed: int, bits: int) -> None:
     rng = np.random.default_rng(seed)
     cells = 60
-    row = np.zeros(packed.words(cells, bits) + 2)
+    row = np.zeros(packed.state_width(cells, bits) + 2)
     wanted = np.zeros(cells, np.int64)
     for cell, value in zip(rng.integers(0, cells, 200), rng.integers(0, 2**bits, 200), strict=True):
         packed.put(row, 1, int(cell), bits, int(value))
@@ -84,7 +84,7 @@ def test_packed_cells_are_independent(seed: int, bits: int) -> None:
 @settings(deadline=None)
 @given(st.sets(st.integers(0, 99)), st.integers(0, 99))
 def test_nearest_set_finds_the_closest_set_cell(cells: set[int], cell: int) -> None:
-    row = np.zeros(packed.words(100, 1))
+    row = np.zeros(packed.state_width(100, 1))
     for c in cells:
         packed.put(row, 0, c, 1, 1)
     found = packed.nearest_set(row, 0, 100, cell)

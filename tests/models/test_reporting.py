@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reporting import _six_digits
+from eddy.models.engine.alert_messages import _six_digits
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from eddy.errors import DataError
-from models import artifact
-from models.detector import Series, WindowBatch, WindowSpec
-from models.rolling_zscore import RollingZScore
+from eddy.models.artifacts import artifact
+from eddy.models.core.detector import Series, WindowBatch, WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
 
 NUMBERS = st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6).map(lambda x: round(x, 3)))
 WINDOWS = st.tuples(st.integers(0, 4), st.integers(2, 8), st.integers(1, 3)).flatmap(

@@ -9,15 +9,15 @@ import pytest
 
 from eddy.errors import ModelError
 from eddy.learning_settings import LearningSettings
-from models.engine import EngineOptions
-from models.rollout import in_share, rollout_of
+from eddy.models.artifacts.rollout import in_share, rollout_of
+from eddy.models.engine.engine import EngineOptions
+from eddy.training.trainer.rollout_monitor import Counts, out_of_band
 from tests.models.small_models import Job, inline, manifest, model_set, points
-from training.trainer.watch import Counts, out_of_band
 
 SERIES = [f"s-{k}" for k in range(40)]
 
 
-def candidate(stage, share=0.5, **more):
+def pending(stage, share=0.5, **more):
     return manifest("z.candidate", rollout={"of": "z", "stage": stage, "share": share}, **more)
 
 
@@ -25,9 +25,9 @@ def send(job, values, start):
     """The same values on every series."""
     alerts, recorded = [], []
     for i, value in enumerate(values):
-        outcome = job.send([event for name in SERIES for event in points(name, [value], start + i)])
-        alerts += outcome.alerts
-        recorded += outcome.recorded
+        result = job.send([event for name in SERIES for event in points(name, [value], start + i)])
+        alerts += result.alerts
+        recorded += result.recorded
     return alerts, recorded
 
 
@@ -42,7 +42,7 @@ def callers(alerts):
 def test_shadow_records_alerts_without_sending_and_starts_with_full_windows():
     job = Job(model_set(manifest()))
     send(job, calm(10), 0)
-    job.models.put(candidate("shadow"), inline)
+    job.models.put(pending("shadow"), inline)
     alerts, recorded = send(job, [30.0, *calm(4, 1)], 10)
     assert callers(alerts) == {("z", name) for name in SERIES}
     assert callers(recorded) == {("z.candidate", name) for name in SERIES}
@@ -50,7 +50,7 @@ def test_shadow_records_alerts_without_sending_and_starts_with_full_windows():
 
 
 def test_canary_sends_alerts_for_its_share_of_series_only():
-    job = Job(model_set(manifest(), candidate("canary", 0.5)))
+    job = Job(model_set(manifest(), pending("canary", 0.5)))
     alerts, recorded = send(job, [*calm(10), 30.0, *calm(4, 1)], 0)
     chosen = {name for name in SERIES if in_share(name, 0.5)}
     assert 10 < len(chosen) < 30
@@ -62,7 +62,7 @@ def test_incident_opened_by_a_model_is_closed_by_the_same_model():
     job = Job(model_set(manifest()))
     alerts, _ = send(job, [*calm(10), 30.0], 0)
     assert len(callers(alerts)) == len(SERIES)
-    job.models.put(candidate("canary", 1.0), inline)
+    job.models.put(pending("canary", 1.0), inline)
     job.checkpoint()
     job = job.restarted()
     alerts, _ = send(job, calm(4, 1), 11)
@@ -78,7 +78,7 @@ def test_incident_opened_by_a_model_is_closed_by_the_same_model():
 
 
 def test_new_series_follows_the_rollout_stage():
-    job = Job(model_set(manifest(), candidate("shadow")))
+    job = Job(model_set(manifest(), pending("shadow")))
     job.send(points("s-0", calm(3)))
     alerts, recorded = send(job, [*calm(10), 30.0], 3)
     assert {name for name, _ in callers(alerts)} == {"z"}
@@ -100,7 +100,7 @@ def test_canary_shares_are_nested_and_of_the_configured_size():
      {"of": "z", "stage": "canary", "share": 2}],
 )  # fmt: skip
 def test_invalid_rollout_is_refused(rollout):
-    broken = replace(candidate("shadow"), rollout=rollout)
+    broken = replace(pending("shadow"), rollout=rollout)
     with pytest.raises(ModelError, match="rollout"):
         rollout_of(broken)
     with pytest.raises(ModelError, match="rollout"):
@@ -108,16 +108,16 @@ def test_invalid_rollout_is_refused(rollout):
 
 
 def test_rollout_figures_are_counted_per_version():
-    job = Job(model_set(manifest(), candidate("shadow", limit=-1.0)), EngineOptions(figures=True))
+    job = Job(model_set(manifest(), pending("shadow", limit=-1.0)), EngineOptions(figures=True))
     send(job, calm(10), 0)
-    found = {model: tally for model, _, tally in job.engine.take_figures()}
+    found = {model: stats for model, _, stats in job.engine.take_scoring_stats()}
     assert found["z"].windows == found["z.candidate"].windows == 7 * len(SERIES)
     assert found["z"].alarms == 0
     assert found["z.candidate"].alarms == found["z.candidate"].windows
-    assert job.engine.take_figures() == []
+    assert job.engine.take_scoring_stats() == []
     job.models.put(manifest(version=2), inline)
     send(job, calm(1), 10)
-    assert ("z", 2) in {(model, version) for model, version, _ in job.engine.take_figures()}
+    assert ("z", 2) in {(model, version) for model, version, _ in job.engine.take_scoring_stats()}
 
 
 def test_candidate_outside_the_alarm_rate_band_is_rejected():

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.detector import Series
-from models.scaler import SeriesScaler, robust_moments
-from models.season_phase import DAY_MS, SeasonPhase
+from eddy.models.core.detector import Series
+from eddy.models.preprocessing.calendar_features import DAY_MS, SeasonPhase
+from eddy.models.preprocessing.scaler import SeriesScaler, robust_moments
 
 
 def series(name: str, values: np.ndarray) -> Series:

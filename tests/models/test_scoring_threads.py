@@ -7,14 +7,14 @@ import threading
 import numpy as np
 import pytest
 
-from models.detector import Detector, Floats, WindowBatch, WindowSpec
-from models.rolling_zscore import RollingZScore
-from models.scoring_threads import LEAST, score
+from eddy.models.core.detector import Detector, Floats, WindowBatch, WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine.threads import LEAST, score
 
 
 class Counting(RollingZScore):
     kind = "counting"
-    lets_go = True
+    releases_gil = True
 
     def __init__(self, spec: WindowSpec) -> None:
         super().__init__(spec)
@@ -47,6 +47,6 @@ def test_threaded_scores_equal_those_of_one_thread(n: int, threads: int) -> None
 
 def test_detector_that_keeps_the_interpreter_lock_runs_on_one_thread() -> None:
     detector = Counting(WindowSpec(10))
-    detector.lets_go = False
+    detector.releases_gil = False
     score(detector, windows(4 * LEAST), 2)
     assert [size for size, _ in detector.calls] == [4 * LEAST]

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.errors import ModelError, SettingsError
-from models import artifact
-from models.detector import Detector, FitReport, WindowSpec
-from models.encdec_ad import EncDecAD
-from models.error_gaussian import ErrorGaussian
-from models.lstm_layers import Dense, Layer, decode_backwards, repeat_vector
-from models.repeat_vector import RepeatVectorAutoencoder
-from models.sequence_networks import EncoderDecoderNetwork, RepeatVectorNetwork, exported
-from models.training_loop import train_network
+from eddy.models.artifacts import artifact
+from eddy.models.core.detector import Detector, FitReport, WindowSpec
+from eddy.models.detectors.lstm.encdec_ad import EncDecAD
+from eddy.models.detectors.lstm.error_gaussian import ErrorGaussian
+from eddy.models.detectors.lstm.layers import Dense, Layer, decode_backwards, repeat_vector
+from eddy.models.detectors.lstm.repeat_vector import RepeatVectorAutoencoder
+from eddy.models.detectors.lstm.sequence_networks import EncoderDecoderNetwork, RepeatVectorNetwork, exported
+from eddy.models.detectors.lstm.training_loop import train_network
 from tests.models.test_contract import SPEC, TRAIN, batch_of, live, widened
 
 FAST = {"epochs": 3, "windows_per_epoch": 400}

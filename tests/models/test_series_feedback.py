@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eddy.feedback import Action, Feedback
-from models.detector import WindowSpec
-from models.engine import Engine, EngineOptions
-from models.engine_feedback import take_feedback
-from models.engine_state import EngineState
-from models.eviction import evict
-from models.rolling_zscore import RollingZScore
-from models.series_feedback import REMEMBERED, FeedbackOptions, SeriesFeedback
+from eddy.models.alerting.feedback import REMEMBERED, FeedbackOptions, SeriesFeedback
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine.engine import Engine, EngineOptions
+from eddy.models.engine.eviction import evict
+from eddy.models.engine.feedback import take_feedback
+from eddy.models.engine.state.checkpoint import EngineState
 from tests.models.small_models import manifest, model_set
 
 MODEL = manifest(detector=RollingZScore(WindowSpec(20)), limit=3.0)
@@ -105,7 +105,7 @@ def test_dismissed_series_alerts_less_and_a_restored_job_remembers_it() -> None:
     for running in (engine, restored):
         after = spiky(running, 1000, 5)
         assert [a for a in after if a.state == "open"] == []
-    assert restored.judges["z"].feedback.to_params() == engine.judges["z"].feedback.to_params()
+    assert restored.scorers["z"].feedback.to_params() == engine.scorers["z"].feedback.to_params()
 
 
 def test_later_alerts_of_an_acknowledged_incident_say_so() -> None:
@@ -119,7 +119,7 @@ def test_later_alerts_of_an_acknowledged_incident_say_so() -> None:
     closed = engine.process(slots, np.arange(40, 60), np.zeros((20, 1)), 0).alerts
     assert [(a.state, a.acknowledged) for a in closed] == [("closed", True)]
     take_feedback(engine, said("unack", alerts[0].id), 0)
-    assert not engine.judges["z"].feedback.acknowledged(0, alerts[0].id)
+    assert not engine.scorers["z"].feedback.acknowledged(0, alerts[0].id)
 
 
 def test_feedback_on_unknown_series_applies_and_on_unknown_models_does_not() -> None:
@@ -129,4 +129,4 @@ def test_feedback_on_unknown_series_applies_and_on_unknown_models_does_not() -> 
     assert [e.model for e in take_feedback(engine, said("dismiss", model=""), 0)] == ["z"]
     evict(engine, 1)
     assert engine.slot_of == {}, "a series that only feedback spoke of is forgotten like any silent one"
-    assert engine.judges["z"].feedback.to_params() == {}
+    assert engine.scorers["z"].feedback.to_params() == {}

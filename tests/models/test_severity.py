@@ -7,13 +7,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from eddy.alert import severity_word
-from models.engine import EngineOptions
-from models.model_set import LoadedModel, load_model
-from models.offline import replay
+from eddy.alert import severity_level
+from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.replay import replay
+from eddy.models.serving.model_set import LoadedModel, load_model
+from eddy.training.fitting.fit import fit_model, tail_limit
 from tests.models.small_models import manifest, model_set
 from tests.models.test_contract import SPEC, START, TRAIN, seasonal
-from training.fit import fit_model, tail_limit
 
 #: one that scores windows as they are, one that learns, one that follows each series and is mostly silent
 KINDS = ["zscore", "isolation-forest", "novelty"]
@@ -35,7 +35,7 @@ def test_equally_rare_scores_have_equal_severity_for_every_detector(kind, share,
     score = np.array([tail_limit(one.calibration, share)])
     (found,) = np.rint(one.severities(score, np.ones(1)))
     assert found == pytest.approx(severity, abs=1)
-    assert severity_word(severity) == word
+    assert severity_level(severity) == word
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from eddy.errors import DataError
-from models.state_layout import LAYOUT, pack, pack_text, unpack, unpack_text
+from eddy.models.engine.state.codec import LAYOUT, pack, pack_text, unpack, unpack_text
 
 ARRAYS = st.dictionaries(
     st.text(max_size=12),

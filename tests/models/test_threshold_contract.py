@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.errors import ModelError, SettingsError
-from models import catalog
-from models.threshold import Threshold, threshold_from_params
-from models.thresholds.adaptive import COUNT, AdaptiveThreshold
+from eddy.models import catalog
+from eddy.models.core.threshold import Threshold, threshold_from_params
+from eddy.models.thresholds.base import COUNT, AdaptiveThreshold
 
 assert catalog.__all__
 

@@ -10,12 +10,12 @@ import pytest
 from scipy.stats import genpareto
 
 from eddy.errors import ModelError, SettingsError
-from models.thresholds import pareto
-from models.thresholds.conformal import ConformalThreshold, rank
-from models.thresholds.fixed import FixedThreshold, f_beta_limit
-from models.thresholds.likelihood import LikelihoodThreshold
-from models.thresholds.past_deviation import PastDeviationThreshold
-from models.thresholds.spot import DSpotThreshold, SpotThreshold
+from eddy.models.thresholds import pareto
+from eddy.models.thresholds.conformal import ConformalThreshold, rank
+from eddy.models.thresholds.fixed import FixedThreshold, f_beta_limit
+from eddy.models.thresholds.likelihood import LikelihoodThreshold
+from eddy.models.thresholds.past_deviation import PastDeviationThreshold
+from eddy.models.thresholds.spot import DSpotThreshold, SpotThreshold
 from tests.models.test_threshold_contract import limits_of
 
 

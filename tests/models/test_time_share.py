@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from models.time_share import TimeShare
+from eddy.models.engine.time_budget import CpuBudget
 
 
 def test_time_spent_stays_within_the_share_for_costly_reports():
     now = [0.0]
-    share = TimeShare(0.1, lambda: now[0])
+    share = CpuBudget(0.1, lambda: now[0])
     spent = 0.0
     while now[0] < 100:
         if share.left():
@@ -20,7 +20,7 @@ def test_time_spent_stays_within_the_share_for_costly_reports():
 
 def test_unused_time_is_saved_for_a_quarter_second_at_most():
     now = [0.0]
-    share = TimeShare(0.1, lambda: now[0])
+    share = CpuBudget(0.1, lambda: now[0])
     now[0] = 1000
     assert share.left()
     with share.spend():

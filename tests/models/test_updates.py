@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.detector import Detector, Series, WindowSpec
-from models.isolation_forest import IsolationForest
-from models.lstm_autoencoder import LstmAutoencoder
+from eddy.models.core.detector import Detector, Series, WindowSpec
+from eddy.models.detectors.isolation_forest.detector import IsolationForest
+from eddy.models.detectors.lstm.autoencoder import LstmAutoencoder
 
 STEP, DAY = 60_000, 24
 SPEC = WindowSpec(24, interval_ms=STEP)

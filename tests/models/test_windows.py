@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.detector import WindowSpec
-from models.windows import WindowStore, regularise
+from eddy.models.core.detector import WindowSpec
+from eddy.models.windowing.windows import WindowStore, regularise
 
 STEP = 10
 ROWS = 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:

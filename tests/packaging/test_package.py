@@ -28,7 +28,7 @@ def test_wheel_holds_all_packages_and_data_files(built: Path) -> None:
     assert wheel.name.startswith(f"eddy-{eddy.__version__}-")
     wanted = {f"{package}/py.typed" for package in PACKAGES}
     wanted |= {"stack/pom.xml", "flink_job/jvm/src/eddy/flink/Pipeline.java", "dashboard/assets/eddy.css"}
-    wanted |= {"training/evaluation/templates/report.html.j2"}
+    wanted |= {"training/evaluation/report/templates/report.html.j2"}
     assert wanted - names == set()
     others = {name.split("/")[0] for name in names} - set(PACKAGES)
     assert others == {f"eddy-{eddy.__version__}.dist-info"}

@@ -14,13 +14,13 @@ import pytest
 import yaml
 
 from eddy.errors import StackError
+from eddy.flink_job.client.cluster import Cluster
 from eddy.settings import Settings
-from flink_job.cluster import Cluster
-from stack import guardian
-from stack.jars import flink_home
-from stack.paths import home
-from stack.ports import free_ports
-from stack.process import MARK_VARIABLE, Launch, Processes
+from eddy.stack import guardian
+from eddy.stack.jars import flink_home
+from eddy.stack.paths import home
+from eddy.stack.ports import free_ports
+from eddy.stack.process import MARK_VARIABLE, Launch, Processes
 from tests.integration import harness
 from tests.packaging.conftest import run
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from eddy.errors import DataError
 from eddy.observation import Observations
-from producers.csv_file import CsvSource, Order
-from producers.csv_layout import CsvLayout
-from producers.csv_times import DAY_FIRST, parse_times, time_parser
-from producers.power import FEATURES, power_source
-from producers.source import Replay, Source
-from producers.taxi import taxi_source
+from eddy.producers.csv_file import CsvSource, Order
+from eddy.producers.csv_layout import CsvLayout
+from eddy.producers.csv_times import DAY_FIRST, parse_times, time_parser
+from eddy.producers.power import FEATURES, power_source
+from eddy.producers.source import Replay, Source
+from eddy.producers.taxi import taxi_source
 
 
 def messages(source: Source) -> list[dict[str, Any]]:

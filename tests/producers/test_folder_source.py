@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from eddy.errors import DataError
+from eddy.producers.csv_layout import CsvLayout
+from eddy.producers.folder import BROKEN_FOLDER, STATE_NAME, FolderSource
+from eddy.producers.pace import Pace
+from eddy.producers.report import Report
+from eddy.producers.sender import send
 from eddy.settings import Settings
-from producers.csv_layout import CsvLayout
-from producers.folder import BROKEN_FOLDER, STATE_NAME, FolderSource
-from producers.pace import Pace
-from producers.report import Report
-from producers.sender import send
 
 FLAT_OUT = Pace()
 HEAD = "ts,value\n"

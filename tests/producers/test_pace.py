@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eddy.errors import DataError
-from producers.pace import Pace, Schedule
+from eddy.producers.pace import Pace, Schedule
 
 
 def test_speed_is_event_seconds_per_second() -> None:

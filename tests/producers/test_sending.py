@@ -21,16 +21,16 @@ from eddy.configuration import as_environment
 from eddy.connections import kafka_client
 from eddy.errors import DataError, StackError
 from eddy.observation import Observations
+from eddy.producers import transport
+from eddy.producers.label_sender import send_labels
+from eddy.producers.labels import Label
+from eddy.producers.pace import Pace
+from eddy.producers.sender import send
+from eddy.producers.source import Blocks, Skipped, Sync
+from eddy.producers.synthetic import SyntheticSource, generate_small
+from eddy.producers.transport import Client, librdkafka_options
 from eddy.settings import KafkaSettings, Settings
-from producers import transport
-from producers.label_sender import send_labels
-from producers.labels import Label
-from producers.pace import Pace
-from producers.sender import send
-from producers.source import Blocks, Skipped, Sync
-from producers.synthetic import SyntheticSource, generate_small
-from producers.transport import Client, librdkafka_options
-from stack.local import Stack
+from eddy.stack.local import Stack
 
 CLIENTS: tuple[Client, ...] = ("kafka-python", "librdkafka")
 NOWHERE = Settings(kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"))
@@ -266,7 +266,7 @@ def test_security_settings_reach_librdkafka() -> None:
     assert "sasl.mechanism" not in librdkafka_options(KafkaSettings())
 
 
-COMMAND = [sys.executable, "-c", "from cli.main import main; main()", "produce"]
+COMMAND = [sys.executable, "-c", "from eddy.cli.main import main; main()", "produce"]
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.errors import DataError
-from producers import demand, prices
-from producers.labels import label_messages, read_labels, write_labels
-from producers.synthetic import DAY_MS, SyntheticStream, blocks, generate, generate_small
+from eddy.producers import demand, prices
+from eddy.producers.labels import label_messages, read_labels, write_labels
+from eddy.producers.synthetic import DAY_MS, SyntheticStream, blocks, generate, generate_small
 
 
 @pytest.fixture(scope="module")

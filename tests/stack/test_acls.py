@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from eddy.configuration import load
+from eddy.flink_job.wire.frames import TOPIC_ROLES
 from eddy.settings import Settings
-from flink_job.frames import TOPIC_ROLES
-from stack.acls import ROLES, commands, entries
+from eddy.stack.acls import ROLES, commands, entries
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +29,7 @@ def test_security_document_lists_the_acls_of_each_role(role):
 
 def test_acls_command_uses_names_from_the_settings():
     options = ["--set", "topics.prefix=plant", "--set", "job.name=night", "--set", "redis.prefix=p"]
-    program = ["-c", "from cli.main import main; main()", *options, "config", "acls", "job", "--user", "jo"]
+    program = ["-c", "from eddy.cli.main import main; main()", *options, "config", "acls", "job", "--user", "jo"]
     done = subprocess.run([sys.executable, *program], capture_output=True, text=True, check=True, cwd=ROOT)
     settings = load(options[1::2], environ={}).settings
     assert commands(settings, "job", "jo")[0] in done.stdout

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stack import class_archive
-from stack.paths import HOME_VARIABLE
+from eddy.stack import class_archive
+from eddy.stack.paths import HOME_VARIABLE
 
 PROGRAM = "public class Hello { public static void main(String[] all) { System.out.println(new Hello()); } }"
 

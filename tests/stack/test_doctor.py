@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from eddy.settings import Settings
-from stack import doctor
-from stack.doctor import Check, examine
-from stack.local import Stack, isolated
-from stack.paths import ROOT
+from eddy.stack import doctor
+from eddy.stack.doctor import Check, examine
+from eddy.stack.local import Stack, isolated
+from eddy.stack.paths import ROOT
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_clients_of_another_broker_are_a_warning(settings: Settings) -> None:
 def test_doctor_command_fails_and_names_a_taken_port(settings: Settings) -> None:
     port = settings.stack.redis_port
     given = ["--set", f"stack.redis_port={port}", "--set", f"stack.data_dir={settings.stack.data_dir}"]
-    command = [sys.executable, "-c", "from cli.main import main; main()", *given, "doctor", "--json"]
+    command = [sys.executable, "-c", "from eddy.cli.main import main; main()", *given, "doctor", "--json"]
     with socket.create_server(("127.0.0.1", port)):
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 1, done.stderr

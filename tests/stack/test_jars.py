@@ -8,8 +8,8 @@ import pytest
 
 from eddy.errors import StackError
 from eddy.settings import StackSettings
-from stack import flink_memory, jars
-from stack.paths import ROOT, data_dir, home
+from eddy.stack import flink_memory, jars
+from eddy.stack.paths import ROOT, data_dir, home
 
 
 @pytest.fixture

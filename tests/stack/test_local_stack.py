@@ -16,19 +16,19 @@ import pytest
 
 from eddy.errors import StackError
 from eddy.settings import Settings
-from stack import flink, topics
-from stack.doctor import examine
-from stack.local import Stack, isolated
-from stack.paths import ROOT
-from stack.ports import free_ports, is_free
-from stack.process import marked
+from eddy.stack import flink, topics
+from eddy.stack.doctor import examine
+from eddy.stack.local import Stack, isolated
+from eddy.stack.paths import ROOT
+from eddy.stack.ports import free_ports, is_free
+from eddy.stack.process import marked
 
 Eventually = Callable[..., None]
 
 OWNER = """
     import sys, time
     from eddy.settings import Settings
-    from stack.local import Stack
+    from eddy.stack.local import Stack
     with Stack(Settings.model_validate_json(sys.argv[1]), owned=True):
         print("up", flush=True)
         time.sleep(600)

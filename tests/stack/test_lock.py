@@ -7,7 +7,7 @@ import tomllib
 
 from packaging.requirements import Requirement
 
-from stack.paths import ROOT
+from eddy.stack.paths import ROOT
 
 
 def test_every_declared_dependency_is_locked_in_a_matching_version() -> None:

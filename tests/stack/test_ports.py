@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from eddy.errors import StackError
-from stack.ports import answers, free_ports, holder, is_free, require_free
+from eddy.stack.ports import answers, free_ports, holder, is_free, require_free
 
 
 def test_free_ports_are_free_and_different() -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from eddy.errors import StackError
-from stack.process import Launch, Processes, last_complaint, marked
+from eddy.stack.process import Launch, Processes, last_complaint, marked
 
 Eventually = Callable[..., None]
 SLEEP = ["sleep", "600"]
@@ -119,9 +119,9 @@ def test_last_error_line_of_a_missing_log_is_empty(tmp_path: Path) -> None:
 OWNER = """
     import signal, sys, time
     from pathlib import Path
-    from stack import guardian
+    from eddy.stack import guardian
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who runs the tests under nohup has it ignored
-    from stack.process import Launch, Processes
+    from eddy.stack.process import Launch, Processes
     processes = Processes(Path(sys.argv[1]), "owner")
     guard = guardian.start(processes.mark, Path(sys.argv[1]) / "guardian.out")
     processes.start(Launch("parent", ["sh", "-c", "setsid sleep 603 & (trap '' TERM; sleep 604) & sleep 605 & wait"]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from eddy.errors import DataError
-from models.engine import EngineOptions
+from eddy.models.engine.engine import EngineOptions
+from eddy.training.data.datasets import Dataset, RawSeries
+from eddy.training.evaluation.backtest import Found, beside, incidents_of, summary, would_have
 from tests.integration.harness import START, STEP, model, noise, offline
-from training.backtest import Found, beside, incidents_of, summary, would_have
-from training.datasets import Dataset, RawSeries
 
 SPIKES = {("a", 20): 9.0, ("a", 60): 9.0, ("b", 40): -9.0}
 OBSERVATIONS = noise(["a", "b"], 80, SPIKES)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError
-from models.detector import WindowSpec
-from training import datasets
+from eddy.models.core.detector import WindowSpec
+from eddy.training.data import datasets
 
 HALF_HOUR = 30 * 60_000
 
@@ -91,8 +91,8 @@ def test_other_unusable_input_is_refused(tmp_path: Path) -> None:
 def test_regular_fills_short_gaps_and_splits_at_long_ones(tmp_path: Path) -> None:
     rows = "".join(f"{i * 60},{i}\n" for i in (0, 1, 2, 4, 5, 3000, 3001))
     found = datasets.load(write(tmp_path / "x.csv", "ts,value\n" + rows))
-    stretches = found.regular(WindowSpec(4, interval_ms=60_000, max_gap=10))
-    assert [len(s.ts) for s in stretches] == [6, 2]
-    assert stretches[0].imputed.tolist() == [False, False, False, True, False, False]
+    segments = found.regular(WindowSpec(4, interval_ms=60_000, max_gap=10))
+    assert [len(s.ts) for s in segments] == [6, 2]
+    assert segments[0].imputed.tolist() == [False, False, False, True, False, False]
     assert [len(s.ts) for s in found.regular(WindowSpec(4, interval_ms=60_000), until=4 * 60_000)] == [3]
     assert [len(s.ts) for s in found.regular(WindowSpec(4, interval_ms=60_000), share=0.3)] == [2]

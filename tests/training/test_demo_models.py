@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from models.engine import EngineOptions
-from models.model_set import ModelSet
-from models.offline import replay
-from producers.synthetic import generate_small
-from training.demo_models import train_demo
+from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.replay import replay
+from eddy.models.serving.model_set import ModelSet
+from eddy.producers.synthetic import generate_small
+from eddy.training.fitting.demo_models import train_demo
 
 GRACE_POINTS = 12  # an alert just after an incident is about its end
-LEAST_FOUND, MOST_FALSE = 7, 4  # of 8 incidents, on half the training data that the demo has
+MIN_FOUND, MAX_FALSE = 7, 4  # of 8 incidents, on half the training data that the demo has
 
 
 def test_demo_models_find_most_incidents_with_few_false_alerts(tmp_path: Path) -> None:
@@ -41,5 +41,5 @@ def test_demo_models_find_most_incidents_with_few_false_alerts(tmp_path: Path) -
         ]
         found.update(hits)
         false += not hits
-    assert len(found) >= LEAST_FOUND, [label for label in stream.labels if label not in found]
-    assert false <= MOST_FALSE
+    assert len(found) >= MIN_FOUND, [label for label in stream.labels if label not in found]
+    assert false <= MAX_FALSE

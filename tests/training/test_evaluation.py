@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError, SettingsError
-from models.detector import WindowSpec
-from models.novelty import DEFAULT_LIMIT
-from training.evaluation.causal_run import causal_deviates
-from training.evaluation.lineup import LINEUP, entrants
-from training.evaluation.nab_run import leave_one_group_out, run_entrant, to_unit
-from training.evaluation.ucr_run import locate
-from training.nab import Corpus, LabelledSeries, load_folder, probation_rows
-from training.ucr import load_ucr
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
+from eddy.training.data.nab import Corpus, LabelledSeries, load_folder, probation_rows
+from eddy.training.data.ucr import load_ucr
+from eddy.training.evaluation.runs.lineup import LINEUP, entrants
+from eddy.training.evaluation.runs.nab import leave_one_group_out, run_entrant, to_unit
+from eddy.training.evaluation.runs.ucr import locate
+from eddy.training.fitting.causal_run import causal_deviates
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 NAB, UCR = SHARED / "nab", SHARED / "ucr"
@@ -51,7 +51,7 @@ def test_evaluate_nab_command_writes_results_and_ranks_detectors(tmp_path: Path)
         write(tmp_path / "data", s)
     labels = {s.name: [[s.timestamps[left], s.timestamps[right]] for left, right in s.windows] for s in made}
     (tmp_path / "labels.json").write_text(json.dumps(labels))
-    command = [sys.executable, "-c", "from cli.main import main; main()", "evaluate", "nab", "--json"]
+    command = [sys.executable, "-c", "from eddy.cli.main import main; main()", "evaluate", "nab", "--json"]
     for option, value in (("data", "data"), ("labels", "labels.json"), ("out", "out")):
         command += [f"--{option}", str(tmp_path / value)]
     done = subprocess.run(
@@ -143,7 +143,7 @@ def test_left_discord_locates_the_shared_ucr_anomalies() -> None:
 def test_evaluate_ucr_command_locates_and_reports(tmp_path: Path) -> None:
     values = labelled("one/a.csv", 0, 800).values
     (tmp_path / "001_UCR_Anomaly_made_600_801_801.txt").write_text("\n".join(map(str, values)))
-    command = [sys.executable, "-c", "from cli.main import main; main()", "evaluate", "ucr", "--json"]
+    command = [sys.executable, "-c", "from eddy.cli.main import main; main()", "evaluate", "ucr", "--json"]
     command += ["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--detector", "zscore"]
     answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)[0]
     assert answer["right"]

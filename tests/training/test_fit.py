@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError, ModelError, SettingsError
-from models import artifact
-from models.calibration import Calibration
-from models.detector import WindowSpec
-from models.model_set import load_model
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.calibration import Calibration
+from eddy.models.core.detector import WindowSpec
+from eddy.models.serving.model_set import load_model
+from eddy.training.data.labels import labelled_scores
+from eddy.training.fitting import artifacts
+from eddy.training.fitting.fit import ThresholdRule, fit_model, tail_limit, usual_window
 from tests.models.test_contract import TRAIN
-from training import artifacts
-from training.fit import ThresholdRule, fit_model, tail_limit, usual_window
-from training.labels import labelled_scores
 
 SPEC = WindowSpec(48, interval_ms=30 * 60_000)
 FOREST = {"trees": 20}
@@ -88,7 +88,7 @@ def test_f_beta_rule_chooses_the_limit_by_labels() -> None:
     odd.values[[300, 500, 700], 0] += 90.0
     labels = {odd.name: [(int(odd.ts[at]), int(odd.ts[at])) for at in (300, 500, 700)]}
     rule = ThresholdRule("f-beta", params={"beta": 0.5}, labels=labels)
-    trained = fit_model("m", "zscore", TRAIN, SPEC, rule=rule, judged=[odd])
+    trained = fit_model("m", "zscore", TRAIN, SPEC, rule=rule, scored=[odd])
     threshold = load_model(trained.publishable(), trained.content).threshold
     scores, flags = labelled_scores(artifact.load(trained.content), [odd], labels)
     assert (scores["a"] > threshold.start)[flags["a"]].all()

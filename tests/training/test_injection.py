@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError
-from training.evaluation.recording import Recording
-from training.injection import LENGTHS, Sagging, inject
+from eddy.training.data.injection import LENGTHS, Sagging, inject
+from eddy.training.data.recording import Recording
 
 FEATURES = ("power", "voltage", "current")
 SAGGING = Sagging("voltage", {"current": 1.0, "power": 2.0})

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError
-from models.detector import Series
-from training.labels import load_labels, mark, without_labelled
+from eddy.models.core.detector import Series
+from eddy.training.data.labels import load_labels, mark, without_labelled
 
 NAB = json.dumps({"group/a.csv": [["1970-01-01 00:00:01", "1970-01-01 00:00:02.000000"]], "group/b.csv": []})
 PRODUCER = json.dumps({"schema": 1, "labels": [{"series": "a", "start": 1000, "end": 2000, "kind": "spike"}]})

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.evaluation.causal_run import CausalRun
-from training.evaluation.event_figures import event_figures, match_events
-from training.evaluation.figures import figures
-from training.evaluation.point_adjusted import WARNING, adjusted_f1, best_adjusted_f1, point_adjusted
-from training.evaluation.pointwise import pointwise, roc_auc
-from training.evaluation.recording import Event, Recording
+from eddy.training.data.recording import Event, Recording
+from eddy.training.evaluation.metrics.event_metrics import event_metrics, match_events
+from eddy.training.evaluation.metrics.point_adjusted import WARNING, adjusted_f1, best_adjusted_f1, point_adjusted
+from eddy.training.evaluation.metrics.pointwise import pointwise, roc_auc
+from eddy.training.evaluation.metrics.summary import figures
+from eddy.training.fitting.causal_run import CausalRun
 
 HOUR_MS = 3_600_000
 
@@ -32,7 +32,7 @@ def flags(n: int, *rows: int) -> np.ndarray:
 def test_event_figures_match_values_computed_by_hand() -> None:
     # judged: rows 24 to 72, two days; the first event is found 2 rows late, the second missed; two false alerts
     made = recording(73, Event(30, 34, "spike"), Event(50, 52, "frozen"), start=24)
-    found = event_figures([made], [flags(73, 3, 32, 33, 40, 60, 61)])
+    found = event_metrics([made], [flags(73, 3, 32, 33, 40, 60, 61)])
     assert (found.events, found.found, found.alerts, found.false) == (2, 1, 3, 2)
     assert found.recall == 0.5
     assert found.precision == pytest.approx(1 / 3)
@@ -51,11 +51,11 @@ def test_detection_within_the_grace_period_counts_and_later_ones_are_false() -> 
 
 
 def test_ratios_are_nan_without_labels_and_alerts() -> None:
-    none = event_figures([recording(20)], [flags(20)])
+    none = event_metrics([recording(20)], [flags(20)])
     assert math.isnan(none.recall)
     assert math.isnan(none.precision)
     assert math.isnan(none.f1)
-    assert event_figures([recording(20, Event(3, 4))], [flags(20, 10)]).f1 == 0.0
+    assert event_metrics([recording(20, Event(3, 4))], [flags(20, 10)]).f1 == 0.0
 
 
 def test_pointwise_figures_match_values_computed_by_hand() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.errors import DataError
-from training.nab import (
+from eddy.training.data.nab import (
     PROFILES,
     STANDARD,
     Corpus,

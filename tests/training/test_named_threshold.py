@@ -10,15 +10,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import evaluate
+from eddy.cli.evaluate import command as evaluate
 from eddy.errors import SettingsError
-from models.detector import Series
-from models.novelty import DEFAULT_LIMIT
-from models.threshold import threshold_from_params
-from training.evaluation.lineup import entrants
-from training.evaluation.named_threshold import with_threshold
-from training.evaluation.recording import Event, Recording
-from training.fit import ThresholdRule, fit_model
+from eddy.models.core.detector import Series
+from eddy.models.core.threshold import threshold_from_params
+from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
+from eddy.training.data.recording import Event, Recording
+from eddy.training.evaluation.runs.lineup import entrants
+from eddy.training.evaluation.runs.named_threshold import with_threshold
+from eddy.training.fitting.fit import ThresholdRule, fit_model
 
 START = 900
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.errors import DataError, SettingsError
-from models.detector import WindowSpec
-from training import datasets
-from training.datasets import Dataset, RawSeries
-from training.inspection import inspect
-from training.preprocess import moments, prepare, split
+from eddy.models.core.detector import WindowSpec
+from eddy.training.data import datasets
+from eddy.training.data.datasets import Dataset, RawSeries
+from eddy.training.data.inspection import inspect
+from eddy.training.data.preprocess import moments, prepare, split
 
 MINUTE = 60_000
 
@@ -152,7 +152,7 @@ def test_ucr_format_takes_the_split_from_the_file_name(tmp_path: Path) -> None:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from cli.main import main; main()", "preprocess", *arguments]
+    command = [sys.executable, "-c", "from eddy.cli.main import main; main()", "preprocess", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -12,14 +12,14 @@ from kafka import KafkaProducer
 
 from eddy.connections import kafka_client
 from eddy.errors import ModelError, StackError
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.fetch import fetch_artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
-from models import artifact
-from models.artifact_fetch import fetch_artifact
-from models.detector import WindowSpec
-from models.manifest import Manifest
-from models.rolling_zscore import RollingZScore
-from training.registry import Registry
+from eddy.training.registry.registry import Registry
 
 pytestmark = pytest.mark.stack
 
@@ -129,8 +129,8 @@ def test_missing_topic_and_unreachable_broker_are_named(stack_settings: Settings
 def test_registry_commands_publish_list_and_roll_back(unique_topics: Settings, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from cli import registry as commands
-    from cli.main import app
+    from eddy.cli.commands import models as commands
+    from eddy.cli.main import app
 
     if not any(group.name == "models" for group in app.registered_groups):
         commands.register(app)

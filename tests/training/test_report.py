@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from training.evaluation.figures import figures
-from training.evaluation.lineup import entrants
-from training.evaluation.recording import Event, Recording
-from training.evaluation.report import plain_json, write_report
-from training.evaluation.resources import Cost
+from eddy.training.data.recording import Event, Recording
+from eddy.training.evaluation.metrics.summary import figures
+from eddy.training.evaluation.report.html import plain_json, write_report
+from eddy.training.evaluation.runs.lineup import entrants
+from eddy.training.evaluation.runs.resources import Cost
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)">'
 

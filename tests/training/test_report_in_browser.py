@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from eddy.training.evaluation.metrics.summary import figures
+from eddy.training.evaluation.report.html import write_report
+from eddy.training.evaluation.runs.entrant import Entrant
+from eddy.training.evaluation.runs.lineup import entrants
+from eddy.training.evaluation.runs.resources import Cost
 from tests.dashboard.browser import Browser
 from tests.training.test_report import made
-from training.evaluation.entrant import Entrant
-from training.evaluation.figures import figures
-from training.evaluation.lineup import entrants
-from training.evaluation.report import write_report
-from training.evaluation.resources import Cost
 
 pytestmark = pytest.mark.slow  # a real browser
 SMALL = Entrant(

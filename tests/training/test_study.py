@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from eddy.errors import DataError
-from training import datasets
-from training.evaluation.csv_labels import recordings_of
-from training.evaluation.first_row import first_row_study, section, section_of, with_section
-from training.evaluation.lineup import entrants
-from training.evaluation.recording import Event, Recording
-from training.evaluation.study import Cache, stream_study
-from training.evaluation.study_page import STREAM_COLUMNS, page, table
+from eddy.training.data import datasets
+from eddy.training.data.recording import Event, Recording
+from eddy.training.evaluation.runs.csv_files import recordings_of
+from eddy.training.evaluation.runs.lineup import entrants
+from eddy.training.evaluation.study.cold_start import first_row_study, section, section_of, with_section
+from eddy.training.evaluation.study.results_document import STREAM_COLUMNS, page, table
+from eddy.training.evaluation.study.study import Cache, stream_study
 
 
 def recording(at: int = 900) -> Recording:

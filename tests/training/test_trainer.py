@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from eddy.errors import DataError
 from eddy.learning_settings import LearningSettings
+from eddy.models.core.detector import Series, WindowSpec
+from eddy.models.thresholds.fixed import FixedThreshold
+from eddy.training.data.datasets import Dataset, RawSeries
+from eddy.training.fitting.fit import fit_model
+from eddy.training.trainer.holdout_evaluation import evaluate_on_holdout, put_in
+from eddy.training.trainer.requests import RequestQueue
+from eddy.training.trainer.training_data import anomalous, prepare
+from eddy.training.trainer.worker_process import decide
 from eddy.training_request import TrainingRequest
-from models.detector import Series, WindowSpec
-from models.thresholds.fixed import FixedThreshold
 from tests.cli.alerts_at_hand import alert
-from training.datasets import Dataset, RawSeries
-from training.fit import fit_model
-from training.trainer.fitting import judge
-from training.trainer.material import anomalous, prepare
-from training.trainer.requests import RequestQueue
-from training.trainer.trial import put_in, trial
 
 STEP = 60_000
 DAY = 48
@@ -163,20 +163,20 @@ def fitted(series, limit=None):
 def test_trial_prefers_a_good_model_to_one_that_never_or_always_alerts():
     recent = wave(1500, seed=4)
     good, deaf, shrill = fitted(wave(seed=5)), fitted(wave(seed=5), 1e9), fitted(wave(seed=5), 1e-9)
-    figures = [trial(manifest, content, [recent], [1000]) for manifest, content in (good, deaf, shrill)]
+    figures = [evaluate_on_holdout(manifest, content, [recent], [1000]) for manifest, content in (good, deaf, shrill)]
     assert figures[0].f1 > 0.8
     assert figures[1].f1 == 0.0
     assert figures[2].found == figures[2].events
     assert figures[2].f1 < 0.5
-    assert judge(figures[0], figures[2], 0.05, 0.3).better
-    assert not judge(figures[2], figures[0], 0.05, 0.3).better
-    assert not judge(figures[0], figures[0], 0.05, 0.3).better
-    assert judge(figures[0], None, 0.05, 0.3).better
-    assert not judge(figures[1], None, 0.05, 0.3).better
+    assert decide(figures[0], figures[2], 0.05, 0.3).better
+    assert not decide(figures[2], figures[0], 0.05, 0.3).better
+    assert not decide(figures[0], figures[0], 0.05, 0.3).better
+    assert decide(figures[0], None, 0.05, 0.3).better
+    assert not decide(figures[1], None, 0.05, 0.3).better
 
 
 def test_trial_prefers_the_model_trained_on_the_new_level():
     after = wave(1500, level=9.0, seed=6)
     old, new = fitted(wave(seed=5)), fitted(Series("s", after.ts[:1000], after.values[:1000], after.imputed[:1000]))
-    was, now = (trial(manifest, content, [after], [1000]).f1 for manifest, content in (old, new))
+    was, now = (evaluate_on_holdout(manifest, content, [after], [1000]).f1 for manifest, content in (old, new))
     assert now > was + 0.05

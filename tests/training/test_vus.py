@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.evaluation.vus import range_auc, soft_labels, spans, volumes
+from eddy.training.evaluation.metrics.vus import range_auc, soft_labels, spans, volumes
 
 
 def made() -> tuple[np.ndarray, np.ndarray]:

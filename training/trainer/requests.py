@@ -24,8 +24,8 @@ class RequestQueue:
         least_between_ms: a model rests so long after each training; its next request waits.
     """
 
-    def __init__(self, most: int, least_between_ms: int) -> None:
-        self._most, self._least_between_ms = most, least_between_ms
+    def __init__(self, most: int, min_pause_ms: int) -> None:
+        self._most, self._min_pause_ms = most, min_pause_ms
         self._waiting: dict[str, _Waiting] = {}
         self._served: dict[str, tuple[int, int]] = {}  # by model: time of the newest request served, when it was done
 
@@ -53,7 +53,7 @@ class RequestQueue:
     def ready(self, now: int) -> TrainingRequest | None:
         """The first request whose model has rested; it goes on waiting until it is :meth:`done`."""
         for model, waiting in self._waiting.items():
-            if now - self._served.get(model, (0, -self._least_between_ms))[1] >= self._least_between_ms:
+            if now - self._served.get(model, (0, -self._min_pause_ms))[1] >= self._min_pause_ms:
                 return waiting.request
         return None
 

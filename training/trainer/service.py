@@ -13,17 +13,17 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from eddy.errors import DataError, EddyError
+from eddy.models.artifacts.fetch import fetch_artifact
+from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
 from eddy.topic_reader import TopicReader
+from eddy.training.registry.candidates import publish_candidate
+from eddy.training.registry.registry import Registry
+from eddy.training.trainer.history import Messages, Training, remembered
+from eddy.training.trainer.requests import RequestQueue
+from eddy.training.trainer.rollout_monitor import RolloutWatch
+from eddy.training.trainer.worker_process import Fitting, Task
 from eddy.training_request import TrainingRequest
-from models.artifact_fetch import fetch_artifact
-from models.manifest import Manifest
-from training.registry import Registry
-from training.rollout import publish_candidate
-from training.trainer.fitting import Fitting, Task
-from training.trainer.memory import Messages, Training, remembered
-from training.trainer.requests import RequestQueue
-from training.trainer.watch import RolloutWatch
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,9 @@ class Trainer:
     """
 
     def __init__(
-        self, settings: Settings, data: Path | None = None, tell: Callable[[str], None] = lambda line: None
+        self, settings: Settings, data: Path | None = None, report: Callable[[str], None] = lambda line: None
     ) -> None:
-        self.settings, self._data, self._tell = settings, data, tell
+        self.settings, self._data, self._report = settings, data, report
         self._registry = Registry(settings)
         options = settings.learning
         self._queue = RequestQueue(options.most_pending, int(options.least_between_s * 1000))
@@ -76,7 +76,7 @@ class Trainer:
         ends = self._reader.ends() if once else {}
         while not stop.is_set():
             self._take_requests()
-            self._look_at_figures()
+            self._check_model_stats()
             self._schedule()
             served += self._go_on()
             self._commit()
@@ -119,11 +119,11 @@ class Trainer:
             if not manifest.rollout and now - self._queue.last_served(name) >= hours * _HOUR_MS:
                 self._queue.add(TrainingRequest(name, "schedule", now))
 
-    def _look_at_figures(self) -> None:
+    def _check_model_stats(self) -> None:
         for records in self._figures.poll(0).values():
             for record in records:
                 self._watch.take(record.value)
-        self._watch.look()
+        self._watch.check()
 
     def _commit(self) -> None:
         settled = self._queue.settled(self._reader.consumer.position(self._partition))
@@ -154,15 +154,15 @@ class Trainer:
         fitting, self._fitting = self._fitting, None
         request = fitting.task.request
         try:
-            verdict, manifest, content = fitting.result()
+            result, manifest, content = fitting.result()
             champion = fitting.task.champion
-            if not verdict.better:
-                self._finish(request, "challenger-refused", reason=verdict.reason)
+            if not result.better:
+                self._finish(request, "challenger-refused", reason=result.reason)
             elif champion is not None and self._in_use(champion.name) != champion.version:
                 self._finish(request, "challenger-refused", reason="another version came into use meanwhile")
             else:
                 published = self._publish(manifest, content, champion)
-                self._finish(request, "challenger-published", version=published.version, reason=verdict.reason)
+                self._finish(request, "challenger-published", version=published.version, reason=result.reason)
         except EddyError as error:
             self._finish(request, "training-failed", reason=str(error))
         finally:
@@ -199,7 +199,7 @@ class Trainer:
 
     def _say(self, event: str, model: str, **more: object) -> None:
         self._messages.event(_now(), event, model, **more)
-        self._tell(" ".join([event, model, *(f"{key}={value}" for key, value in more.items())]))
+        self._report(" ".join([event, model, *(f"{key}={value}" for key, value in more.items())]))
 
 
 def _now() -> int:

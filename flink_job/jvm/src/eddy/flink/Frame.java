@@ -5,7 +5,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * The micro-batch of one shard while it fills, and its binary form (flink_job/frames.py reads it).
+ * The micro-batch of one shard while it fills, and its binary form (flink_job/wire/frames.py reads it).
  *
  * <p>Little-endian: u8 version, u8 kind, u16 shard, i32 n, i64 wall clock, i32 keys, i32 source, i32 sources, i32 bytes
  * of values; then i64 offset[n], i64 timestamp[n], i32 partition[n], i32 key code[n], i32 value end[n], i32 key

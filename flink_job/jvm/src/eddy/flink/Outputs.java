@@ -13,7 +13,7 @@ import org.apache.flink.types.Row;
 import org.apache.flink.util.Collector;
 
 /**
- * Records on their way out, many in one byte array (flink_job/frames.py writes it): one hop from Python to the JVM per
+ * Records on their way out, many in one byte array (flink_job/wire/frames.py writes it): one hop from Python to the JVM per
  * micro-batch, however many records it has.
  *
  * <p>A record, little-endian: i32 bytes that follow, u8 topic, i64 timestamp, i32 key length (-1: none), key, i32 value

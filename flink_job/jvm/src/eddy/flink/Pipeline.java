@@ -21,7 +21,7 @@ import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.types.Row;
 import org.apache.flink.util.Collector;
 
-/** The JVM ends of the job's graph; flink_job/edges.py calls them. Options are plain texts, see there. */
+/** The JVM ends of the job's graph; flink_job/graph/java_pipeline.py calls them. Options are plain texts, see there. */
 public final class Pipeline {
     private static final TypeInformation<byte[]> BYTES = PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO;
 

@@ -1,0 +1,1 @@
+"""Measure what detectors and thresholds find."""

@@ -1,0 +1,1 @@
+"""Measure the whole job on the local stack."""

@@ -1,0 +1,189 @@
+"""What the page costs: ``python -m benchmarks.job.dashboard``.
+
+Writes 10,000 series and 100,000 recent points to a Redis of its own (no Kafka, no Flink: they are away, and the page
+says so), serves the page in a process of its own, and measures from outside:
+
+- first paint: Chromium's first-contentful-paint and the moment at which the tiles show figures, cold cache;
+- an update: server time of ``/live`` for each page right after a new look at the sources, answers not yet made;
+- 20 clients that ask for all pages each second against 1: CPU time of the page's process per second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from eddy.configuration import as_environment, load
+from eddy.connections import redis_client
+from eddy.settings import Settings
+from eddy.stack.ports import answers, free_ports
+
+SERIES, WATCHED, POINTS = 10_000, 50, 2_000  # 50 x 2,000 recent points
+MINUTE = 60_000
+EPOCH = 1_735_689_600_000
+PATHS = ("/", "/series", "/series?q=99&sort=value", "/series/s-00003", "/incidents", "/models", "/dead-letters")
+
+
+def fill(settings: Settings) -> None:
+    """The documented keys, as the job writes them, without its pace."""
+    client = redis_client(settings.redis)
+    now = int(time.time() * 1000)
+    pipeline = client.pipeline(transaction=False)
+    for k in range(SERIES):
+        name, ts = f"s-{k:05d}", EPOCH + POINTS * MINUTE
+        own = {"ts": ts, "score": 1.0, "threshold": 3.0, "state": "ok", "version": 1, "expected": {"value": 5.0},
+               "lower": {"value": 3.0}, "upper": {"value": 7.0}}  # fmt: skip
+        fields = {"ts": ts, "values": '{"value": 5.1}', "score": 1.0, "threshold": 3.0, "state": "ok", "model": "m"}
+        pipeline.hset(f"{settings.redis.prefix}:series:{name}", mapping={**fields, "model:m": json.dumps(own)})
+        pipeline.zadd(f"{settings.redis.prefix}:live", {name: now})
+        if k < WATCHED:
+            for p in range(POINTS):
+                wave = 5 + math.sin(p / 50)
+                values = {"values": wave + 0.3 * math.sin(p), "expected": wave, "lower": wave - 1, "upper": wave + 1}
+                point = {name: json.dumps({"value": value}) for name, value in values.items()}
+                key = f"{settings.redis.prefix}:recent:{name}:m"
+                pipeline.xadd(
+                    key, {**point, "score": 1.0, "threshold": 3.0, "imputed": 0}, id=f"{EPOCH + p * MINUTE}-1"
+                )
+        if k % 500 == 0:
+            pipeline.execute()
+    pipeline.execute()
+    client.close()
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[tuple[Settings, psutil.Process]]:
+    """The page and its Redis as processes."""
+    redis_port, page_port, kafka, flink = free_ports(4)
+    settings = load(
+        [f"redis.port={redis_port}", f"dashboard.port={page_port}", f"kafka.bootstrap_servers=127.0.0.1:{kafka}",
+         f"dashboard.flink=127.0.0.1:{flink}"],
+        environ={},
+    ).settings  # fmt: skip
+    command = ["redis-server", "--port", str(redis_port), "--dir", str(folder), "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as store:
+        wait(lambda: answers(redis_port))
+        fill(settings)
+        run = [sys.executable, "-c", "from eddy.cli.main import main; main()", "dashboard"]
+        env = {**as_environment(settings), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+        with subprocess.Popen(run, env=env, stderr=subprocess.DEVNULL) as page:
+            wait(lambda: answers(page_port))
+            wait(lambda: f"{SERIES:,}" in ask(settings, "/"))
+            yield settings, psutil.Process(page.pid)
+            page.terminate()
+        store.terminate()
+
+
+def wait(condition: Any, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.05)
+
+
+def ask(settings: Settings, path: str) -> str:
+    return timed(settings, path)[0]
+
+
+def timed(settings: Settings, path: str) -> tuple[str, list[float]]:
+    """The answer, and what the server says that it took: ms of wall clock, and of its CPU."""
+    page, _, query = path.partition("?")
+    connection = http.client.HTTPConnection("127.0.0.1", settings.dashboard.port, timeout=60)
+    connection.request("GET", f"/live?path={page}&{query}&theme=dark")
+    reply = connection.getresponse()
+    body = reply.read().decode()
+    connection.close()
+    return body, [float(part.split("=")[1]) for part in reply.headers["Server-Timing"].split(",")]
+
+
+def update_times(settings: Settings, rounds: int) -> dict[str, list[float]]:
+    """Medians of wall clock and CPU per answer; rounds are farther apart than two looks at the sources."""
+    for number in range(WATCHED):  # all recent points are looked at
+        ask(settings, f"/series/s-{number:05d}")
+    found: dict[str, list[list[float]]] = {path: [] for path in PATHS}
+    for _ in range(rounds):
+        time.sleep(1.2 * settings.dashboard.refresh_ms / 1000)
+        for path in PATHS:
+            found[path].append(timed(settings, path)[1])
+    return {path: [sorted(kind)[len(times) // 2] for kind in zip(*times, strict=True)] for path, times in found.items()}
+
+
+def cpu_with(settings: Settings, process: psutil.Process, clients: int, seconds: float) -> float:
+    """Share of a core that the page's process takes while so many clients look at all pages."""
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            for path in PATHS:
+                ask(settings, path)
+            stop.wait(settings.dashboard.refresh_ms / 1000)
+
+    threads = [threading.Thread(target=look) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    time.sleep(2)
+    before, began = sum(process.cpu_times()[:2]), time.monotonic()
+    time.sleep(seconds)
+    share = (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return share
+
+
+def first_paint(settings: Settings, folder: Path) -> dict[str, float]:
+    """Milliseconds from the request, cold cache; each the least of three, since other work on the machine only adds."""
+    from tests.dashboard.browser import Browser
+
+    best: dict[str, float] = {}
+    for k in range(3):
+        browser = Browser(folder / f"profile{k}", f"http://127.0.0.1:{settings.dashboard.port}")
+        try:
+            browser.open("/")
+            browser.sees(f"{SERIES:,}", "#tiles")
+            script = (
+                "const p = performance.getEntriesByName('first-contentful-paint')[0];"
+                "return {paint: p ? p.startTime : NaN, server: performance.getEntriesByType('resource')"
+                ".filter((e) => e.name.includes('/live')).map((e) => e.responseEnd - e.requestStart)[0],"
+                " figures: performance.now()}"
+            )
+            for name, value in browser.script(script).items():
+                best[name] = min(best.get(name, math.inf), float(value))
+        finally:
+            browser.close()
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=15, help="of each measurement with clients")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, served(Path(name)) as (settings, process):
+        print(f"{SERIES:,} series, {WATCHED * POINTS:,} recent points")
+        print(f"load of the machine: {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores")
+        for path, (wall, cpu) in update_times(settings, arguments.rounds).items():
+            print(f"update {path:28} server {wall:7.1f} ms, of it CPU {cpu:6.1f} ms (medians, each answer made anew)")
+        for clients in (0, 1, 20):
+            share = cpu_with(settings, process, clients, arguments.seconds)
+            print(f"{clients:3} clients, all pages each second: {100 * share:5.1f} % of a core")
+        for name_of, value in first_paint(settings, Path(name)).items():
+            print(f"{name_of:8} {value:7.0f} ms after the request, cold cache")
+        print(f"memory of the page's process: {process.memory_info().rss / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

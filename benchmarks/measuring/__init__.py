@@ -1,0 +1,1 @@
+"""The workload, and how processes, memory and machines are measured."""

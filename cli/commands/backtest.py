@@ -1,0 +1,138 @@
+"""``eddy backtest``: a model over history, beside what was alerted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from eddy.cli.data_set_options import read_data_set
+from eddy.cli.main import settings_of
+
+if TYPE_CHECKING:
+    from eddy.models.artifacts.manifest import Manifest
+    from eddy.settings import Settings
+
+_SHOWN = 50
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(backtest)
+
+
+def backtest(
+    ctx: typer.Context,
+    model: str = typer.Option(..., "--model", help="NAME or NAME@VERSION in the registry, or a folder of 'eddy train'"),
+    start: str = typer.Option("", "--from", help="judge from this event time on, ISO-8601 [the first point]"),
+    end: str = typer.Option("", "--to", help="and before this one [the end]"),
+    data: Path | None = typer.Option(None, "--data", help="file or folder in place of the observations topic"),
+    series: str = typer.Option("*", "--series", help="pattern of the series"),
+    compare: bool = typer.Option(True, "--compare/--alone", help="read what was alerted from the alerts topic"),
+    as_json: bool = typer.Option(False, "--json", help="print JSON"),
+) -> None:
+    """Show what a model would have alerted, beside what was: 'both', 'would' (only the model), 'did' (only then).
+
+    Data before --from fill the model's windows. Nothing is written anywhere.
+    """
+    from eddy.errors import DataError
+    from eddy.models.engine.engine import EngineOptions
+    from eddy.training.evaluation import backtest as test
+    from eddy.training.trainer.training_data import incidents
+
+    settings = settings_of(ctx).settings
+    asked = _range(start, end)
+    manifest, content = _candidate(settings, model)
+    found, notes = read_data_set(
+        settings, data, option="--data", form="auto", series=series, columns=("", "", (), False),
+        from_kafka=data is None, start="", end=end if data is None else "",
+    )  # fmt: skip
+    first = min(int(s.ts.min()) for s in found.series if len(s.ts))
+    last = max(int(s.ts.max()) for s in found.series if len(s.ts)) + 1
+    begin, until = first if asked[0] is None else asked[0], last if asked[1] is None else asked[1]
+    if not any(((s.ts >= begin) & (s.ts < until)).any() for s in found.series):
+        raise DataError(
+            f"no point from {_moment(begin)} to {_moment(until)}: the data go from {_moment(first)} to {_moment(last)}"
+        )
+    options = EngineOptions(settings.job.out_of_orderness_ms, settings.job.hold_timeout_ms, alerts=settings.alerts)
+    would = test.would_have(manifest, content, found, options, begin, until)
+    names = {s.name for s in found.series}
+    did = [f for f in test.incidents_of(incidents(settings), begin, until) if f.series in names] if compare else []
+    lines = test.beside(would, did, manifest.window * manifest.interval_ms)
+    counts = test.summary(lines)
+    if as_json:
+        told = [{"side": line.side, "would": _plain(line.would), "did": _plain(line.did)} for line in lines]
+        typer.echo(json.dumps({"model": manifest.name, "version": manifest.version, **counts, "incidents": told}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "series", "from (UTC)", "to", "severity", "points", "judged by", box=None)
+    for line in lines[:_SHOWN]:
+        one = line.would or line.did
+        assert one is not None  # noqa: S101  a line has one of them
+        scored = [f"{f.model} {f.version}" for f in (line.did,) if f]
+        table.add_row(
+            line.side, one.series, _moment(one.start), _moment(one.end), str(one.severity), str(one.points), *scored
+        )
+    console = Console(soft_wrap=True, highlight=False)
+    if lines:
+        console.print(table)
+    if len(lines) > _SHOWN:
+        console.print(f"and {len(lines) - _SHOWN} more; --json has all")
+    beside = f"; both {counts['both']}, only the model {counts['would']}, only then {counts['did']}" if compare else ""
+    console.print(
+        f"{manifest.name} version {manifest.version} would have opened {len(would)} incidents in {len(names)} series"
+        f"{beside}"
+    )
+    for note in notes:
+        console.print(f"note: {note}")
+
+
+def _range(start: str, end: str) -> tuple[int | None, int | None]:
+    """Both ends in epoch ms; None = open."""
+    from eddy.errors import DataError, SettingsError
+    from eddy.training.data.nab import parse_time
+
+    times: list[int | None] = []
+    for option, text in (("--from", start), ("--to", end)):
+        try:
+            times.append(parse_time(text) if text else None)
+        except DataError as error:
+            raise SettingsError(f"{option}: {error}") from None
+    begin, until = times
+    if begin is not None and until is not None and begin >= until:
+        raise SettingsError(f"--from {start} is not before --to {end}")
+    return begin, until
+
+
+def _candidate(settings: Settings, model: str) -> tuple[Manifest, bytes]:
+    from eddy.errors import ModelError
+    from eddy.models.artifacts.fetch import fetch_artifact
+    from eddy.training.fitting import artifacts
+    from eddy.training.registry.registry import Registry
+
+    if Path(model).is_dir():
+        return artifacts.read(Path(model))
+    name, _, version = model.partition("@")
+    listing = Registry(settings).read()
+    if version:
+        known = {str(number): one for number, one in listing.versions.get(name, {}).items()}
+        if version not in known:
+            raise ModelError(f"--model {model}: no such version; there: {', '.join(known) or 'none'}")
+        manifest = known[version]
+    else:
+        manifest = listing.find(name)
+    return manifest, fetch_artifact(manifest, settings.registry)
+
+
+def _plain(found: object) -> dict[str, object] | None:
+    return None if found is None else asdict(found)  # type: ignore[call-overload]
+
+
+def _moment(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,47 @@
+"""``eddy config``: what the settings are, and where each of them came from."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from eddy.cli.main import settings_of
+from eddy.errors import SettingsError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    group = typer.Typer(no_args_is_help=True, help="Settings.")
+    app.add_typer(group, name="config")
+
+    @group.command()
+    def show(ctx: typer.Context, as_json: bool = typer.Option(False, "--json", help="print JSON")) -> None:
+        """Print every setting with its source; secrets are masked."""
+        rows = settings_of(ctx).rows()
+        if as_json:
+            items = [{"key": key, "value": value, "source": source} for key, value, source in rows]
+            typer.echo(json.dumps(items, indent=2))
+            return
+        keys, values = (max(len(row[column]) for row in rows) for column in (0, 1))
+        for key, value, source in rows:
+            typer.echo(f"{key:<{keys}}  {value:<{values}}  {source}")
+
+    @group.command()
+    def acls(
+        ctx: typer.Context,
+        role: str = typer.Argument(..., help="producer, job, trainer, page, operator or reader"),
+        principal: str = typer.Option("", "--user", metavar="NAME", help="default: eddy-<role>"),
+    ) -> None:
+        """Print the commands that give a Kafka user what a part of Eddy needs, and no more."""
+        from eddy.stack.acls import ROLES, commands, redis_rules
+
+        known = next((known for known in ROLES if known == role), None)
+        if known is None:
+            raise SettingsError(f"role {role!r} is unknown; known: {', '.join(ROLES)}")
+        typer.echo(f"# {ROLES[known]}")
+        for line in commands(settings_of(ctx).settings, known, principal or f"eddy-{role}"):
+            typer.echo(line)
+        if role in ("job", "page", "operator", "reader"):
+            rules = redis_rules(settings_of(ctx).settings, "job" if role == "job" else "reader")
+            typer.echo(f"redis-cli ACL SETUSER {principal or f'eddy-{role}'} on '>PASSWORD' {rules}")

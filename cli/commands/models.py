@@ -1,0 +1,153 @@
+"""``eddy models …``: the registry of published models."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from eddy.cli.main import settings_of
+
+if TYPE_CHECKING:
+    from eddy.models.artifacts.manifest import Manifest
+    from eddy.training.registry.registry import Registry
+
+_JSON = typer.Option(False, "--json", help="print JSON")
+models = typer.Typer(no_args_is_help=True, help="Publish, list, show, roll back and withdraw models.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.add_typer(models, name="models")
+
+
+@models.command()
+def publish(
+    ctx: typer.Context,
+    folder: Path = typer.Argument(..., help="what 'eddy train --out' wrote"),
+    name: str = typer.Option("", "--name", help="name in the registry [the manifest's]"),
+    uri: str = typer.Option("", "--uri", help="where the job finds the artifact, if too large for a Kafka message"),
+    stage: str = typer.Option("", "--stage", help="shadow or canary: beside the version in use, not in its place"),
+    share: float = typer.Option(0.1, "--share", min=0, max=1, help="of the series that a canary calls people for"),
+    as_json: bool = _JSON,
+) -> None:
+    """Publish a trained model as the next version of its name; running jobs take it over."""
+    from eddy.training.fitting import artifacts
+    from eddy.training.registry.candidates import publish_candidate
+
+    manifest, content = artifacts.read(folder)
+    if stage:
+        published = publish_candidate(_registry(ctx), manifest, content, name or manifest.name, stage, share)
+        _done(f"published as {stage}", published, as_json)
+        return
+    published = _registry(ctx).publish(manifest, content, name, uri)
+    _done("published", published, as_json)
+
+
+@models.command("list")
+def list_models(ctx: typer.Context, as_json: bool = _JSON) -> None:
+    """All models in use, with what they judge."""
+    listing = _registry(ctx).read()
+    rows = [{**_summary(m), "versions": sorted(listing.versions[m.name])} for _, m in sorted(listing.current.items())]
+    withdrawn = sorted(set(listing.versions) - set(listing.current))
+    if as_json:
+        typer.echo(json.dumps({"models": rows, "withdrawn": withdrawn, "broken": listing.broken}, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table("name", "version", "stage", "detector", "series", "window", "created", box=None)
+    for row in rows:
+        table.add_row(
+            row["name"], str(row["version"]), row["stage"], row["detector"], " ".join(row["series"]),
+            str(row["window"]), row["created"],
+        )  # fmt: skip
+    console.print(table if rows else "no model is published")
+    if withdrawn:
+        console.print(f"withdrawn: {', '.join(withdrawn)}")
+    for key, reason in listing.broken.items():
+        console.print(f"broken message under key {key!r}: {reason}", style="red", markup=False)
+
+
+@models.command()
+def show(
+    ctx: typer.Context,
+    name: str = typer.Argument(...),
+    version: int = typer.Option(0, "--version", min=0, help="an earlier version [the current one]"),
+    as_json: bool = _JSON,
+) -> None:
+    """One model's manifest, without the artifact's bytes, and which versions there are."""
+    from eddy.errors import ModelError
+
+    listing = _registry(ctx).read()
+    versions = listing.versions.get(name, {})
+    if version and version not in versions:
+        there = ", ".join(str(v) for v in sorted(versions)) or "none"
+        raise ModelError(f"model {name!r} has no version {version} in the registry; there: {there}")
+    manifest = versions[version] if version else listing.find(name)
+    shown: dict[str, Any] = {**asdict(manifest), "versions": sorted(versions)}
+    shown["artifact"] = f"inline, {len(manifest.artifact) * 3 // 4} bytes" if manifest.artifact else ""
+    if as_json:
+        typer.echo(json.dumps(shown, indent=1))
+        return
+    for key, value in shown.items():
+        typer.echo(f"{key:12} {value if isinstance(value, str) else json.dumps(value)}")
+
+
+@models.command()
+def rollback(
+    ctx: typer.Context,
+    name: str = typer.Argument(...),
+    to: int = typer.Option(0, "--to", min=0, help="version to bring back [the one before the current]"),
+    as_json: bool = _JSON,
+) -> None:
+    """Publish an earlier version again; it gets a new version number, so versions only count up."""
+    published = _registry(ctx).rollback(name, to or None)
+    _done(f"rolled back to version {published.metrics['rollback_to']}, published", published, as_json)
+
+
+@models.command()
+def promote(
+    ctx: typer.Context, name: str = typer.Argument(..., help="the model in use"), as_json: bool = _JSON
+) -> None:
+    """Put a model's candidate in its place, whatever stage the candidate is at."""
+    from eddy.training.registry.candidates import promote as into_use
+
+    _done("promoted", into_use(_registry(ctx), name), as_json)
+
+
+@models.command()
+def withdraw(ctx: typer.Context, name: str = typer.Argument(...), as_json: bool = _JSON) -> None:
+    """Take a model out of use; 'rollback' can bring it back."""
+    _done("withdrawn", _registry(ctx).withdraw(name), as_json)
+
+
+def _registry(ctx: typer.Context) -> Registry:
+    from eddy.training.registry.registry import Registry
+
+    return Registry(settings_of(ctx).settings)
+
+
+def _summary(manifest: Manifest) -> dict[str, Any]:
+    keys = ("name", "version", "detector", "series", "features", "window", "stride", "interval_ms", "created", "sha256")
+    everything = asdict(manifest)
+    return {**{key: everything[key] for key in keys}, "stage": _stage(manifest)}
+
+
+def _stage(manifest: Manifest) -> str:
+    """In words."""
+    of, stage = manifest.rollout.get("of"), manifest.rollout.get("stage")
+    if not stage:
+        return "in use"
+    return f"{stage} of {of}" + (f", {manifest.rollout.get('share', 0):.0%} of series" if stage == "canary" else "")
+
+
+def _done(what: str, manifest: Manifest, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_summary(manifest)))
+        return
+    typer.echo(f"{what}: {manifest.name} version {manifest.version} for {' '.join(manifest.series)}")

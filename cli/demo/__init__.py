@@ -1,0 +1,1 @@
+"""``eddy demo``: everything at once, on this machine."""

@@ -1,0 +1,1 @@
+"""``eddy evaluate`` and the tables that it prints."""

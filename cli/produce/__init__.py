@@ -1,0 +1,1 @@
+"""``eddy produce`` and how its commands send."""

@@ -1,0 +1,1 @@
+"""``eddy train`` and its options."""

@@ -1,0 +1,92 @@
+"""A threshold on the command line: ``--threshold NAME`` and ``--threshold-param NAME=VALUE``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from eddy.errors import SettingsError
+
+if TYPE_CHECKING:
+    from eddy.training.evaluation.runs.entrant import Entrant
+    from eddy.training.fitting.fit import ThresholdRule
+
+NAMED = typer.Option(
+    "",
+    "--threshold",
+    help="tail, percentile, max, mean-std, contamination, past-deviation, likelihood, spot, dspot or conformal: flag "
+    "every row above it [calibration by the past and one alert per event; docs/thresholds.md]",
+)
+PARAMETERS = typer.Option(
+    [], "--threshold-param", metavar="NAME=VALUE", help="any parameter of the threshold; repeatable"
+)
+
+
+def items(option: str, given: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as parameters, values as JSON where they are.
+
+    Raises:
+        SettingsError: a text without ``=``.
+    """
+    params: dict[str, Any] = {}
+    for item in given:
+        key, equals, text = item.partition("=")
+        if not equals:
+            raise SettingsError(f"{option} {item}: expected NAME=VALUE")
+        try:
+            params[key] = json.loads(text)
+        except ValueError:
+            params[key] = text
+    return params
+
+
+def threshold_rule(
+    name: str,
+    given: Sequence[str],
+    contamination: float,
+    flags: Mapping[str, tuple[str, float | None]] | None = None,
+    false_rate: float | None = None,
+) -> ThresholdRule | None:
+    """The threshold asked for; None where the detector may choose.
+
+    Args:
+        name: of the threshold; empty: ``tail``, if anything else was given.
+        given: texts of ``--threshold-param``.
+        contamination: share that the rule of that name takes unless it is given.
+        flags: rule -> (its parameter, value of an option of its own).
+        false_rate: of ``tail``.
+
+    Raises:
+        SettingsError: an option that does not go with the threshold.
+    """
+    from eddy.training.fitting.fit import FALSE_RATE, ThresholdRule
+
+    params = items("--threshold-param", given)
+    if not name and false_rate is None and not params:
+        return None
+    name = name or "tail"
+    if name == "tail" and "false_rate" in params and false_rate is None:
+        false_rate = params.pop("false_rate")
+    if false_rate is not None and name != "tail":
+        raise SettingsError(f"--false-rate goes with --threshold tail, not with {name}")
+    for rule, (parameter, value) in (flags or {}).items():
+        if value is None:
+            continue
+        if rule != name:
+            raise SettingsError(f"--{'percentile' if parameter == 'q' else parameter} goes with --threshold {rule}")
+        params.setdefault(parameter, value)
+    if name == "contamination":
+        params.setdefault("contamination", contamination)
+    return ThresholdRule(name, FALSE_RATE if false_rate is None else false_rate, params)
+
+
+def with_thresholds(entrants: Sequence[Entrant], name: str, given: Sequence[str]) -> list[Entrant]:
+    """Each entrant with the threshold asked for; as they are where none is."""
+    from eddy.settings import DetectorSettings
+    from eddy.training.evaluation.runs.named_threshold import with_threshold
+
+    rule = threshold_rule(name, given, DetectorSettings().contamination)
+    return [with_threshold(entrant, rule) for entrant in entrants] if rule else list(entrants)

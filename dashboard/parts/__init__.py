@@ -1,0 +1,1 @@
+"""Components, charts and texts that the dashboard's pages are made of."""

@@ -1,0 +1,1 @@
+"""What the dashboard knows, put together from what the sources read."""

@@ -1,0 +1,157 @@
+"""Points of the series that are looked at, in columns that only grow: readers need no lock and no copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_FIRST_ROWS = 256
+
+
+@dataclass(frozen=True)
+class ScoredPoint:
+    """A scored point as Redis has it: see :class:`eddy.client.RecentPoint`."""
+
+    ts: int
+    values: Mapping[str, float | None]
+    expected: Mapping[str, float | None]
+    lower: Mapping[str, float | None]
+    upper: Mapping[str, float | None]
+    score: float | None
+    threshold: float | None
+    imputed: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Rows in order of time, each time once. ``data`` is (n, width); which column is what, the owner knows."""
+
+    ts: Ints
+    data: Floats
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def between(self, first: int | None, last: int | None) -> Columns:
+        """The rows with ``first <= ts <= last``; None = no limit."""
+        start = 0 if first is None else int(np.searchsorted(self.ts, first, "left"))
+        end = len(self.ts) if last is None else int(np.searchsorted(self.ts, last, "right"))
+        return Columns(self.ts[start:end], self.data[start:end])
+
+
+class Growing:
+    """A table that takes rows in any order; in order is cheap. Belongs to the collector thread."""
+
+    def __init__(self, width: int) -> None:
+        self._ts = np.zeros(_FIRST_ROWS, np.int64)
+        self._data = np.full((_FIRST_ROWS, width), np.nan)
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def newest(self) -> int:
+        """Time of the last row; -1 = there is none."""
+        return int(self._ts[self._size - 1]) if self._size else -1
+
+    def add(self, ts: Ints, data: Floats) -> None:
+        """Add rows; a time that is there already keeps what it has."""
+        if not len(ts):
+            return
+        if len(ts) > 1 and (np.diff(ts) <= 0).any():
+            ts, first = np.unique(ts, return_index=True)
+            data = data[first]
+        if self._size and ts[0] <= self.newest:
+            known = self._ts[: self._size]
+            ts, first = np.unique(np.concatenate([known, ts]), return_index=True)
+            data = np.concatenate([self._data[: self._size], data])[first]
+            self._ts, self._data, self._size = ts, data, len(ts)  # readers keep the old arrays
+            return
+        end = self._size + len(ts)
+        if end > len(self._ts):
+            room = max(end, 2 * len(self._ts))
+            self._ts = np.concatenate([self._ts[: self._size], np.zeros(room - self._size, np.int64)])
+            more = np.full((room - self._size, self._data.shape[1]), np.nan)
+            self._data = np.concatenate([self._data[: self._size], more])
+        self._ts[self._size : end], self._data[self._size : end] = ts, data
+        self._size = end
+
+    def columns(self) -> Columns:
+        """What there is now; later rows do not appear in it."""
+        return Columns(self._ts[: self._size], self._data[: self._size])
+
+
+@dataclass(frozen=True)
+class ScoredPoints:
+    """What one model thought. Columns of ``table.data``: value, expected, lower, upper of each feature, feature by
+    feature; then score, threshold, imputed.
+    """
+
+    features: tuple[str, ...]
+    table: Columns
+
+    def column(self, feature: str, what: str) -> Floats:
+        """One of value, expected, lower, upper, or (whatever the feature) score, threshold, imputed."""
+        return self.table.data[:, column_of(self.features, feature, what)]
+
+    def between(self, first: int | None, last: int | None) -> ScoredPoints:
+        """As :meth:`Columns.between`."""
+        return ScoredPoints(self.features, self.table.between(first, last))
+
+
+PER_FEATURE = ("value", "expected", "lower", "upper")
+PER_POINT = ("score", "threshold", "imputed")
+
+
+def column_of(features: Sequence[str], feature: str, what: str) -> int:
+    """Index into the columns of :class:`ScoredPoints`."""
+    if what in PER_POINT:
+        return len(features) * len(PER_FEATURE) + PER_POINT.index(what)
+    return list(features).index(feature) * len(PER_FEATURE) + PER_FEATURE.index(what)
+
+
+@dataclass(frozen=True)
+class SeriesPoints:
+    """All that is known of one series.
+
+    Attributes:
+        series: which.
+        judged: by model.
+        raw: what was observed, from Kafka; column by column as in ``raw_features``.
+        late: late observations, which were never judged; columns as ``raw``.
+        loaded: Redis has been asked.
+        history: share of the observations topic that has been read back, 0-1; 1 = all there is, or as far as allowed.
+    """
+
+    series: str
+    scored: Mapping[str, ScoredPoints] = field(default_factory=dict)
+    raw_features: tuple[str, ...] = ()
+    raw: Columns | None = None
+    late: Columns | None = None
+    loaded: bool = False
+    history: float = 0.0
+
+
+def scored_points(features: Sequence[str], rows: Sequence[ScoredPoint]) -> tuple[Ints, Floats]:
+    """Rows as columns, laid out as :class:`ScoredPoints` says."""
+    table = np.full((len(rows), len(features) * len(PER_FEATURE) + len(PER_POINT)), np.nan)
+    for k, row in enumerate(rows):
+        for f, feature in enumerate(features):
+            base = f * len(PER_FEATURE)
+            for i, given in enumerate((row.values, row.expected, row.lower, row.upper)):
+                value = given.get(feature)
+                if value is not None:
+                    table[k, base + i] = value
+        if row.score is not None:
+            table[k, -3] = row.score
+        if row.threshold is not None:
+            table[k, -2] = row.threshold
+        table[k, -1] = row.imputed
+    return np.array([row.ts for row in rows], np.int64), table

@@ -1,0 +1,39 @@
+"""What all browsers share: everything the page knows at one moment. It is replaced as a whole, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from eddy.dashboard.sources.availability import Availability
+from eddy.dashboard.sources.flink_rest import JobHealth
+from eddy.dashboard.stores.dead_letters import DeadLettersView
+from eddy.dashboard.stores.incidents import IncidentsView
+from eddy.dashboard.stores.models import ModelsView
+from eddy.dashboard.stores.rates import RatesView
+from eddy.dashboard.stores.series_table import SeriesView
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One look at all sources.
+
+    Attributes:
+        number: counts the looks.
+        at: wall clock, epoch ms.
+        series, incidents, models, letters, rates: see there.
+        totals: messages by topic name.
+        job: None while Flink is away or has not been asked.
+        sources: in the order in which they are shown.
+    """
+
+    number: int
+    at: int
+    series: SeriesView
+    incidents: IncidentsView
+    models: ModelsView
+    dead_letters: DeadLettersView
+    rates: RatesView
+    totals: Mapping[str, int]
+    job: JobHealth | None
+    sources: tuple[Availability, ...]

@@ -1,0 +1,145 @@
+"""Which series somebody looks at now, and their points: asked for by any browser, filled by the collector thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from eddy.dashboard.stores.points import (
+    PER_FEATURE,
+    PER_POINT,
+    Columns,
+    Floats,
+    Growing,
+    Ints,
+    ScoredPoint,
+    ScoredPoints,
+    SeriesPoints,
+    scored_points,
+)
+
+_MAX_SERIES = 256
+_FORGET_SECONDS = 600.0  # after nobody has asked for it
+
+
+@dataclass
+class _Watched:
+    asked: float
+    scored: dict[str, tuple[tuple[str, ...], Growing]] = field(default_factory=dict)
+    raw: tuple[tuple[str, ...], Growing] | None = None
+    late: tuple[tuple[str, ...], Columns] | None = None
+    loaded: bool = False
+    history: float = 0.0
+
+
+class WatchedSeries:
+    """The points of the series that are looked at.
+
+    Args:
+        most_points: in memory, of all series; beyond, those asked for longest ago are forgotten.
+    """
+
+    def __init__(self, max_points: int) -> None:
+        self._most = max_points
+        self._series: dict[str, _Watched] = {}
+        self._views: dict[str, SeriesPoints] = {}
+        self._changed = threading.Condition()
+        self.wanted = threading.Event()  # somebody asks for a series that has not been loaded
+
+    def ask(self, series: str, wait_seconds: float = 0.0) -> SeriesPoints:
+        """Any thread: the points of a series, and keep them coming. Waits a moment for a series not loaded yet."""
+        with self._changed:
+            known = self._series.get(series)
+            if known is None:
+                self._series[series] = _Watched(time.monotonic())
+                self.wanted.set()
+            else:
+                known.asked = time.monotonic()
+            if wait_seconds:
+                self._changed.wait_for(lambda: series in self._views, wait_seconds)
+            return self._views.get(series) or SeriesPoints(series)
+
+    # -- the collector thread ----------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """The series looked at, after forgetting what nobody asks for any more."""
+        with self._changed:
+            now = time.monotonic()
+            by_age = sorted(self._series, key=lambda name: -self._series[name].asked)
+            points = 0
+            for rank, name in enumerate(by_age):
+                points += self._points(self._series[name])
+                old = now - self._series[name].asked > _FORGET_SECONDS
+                if rank and (old or rank >= _MAX_SERIES or points > self._most):
+                    del self._series[name]
+                    self._views.pop(name, None)
+            return list(self._series)
+
+    def newest(self, series: str) -> dict[str, int]:
+        """By model, the time of the newest point."""
+        known = self._series.get(series)
+        return {model: table.newest for model, (_, table) in known.scored.items()} if known else {}
+
+    def add_scored(self, series: str, found: Mapping[str, list[ScoredPoint]]) -> None:
+        """New points from Redis, by model."""
+        known = self._series.get(series)
+        if known is None:
+            return
+        known.loaded = True
+        for model, rows in found.items():
+            if not rows:
+                continue
+            features = tuple(rows[-1].values)
+            table = known.scored.get(model)
+            if table is None or table[0] != features:  # another version of the model has other features
+                width = len(features) * len(PER_FEATURE) + len(PER_POINT)
+                table = known.scored[model] = (features, Growing(width))
+            table[1].add(*scored_points(features, rows))
+
+    def add_raw(self, series: str, ts: Ints, features: tuple[str, ...], data: Floats) -> None:
+        """Observations from Kafka."""
+        known = self._series.get(series)
+        if known is None or sum(self._points(one) for one in self._series.values()) > self._most:
+            return
+        if known.raw is None:
+            known.raw = (features, Growing(len(features)))
+        own, table = known.raw
+        if own != features:
+            placed = np.full((len(ts), len(own)), np.nan)
+            for k, name in enumerate(own):
+                if name in features:
+                    placed[:, k] = data[:, features.index(name)]
+            data = placed
+        table.add(ts, data)
+
+    def set_late(self, series: str, late: tuple[tuple[str, ...], Columns] | None, history: float) -> None:
+        """Late points, and how far the history has been read."""
+        if known := self._series.get(series):
+            known.late, known.history = late, history
+
+    def publish(self) -> None:
+        """Let readers see what was added."""
+        with self._changed:
+            for series, known in self._series.items():
+                if known.loaded or known.raw is not None:
+                    self._views[series] = SeriesPoints(
+                        series=series,
+                        scored={
+                            model: ScoredPoints(features, table.columns())
+                            for model, (features, table) in known.scored.items()
+                        },
+                        raw_features=known.raw[0] if known.raw else (),
+                        raw=known.raw[1].columns() if known.raw else None,
+                        late=known.late[1] if known.late else None,
+                        loaded=known.loaded,
+                        history=known.history,
+                    )
+            self._changed.notify_all()
+
+    def _points(self, known: _Watched) -> int:
+        count = sum(len(table) for _, table in known.scored.values())
+        return count + (len(known.raw[1]) if known.raw else 0)

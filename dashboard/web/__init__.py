@@ -1,0 +1,1 @@
+"""The dashboard's web server: application, live updates, actions, security."""

@@ -1,0 +1,59 @@
+"""Runs the page: the collector thread and a WSGI server, until it is told to end."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import waitress
+
+from eddy.dashboard.stores.collector import Collector
+from eddy.dashboard.web.actions import Actions
+from eddy.dashboard.web.app import make_app
+from eddy.errors import StackError
+from eddy.settings import Settings
+
+_CONNECTIONS = 1000
+_MAX_BODY_BYTES = 64 * 1024
+
+
+class Page:
+    """The page, listening from the start; :meth:`run` serves.
+
+    Args:
+        settings: address under ``dashboard``, and where the sources are.
+        actions: what the buttons do.
+
+    Raises:
+        StackError: the address cannot be listened on.
+    """
+
+    def __init__(self, settings: Settings, actions: Actions) -> None:
+        page = settings.dashboard
+        logging.getLogger("waitress").setLevel(logging.ERROR)  # "task queue depth" is no news to anybody
+        self.url = f"http://{f'[{page.host}]' if ':' in page.host else page.host}:{page.port}"
+        self.collector = Collector(settings)
+        app = make_app(self.collector, page, actions)
+        try:
+            self._server: Any = waitress.create_server(
+                app.server,
+                host=page.host,
+                port=page.port,
+                threads=page.threads,
+                connection_limit=_CONNECTIONS,
+                max_request_body_size=_MAX_BODY_BYTES,
+                ident="eddy",
+            )
+        except OSError as error:
+            message = f"the page cannot listen on {page.host}:{page.port}: {error.strerror}; choose another --port"
+            raise StackError(message) from None
+
+    def run(self) -> None:
+        """Serve until :meth:`close`, or KeyboardInterrupt."""
+        self.collector.start()
+        self._server.run()
+
+    def close(self) -> None:
+        """End the server and the collector."""
+        self._server.close()
+        self.collector.close()

@@ -1,0 +1,1 @@
+"""Submit the job to a Flink cluster, ask it, pack its environment."""

@@ -1,0 +1,156 @@
+"""The two JVM ends of the graph (``jvm/src/eddy/flink``), and how Kafka's Java client is set up for them.
+
+This is the only module that reaches below PyFlink's public API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+
+from eddy.configuration import environment_name
+from eddy.flink_job.graph.functions import BYTES
+from eddy.flink_job.wire.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
+from eddy.settings import KafkaSettings, Settings
+
+_SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka"
+_SECRETS = "eddy"  # name under which the properties speak of jvm/…/Secrets.java
+_LINGER_MS = 5
+_PARTITION_DISCOVERY_MS = 30_000
+_EXTRA_BYTES = 1024 * 1024  # key, headers and framing beside the largest value
+
+
+class Observations:
+    """The observations topic as frames keyed by shard, and its oversized messages."""
+
+    def __init__(self, env: StreamExecutionEnvironment, settings: Settings) -> None:
+        self._env, self._options = env._j_stream_execution_environment, _options(settings, consumer(settings))
+        self._stream = _pipeline().shards(self._env, *self._options)
+
+    def by_shard(self) -> KeyedStream:
+        """Frames, those of the feedback topic among them, keyed in the JVM: ``DataStream.key_by`` would send each
+        through Python once more.
+        """
+        frames = _pipeline().withFeedback(self._stream, self._env, *self._options)
+        key_type = Types.ROW([Types.INT()]).get_java_type_info()
+        keyed = frames.keyBy(get_gateway().jvm.KeyByKeySelector(), key_type)
+        return KeyedStream(keyed, BYTES, DataStream(frames))
+
+    def oversized(self) -> DataStream:
+        """Records for the dead-letter topic."""
+        return DataStream(_pipeline().oversized(self._stream))
+
+
+def models(env: StreamExecutionEnvironment, settings: Settings) -> DataStream:
+    """The registry topic, a record for each message."""
+    options = _options(settings, consumer(settings))
+    return DataStream(_pipeline().models(env._j_stream_execution_environment, *options))
+
+
+def alerts(records: DataStream, settings: Settings) -> KeyedStream:
+    """The alerts in frames of records, all under one key, and the marks of checkpoints among them."""
+    stream = _pipeline().alerts(records._j_data_stream, _options(settings, {})[0])
+    key_type = Types.ROW([Types.INT()]).get_java_type_info()
+    keyed = stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key_type)
+    return KeyedStream(keyed, BYTES, DataStream(stream))
+
+
+def publish(records: DataStream, settings: Settings) -> None:
+    """Write frames of records to the topics of :data:`eddy.flink_job.wire.frames.TOPIC_ROLES`."""
+    _pipeline().publish(records._j_data_stream, *_options(settings, producer(settings)))
+
+
+def _pipeline() -> Any:
+    return get_gateway().jvm.eddy.flink.Pipeline
+
+
+def _options(settings: Settings, client: Mapping[str, str]) -> tuple[object, object]:
+    job, topics = settings.job, settings.topics
+    options = {
+        "observations": topics.name("observations"),
+        "models": topics.name("models"),
+        "feedback": topics.name("feedback"),
+        "topics": ",".join(topics.name(role) for role in TOPIC_ROLES),
+        "dlq": str(DLQ),
+        "alerts": str(ALERTS),
+        "mark": str(MARK),
+        "group": job.name,
+        "start_from": str(round(job.start_time.timestamp() * 1000)) if job.start_time else job.start_from,
+        "bounded": str(job.bounded).lower(),
+        "delivery": job.delivery,
+        "shards": str(job.shards),
+        "max_parallelism": str(job.max_parallelism),
+        "batch_ms": str(job.batch_ms),
+        "batch_max_events": str(job.batch_max_events),
+        "batch_max_bytes": str(job.batch_max_bytes),
+        "max_event_bytes": str(job.max_event_bytes),
+    }
+    return _java_map(options), _java_map(client)
+
+
+def _java_map(texts: Mapping[str, str]) -> object:
+    result = get_gateway().jvm.java.util.HashMap()
+    for name, text in texts.items():
+        result.put(name, text)
+    return result
+
+
+def consumer(settings: Settings) -> dict[str, str]:
+    """Properties of the Java consumer."""
+    return {
+        **security(settings.kafka),
+        "partition.discovery.interval.ms": str(_PARTITION_DISCOVERY_MS),
+        "fetch.max.bytes": str(settings.kafka.max_message_bytes),
+        "max.partition.fetch.bytes": str(4 * 1024 * 1024),
+        "max.poll.records": "5000",
+    }
+
+
+def producer(settings: Settings) -> dict[str, str]:
+    """Properties of the Java producer."""
+    largest = settings.kafka.max_message_bytes + _EXTRA_BYTES
+    return {
+        **security(settings.kafka),
+        "linger.ms": str(_LINGER_MS),
+        "max.request.size": str(largest),
+        "buffer.memory": str(2 * largest),
+        "transaction.timeout.ms": str(settings.job.transaction_timeout_ms),
+    }
+
+
+def security(kafka: KafkaSettings) -> dict[str, str]:
+    """Address and security of the Java client. Passwords and keys stay out of the job graph: the client reads them, by
+    ``jvm/…/Secrets.java``, from the environment or the files of the process that it runs in.
+    """
+    properties = {"bootstrap.servers": kafka.bootstrap_servers, "security.protocol": kafka.security_protocol}
+    if kafka.sasl_mechanism:
+        module = "plain.PlainLoginModule" if kafka.sasl_mechanism == "PLAIN" else "scram.ScramLoginModule"
+        # SecretStr: given itself, as a variable. Else the file's path, which is no secret.
+        from_file = kafka.sasl_password_file
+        place = f"{from_file}:quoted" if from_file else environment_name("kafka.sasl_password")
+        username = (kafka.sasl_username or "").replace("\\", "\\\\").replace('"', '\\"')  # it stands in quotes
+        properties |= {
+            "sasl.mechanism": kafka.sasl_mechanism,
+            "sasl.jaas.config": f"{_SHADED}.common.security.{module} required "
+            f'username="{username}" password="${{{_SECRETS}:{place}}}";',
+        }
+    if kafka.ssl_cafile:
+        properties |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": kafka.ssl_cafile}
+    if kafka.ssl_certfile and kafka.ssl_keyfile:
+        properties |= {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.certificate.chain": f"${{{_SECRETS}:{kafka.ssl_certfile}:text}}",
+            "ssl.keystore.key": f"${{{_SECRETS}:{kafka.ssl_keyfile}:text}}",
+        }
+    if not kafka.ssl_check_hostname:
+        properties["ssl.endpoint.identification.algorithm"] = ""
+    if any("${" in value for value in properties.values()):
+        properties |= {
+            "config.providers": _SECRETS,
+            f"config.providers.{_SECRETS}.class": "eddy.flink.Secrets",
+        }
+    return properties

@@ -1,0 +1,147 @@
+"""Which model versions a worker uses: what the registry held at its start, what came since, what state remembers.
+
+State keeps two messages for each name: the newest one, and the version that was in use when that came. The newest may
+have been refused; a worker that starts again then goes on with the other, as the one before it did.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from eddy.errors import EddyError
+from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.serving.model_set import LoadedModel, ModelSet
+
+log = logging.getLogger(__name__)
+
+_NEWEST = "\n"  # behind a name, in which it cannot be: the newest message
+
+
+class BroadcastState(Protocol):
+    """The part of Flink's broadcast state that is used."""
+
+    def items(self) -> Any: ...
+    def get(self, key: str) -> Any: ...
+    def put(self, key: str, value: Any) -> None: ...
+    def remove(self, key: str) -> None: ...
+
+
+class ModelVersionTracker:
+    """Registry messages in, versions of the model set out.
+
+    Args:
+        models: that the engines of this worker follow.
+        loader: looks at messages beside the stream.
+        tell: takes events for ``eddy.events``, without time and job.
+        series: how many series the version in use of a name judges on this worker.
+
+    Attributes:
+        restored: whether :meth:`restore` has been called, which has to come before all but :meth:`start`.
+    """
+
+    def __init__(
+        self,
+        models: ModelSet,
+        loader: ModelLoader,
+        notify: Callable[[dict[str, Any]], None],
+        series: Callable[[str], int],
+    ) -> None:
+        self.models, self._loader, self._emit = models, loader, notify
+        models.pending_versions.series = series
+        self._registry: dict[str, bytes] = {}
+        self._ahead: dict[str, int] = {}  # version that the topic will bring once more, by name
+        self.restored = False
+
+    def start(self, registry: Mapping[str, bytes]) -> None:
+        """Begin to load what the registry holds now; :meth:`restore` waits for it, before the first observation."""
+        self._registry = dict(registry)
+        for name, message in registry.items():
+            self._loader.ask(name, message)
+
+    def restore(self, state: BroadcastState) -> None:
+        """Once, at the first frame or message, when state can be read: versions that were in use, then newer ones."""
+        self.restored = True
+        entries = {key: bytes(message) for key, message in state.items()}
+        before = {key: message for key, message in entries.items() if not key.endswith(_NEWEST)}
+        newest = {key[: -len(_NEWEST)]: message for key, message in entries.items() if key.endswith(_NEWEST)}
+        for name, message in {**before, **newest}.items():
+            if name not in self._registry:
+                self._loader.ask(name, message)
+        found = {result.name: result for result in self._loader.results(wait=True)}
+        for name, message in before.items():
+            if message not in (self._registry.get(name), newest.get(name)) and _not_without(message, found.get(name)):
+                self._loader.ask(name, message)
+        self._take(self._loader.results(wait=True))
+        self._take(found.values())
+        for name, message in self._registry.items():
+            if message not in (before.get(name), newest.get(name)) and (version := _version(message)):
+                self._ahead[name] = version
+
+    def receive(self, name: str, message: bytes | None, state: BroadcastState) -> None:
+        """A message of the registry topic: a version to take over, or (None) a tombstone."""
+        if message is None:
+            state.remove(name)
+            state.remove(name + _NEWEST)
+        else:
+            if (model := self.models.models.get(name)) is not None:
+                state.put(name, model.manifest.to_json())
+            state.put(name + _NEWEST, message)
+        if not self._passed(name, message):
+            self._loader.ask(name, message)
+
+    def _passed(self, name: str, message: bytes | None) -> bool:
+        """Whether the start has had this message, or a newer one: the topic is read from its beginning then."""
+        ahead = self._ahead.get(name)
+        if ahead is None:
+            return False
+        version = None if message is None else _version(message)
+        if version is None or version >= ahead:
+            del self._ahead[name]
+        return message == self._registry[name] or (version is not None and version < ahead)
+
+    def adopt(self, wait: bool = False) -> None:
+        """Take over what is ready, between two micro-batches; a broken version changes nothing."""
+        self._take(self._loader.results(wait))
+        for decision in self.models.pending_versions.decided():
+            if decision.refused:
+                self._refuse(decision.model.manifest.name, decision.refused)
+            else:
+                self._loaded(decision.model)
+
+    def _take(self, results: Iterable[LoadResult]) -> None:
+        pending_versions = self.models.pending_versions
+        for result in results:
+            if result.refused:
+                self._refuse(result.name, result.refused)
+            elif result.model is None:
+                if pending_versions.withdraw(result.name):
+                    self._emit({"event": "model-withdrawn", "model": result.name})
+            elif pending_versions.offer(result.model):
+                self._loaded(result.model)
+
+    def _loaded(self, model: LoadedModel) -> None:
+        self._emit({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})
+
+    def _refuse(self, name: str, reason: str) -> None:
+        log.warning("model %s refused: %s", name, reason)
+        self._emit({"event": "model-refused", "model": name, "reason": reason})
+
+
+def _not_without(before: bytes, newest: LoadResult | None) -> bool:
+    """Whether the version before is needed: the newest is refused, or may yet be, for its features."""
+    if newest is None or newest.model is None:
+        return True
+    try:
+        return not set(newest.model.manifest.features) <= set(Manifest.from_json(before).features)
+    except EddyError:  # written by an earlier version of the job, which kept the newest message whatever it was
+        return False
+
+
+def _version(message: bytes) -> int | None:
+    try:
+        return Manifest.from_json(message).version
+    except EddyError:
+        return None

@@ -1,0 +1,1 @@
+"""The process functions at work on a worker: scoring and grouping."""

@@ -1,0 +1,64 @@
+"""The job's own metrics, under the ``score`` operator in Flink's REST API and reporters."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from eddy.flink_job.operators.shard import Counts
+
+
+class JobMetrics:
+    """Counters, distributions and gauges of one subtask.
+
+    Counters: ``events``, ``late``, ``duplicate``, ``bad``, ``windows``, ``alerts``, ``held_dropped`` (events dropped
+    because no model came for them), ``models_refused``, ``features_missing`` (model versions of whose features a series
+    brings none, once per version and shard). Distributions: ``batch_events``, ``batch_us`` (handling time of a
+    micro-batch), ``scoring_us`` (the part of it for windows, detectors and thresholds). Gauges: ``series``,
+    ``series_without_model``, ``models``, ``model_version`` (sum over the models in use: it moves when any of them
+    does), ``redis_away_seconds``.
+    """
+
+    def __init__(self, group: Any, function: Any) -> None:
+        group = group.add_group("eddy")
+        names = ("events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "features_missing")
+        self._counters = {name: group.counter(name) for name in (*names, "models_refused")}
+        self._events = group.distribution("batch_events")
+        self._microseconds = group.distribution("batch_us")
+        self._scoring = group.distribution("scoring_us")
+        shards, models = function.shards, function.models
+        group.gauge("series", lambda: sum(len(shard.engine.slot_of) for shard in shards.values()))
+        group.gauge("series_without_model", lambda: sum(shard.waiting for shard in shards.values()))
+        group.gauge("models", lambda: len(models.models))
+        group.gauge("model_version", lambda: sum(m.manifest.version for m in models.models.values()))
+        group.gauge("redis_away_seconds", lambda: _away(function))
+
+    def frame(self, events: int, counts: Counts, seconds: float) -> None:
+        """Report one handled frame; ``counts`` is reset."""
+        for name, count in (
+            ("events", counts.events),
+            ("late", counts.late),
+            ("duplicate", counts.duplicate),
+            ("bad", counts.bad),
+            ("windows", counts.windows),
+            ("alerts", counts.alerts),
+            ("held_dropped", counts.dropped),
+            ("features_missing", counts.featureless),
+        ):
+            if count:
+                self._counters[name].inc(count)
+        scoring_seconds = counts.scoring_seconds
+        counts.__init__()  # type: ignore[misc]
+        if events:
+            self._scoring.update(int(scoring_seconds * 1e6))
+            self._events.update(events)
+            self._microseconds.update(int(seconds * 1e6))
+
+    def refused(self) -> None:
+        """A model version was refused."""
+        self._counters["models_refused"].inc()
+
+
+def _away(function: Any) -> int:
+    since = function.redis.away_since if function.redis is not None else None
+    return int(time.time() - since) if since else 0

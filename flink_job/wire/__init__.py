@@ -1,0 +1,1 @@
+"""The binary forms of micro-batches and records, and the parsing of observations."""

@@ -1,0 +1,1 @@
+"""From verdicts to alerts: rules, incidents, groups, maintenance, feedback."""

@@ -1,0 +1,92 @@
+"""The artifact: a detector as bytes. One safetensors file: arrays, and JSON in its header. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from eddy.errors import ModelError
+from eddy.models.core.detector import Detector, WindowSpec
+
+ARTIFACT_SCHEMA = 1
+MAX_ARTIFACT_BYTES = 256 * 1024 * 1024  # far above any detector here; refuses a mistake before it is parsed
+_HEADER_LENGTH_BYTES = 8  # safetensors: little-endian length of the JSON header that follows
+_MAX_HEADER_BYTES = 16 * 1024 * 1024
+
+__all__ = ["dump", "load", "sha256"]
+
+
+def sha256(content: bytes) -> str:
+    """Hex digest that manifests carry."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def dump(detector: Detector) -> bytes:
+    """The detector as an artifact; the same detector always gives the same bytes."""
+    arrays, params = detector.to_state()
+    header = {
+        "schema": ARTIFACT_SCHEMA,
+        "detector": detector.kind,
+        "spec": asdict(detector.spec),
+        "params": params,
+    }
+    contiguous = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
+    return bytes(save_arrays(contiguous, metadata={"eddy": json.dumps(header, sort_keys=True)}))
+
+
+def load(content: bytes) -> Detector:
+    """Rebuild a detector.
+
+    Raises:
+        ModelError: too large, truncated, not an artifact, a later schema, an unknown detector, or arrays that do
+            not fit it or are not finite.
+    """
+    if len(content) > MAX_ARTIFACT_BYTES:
+        raise ModelError(f"artifact: {len(content)} bytes; at most {MAX_ARTIFACT_BYTES} are accepted")
+    header = _header(content)
+    if header.get("schema") != ARTIFACT_SCHEMA:
+        raise ModelError(
+            f"artifact: schema {header.get('schema')!r}; this version reads {ARTIFACT_SCHEMA}: upgrade the job first"
+        )
+    kind = header.get("detector")
+    detector = Detector.kinds.get(str(kind))
+    if detector is None:
+        raise ModelError(f"artifact: detector {kind!r} is unknown; known: {', '.join(sorted(Detector.kinds))}")
+    try:
+        arrays: dict[str, NDArray[Any]] = load_arrays(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelError(f"artifact: not a readable safetensors file: {error}") from None
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(f"artifact: array {name!r} holds NaN or infinite numbers; train the model again")
+    try:
+        raw = dict(header["spec"])
+        spec = WindowSpec(**{**raw, "features": tuple(raw["features"])})
+        params: Mapping[str, Any] = header["params"]
+        return detector.from_state(spec, arrays, params)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ModelError(f"artifact: does not fit detector {kind!r}: {type(error).__name__}: {error}") from None
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    """Eddy's own JSON out of the safetensors header, read without touching the arrays."""
+    try:
+        length = int.from_bytes(content[:_HEADER_LENGTH_BYTES], "little")
+        if not 0 < length <= min(_MAX_HEADER_BYTES, len(content)):
+            raise ValueError(f"header of {length} bytes in a file of {len(content)}")
+        tensors = json.loads(content[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
+        header = json.loads(tensors["__metadata__"]["eddy"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"artifact: not an Eddy artifact or truncated: {error}") from None
+    if not isinstance(header, dict):
+        raise ModelError("artifact: its header is not a JSON object")
+    return header

@@ -1,0 +1,26 @@
+"""Where the job gets a model's artifact from: the manifest itself, or the place that it names."""
+
+from __future__ import annotations
+
+from eddy.errors import ModelError
+from eddy.settings import RegistrySettings
+from eddy.models.artifacts import signing
+from eddy.models.artifacts.uri import read_artifact
+from eddy.models.artifacts.manifest import Manifest
+
+
+def fetch_artifact(manifest: Manifest, settings: RegistrySettings) -> bytes:
+    """The artifact's bytes, inline or from its URI.
+
+    Raises:
+        ModelError: not signed as the settings ask, or a URI that is not allowed, too large, or unreadable.
+    """
+    if settings.signing_key is not None:
+        signing.check(manifest, settings.signing_key.get_secret_value())
+    inline = manifest.inline_artifact()
+    if inline is not None:
+        return inline
+    try:
+        return read_artifact(manifest.uri, settings)
+    except ModelError as error:
+        raise ModelError(f"model {manifest.name} version {manifest.version}: {error}") from None

@@ -1,0 +1,77 @@
+"""Thresholds: how high a score has to be. They know scores only, neither detectors nor alerts."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from eddy.errors import ModelError
+from eddy.models.core.detector import Floats, Ints
+
+
+class Threshold(ABC):
+    """Base class. Subclasses register themselves under :attr:`policy`."""
+
+    policy: ClassVar[str]
+    policies: ClassVar[dict[str, type[Threshold]]] = {}
+    state_size: int = 0  # float64 numbers per series in keyed state
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "policy" in cls.__dict__:
+            Threshold.policies[cls.policy] = cls
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, scores: Mapping[str, Floats], **params: Any) -> Threshold:
+        """Choose the threshold from each series' validation scores."""
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        """(n,) index per series, -1 for one not seen in fitting; as :meth:`eddy.models.core.detector.Detector.bind`."""
+        return np.full(len(series), -1, np.int64)
+
+    def initial_state(self, n: int) -> Floats:
+        """(n, state_size) state of new series."""
+        return np.zeros((n, self.state_size))
+
+    @property
+    def state_layout(self) -> str:
+        """What the numbers of a series' state mean; state is taken over from one version of a model to the next, and
+        after a restart, only where this is equal.
+        """
+        return f"{self.policy}/{self.state_size}"
+
+    @property
+    def start(self) -> float:
+        """The limit of a series of which nothing is known yet; infinite where there is none."""
+        return math.inf
+
+    @abstractmethod
+    def limits(self, scores: Floats, binding: Ints, state: Floats) -> Floats:
+        """(n,) limit for each score; a score **above** its limit is anomalous.
+
+        ``state`` (n, state_size) is updated in place with these scores *after* their limits are set; with state,
+        each series occurs at most once in a call. NaN scores change nothing. A limit may be infinite ("never"), not
+        NaN, and does not depend on the score that it is for.
+        """
+
+    @abstractmethod
+    def to_params(self) -> dict[str, Any]:
+        """JSON-able parameters, ``policy`` among them; goes into the manifest."""
+
+    @classmethod
+    @abstractmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Threshold:
+        """The inverse of :meth:`to_params`. Raises ModelError naming the parameter."""
+
+
+def threshold_from_params(params: Mapping[str, Any]) -> Threshold:
+    """Rebuild any threshold from a manifest's parameters."""
+    policy = str(params.get("policy"))
+    if policy not in Threshold.policies:
+        raise ModelError(f"threshold policy {policy!r} is unknown; known: {', '.join(sorted(Threshold.policies))}")
+    return Threshold.policies[policy].from_params(params)

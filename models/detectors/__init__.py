@@ -1,0 +1,1 @@
+"""The detectors, one folder per family; each gives scores, none knows a threshold."""

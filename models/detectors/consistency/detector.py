@@ -1,0 +1,236 @@
+"""Consistency: whether the features of a point agree with each other, and each of them with its own past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import DataError, ModelError, SettingsError
+from eddy.models.core.detector import (
+    Detector,
+    Explanation,
+    FitReport,
+    Floats,
+    Ints,
+    Progress,
+    Series,
+    WindowBatch,
+    WindowSpec,
+    no_progress,
+)
+from eddy.models.core.parameters import read_parameters
+from eddy.models.detectors.consistency import kernel as kernel
+from eddy.models.detectors.consistency.cross_regression import CrossRegression
+
+_MIN_ROWS = 64  # of a series in training
+_NEVER = 1 << 60  # rows before judging: while training
+_FLOOR_SHARE = 0.02  # of a feature's spread: errors below it are never news
+
+
+@dataclass(frozen=True)
+class ConsistencyParameters:
+    """Parameters.
+
+    Attributes:
+        limit: deviate from which a point counts as an alert.
+        window: points before the newest whose median it is compared with.
+        start_up: points of a series not seen in training before it is judged.
+        worth: share of a feature's spread that the others have to explain for their prediction to be used.
+    """
+
+    limit: float = 4.0
+    window: int = 15
+    start_up: int = 500
+    worth: float = 0.8
+
+
+class ConsistencyDetector(Detector):
+    """Largest of several deviates over all features: from what the others predict; beyond the range, the jumps and the
+    levels seen so far; and standing still for longer than ever (one feature, or all at once: a hanging meter).
+
+    Features are predicted from the others and their products by ridge regression (power is current times voltage), and
+    only those for which held-out blocks of the training data show that this works. Error sizes are measured against
+    the maxima of 60-point blocks of the series' own past, in which no single error counts beyond three deviations.
+    What is anomalous widens what is taken for usual only slowly. Missing values are skipped.
+
+    Meant for several features that belong to one thing. With one feature it is a range and jump detector. Fails on
+    slow drifts that all features share, and where a new mode of operation changes how features relate.
+
+    Args:
+        spec: ``window`` is taken from the parameters, ``stride`` as 1.
+        params: see :class:`ConsistencyParameters`.
+        regression: between the features.
+        floor: (F,) errors and widths below it are never news.
+        start: series id -> (state_size,) state at the end of its training data.
+    """
+
+    kind = "consistency"
+    continues = True
+    starts_silent = True
+
+    def __init__(
+        self,
+        spec: WindowSpec,
+        params: ConsistencyParameters,
+        regression: CrossRegression,
+        floor: Floats,
+        start: Mapping[str, Floats],
+    ) -> None:
+        super().__init__(
+            WindowSpec(params.window + 1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap)
+        )
+        if params.window < 2 or params.limit <= 0:
+            raise SettingsError(f"{self.kind}: window has to be at least 2 and limit above 0")
+        self.params, self.regression, self.floor = params, regression, floor
+        self.state_size = kernel.state_width(len(spec.features))
+        self._index = {name: i for i, name in enumerate(start)}
+        self._start = np.array(list(start.values())) if start else np.zeros((0, self.state_size))
+
+    @property
+    def default_limit(self) -> float:
+        """The threshold that goes with the scores."""
+        return self.params.limit
+
+    @classmethod
+    def fit(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[ConsistencyDetector, FitReport]:
+        """Regressions on all series together, then one pass through each; nothing is random."""
+        chosen = read_parameters(ConsistencyParameters, cls.kind, params)
+        long = [s for s in series if int(np.isfinite(s.values).any(axis=1).sum()) >= _MIN_ROWS]
+        if not long:
+            most = max((len(s.ts) for s in series), default=0)
+            raise DataError(f"{cls.kind}: the longest series has {most} points, {_MIN_ROWS} are needed")
+        pooled = np.concatenate([np.where(s.imputed[:, None], np.nan, s.values) for s in long])
+        regression = CrossRegression.fit(pooled, chosen.worth)
+        spread = np.nan_to_num(np.nanpercentile(pooled, 95, axis=0) - np.nanpercentile(pooled, 5, axis=0))
+        full = np.nan_to_num(np.nanmax(pooled, axis=0) - np.nanmin(pooled, axis=0))
+        usual = np.where(spread > 0, spread, full)
+        usual = np.where(usual > 0, usual, np.maximum(np.abs(np.nan_to_num(np.nanmedian(pooled, axis=0))), 1e-3))
+        floor = _FLOOR_SHARE * usual
+        detector = cls(spec, chosen, regression, floor, {})
+        start, report = {}, FitReport({})
+        for i, one in enumerate(long):
+            progress(one.name, i / len(long))
+            state = np.zeros((1, detector.state_size))
+            values = np.where(one.imputed[:, None], np.nan, one.values)
+            half = len(values) // 2
+            detector._over(state, values[:half], _NEVER)
+            scores = detector._over(state.copy(), values[half:], 0)
+            report.scores[one.name] = scores[np.isfinite(scores)]
+            detector._over(state, values[half:], _NEVER)  # all of the training data counts as usual
+            state[0, kernel.ROWS] = max(state[0, kernel.ROWS], chosen.start_up)
+            start[one.name] = state[0]
+        left_out = [f for f, used in zip(spec.features, regression.used, strict=True) if not used]
+        if left_out and len(spec.features) > 1:
+            report.notes.append(f"not predicted by the others, judged by their own past only: {', '.join(left_out)}")
+        return cls(spec, chosen, regression, floor, start), report
+
+    def _over(self, state: Floats, values: Floats, start_up: int) -> Floats:
+        """(n,) scores of consecutive points of one series; the first ``window`` of them are not scored."""
+        n, back = len(values), self.params.window
+        scores = np.full(n, np.nan)
+        if n > back:
+            cut = np.lib.stride_tricks.sliding_window_view(values, back + 1, axis=0).transpose(0, 2, 1)
+            scores[back:], _ = self._points(state, cut, start_up)
+        return scores
+
+    def _points(self, state: Floats, windows: Floats, start_up: int) -> tuple[Floats, Floats]:
+        """(n,) scores and (n, F) deviates of the newest points of (n, W, F) windows."""
+        newest, before = (np.ascontiguousarray(windows[:, k], float) for k in (-1, -2))
+        middle = _median(windows[:, :-1])
+        each = np.zeros_like(newest)
+        scores = kernel.points(
+            state,
+            newest,
+            before,
+            middle,
+            self.regression.predict(newest),
+            self.floor,
+            start_up,
+            self.params.limit,
+            each,
+        )
+        return np.asarray(scores), each
+
+    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
+        """(n,) scores of a whole series, as :meth:`score` gives them window by window."""
+        index = self._index.get(name)
+        state = np.zeros((1, self.state_size)) if index is None else self._start[index : index + 1].copy()
+        return self._over(state, values, self.params.start_up)
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        return np.array([self._index.get(name, -1) for name in series], np.int64)
+
+    def _started(self, batch: WindowBatch) -> Floats:
+        untouched = ~batch.state.any(axis=1) & (batch.binding >= 0)
+        batch.state[untouched] = self._start[batch.binding[untouched]]
+        return batch.state
+
+    def _seen(self, batch: WindowBatch) -> Floats:
+        return np.where(batch.imputed[:, :, None], np.nan, batch.values)
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        return self._points(self._started(batch), self._seen(batch), self.params.start_up)[0]
+
+    def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        """Expected: what the other features say, else the median of the last points. Band: where that error's deviate
+        stays below the limit.
+        """
+        copy = batch.take(np.arange(len(batch)))
+        before, windows = self._started(copy).copy(), self._seen(copy)
+        _, each = self._points(copy.state, windows, self.params.start_up)
+        predicted, middle = self.regression.predict(np.ascontiguousarray(windows[:, -1])), _median(windows[:, :-1])
+        blocks = before[:, kernel.FEATURES_AT :].reshape(len(batch), len(self.spec.features), kernel.FEATURE_WIDTH)
+        count, mean, squares = (blocks[:, :, kernel.RESIDUAL + k] for k in range(3))
+        errors = mean + limit[:, None] * np.sqrt(squares / np.maximum(count - 1, 1) + self.floor**2)
+        width = np.maximum(blocks[:, :, kernel.WIDTH], self.floor)
+        jumps = blocks[:, :, kernel.JUMP] + limit[:, None] * width / kernel.RANGE_WORTH
+        own = np.isnan(predicted)
+        reach = np.where(own, jumps, np.where(count >= 3, errors, np.nan))
+        expected = np.where(own, middle, predicted)
+        power = each**2
+        total = power.sum(axis=1, keepdims=True)
+        share = np.divide(power, total, out=np.full_like(power, 1 / power.shape[1]), where=total > 0)
+        return Explanation(expected, expected - reach, expected + reach, share)
+
+    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays = {"start": self._start, "floor": self.floor, **self.regression.arrays()}
+        return arrays, {**asdict(self.params), "series": list(self._index)}
+
+    @classmethod
+    def from_state(
+        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
+    ) -> ConsistencyDetector:
+        features, names = len(spec.features), list(params["series"])
+        regression = CrossRegression.from_arrays(cls.kind, arrays, features)
+        start, floor = np.asarray(arrays["start"], float), np.asarray(arrays["floor"], float)
+        for name, array, shape in (
+            ("start", start, (len(names), kernel.state_width(features))),
+            ("floor", floor, (features,)),
+        ):
+            if array.shape != shape or not np.isfinite(array).all():
+                raise ModelError(f"{cls.kind}: array {name!r}: found shape {array.shape}, expected finite {shape}")
+        if not (floor > 0).all():
+            raise ModelError(f"{cls.kind}: array 'floor' has to be above 0")
+        own = ConsistencyParameters(**{k: v for k, v in params.items() if k != "series"})
+        return cls(spec, own, regression, floor, dict(zip(names, start, strict=True)))
+
+
+def _median(windows: Floats) -> Floats:
+    """(n, F) median over the points of windows, NaN where all are missing."""
+    ordered = np.sort(windows, axis=1)  # NaN last
+    count = (~np.isnan(ordered)).sum(axis=1)
+    low = np.maximum((count - 1) // 2, 0)[:, None]
+    high = np.minimum(count // 2, windows.shape[1] - 1)[:, None]
+    middle: Floats = (np.take_along_axis(ordered, low, 1) + np.take_along_axis(ordered, high, 1))[:, 0] / 2
+    return middle

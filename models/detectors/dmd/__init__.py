@@ -1,0 +1,1 @@
+"""Forecasts by dynamic mode decomposition."""

@@ -1,0 +1,182 @@
+"""One step of online dynamic mode decomposition per series: predict the newest point, measure, learn from it.
+
+The past d points of F features, scaled, are h (d·F). The batch operator predicts C h; on top of it each series has a
+correction D [Uᵀh, 1] of its own in r reduced coordinates, which recursive least squares with forgetting keeps
+(Zhang, Rowley, Deem, Cattafesta 2019, equations 26 to 29 with weighting: P is the inverse of the weighted covariance
+of the coordinates).
+
+A row of state: points learned from, centre and spread of each feature, squared error of each, D, P (upper triangle).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+_CLIP = 4.0  # deviations: a larger error is learned from as this one, so that an anomaly does not become the rule
+_MIN_KNOWN = 0.5  # share of the past that has to be there
+_MIN_ERROR = 0.02  # spreads of the series: a perfectly predictable one is not judged more finely
+_MAX_TRACE = 1e6  # of P: where nothing moves, forgetting would let it grow without end
+_MIN_SPREAD = 1e-3  # of a constant series at 0, in its own units
+
+
+def state_width(features: int, rank: int) -> int:
+    """State size of a series."""
+    return 1 + 3 * features + features * (rank + 1) + (rank + 1) * (rank + 2) // 2
+
+
+@njit(cache=True)
+def _begin(row, window, scale, error, inverse):  # type: ignore[no-untyped-def]
+    """State of a series that is new: its scale from training or, where NaN, from its first window."""
+    features, size = window.shape[1], inverse.shape[0]
+    row[:] = 0.0
+    for f in range(features):
+        centre, spread = scale[f, 0], scale[f, 1]
+        if np.isnan(spread):
+            centre, spread = _own_scale(window[:, f])
+        row[1 + f], row[1 + features + f] = centre, spread
+        row[1 + 2 * features + f] = error[f] * error[f]
+    at = 1 + 3 * features + features * size
+    for i in range(size):
+        for j in range(i, size):
+            row[at] = inverse[i, j]
+            at += 1
+
+
+@njit(cache=True)
+def _own_scale(values):  # type: ignore[no-untyped-def]
+    """(median, spread from the 5th to the 95th percentile) of the values that are there; (0, 1) of none."""
+    ordered = np.sort(values[~np.isnan(values)])
+    n = len(ordered)
+    if n == 0:
+        return 0.0, 1.0
+    centre, spread = ordered[n // 2], ordered[int(0.95 * (n - 1))] - ordered[int(0.05 * (n - 1))]
+    if not spread > 0:
+        spread = ordered[n - 1] - ordered[0]
+    if not spread > 0:
+        spread = max(abs(centre), _MIN_SPREAD)
+    return centre, spread
+
+
+@njit(cache=True)
+def _past(row, window, past):  # type: ignore[no-untyped-def]
+    """Fill ``past`` (d·F) with the scaled points before the newest; missing ones hold the last. Share that is known."""
+    points, features = window.shape
+    known = 0
+    for f in range(features):
+        last = 0.0
+        for i in range(points - 1):
+            x = window[i, f]
+            if not np.isnan(x):
+                last = min(max((x - row[1 + f]) / row[1 + features + f], -1e6), 1e6)
+                known += 1
+            past[i * features + f] = last
+    return known / ((points - 1) * features)
+
+
+@njit(cache=True)
+def step(row, window, scale, error, operator, basis, inverse, forgetting, each, expected):  # type: ignore[no-untyped-def]
+    """Score of the newest point of one window (W, F), the largest over its features; NaN where it cannot say.
+
+    Args:
+        row: state, changed in place; begun where it is empty.
+        window: (W, F) in the series' units.
+        scale: (F, 2) centre and spread from training, NaN for a series not seen there.
+        error: (F,) usual one-step error, in spreads.
+        operator: (F, d·F) C; the newest point of the past last.
+        basis: (r, d·F) Uᵀ.
+        inverse: (r + 1, r + 1) P to begin with.
+        forgetting: weight of the past per point; 0: nothing is learned online.
+        each: (F,) receives each feature's score.
+        expected: (F, 2) receives prediction and usual error, in the series' units.
+    """
+    points, features = window.shape
+    size = inverse.shape[0]
+    if row[0] == 0.0:
+        _begin(row, window, scale, error, inverse)
+    past = np.empty((points - 1) * features)
+    enough = _past(row, window, past) >= _MIN_KNOWN
+    z = np.ones(size)
+    for k in range(size - 1):
+        z[k] = np.dot(basis[k], past)
+    best = np.nan
+    clipped = np.full(features, np.nan)
+    at = 1 + 3 * features
+    for f in range(features):
+        each[f], expected[f, 0], expected[f, 1] = np.nan, np.nan, np.nan
+        if not enough:
+            continue
+        centre, spread = row[1 + f], row[1 + features + f]
+        usual = max(np.sqrt(row[1 + 2 * features + f]), _MIN_ERROR)
+        predicted = np.dot(operator[f], past)
+        for k in range(size):
+            predicted += row[at + f * size + k] * z[k]
+        expected[f, 0], expected[f, 1] = centre + spread * predicted, usual * spread
+        newest = window[points - 1, f]
+        if np.isnan(newest):
+            continue
+        apart = min(max((newest - centre) / spread, -1e6), 1e6) - predicted
+        each[f] = abs(apart) / usual
+        clipped[f] = min(max(apart, -_CLIP * usual), _CLIP * usual)
+        if np.isnan(best) or each[f] > best:
+            best = each[f]
+    row[0] += 1.0
+    if forgetting > 0 and not np.isnan(best):
+        _learn(row, z, clipped, forgetting, features, size)
+    return best
+
+
+@njit(cache=True)
+def _learn(row, z, errors, forgetting, features, size):  # type: ignore[no-untyped-def]
+    """Recursive least squares with the errors (F,) of the point; NaN ones change nothing of their feature."""
+    at, head = 1 + 3 * features, 1 + 3 * features + features * size
+    gain = np.zeros(size)
+    place, trace = head, 0.0
+    for i in range(size):
+        trace += row[place]
+        for j in range(i, size):
+            gain[i] += row[place] * z[j]
+            if j > i:
+                gain[j] += row[place] * z[i]
+            place += 1
+    kept = forgetting if trace < _MAX_TRACE else 1.0
+    scale = 1.0 / (kept + np.dot(z, gain))
+    for f in range(features):
+        if np.isnan(errors[f]):
+            continue
+        for k in range(size):
+            row[at + f * size + k] += scale * gain[k] * errors[f]
+        square = 1 + 2 * features + f
+        row[square] = forgetting * row[square] + (1.0 - forgetting) * errors[f] * errors[f]
+    place = head
+    for i in range(size):
+        for j in range(i, size):
+            row[place] = (row[place] - scale * gain[i] * gain[j]) / kept
+            place += 1
+
+
+@njit(cache=True)
+def rows(state, windows, scale, error, operator, basis, inverse, forgetting, each, expected):  # type: ignore[no-untyped-def]
+    """(n,) scores of one window each of n series: (n, words), (n, W, F), (n, F, 2), (n, F), …, (n, F), (n, F, 2)."""
+    scores = np.empty(len(windows))
+    for i in range(len(windows)):
+        scores[i] = step(
+            state[i], windows[i], scale[i], error[i], operator, basis, inverse, forgetting, each[i], expected[i]
+        )
+    return scores
+
+
+@njit(cache=True)
+def series(row, values, size, scale, error, operator, basis, inverse, forgetting):  # type: ignore[no-untyped-def]
+    """(n,) scores of n consecutive points (n, F) of one series, NaN before the first window of ``size`` points."""
+    scores = np.full(len(values), np.nan)
+    each, expected = np.empty(values.shape[1]), np.empty((values.shape[1], 2))
+    for t in range(size - 1, len(values)):
+        if forgetting == 0:
+            row[0] = 0.0
+        window = values[t - size + 1 : t + 1]
+        scores[t] = step(row, window, scale, error, operator, basis, inverse, forgetting, each, expected)
+    return scores
+
+
+__all__ = ["rows", "series", "state_width", "step"]

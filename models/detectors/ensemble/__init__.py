@@ -1,0 +1,1 @@
+"""Several detectors combined by calibrated scores."""

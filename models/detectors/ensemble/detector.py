@@ -1,0 +1,303 @@
+"""Ensemble: several detectors as one, each member's score first made a deviate from its own past.
+
+An ensemble of one is how any detector gets the calibration, the gate and the peak stage of the default detector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import ModelError, SettingsError
+from eddy.models.core.detector import (
+    Detector,
+    Explanation,
+    FitReport,
+    Floats,
+    Ints,
+    Progress,
+    Series,
+    WindowBatch,
+    WindowSpec,
+    no_progress,
+)
+from eddy.models.detectors.ensemble import kernel as kernel
+from eddy.models.detectors.ensemble.combination import combine
+from eddy.models.detectors.ensemble.members import EnsembleParameters, Member, read_members
+from eddy.models.detectors.novelty.online_calibration import MOMENTS
+
+_FLOOR_SHARE = 0.01  # of the median validation score: less spread than that is not trusted
+_UNSEEN = ""  # a name that no series has
+_ARRAYS = ("ensemble.prior", "ensemble.floors", "ensemble.scale")
+
+
+class EnsembleDetector(Detector):
+    """Members' scores as normal deviates from their own past, combined by a rule with stated weights.
+
+    Each member sees the newest points of the ensemble's window that its own window needs, and has its own part of the
+    state. A deviate is taken from the expanding mean and spread of the member's scores on the series
+    (:mod:`eddy.models.detectors.novelty.online_calibration`); what the validation scores say stands in for the first
+    ``start_up`` of them. Where ``gate`` is ``"season"``, a member counts only while yesterday demonstrably predicts
+    today. With ``peaks`` only the highest score of an event is kept: one alert per event, but no ranking of the points
+    inside of it.
+
+    Several features: each member combines them its own way. Expected value and band come from the member that
+    contributes most, shares from all, by their contributions.
+
+    Fails where the members fail together, and where one that cannot tell an anomaly from its usual errors is given a
+    large weight: ``mean`` then dilutes what the others see, ``max`` adds its false alerts.
+
+    Args:
+        spec: its window is the longest of the members'.
+        params: rule, limit, start_up, peaks; see :class:`~eddy.models.detectors.ensemble.members.EnsembleParameters`.
+        members: what they are called, their weights and gates.
+        detectors: the members themselves.
+        names: series seen in training, in the order of the tables.
+        arrays: ``ensemble.prior`` (S + 1, M * 3), moments to begin with, ``ensemble.floors`` (M,), ``ensemble.scale``
+            (S + 1, F, 2); the last row of a table is for series not seen.
+    """
+
+    kind = "ensemble"
+    calibrated = True
+
+    def __init__(
+        self,
+        spec: WindowSpec,
+        params: EnsembleParameters,
+        members: Sequence[Member],
+        detectors: Sequence[Detector],
+        names: Sequence[str],
+        arrays: Mapping[str, NDArray[Any]],
+    ) -> None:
+        super().__init__(replace(spec, window=max(d.spec.window for d in detectors)))
+        self.params, self.members, self.detectors, self.names = params, tuple(members), tuple(detectors), tuple(names)
+        self.weights = np.array([member.weight for member in members])
+        self.starts_silent = any(d.starts_silent for d in detectors) or any(m.gate for m in members)
+        self.attribution_span = max(d.attribution_span for d in detectors)
+        stateful = [d for d in detectors if d.state_size]
+        self.continues = bool(stateful) and all(d.continues for d in stateful)
+        self._prior, self._baselines, self._scale = (np.asarray(arrays[name], float) for name in _ARRAYS)
+        gated = np.array([bool(m.gate) for m in members])
+        self._layout = kernel.Layout(len(spec.features) if gated.any() else 0, len(members))
+        own = np.array([d.calibrated for d in detectors])
+        interval = float(arrays["ensemble.interval"][0])
+        self._rules = kernel.Rules(self._baselines, own, gated, params.start_up, interval)
+        self._cuts = np.cumsum([0, *(d.state_size for d in detectors)])
+        self.state_size = int(self._cuts[-1]) + self._layout.state_width
+        self._index = {name: i for i, name in enumerate(self.names)}
+        # a member that would go on from its training data may do so only if all do: they see the same points
+        seen = [names if self.continues or not d.continues else [_UNSEEN] * len(names) for d in detectors]
+        self._bindings = np.stack(
+            [np.r_[d.bind(known), d.bind([_UNSEEN])] for d, known in zip(detectors, seen, strict=True)], axis=1
+        )
+        self._check()
+
+    @classmethod
+    def fit(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[EnsembleDetector, FitReport]:
+        """Fit each member, then run the ensemble over the training data; the second half gives validation scores."""
+        chosen, members = read_members(params)
+        detectors, reports = [], []
+        for i, member in enumerate(members):
+            own = replace(spec, window=member.window or spec.window)
+
+            def report(what: str, share: float, done: int = i, name: str = member.name) -> None:
+                progress(f"{name}: {what}", (done + share) / len(members))
+
+            detector, fitted = Detector.kinds[member.kind].fit(series, own, dict(member.params), seed, report)
+            detectors.append(detector)
+            reports.append(fitted)
+        names = list(dict.fromkeys(s.name for s in series))
+        none = np.zeros(0)
+        pooled = [np.concatenate([none, *r.scores.values()]) for r in reports]
+        baselines = [max(_FLOOR_SHARE * float(np.median(np.abs(p))) if len(p) else 0.0, 1e-9) for p in pooled]
+        of_series = [[r.scores.get(name, none) for r in reports] for name in names]
+        arrays = {
+            "ensemble.prior": np.stack([kernel.prior(s, chosen.start_up) for s in (*of_series, pooled)]),
+            "ensemble.floors": np.array(baselines),
+            "ensemble.scale": _scales(series, names),
+            "ensemble.interval": np.array([_interval(series)]),
+        }
+        ensemble = cls(spec, chosen, members, detectors, names, arrays)
+        scores: dict[str, list[Floats]] = {}
+        for one in series:
+            values = np.where(one.imputed[:, None], np.nan, one.values)
+            found = ensemble._run(ensemble.bind([one.name])[0], _UNSEEN, one.ts, values)[len(one.ts) // 2 :]
+            scores.setdefault(one.name, []).append(found[np.isfinite(found)])
+        notes = [f"{m.name}: {note}" for m, r in zip(members, reports, strict=True) for note in r.notes]
+        return ensemble, FitReport({name: np.concatenate(parts) for name, parts in scores.items()}, [], notes)
+
+    @property
+    def default_limit(self) -> float | None:
+        """The threshold that goes with the scores, where each is an event; None where events are not told apart."""
+        return self.params.limit if self.params.peaks else None
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        return np.array([self._index.get(name, -1) for name in series], np.int64)
+
+    def describe(self) -> dict[str, Any]:
+        members = [{**asdict(m), "window": d.spec.window} for m, d in zip(self.members, self.detectors, strict=True)]
+        return {"rule": self.params.rule, "peaks": self.params.peaks, "members": members}
+
+    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
+        return self._run(self.bind([name])[0], name, ts, values)
+
+    def _run(self, binding: int, name: str, ts: Ints, values: Floats) -> Floats:
+        """Scores of a whole series; ``binding`` says whose calibration it begins with, ``name`` whose state."""
+        first = self.spec.window - 1  # in the job, shorter members too begin with the first full window of the longest
+        scores = np.full(len(ts), np.nan)
+        if len(ts) <= first:
+            return scores
+        raw = []
+        for d in self.detectors:
+            begin = self.spec.window - d.spec.window
+            known = name if self.continues or not d.continues else _UNSEEN
+            raw.append(d.score_series(known, ts[begin:], values[begin:])[d.spec.window - 1 :])
+        row = np.zeros(self._layout.state_width)
+        row[self._moments] = self._prior[binding]
+        z = kernel.series_deviates(
+            self._layout, self._rules, row, np.stack(raw, axis=1), values[first:], self._scale[binding], ts[first:]
+        )
+        scores[first:] = combine(z, self.weights, self.params.rule)
+        if self.params.peaks:
+            scores[first:] = kernel.series_peaks(row, self._layout.peak_at, scores[first:], self.params.limit)
+        return scores
+
+    @property
+    def _moments(self) -> slice:
+        return slice(self._layout.moments_at, self._layout.peak_at)
+
+    def _member_batches(self, batch: WindowBatch) -> list[WindowBatch]:
+        """What each member sees, with copies of its part of the state."""
+        batches = []
+        for m, detector in enumerate(self.detectors):
+            tail = slice(self.spec.window - detector.spec.window, None)
+            state = np.ascontiguousarray(batch.state[:, self._cuts[m] : self._cuts[m + 1]])
+            batches.append(
+                WindowBatch(
+                    np.ascontiguousarray(batch.values[:, tail]), np.ascontiguousarray(batch.imputed[:, tail]),
+                    batch.end, self._bindings[batch.binding, m], state.copy(),
+                )
+            )  # fmt: skip
+        return batches
+
+    def _calibration(self, batch: WindowBatch) -> Floats:
+        """(n, words) the ensemble's own part of the state; begins with what validation said of the series."""
+        state = np.ascontiguousarray(batch.state[:, self._cuts[-1] :]).copy()
+        untouched = ~batch.state.any(axis=1)
+        state[untouched, self._moments] = self._prior[batch.binding[untouched]]
+        return state
+
+    def _deviates(self, batch: WindowBatch, parts: list[WindowBatch], state: Floats) -> Floats:
+        raw = np.stack([d.score(part) for d, part in zip(self.detectors, parts, strict=True)], axis=1)
+        points = np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]).astype(float)
+        return kernel.deviates(self._layout, self._rules, state, raw, points, self._scale[batch.binding], batch.end)
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        parts, state = self._member_batches(batch), self._calibration(batch)
+        scores = combine(self._deviates(batch, parts, state), self.weights, self.params.rule)
+        if self.params.peaks:
+            scores = np.asarray(kernel.peaks(state, self._layout.peak_at, scores, self.params.limit))
+        for m, part in enumerate(parts):
+            batch.state[:, self._cuts[m] : self._cuts[m + 1]] = part.state
+        batch.state[:, self._cuts[-1] :] = state
+        return scores
+
+    def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        before = self._calibration(batch)
+        z = self._deviates(batch, self._member_batches(batch), before.copy())
+        gained = np.nan_to_num(np.maximum(z, 0.0)) * self.weights
+        limits = kernel.raw_limits(
+            before, self._layout.moments_at, self._baselines, self._rules.own, np.asarray(limit, float)
+        )
+        each = [
+            d.explain(part, np.nan_to_num(limits[:, m], nan=np.inf))
+            for m, (d, part) in enumerate(zip(self.detectors, self._member_batches(batch), strict=True))
+        ]
+        total = gained.sum(axis=1, keepdims=True)
+        share = np.where(total > 0, gained / np.where(total > 0, total, 1.0), self.weights / self.weights.sum())
+        attribution = sum(share[:, m, None] * e.attribution for m, e in enumerate(each))
+        opinion = np.stack([np.isfinite(e.expected).any(axis=1) for e in each], axis=1)
+        leading = np.argmax(np.where(opinion, share, -1.0), axis=1)
+        rows = np.arange(len(batch))
+        chosen = [np.stack([getattr(e, name) for e in each])[leading, rows] for name in ("expected", "lower", "upper")]
+        lower, upper = (np.where(np.isfinite(band), band, np.nan) for band in chosen[1:])
+        return Explanation(chosen[0], lower, upper, np.asarray(attribution))
+
+    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays: dict[str, NDArray[Any]] = dict(
+            zip(_ARRAYS, (self._prior, self._baselines, self._scale), strict=True)
+        ) | {"ensemble.interval": np.array([self._rules.interval_ms])}
+        stored = []
+        for m, (member, detector) in enumerate(zip(self.members, self.detectors, strict=True)):
+            own, params = detector.to_state()
+            arrays |= {f"member.{m}.{name}": array for name, array in own.items()}
+            stored.append({**asdict(member), "state": params, "spec": asdict(detector.spec)})
+        return arrays, {**asdict(self.params), "members": stored, "series": list(self.names)}
+
+    @classmethod
+    def from_state(
+        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
+    ) -> EnsembleDetector:
+        said = [{k: v for k, v in m.items() if k not in ("state", "spec")} for m in params["members"]]
+        chosen, members = read_members({**{k: v for k, v in params.items() if k != "series"}, "members": said})
+        detectors = []
+        for m, (member, stored) in enumerate(zip(members, params["members"], strict=True)):
+            raw = dict(stored["spec"])
+            own = {
+                name.removeprefix(f"member.{m}."): a for name, a in arrays.items() if name.startswith(f"member.{m}.")
+            }
+            detectors.append(
+                Detector.kinds[member.kind].from_state(
+                    WindowSpec(**{**raw, "features": tuple(raw["features"])}), own, stored["state"]
+                )
+            )
+        missing = [name for name in (*_ARRAYS, "ensemble.interval") if name not in arrays]
+        if missing:
+            raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
+        return cls(spec, chosen, members, detectors, params["series"], arrays)
+
+    def _check(self) -> None:
+        """Raise an error that names what does not fit."""
+        features, strides = {d.spec.features for d in self.detectors}, {d.spec.stride for d in self.detectors}
+        if features != {self.spec.features}:
+            raise ModelError(f"{self.kind}: members' features differ: {sorted(features)}")
+        if strides - {1, self.spec.stride} or (self.spec.stride > 1 and 1 in strides):
+            raise SettingsError(f"{self.kind}: members need a stride of 1, found {self.spec.stride}")
+        rows = len(self.names) + 1
+        wanted = {
+            "ensemble.prior": (self._prior, (rows, len(self.members) * MOMENTS)),
+            "ensemble.floors": (self._baselines, (len(self.members),)),
+            "ensemble.scale": (self._scale, (rows, len(self.spec.features), 2)),
+        }
+        for name, (array, shape) in wanted.items():
+            if array.shape != shape or not np.isfinite(array).all():
+                raise ModelError(f"{self.kind}: array {name!r} has shape {array.shape}, expected finite {shape}")
+
+
+def _interval(series: Sequence[Series]) -> float:
+    steps = [np.diff(s.ts) for s in series if len(s.ts) > 1]
+    return float(np.median(np.concatenate(steps))) if steps else 0.0
+
+
+def _scales(series: Sequence[Series], names: Sequence[str]) -> Floats:
+    """(S + 1, F, 2) median and spread of each series, and of all together."""
+    of = [np.concatenate([s.values for s in series if s.name == name]) for name in names]
+    return np.stack([_scale(values) for values in (*of, np.concatenate(of))])
+
+
+def _scale(values: Floats) -> Floats:
+    known = np.where(np.isfinite(values).any(axis=0), values, 0.0)
+    low, centre, high = np.nanpercentile(known, (5, 50, 95), axis=0)
+    spread = np.where(high > low, high - low, np.maximum(np.abs(centre), 1e-3))
+    return np.stack([centre, spread], axis=1)

@@ -1,0 +1,169 @@
+"""What the floors share: detectors that compare the newest points with a bounded past kept in state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import DataError, ModelError
+from eddy.models.core.detector import (
+    Detector,
+    Explanation,
+    FitReport,
+    Floats,
+    Ints,
+    Progress,
+    Series,
+    WindowBatch,
+    WindowSpec,
+    no_progress,
+)
+from eddy.models.core.parameters import read_parameters
+from eddy.models.detectors.history import kernel as ring_kernel
+from eddy.models.preprocessing.seasonality import usual_period
+
+_NO_SEASON = 64  # points that are compared where nothing repeats
+
+
+@dataclass(frozen=True)
+class RingParameters:
+    """Parameters of a floor.
+
+    Attributes:
+        period: points of a season (of a stretch, for the discord); 0: found in the training data, without labels
+            (:func:`eddy.models.preprocessing.seasonality.usual_period`; the discord takes two of them, at most 192
+            points).
+        reach: periods for the median, or nearest neighbours; 0: the detector's default.
+        past: points kept; 0: the detector's default.
+    """
+
+    period: int = 0
+    reach: int = 0
+    past: int = 0
+
+
+class PastRingDetector(Detector):
+    """Base of the floors. Scores are root mean square distances in spreads of the series (5th to 95th percentile of
+    training).
+
+    Missing values are left out of comparisons, a constant series scores 0, and nothing is scored before enough past
+    is there.
+
+    Args:
+        spec: ``window`` and ``stride`` are taken as 1.
+        params: all above 0.
+        names: series seen in training, in the order of the scales.
+        centre, spread: (S + 1, F) scale of each series; the last row, the median of the others, is for unseen ones.
+    """
+
+    starts_silent = True
+
+    mode: ClassVar[int]
+    default_reach: ClassVar[int] = 1
+    default_periods: ClassVar[int] = 28
+
+    def __init__(
+        self, spec: WindowSpec, params: RingParameters, names: Sequence[str], centre: Floats, spread: Floats
+    ) -> None:
+        super().__init__(WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap))
+        self.params, self.names, self.centre, self.spread = params, tuple(names), centre, spread
+        self._index = {name: i for i, name in enumerate(self.names)}
+        self.attribution_span = params.period if self.mode != ring_kernel.SEASONAL_NAIVE else 1
+        self.state_size = 1 + (1 + 2 * params.past) * len(spec.features)
+
+    @classmethod
+    def fit(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[PastRingDetector, FitReport]:
+        chosen = read_parameters(RingParameters, cls.kind, params)
+        known = [s for s in series if np.isfinite(s.values).any(axis=0).all() and len(s.ts) > 1]
+        if not known:
+            raise DataError(f"{cls.kind}: no series with values of every feature to learn from")
+        names = tuple(dict.fromkeys(s.name for s in known))
+        own = [np.concatenate([s.values for s in known if s.name == name]) for name in names]
+        centre, spread = (np.concatenate([part, np.median(part, axis=0)[None]]) for part in _scales(own))
+        period = chosen.period or cls._usual_period(known)
+        detector = cls(
+            spec,
+            RingParameters(period, chosen.reach or cls.default_reach, chosen.past or cls.default_periods * period + 1),
+            names,
+            centre,
+            spread,
+        )
+        scores = {s.name: detector.score_series(s.name, s.ts, s.values) for s in known}
+        return detector, FitReport({name: s[np.isfinite(s)] for name, s in scores.items()})
+
+    @classmethod
+    def _usual_period(cls, series: Sequence[Series]) -> int:
+        return usual_period(series, _NO_SEASON)
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        return np.array([self._index.get(name, -1) for name in series], np.int64)
+
+    def _scaled(self, values: Floats, binding: Ints) -> Floats:
+        return np.ascontiguousarray((values - self.centre[binding]) / self.spread[binding])
+
+    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
+        """(n,) scores of a whole series from its first point, (n, F), as :meth:`score` gives them one by one."""
+        row = np.zeros(self.state_size)
+        return np.asarray(
+            ring_kernel.ring_series(
+                row, self._scaled(values, self.bind([name])), self.mode, self.params.period, self.params.reach
+            )
+        )
+
+    def _step(self, batch: WindowBatch) -> tuple[Floats, Floats, Floats]:
+        newest = self._scaled(np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]), batch.binding)
+        each, expected = np.empty_like(newest), np.empty_like(newest)
+        scores = ring_kernel.ring_rows(
+            batch.state, newest, self.mode, self.params.period, self.params.reach, each, expected
+        )
+        return np.asarray(scores), each, expected
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        return self._step(batch)[0]
+
+    def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        """Expected: the same point of what was compared with. Band: where that distance alone stays in the limit."""
+        _, each, expected = self._step(batch.take(np.arange(len(batch))))
+        squares = np.nan_to_num(each) ** 2
+        total = squares.sum(axis=1, keepdims=True)
+        share = np.divide(squares, total, out=np.full_like(squares, 1 / squares.shape[1]), where=total > 0)
+        spread = self.spread[batch.binding]
+        middle, reach = expected * spread + self.centre[batch.binding], limit[:, None] * spread
+        return Explanation(middle, middle - reach, middle + reach, share)
+
+    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        return {"centre": self.centre, "spread": self.spread}, {**asdict(self.params), "series": list(self.names)}
+
+    @classmethod
+    def from_state(
+        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
+    ) -> PastRingDetector:
+        names = list(params["series"])
+        expected = (len(names) + 1, len(spec.features))
+        scale = {name: np.asarray(arrays[name], float) for name in ("centre", "spread")}
+        for name, array in scale.items():
+            if array.shape != expected or not np.isfinite(array).all():
+                raise ModelError(f"{cls.kind}: array {name!r}: found shape {array.shape}, expected finite {expected}")
+        if not (scale["spread"] > 0).all():
+            raise ModelError(f"{cls.kind}: array 'spread' has to be above 0")
+        own = {name: value for name, value in params.items() if name != "series"}
+        return cls(spec, RingParameters(**own), names, scale["centre"], scale["spread"])
+
+
+def _scales(values: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """(S, F) medians and spreads of series (n, F); a constant one is measured in its own value."""
+    centre = np.stack([np.nanmedian(v, axis=0) for v in values])
+    spread = np.stack([np.nanpercentile(v, 95, axis=0) - np.nanpercentile(v, 5, axis=0) for v in values])
+    spread = np.where(spread > 0, spread, np.stack([np.nanstd(v, axis=0) for v in values]))
+    return centre, np.where(spread > 0, spread, np.maximum(np.abs(centre), 1e-3))

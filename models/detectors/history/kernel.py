@@ -1,0 +1,168 @@
+"""Comparisons of the newest points with a bounded past, and the ring in which a row of state keeps that past.
+
+A ring of ``capacity`` values is written twice, ``capacity`` words apart, so that the newest values always lie side by
+side, oldest first, and inner loops need no wrap-around.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from eddy.models.core.detector import Floats
+
+SEASONAL_NAIVE, NEIGHBOURS, DISCORD = 0, 1, 2
+_KNOWN = 0.75  # share of a stretch that has to be present on both sides
+_PIECE = 16  # values compared before looking whether it is worth going on
+_FEWEST = 3  # values of the same phase, for a median
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def push(ring: Floats, count: int, value: float) -> Floats:
+    """Write value number ``count`` (from 0); returns the view of the past, oldest first, the value last."""
+    capacity = len(ring) // 2
+    place = count % capacity
+    ring[place] = value
+    ring[place + capacity] = value
+    if count + 1 < capacity:
+        return ring[: count + 1]
+    return ring[place + 1 : place + 1 + capacity]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def seasonal_naive(past: Floats, period: int, periods: int) -> tuple[float, float]:
+    """(distance of the newest value from the median of its phase in the last periods, that median)."""
+    same = np.empty(periods)
+    n = 0
+    for k in range(1, periods + 1):
+        at = len(past) - 1 - k * period
+        if at >= 0 and not np.isnan(past[at]):
+            same[n] = past[at]
+            n += 1
+    if n < _FEWEST:
+        return np.nan, np.nan
+    ordered = np.sort(same[:n])
+    median = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2])
+    return abs(past[-1] - median), median
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _apart(past: Floats, back: int, length: int, centred: bool, worst: float) -> float:
+    """Mean square difference of the last ``length`` values and those ``back`` earlier; inf once it exceeds ``worst``.
+
+    ``centred`` takes the difference of the means out first. Either sum can only grow with each value, so that most
+    comparisons end after a few of them.
+    """
+    total, shift, known = 0.0, 0.0, 0
+    end = len(past)
+    for begin in range(end - length, end, _PIECE):
+        for i in range(begin, min(begin + _PIECE, end)):
+            d = past[i] - past[i - back]
+            if not np.isnan(d):
+                total += d * d
+                shift += d
+                known += 1
+        apart = total - shift * shift / max(known, 1) if centred else total
+        if apart > worst * length:
+            return np.inf
+    if known < _KNOWN * length:
+        return np.inf
+    return apart / known
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def neighbours(past: Floats, period: int, nearest: int) -> tuple[float, float]:
+    """(mean distance of the last period to its ``nearest`` past ones at the same phase, value of the nearest)."""
+    best = np.full(nearest, np.inf)
+    expected = np.nan
+    back = period
+    while back + period <= len(past):
+        apart = _apart(past, back, period, False, best[-1])
+        if apart < best[-1]:
+            if apart < best[0]:
+                expected = past[len(past) - 1 - back]
+            best[-1] = apart
+            best.sort()
+        back += period
+    if best[-1] == np.inf:
+        return np.nan, np.nan
+    return np.sqrt(best).mean(), expected
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def discord(past: Floats, length: int, likely: int) -> tuple[float, float, int]:
+    """(distance of the last ``length`` values, mean removed, to the nearest stretch before them, its newest value,
+    how far back it lies). ``likely`` is where to look first: how far back the nearest lay a point ago, or 0.
+    """
+    best, at = np.inf, 0
+    if length <= likely <= len(past) - length:
+        best, at = _apart(past, likely, length, True, np.inf), likely
+    for back in range(length, len(past) - length + 1):
+        apart = _apart(past, back, length, True, best)
+        if apart < best:
+            best, at = apart, back
+    if best == np.inf:
+        return np.nan, np.nan, 0
+    now, then = past[len(past) - length :], past[len(past) - length - at : len(past) - at]
+    shift, known = 0.0, 0
+    for i in range(length):
+        if not np.isnan(now[i] - then[i]):
+            shift += now[i] - then[i]
+            known += 1
+    return np.sqrt(max(best, 0.0)), then[-1] + shift / known, at
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def ring_step(row: Floats, values: Floats, mode: int, period: int, reach: int, each: Floats, expected: Floats) -> float:
+    """Score of the next point of a series: the largest over its features; NaN where no feature can say.
+
+    Args:
+        row: a count, and per feature how far back its nearest stretch lay and a ring; changed in place.
+        values: (F,) scaled; NaN where missing.
+        mode: which comparison.
+        period: points of a season, or of a stretch.
+        reach: periods for the median, or nearest neighbours.
+        each: (F,) receives each feature's score.
+        expected: (F,) receives what was expected, scaled.
+    """
+    features = len(values)
+    size = (len(row) - 1) // features
+    count = int(row[0])
+    best = np.nan
+    for f in range(features):
+        past = push(row[2 + f * size : 1 + (f + 1) * size], count, values[f])
+        each[f], expected[f] = np.nan, np.nan
+        if np.isnan(values[f]):
+            continue
+        if mode == SEASONAL_NAIVE:
+            each[f], expected[f] = seasonal_naive(past, period, reach)
+        elif mode == NEIGHBOURS:
+            each[f], expected[f] = neighbours(past, period, reach)
+        else:
+            each[f], expected[f], back = discord(past, period, int(row[1 + f * size]))
+            row[1 + f * size] = back
+        if np.isnan(best) or each[f] > best:
+            best = each[f]
+    row[0] = count + 1.0
+    return best
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def ring_rows(
+    state: Floats, values: Floats, mode: int, period: int, reach: int, each: Floats, expected: Floats
+) -> Floats:
+    """(n,) scores of one point each of n series; (n, F) values, ``each`` and ``expected``."""
+    scores = np.empty(len(values))
+    for i in range(len(values)):
+        scores[i] = ring_step(state[i], values[i], mode, period, reach, each[i], expected[i])
+    return scores
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def ring_series(row: Floats, values: Floats, mode: int, period: int, reach: int) -> Floats:
+    """(n,) scores of n consecutive points, (n, F), of one series."""
+    scores = np.empty(len(values))
+    each, expected = np.empty(values.shape[1]), np.empty(values.shape[1])
+    for i in range(len(values)):
+        scores[i] = ring_step(row, values[i], mode, period, reach, each, expected)
+    return scores

@@ -1,0 +1,1 @@
+"""Isolation forest over raw values, differences, seasonal and window features."""

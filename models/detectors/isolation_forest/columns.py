@@ -1,0 +1,206 @@
+"""Which columns a forest is given: the window itself, its differences, its season's residuals, or its features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from eddy.errors import SettingsError
+from eddy.models.core.detector import Bools, Floats, WindowSpec
+from eddy.models.detectors.isolation_forest.window_features import (
+    PLAIN,
+    SEASONAL,
+    bounds,
+    season_shows,
+    window_features,
+)
+from eddy.models.preprocessing.calendar_features import DAY_MS
+from eddy.models.preprocessing.fit_windows import FitWindows
+from eddy.models.preprocessing.scaled_windows import fill_forward
+
+SETS = ("raw", "differences", "season", "window")
+RESIDUALS = ("size", "lately", "shift", "largest", "newest")
+_CAP = 50.0  # a ratio above it is as odd as can be
+_LATELY = 4  # the newest quarter of the recent points
+_MIN_OBSERVED = 0.5  # share of a window's points that must be there
+_RAW_CUT = 6.0  # spreads
+_SEASON_PHASES = 2  # a season needs as many earlier values of its phase in the window
+
+
+@dataclass(frozen=True)
+class ForestColumns:
+    """The columns of each value of a point, those of one value side by side.
+
+    ``raw``: every value of the window, in spreads of the series. ``differences``: every increment in its usual size,
+    as sign · log(1 + ratio). ``season``: of the residuals r of the ``recent`` newest points from the median of their
+    phase in the window's earlier periods, in their usual spread: mean |r| of all and of the newest quarter, |mean r|,
+    the largest and the newest |r|, as log(1 + ratio). ``window``: see
+    :mod:`eddy.models.detectors.isolation_forest.window_features`.
+
+    Attributes:
+        sets: which of these, in this order.
+        window: points in a window.
+        season: period in points; 0 for none.
+        recent: newest points whose season residuals count.
+    """
+
+    sets: tuple[str, ...]
+    window: int
+    season: int
+    recent: int
+
+    @classmethod
+    def named(cls, text: str, window: int, season: int, recent: int) -> ForestColumns:
+        """From a list such as ``raw,differences``.
+
+        Raises:
+            SettingsError: names what is not among the sets.
+        """
+        sets = tuple(word.strip() for word in text.split(","))
+        unknown = [word for word in sets if word not in SETS]
+        if unknown or len({*sets}) < len(sets):
+            raise SettingsError(
+                f"isolation-forest: parameter 'features': found {text!r}, expected some of {', '.join(SETS)}, each once"
+            )
+        return cls(sets, window, season, recent)
+
+    @property
+    def each(self) -> int:
+        """Columns per value of a point."""
+        plain = len(PLAIN) + (len(SEASONAL) if self.season else 0)
+        sizes = {"raw": self.window, "differences": self.window - 1, "season": len(RESIDUALS), "window": plain}
+        return sum(sizes[name] for name in self.sets)
+
+    def bounds(self, features: int) -> Floats:
+        """(2, columns) smallest and largest value each column can take, raw values within their usual cut."""
+        high = np.log1p(_CAP)
+        parts = {
+            "raw": np.repeat([[-_RAW_CUT], [_RAW_CUT]], self.window, axis=1),
+            "differences": np.repeat([[-high], [high]], self.window - 1, axis=1),
+            "season": np.repeat([[0.0], [high]], len(RESIDUALS), axis=1),
+            "window": bounds(1, self.season > 0),
+        }
+        one = np.concatenate([parts[name] for name in self.sets], axis=1)
+        return np.tile(one, features)
+
+    def of(self, values: Floats, skipped: Bools, scales: Floats, levels: Floats) -> Floats:
+        """Columns of windows.
+
+        Args:
+            values: (n, W, F); NaN where missing.
+            skipped: (n, W) True where the point was filled in.
+            scales: (n, F, 3) as :func:`eddy.models.detectors.isolation_forest.window_features.window_features` wants
+            them.
+            levels: (n, F, 2) centre and spread.
+
+        Returns:
+            (n, F · each); a row is NaN where the newest point has no value at all or half of the window is missing.
+        """
+        n, _, count = values.shape
+        there = ~np.isnan(values) & ~skipped[:, :, None]
+        known = there[:, -1].any(axis=1) & (there.mean(axis=(1, 2)) >= _MIN_OBSERVED)
+        parts = []
+        filled = np.zeros((0, 0, 0))
+        if {"raw", "differences"} & {*self.sets}:
+            scaled = (values - levels[:, None, :, 0]) / levels[:, None, :, 1]
+            filled = fill_forward(scaled, there)
+        for name in self.sets:
+            if name == "raw":
+                parts.append(np.clip(filled, -_RAW_CUT, _RAW_CUT).transpose(0, 2, 1))
+            elif name == "differences":
+                ratio = np.diff(filled, axis=1) * (levels[:, :, 1] / scales[:, :, 0])[:, None]
+                signed = np.sign(ratio) * np.log1p(np.minimum(np.abs(ratio), _CAP))
+                parts.append(signed.transpose(0, 2, 1))
+            elif name == "season":
+                out = np.zeros((n, count, len(RESIDUALS)))
+                _residuals(values, skipped, scales, self.season, min(self.recent, self.window), out)
+                parts.append(out)
+            else:
+                parts.append(window_features(values, skipped, scales, self.season).reshape(n, count, -1))
+        columns: Floats = np.concatenate(parts, axis=2).reshape(n, -1)
+        columns[~known] = np.nan
+        return columns
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _residuals(values: Any, skipped: Any, scales: Any, season: int, recent: int, out: Any) -> None:
+    n, window, count = values.shape
+    earlier = np.empty(max(window // season, 1))
+    for row in range(n):
+        for f in range(count):
+            spread = scales[row, f, 2]
+            size = total = lately = largest = newest = 0.0
+            used = used_lately = 0
+            for back in range(recent):
+                i = window - 1 - back
+                v = values[row, i, f]
+                if np.isnan(v) or skipped[row, i]:
+                    continue
+                found = 0
+                k = i - season
+                while k >= 0:
+                    if not np.isnan(values[row, k, f]) and not skipped[row, k]:
+                        earlier[found] = values[row, k, f]
+                        found += 1
+                    k -= season
+                if found == 0:
+                    continue
+                middle = earlier[0] if found == 1 else np.median(earlier[:found])
+                residual = (v - middle) / spread
+                apart = abs(residual)
+                size += apart
+                total += residual
+                used += 1
+                largest = max(largest, apart)
+                if back == 0:
+                    newest = apart
+                if back * _LATELY < recent:
+                    lately += apart
+                    used_lately += 1
+            out[row, f, 0] = np.log1p(min(size / max(used, 1), _CAP))
+            out[row, f, 1] = np.log1p(min(lately / max(used_lately, 1), _CAP))
+            out[row, f, 2] = np.log1p(min(abs(total) / max(used, 1), _CAP))
+            out[row, f, 3] = np.log1p(min(largest, _CAP))
+            out[row, f, 4] = np.log1p(min(newest, _CAP))
+
+
+def columns_for(
+    features: str, period: int, recent: int, spec: WindowSpec, windows: FitWindows
+) -> tuple[ForestColumns, str]:
+    """(columns, note) for training data; without a season in them the set ``season`` gives way to ``window``.
+
+    Args:
+        features: list of sets.
+        period: of the season in points; 0: a day, 1: none.
+        recent: newest points whose season residuals count.
+        spec, windows: the training data.
+
+    Raises:
+        SettingsError: an unknown set, or a window too short for the season that was asked for.
+    """
+    asked = ForestColumns.named(features, spec.window, 0, max(recent, 1))
+    seasonal = "season" in asked.sets
+    season, note = _season(period, spec, windows, 1 if seasonal else _SEASON_PHASES)
+    sets = asked.sets
+    if seasonal and not season:
+        sets = tuple(name for name in sets if name != "season") or ("window",)
+        note = note or "the window holds no earlier value of a season's phase; season residuals are left out"
+    return replace(asked, sets=sets, season=season), note
+
+
+def _season(asked: int, spec: WindowSpec, windows: FitWindows, phases: int) -> tuple[int, str]:
+    """(period in points or 0, note): the season that was asked for, or a day, if the data shows it."""
+    period = asked or (DAY_MS // spec.interval_ms if spec.interval_ms else 0)
+    if period < 2 or spec.window <= phases * period:
+        if asked > 1:
+            raise SettingsError(
+                f"isolation-forest: season={asked} needs a window above {phases * asked}, found {spec.window}"
+            )
+        return 0, ""
+    shown = [season_shows(s.values[:, 0], period) for s in windows.segments]
+    if 2 * sum(shown) < len(shown):
+        return 0, f"no season of {period} points shows in the training data; its features are left out"
+    return period, ""

@@ -1,0 +1,347 @@
+"""Isolation forest on features of sliding windows."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import ModelError, SettingsError
+from eddy.models.core.detector import (
+    Detector,
+    Explanation,
+    FitReport,
+    Floats,
+    Ints,
+    Progress,
+    Series,
+    WindowBatch,
+    WindowSpec,
+    no_progress,
+)
+from eddy.models.core.parameters import read_parameters
+from eddy.models.detectors.isolation_forest.columns import ForestColumns, columns_for
+from eddy.models.detectors.isolation_forest.kernel import flatten, forest_score, node_records
+from eddy.models.detectors.isolation_forest.window_features import grouped, series_scales
+from eddy.models.preprocessing.fit_windows import FitWindows
+from eddy.models.preprocessing.scaler import SeriesScaler, robust_moments
+from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, state_width, trailing_mean
+
+_ARRAYS = ("forest.column", "forest.threshold", "forest.length", "series.scales", "series.levels", "typical")
+_MAX_SAMPLES = 1024  # per tree: 2^10 leaves each; more would not fit the cache, and the paper finds 256 enough
+_FEWEST_SAMPLES = 8
+#: Distances from the expected value, in σ, at which the band is looked for.
+_BAND_STEPS = np.array([0.5, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50])
+
+
+@dataclass(frozen=True)
+class ForestParameters:
+    """What a user may set; everything has a default.
+
+    Attributes:
+        trees: number of trees.
+        samples: windows each tree is grown from.
+        season: period in points; 0 = a day if clocked and if the window holds at least 2 earlier values of a
+            phase; it is used only where it shows in the training data. 1 = never.
+        windows: most windows used for training, spread evenly.
+        background: share of uniform random points, over all that features can be, among what trees are grown from.
+            Trees cut only inside the range of their data: without such points a window far outside it is isolated
+            no sooner than the oddest normal one.
+        validation_share: last part of each series that is held out.
+        features: sets of columns, such as ``raw,differences``; see
+        :class:`eddy.models.detectors.isolation_forest.columns.ForestColumns`.
+        recent: newest points whose season residuals are summed up, for the set ``season``.
+        smooth: newest windows whose scores are averaged; 1 = none. Finds what lasts, later; so many numbers of state.
+        refresh: share of the trees that an update replaces.
+    """
+
+    trees: int = 100
+    samples: int = 256
+    season: int = 0
+    windows: int = 40_000
+    background: float = 0.02
+    validation_share: float = 0.25
+    features: str = "window"
+    recent: int = 48
+    smooth: int = 1
+    refresh: float = 0.5
+
+
+class IsolationForest(Detector):
+    """Isolation forest (scikit-learn's, trained as it is) on columns that describe windows; by default those of
+    :mod:`eddy.models.detectors.isolation_forest.window_features`.
+
+    The score is s(x, ψ) = 2^(-E[h(x)] / c(ψ)) in (0, 1): the fewer random cuts isolate a window's features, the more
+    anomalous. About 0.45 in normal times. Except for ``raw``, columns do not depend on the level of a series, so random
+    walks are fine.
+
+    References:
+        Liu, Ting, Zhou 2008, Isolation Forest (equations 1 and 2).
+
+    Fails on what only the order of points shows (a slow drift, an unusual shape at usual volatility), and it cannot
+    tell a large from a huge anomaly: beyond the range of the training data all are isolated alike.
+    """
+
+    kind = "isolation-forest"
+    updates = "window"
+    releases_gil = True
+
+    def __init__(
+        self,
+        spec: WindowSpec,
+        arrays: Mapping[str, NDArray[Any]],
+        names: Sequence[str],
+        samples: int,
+        look: ForestColumns,
+        smooth: int = 1,
+    ) -> None:
+        super().__init__(spec)
+        self.smooth, self.state_size = smooth, state_width(smooth)
+        self.names, self.samples, self.look, self.season = list(names), samples, look, look.season
+        self.column = np.asarray(arrays["forest.column"])
+        self.threshold = np.asarray(arrays["forest.threshold"], np.float32)
+        self.length = np.asarray(arrays["forest.length"], np.float32)
+        self.scales = np.asarray(arrays["series.scales"], float)
+        self.levels = np.asarray(arrays["series.levels"], float)
+        self.typical = np.asarray(arrays["typical"], float)
+        self._index = {name: i for i, name in enumerate(self.names)}
+        self._check()
+        self._nodes = node_records(self.column, self.threshold)
+
+    @classmethod
+    def fit(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[IsolationForest, FitReport]:
+        return cls._fitted(series, spec, read_parameters(ForestParameters, cls.kind, params), seed, progress, None)
+
+    def updated(
+        self,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[IsolationForest, FitReport]:
+        """The share ``refresh`` of the trees, the oldest, are replaced by trees grown from these data."""
+        chosen = read_parameters(ForestParameters, self.kind, params)
+        fresh = max(round(chosen.refresh * chosen.trees), 1)
+        grown = (seed + zlib.crc32(self.threshold.tobytes())) % 2**31  # other trees than last time
+        return self._fitted(series, spec, replace(chosen, trees=fresh), grown, progress, self)
+
+    def _with_trees(
+        self, arrays: dict[str, NDArray[Any]], samples: int, look: ForestColumns
+    ) -> dict[str, NDArray[Any]]:
+        """Fresh trees behind the newest of these; only the fresh ones where they do not fit together."""
+        fresh = arrays["forest.column"]
+        same = (samples, fresh.shape[1], vars(look)) == (self.samples, self.column.shape[1], vars(self.look))
+        if not same:
+            return arrays
+        own = {"forest.column": self.column, "forest.threshold": self.threshold, "forest.length": self.length}
+        kept = slice(min(len(fresh), len(self.column)), None)
+        return {**arrays, **{name: np.concatenate([array[kept], arrays[name]]) for name, array in own.items()}}
+
+    @classmethod
+    def _fitted(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        chosen: ForestParameters,
+        seed: int,
+        progress: Progress,
+        before: IsolationForest | None,
+    ) -> tuple[IsolationForest, FitReport]:
+        """Grown anew, or on top of ``before``."""
+        windows = FitWindows.cut(series, spec, chosen.validation_share)
+        look, note = columns_for(chosen.features, chosen.season, chosen.recent, spec, windows)
+        season = look.season
+        values = {name: [s for s in windows.segments if s.name == name] for name in windows.names}
+        scales = np.stack(
+            [
+                series_scales(np.concatenate([s.values for s in own]), np.concatenate([s.imputed for s in own]), season)
+                for own in values.values()
+            ]
+        )
+        scaler = SeriesScaler.fit(windows.segments)
+        levels = np.stack([scaler.centre, scaler.spread], axis=2)
+        progress("features", 0.1)
+        training = np.flatnonzero(~windows.validation)
+        training = training[:: -(-len(training) // max(chosen.windows, 1))]
+        x = _rows(windows, training, scales, levels, look)
+        if not (_FEWEST_SAMPLES <= chosen.samples <= _MAX_SAMPLES and chosen.trees and chosen.background < 1):
+            raise SettingsError(
+                f"{cls.kind}: samples={chosen.samples}, trees={chosen.trees}, background={chosen.background}; expected "
+                f"samples of {_FEWEST_SAMPLES} to {_MAX_SAMPLES}, at least 1 tree, background below 1"
+            )
+        progress("trees", 0.4)
+        arrays, samples = _grow(x, look.bounds(len(spec.features)), chosen, seed)
+        arrays = arrays if before is None else before._with_trees(arrays, samples, look)
+        arrays |= {"series.scales": scales, "series.levels": levels, "typical": np.median(x, axis=0)}
+        detector = cls(spec, arrays, windows.names, samples, look, chosen.smooth)
+        progress("validation scores", 0.8)
+        held_out = np.flatnonzero(windows.validation)
+        batches = windows.batches(held_out, np.arange(len(windows.names)))
+        found = np.concatenate([detector._of_features(detector.features(batch)) for _, batch in batches])
+        scores = {name: series_means(s, chosen.smooth) for name, s in windows.by_series(held_out, found).items()}
+        progress("done", 1.0)
+        notes = [*windows.notes, *([note] if note else [])]
+        return detector, FitReport(scores, [], notes)
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        return np.array([self._index.get(name, -1) for name in series], np.int64)
+
+    def features(self, batch: WindowBatch) -> Floats:
+        """(n, columns) what the forest sees; a row is NaN where it cannot say."""
+        return self.look.of(batch.values, batch.imputed, *self._usual(batch))
+
+    def _usual(self, batch: WindowBatch) -> tuple[Floats, Floats]:
+        """(n, F, 3) scales and (n, F, 2) levels of each row's series; from the window where it was not seen."""
+        scales = grouped(batch.binding, self.scales, batch.values, batch.imputed, self.season)
+        levels = self.levels[batch.binding]
+        unseen = np.flatnonzero(batch.binding < 0)
+        if len(unseen):
+            levels[unseen] = np.stack(robust_moments(batch.values[unseen]), axis=2)
+        return scales, levels
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        scores = self._of_features(self.features(batch))
+        return np.asarray(trailing_mean(batch.state, scores)) if self.state_size else scores
+
+    def _of_features(self, x: Floats) -> Floats:
+        unknown = np.isnan(x[:, 0])
+        if unknown.any():
+            scores = np.full(len(x), np.nan)
+            scores[~unknown] = forest_score(self._nodes, self.length, x[~unknown], self.samples)
+            return scores
+        return forest_score(self._nodes, self.length, x, self.samples)
+
+    def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        """Expected is the value before (or the season's median); the band is found by trying values."""
+        if self.state_size:
+            limit = limit_of_newest(batch.state, limit)
+        n, _, count = batch.values.shape
+        scales, levels = self._usual(batch)
+        expected = _expected(batch, self.season)
+        lower, upper = np.full((n, count), np.nan), np.full((n, count), np.nan)
+        for f in range(count):
+            step = scales[:, f, 2 if self.season else 0]
+            for sign, bound in ((-1.0, lower), (1.0, upper)):
+                for distance in _BAND_STEPS[::-1]:  # from far to near: the nearest that is still too much stays
+                    tried = batch.values.copy()
+                    tried[:, -1, f] = expected[:, f] + sign * distance * step
+                    x = self.look.of(tried, batch.imputed, scales, levels)
+                    too_much = self._of_features(x) > limit
+                    bound[too_much, f] = tried[too_much, -1, f]
+        return Explanation(expected, lower, upper, self._attribution(batch))
+
+    def _attribution(self, batch: WindowBatch) -> Floats:
+        """(n, F) how much the score falls when a value's columns are set to their typical values, as shares."""
+        n, _, count = batch.values.shape
+        if count == 1:
+            return np.ones((n, 1))
+        x = self.features(batch)
+        score, each = self._of_features(x), x.shape[1] // count
+        fall = np.zeros((n, count))
+        for f in range(count):
+            calm = x.copy()
+            own = slice(f * each, (f + 1) * each)
+            calm[:, own] = np.where(np.isnan(x[:, own]), np.nan, self.typical[own])
+            fall[:, f] = np.maximum(np.nan_to_num(score - self._of_features(calm)), 0)
+        total = fall.sum(axis=1, keepdims=True)
+        return np.where(total > 0, fall / np.where(total > 0, total, 1), 1 / count)
+
+    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays: dict[str, NDArray[Any]] = {
+            "forest.column": self.column,
+            "forest.threshold": self.threshold,
+            "forest.length": self.length,
+            "series.scales": self.scales,
+            "series.levels": self.levels,
+            "typical": self.typical,
+        }
+        return arrays, {
+            "series": self.names,
+            "samples": self.samples,
+            "season": self.season,
+            "features": ",".join(self.look.sets),
+            "recent": self.look.recent,
+            "smooth": self.smooth,
+        }
+
+    @classmethod
+    def from_state(
+        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
+    ) -> IsolationForest:
+        if "features" not in params:  # saved before there was a choice
+            params = {**params, "features": "window", "recent": 1}
+            shape = (len(params["series"]), len(spec.features))
+            arrays = {**arrays, "series.levels": np.stack([np.zeros(shape), np.ones(shape)], axis=2)}
+        missing = [name for name in _ARRAYS if name not in arrays]
+        if missing:
+            raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
+        look = ForestColumns.named(params["features"], spec.window, int(params["season"]), int(params["recent"]))
+        return cls(spec, arrays, params["series"], int(params["samples"]), look, int(params.get("smooth", 1)))
+
+    def _check(self) -> None:
+        """Raise a ModelError that names the first array which does not fit."""
+        wide = self.look.each * len(self.spec.features)
+        trees, inner = self.column.shape
+        wanted = {
+            "forest.threshold": (self.threshold, (trees, inner)),
+            "forest.length": (self.length, (trees, inner + 1)),
+            "series.scales": (self.scales, (len(self.names), len(self.spec.features), 3)),
+            "series.levels": (self.levels, (len(self.names), len(self.spec.features), 2)),
+            "typical": (self.typical, (wide,)),
+        }
+        for name, (array, shape) in wanted.items():
+            if array.shape != shape:
+                raise ModelError(f"{self.kind}: array {name!r} has shape {array.shape}, expected {shape}")
+        if (inner + 1).bit_count() != 1 or not trees or (self.column >= wide).any():
+            raise ModelError(f"{self.kind}: array 'forest.column' is not of perfect trees over {wide} columns")
+        if not ((self.scales > 0).all() and (self.levels[..., 1] > 0).all()) or self.samples < 1 or self.season < 0:
+            raise ModelError(f"{self.kind}: 'series.scales', samples and season must be positive")
+
+
+def _rows(windows: FitWindows, rows: Ints, scales: Floats, levels: Floats, look: ForestColumns) -> Floats:
+    batches = windows.batches(rows, np.arange(len(windows.names)))
+    found = [look.of(b.values, b.imputed, scales[b.binding], levels[b.binding]) for _, b in batches]
+    x = np.concatenate(found)
+    known: Floats = x[~np.isnan(x[:, 0])]
+    return known
+
+
+def _grow(x: Floats, box: Floats, chosen: ForestParameters, seed: int) -> tuple[dict[str, NDArray[Any]], int]:
+    """(arrays of the forest, samples per tree)."""
+    from sklearn import ensemble  # noqa: PLC0415  trained with, never scored with
+
+    extra = round(len(x) * chosen.background / (1 - chosen.background))
+    spread = np.random.default_rng(seed).uniform(box[0], box[1], (extra, x.shape[1]))
+    x = np.concatenate([x, spread]).astype(np.float32)
+    samples = min(chosen.samples, len(x))
+    forest = ensemble.IsolationForest(n_estimators=chosen.trees, max_samples=samples, random_state=seed, n_jobs=1).fit(
+        x
+    )
+    depth = int(np.ceil(np.log2(max(samples, 2))))
+    return flatten(forest.estimators_, forest.estimators_features_, depth), samples
+
+
+def _expected(batch: WindowBatch, season: int) -> Floats:
+    """(n, F) median of the season's earlier values, else the last value before the newest that is there."""
+    past: Floats = np.where(batch.imputed[:, :-1, None], np.nan, batch.values[:, :-1])
+    if season:
+        phase = np.sort(past[:, -season::-season], axis=1)  # NaN last
+        count = (~np.isnan(phase)).sum(axis=1)
+        low, high = np.maximum((count - 1) // 2, 0)[:, None], np.minimum(count // 2, phase.shape[1] - 1)[:, None]
+        middle: Floats = np.take_along_axis(phase, low, 1) + np.take_along_axis(phase, high, 1)
+        return middle[:, 0] / 2
+    last = np.max(np.where(~np.isnan(past), np.arange(past.shape[1])[None, :, None], 0), axis=1)
+    newest: Floats = np.take_along_axis(past, last[:, None], axis=1)
+    return newest[:, 0]

@@ -1,0 +1,306 @@
+"""LSTM autoencoder: rebuilds the newest points of a window from those before, and scores what it could not rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import ModelError
+from eddy.models.core.detector import (
+    Bools,
+    Detector,
+    Explanation,
+    FitReport,
+    Floats,
+    Ints,
+    Progress,
+    Series,
+    WindowBatch,
+    WindowSpec,
+    no_progress,
+)
+from eddy.models.core.parameters import read_parameters
+from eddy.models.detectors.lstm.error_spread import ErrorSpread
+from eddy.models.detectors.lstm.kernel import Floats32, LstmWeights, pack, reconstruct
+from eddy.models.detectors.lstm.parameters import LstmParameters, architecture
+from eddy.models.preprocessing.calendar_features import SeasonPhase
+from eddy.models.preprocessing.fit_windows import FitWindows
+from eddy.models.preprocessing.scaled_windows import fill_forward
+from eddy.models.preprocessing.scaler import SeriesScaler
+from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, state_width, trailing_mean
+
+_WEIGHTS = ("encoder.input", "encoder.recurrent", "encoder.bias", "decoder.input", "decoder.recurrent",
+            "decoder.bias", "dense.weight", "dense.bias", "embedding")  # fmt: skip
+_TABLES = ("scaler.centre", "scaler.spread", "spread.position", "spread.series", "spread.week")
+_PATTERN_WINDOWS = 40_000  # training windows, at most, from which the errors' pattern over the week is taken
+_TUNING, _TUNING_RATE = 3, 5  # fine-tuning: epochs and rate are so many times smaller
+_MIN_OBSERVED = 0.5  # share of a window's encoder input that must be there for a verdict
+
+
+class LstmAutoencoder(Detector):
+    """LSTM(h) → repeat → LSTM(h) → dense, decoding backwards from the newest point.
+
+    The encoder reads the window without its newest ``hidden_points``; the decoder gets the code at every step, with
+    the phase of day and week and a learned vector per series, and rebuilds the window newest point first. The score
+    is the root mean square of the errors at the ``judged`` newest points, each divided by its spread on held-out
+    data: about 1 in normal times, high as soon as the newest point is off. Missing and filled-in points do not count.
+
+    References:
+        Malhotra et al. 2016, LSTM-based encoder-decoder for multi-sensor anomaly detection (reverse order,
+        normalised error vectors). Srivastava, Mansimov, Salakhutdinov 2015, Unsupervised learning of video
+        representations using LSTMs (one code that both rebuilds and predicts).
+
+    Fails where a window does not determine what comes next, as in a random walk: use ``isolation-forest`` there.
+    Patterns longer than the window, other than day and week, are unknown to it.
+    """
+
+    kind = "lstm-autoencoder"
+    updates = "weights"
+    releases_gil = True
+
+    def __init__(
+        self,
+        spec: WindowSpec,
+        arrays: Mapping[str, NDArray[Any]],
+        scaler: SeriesScaler,
+        phase: SeasonPhase,
+        spread: ErrorSpread,
+        hidden_points: int,
+        clip: float,
+        smooth: int = 1,
+    ) -> None:
+        super().__init__(spec)
+        self.smooth, self.state_size = smooth, state_width(smooth)
+        self.scaler, self.phase, self.spread = scaler, phase, spread
+        self.hidden_points, self.clip = hidden_points, clip
+        self.arrays = {name: np.asarray(arrays[name], np.float32) for name in _WEIGHTS}
+        self.embedding = self.arrays["embedding"]
+        _check_shapes(self.arrays, spec, phase, scaler, spread)
+        a = self.arrays
+        self._weights = LstmWeights(
+            pack(a["encoder.input"]), pack(a["encoder.recurrent"]), pack(a["encoder.bias"]),
+            pack(a["decoder.input"]), pack(a["decoder.recurrent"]), pack(a["decoder.bias"]),
+            a["dense.weight"], a["dense.bias"],
+        )  # fmt: skip
+
+    @classmethod
+    def fit(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[LstmAutoencoder, FitReport]:
+        return cls._fitted(series, spec, read_parameters(LstmParameters, cls.kind, params), seed, progress, None)
+
+    def updated(
+        self,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[LstmAutoencoder, FitReport]:
+        """Fine-tuned: from these weights, a third of the epochs at a fifth of the rate; scales and errors anew."""
+        chosen = read_parameters(LstmParameters, self.kind, params)
+        chosen = replace(
+            chosen, epochs=max(chosen.epochs // _TUNING, 1), learning_rate=chosen.learning_rate / _TUNING_RATE
+        )
+        fits = (chosen.hidden, chosen.embedding) == (
+            self.arrays["encoder.recurrent"].shape[-1], self.embedding.shape[-1],
+        ) and self.spec == spec  # fmt: skip
+        return self._fitted(series, spec, chosen, seed, progress, self if fits else None)
+
+    @classmethod
+    def _fitted(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        chosen: LstmParameters,
+        seed: int,
+        progress: Progress,
+        before: LstmAutoencoder | None,
+    ) -> tuple[LstmAutoencoder, FitReport]:
+        """Fitted anew, or from ``before``."""
+        from eddy.models.detectors.lstm import training as training  # noqa: PLC0415  torch is loaded to train, never to score
+
+        windows = FitWindows.cut(series, spec, chosen.validation_share)
+        size = architecture(chosen, spec, len(windows.names))
+        scaler = SeriesScaler.fit(windows.segments)
+        phase = SeasonPhase.learnable(spec.interval_ms if chosen.season else 0, windows.span_ms)
+        start = None
+        if before is not None:  # it knows the season already, however short the data are now
+            phase = before.phase
+            start = {**before.arrays, "embedding": before.embedding[before.bind(windows.names)]}
+        size = replace(size, phase=phase.size)
+        arrays, history = training.train(_training_set(windows, scaler, phase), size, seed, progress, start)
+        blank = ErrorSpread.blank(size.judged, len(spec.features), len(windows.names))
+        detector = cls(spec, arrays, scaler, phase, blank, chosen.hidden_points, chosen.clip, chosen.smooth)
+        held_out = np.flatnonzero(windows.validation)
+        detector.spread = _fit_spread(detector, windows)
+        batches = windows.batches(held_out, np.arange(len(windows.names)))
+        scores = windows.by_series(held_out, np.concatenate([detector._window_scores(batch) for _, batch in batches]))
+        scores = {name: series_means(own, chosen.smooth) for name, own in scores.items()}
+        return detector, FitReport(scores, history, list(windows.notes))
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        return self.scaler.bind(series)
+
+    def _reconstruct(self, batch: WindowBatch) -> _Reconstruction:
+        scored, seen = len(self.spread.position), self.spec.window - self.hidden_points
+        centre, scale = self.scaler.moments(batch.values, batch.binding)
+        x = (batch.values - centre[:, None]) / scale[:, None]
+        valid = ~np.isnan(x)
+        enough = valid[:, :seen].mean(axis=(1, 2)) >= _MIN_OBSERVED
+        if not valid.all():
+            x = fill_forward(x, valid)
+        shown = np.clip(x[:, :seen], -self.clip, self.clip).astype(np.float32)
+        context = np.concatenate([self.phase.encode(batch.end), self.embedding[batch.binding]], axis=1)
+        output = reconstruct(self._weights, shown, context.astype(np.float32), scored).astype(float)
+        newest = slice(None, -scored - 1, -1)  # the judged points, newest first
+        errors = x[:, newest] - output
+        counts = valid[:, newest] & ~batch.imputed[:, newest, None]
+        counts &= (enough & counts[:, 0].any(axis=1))[:, None, None]
+        return _Reconstruction(errors, counts, output[:, 0] * scale + centre, scale)
+
+    def _squares(self, scored: _Reconstruction, batch: WindowBatch) -> Floats:
+        """(n, k, F) squared normalised errors, newest first; 0 where a point does not count."""
+        return np.where(scored.valid, (scored.errors / self.spread.of(batch.binding, batch.end)) ** 2, 0.0)
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        scores = self._window_scores(batch)
+        return np.asarray(trailing_mean(batch.state, scores)) if self.state_size else scores
+
+    def _window_scores(self, batch: WindowBatch) -> Floats:
+        """(n,) scores of the windows as such, not averaged."""
+        scored = self._reconstruct(batch)
+        count = scored.valid.sum(axis=(1, 2))
+        total = self._squares(scored, batch).sum(axis=(1, 2))
+        return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
+
+    def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        if self.state_size:
+            limit = limit_of_newest(batch.state, limit)
+        scored = self._reconstruct(batch)
+        squares = self._squares(scored, batch)
+        count, total = scored.valid.sum(axis=(1, 2))[:, None], squares.sum(axis=(1, 2))[:, None]
+        room = limit[:, None] ** 2 * count - (total - squares[:, 0])
+        # While older points are off, any newest value would be alerted; the band shown never closes, though.
+        half = np.sqrt(np.maximum(room, limit[:, None] ** 2)) * self.spread.of(batch.binding, batch.end)[:, 0]
+        half *= scored.scale
+        features = squares.shape[2]
+        share = np.where(total > 0, squares.sum(axis=1) / np.where(total > 0, total, 1), 1 / features)
+        return Explanation(scored.expected, scored.expected - half, scored.expected + half, share)
+
+    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays: dict[str, NDArray[Any]] = {**self.arrays, **self.spread.to_arrays()}
+        arrays |= {"scaler.centre": self.scaler.centre, "scaler.spread": self.scaler.spread}
+        return arrays, {
+            "series": self.scaler.names,
+            "day": self.phase.day,
+            "week": self.phase.week,
+            "hidden_points": self.hidden_points,
+            "clip": self.clip,
+            "smooth": self.smooth,
+        }
+
+    @classmethod
+    def from_state(
+        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
+    ) -> LstmAutoencoder:
+        missing = [n for n in (*_WEIGHTS, *_TABLES) if n not in arrays]
+        if missing:
+            raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
+        scaler = SeriesScaler(
+            params["series"], np.asarray(arrays["scaler.centre"]), np.asarray(arrays["scaler.spread"])
+        )
+        phase = SeasonPhase(bool(params["day"]), bool(params["week"]))
+        spread = ErrorSpread.from_arrays(arrays)
+        return cls(
+            spec,
+            arrays,
+            scaler,
+            phase,
+            spread,
+            int(params["hidden_points"]),
+            float(params["clip"]),
+            int(params.get("smooth", 1)),
+        )
+
+
+@dataclass(frozen=True)
+class _Reconstruction:
+    """``errors``, ``valid`` (n, k, F) newest first, in the scaler's units; ``expected``, ``scale`` (n, F) raw."""
+
+    errors: Floats
+    valid: Bools
+    expected: Floats
+    scale: Floats
+
+
+def _training_set(windows: FitWindows, scaler: SeriesScaler, phase: SeasonPhase) -> Any:
+    from eddy.models.detectors.lstm.training import TrainingSet  # noqa: PLC0415
+
+    pieces = []
+    for segment in windows.segments:
+        centre, spread = scaler.moments(segment.values[None], scaler.bind([segment.name]))
+        x = (segment.values - centre) / spread
+        pieces.append(fill_forward(x[None], ~np.isnan(x)[None])[0])
+    valid = ~np.isnan(windows.values) & ~windows.imputed[:, None]
+    points = np.concatenate(pieces).astype(np.float32)
+    return TrainingSet(
+        points, valid, windows.starts, windows.series, phase.encode(windows.ts[windows.newest]), windows.validation
+    )
+
+
+def _fit_spread(detector: LstmAutoencoder, windows: FitWindows) -> ErrorSpread:
+    fitted = np.flatnonzero(~windows.validation)
+    fitted = fitted[:: -(-len(fitted) // _PATTERN_WINDOWS)]
+    rows = np.sort(np.concatenate([fitted, np.flatnonzero(windows.validation)]))
+    scored = [detector._reconstruct(batch) for _, batch in windows.batches(rows, np.arange(len(windows.names)))]
+    phase = detector.phase
+    return ErrorSpread.fit(
+        np.concatenate([j.errors for j in scored]), np.concatenate([j.valid for j in scored]), windows.series[rows],
+        windows.ts[windows.newest[rows]], windows.validation[rows], len(windows.names), phase.day,
+        phase.day and phase.week,
+    )  # fmt: skip
+
+
+def _check_shapes(
+    arrays: Mapping[str, Floats32],
+    spec: WindowSpec,
+    phase: SeasonPhase,
+    scaler: SeriesScaler,
+    spread: ErrorSpread,
+) -> None:
+    """Raise a ModelError that names the first array which does not fit the others."""
+    hidden, features, names = arrays["encoder.recurrent"].shape[-1], len(spec.features), len(scaler.names)
+    inputs = hidden + phase.size + arrays["embedding"].shape[-1]
+    wanted = {
+        "encoder.input": (4 * hidden, features),
+        "encoder.recurrent": (4 * hidden, hidden),
+        "encoder.bias": (4 * hidden,),
+        "decoder.input": (4 * hidden, inputs),
+        "decoder.recurrent": (4 * hidden, hidden),
+        "decoder.bias": (4 * hidden,),
+        "dense.weight": (features, hidden),
+        "dense.bias": (features,),
+        "embedding": (names + 1, arrays["embedding"].shape[-1]),
+    }
+    found = {name: arrays[name].shape for name in wanted}
+    for name, table in (("scaler.centre", scaler.centre), ("scaler.spread", scaler.spread)):
+        wanted[name], found[name] = (names, features), table.shape
+    wanted["spread.series"] = (names + 1, spread.series.shape[1], features)
+    found["spread.series"] = spread.series.shape
+    wanted["spread.week"], found["spread.week"] = (len(spread.week), features), spread.week.shape
+    wanted["spread.position"], found["spread.position"] = (len(spread.position), features), spread.position.shape
+    for name, shape in wanted.items():
+        if found[name] != shape:
+            raise ModelError(f"lstm-autoencoder: array {name!r} has shape {found[name]}, expected {shape}")
+    if not 1 <= len(spread.position) <= spec.window:
+        raise ModelError(f"lstm-autoencoder: judges {len(spread.position)} points of a window of {spec.window}")

@@ -1,0 +1,186 @@
+"""EncDec-AD: an LSTM encoder-decoder, and the Mahalanobis distance of its error vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import ModelError, SettingsError
+from eddy.models.core.detector import Bools, Explanation, Floats, Ints, Progress, WindowBatch, WindowSpec
+from eddy.models.detectors.lstm.error_gaussian import ErrorGaussian
+from eddy.models.detectors.lstm.layers import Dense, Layer, decode_backwards
+from eddy.models.detectors.lstm.sequence_autoencoder import SequenceAutoencoder, SequenceParameters
+from eddy.models.preprocessing.fit_windows import FitWindows
+from eddy.models.preprocessing.scaled_windows import ScaledWindows
+from eddy.models.preprocessing.scaler import SeriesScaler
+
+_KINDS = ("window", "point")
+
+
+@dataclass(frozen=True)
+class EncDecParameters(SequenceParameters):
+    """Those of :class:`eddy.models.detectors.lstm.sequence_autoencoder.SequenceParameters`, and two of its own.
+
+    Attributes:
+        hidden: units of encoder and decoder.
+        errors: ``point``: an error vector per point, one component per feature, as in the paper; the score is the mean
+            over the judged points. ``window``: one error vector of all judged points and features together, whose
+            covariance also knows which errors go together in time.
+    """
+
+    hidden: int = 64
+    errors: str = "window"
+
+
+class EncDecAD(SequenceAutoencoder):
+    """EncDec-AD: rebuilds a window backwards, taught with the true points, and scores a = (e - μ)' Σ^-1 (e - μ).
+
+    μ and Σ come from error vectors of held-out windows that decide when training stops (v_N1 in the paper), the
+    validation scores from windows after them (v_N2): choose the threshold from those, or by F-beta where labelled
+    scores exist. Σ is full; where it is singular it is shrunk and the report says so. A missing or filled-in value
+    counts as an error of its mean. With a ``stride`` of the window, windows do not overlap; with ``step`` of the window
+    those of training do not either.
+
+    References:
+        Malhotra, Ramakrishnan, Anand, Vig, Agarwal, Shroff 2016, LSTM-based Encoder-Decoder for Multi-sensor Anomaly
+        Detection, sections 2.1 and 2.2.
+
+    Fails where the encoder can carry an anomaly through to the decoder (it has seen the newest point), and where there
+    are few held-out windows for the components of an error vector: the score of a new window is then far above the
+    validation scores. Scores grow with the number of components: they compare within a model only.
+    """
+
+    kind = "lstm-encdec"
+    parameters: ClassVar[type[SequenceParameters]] = EncDecParameters
+    chosen: EncDecParameters
+
+    def __init__(
+        self,
+        spec: WindowSpec,
+        arrays: Mapping[str, NDArray[Any]],
+        scaler: SeriesScaler,
+        chosen: EncDecParameters,
+        gaussian: ErrorGaussian | None = None,
+    ) -> None:
+        _check_errors(chosen)
+        super().__init__(spec, arrays, scaler, chosen)
+        size = len(spec.features) * (self.scored_points if chosen.errors == "window" else 1)
+        self.gaussian = gaussian or ErrorGaussian(np.zeros(size), np.eye(size))
+        if self.gaussian.mean.shape != (size,) or self.gaussian.root.shape != (size, size):
+            raise ModelError(f"{self.kind}: array 'error.root' does not fit {size} error components")
+
+    @classmethod
+    def _train(cls, data: Any, chosen: EncDecParameters, seed: int, progress: Progress) -> Any:
+        from eddy.models.detectors.lstm.sequence_training import train_encoder_decoder  # noqa: PLC0415
+
+        _check_errors(chosen)
+        return train_encoder_decoder(data, chosen.hidden, chosen, seed, progress)
+
+    @classmethod
+    def _with_errors(
+        cls, spec: WindowSpec, arrays: Any, scaler: SeriesScaler, chosen: Any, windows: FitWindows, rows: Ints,
+        notes: list[str],
+    ) -> EncDecAD:  # fmt: skip
+        blank = cls(spec, arrays, scaler, chosen)
+        found = []
+        for _, batch in windows.batches(rows, np.arange(len(windows.names))):
+            errors, valid, _ = blank._errors(ScaledWindows.of(scaler, batch))
+            found.append(blank._vectors(errors)[blank._complete(valid)])
+        vectors = np.concatenate([part.reshape(-1, part.shape[-1]) for part in found])
+        gaussian, note = ErrorGaussian.fit(vectors)
+        notes += [note] if note else []
+        return cls(spec, arrays, scaler, chosen, _in_float32(gaussian))
+
+    def _vectors(self, errors: Floats) -> Floats:
+        """(n, vectors, D): one vector per judged point, or a single one."""
+        return errors if self.chosen.errors == "point" else errors.reshape(len(errors), 1, -1)
+
+    def _complete(self, valid: Bools) -> Bools:
+        """(n, vectors) which vectors have all their components."""
+        return np.asarray(self._vectors(valid.astype(float)).all(axis=2))
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        hidden, features = self.chosen.hidden, len(self.spec.features)
+        layer = {"input": (4 * hidden, features), "recurrent": (4 * hidden, hidden), "bias": (4 * hidden,)}
+        both = {f"{part}.{name}": shape for part in ("encoder", "decoder") for name, shape in layer.items()}
+        return {**both, "dense.weight": (features, hidden), "dense.bias": (features,)}
+
+    def _pack(self) -> None:
+        self._encoder, self._decoder = (Layer.packed(self.arrays, part) for part in ("encoder", "decoder"))
+        self._dense = Dense(self.arrays["dense.weight"], self.arrays["dense.bias"])
+
+    def _rebuild(self, x: NDArray[np.float32]) -> Floats:
+        return decode_backwards(self._encoder, self._decoder, self._dense, x, self.scored_points).astype(float)
+
+    def _measured(self, batch: WindowBatch) -> tuple[ScaledWindows, Floats, Floats, Floats]:
+        """(scaled, vectors with missing components at their mean, weight of each vector, rebuilt)."""
+        scaled = ScaledWindows.of(self.scaler, batch)
+        errors, valid, rebuilt = self._errors(scaled)
+        there = self._vectors(valid.astype(float)) > 0
+        vectors = np.where(there, self._vectors(errors), self.gaussian.mean)
+        counts = there.any(axis=2).astype(float)
+        return scaled, vectors, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), rebuilt
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        scaled, vectors, weight, _ = self._measured(batch)
+        return np.where(scaled.scored, (self.gaussian.squared(vectors) * weight).sum(axis=1), np.nan)
+
+    def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        """Expected is the newest value with the lowest score, all else as it is, the rebuilt window too: the rebuilt
+        value moved by what the other errors say about its own. The band solves the quadratic score = limit; where
+        nothing would bring the score below the limit it is as wide as if the rest were usual.
+        """
+        scaled, vectors, weight, rebuilt = self._measured(batch)
+        features = len(self.spec.features)
+        pull, score = self.gaussian.pulled(vectors), (self.gaussian.squared(vectors) * weight).sum(axis=1)
+        first = weight[:, :1]  # the newest point is in the first vector, its features first
+        curve = self.gaussian.precision_diagonal[:features] * np.where(first > 0, first, 1.0)
+        slope = pull[:, 0, :features] * first
+        change = -slope / curve  # of the newest error, to where the score is lowest
+        lowest = score[:, None] - slope**2 / curve
+        half = np.sqrt(np.where(limit[:, None] > lowest, limit[:, None] - lowest, limit[:, None]) / curve)
+        middle = rebuilt[:, 0] + vectors[:, 0, :features] + change
+        expected, lower, upper = ((middle + way * half) * scaled.scale + scaled.centre for way in (0.0, -1.0, 1.0))
+        parts = np.maximum((vectors - self.gaussian.mean) * pull * weight[:, :, None], 0.0)
+        parts = parts.reshape(len(batch), -1, features).sum(axis=1)
+        total = parts.sum(axis=1, keepdims=True)
+        share = np.where(total > 0, parts / np.where(total > 0, total, 1), 1 / features)
+        return Explanation(expected, lower, upper, share)
+
+    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays, params = super().to_state()
+        size = len(self.gaussian.mean)
+        packed = self.gaussian.root[np.tril_indices(size)].astype(np.float32)
+        return {**arrays, "error.mean": self.gaussian.mean.astype(np.float32), "error.root": packed}, params
+
+    @classmethod
+    def from_state(cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]) -> EncDecAD:
+        for name in ("error.mean", "error.root"):
+            if name not in arrays:
+                raise ModelError(f"{cls.kind}: array {name!r} is missing from the artifact")
+        mean = np.asarray(arrays["error.mean"], float)
+        lower = np.tril_indices(len(mean))
+        if arrays["error.root"].shape != lower[0].shape:
+            raise ModelError(f"{cls.kind}: array 'error.root' has shape {arrays['error.root'].shape}, expected "
+                             f"{lower[0].shape}")  # fmt: skip
+        root = np.zeros((len(mean), len(mean)))
+        root[lower] = arrays["error.root"]
+        return cls(spec, arrays, *cls._restored(arrays, params), ErrorGaussian(mean, root))
+
+
+def _in_float32(gaussian: ErrorGaussian) -> ErrorGaussian:
+    """As the artifact will hold it, so that a model scores alike before and after it is saved."""
+    mean, root = (array.astype(np.float32).astype(float) for array in (gaussian.mean, gaussian.root))
+    return ErrorGaussian(mean, root)
+
+
+def _check_errors(chosen: EncDecParameters) -> None:
+    if chosen.errors not in _KINDS or not chosen.hidden:
+        raise SettingsError(
+            f"lstm-encdec: errors={chosen.errors!r}, hidden={chosen.hidden}; expected errors of window or point, "
+            "and at least 1 unit"
+        )

@@ -1,0 +1,111 @@
+"""The plain LSTM autoencoder: encode a window, repeat the code, decode it; the score is the mean squared error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import SettingsError
+from eddy.models.core.detector import Explanation, Floats, Progress, WindowBatch
+from eddy.models.detectors.lstm.layers import Dense, Layer, repeat_vector
+from eddy.models.detectors.lstm.sequence_autoencoder import SequenceAutoencoder, SequenceParameters
+from eddy.models.preprocessing.scaled_windows import ScaledWindows
+
+_MAX_LAYERS = 4
+
+
+@dataclass(frozen=True)
+class RepeatVectorParameters(SequenceParameters):
+    """Those of :class:`eddy.models.detectors.lstm.sequence_autoencoder.SequenceParameters`, and one of its own.
+
+    Attributes:
+        units: of the encoder's layers, outermost first: ``64`` is LSTM(64) → repeat → LSTM(64) → dense, ``128,64`` the
+            stacked 128-64-64-128.
+    """
+
+    units: str = "64"
+
+
+class RepeatVectorAutoencoder(SequenceAutoencoder):
+    """LSTM → RepeatVector → LSTM → dense, one or more layers; mean squared error in squared spreads of the series.
+
+    Every point of the window is rebuilt from one code in order of time. An anomaly shows for as long as it is in the
+    window; ``judged`` shortens that. Missing and filled-in points do not count.
+
+    References:
+        Sutskever, Vinyals, Le 2014, Sequence to sequence learning with neural networks; the repeated code is the form
+        of Cho et al. 2014, as in the Keras examples that most practitioners start from.
+
+    Fails where the code is large enough to copy the window, an anomaly included, and where windows are longer than the
+    code can hold: then the rebuilt window is too smooth and every busy stretch looks odd. ``lstm-autoencoder`` hides
+    the newest points from its encoder and knows the time of day for these reasons.
+    """
+
+    kind = "lstm-repeat-vector"
+    parameters: ClassVar[type[SequenceParameters]] = RepeatVectorParameters
+    chosen: RepeatVectorParameters
+
+    @classmethod
+    def _train(cls, data: Any, chosen: RepeatVectorParameters, seed: int, progress: Progress) -> Any:
+        from eddy.models.detectors.lstm.sequence_training import train_repeat_vector  # noqa: PLC0415
+
+        return train_repeat_vector(data, _units(chosen.units), chosen, seed, progress)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        units, features = _units(self.chosen.units), len(self.spec.features)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for part, sizes in (("encoder", (features, *units)), ("decoder", (units[-1], *reversed(units)))):
+            for i, (inputs, hidden) in enumerate(pairwise(sizes)):
+                shapes[f"{part}.{i}.input"] = (4 * hidden, inputs)
+                shapes[f"{part}.{i}.recurrent"] = (4 * hidden, hidden)
+                shapes[f"{part}.{i}.bias"] = (4 * hidden,)
+        return {**shapes, "dense.weight": (features, units[0]), "dense.bias": (features,)}
+
+    def _pack(self) -> None:
+        layers = range(len(_units(self.chosen.units)))
+        self._encoder = [Layer.packed(self.arrays, f"encoder.{i}") for i in layers]
+        self._decoder = [Layer.packed(self.arrays, f"decoder.{i}") for i in layers]
+        self._dense = Dense(self.arrays["dense.weight"], self.arrays["dense.bias"])
+
+    def _rebuild(self, x: NDArray[np.float32]) -> Floats:
+        rebuilt = repeat_vector(self._encoder, self._decoder, self._dense, x)
+        return rebuilt[:, : -self.scored_points - 1 : -1].astype(float)
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        errors, valid, _ = self._errors(ScaledWindows.of(self.scaler, batch))
+        count = valid.sum(axis=(1, 2))
+        return np.where(count > 0, (errors**2).sum(axis=(1, 2)) / np.maximum(count, 1), np.nan)
+
+    def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        """The band is where the newest value's own error leaves the score within the limit, the window rebuilt as it
+        is; while older points alone exceed the limit it is as wide as a single error of that size.
+        """
+        scaled = ScaledWindows.of(self.scaler, batch)
+        errors, valid, rebuilt = self._errors(scaled)
+        squares = errors**2
+        total, count = squares.sum(axis=(1, 2))[:, None], valid.sum(axis=(1, 2))[:, None]
+        room = limit[:, None] * count - (total - squares[:, 0])
+        half = np.sqrt(np.maximum(room, limit[:, None])) * scaled.scale
+        expected = rebuilt[:, 0] * scaled.scale + scaled.centre
+        features = squares.shape[2]
+        share = np.where(total > 0, squares.sum(axis=1) / np.where(total > 0, total, 1), 1 / features)
+        return Explanation(expected, expected - half, expected + half, share)
+
+
+def _units(text: str) -> tuple[int, ...]:
+    """Sizes of the encoder's layers from ``128,64``.
+
+    Raises:
+        SettingsError: not one to four whole numbers above 0.
+    """
+    try:
+        units = tuple(int(word) for word in str(text).split(","))
+    except ValueError:
+        units = ()
+    if not 1 <= len(units) <= _MAX_LAYERS or min(units) < 1:
+        raise SettingsError(f"lstm-repeat-vector: parameter 'units': found {text!r}, expected such as 64 or 128,64")
+    return units

@@ -1,0 +1,224 @@
+"""What the classic LSTM autoencoders share: how data are split, scaled and kept."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import ModelError, SettingsError
+from eddy.models.core.detector import (
+    Bools,
+    Detector,
+    FitReport,
+    Floats,
+    Ints,
+    Progress,
+    Series,
+    WindowSpec,
+    no_progress,
+)
+from eddy.models.core.parameters import read_parameters
+from eddy.models.preprocessing.fit_windows import FitWindows
+from eddy.models.preprocessing.scaled_windows import ScaledWindows, fill_forward
+from eddy.models.preprocessing.scaler import SeriesScaler
+
+_FEWEST = 100  # windows that a half of the held-out part needs, else both halves are the whole
+
+
+@dataclass(frozen=True)
+class SequenceParameters:
+    """What the user may set of any of them; everything has a default.
+
+    Attributes:
+        judged: newest points whose errors make the score; 0 = the whole window.
+        step: points between the windows of training (1: all of them; the window: none overlap).
+        epochs, patience, batch, learning_rate: of training; it stops after ``patience`` epochs without improvement.
+        windows_per_epoch: most windows per epoch, drawn anew each time.
+        validation_share: last part of each series that is held out.
+        seconds: stop training after this time (0 = never; then seeds reproduce the model).
+        clip: scaled input is cut here, in spreads.
+    """
+
+    judged: int = 0
+    step: int = 1
+    epochs: int = 20
+    patience: int = 5
+    batch: int = 64
+    learning_rate: float = 1e-2
+    windows_per_epoch: int = 4_000
+    validation_share: float = 0.25
+    seconds: float = 0.0
+    clip: float = 6.0
+
+
+class SequenceAutoencoder(Detector):
+    """Base of autoencoders that rebuild a window they have seen.
+
+    Held-out windows share no point with those trained on, where enough are left. Their first half decides when
+    training stops (and whatever a subclass learns from errors), the second gives the validation scores.
+
+    Args:
+        spec: the windows.
+        arrays: weights by name, in torch's layout.
+        scaler: fitted on the training data.
+        chosen: the parameters.
+    """
+
+    parameters: ClassVar[type[SequenceParameters]]
+
+    def __init__(
+        self, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], scaler: SeriesScaler, chosen: SequenceParameters
+    ) -> None:
+        super().__init__(spec)
+        self.scaler, self.chosen = scaler, chosen
+        self.scored_points = chosen.judged or spec.window
+        wanted = {
+            **self._shapes(),
+            "scaler.centre": (len(scaler.names), len(spec.features)),
+            "scaler.spread": (len(scaler.names), len(spec.features)),
+        }
+        found = {**arrays, "scaler.centre": scaler.centre, "scaler.spread": scaler.spread}
+        for name, shape in wanted.items():
+            if name not in found:
+                raise ModelError(f"{self.kind}: array {name!r} is missing from the artifact")
+            if found[name].shape != shape:
+                raise ModelError(f"{self.kind}: array {name!r} has shape {found[name].shape}, expected {shape}")
+        self.arrays = {name: np.asarray(arrays[name], np.float32) for name in self._shapes()}
+        self._pack()
+
+    @classmethod
+    def fit(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[SequenceAutoencoder, FitReport]:
+        from eddy.models.detectors.lstm.sequence_training import SequenceSet  # noqa: PLC0415  torch is loaded to train, never to score
+
+        chosen = read_parameters(cls.parameters, cls.kind, params)
+        _check(cls.kind, chosen, spec)
+        windows = FitWindows.cut(series, spec, chosen.validation_share)
+        notes = list(windows.notes)
+        scaler = SeriesScaler.fit(windows.segments)
+        learnt, tuned, scored, note = _split(windows, chosen.step)
+        notes += [note] if note else []
+        rows = np.flatnonzero(learnt | tuned)
+        data = SequenceSet(
+            np.clip(_scaled_points(windows, scaler), -chosen.clip, chosen.clip),
+            ~np.isnan(windows.values) & ~windows.imputed[:, None],
+            windows.starts[rows],
+            spec.window,
+            ~learnt[rows],
+        )
+        arrays, history = cls._train(data, chosen, seed, progress)
+        detector = cls._with_errors(spec, arrays, scaler, chosen, windows, np.flatnonzero(tuned), notes)
+        held_out = np.flatnonzero(scored)
+        binding = np.arange(len(windows.names))
+        scores = np.concatenate([detector.score(batch) for _, batch in windows.batches(held_out, binding)])
+        return detector, FitReport(windows.by_series(held_out, scores), history, notes)
+
+    @classmethod
+    @abstractmethod
+    def _train(cls, data: Any, chosen: Any, seed: int, progress: Progress) -> Any:
+        """(weights by name, losses per epoch)."""
+
+    @classmethod
+    def _with_errors(
+        cls, spec: WindowSpec, arrays: Any, scaler: SeriesScaler, chosen: Any, windows: FitWindows, rows: Ints,
+        notes: list[str],
+    ) -> SequenceAutoencoder:  # fmt: skip
+        """The detector, with what it learns from errors on the held-out windows ``rows``; may add notes."""
+        return cls(spec, arrays, scaler, chosen)
+
+    @abstractmethod
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each weight array."""
+
+    @abstractmethod
+    def _pack(self) -> None:
+        """Put :attr:`arrays` into the kernel's layout."""
+
+    @abstractmethod
+    def _rebuild(self, x: NDArray[np.float32]) -> Floats:
+        """(n, judged, F) the newest points rebuilt, **newest first**, from (n, W, F) scaled and cut."""
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        return self.scaler.bind(series)
+
+    def _errors(self, scaled: ScaledWindows) -> tuple[Floats, Bools, Floats]:
+        """(errors, valid, rebuilt), all (n, judged, F), newest first and scaled; an error is 0 where not valid."""
+        clip = self.chosen.clip
+        rebuilt = self._rebuild(np.clip(scaled.x, -clip, clip).astype(np.float32))
+        newest = slice(None, -self.scored_points - 1, -1)
+        valid = scaled.valid[:, newest] & scaled.scored[:, None, None]
+        return np.where(valid, scaled.x[:, newest] - rebuilt, 0.0), valid, rebuilt
+
+    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        arrays: dict[str, NDArray[Any]] = dict(self.arrays)
+        arrays |= {"scaler.centre": self.scaler.centre, "scaler.spread": self.scaler.spread}
+        return arrays, {"series": self.scaler.names, "chosen": dict(vars(self.chosen))}
+
+    @classmethod
+    def _restored(cls, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]) -> tuple[SeriesScaler, Any]:
+        """(scaler, parameters) of an artifact."""
+        for name in ("scaler.centre", "scaler.spread"):
+            if name not in arrays:
+                raise ModelError(f"{cls.kind}: array {name!r} is missing from the artifact")
+        tables = (np.asarray(arrays[f"scaler.{part}"], float) for part in ("centre", "spread"))
+        return SeriesScaler(params["series"], *tables), read_parameters(cls.parameters, cls.kind, params["chosen"])
+
+    @classmethod
+    def from_state(
+        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
+    ) -> SequenceAutoencoder:
+        return cls(spec, arrays, *cls._restored(arrays, params))
+
+
+def _check(kind: str, chosen: SequenceParameters, spec: WindowSpec) -> None:
+    for name in ("step", "epochs", "patience", "batch", "windows_per_epoch", "learning_rate", "clip"):
+        if not getattr(chosen, name):
+            raise SettingsError(f"{kind}: parameter {name!r}: found 0, expected more")
+    if chosen.judged > spec.window:
+        raise SettingsError(f"{kind}: judged={chosen.judged}; expected at most the window, {spec.window}")
+
+
+def _split(windows: FitWindows, step: int) -> tuple[Bools, Bools, Bools, str]:
+    """(trained on, decides about training, gives scores, note): (N,) masks over the windows."""
+    used, clear = np.zeros(len(windows.starts), bool), windows.validation.copy()
+    for index in range(len(windows.names)):
+        own = np.flatnonzero(windows.series == index)
+        used[own[(windows.starts[own] - windows.starts[own[0]]) % step == 0]] = True
+        learnt = own[~windows.validation[own]]
+        if len(learnt):
+            clear[own[windows.starts[own] <= windows.newest[learnt].max()]] = False
+    held_out = windows.validation & used
+    note = ""
+    if (clear & used).sum() >= _FEWEST:
+        held_out = clear & used
+    else:
+        note = "too few held-out windows are clear of the training windows: those that overlap them count too"
+    rows = np.flatnonzero(held_out)
+    if len(rows) < 2 * _FEWEST:
+        return ~windows.validation & used, held_out, held_out, note
+    later = np.zeros(len(used), bool)
+    for index in range(len(windows.names)):
+        own = rows[windows.series[rows] == index]
+        later[own[len(own) // 2 :]] = True
+    return ~windows.validation & used, held_out & ~later, held_out & later, note
+
+
+def _scaled_points(windows: FitWindows, scaler: SeriesScaler) -> Floats:
+    """(T, F) all points scaled, holes filled from before."""
+    pieces = []
+    for segment in windows.segments:
+        centre, spread = scaler.moments(segment.values[None], scaler.bind([segment.name]))
+        x = (segment.values - centre) / spread
+        pieces.append(fill_forward(x[None], ~np.isnan(x)[None])[0])
+    return np.concatenate(pieces)

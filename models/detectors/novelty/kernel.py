@@ -1,0 +1,158 @@
+"""One row of state per series and how it changes with each point: start-up, scale, the three kernels, their maximum.
+
+A row begins with the peak stage, followed by one block per feature. During start-up a block holds the points
+collected so far in the room that the kernels use later; then the scale is taken from them and they are replayed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from eddy.models.core.detector import Floats, Ints
+from eddy.models.detectors.novelty import peak_filter, rarity, season
+from eddy.models.detectors.novelty import value as value_novelty
+from eddy.models.detectors.novelty.peak_filter import peak
+from eddy.models.detectors.novelty.rarity import step as rarity_step
+from eddy.models.detectors.novelty.season import step as season_step
+from eddy.models.detectors.novelty.value import step as value_step
+
+VALUE, SEASON, RARITY = 1, 2, 4  # members, added up
+DAY_MS = 86_400_000
+
+# Words of a feature's block.
+PHASE, COUNT, CENTRE, SPREAD, SLOT_MS, SLOTS, SLOT_POINTS = range(7)
+Z_VALUE, Z_SEASON, Z_RARITY, NEAREST = range(7, 11)
+_UNTOUCHED, _COLLECTING, _RUNNING = 0.0, 1.0, 2.0
+VALUE_AT = 11
+RARITY_AT = VALUE_AT + value_novelty.STATE_WIDTH
+SEASON_AT = RARITY_AT + rarity.STATE_WIDTH
+FEATURE_WIDTH = SEASON_AT + season.STATE_WIDTH
+MAX_START_UP = (FEATURE_WIDTH - VALUE_AT) // 2  # points that start-up can collect
+_MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
+_FEWEST_SLOTS, _MAX_SLOTS = season.FEWEST_SLOTS, season.SLOTS
+
+
+def state_width(features: int) -> int:
+    """State size of a series."""
+    return peak_filter.STATE_WIDTH + features * FEATURE_WIDTH
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def scaled(x: float, centre: float, spread: float) -> float:
+    """sign(u) ln(1 + |u|) of u = (x - centre) / spread: linear near the centre, logarithmic far from it."""
+    u = (x - centre) / spread
+    return float(np.sign(u) * np.log1p(abs(u)))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def quantile(ordered: Floats, share: float) -> float:
+    """Linearly interpolated quantile of ascending numbers (numpy's default; its own takes seconds to compile)."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def begin(row: Floats, at: int, values: Floats, ts: Ints, period_ms: float) -> None:
+    """Take scale and season from (n,) start-up points, NaN excluded, and leave the block ready to run."""
+    row[at : at + FEATURE_WIDTH] = 0.0
+    ordered = np.sort(values)
+    centre = quantile(ordered, 0.5)
+    spread = quantile(ordered, 0.95) - quantile(ordered, 0.05)
+    if not spread > 0:
+        spread = float(values.std())
+    if not spread > 0:
+        spread = max(abs(centre), _MIN_SPREAD)
+    row[at + PHASE], row[at + CENTRE], row[at + SPREAD] = _RUNNING, centre, spread
+    if len(ts) < 2:
+        return
+    interval = max(quantile(np.sort((ts[1:] - ts[:-1]).astype(np.float64)), 0.5), 1.0)
+    points = round(period_ms / interval)
+    if points >= _FEWEST_SLOTS:
+        slots = min(points, _MAX_SLOTS)
+        row[at + SLOTS] = slots
+        row[at + SLOT_MS] = period_ms / slots
+        row[at + SLOT_POINTS] = max(round(points / slots), 1)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def feature_step(row: Floats, at: int, x: float, ts: int, members: int) -> float:
+    """Largest deviate of the chosen members for one value of a running block."""
+    y = scaled(x, row[at + CENTRE], row[at + SPREAD])
+    row[at + COUNT] += 1.0
+    best = 0.0
+    if members & VALUE:
+        row[at + Z_VALUE], row[at + NEAREST] = value_step(row, at + VALUE_AT, y)
+        best = max(best, row[at + Z_VALUE])
+    if members & RARITY:
+        row[at + Z_RARITY] = rarity_step(row, at + RARITY_AT, y)
+        best = max(best, row[at + Z_RARITY])
+    if members & SEASON and row[at + SLOTS] > 0:
+        row[at + Z_SEASON] = season_step(
+            row, at + SEASON_AT, y, ts, row[at + SLOT_MS], int(row[at + SLOTS]), int(row[at + SLOT_POINTS])
+        )
+        best = max(best, row[at + Z_SEASON])
+    return float(best)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def point_step(
+    row: Floats, values: Floats, ts: int, members: int, start_up: int, period_ms: float, reference: float
+) -> float:
+    """Score of the next point of a series: 0 during start-up, NaN where every feature is missing.
+
+    Args:
+        row: (words(F),) state, changed in place.
+        values: (F,) in the series' units.
+        ts: epoch ms, increasing.
+        members: which kernels take part, VALUE + SEASON + RARITY.
+        start_up: values of a feature that are collected before it is judged, at most MOST_START_UP.
+        period_ms: length of the season.
+        reference: score from which the peak stage takes a point for an alert.
+    """
+    best, known = 0.0, False
+    for f in range(len(values)):
+        x = values[f]
+        at = peak_filter.STATE_WIDTH + f * FEATURE_WIDTH
+        if not np.isfinite(x):
+            continue
+        known = True
+        if row[at + PHASE] == _RUNNING:
+            best = max(best, feature_step(row, at, x, ts, members))
+            continue
+        count = int(row[at + COUNT])
+        row[at + VALUE_AT + 2 * count], row[at + VALUE_AT + 2 * count + 1] = x, float(ts)
+        row[at + PHASE], row[at + COUNT] = _COLLECTING, count + 1.0
+        if count + 1 == start_up:
+            collected = row[at + VALUE_AT : at + VALUE_AT + 2 * start_up].copy()
+            times = collected[1::2].astype(np.int64)
+            begin(row, at, collected[::2].copy(), times, period_ms)
+            for k in range(start_up):
+                feature_step(row, at, collected[2 * k], times[k], members)
+    if not known:
+        return np.nan
+    return float(peak(row, 0, best, reference))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def rows_step(
+    state: Floats, values: Floats, ts: Ints, members: int, start_up: int, period_ms: float, reference: float
+) -> Floats:
+    """(n,) scores of one point each of n series: (n, words) state changed in place, (n, F) values, (n,) times."""
+    scores = np.empty(len(state))
+    for i in range(len(state)):
+        scores[i] = point_step(state[i], values[i], ts[i], members, start_up, period_ms, reference)
+    return scores
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def series_step(
+    row: Floats, values: Floats, ts: Ints, members: int, start_up: int, period_ms: float, reference: float
+) -> Floats:
+    """(n,) scores of n consecutive points of one series: the same steps, without a call for each."""
+    scores = np.empty(len(values))
+    for i in range(len(values)):
+        scores[i] = point_step(row, values[i], ts[i], members, start_up, period_ms, reference)
+    return scores

@@ -1,0 +1,15 @@
+"""The gated season alone: the last hours against the same hours of every past day."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from eddy.models.detectors.novelty import kernel as kernel
+from eddy.models.detectors.novelty.detector import NoveltyDetector
+
+
+class SamePhaseDetector(NoveltyDetector):
+    """One member of :class:`~eddy.models.detectors.novelty.detector.NoveltyDetector`, to be measured beside it."""
+
+    kind = "same-phase"
+    members: ClassVar[int] = kernel.SEASON

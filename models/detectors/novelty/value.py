@@ -1,0 +1,38 @@
+"""How far a value lies from every value seen before, on a logarithmic scale: the kernel of one feature.
+
+State: expanding moments of the distance, and a bitmap of the values seen, on a grid of 0.01 from -12 to 12.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from eddy.models.core.detector import Floats
+from eddy.models.detectors.novelty.bit_packing import nearest_set, put, state_width
+from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
+
+REACH = 12.0  # largest |y|: 160,000 spreads from the median; farther values share the last cell
+GRID = 0.01
+CELLS = 2401
+FLOOR = 0.003  # about the rounding error of the grid: a third of a cell
+STATE_WIDTH = MOMENTS + state_width(CELLS, 1)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def cell_of(y: float) -> int:
+    """Grid cell of a value."""
+    return round((min(max(y, -REACH), REACH) + REACH) / GRID)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def step(row: Floats, at: int, y: float) -> tuple[float, float]:
+    """(deviate, nearest value seen before) of value ``y``, then remember it."""
+    cell = cell_of(y)
+    nearest = nearest_set(row, at + MOMENTS, CELLS, cell)
+    if nearest < 0:
+        nearest = cell
+    distance = abs(cell - nearest) * GRID
+    z = deviate(row, at, distance, FLOOR)
+    add(row, at, distance)
+    put(row, at + MOMENTS, cell, 1, 1)
+    return z, nearest * GRID - REACH

@@ -1,0 +1,1 @@
+"""Find lasting changes of a series."""

@@ -1,0 +1,177 @@
+"""What leaves the engine for people: alert messages and points for the page, with what the model expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eddy.alert import WINDOW_FEATURES, WINDOW_POINTS, Alert, AlertState, incident_id, severity_level
+from eddy.models.alerting.confidence import confidence
+from eddy.models.alerting.incidents import NO_POINT, Transition
+from eddy.models.core.detector import Explanation, Floats, Ints, WindowBatch
+from eddy.models.engine.scorer import ModelScorer, ScoredBatch
+
+_DIGITS = 6  # of the values of an alert's window
+
+
+class Point(NamedTuple):
+    """A scored point of a series.
+
+    Attributes:
+        series, ts: which point; epoch ms.
+        values, expected, lower, upper: per feature; None = missing or no opinion.
+        score, limit: None where the detector could not say.
+        state: ``"anomalous"`` above the limit, ``"open"`` below it with an incident open, ``"warming"`` while the
+            first points of a series are collected, else ``"ok"``.
+        model, version: who judged.
+        imputed: how many points of the window were filled in.
+    """
+
+    series: str
+    ts: int
+    values: Mapping[str, float | None]
+    expected: Mapping[str, float | None]
+    lower: Mapping[str, float | None]
+    upper: Mapping[str, float | None]
+    score: float | None
+    limit: float | None
+    state: str
+    model: str
+    version: int
+    imputed: int
+
+
+def alert_of(transition: Transition, scorer: ModelScorer, series: str, now: int, job: str) -> Alert:
+    """The message for an incident's transition, with what was seen and expected at its highest score so far."""
+    incident, manifest, known = transition.incident, scorer.model.manifest, scorer.incidents.evidence
+    closed = transition.state == "closed"
+    evidence = known.pop(transition.row, {}) if closed else known.get(transition.row, {})
+    state: AlertState = "update" if transition.state == "peak" else transition.state
+    number = incident_id(series, manifest.name, incident.start)
+    return Alert(
+        id=number,
+        series=series,
+        state=state,
+        start=incident.start,
+        end=incident.end,
+        detected_at=now,
+        score=incident.peak,
+        threshold=incident.limit,
+        severity=incident.severity,
+        severity_word=severity_level(incident.severity),
+        points=incident.points,
+        imputed=evidence.get("imputed", 0),
+        values=evidence.get("values", {}),
+        expected=evidence.get("expected", {}),
+        lower=evidence.get("lower", {}),
+        upper=evidence.get("upper", {}),
+        attribution=evidence.get("attribution", {}),
+        model={"name": manifest.name, "version": manifest.version, "sha256": manifest.sha256},
+        detector=manifest.detector,
+        job=job,
+        acknowledged=scorer.feedback.acknowledged(transition.row, number),
+        confidence=evidence.get("confidence", 1.0),
+        window=evidence.get("window"),
+        suppressed=incident.suppressed,
+        settings_digest=scorer.book.digests[scorer.rules_of[transition.row]],
+    )
+
+
+def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, Any]]:
+    """What was seen and expected where incidents opened or rose, by index of the transition; one call for all."""
+    found = [k for k, transition in enumerate(scored.transitions) if transition.at != NO_POINT]
+    if not found:
+        return {}
+    at = np.array([scored.transitions[k].at for k in found], np.int64)
+    batch = scored.batch.take(at)
+    explanation = scorer.model.detector.explain(batch, scored.limits[at])
+    manifest = scorer.model.manifest
+    features, seen = manifest.features, np.array([scored.seen[k] for k in found], np.int64)
+    sure = confidence(batch.values, batch.imputed, seen, batch.binding >= 0)
+    shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper, explanation.attribution)
+    columns = [_all_by_feature(features, values) for values in shown]
+    windows = _windows(batch, explanation.attribution, features, manifest.interval_ms)
+    imputed = batch.imputed.sum(axis=1).tolist()
+    return {
+        k: {
+            "imputed": filled,
+            "values": values,
+            "expected": expected,
+            "lower": lower,
+            "upper": upper,
+            "attribution": attribution,
+            "confidence": round(share, 3),
+            "window": window,
+        }
+        for k, filled, values, expected, lower, upper, attribution, share, window in zip(
+            found, imputed, *columns, sure.tolist(), windows, strict=True
+        )
+    }
+
+
+def _windows(batch: WindowBatch, shares: Floats, features: Sequence[str], interval_ms: int) -> Iterator[dict[str, Any]]:
+    """The newest points of windows, of the features with the largest shares; see ``eddy.alert.Alert.window``."""
+    values, imputed = _six_digits(batch.values[:, -WINDOW_POINTS:]), batch.imputed[:, -WINDOW_POINTS:]
+    chosen = np.sort(np.argsort(-np.nan_to_num(shares), axis=1, kind="stable")[:, :WINDOW_FEATURES], axis=1)
+    whole = bool(np.isfinite(values).all())
+    before = (values.shape[1] - 1) * interval_ms
+    parts = zip(batch.end.tolist(), chosen.tolist(), values.transpose(0, 2, 1).tolist(), strict=True)
+    for (end, kept, points), filled in zip(parts, imputed.astype(int).tolist(), strict=True):
+        yield {
+            "start": end - before if interval_ms else None,
+            "end": end,
+            "interval_ms": interval_ms or None,
+            "size": batch.values.shape[1],
+            "values": {features[f]: points[f] if whole else [_number(value) for value in points[f]] for f in kept},
+            "imputed": filled,
+        }
+
+
+def points_of(
+    scorer: ModelScorer, rows: Ints, batch: WindowBatch, scores: Floats, limits: Floats, names: Sequence[str]
+) -> list[Point]:
+    """Scored windows as points; one call to the detector for all of them."""
+    if not len(rows):
+        return []
+    manifest = scorer.model.manifest
+    explanation: Explanation = scorer.model.detector.explain(batch, limits)
+    shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper)
+    fresh = (scorer.binding[rows] < 0) & (scorer.store.points[rows] < scorer.model.detector.warm_up)
+    states = np.where(fresh, "warming", np.where(scores > limits, "anomalous", "ok")).tolist()
+    for k, row in enumerate(rows.tolist() if scorer.incidents.open else ()):
+        if states[k] == "ok" and row in scorer.incidents.open:
+            states[k] = "open"
+    ends, imputed = batch.end.tolist(), batch.imputed.sum(axis=1).tolist()
+    columns = [_all_by_feature(manifest.features, values) for values in shown]
+    numbers = [[_number(value) for value in values.tolist()] for values in (scores, limits)]
+    scorers = [manifest.name] * len(rows), [manifest.version] * len(rows)
+    return [Point._make(one) for one in zip(names, ends, *columns, *numbers, states, *scorers, imputed, strict=True)]
+
+
+def _all_by_feature(features: Sequence[str], values: Floats) -> list[dict[str, float | None]]:
+    """As :func:`_by_feature`, of many points."""
+    if np.isfinite(values).all():
+        return [dict(zip(features, row, strict=True)) for row in values.tolist()]
+    return [_by_feature(features, row) for row in values]
+
+
+def _by_feature(features: Sequence[str], values: Floats) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in zip(features, values.tolist(), strict=True)}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _six_digits(values: Floats) -> Floats:
+    """Enough to draw, and the window is what makes an alert large. Whole numbers times or over a power of ten that is
+    exact, so that each is the double nearest to what it says.
+    """
+    with np.errstate(all="ignore"):
+        power = _DIGITS - 1 - np.floor(np.log10(np.abs(values)))
+        up, down = 10.0 ** np.maximum(power, 0), 10.0 ** np.maximum(-power, 0)
+        short = np.rint(values * up / down) * down / up
+    return np.where(np.isfinite(short), short, values)

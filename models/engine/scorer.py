@@ -1,0 +1,304 @@
+"""One model at work in one shard: its windows, its per-series state, its incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from eddy.models.alerting.feedback import FeedbackOptions, SeriesFeedback
+from eddy.models.alerting.filters import does_not_count
+from eddy.models.alerting.incidents import NO_POINT, IncidentTracker, Transition
+from eddy.models.alerting.maintenance import Maintenance
+from eddy.models.alerting.rules import AlertRuleResolver
+from eddy.models.core.batching import split_by_occurrence
+from eddy.models.core.detector import Floats, Ints, WindowBatch
+from eddy.models.drift.monitor import Drift, DriftOptions, DriftWatch, RetrainWanted
+from eddy.models.engine import threads
+from eddy.models.engine.scoring_stats import ScoringStats
+from eddy.models.engine.state.codec import BLOCK
+from eddy.models.serving.model_set import LoadedModel
+from eddy.models.windowing.windows import Due, WindowStore
+
+NO_ROW = -1
+
+
+@dataclass(frozen=True)
+class ScoredBatch:
+    """The windows of one batch that were scored, in order of arrival.
+
+    Attributes:
+        events: (n,) index of the event that completed each window, in the arrays given to :meth:`ModelScorer.judge`.
+        rows: (n,) rows in the judge's store.
+        scores, limits: (n,).
+        batch: the windows, to explain some of them.
+        transitions: incidents that changed; ``at`` counts in these arrays.
+        seen: points seen of each transition's series up to the one that changed it; 0 where none did.
+        drifts, wishes: series that changed for good, and those that need a new model.
+    """
+
+    events: Ints
+    rows: Ints
+    scores: Floats
+    limits: Floats
+    batch: WindowBatch
+    transitions: list[Transition]
+    seen: list[int]
+    drifts: list[Drift] = field(default_factory=list)
+    retrain_requests: list[RetrainWanted] = field(default_factory=list)
+
+
+class ModelScorer:
+    """Keeps what one model needs about each series it applies to, a row per series.
+
+    Args:
+        model: what judges.
+        book: when anomalous points make an incident.
+        maintenance: when nobody is called for it.
+        feedback: how far what people say reaches.
+        drift: how drift is followed; None: it is not.
+        threads: that share the windows of a batch.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        book: AlertRuleResolver,
+        maintenance: Maintenance | None = None,
+        feedback: FeedbackOptions | None = None,
+        drift: DriftOptions | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.model = model
+        self.threads = threads
+        self.book = book
+        self.maintenance = maintenance or Maintenance()
+        self.feedback = SeriesFeedback(feedback)
+        self.drift_options = drift
+        self.drift = DriftWatch(drift, model.detector.spec) if drift is not None else None
+        self.store = WindowStore(model.detector.spec)
+        self.incidents = IncidentTracker()
+        self.recorded: frozenset[int] = frozenset()  # rows whose alerts go to nobody, see eddy.models.artifacts.rollout
+        self.asked: set[int] = set()  # rows for which a trained model was asked for, see eddy.models.engine.cold_start
+        self.stats: ScoringStats | None = None  # counts scored windows, where it is wanted
+        self.row_of = np.zeros(0, np.int64)  # by slot; NO_ROW where the model does not apply
+        self.slot_of: list[int | None] = []  # by row; None where the row is free
+        self.series_of: dict[int, str] = {}  # by row
+        self.rules_of = np.zeros(0, np.int64)  # by row: index into the book's rules
+        self.binding = np.zeros(0, np.int64)
+        self.threshold_binding = np.zeros(0, np.int64)
+        self.state = np.zeros((0, model.detector.state_size))
+        self.threshold_state = np.zeros((0, model.threshold.state_size))
+        self.score = np.zeros(0)  # of the newest scored window, by row
+        self.limit = np.zeros(0)
+        self.stale = np.zeros(0, np.bool_)  # by row: scored since its live state was last written
+        self.dirty = np.zeros(0, np.bool_)  # pages of rows changed since the last checkpoint
+        self._turn = 0  # first row that has its turn when live state is next written
+        self._free: list[int] = []
+
+    def rows(self, slots: Ints) -> Ints:
+        """(n,) rows of slots, NO_ROW where the model does not apply."""
+        top = int(slots.max(initial=-1)) + 1
+        if top > len(self.row_of):
+            self.row_of = np.concatenate([self.row_of, np.full(max(top - len(self.row_of), 64), NO_ROW)])
+        return self.row_of[slots]
+
+    def add(self, slots: Sequence[int], names: Sequence[str]) -> None:
+        """Begin to judge series that are not judged yet."""
+        rows = [self._free.pop() if self._free else self._append() for _ in slots]
+        self._grow(len(self.slot_of))
+        at = np.array(rows, np.int64)
+        self.take(at, slots, names)
+        self.dirty[at // BLOCK] = True
+
+    def reserve(self, size: int) -> None:
+        """Have all rows below ``size``; those that no series takes are free after :meth:`free_unused`."""
+        while len(self.slot_of) < size:
+            self._append()
+        self._grow(len(self.slot_of))
+
+    def free_unused(self) -> None:
+        """Let new series have the rows that none has."""
+        self._free = [row for row, slot in enumerate(self.slot_of) if slot is None]
+
+    def take(self, rows: Ints, slots: Sequence[int], names: Sequence[str]) -> None:
+        """Give rows that are not in use to series."""
+        for row, slot in zip(rows.tolist(), slots, strict=True):
+            self.slot_of[row] = slot
+        self.series_of.update(zip(rows.tolist(), names, strict=True))
+        self.rules_of[rows] = self.book.bind(names)
+        self.rows(np.array(slots, np.int64))
+        self.row_of[slots] = rows
+        self.binding[rows] = self.model.detector.bind(names)
+        self.threshold_binding[rows] = self.model.threshold.bind(names)
+        self.state[rows] = self.model.detector.initial_state(len(rows))
+        self.threshold_state[rows] = self.model.threshold.initial_state(len(rows))
+
+    def _append(self) -> int:
+        self.slot_of.append(None)
+        return len(self.slot_of) - 1
+
+    def _grow(self, size: int) -> None:
+        self.store.grow(size)
+        self.incidents.grow(size)
+        more = max(len(self.store.head) - len(self.binding), 0)
+        if more:
+            self.binding = np.concatenate([self.binding, np.full(more, -1)])
+            self.rules_of = np.concatenate([self.rules_of, np.zeros(more, np.int64)])
+            self.threshold_binding = np.concatenate([self.threshold_binding, np.full(more, -1)])
+            self.state = np.concatenate([self.state, np.zeros((more, self.state.shape[1]))])
+            self.threshold_state = np.concatenate(
+                [self.threshold_state, np.zeros((more, self.threshold_state.shape[1]))]
+            )
+            self.score = np.concatenate([self.score, np.full(more, np.nan)])
+            self.limit = np.concatenate([self.limit, np.full(more, np.nan)])
+            self.stale = np.concatenate([self.stale, np.zeros(more, np.bool_)])
+            self.dirty = np.concatenate([self.dirty, np.zeros(-(-len(self.binding) // BLOCK) - len(self.dirty), bool)])
+            if self.drift is not None:
+                self.drift.grow(len(self.binding))
+
+    def remove(self, slot: int) -> None:
+        """Forget a series."""
+        row = int(self.row_of[slot]) if slot < len(self.row_of) else NO_ROW
+        if row == NO_ROW:
+            return
+        self.row_of[slot] = NO_ROW
+        self.slot_of[row] = None
+        del self.series_of[row]
+        self.stale[row] = False
+        self.asked.discard(row)
+        self.store.clear(row)
+        self.incidents.clear(row)
+        self.feedback.clear(row)
+        if self.drift is not None:
+            self.drift.clear(row)
+        self._free.append(row)
+        self.dirty[row // BLOCK] = True
+
+    def score_batch(self, rows: Ints, ts: Ints, values: Floats) -> ScoredBatch:
+        """Append points, score the windows that are due in one call, follow the incidents.
+
+        Args:
+            rows: (n,) rows, none NO_ROW.
+            ts: (n,) event times, increasing per row.
+            values: (n, F) in the order of the model's features.
+        """
+        self.dirty[rows // BLOCK] = True
+        due = self.store.push(rows, ts, values)
+        batch = WindowBatch(
+            due.windows,
+            due.imputed,
+            ts[due.events],
+            self.binding[due.rows],
+            np.empty((len(due.rows), self.model.detector.state_size)),
+        )
+        scores, limits = self._scores(batch, due.rows)
+        limits = self.feedback.raised(due.rows, limits)
+        drifts: list[Drift] = []
+        retrain_requests: list[RetrainWanted] = []
+        if self.drift is not None:
+            limits, drifts, retrain_requests = self.drift.follow(due.rows, batch, scores, limits)
+        self.score[due.rows], self.limit[due.rows], self.stale[due.rows] = scores, limits, True
+        if self.stats is not None:
+            self.stats.add(scores, limits)
+        over = scores > limits
+        severities = np.zeros(len(scores), np.int64)
+        if over.any():
+            severities[over] = np.rint(self.model.severities(scores[over], limits[over]))
+        found = list(
+            self.incidents.track(
+                self.book.rules,
+                self.rules_of,
+                due.rows,
+                batch.end,
+                self._counting(batch, due.rows, scores, limits) if self.book.filters else scores,
+                limits,
+                severities,
+                self._suppressed if self.maintenance else None,
+            )
+        )
+        transitions = _without_superseded_peaks(found)
+        seen = self._seen(transitions, due, rows)
+        return ScoredBatch(due.events, due.rows, scores, limits, batch, transitions, seen, drifts, retrain_requests)
+
+    def _seen(self, transitions: list[Transition], due: Due, rows: Ints) -> list[int]:
+        """The store has counted the whole batch; what came after a point is taken off again."""
+        return [
+            int(self.store.points[one.row]) - int((rows[due.events[one.at] + 1 :] == one.row).sum())
+            if one.at != NO_POINT
+            else 0
+            for one in transitions
+        ]
+
+    def _counting(self, batch: WindowBatch, rows: Ints, scores: Floats, limits: Floats) -> Floats:
+        """The scores, NaN where a point is not to count whatever its score; explains those that might count."""
+        used = self.book.rules
+        ratio = np.array([one.close_ratio for one in used])[self.rules_of[rows]]
+        might = scores > np.where(limits >= 0, limits * ratio, limits / ratio)
+        at = np.flatnonzero(might & np.array([one.filters for one in used])[self.rules_of[rows]])
+        if not len(at):
+            return scores
+        found = batch.take(at)
+        explanation = self.model.detector.explain(found, limits[at])
+        out = at[does_not_count(explanation, found.values[:, -1], used, self.rules_of[rows[at]])]
+        scores = scores.copy()
+        scores[out] = np.nan
+        return scores
+
+    def _suppressed(self, row: int, ts: int) -> str | None:
+        return self.maintenance.reason(self.series_of[row], ts)
+
+    def _scores(self, batch: WindowBatch, rows: Ints) -> tuple[Floats, Floats]:
+        """Scores and limits; leaves in ``batch.state`` the detector's state as it was before each window."""
+        detector, threshold = self.model.detector, self.model.threshold
+        turns = list(split_by_occurrence(rows)) if detector.state_size or threshold.state_size else []
+        if detector.state_size:
+            scores = np.empty(len(rows))
+            for chosen in turns:
+                batch.state[chosen] = self.state[rows[chosen]]
+                part = batch.take(chosen)
+                scores[chosen] = detector.score(part)
+                self.state[rows[chosen]] = part.state
+        else:
+            scores = threads.score(detector, batch, self.threads)
+        if not threshold.state_size:
+            return scores, threshold.limits(scores, self.threshold_binding[rows], np.zeros((len(rows), 0)))
+        limits = np.empty(len(rows))
+        for chosen in turns:
+            state = self.threshold_state[rows[chosen]]
+            limits[chosen] = threshold.limits(scores[chosen], self.threshold_binding[rows[chosen]], state)
+            self.threshold_state[rows[chosen]] = state
+        return scores, limits
+
+    def take_stale(self, most: int) -> Ints:
+        """Up to ``most`` rows whose live state has not been written since they changed, each in its turn."""
+        rows = np.flatnonzero(self.stale)
+        if len(rows) > most:
+            rows = np.roll(rows, -int(np.searchsorted(rows, self._turn)))[:most]
+            self._turn = int(rows[-1]) + 1 if most else 0
+        self.stale[rows] = False
+        return rows
+
+    def newest(self, rows: Ints) -> WindowBatch:
+        """The newest full window of some rows, for live state."""
+        store = self.store
+        order = (store.head[rows, None] + np.arange(store.spec.window)) % store.spec.window
+        return WindowBatch(
+            store.ring[rows[:, None], order],
+            store.filled[rows[:, None], order].astype(bool),
+            store.last[rows],
+            self.binding[rows],
+            self.state[rows],
+        )
+
+
+def _without_superseded_peaks(transitions: list[Transition]) -> list[Transition]:
+    """Of peaks that follow one another only the last needs explaining, which costs a call to the detector."""
+    kept: list[Transition] = []
+    after: dict[int, str] = {}  # what comes next, by row
+    for transition in reversed(transitions):
+        if transition.state != "peak" or after.get(transition.row) in (None, "closed"):
+            kept.append(transition)
+        after[transition.row] = transition.state
+    return kept[::-1]

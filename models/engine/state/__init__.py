@@ -1,0 +1,1 @@
+"""The engine's state as bytes for managed keyed state."""

@@ -1,0 +1,1 @@
+"""Scale, smooth and cut series into training windows; describe their seasons."""

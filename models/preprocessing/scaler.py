@@ -1,0 +1,73 @@
+"""Per-series scaling, fitted on training data only."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from eddy.models.core.detector import Floats, Ints, Series
+
+_NORMAL_RANGE = 3.29  # p95 - p5 of a standard normal: makes the robust spread equal to its standard deviation
+_RELATIVE_FLOOR = 1e-3  # least spread, as a share of the level: what a constant series may move before it is odd
+_ABSOLUTE_FLOOR = 1e-6
+
+
+class SeriesScaler:
+    """Centre (median) and spread ((p95 - p5) / 3.29, as in a normal distribution) of each series and feature.
+
+    Robust to a few per cent of anomalies in the training data. A series not seen in training is standardised by
+    its own window. The spread has a floor, so a constant series does not divide by 0.
+
+    Args:
+        names: the series, in the order of the rows below.
+        centre, spread: (S, F) in the series' own units; spread > 0.
+
+    Fails (scores too high or too low) where a series' level or spread lastingly leaves that of its training data:
+    train again then.
+    """
+
+    def __init__(self, names: Sequence[str], centre: Floats, spread: Floats) -> None:
+        self.names = list(names)
+        self.centre, self.spread = centre, spread
+        self._index = {name: i for i, name in enumerate(self.names)}
+
+    @classmethod
+    def fit(cls, series: Sequence[Series]) -> SeriesScaler:
+        """From training series, in one or more stretches each; a feature without values gets centre 0, spread 1."""
+        by_name: dict[str, list[Floats]] = {}
+        for s in series:
+            by_name.setdefault(s.name, []).append(s.values)
+        moments = [robust_moments(np.concatenate(parts)[None]) for parts in by_name.values()]
+        centre, spread = (np.concatenate([m[i] for m in moments]) for i in (0, 1))
+        return cls(list(by_name), centre, spread)
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        """(n,) row of each series, -1 where unseen."""
+        return np.array([self._index.get(name, -1) for name in series], np.int64)
+
+    def moments(self, values: Floats, binding: Ints) -> tuple[Floats, Floats]:
+        """(n, F) centre and spread for windows (n, W, F); those of the window itself where ``binding`` is -1."""
+        if not self.names:
+            return robust_moments(values)
+        centre, spread = self.centre[binding], self.spread[binding]
+        unseen = np.flatnonzero(binding < 0)
+        if len(unseen):
+            centre[unseen], spread[unseen] = robust_moments(values[unseen])
+        return centre, spread
+
+
+def robust_moments(values: Floats) -> tuple[Floats, Floats]:
+    """(n, F) median and floored spread over the points of (n, W, F), NaN left out."""
+    if np.isnan(values).any():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN features are replaced below
+            low, centre, high = np.nanpercentile(values, (5, 50, 95), axis=1)
+    else:
+        low, centre, high = np.percentile(values, (5, 50, 95), axis=1)
+    spread = (high - low) / _NORMAL_RANGE
+    empty = np.isnan(centre)
+    centre = np.where(empty, 0.0, centre)
+    floor = np.maximum(_RELATIVE_FLOOR * np.abs(centre), _ABSOLUTE_FLOOR)
+    return centre, np.where(empty, 1.0, np.maximum(spread, floor))

@@ -1,0 +1,112 @@
+"""A version that wants features which the one in use did without: it waits until its series bring them.
+
+Whether they do can only be seen in the stream. Until it is seen the version before goes on; where the features do not
+come, the new version is refused, since it would never score anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eddy.models.core.detector import Floats, Ints
+
+if TYPE_CHECKING:
+    from eddy.models.serving.model_set import LoadedModel, ModelSet
+
+OBSERVATIONS = 100  # for each series that the version in use judges: only then is anything concluded from absence
+
+
+@dataclass
+class _PendingVersion:
+    model: LoadedModel
+    lacking: set[str]
+    observed: int = 0  # observations
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What came of a candidate: taken over where nothing is said against it."""
+
+    model: LoadedModel
+    refused: str = ""
+
+
+class PendingVersions:
+    """Those of one worker.
+
+    Attributes:
+        series: tells how many series the version in use of a name judges.
+    """
+
+    def __init__(self, models: ModelSet) -> None:
+        self.models = models
+        self.series: Callable[[str], int] = lambda name: 1
+        self._pending: dict[str, _PendingVersion] = {}
+        self._decided: list[Decision] = []
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def offer(self, model: LoadedModel) -> bool:
+        """Take a checked version over, unless its features have to be seen first. Returns whether the set changed."""
+        name = model.manifest.name
+        self._pending.pop(name, None)
+        in_use = self.models.models.get(name)
+        lacking = set(model.manifest.features) - set(in_use.manifest.features if in_use else model.manifest.features)
+        if not lacking:
+            return self.models.adopt(model)
+        for feature in model.manifest.features:  # from now on they are read
+            self.models.columns.setdefault(feature, len(self.models.columns))
+        self._pending[name] = _PendingVersion(model, lacking)
+        return False
+
+    def withdraw(self, name: str) -> bool:
+        """Forget a model, in use or not yet. Returns whether it was in use."""
+        self._pending.pop(name, None)
+        return self.models.withdraw(name)
+
+    def prove(self, name: str, features: Sequence[str]) -> None:
+        """What was written in an earlier life shows that these features of a model's series have come."""
+        pending = self._pending.get(name)
+        if pending is not None and set(features) == set(pending.model.manifest.features):
+            self._take_over(name)
+
+    def decided(self) -> list[Decision]:
+        """What has been decided since the last call."""
+        decided, self._decided = self._decided, []
+        return decided
+
+    def observe(self, names: Sequence[str], codes: Ints, values: Floats) -> None:
+        """See what observations bring, and take over or refuse candidates by it.
+
+        Args:
+            names: series. codes: (n,) which of them each observation is of. values: (n, C) by ``models.columns`` as
+                it was when they were read.
+        """
+        for name, pending in list(self._pending.items()):
+            manifest, columns = pending.model.manifest, self.models.columns
+            its = np.array([manifest.applies_to(series) for series in names], np.bool_)[codes]
+            if not its.any() or values.shape[1] <= max(columns[feature] for feature in pending.lacking):
+                continue
+            brought = {f for f in pending.lacking if not np.isnan(values[its, columns[f]]).all()}
+            pending.lacking -= brought
+            pending.observed += int(its.sum())
+            if not pending.lacking:
+                self._take_over(name)
+            elif pending.observed >= OBSERVATIONS * max(self.series(name), 1):
+                del self._pending[name]
+                lacking, version = ", ".join(sorted(pending.lacking)), f"model {name} version {manifest.version}"
+                reason = (
+                    f"{version}: features {lacking}: found in none of {pending.observed} observations of its series "
+                    "since it came; expected every feature; train it on features that they bring"
+                )
+                self._decided.append(Decision(pending.model, reason))
+
+    def _take_over(self, name: str) -> None:
+        model = self._pending.pop(name).model
+        self.models.adopt(model)
+        self._decided.append(Decision(model))

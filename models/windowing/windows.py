@@ -1,0 +1,203 @@
+"""Windows: the last points of each series a model judges, on the model's grid, with gaps filled by its policy.
+
+The same kernel serves the Flink job, offline evaluation and training, so a gap is filled alike everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from eddy.models.core.detector import Bools, Floats, Ints, Series, WindowSpec
+from eddy.models.windowing.event_time import NEVER
+
+Small = NDArray[np.int32]
+_HOLD, _LINEAR, _BREAK = 0, 1, 2
+_POLICIES = {"hold": _HOLD, "linear": _LINEAR, "break": _BREAK}
+
+
+@dataclass(frozen=True)
+class Due:
+    """Windows that are due, in order of arrival.
+
+    Attributes:
+        windows: (n, W, F), oldest point first.
+        imputed: (n, W).
+        rows: (n,) rows of the store.
+        events: (n,) index of the event that completed each window.
+    """
+
+    windows: Floats
+    imputed: Bools
+    rows: Ints
+    events: Ints
+
+
+class WindowStore:
+    """Ring buffers of many series, one row each.
+
+    Attributes:
+        ring: (rows, W, F) values; ``head`` (rows,) is where the next goes.
+        filled: (rows, W) 1 where a point was filled in.
+        count: (rows,) points since the start or the last break, at most W.
+        until_due: (rows,) points until the next window is due once the ring is full.
+        last: (rows,) event time of the newest point.
+        points: (rows,) points seen so far, without those filled in.
+    """
+
+    def __init__(self, spec: WindowSpec) -> None:
+        self.spec = spec
+        shape = (0, spec.window, len(spec.features))
+        self.ring = np.zeros(shape)
+        self.filled = np.zeros(shape[:2], np.uint8)
+        self.head = np.zeros(0, np.int32)
+        self.count = np.zeros(0, np.int32)
+        self.until_due = np.zeros(0, np.int32)
+        self.last = np.zeros(0, np.int64)
+        self.points = np.zeros(0, np.int32)
+
+    def grow(self, size: int) -> None:
+        """Make room for rows below ``size``."""
+        more = size - len(self.head)
+        if more <= 0:
+            return
+        more = max(more, len(self.head) // 2, 16)
+        self.ring = np.concatenate([self.ring, np.full((more, *self.ring.shape[1:]), np.nan)])
+        self.filled = np.concatenate([self.filled, np.zeros((more, self.spec.window), np.uint8)])
+        self.head = np.concatenate([self.head, np.zeros(more, np.int32)])
+        self.count = np.concatenate([self.count, np.zeros(more, np.int32)])
+        self.until_due = np.concatenate([self.until_due, np.zeros(more, np.int32)])
+        self.last = np.concatenate([self.last, np.full(more, NEVER)])
+        self.points = np.concatenate([self.points, np.zeros(more, np.int32)])
+
+    def clear(self, row: int) -> None:
+        """Empty a row that is to be reused."""
+        self.ring[row] = np.nan
+        self.filled[row] = 0
+        self.head[row] = self.count[row] = self.until_due[row] = self.points[row] = 0
+        self.last[row] = NEVER
+
+    def push(self, rows: Ints, ts: Ints, values: Floats) -> Due:
+        """Append points, each series' in order of time, and return the windows that are due.
+
+        Args:
+            rows: (n,) row of each point.
+            ts: (n,) event times, epoch ms, strictly increasing per row.
+            values: (n, F) in the order of ``spec.features``; NaN = missing.
+        """
+        n, spec = len(rows), self.spec
+        windows = np.empty((n, *self.ring.shape[1:]))
+        imputed = np.empty((n, spec.window), np.uint8)
+        events = np.empty(n, np.int64)
+        due = _push(
+            rows,
+            ts,
+            values,
+            (self.ring, self.filled, self.head, self.count, self.until_due, self.last, self.points),
+            (spec.stride, spec.interval_ms, _POLICIES[spec.gap_policy], spec.max_gap),
+            (windows, imputed, events),
+        )
+        events = events[:due]
+        return Due(windows[:due], imputed[:due].view(np.bool_), rows[events], events)
+
+    def adopt(self, row: int, other: WindowStore, other_row: int) -> None:
+        """Take over the newest points of a row of a store with the same features and interval, at any window."""
+        keep = int(min(other.count[other_row], other.spec.window, self.spec.window))
+        back = (other.head[other_row] - keep + np.arange(keep)) % other.spec.window
+        self.ring[row, :keep] = other.ring[other_row, back]
+        self.filled[row, :keep] = other.filled[other_row, back]
+        self.head[row] = keep % self.spec.window
+        self.count[row] = keep
+        self.until_due[row] = 0
+        self.last[row] = other.last[other_row]
+        self.points[row] = other.points[other_row]
+
+
+def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Series]:
+    """A series as the job would see it: points in order, gaps filled by ``spec``; cut in two at each break.
+
+    Args:
+        name: series id.
+        ts: (n,) event times, epoch ms, in any order; of equal times the first is kept.
+        values: (n, F).
+        spec: interval and gap policy; its window and stride do not matter here.
+
+    Returns:
+        Stretches without a break, in order of time.
+    """
+    ts, first = np.unique(np.asarray(ts, np.int64), return_index=True)
+    values = np.asarray(values, float).reshape(-1, len(spec.features))[first]
+    if not len(ts):
+        return []
+    gaps = np.zeros(len(ts), np.int64)
+    if spec.interval_ms:
+        gaps[1:] = np.maximum(np.rint(np.diff(ts) / spec.interval_ms).astype(np.int64) - 1, 0)
+    breaks = (gaps > spec.max_gap) | ((gaps > 0) & (spec.gap_policy == "break"))
+    gaps[breaks] = 0
+    last = np.repeat(np.arange(len(ts)), gaps + 1)  # the real point that ends each block of filled ones
+    step = np.arange(len(last)) - np.repeat(np.cumsum(gaps + 1) - (gaps + 1), gaps + 1) + 1
+    real = step == (gaps + 1)[last]
+    before = np.maximum(last - 1, 0)
+    share = (step / (gaps + 1)[last])[:, None]
+    rise = values[last] - values[before] if spec.gap_policy == "linear" else 0.0
+    filler = values[before] + share * rise
+    full = np.where(real[:, None], values[last], filler)
+    times = np.where(real, ts[last], ts[before] + step * spec.interval_ms)
+    cuts = np.flatnonzero(breaks[last] & real)
+    pieces = np.split(np.arange(len(full)), cuts)
+    return [Series(name, times[i], full[i], ~real[i]) for i in pieces if len(i)]
+
+
+@njit(cache=True)
+def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
+    ring, filled, head, count, until_due, last, points = store
+    stride, interval, policy, max_gap = rules
+    windows, imputed, events = out
+    size, features = ring.shape[1], ring.shape[2]
+    due = 0
+    for i in range(len(rows)):
+        row = rows[i]
+        gap = 0
+        if interval > 0 and last[row] != NEVER:
+            gap = int(np.rint((ts[i] - last[row]) / interval)) - 1
+        if gap > max_gap or (gap > 0 and policy == _BREAK):
+            count[row] = 0
+            until_due[row] = 0
+            gap = 0
+        if gap > 0:
+            before = ring[row, (head[row] - 1) % size].copy()  # a gap longer than the window overwrites it in the ring
+            for step in range(1, gap + 1):
+                share = step / (gap + 1) if policy == _LINEAR else 0.0
+                for f in range(features):
+                    ring[row, head[row], f] = before[f] + share * (values[i, f] - before[f]) if share else before[f]
+                filled[row, head[row]] = 1
+                head[row] = (head[row] + 1) % size
+            count[row] = min(count[row] + gap, size)
+            until_due[row] = max(until_due[row] - gap, 0)
+        at = head[row]
+        for f in range(features):
+            ring[row, at, f] = values[i, f]
+        filled[row, at] = 0
+        head[row] = at + 1 if at + 1 < size else 0
+        last[row] = ts[i]
+        points[row] += 1
+        count[row] = min(count[row] + 1, size)
+        until_due[row] = max(until_due[row] - 1, 0)
+        if count[row] == size and until_due[row] == 0:
+            until_due[row] = stride
+            start = head[row]
+            older = size - start  # points from the head to the end of the ring: two straight copies, no division
+            for k in range(older):
+                imputed[due, k] = filled[row, start + k]
+                for f in range(features):
+                    windows[due, k, f] = ring[row, start + k, f]
+            for k in range(start):
+                imputed[due, older + k] = filled[row, k]
+                for f in range(features):
+                    windows[due, older + k, f] = ring[row, k, f]
+            events[due] = i
+            due += 1
+    return due

@@ -1,0 +1,165 @@
+"""The work behind ``eddy dlq``: reading the dead-letter topic, and sending letters once more."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from typing import Any
+
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from eddy.connections import kafka_client
+from eddy.errors import StackError
+from eddy.settings import Settings
+from eddy.topic_reader import TopicReader, whole_topic
+
+_SHOWN_BYTES = 200
+_BATCH = 500  # letters between two commits of how far the replay is
+_ANY = "*"
+_SEND_SECONDS = 30
+_EXTRA_BYTES = 1024 * 1024  # key and framing beside the largest value
+
+
+def headers_of(record: Any) -> dict[str, str]:
+    """A letter's headers as text."""
+    return {name: value.decode(errors="replace") for name, value in record.headers}
+
+
+def survey(settings: Settings, reason: str, limit: int) -> dict[str, Any]:
+    """Counts by reason, and the newest ``limit`` letters of each."""
+    counts: Counter[str] = Counter()
+    samples: dict[str, deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=limit))
+    for record in whole_topic(settings, "dlq"):
+        headers = headers_of(record)
+        name = headers.get("reason", "unknown")
+        if reason in ("", name):
+            counts[name] += 1
+            samples[name].append(_sample(record, headers))
+    return {
+        "topic": settings.topics.name("dlq"),
+        "total": counts.total(),
+        "reasons": dict(counts.most_common()),
+        "samples": {name: list(dead_letters) for name, dead_letters in samples.items() if limit},
+    }
+
+
+def _sample(record: Any, headers: dict[str, str]) -> dict[str, Any]:
+    value = record.value or b""
+    return {
+        **{name: headers.get(name, "") for name in ("reason", "detail", "topic", "partition", "offset", "timestamp")},
+        "key": None if record.key is None else record.key.decode(errors="replace"),
+        "value": value[:_SHOWN_BYTES].decode(errors="replace") + ("…" if len(value) > _SHOWN_BYTES else ""),
+        "bytes": len(value),
+    }
+
+
+class Replay:
+    """Sends letters again, those with ``reason`` or all, and remembers how far it is.
+
+    The place is kept in the offsets of one consumer group: the metadata of a partition's offset says, for each reason
+    and for all of them, behind which letter the next replay starts. A letter that fails again comes back as a new one
+    behind the end that this call looked up, so no call sends a letter twice.
+    """
+
+    def __init__(self, settings: Settings, reason: str = "", dry_run: bool = False) -> None:
+        self.sent: Counter[str] = Counter()
+        self.read = 0  # letters found that were to be sent
+        self.complete = False
+        self._settings, self._reason, self._dry_run = settings, reason, dry_run
+        self._topic = settings.topics.name("observations")
+        self._batch: list[Any] = []
+        self._places: dict[TopicPartition, dict[str, int]] = {}
+
+    def report(self) -> dict[str, Any]:
+        """What was done."""
+        return {
+            "topic": self._topic,
+            "sent": self.sent.total(),
+            "found": self.read,
+            "reasons": dict(self.sent.most_common()),
+            "dry_run": self._dry_run,
+            "complete": self.complete,
+        }
+
+    def run(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Send; when ``stopped`` says so, finish what is on its way and end.
+
+        Raises:
+            StackError: Kafka went away; the batches sent until then are remembered.
+        """
+        reader = TopicReader(self._settings, "dlq", f"{self._settings.job.name}-dlq-replay")
+        producer = None if self._dry_run else self._producer()
+        try:
+            self._read_places(reader)
+            ends = reader.ends()
+            self._seek(reader)
+            for record in reader.to_end():
+                if stopped():
+                    self._flush(reader, producer)
+                    return
+                if record.offset < ends[_partition(record)] and self._wanted(record):
+                    self.read += 1
+                    self._batch.append(record)
+                if len(self._batch) >= _BATCH:
+                    self._flush(reader, producer)
+            self._flush(reader, producer)
+            self._remember(reader, ends)
+            self.complete = True
+        finally:
+            reader.close()
+            if producer is not None:
+                producer.close()
+
+    def _producer(self) -> Any:
+        largest = self._settings.kafka.max_message_bytes + _EXTRA_BYTES
+        options = {"acks": "all", "enable_idempotence": True, "max_request_size": largest}
+        return KafkaProducer(**kafka_client(self._settings.kafka), **options)
+
+    def _read_places(self, reader: TopicReader) -> None:
+        for partition in reader.partitions:
+            found = reader.consumer.committed(partition, metadata=True)
+            metadata = found.metadata if found is not None else ""
+            self._places[partition] = json.loads(metadata) if metadata else {}
+
+    def _seek(self, reader: TopicReader) -> None:
+        starts = reader.consumer.beginning_offsets(reader.partitions)
+        for partition, places in self._places.items():
+            reader.consumer.seek(partition, max(places.get(_ANY, 0), starts[partition]))
+
+    def _wanted(self, record: Any) -> bool:
+        reason = headers_of(record).get("reason", "unknown")
+        done = max(self._places[_partition(record)].get(name, 0) for name in (_ANY, reason))
+        return self._reason in ("", reason) and record.offset >= done
+
+    def _flush(self, reader: TopicReader, producer: Any) -> None:
+        """Send a batch, wait until Kafka has it, remember it: in this order, none is ever left out."""
+        batch, self._batch = self._batch, []
+        try:
+            if producer is not None:
+                futures = [producer.send(self._topic, key=r.key, value=r.value) for r in batch]
+                for future in futures:
+                    future.get(_SEND_SECONDS)
+        except KafkaError as error:
+            message = f"topic {self._topic}: a letter could not be sent: {error}; run the replay again"
+            raise StackError(message) from None
+        self.sent.update(headers_of(record).get("reason", "unknown") for record in batch)
+        self._remember(reader, {_partition(record): record.offset + 1 for record in batch})
+
+    def _remember(self, reader: TopicReader, behind: dict[TopicPartition, int]) -> None:
+        if self._dry_run or not behind:
+            return
+        offsets = {}
+        for partition, place in behind.items():
+            places = self._places[partition]
+            places[self._reason or _ANY] = place
+            if not self._reason:  # all are done up to here: what was kept of single reasons before is no news
+                places = self._places[partition] = {n: p for n, p in places.items() if n == _ANY or p > place}
+            offsets[partition] = OffsetAndMetadata(place, json.dumps(places), -1)
+        reader.consumer.commit(offsets)
+
+
+def _partition(record: Any) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)

@@ -1,0 +1,144 @@
+"""Jobs that are to run on the local stack: remembered in its data folder, brought back after the JobManager died.
+
+The local cluster has no high availability: a JobManager that is killed takes its jobs with it. What they were, and
+their checkpoints, stay on disk; :func:`recover` submits them again from the newest checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from eddy.configuration import Configuration, load, secrets_as_environment
+from eddy.errors import EddyError, StackError
+from eddy.flink_job.client.cluster import Cluster
+from eddy.ops.job_targets import arguments, submit_locally
+from eddy.stack.local import Stack
+
+POLL_SECONDS = 1.0
+_LOST_STATES = {"FAILED"}  # beside those that the cluster does not know at all
+_ENDED_STATES = {"FINISHED", "CANCELED"}
+_GONE_STATES = _LOST_STATES | _ENDED_STATES | {"FAILING", "CANCELLING"}
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A job as it was submitted.
+
+    Attributes:
+        name, job: its name, and the id that the cluster gave it.
+        overrides: its settings, ``key=value``, without secrets.
+        savepoint: what it was started from; empty = anew.
+    """
+
+    name: str
+    job: str
+    overrides: list[str]
+    savepoint: str = ""
+
+
+def remember(configuration: Configuration, stack: Stack, job: str, savepoint: str) -> None:
+    """Note a job that is to run from now on."""
+    name = configuration.settings.job.name
+    _write(stack, JobRecord(name, job, arguments(configuration)[1::2], savepoint))
+
+
+def forget(stack: Stack, name: str) -> None:
+    """A job that was stopped is not to come back."""
+    _file(stack, name).unlink(missing_ok=True)
+
+
+def job_records(stack: Stack) -> list[JobRecord]:
+    """All jobs that are to run."""
+    files = sorted((stack.folder / "jobs").glob("*.json"))
+    return [JobRecord(**json.loads(file.read_text())) for file in files]
+
+
+def newest_checkpoint(stack: Stack, job: str) -> str:
+    """URI of the newest complete checkpoint of a job; empty if there is none."""
+    folder = stack.folder / "flink" / "checkpoints" / job
+    complete = [path.parent for path in folder.glob("chk-*/_metadata")]
+    newest = max(complete, key=lambda path: int(path.name.removeprefix("chk-")), default=None)
+    return newest.as_uri() if newest else ""
+
+
+def recover(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], None]) -> list[str]:
+    """Submit every job again that is to run and does not; returns their names.
+
+    Args:
+        stack: it runs.
+        secrets: as :func:`eddy.configuration.secrets_as_environment` gives them; they are not kept with the job.
+        tell: takes a line about each.
+
+    Raises:
+        StackError: a job cannot be submitted.
+    """
+    cluster = Cluster(stack.flink_address)
+    wanted = job_records(stack)
+    jobs = cluster.jobs() if wanted else []
+    known = {job.id: job.state for job in jobs}
+    back, failed = [], []
+    for record in wanted:
+        state = known.get(record.job, "unknown to the cluster")
+        if state in _ENDED_STATES:
+            forget(stack, record.name)
+        if state in known.values() and state not in _LOST_STATES:
+            continue
+        place = newest_checkpoint(stack, record.job) or record.savepoint
+        alive = next((job.id for job in jobs if job.name == record.name and job.state not in _GONE_STATES), "")
+        if alive:  # 'flink run' was given up before it said that the job was submitted
+            notify(f"job {record.name} runs as {alive}")
+            _write(stack, replace(record, job=alive, savepoint=place))
+            continue
+        notify(f"job {record.name} ({record.job}) is {state}; it goes on from {place or 'the start'}")
+        try:
+            submit_locally(load(record.overrides, environ=secrets), place, wait=False)
+        except EddyError as error:  # the other jobs come back all the same
+            failed.append(f"job {record.name}: {error}")
+            continue
+        back.append(record.name)
+    if failed:
+        raise StackError("; ".join(failed))
+    return back
+
+
+def keep_up(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], None]) -> None:
+    """Start what has died and bring its jobs back: one look.
+
+    Raises:
+        StackError: something does not start.
+    """
+    dead = [state.name for state in stack.status() if state.pid is None]
+    if dead:
+        notify(f"not running: {', '.join(dead)}; started: {', '.join(stack.up())}")
+    recover(stack, secrets, notify)
+
+
+def keep_running(
+    configuration: Configuration, stack: Stack, stopped: Callable[[float], bool], notify: Callable[[str], None]
+) -> None:
+    """Keep it up until ``stopped``, which waits for the seconds that it is given, says so.
+
+    What cannot be started, for a full disk or for Kafka that is away, is told and tried again.
+    """
+    secrets, told = secrets_as_environment(configuration.settings), ""
+    while not stopped(POLL_SECONDS):
+        try:
+            keep_up(stack, secrets, notify)
+            told = ""
+        except StackError as error:
+            if str(error) != told:  # once, however often it is tried
+                told = str(error)
+                notify(told)
+
+
+def _write(stack: Stack, record: JobRecord) -> None:
+    file = _file(stack, record.name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asdict(record), indent=1))
+
+
+def _file(stack: Stack, name: str) -> Path:
+    return stack.folder / "jobs" / f"{name}.json"

@@ -1,0 +1,164 @@
+"""Where ``eddy job submit`` sends the job: the local stack, a running cluster, YARN, Kubernetes."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eddy.configuration import Configuration, secrets_as_environment
+from eddy.errors import SettingsError, StackError
+from eddy.stack.paths import ROOT
+
+if TYPE_CHECKING:
+    from eddy.flink_job.client.submission import Submission
+
+TARGETS = ("local", "remote", "yarn", "kubernetes-application")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line says beyond the settings; empty = not said."""
+
+    target: str = ""
+    address: str = ""  # host:port; for Kubernetes the id of the cluster to be made
+    savepoint: str = ""
+    archive: str = ""
+    requirements: str = ""
+    python: str = "python3.11"
+    image: str = ""
+    flink: Path | None = None
+    options: tuple[str, ...] = ()
+    jars_present: bool = False
+    unless_running: bool = False
+
+
+def arguments(configuration: Configuration) -> list[str]:
+    """Settings as arguments of ``flink_job/main.py``: all that differ from the defaults, secrets apart.
+
+    Secrets reach the workers through the environment of their own processes only.
+    """
+    from eddy.flink_job.graph.settings_arguments import without_secrets
+
+    return [part for item in without_secrets(configuration.settings) for part in ("--set", item)]
+
+
+def submit(configuration: Configuration, choices: Choices, only_print: bool = False) -> str:
+    """Submit and, where the cluster has a REST address, wait until the job runs.
+
+    Returns:
+        The job's id, or what ``flink`` said of an application; the command itself with ``only_print``.
+
+    Raises:
+        SettingsError: the choices do not go together.
+        StackError: the submission failed.
+    """
+    from eddy.flink_job.client.cluster import Cluster, run_flink
+
+    choices = _checked(choices)
+    work = _submission(configuration, choices)
+    secrets = secrets_as_environment(configuration.settings)
+    with tempfile.TemporaryDirectory(prefix="eddy-") as scratch:
+        if choices.target == "yarn":
+            command = work.yarn(_shipped(work, Path(scratch), only_print))
+        elif choices.target == "kubernetes-application":
+            command = work.kubernetes(choices.address or configuration.settings.job.name, choices.image)
+        else:
+            command = work.remote(choices.address)
+        if only_print:
+            return shlex.join(command)
+        if choices.target in {"yarn", "kubernetes-application"}:
+            return run_flink(command, secrets).strip()
+    cluster = Cluster(choices.address)
+    present = cluster.running(configuration.settings.job.name) if choices.unless_running else None
+    if present:
+        return present.id
+    number = cluster.submit(work, secrets)
+    cluster.wait(number)
+    return number
+
+
+def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: bool = True) -> str:
+    """Submit to the local stack's cluster, whose class path has all jars; returns the job's id once it runs.
+
+    The job is remembered: 'eddy up' brings it back after its JobManager died.
+    """
+    import pyflink  # noqa: F401  where it is missing, that is told before anything else
+
+    from eddy.flink_job.client.cluster import Cluster
+    from eddy.ops.job_recovery import remember
+    from eddy.stack.local import Stack
+
+    stack = Stack(configuration.settings)
+    cluster = Cluster(stack.flink_address)
+    name = configuration.settings.job.name
+    choices = Choices(savepoint=savepoint, jars_present=True, python=sys.executable)
+    with stack.locked():  # who brings jobs back and who submits one must not both find none
+        if there := cluster.running(name):
+            raise StackError(
+                f"job {name!r} is there already: {there.id}, {there.state} ('eddy up' brings back what ran before); "
+                "'eddy job stop' ends it, --set job.name=… gives another one its own name"
+            )
+        work = _submission(configuration, choices, stack.client_command())
+        number = cluster.submit(work, {**stack.client_environment(), **secrets_as_environment(configuration.settings)})
+        remember(configuration, stack, number, savepoint)
+    if wait:
+        cluster.wait(number)
+    return number
+
+
+def _checked(choices: Choices) -> Choices:
+    target = choices.target or "remote"
+    if target not in TARGETS:
+        raise SettingsError(f"--target {target!r} is unknown; known: {', '.join(TARGETS)}")
+    if target == "remote" and ":" not in choices.address:
+        raise SettingsError(
+            f"target remote needs the REST address HOST:PORT of the cluster's JobManager, found {choices.address!r}"
+        )
+    if target == "kubernetes-application" and not choices.image:
+        raise SettingsError("target kubernetes-application needs --image, built from docker/job.Dockerfile")
+    for item in choices.options:
+        if "=" not in item:
+            raise SettingsError(f"--flink-option {item!r}: expected KEY=VALUE")
+    return replace(choices, target=target)
+
+
+def _submission(configuration: Configuration, choices: Choices, client: Sequence[str] = ()) -> Submission:
+    from eddy.flink_job.client.submission import Submission
+    from eddy.stack.jars import flink_home, flink_jars, flink_python_jar
+
+    with_jars = not choices.jars_present and choices.target != "kubernetes-application"
+    # Naming jars replaces those that the client would add: the one that runs Python has to be among them.
+    jars = (*flink_jars(), flink_python_jar()) if with_jars else ()
+    archive = choices.archive
+    if archive and "://" not in archive:
+        if not Path(archive).is_file():
+            raise SettingsError(f"--archive {archive}: there is no such file; 'eddy job pack --out {archive}' makes it")
+        archive = str(Path(archive).resolve())
+    return Submission(
+        flink=client or [str(choices.flink or flink_home() / "bin" / "flink")],
+        arguments=arguments(configuration),
+        script=ROOT / "flink_job" / "main.py",
+        client_python=sys.executable,
+        worker_python=choices.python,
+        archive=archive,
+        requirements=choices.requirements,
+        jars=jars,
+        options=dict(item.split("=", 1) for item in choices.options),
+        savepoint=choices.savepoint,
+    )
+
+
+def _shipped(work: Submission, scratch: Path, only_print: bool) -> Path:
+    """The folder that goes to YARN's containers: the archive, and the jars, which land on the class path there."""
+    folder = scratch / "eddy-shipped"
+    if not only_print and work.archive:
+        folder.mkdir()
+        for file in (Path(work.archive), *work.jars):
+            shutil.copy(file, folder)
+    return folder

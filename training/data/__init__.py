@@ -1,0 +1,1 @@
+"""Read labelled and unlabelled data sets: files, NAB, UCR, UCI power, Kafka's history."""

@@ -1,0 +1,123 @@
+"""A candidate over history: what it would have alerted, beside what was alerted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from eddy.alert import Alert
+from eddy.errors import DataError
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.replay import replay
+from eddy.models.serving.model_set import ModelSet
+from eddy.training.data.datasets import Dataset
+
+Side = Literal["both", "would", "did"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An incident as a backtest sees it; times in epoch ms."""
+
+    series: str
+    start: int
+    end: int
+    severity: int
+    points: int
+    model: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One stretch of time of one series: what the candidate would have opened, and what was opened; None: nothing."""
+
+    would: Found | None
+    did: Found | None
+
+    @property
+    def side(self) -> Side:
+        """Who alerted."""
+        return "both" if self.would and self.did else "would" if self.would else "did"
+
+    @property
+    def series(self) -> str:
+        """Whose."""
+        return (self.would or self.did).series  # type: ignore[union-attr]
+
+    @property
+    def start(self) -> int:
+        """The earlier one's."""
+        return min(one.start for one in (self.would, self.did) if one)
+
+
+def would_have(
+    manifest: Manifest, content: bytes, found: Dataset, options: EngineOptions, start: int, end: int
+) -> list[Found]:
+    """Incidents that a model would have opened in [start, end); earlier data fill its windows and state.
+
+    Raises:
+        ModelError: the model cannot be used.
+        DataError: it judges none of the series, or the data lack a feature.
+    """
+    models = ModelSet()
+    models.put(replace(manifest, rollout={}), lambda _: content)
+    lacking = [name for name in manifest.features if name not in found.features]
+    if lacking:
+        raise DataError(f"backtest: the data have no {lacking[0]!r}; found {', '.join(found.features)}")
+    series = [s for s in found.series if manifest.applies_to(s.name)]
+    if not series:
+        raise DataError(f"backtest: {manifest.name} judges {' '.join(manifest.series)}, none of the series found")
+    ts = np.concatenate([s.ts for s in series])
+    codes = np.repeat(np.arange(len(series)), [len(s.ts) for s in series])
+    values = np.full((len(ts), len(models.columns)), np.nan)
+    for name in manifest.features:
+        at = found.features.index(name)
+        values[:, models.columns[name]] = np.concatenate([s.values[:, at] for s in series])
+    kept = np.flatnonzero(ts < end)
+    order = kept[np.argsort(ts[kept], kind="stable")]
+    alerts = replay(models, options, [s.name for s in series], codes[order], ts[order], values[order])
+    return incidents_of(alerts, start, end)
+
+
+def incidents_of(alerts: Iterable[Alert], start: int, end: int) -> list[Found]:
+    """Incidents that called somebody and began in [start, end), each as its newest message has it."""
+    newest: dict[tuple[str, str], Alert] = {}
+    for alert in alerts:
+        if alert.kind == "incident" and not alert.suppressed and start <= alert.start < end:
+            newest[alert.series, alert.id] = alert
+    return [
+        Found(a.series, a.start, a.end, a.severity, a.points, str(a.model["name"]), int(a.model["version"]))
+        for a in newest.values()
+    ]
+
+
+def beside(would: Sequence[Found], did: Sequence[Found], slack_ms: int) -> list[Line]:
+    """Both, in order of time: two incidents of a series belong together where they overlap.
+
+    Args:
+        would, did: incidents.
+        slack_ms: time by which they may miss each other.
+    """
+    left = list(did)
+    lines = []
+    for one in sorted(would, key=lambda f: f.start):
+        same = [
+            other
+            for other in left
+            if other.series == one.series and other.start <= one.end + slack_ms and one.start <= other.end + slack_ms
+        ]
+        partner = min(same, key=lambda f: abs(f.start - one.start), default=None)
+        if partner is not None:
+            left.remove(partner)
+        lines.append(Line(one, partner))
+    return sorted([*lines, *(Line(None, other) for other in left)], key=lambda line: (line.start, line.series))
+
+
+def summary(lines: Sequence[Line]) -> dict[str, Any]:
+    """How many of each side."""
+    return {side: sum(line.side == side for line in lines) for side in ("both", "would", "did")}

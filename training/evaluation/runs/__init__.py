@@ -1,0 +1,1 @@
+"""Run detectors over benchmarks and one's own files."""

@@ -1,0 +1,1 @@
+"""The comparative study that writes docs/results.md."""

@@ -1,0 +1,63 @@
+"""A digest of the code that a stored result depends on, so that a changed detector is not served stale."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from eddy.models.core.detector import Detector
+
+_OURS = ("models", "training", "producers", "eddy")
+_TABLES = {
+    "eddy.models.catalog",
+    "eddy.training.evaluation.runs.lineup",
+}  # they name every detector; what they say is in the key
+
+
+def digest(modules: Iterable[str], kinds: Iterable[str]) -> str:
+    """Digest of some modules, of the detectors of these kinds, and of all of ours that they import.
+
+    Comments and layout do not count.
+    """
+    waiting = [*modules, *(Detector.kinds[kind].__module__ for kind in kinds if kind)]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name not in _TABLES:
+            seen.add(name)
+            waiting += _read(name)[1]
+    text = "".join(f"{name} {_read(name)[0]}\n" for name in sorted(seen))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _read(name: str) -> tuple[str, tuple[str, ...]]:
+    """(digest of the module's syntax tree, our modules that it imports anywhere in it)."""
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        return "", ()
+    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(sorted(set(_imported(tree))))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] in _OURS and _is_module(name))
+
+
+@cache
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False  # a name inside of a module

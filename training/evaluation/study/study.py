@@ -1,0 +1,151 @@
+"""The comparative study: all detectors over all local data, over seeds where they draw at random, kept in a cache.
+
+Each (data set, detector, seed) is one JSON file in the cache folder, named by a hash of everything that it depends on:
+the detector's configuration, the code of the detector and of the evaluation, and the data. An interrupted study goes on
+where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from eddy.models.detectors.ensemble.members import DEFAULT_MEMBERS
+from eddy.training.data.nab import Corpus
+from eddy.training.data.recording import Recording
+from eddy.training.data.ucr import UcrSeries
+from eddy.training.evaluation.report.html import plain_json
+from eddy.training.evaluation.runs.entrant import Entrant
+from eddy.training.evaluation.runs.nab import run_entrant
+from eddy.training.evaluation.runs.streams import run_over
+from eddy.training.evaluation.runs.ucr import locate, recording_of
+from eddy.training.evaluation.study.code_digest import digest
+from eddy.training.evaluation.study.taxi_ranking import ROWS, rank_taxi
+
+SEEDS = (0, 1, 2)  # of detectors that draw at random
+TAXI = "realKnownCause/nyc_taxi.csv"
+Notify = Callable[[str, float], None]
+
+
+@dataclass
+class Cache:
+    """Results on disk.
+
+    Attributes:
+        folder: of the files.
+        read_only: make nothing: what is not there is left out.
+        missing: what was left out.
+    """
+
+    folder: Path
+    read_only: bool = False
+    missing: list[str] = field(default_factory=list)
+
+    def rows(self, what: str, key: dict[str, Any], make: Callable[[], dict[str, Any]]) -> list[dict[str, Any]]:
+        """The stored result of ``key``, made and stored if there is none; empty where nothing may be made."""
+        text = json.dumps(key, sort_keys=True, default=str)
+        path = self.folder / f"{what}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+        if not path.exists():
+            if self.read_only:
+                self.missing.append(what)
+                return []
+            made = plain_json(make())
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".partial")
+            partial.write_text(made)
+            partial.replace(path)  # an interruption leaves no half result
+        return [json.loads(path.read_text())]
+
+
+def nab_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, notify: Notify) -> list[dict[str, Any]]:
+    """Rows of the NAB table, one per detector and seed."""
+    data = _fingerprint([Recording.of_nab(s) for s in corpus.series])
+    rows = []
+    for entrant, seed in _turns(entrants):
+
+        def make(entrant: Entrant = entrant, seed: int = seed) -> dict[str, Any]:
+            run = run_entrant(entrant, corpus, progress=notify, seed=seed)
+            result = asdict(run.result)
+            figures = run.figures.to_json()
+            taxi = {
+                "score": result["per_series"].get(TAXI), **run.figures.per_series.get(TAXI, {}),
+            }  # fmt: skip
+            return {**result, **figures, "taxi": taxi, "seed": seed, "peak_mb": run.cost.peak_mb}
+
+        rows += cache.rows(f"nab-{entrant.name}-{seed}", _key("nab_run", entrant, seed, data), make)
+    return rows
+
+
+def stream_study(
+    cache: Cache, name: str, entrants: Sequence[Entrant], recordings: Sequence[Recording], notify: Notify
+) -> list[dict[str, Any]]:
+    """Rows of another table: every recording (a seed of the data each) judged by itself."""
+    rows = []
+    for entrant, seed in _turns(entrants):
+        for recording in recordings:
+
+            def make(entrant: Entrant = entrant, seed: int = seed, one: Recording = recording) -> dict[str, Any]:
+                return {**run_over(entrant, [one], seed, notify).to_json(), "seed": seed, "data": one.name}
+
+            key = _key("stream_run", entrant, seed, _fingerprint([recording]))
+            rows += cache.rows(f"{name}-{entrant.name}-{seed}", key, make)
+    return rows
+
+
+def ucr_study(
+    cache: Cache, entrants: Sequence[Entrant], series: Sequence[UcrSeries], notify: Notify
+) -> list[dict[str, Any]]:
+    """Where each detector, with each of its seeds, finds each series' anomaly."""
+    rows = []
+    for entrant, seed in _turns(entrants):
+        for one in series:
+
+            def make(entrant: Entrant = entrant, seed: int = seed, one: UcrSeries = one) -> dict[str, Any]:
+                notify(f"{entrant.name}: {one.name}", 0.0)
+                return {**asdict(locate(one, entrant, seed)), "seed": seed}
+
+            key = _key("ucr_run", entrant, seed, _fingerprint([recording_of(one)]))
+            rows += cache.rows(f"ucr-{entrant.name}-{seed}", key, make)
+    return rows
+
+
+def nine_weeks_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, notify: Notify) -> list[dict[str, Any]]:
+    """VUS-PR on NYC taxi demand, nine weeks fitted to; nothing where the corpus has no such series."""
+    rows = []
+    for series in corpus.series:
+        if series.name != TAXI:
+            continue
+        taxi = replace(Recording.of_nab(series), start=ROWS)
+        for entrant, seed in _turns(entrants):
+
+            def make(entrant: Entrant = entrant, seed: int = seed, taxi: Recording = taxi) -> dict[str, Any]:
+                notify(f"{entrant.name}: {TAXI}, nine weeks", 0.0)
+                return asdict(rank_taxi(taxi, entrant, seed))
+
+            key = _key("nine_weeks", entrant, seed, _fingerprint([taxi]))
+            rows += cache.rows(f"taxi-{entrant.name}-{seed}", key, make)
+    return rows
+
+
+def _turns(entrants: Sequence[Entrant]) -> list[tuple[Entrant, int]]:
+    return [(entrant, seed) for entrant in entrants for seed in (SEEDS if entrant.random else SEEDS[:1])]
+
+
+def _key(module: str, entrant: Entrant, seed: int, data: str) -> dict[str, Any]:
+    members = entrant.params.get("members") or (DEFAULT_MEMBERS if entrant.kind == "ensemble" else ())
+    code = digest([f"eddy.training.evaluation.{module}"], [entrant.kind, *(str(m["kind"]) for m in members)])
+    return {"entrant": asdict(entrant), "class": type(entrant).__name__, "seed": seed, "data": data, "code": code}
+
+
+def _fingerprint(recordings: Sequence[Recording]) -> str:
+    digest = hashlib.sha256()
+    for r in recordings:
+        digest.update(r.name.encode())
+        digest.update(r.ts.tobytes())
+        digest.update(r.values.tobytes())
+        digest.update(repr((r.start, r.events)).encode())
+    return digest.hexdigest()

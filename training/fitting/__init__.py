@@ -1,0 +1,1 @@
+"""Fit detectors and thresholds, and write the result as an artifact."""

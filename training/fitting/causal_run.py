@@ -1,0 +1,136 @@
+"""One detector over one series as it would have run live: fitted on the start, then point by point, past data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from eddy.models.core.detector import Detector, FitReport, Floats, Ints, Series, WindowBatch, WindowSpec
+from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
+from eddy.models.detectors.novelty.online_calibration import MOMENTS, add
+from eddy.training.fitting.offline_calibration import calibrated
+
+_FLOOR_SHARE = 0.01  # of the median raw score in start-up: less spread than that is not trusted
+NAME = "series"  # of the one series that each fitted detector knows
+
+
+@dataclass(frozen=True)
+class CausalRun:
+    """What a detector said about every row of one series.
+
+    Attributes:
+        deviates: (n,) calibrated scores, at least 0, 0 in the start-up part; >= the limit is an alert. Only the peak of
+            an event keeps its score.
+        raw: (n,) scores before calibration, NaN where the detector could not say.
+        raw_limits: (n,) raw score that was the limit at each row, NaN where none was known.
+        detector: as fitted on the start; None where nothing was fitted.
+        begin: row at which the detector's state begins (``start`` where it continues from its training).
+        history: losses per epoch, empty where there are no epochs.
+        notes: what a reader should know.
+        validation: (m,) raw scores of the held-out part of the start, as fitting reports them.
+    """
+
+    deviates: Floats
+    raw: Floats
+    raw_limits: Floats
+    detector: Detector | None = None
+    begin: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    validation: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @classmethod
+    def silent(cls, n: int, note: str) -> CausalRun:
+        """A detector that could not be fitted raises nothing."""
+        return cls(np.zeros(n), np.full(n, np.nan), np.full(n, np.nan), notes=[note])
+
+
+def causal_run(
+    kind: str,
+    ts: Ints,
+    values: Floats,
+    start: int,
+    params: Mapping[str, Any],
+    spec: WindowSpec,
+    limit: float = DEFAULT_LIMIT,
+    seed: int = 0,
+) -> CausalRun:
+    """A detector over one series.
+
+    Detectors whose scores mean the same on every series (they have a ``default_limit``) are taken as they are, in units
+    in which that limit is ``limit``; the raw scores of all others go through the same expanding calibration and peak
+    stage (:func:`eddy.training.fitting.offline_calibration.calibrated`).
+
+    Args:
+        kind: a registered detector.
+        ts: (n,) epoch ms.
+        values: (n, F).
+        start: rows at the start that fitting may use and that are not judged.
+        params: the detector's.
+        spec: its windows.
+        limit: deviate that counts as an alert.
+        seed: for detectors that draw at random.
+
+    Raises:
+        DataError: the start is too short for this detector.
+    """
+    head = Series(NAME, ts[:start], values[:start], ~np.isfinite(values[:start]).any(axis=1))
+    detector, fitted = Detector.kinds[kind].fit([head], spec, params, seed)
+    begin = start if detector.continues and int(detector.bind([NAME])[0]) >= 0 else 0
+    raw = np.full(len(ts), np.nan)
+    raw[begin:] = raw_scores(detector, ts[begin:], values[begin:], NAME)
+    own = getattr(detector, "default_limit", None)
+    if own is not None:
+        deviates = np.maximum(np.nan_to_num(raw * (limit / own)), 0.0)
+        deviates[:start] = 0.0
+        return _run(deviates, raw, np.full(len(ts), float(own)), detector, begin, fitted)
+    known = raw[:start][np.isfinite(raw[:start])]
+    floor = max(_FLOOR_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
+    deviates = np.asarray(calibrated(raw, start, limit, floor))
+    return _run(deviates, raw, np.asarray(limits_of(raw, limit, floor)), detector, begin, fitted)
+
+
+def _run(deviates: Floats, raw: Floats, limits: Floats, detector: Detector, begin: int, fitted: FitReport) -> CausalRun:
+    validation = np.concatenate([*fitted.scores.values(), np.zeros(0)])
+    return CausalRun(deviates, raw, limits, detector, begin, list(fitted.history), list(fitted.notes), validation)
+
+
+def causal_deviates(
+    kind: str,
+    ts: Ints,
+    values: Floats,
+    start: int,
+    params: Mapping[str, Any],
+    spec: WindowSpec,
+    limit: float = DEFAULT_LIMIT,
+) -> Floats:
+    """(n,) :attr:`CausalRun.deviates` of :func:`causal_run`."""
+    return causal_run(kind, ts, values, start, params, spec, limit).deviates
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def limits_of(scores: Floats, limit: float, floor: float) -> Floats:
+    """(n,) raw score whose deviate is about ``limit`` against the scores before each row; NaN for the first three."""
+    row = np.zeros(MOMENTS)
+    out = np.full(len(scores), np.nan)
+    for t in range(len(scores)):
+        if row[0] >= 3:
+            out[t] = row[1] + limit * np.sqrt(row[2] / (row[0] - 1.0) + floor * floor)
+        if not np.isnan(scores[t]):
+            add(row, 0, scores[t])
+    return out
+
+
+def raw_scores(detector: Detector, ts: Ints, values: Floats, name: str = NAME) -> Floats:
+    """(n,) scores of a detector at every point of a series, NaN before its first full window."""
+    return np.asarray(detector.score_series(name, ts, values))
+
+
+def windows_at(ends: Ints, window: int, ts: Ints, values: Floats, binding: Ints, state: Floats) -> WindowBatch:
+    """The windows whose newest rows are ``ends``, each at least ``window - 1``."""
+    rows = ends[:, None] + np.arange(1 - window, 1)
+    return WindowBatch(values[rows], np.zeros(rows.shape, bool), ts[ends], np.repeat(binding, len(ends)), state)

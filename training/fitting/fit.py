@@ -1,0 +1,202 @@
+"""From training series to a model that can be published: detector, threshold, calibration, manifest."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from eddy.errors import DataError, SettingsError
+from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.calibration import Calibration
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Detector, Floats, Progress, Series, WindowSpec, no_progress
+from eddy.models.core.threshold import Threshold
+from eddy.models.thresholds.fixed import RULES, FixedThreshold
+from eddy.training.data.labels import Labels, labelled_scores
+
+#: Anomalous points per normal point that the default threshold aims at: about one in seven months of half-hours.
+FALSE_RATE = 1e-4
+_FEWEST_SCORES = 100  # validation scores below which a tail cannot be estimated
+_DAY_MS = 86_400_000
+_USUAL_WINDOW = 60  # points, where a day is too short or too long to be a window
+_DAY_POINTS = (24, 288)
+
+
+@dataclass(frozen=True)
+class ThresholdRule:
+    """How the limit follows from validation scores; labels are used by ``f-beta`` only.
+
+    Attributes:
+        name: ``tail`` (the score that ``false_rate`` of normal points exceed, by the calibration's tail); a rule of
+            :class:`eddy.models.thresholds.fixed.FixedThreshold`: ``percentile``, ``max``, ``mean-std``, ``f-beta``;
+            ``contamination``, the percentile 100·(1 - contamination), as in the original system; or the policy of a
+            threshold that follows each series' scores: ``past-deviation``, ``likelihood``, ``spot``, ``dspot``,
+            ``conformal``.
+        false_rate: for ``tail``.
+        params: for the others, see each.
+        labels: for ``f-beta``: the labelled stretches of each series.
+    """
+
+    name: str = "tail"
+    false_rate: float = FALSE_RATE
+    params: Mapping[str, Any] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
+
+    def recipe(self) -> dict[str, Any]:
+        """As JSON-able data, without labels."""
+        return {"name": self.name, "false_rate": self.false_rate, "params": dict(self.params)}
+
+    def fit(self, scores: Mapping[str, Floats], calibration: Calibration) -> Threshold:
+        """The threshold for these validation scores."""
+        params = dict(self.params)
+        if self.name == "tail":
+            _none_but(self.name, params, ())
+            if not 0 < self.false_rate < 1:
+                raise SettingsError(f"false rate: found {self.false_rate}, expected a number above 0 and below 1")
+            return FixedThreshold(tail_limit(calibration, self.false_rate))
+        if self.name == "contamination":
+            share = float(params.pop("contamination"))
+            return FixedThreshold.fit(scores, rule="percentile", q=100 * (1 - share), **params)
+        if self.name in RULES:
+            return FixedThreshold.fit(scores, rule=self.name, **params)
+        policy = Threshold.policies.get(self.name)
+        if policy is None or self.name == FixedThreshold.policy:
+            known = sorted({"tail", "contamination", *RULES, *Threshold.policies} - {FixedThreshold.policy})
+            raise SettingsError(f"threshold {self.name!r} is unknown; known: {', '.join(known)}")
+        return policy.fit(scores, **params)
+
+    def fit_labelled(self, detector: Detector, series: Sequence[Series]) -> Threshold:
+        """The threshold with the best F-beta on labelled series, scored by a detector that is fitted already."""
+        scores, labels = labelled_scores(detector, series, self.labels)
+        return FixedThreshold.fit(scores, rule=self.name, labels=labels, **self.params)
+
+
+def _none_but(name: str, params: Mapping[str, Any], known: Sequence[str]) -> None:
+    for unknown in sorted({*params} - {*known}):
+        raise SettingsError(f"threshold {name}: parameter {unknown!r} is unknown; known: {', '.join(known) or 'none'}")
+
+
+def tail_limit(calibration: Calibration, rate: float) -> float:
+    """The score that a share ``rate`` of normal points exceed, by the calibration's tail."""
+    params = calibration.to_params()
+    quantiles, excess = np.asarray(params["quantiles"]), float(params["mean_excess"])
+    low, high = float(quantiles[0]), float(quantiles[-1]) + excess * max(-math.log(rate), 1.0) * 2
+    for _ in range(60):  # the tail is monotone: halving reaches float64 precision
+        middle = (low + high) / 2
+        low, high = (middle, high) if calibration.tail(np.array([middle]))[0] > rate else (low, middle)
+    return high
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model: its manifest (without the artifact), the artifact, losses per epoch, and what to know."""
+
+    manifest: Manifest
+    content: bytes
+    history: list[dict[str, float]]
+    notes: list[str]
+
+    def publishable(self) -> Manifest:
+        """The manifest with the artifact inline."""
+        return self.manifest.with_artifact(self.content)
+
+
+def usual_window(kind: str, interval_ms: int, forest_window: int) -> int:
+    """Points per window unless the user says otherwise.
+
+    The forest takes ``forest_window``. The LSTM takes a day, so that it sees every phase of the daily season once,
+    or 60 points where a day is fewer than 24 points, more than 288, or where points are not clocked.
+    """
+    if kind == "isolation-forest":
+        return forest_window
+    day = _DAY_MS // interval_ms if interval_ms else 0
+    return day if _DAY_POINTS[0] <= day <= _DAY_POINTS[1] else _USUAL_WINDOW
+
+
+def fit_model(
+    name: str,
+    kind: str,
+    series: Sequence[Series],
+    spec: WindowSpec,
+    *,
+    patterns: Sequence[str] = ("*",),
+    params: Mapping[str, Any] | None = None,
+    rule: ThresholdRule | None = None,
+    alerts: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    progress: Progress = no_progress,
+    scored: Sequence[Series] = (),
+    previous: Detector | None = None,
+) -> Trained:
+    """Fit a detector on mostly normal series; its last part, held out, gives threshold and calibration.
+
+    ``judged`` are the series, or the later parts of them, on which a rule with labels chooses its limit. A detector
+    that can learn on begins from ``previous``, the one in use.
+
+    Raises:
+        DataError: not enough data; names the series, what was found and what is needed.
+        SettingsError: an unknown detector or parameter.
+    """
+    detector_class = Detector.kinds.get(kind)
+    if detector_class is None:
+        raise SettingsError(f"detector {kind!r} is unknown; known: {', '.join(sorted(Detector.kinds))}")
+    started = time.monotonic()
+    if isinstance(previous, detector_class) and previous.updates:
+        detector, report = previous.updated(series, spec, params or {}, seed, progress)
+    else:
+        detector, report = detector_class.fit(series, spec, params or {}, seed, progress)
+    pooled = np.concatenate([*report.scores.values(), np.zeros(0)])
+    if len(pooled) < _FEWEST_SCORES:
+        raise DataError(
+            f"{kind}: {len(pooled)} validation scores, needed at least {_FEWEST_SCORES} to choose a threshold: "
+            "give more training data"
+        )
+    calibration = Calibration.fit(pooled)
+    own = getattr(detector, "default_limit", None)  # of a detector whose scores mean the same on every series
+    if rule is None and own is not None:
+        threshold: Threshold = FixedThreshold(own)
+    elif rule is not None and rule.labels:
+        threshold = rule.fit_labelled(detector, scored or series)
+    else:
+        threshold = (rule or ThresholdRule()).fit(report.scores, calibration)
+    content = artifact.dump(detector)
+    trained = {s.name for s in series}
+    metrics = {
+        "series": len(trained),
+        "points": sum(len(s.ts) for s in series),
+        "validation_scores": len(pooled),
+        "seconds": round(time.monotonic() - started, 2),
+        "epochs": len(report.history),
+        **({"validation_loss": min(h["validation_loss"] for h in report.history)} if report.history else {}),
+        **({"notes": list(report.notes)} if report.notes else {}),
+    }
+    manifest = Manifest(
+        name=name,
+        version=1,
+        detector=kind,
+        series=tuple(patterns),
+        features=spec.features,
+        window=detector.spec.window,  # some detectors fix their own
+        stride=detector.spec.stride,
+        interval_ms=spec.interval_ms,
+        threshold=threshold.to_params(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        sha256=artifact.sha256(content),
+        calibration=calibration.to_params(),
+        alerts=dict(alerts or {}),
+        metrics=metrics,
+        parameters=detector.describe(),
+        training={
+            "params": dict(params or {}),
+            "seed": seed,
+            **({"threshold": rule.recipe()} if rule is not None else {}),
+        },
+    )
+    return Trained(manifest, content, report.history, list(report.notes))

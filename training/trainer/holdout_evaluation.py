@@ -1,0 +1,188 @@
+"""A model on trial: held-back recent data as they are, and the same with anomalies put in that a person would see.
+
+Live data have no labels. What can be measured on them is how much of a quiet stretch a model alerts, and how many
+anomalies of known place and visible size it finds. Both go into one figure, F1: precision counts the alarmed blocks of
+the untouched stretch as false, recall the anomalies found. A model that always alerts has hardly any precision, one
+that never does has no recall, so neither a worn-out nor a poisoned model can win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Bools, Floats, Ints, Series
+from eddy.models.engine.engine import Engine, EngineOptions
+from eddy.models.serving.model_set import ModelSet
+
+BLOCK = 8  # points: alarms of one block count once
+_MAX_POINTS = 400_000  # over all series; the newest of each
+_MAX_EVENTS, _FEWEST_EVENTS = 30, 6  # in a series; in a short one they come closer together
+_DRAWS = 3  # times that anomalies are put in anew: the fewer there are, the more the figure owes to luck
+_BATCH = 8192
+
+
+@dataclass(frozen=True)
+class Event:
+    """An anomaly that was put in: index of the series, first and last row of its held-back part, kind."""
+
+    series: int
+    first: int
+    last: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class HoldoutMetrics:
+    """What a trial found.
+
+    Attributes:
+        events, found: anomalies put in, over all draws, and those with an alarm on one of their points.
+        blocks, false: blocks of :data:`BLOCK` points of the untouched stretch, and those with an alarm.
+        silent: share of the held-back points without a score.
+    """
+
+    events: int
+    found: int
+    blocks: int
+    false: int
+    silent: float
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0 where nothing was found. Anomalies are counted as if drawn once."""
+        found, events = self.found / _DRAWS, self.events / _DRAWS
+        return 2 * found / (found + self.false + events) if found else 0.0
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return {
+            "f1": round(self.f1, 4), "events": self.events, "found": self.found, "blocks": self.blocks,
+            "false": self.false, "silent": round(self.silent, 4),
+        }  # fmt: skip
+
+
+def evaluate_on_holdout(
+    manifest: Manifest, content: bytes, series: Sequence[Series], held_back: Sequence[int], seed: int = 0
+) -> HoldoutMetrics:
+    """Run a model over series as the job would, with nothing of its past, and judge their held-back parts.
+
+    Args:
+        manifest, content: the model; it judges all of these series here.
+        series: whole histories; what comes before the held-back part is only there to fill windows and state.
+        held_back: first row of each series that counts.
+        seed: of the anomalies' places and sizes.
+
+    Raises:
+        ModelError: the model cannot be used.
+    """
+    series, starts = _bounded(series, held_back)
+    models = ModelSet()
+    models.put(replace(manifest, series=("*",)), lambda _: content)
+    over, scored = _alarms(models, series)
+    false = blocks = 0
+    for alarmed, start in zip(over, starts, strict=True):
+        part = alarmed[start:]
+        cuts = np.arange(0, len(part), BLOCK)
+        blocks += len(cuts)
+        false += int(np.logical_or.reduceat(part, cuts).sum()) if len(part) else 0
+    found = count = 0
+    for draw in range(_DRAWS):
+        changed, events = put_in(series, starts, manifest.window, seed + draw)
+        alarms, _ = _alarms(models, changed)
+        count += len(events)
+        for e in events:
+            start = starts[e.series]
+            found += bool(alarms[e.series][start + e.first : start + e.last + 1].any())
+    held = sum(len(s.ts) - start for s, start in zip(series, starts, strict=True))
+    seen = sum(int(known[start:].sum()) for known, start in zip(scored, starts, strict=True))
+    return HoldoutMetrics(count, found, blocks, false, 1.0 - seen / max(held, 1))
+
+
+def put_in(series: Sequence[Series], starts: Sequence[int], window: int, seed: int) -> tuple[list[Series], list[Event]]:
+    """Copies with anomalies in the held-back parts, where there is room so far apart that no window holds two of them.
+
+    ``spike``: 1 to 3 points off by 1 to 2 ranges of the series; ``shift``: 6 to 16 points moved by 1 to 2 usual spreads
+    (5th to 95th percentile, or half of the range where that is more: less would not be seen on a plot); ``burst``: 8 to
+    16 points of noise as wide as the spread. Sizes are those of the held-back part itself.
+    """
+    rng = np.random.default_rng(seed)
+    changed, events = [], []
+    for k, (one, start) in enumerate(zip(series, starts, strict=True)):
+        values = one.values.copy()
+        room = len(values) - start
+        apart = max(4 * BLOCK, min(2 * window, 400, room // _FEWEST_EVENTS))
+        count = min(_MAX_EVENTS, room // apart)
+        stride = room // max(count, 1)
+        for number in range(count):
+            kind = ("spike", "shift", "burst")[number % 3]
+            length = int(rng.integers(*{"spike": (1, 4), "shift": (6, 17), "burst": (8, 17)}[kind]))
+            first = (
+                number * stride + int(rng.integers(BLOCK, stride - length))
+                if stride > length + BLOCK
+                else number * stride
+            )
+            part = values[start + first : start + first + length]
+            feature = int(rng.integers(values.shape[1]))
+            if len(part) < length or np.isnan(part[:, feature]).any():
+                continue
+            _disturb(part[:, feature], kind, values[start:, feature], rng)
+            events.append(Event(k, first, first + length - 1, kind))
+        changed.append(replace(one, values=values))
+    return changed, events
+
+
+def _disturb(part: Floats, kind: str, of: Floats, rng: np.random.Generator) -> None:
+    low, bottom, top, high = np.nanpercentile(of, (0, 5, 95, 100))
+    spread = max(top - bottom, (high - low) / 2) or max(abs(top), 1e-3)
+    way = 1.0 if rng.random() < 0.5 else -1.0
+    if kind == "spike":
+        part += way * rng.uniform(1, 2) * max(high - low, spread)
+    elif kind == "shift":
+        part += way * rng.uniform(1, 2) * spread
+    else:
+        part += rng.normal(0, spread, len(part))
+
+
+def _bounded(series: Sequence[Series], held_back: Sequence[int]) -> tuple[list[Series], list[int]]:
+    """At most so many points in all: the newest of each series, or fewer series."""
+    each = max(_MAX_POINTS // max(len(series), 1), 2000)
+    kept, starts = [], []
+    for one, start in list(zip(series, held_back, strict=True))[: max(_MAX_POINTS // each, 1)]:
+        cut = max(len(one.ts) - each, 0)
+        kept.append(Series(one.name, one.ts[cut:], one.values[cut:], one.imputed[cut:]))
+        starts.append(max(start - cut, 0))
+    return kept, starts
+
+
+def _alarms(models: ModelSet, series: Sequence[Series]) -> tuple[list[Bools], list[Bools]]:
+    """Per series (n,): where its score is above the limit, and where it has one."""
+    engine = Engine(models, EngineOptions(report_scores=True))
+    engine.adopt_models()
+    slots = engine.slots([s.name for s in series])
+    at = {int(slot): k for k, slot in enumerate(slots)}
+    codes = np.repeat(slots, [len(s.ts) for s in series])
+    ts = np.concatenate([s.ts for s in series])
+    values = np.concatenate([np.where(s.imputed[:, None], np.nan, s.values) for s in series])
+    columns = np.full((len(ts), len(models.columns)), np.nan)
+    (model,) = models.models.values()
+    columns[:, [models.columns[name] for name in model.manifest.features]] = values
+    order = np.argsort(ts, kind="stable")
+    over = [np.zeros(len(s.ts), np.bool_) for s in series]
+    scored = [np.zeros(len(s.ts), np.bool_) for s in series]
+    for begin in range(0, len(order), _BATCH):
+        part = order[begin : begin + _BATCH]
+        for _, of, when, scores, limits in engine.process(codes[part], ts[part], columns[part], 0).scores:
+            _mark(series, at, of, when, scores > limits, over)
+            _mark(series, at, of, when, np.isfinite(scores), scored)
+    return over, scored
+
+
+def _mark(series: Sequence[Series], at: dict[int, int], slots: Ints, ts: Ints, flags: Bools, out: list[Bools]) -> None:
+    for slot in np.unique(slots[flags]).tolist():
+        k = at[slot]
+        out[k][np.searchsorted(series[k].ts, ts[flags & (slots == slot)])] = True

@@ -1,0 +1,222 @@
+"""One training, from history to verdict, in a process of its own: it may fail, hang or eat memory without harm."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from eddy.errors import DataError, EddyError, ModelError
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Detector, WindowSpec
+from eddy.settings import Settings
+from eddy.training.data.datasets import Dataset
+from eddy.training.data.labels import Labels
+from eddy.training.fitting import artifacts
+from eddy.training.fitting.fit import ThresholdRule, Trained, fit_model, usual_window
+from eddy.training.trainer.holdout_evaluation import HoldoutMetrics, evaluate_on_holdout
+from eddy.training.trainer.training_data import Material, anomalous, history, incidents, prepare
+from eddy.training_request import TrainingRequest
+
+RESULT = "verdict.json"
+_RULES_WITH_LABELS = ("f-beta",)  # live data have no labels: the default rule in their place
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a training needs to know.
+
+    Attributes:
+        request: which model and why.
+        champion: the manifest in use, with its artifact fetched; None for a first version.
+        content: its artifact.
+        data: file or folder to learn from; None: the observations topic.
+    """
+
+    request: TrainingRequest
+    champion: Manifest | None = None
+    content: bytes = b""
+    data: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training came to.
+
+    Attributes:
+        better: whether the challenger is to be published.
+        reason: one sentence with the figures.
+        challenger, champion: figures of the trial; empty where there is no such model.
+    """
+
+    better: bool
+    reason: str
+    challenger: dict[str, Any]
+    champion: dict[str, Any]
+
+
+class Fitting:
+    """A training that runs. Look with :meth:`finished`; :meth:`close` ends it whatever it does.
+
+    Args:
+        settings: connection, and the limits of ``learning``.
+        task: what to train.
+    """
+
+    def __init__(self, settings: Settings, task: Task) -> None:
+        self.task, self._limit = task, settings.learning.fit_seconds
+        self.folder = Path(tempfile.mkdtemp(prefix="eddy-trainer-"))
+        self._started = time.monotonic()
+        self._process = multiprocessing.get_context("spawn").Process(
+            target=_work, args=(settings, task, self.folder), name=f"fit {task.request.model}", daemon=True
+        )
+        self._process.start()
+
+    def finished(self) -> bool:
+        """Whether it has ended; one whose time is up is ended."""
+        if self._process.is_alive() and time.monotonic() - self._started > self._limit:
+            self._process.kill()
+            self._process.join()
+        return not self._process.is_alive()
+
+    def result(self) -> tuple[TrainingResult, Manifest, bytes]:
+        """The verdict and the challenger of a finished training.
+
+        Raises:
+            EddyError: it failed; says why.
+        """
+        took = time.monotonic() - self._started
+        if took > self._limit:
+            raise DataError(f"training did not end within {self._limit:g} s (learning.fit_seconds)")
+        try:
+            told = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise DataError(
+                f"training ended with exit code {self._process.exitcode} and without a word; was it out of memory "
+                "(learning.fit_memory_mb)?"
+            ) from None
+        if "error" in told:
+            raise DataError(str(told["error"]))
+        manifest, content = artifacts.read(self.folder)
+        return TrainingResult(**told), manifest, content
+
+    def close(self) -> None:
+        """End it, and remove what it wrote."""
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _work(settings: Settings, task: Task, folder: Path) -> None:
+    """The process's body."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.nice(5)  # the job comes first
+    most = settings.learning.fit_memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    try:
+        result, trained = train(settings, task)
+    except MemoryError:
+        _report(folder, {"error": f"out of memory at {settings.learning.fit_memory_mb} MB (learning.fit_memory_mb)"})
+    except EddyError as error:
+        _report(folder, {"error": str(error)})
+    except Exception as error:
+        _report(folder, {"error": f"{type(error).__name__}: {error}"})
+    else:
+        artifacts.write(folder, trained)
+        _report(folder, vars(result))
+
+
+def _report(folder: Path, told: dict[str, Any]) -> None:
+    (folder / RESULT).write_text(json.dumps(told), encoding="utf-8")
+
+
+def train(settings: Settings, task: Task) -> tuple[TrainingResult, Trained]:
+    """A training from the history that is there now.
+
+    Raises:
+        EddyError: there is nothing to learn from, or the detector cannot be fitted to it.
+    """
+    patterns = task.champion.series if task.champion else task.request.series
+    if not patterns:
+        raise ModelError(
+            f"model {task.request.model!r} is not in the registry, and the request names no series to train on"
+        )
+    found = history(settings, patterns, task.data)
+    labels = anomalous(_reported(settings, task), settings.learning.escape_points)
+    return challenge(settings, task, found, labels)
+
+
+def challenge(settings: Settings, task: Task, found: Dataset, labels: Labels) -> tuple[TrainingResult, Trained]:
+    """Fit a challenger to the past part of histories and try it, beside the model in use, on the held-back part."""
+    request, champion, options = task.request, task.champion, settings.learning
+    spec, kind = _spec(settings, task, found.features, found.interval_ms)
+    material = prepare(found, spec, options, labels, request.since)
+    trained = _fit(task, kind, spec, material, champion.series if champion else request.series)
+    challenger = evaluate_on_holdout(trained.manifest, trained.content, material.whole, material.held_back)
+    before = evaluate_on_holdout(champion, task.content, material.whole, material.held_back) if champion else None
+    result = decide(challenger, before, options.margin, options.least_quality)
+    metrics = {
+        "trial_f1": round(challenger.f1, 4),
+        **({"champion_f1": round(before.f1, 4), "champion_version": champion.version} if before and champion else {}),
+        "trained_for": request.reason,
+        **trained.manifest.metrics,
+        "trial": {"challenger": result.challenger, "champion": result.champion, "margin": options.margin},
+        "notes": [*material.notes, *trained.notes],
+    }
+    return result, replace(trained, manifest=replace(trained.manifest, metrics=metrics))
+
+
+def decide(challenger: HoldoutMetrics, champion: HoldoutMetrics | None, margin: float, least: float) -> TrainingResult:
+    """Better by the margin, or, where there is nothing to compare with, good enough."""
+    bar = champion.f1 + margin if champion else least
+    beside = f"that of the model in use {champion.f1:.3f}, margin {margin:g}" if champion else f"needed {least:g}"
+    better = challenger.f1 >= bar and challenger.events > 0
+    reason = (
+        f"F1 on the trial {challenger.f1:.3f}, {beside} ({challenger.events} anomalies, {challenger.blocks} blocks)"
+    )
+    return TrainingResult(better, reason, challenger.plain(), champion.plain() if champion else {})
+
+
+def _reported(settings: Settings, task: Task) -> Iterator[Any]:
+    if task.data is None:
+        yield from incidents(settings)
+
+
+def _spec(settings: Settings, task: Task, features: tuple[str, ...], interval: Any) -> tuple[WindowSpec, str]:
+    if task.champion is not None:
+        spec = artifact.load(task.content).spec
+        return spec, task.champion.detector
+    kind = task.request.detector
+    step = task.request.interval_ms or interval()
+    return WindowSpec(usual_window(kind, step, settings.detector.window_size), 1, features, step), kind
+
+
+def _fit(task: Task, kind: str, spec: WindowSpec, material: Material, patterns: tuple[str, ...]) -> Trained:
+    champion = task.champion
+    recipe = dict(champion.training) if champion else {}
+    wanted = recipe.get("threshold") or {}
+    rule = None
+    if wanted and wanted.get("name") not in _RULES_WITH_LABELS:
+        rule = ThresholdRule(wanted["name"], wanted["false_rate"], wanted["params"])
+    previous: Detector | None = None
+    if champion is not None:
+        with contextlib.suppress(ModelError):
+            previous = artifact.load(task.content)
+        if previous is not None and previous.updates == "window" and task.request.reason == "drift":
+            previous = None
+    return fit_model(
+        task.request.model, kind, material.past, spec, patterns=patterns, params=recipe.get("params"), rule=rule,
+        alerts=champion.alerts if champion else None, seed=int(recipe.get("seed", 0)), previous=previous,
+    )  # fmt: skip
