@@ -1,4 +1,4 @@
-"""One real stack for the whole run; each test has topics and a job of its own."""
+"""Start one real stack for the whole test run; give each test its own topics and job."""
 
 from __future__ import annotations
 

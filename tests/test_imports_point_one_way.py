@@ -1,4 +1,4 @@
-"""Imports point one way only: the table of docs/architecture.md, held by reading every file."""
+"""Check that imports follow the table of docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def imported(path: Path, at_import_only: bool = False) -> set[str]:
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
-def test_imports(package):
+def test_packages_import_only_what_the_table_allows(package):
     for path in sorted((ROOT / package).rglob("*.py")):
         wrong = (imported(path) & OURS) - MAY_IMPORT[package] - {package}
         assert not wrong, f"{path.relative_to(ROOT)} imports {', '.join(sorted(wrong))}"
 
 
-def test_models_need_no_stream_processor():
+def test_models_import_no_flink_kafka_or_redis():
     for path in sorted((ROOT / "models").rglob("*.py")):
         wrong = imported(path, at_import_only=True) & NOT_IN_MODELS
         assert not wrong, f"{path.relative_to(ROOT)} imports {', '.join(sorted(wrong))}"

@@ -1,4 +1,4 @@
-"""What is alive in a JVM, asked of one that runs."""
+"""Read the memory in use from running JVMs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.integration.harness import until
 
 
 @pytest.mark.stack
-def test_a_brokers_memory_after_a_collection(stack: Stack) -> None:
+def test_broker_memory_is_read_after_a_collection(stack: Stack) -> None:
     pid = next(state.pid for state in stack.status() if state.name == "kafka")
     assert pid
     found = alive(pid)
@@ -23,8 +23,8 @@ def test_a_brokers_memory_after_a_collection(stack: Stack) -> None:
     assert found.metaspace < found.outside < 2000
 
 
-def test_no_jvm_is_asked_nothing_and_lives_on() -> None:
-    """jcmd sends SIGQUIT, which ends a process that does not catch it; a shell's background job has it ignored."""
+def test_process_that_is_not_a_jvm_survives() -> None:
+    """jcmd sends SIGQUIT, which ends a process that does not catch it; background jobs of a shell ignore it."""
     ordinary = [
         sys.executable,
         "-c",
@@ -42,7 +42,7 @@ def test_no_jvm_is_asked_nothing_and_lives_on() -> None:
 
 
 @pytest.mark.stack
-def test_samples_of_every_part(stack: Stack) -> None:
+def test_memory_of_every_process_is_sampled(stack: Stack) -> None:
     memory = Memory(stack.folder, collect_every=1)
     until(lambda: {"kafka", "redis", "jobmanager", "taskmanager"} <= set(memory.resident), "resident memory of each")
     until(lambda: {"kafka heap", "jobmanager heap", "taskmanager outside"} <= set(memory.alive), "each JVM asked")

@@ -1,4 +1,4 @@
-"""The peers' detectors give Eddy's scores: else alerts could not be compared."""
+"""Check that the peers' detectors give Eddy's scores; otherwise their alerts could not be compared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WINDOWS = 500
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("Z", 1e-9), ("F", 1e-6)])
-def test_scores_are_equal(kind, tolerance, tmp_path):
+def test_peer_scores_equal_eddy_scores(kind, tolerance, tmp_path):
     work = Workload(kind, series=60)  # a third of them not seen in training
     detector = export(work, *work.model(), tmp_path)
     batch, binding = batch_of(detector, work, WINDOWS)
@@ -24,7 +24,7 @@ def test_scores_are_equal(kind, tolerance, tmp_path):
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_batches_of_any_size_raise_what_single_events_raise(size, tmp_path):
+def test_peer_alerts_do_not_depend_on_batch_size(size, tmp_path):
     work = Workload("Z", events=6_000, series=7)
     export(work, *work.model(), tmp_path)
     detector = load(tmp_path)

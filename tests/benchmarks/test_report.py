@@ -1,4 +1,4 @@
-"""``eddy bench report`` fills each page between its own markers, and leaves the others alone."""
+"""Check that ``eddy bench report`` changes only what is between its own markers of a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def measured(count: int, cpu: float) -> dict[str, object]:
     }
 
 
-def test_taskmanagers_have_their_place_in_scaling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taskmanager_figures_are_written_into_scaling_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scaling, page = tmp_path / "scaling.md", tmp_path / "performance.md"
     scaling.write_text("a\n<!-- taskmanagers: begin -->\nold\n<!-- taskmanagers: end -->\nb\n")
     page.write_text("untouched")

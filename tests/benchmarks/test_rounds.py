@@ -1,4 +1,4 @@
-"""Of several rounds the one in the middle counts, and nothing that went wrong in one of them is lost."""
+"""Check that of several rounds the median is reported and a failure in any round is shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(rate: int, cost: float, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_the_run_in_the_middle_counts_and_the_spread_is_shown() -> None:
+def test_median_round_counts_and_the_range_is_shown() -> None:
     runs = [run(300, 1.0), run(100, 3.0), run(200, 2.5)]
     chosen = typical(runs, lambda one: float(one["cpu_us_per_event"]))
     assert chosen == runs[2] | {"rounds_events_per_second": [300, 100, 200]}
@@ -34,12 +34,12 @@ def test_the_run_in_the_middle_counts_and_the_spread_is_shown() -> None:
     assert rows_of({"benchmark": "peers", "results": [chosen]})[1][3] == "200 (100–300)"
 
 
-def test_one_run_is_itself() -> None:
+def test_single_round_is_reported_unchanged() -> None:
     assert typical([run(300, 1.0)], lambda one: 0.0) == run(300, 1.0)
     assert rows_of({"benchmark": "peers", "results": [run(300, 1.0)]})[1][3] == "300"
 
 
-def test_a_failure_and_other_incidents_in_any_round_are_shown() -> None:
+def test_failure_or_different_incidents_in_any_round_are_shown() -> None:
     failed = {**run(0, 0.0), "failed": "no room"}
     del failed["equal"]
     assert _middle([run(300, 1.0), failed, run(200, 1.0)])["failed"] == "no room"

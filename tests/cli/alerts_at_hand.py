@@ -1,4 +1,4 @@
-"""Alerts and points that tests put where the job would, and the eddy command as a process."""
+"""Write alerts and points where the job would write them, and run the ``eddy`` command as a process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START, STEP = harness.START, harness.STEP
 
 
 def alert(series: str = "s-1", state: str = "open", start: int = START, severity: int = 60, **fields: Any) -> Alert:
-    values = {
+    values: dict[str, Any] = {
         "id": incident_id(series, "z", start),
         "series": series,
         "state": state,
@@ -45,7 +45,7 @@ def alert(series: str = "s-1", state: str = "open", start: int = START, severity
 
 
 def point(series: str = "s-1", ts: int = START, value: float | None = 1.0, **fields: Any) -> Point:
-    values = {
+    values: dict[str, Any] = {
         "series": series,
         "ts": ts,
         "values": {"value": value},

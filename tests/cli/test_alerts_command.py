@@ -1,4 +1,4 @@
-"""``eddy alerts``, as a user runs it."""
+"""Run ``eddy alerts`` as a user does."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from tests.cli.alerts_at_hand import ROOT, START, STEP, alert, command, eddy, en
 pytestmark = pytest.mark.stack
 
 
-def test_tail_follows_until_it_is_interrupted(unique_topics: Settings) -> None:
+def test_alerts_tail_follows_until_interrupted(unique_topics: Settings) -> None:
     to_kafka(unique_topics, [alert("s-1"), alert("t-1")])
     arguments = command("alerts", "tail", "--json", "--from-start", "--series", "t-*")
     process = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment(unique_topics)
     )
+    assert process.stdout is not None
     try:
         assert json.loads(process.stdout.readline()) == json.loads(alert("t-1").to_json())
         to_kafka(unique_topics, [alert("s-1", "closed"), alert("t-1", "closed")])
@@ -32,7 +33,7 @@ def test_tail_follows_until_it_is_interrupted(unique_topics: Settings) -> None:
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_list_and_show(unique_topics: Settings) -> None:
+def test_alerts_list_and_show_print_alerts(unique_topics: Settings) -> None:
     assert "no alerts" in eddy(unique_topics, "alerts", "list").stderr
     closed = alert("s-1", "closed", end=START + STEP)
     to_redis(unique_topics, [alert("s-1"), alert("t-1"), closed])

@@ -1,8 +1,9 @@
-"""``eddy dlq``: counts, samples, and each letter back once."""
+"""Run ``eddy dlq``: count dead letters, show samples, replay each once."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.integration import harness
 pytestmark = pytest.mark.stack
 
 
-def write(settings: Settings, found: list[tuple[str, bytes | None, bytes | None]]) -> None:
+def write(settings: Settings, found: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
     """Dead letters as the job writes them: (reason, key, value)."""
     topic = settings.topics.name("dlq")
     with harness.producer(settings) as client:
@@ -47,7 +48,7 @@ def sent(*found: tuple[str, bytes | None, bytes]) -> list[tuple[bytes, bytes]]:
     return sorted((key or b"", value) for _, key, value in found)
 
 
-def test_list(unique_topics: Settings) -> None:
+def test_dlq_list_counts_reasons_and_shows_samples(unique_topics: Settings) -> None:
     assert eddy(unique_topics, "dlq", "list").stdout == "no dead letters\n"
     write(unique_topics, LETTERS)
     found = json.loads(eddy(unique_topics, "dlq", "list", "--json", "--limit", "1").stdout)
@@ -65,7 +66,7 @@ def test_list(unique_topics: Settings) -> None:
     assert "\x1b" not in done.stdout, "what a terminal would obey is escaped"
 
 
-def test_each_letter_goes_back_once(unique_topics: Settings) -> None:
+def test_each_dead_letter_is_replayed_once(unique_topics: Settings) -> None:
     write(unique_topics, LETTERS)
     dry = json.loads(eddy(unique_topics, "dlq", "replay", "--dry-run", "--json").stdout)
     assert (dry["sent"], dry["dry_run"], dry["complete"]) == (4, True, True)
@@ -85,7 +86,7 @@ def test_each_letter_goes_back_once(unique_topics: Settings) -> None:
     assert observations(unique_topics) == sent(*LETTERS, LETTERS[0])
 
 
-def test_a_replay_that_was_ended_early_goes_on_behind_the_last_letter(
+def test_interrupted_replay_resumes_after_the_last_dead_letter(
     unique_topics: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letters, "_BATCH", 3)
@@ -103,9 +104,10 @@ def test_a_replay_that_was_ended_early_goes_on_behind_the_last_letter(
     assert observations(unique_topics) == sent(*found)
 
 
-def test_letters_that_come_while_it_runs_wait_for_the_next_call(unique_topics: Settings) -> None:
+def test_dead_letters_that_arrive_during_a_replay_wait_for_the_next_one(unique_topics: Settings) -> None:
     write(unique_topics, LETTERS[:1])
-    replay, asked = Replay(unique_topics), []
+    replay = Replay(unique_topics)
+    asked: list[int] = []
 
     def stopped() -> bool:
         if not asked:  # what the job would do with a letter that is still bad

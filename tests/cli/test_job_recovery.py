@@ -1,4 +1,4 @@
-"""What 'eddy up' does about jobs that are to run, where 'flink run' did not get to say what became of it."""
+"""Check how ``eddy up`` resumes jobs when the result of an earlier ``flink run`` is unknown."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.stack
 NOBODY = "0" * 32
 
 
-def test_a_job_that_runs_under_another_id_is_not_started_again(stack: Stack, unique_topics: Settings) -> None:
-    """And a job that cannot be brought back keeps no other one from it."""
+def test_job_that_runs_under_another_id_is_not_started_again(stack: Stack, unique_topics: Settings) -> None:
+    """A job that cannot be resumed does not keep the others from being resumed."""
     name, configuration = unique_topics.job.name, Configuration(unique_topics, {})
     broken = stack.folder / "jobs" / "a-job.json"
     told: list[str] = []

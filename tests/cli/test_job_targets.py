@@ -26,7 +26,7 @@ def printed(choices: Choices) -> list[str]:
     return shlex.split(submit(CONFIGURATION, choices, only_print=True))
 
 
-def test_remote(archive: Path) -> None:
+def test_remote_target_builds_the_flink_command(archive: Path) -> None:
     found = printed(
         Choices("remote", "jm:8081", "s3://b/savepoint-1", str(archive), options=("taskmanager.numberOfTaskSlots=4",))
     )
@@ -41,14 +41,14 @@ def test_remote(archive: Path) -> None:
     assert found[found.index("--set") : found.index("--jar")] == SETTINGS
 
 
-def test_a_cluster_that_has_everything() -> None:
+def test_cluster_with_python_and_jars_gets_neither_shipped() -> None:
     found = printed(Choices("remote", "jm:8081", python="/usr/bin/python3.11", jars_present=True))
     assert pair(found, "-pyexec") == "/usr/bin/python3.11"
     assert "--jar" not in found
     assert "-pyarch" not in found
 
 
-def test_yarn(archive: Path) -> None:
+def test_yarn_target_ships_the_archive(archive: Path) -> None:
     found = printed(Choices("yarn", archive=str(archive)))
     assert pair(found, "-t") == "yarn-application"
     (shipped,) = (word for word in found if word.startswith("-Dyarn.ship-files="))
@@ -59,7 +59,7 @@ def test_yarn(archive: Path) -> None:
     assert found[-4:] == SETTINGS
 
 
-def test_kubernetes() -> None:
+def test_kubernetes_target_uses_the_image() -> None:
     found = printed(Choices("kubernetes-application", "eddy-1", image="registry.example/eddy:1"))
     assert pair(found, "-t") == "kubernetes-application"
     assert {"-Dkubernetes.cluster-id=eddy-1", "-Dkubernetes.container.image.ref=registry.example/eddy:1"} < set(found)
@@ -78,7 +78,7 @@ def test_kubernetes() -> None:
         (Choices("remote", "jm:1", options=("x",)), r"--flink-option 'x': expected KEY=VALUE"),
     ],
 )
-def test_what_does_not_go_together(choices: Choices, message: str) -> None:
+def test_contradictory_choices_are_refused(choices: Choices, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         submit(CONFIGURATION, choices, only_print=True)
 

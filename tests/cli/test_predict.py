@@ -1,4 +1,4 @@
-"""From CSV to predictions to anomalies, from the command line."""
+"""Run ``eddy predict`` and get from CSV to predictions to anomalies."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def eddy(*arguments: str) -> str:
     ],
     ids=["dmd", "ensemble", "calibrated"],
 )
-def test_csv_to_predictions_to_anomalies(data: Path, tmp_path: Path, detector: tuple[str, ...]) -> None:
+def test_predict_writes_predictions_and_anomalies(data: Path, tmp_path: Path, detector: tuple[str, ...]) -> None:
     model, out = tmp_path / "model", tmp_path / "predictions.csv"
     eddy("train", "--detector", *detector, "--data", str(data), "--train-share", "0.7", "--out", str(model))
     said = json.loads(eddy("predict", "--model", str(model), "--data", str(data), "--out", str(out), "--json"))
@@ -72,7 +72,7 @@ def test_csv_to_predictions_to_anomalies(data: Path, tmp_path: Path, detector: t
     assert said["anomalies"] < 40
 
 
-def test_wrong_use_is_said(data: Path, tmp_path: Path) -> None:
+def test_invalid_options_are_refused(data: Path, tmp_path: Path) -> None:
     common = ("--data", str(data), "--out", str(tmp_path / "m"))
     with pytest.raises(SettingsError, match="no members"):
         eddy("train", "--detector", "dmd", "--member", "zscore", *common)

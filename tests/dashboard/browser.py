@@ -1,4 +1,4 @@
-"""A real headless Chromium, driven as a person would."""
+"""Drive a real headless Chromium as a person would."""
 
 from __future__ import annotations
 

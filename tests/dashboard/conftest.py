@@ -1,4 +1,4 @@
-"""The page, served as ``eddy dashboard`` serves it, in front of a world that the tests write."""
+"""Serve the dashboard as ``eddy dashboard`` does, with data that the tests write."""
 
 from __future__ import annotations
 

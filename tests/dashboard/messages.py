@@ -1,4 +1,4 @@
-"""Messages and settings for the page's tests."""
+"""Build messages and settings for the dashboard's tests."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ VALUES = arrays(np.float64, st.integers(0, 400), elements=st.floats(-1e6, 1e6) |
 
 @settings(deadline=None)
 @given(VALUES, st.integers(1, 30))
-def test_the_extremes_survive(values, buckets):
+def test_downsampling_keeps_the_extremes(values, buckets):
     chosen = extremes(values, buckets)
     assert len(chosen) <= max(4 * buckets, 0) or len(chosen) == len(values)
     assert (np.diff(chosen) > 0).all()
@@ -29,8 +29,8 @@ def test_the_extremes_survive(values, buckets):
 
 @settings(deadline=None)
 @given(VALUES, st.integers(1, 30))
-def test_every_bucket_keeps_its_own_extremes(values, buckets):
-    """A spike of one point is seen at any width, wherever it is."""
+def test_every_bucket_keeps_its_extremes(values, buckets):
+    """A spike of one point is visible at any width and in any place."""
     chosen = extremes(values, buckets)
     edges = np.linspace(0, len(values), buckets + 1).astype(int).tolist()
     for first, last in itertools.pairwise(edges):
@@ -41,18 +41,18 @@ def test_every_bucket_keeps_its_own_extremes(values, buckets):
             assert np.nanmin(inside) == np.nanmin(part)
 
 
-def test_few_points_stay_as_they_are():
+def test_few_points_are_not_downsampled():
     assert extremes(np.arange(8.0), 2).tolist() == list(range(8))
 
 
-def test_a_line_breaks_where_points_are_missing_and_nowhere_else():
+def test_line_breaks_only_where_points_are_missing():
     ts = np.array([0, 10, 20, 30, 100, 110, 120])
     times, values = with_gaps(ts, gap_numbers(ts), np.arange(7.0))
     assert times.tolist() == [0, 10, 20, 30, 31, 100, 110, 120]
     assert np.isnan(values).tolist() == [False] * 4 + [True] + [False] * 3
 
 
-def test_a_ribbon_is_one_closed_outline_per_stretch():
+def test_band_is_one_closed_outline_per_stretch():
     ts = np.array([0, 10, 100, 110])
     x, y = ribbon(ts, np.array([0, 0, 1, 1]), np.array([1.0, 1, 2, 2]), np.array([5.0, 6, 7, 8]))
     assert x.tolist() == [0, 10, 10, 0, 0, 100, 110, 110, 100, 100]
@@ -60,14 +60,14 @@ def test_a_ribbon_is_one_closed_outline_per_stretch():
     assert np.isnan(y[[4, 9]]).all()
 
 
-def test_a_ribbon_leaves_out_what_no_model_had_an_opinion_on():
+def test_band_leaves_out_points_without_bounds():
     x, y = ribbon(np.arange(4), np.zeros(4, int), np.array([1.0, np.nan, 1, 1]), np.array([2.0, 2, np.nan, 3]))
     assert x[~np.isnan(y)].tolist() == [0, 0, 3, 3]
 
 
 @settings(deadline=None)
 @given(st.integers(1, 500), st.integers(1, 100))
-def test_stretches_cover_everything(count, buckets):
+def test_buckets_cover_all_points(count, buckets):
     starts = segments(count, buckets)
     assert starts[0] == 0
     assert len(starts) == min(count, buckets)

@@ -1,4 +1,4 @@
-"""The pages in a real browser, in front of real Redis and Kafka."""
+"""Check the dashboard's pages in a real browser with real Redis and Kafka."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -73,7 +74,7 @@ def incident_of(series: str) -> str:
     return alert(series, start=start).id
 
 
-def test_first_sight(browser: Browser, site: Site, shots: Shots) -> None:
+def test_overview_shows_counts_and_open_incidents(browser: Browser, site: Site, shots: Shots) -> None:
     browser.open("/")
     browser.sees(f"{MANY:,}", "#tiles")
     browser.sees("wave", "#open-incidents")
@@ -86,7 +87,7 @@ def test_first_sight(browser: Browser, site: Site, shots: Shots) -> None:
     browser.shot(shots("overview"))
 
 
-def test_what_happens_is_seen_at_once_and_nothing_else_moves(browser: Browser, site: Site) -> None:
+def test_new_incident_appears_at_once_without_redrawing_the_rest(browser: Browser, site: Site) -> None:
     browser.open("/")
     browser.sees("wave", "#open-incidents")
     browser.script("window.before = document.querySelector('#open-incidents tbody tr td .sev'); window.stayed = true")
@@ -100,7 +101,7 @@ def test_what_happens_is_seen_at_once_and_nothing_else_moves(browser: Browser, s
     site.world.redis.zrem(f"{site.settings.redis.prefix}:live", "newcomer")
 
 
-def test_a_series_with_all_that_is_known(browser: Browser, shots: Shots) -> None:
+def test_series_page_draws_every_kind_of_mark(browser: Browser, shots: Shots) -> None:
     browser.open("/series/wave")
     browser.drawn("series-graph")
     names = "return document.querySelector('#series-graph .js-plotly-plot')._fullData.map((t) => t.name)"
@@ -115,7 +116,7 @@ def test_a_series_with_all_that_is_known(browser: Browser, shots: Shots) -> None
     browser.shot(shots("series"))
 
 
-def test_zoom_stays_while_data_comes_in_and_a_link_shows_the_same(browser: Browser, site: Site) -> None:
+def test_zoom_survives_new_data_and_is_part_of_the_link(browser: Browser, site: Site) -> None:
     browser.open("/series/wave?window=all")
     browser.drawn("series-graph")
     browser.until(lambda: browser.axis("series-graph")[0] < EPOCH - 500 * MINUTE, "history")
@@ -174,7 +175,7 @@ def drag(browser: Browser, first: float, last: float) -> None:
         )
 
 
-def test_all_features_of_a_series_are_shown(browser: Browser, shots: Shots) -> None:
+def test_series_page_shows_all_features(browser: Browser, shots: Shots) -> None:
     browser.open("/series/home-1")
     browser.drawn("series-graph")
     rows = (
@@ -187,7 +188,7 @@ def test_all_features_of_a_series_are_shown(browser: Browser, shots: Shots) -> N
     browser.shot(shots("features"))
 
 
-def test_an_incident_is_acknowledged_and_kafka_has_it(browser: Browser, site: Site, shots: Shots) -> None:
+def test_acknowledging_an_incident_writes_feedback_to_kafka(browser: Browser, site: Site, shots: Shots) -> None:
     number = incident_of("wave")
     browser.open(f"/incident/{number}")
     browser.drawn("incident-graph")
@@ -211,7 +212,7 @@ def test_an_incident_is_acknowledged_and_kafka_has_it(browser: Browser, site: Si
 
 
 @pytest.mark.parametrize("name", [NASTY, WORSE])
-def test_names_are_text_wherever_they_are_shown(browser: Browser, name: str) -> None:
+def test_series_names_are_shown_as_text_everywhere(browser: Browser, name: str) -> None:
     start = alert(name, start=EPOCH).id
     places = ["/", f"/series?q={quote(name)}", f"/series/{quote(name, safe='')}", f"/incident/{start}", "/dead-letters"]
     for path in places[: 5 if name == NASTY else 3]:
@@ -230,7 +231,7 @@ def test_names_are_text_wherever_they_are_shown(browser: Browser, name: str) -> 
     browser.sees("waves", "#series-facts")
 
 
-def test_search_filter_sort_and_pages_over_ten_thousand_series(browser: Browser, shots: Shots) -> None:
+def test_ten_thousand_series_can_be_searched_filtered_sorted_and_paged(browser: Browser, shots: Shots) -> None:
     browser.open("/series")
     browser.sees(f"1–50 of {MANY:,}", "#series-pages")
     browser.press("Next", "#series-pages button")
@@ -251,7 +252,7 @@ def test_search_filter_sort_and_pages_over_ten_thousand_series(browser: Browser,
     browser.sees("wave", "#series-table")
 
 
-def test_a_model_is_rolled_back(browser: Browser, site: Site, shots: Shots) -> None:
+def test_model_can_be_rolled_back(browser: Browser, site: Site, shots: Shots) -> None:
     browser.open("/models")
     browser.sees("version 2 in use", "#model-list")
     browser.shot(shots("models"))
@@ -262,7 +263,7 @@ def test_a_model_is_rolled_back(browser: Browser, site: Site, shots: Shots) -> N
     assert Registry(site.settings).read().current["waves"].metrics["rollback_to"] == 1
 
 
-def test_dead_letters_are_shown_and_sent_again(browser: Browser, site: Site, shots: Shots) -> None:
+def test_dead_letters_are_shown_and_replayed(browser: Browser, site: Site, shots: Shots) -> None:
     browser.open("/dead-letters")
     browser.sees("late: 1", "#letter-reasons")
     browser.sees("not-json: 1", "#letter-reasons")
@@ -293,7 +294,7 @@ def test_every_page_fits_in_either_theme(browser: Browser, shots: Shots, width: 
         "#model-list section", "#letter-reasons section"]  # fmt: skip
     for path, selector in zip(pages, ready, strict=True):
         browser.open(path)
-        browser.until(lambda selector=selector: browser.all(selector), selector)
+        browser.until(partial(browser.all, selector), selector)
         if browser.script("return document.documentElement.dataset.theme") != theme:
             browser.press("◐", "#theme")
         for graph in ("series-graph", "incident-graph", "rate-graph"):
@@ -307,7 +308,7 @@ def test_every_page_fits_in_either_theme(browser: Browser, shots: Shots, width: 
     assert browser.script("return document.documentElement.dataset.theme") == theme
 
 
-def test_the_keyboard_reaches_everything(browser: Browser) -> None:
+def test_keyboard_reaches_every_control(browser: Browser) -> None:
     browser.open("/series")
     browser.sees("pump-", "#series-table")
     reached = "return document.activeElement.innerText || document.activeElement.id"
@@ -325,7 +326,7 @@ def test_the_keyboard_reaches_everything(browser: Browser) -> None:
     browser.sees("judged by", "#series-judges")
 
 
-def test_an_address_that_is_none(browser: Browser) -> None:
+def test_unknown_addresses_say_that_nothing_is_there(browser: Browser) -> None:
     browser.open("/nothing/here")
     browser.sees("There is no such page")
     browser.open("/incident/0000000000000000")
@@ -334,8 +335,8 @@ def test_an_address_that_is_none(browser: Browser) -> None:
     browser.sees("Nothing is known of a series of this name")
 
 
-def test_what_is_missing_moves_nothing(browser: Browser) -> None:
-    """The layout stays where it was while data arrive: nothing jumps under the cursor."""
+def test_layout_does_not_move_while_data_load(browser: Browser) -> None:
+    """Nothing moves under the cursor while data arrive."""
     browser.open("/series/wave")
     browser.drawn("series-graph")
     places = (

@@ -1,4 +1,4 @@
-"""What the page refuses. No source is needed for that: none answers here."""
+"""Check which requests the dashboard refuses. No source has to be running for that."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def post(client: Any, **headers: str) -> int:
     return int(client.post("/actions/replay", json={"reason": "late"}, headers=headers).status_code)
 
 
-def test_the_page_itself_may_write(client):
+def test_dashboard_itself_may_write(client):
     page = client()
     assert post(page, **OURS) == 200
     assert post(page, **OURS, Origin="http://localhost") == 200
@@ -73,25 +73,25 @@ def test_the_page_itself_may_write(client):
         {"X-Eddy-Action": "1", "Host": "evil.example"},
     ],
 )
-def test_another_site_may_not(client, headers):
+def test_request_from_another_site_is_refused(client, headers):
     page = client()
     assert post(page, **headers) == 403
     assert page.done == []
 
 
-def test_a_name_that_was_made_to_point_here_reads_nothing(client):
+def test_unknown_host_header_is_refused(client):
     assert client().get("/live", headers={"Host": "evil.example:8050"}).status_code == 403
     assert client().get("/live", headers={"Host": "127.0.0.1:8050"}).status_code == 200
     assert client().get("/live", headers={"Host": "[::1]:8050"}).status_code == 200
 
 
-def test_nothing_is_written_by_get(client):
+def test_get_request_writes_nothing(client):
     page = client()
     assert b"<!DOCTYPE html>" in page.get("/actions/replay", headers=OURS).data  # an address like any other
     assert page.done == []
 
 
-def test_elsewhere_writing_asks_for_the_token(client):
+def test_writing_beyond_loopback_needs_the_token(client):
     page = client(host="0.0.0.0", token=SecretStr("s3cret"))  # noqa: S104  that is the case
     assert post(page, **OURS) == 401
     assert post(page, **OURS, **{"X-Eddy-Token": "wrong"}) == 401
@@ -100,14 +100,14 @@ def test_elsewhere_writing_asks_for_the_token(client):
     assert page.done == ["late"]
 
 
-def test_elsewhere_without_a_token_nothing_is_written(client):
+def test_writing_beyond_loopback_without_a_configured_token_is_refused(client):
     page = client(host="0.0.0.0")  # noqa: S104  that is the case
     reply = page.post("/actions/replay", json={"reason": "late"}, headers=OURS)
     assert reply.status_code == 403
     assert "dashboard.token" in reply.json["error"]
 
 
-def test_a_refusal_of_the_work_itself_is_told(client):
+def test_error_of_an_action_is_returned(client):
     reply = client().post("/actions/replay", json={"reason": "broken"}, headers=OURS)
     assert (reply.status_code, reply.json) == (400, {"error": "it is broken"})
 
@@ -123,13 +123,13 @@ def test_a_refusal_of_the_work_itself_is_told(client):
         ("replay", {"reason": 3}),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_reason(client, name, body):
+def test_invalid_request_is_refused_with_a_reason(client, name, body):
     reply = client().post(f"/actions/{name}", json=body, headers=OURS)
     assert reply.status_code == 400
     assert reply.json["error"]
 
 
-def test_scripts_come_from_here_only(client):
+def test_content_security_policy_allows_own_scripts_only(client):
     page = client().get("/")
     policy = page.headers["Content-Security-Policy"]
     scripts = next(part for part in policy.split("; ") if part.startswith("script-src"))
@@ -141,16 +141,16 @@ def test_scripts_come_from_here_only(client):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.9.9.9"])
-def test_loopback(host):
+def test_loopback_hosts_are_recognised(host):
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", "localhost.example.org", ""])  # noqa: S104
-def test_not_loopback(host):
+def test_other_hosts_are_not_loopback(host):
     assert not is_loopback(host)
 
 
-def test_an_answer_that_has_not_changed_is_not_sent_again(client):
+def test_unchanged_answer_is_not_sent_again(client):
     page = client()
     first = page.get("/live?path=/models")
     again = page.get("/live?path=/models", headers={"If-None-Match": first.headers["ETag"]})

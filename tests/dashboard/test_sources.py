@@ -1,4 +1,4 @@
-"""A source goes away and comes back; the page says so and goes on by itself."""
+"""Check that the dashboard reports a source that goes away and recovers by itself when it is back."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def own_redis(stack, tmp_path: Path) -> Iterator[tuple[OwnRedis, Settings]]:
     server.stop()
 
 
-def test_redis_goes_away_and_comes_back(own_redis, tmp_path: Path) -> None:
+def test_dashboard_recovers_from_a_redis_outage(own_redis, tmp_path: Path) -> None:
     server, settings = own_redis
     world = World(settings)
     world.job([alert("before")], [point("before", 1, "open")])
@@ -87,8 +87,8 @@ def test_redis_goes_away_and_comes_back(own_redis, tmp_path: Path) -> None:
     world.close()
 
 
-def test_kafka_and_flink_that_are_not_there_are_named_and_hold_nothing_up(stack) -> None:
-    """Neither answers: Redis is shown all the same, without delay."""
+def test_unreachable_kafka_and_flink_are_named_without_delaying_redis_data(stack) -> None:
+    """Neither Kafka nor Flink answers; data of Redis are shown without delay."""
     nowhere, rest = free_ports(2)
     settings = with_page(make_unique(stack), flink=f"127.0.0.1:{rest}")
     world = World(settings)

@@ -12,7 +12,7 @@ from eddy.dashboard.stores.incidents import IncidentStore
 from eddy.dashboard.stores.points import Growing, ScoredPoint
 from eddy.dashboard.stores.series_table import SPARK, Row, SeriesTable
 from eddy.dashboard.stores.watched_series import WatchedSeries
-from eddy.feedback import Feedback
+from eddy.feedback import Action, Feedback
 from tests.dashboard.messages import alert
 
 
@@ -23,7 +23,7 @@ def row(series: str, ts: int = 1, value: float = 1.0, state: str = "ok", written
 # -- the table of series ------------------------------------------------------------------------------------------
 
 
-def test_rows_come_again_and_the_newest_counts():
+def test_newest_row_of_a_series_counts():
     table = SeriesTable(silent_seconds=60)
     table.put([row("a", 1, 5.0), row("b", 1)])
     before = table.view(10_000)
@@ -34,13 +34,13 @@ def test_rows_come_again_and_the_newest_counts():
     assert after.spark[after.index["a"]][-2:].tolist() == [5.0, 7.0]
 
 
-def test_silence_is_told_but_hides_no_open_incident():
+def test_silent_series_is_marked_unless_it_has_an_open_incident():
     table = SeriesTable(silent_seconds=60)
     table.put([row("a"), row("b", state="open"), row("c", written=70_000)])
     assert table.view(80_000).counts() == {"ok": 1, "anomalous": 0, "open": 1, "silent": 1, "warming": 0}
 
 
-def test_series_that_redis_has_forgotten_go():
+def test_series_missing_in_redis_are_removed():
     table = SeriesTable(silent_seconds=60)
     table.put([row(f"s{k}", value=float(k)) for k in range(200)])
     table.keep_only({"s3", "s150"})
@@ -50,7 +50,7 @@ def test_series_that_redis_has_forgotten_go():
     assert view.value.tolist() == [3.0, 150.0, 9.0]
 
 
-def test_search_filter_and_sort():
+def test_series_can_be_searched_filtered_and_sorted():
     table = SeriesTable(silent_seconds=60)
     table.put([row("Pump-1", score=1.0), row("pump-2", score=None, state="open"), row("fan", score=3.0)])
     view = table.view(0)
@@ -64,7 +64,7 @@ def test_search_filter_and_sort():
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=3 * SPARK, unique=True))
-def test_the_small_line_has_the_newest_values(values):
+def test_sparkline_has_the_newest_values(values):
     table = SeriesTable(silent_seconds=60)
     for ts, value in enumerate(values):
         table.put([row("a", ts, float(value)), row("a", ts, float(value))])
@@ -78,7 +78,7 @@ def test_the_small_line_has_the_newest_values(values):
 
 @settings(deadline=None)
 @given(st.permutations(range(4)))
-def test_messages_in_any_order_and_twice_make_one_incident(order):
+def test_repeated_and_reordered_messages_make_one_incident(order):
     messages = [
         alert(detected_at=100),
         alert(state="update", severity=90, detected_at=200),
@@ -94,7 +94,7 @@ def test_messages_in_any_order_and_twice_make_one_incident(order):
     assert view.open == ()
 
 
-def test_the_most_severe_that_nobody_has_looked_at_comes_first():
+def test_most_severe_unacknowledged_incident_comes_first():
     store = IncidentStore(10)
     for series, severity in (("a", 60), ("b", 99), ("c", 80)):
         store.put(alert(series, severity=severity))
@@ -102,7 +102,7 @@ def test_the_most_severe_that_nobody_has_looked_at_comes_first():
     assert [i.alert.series for i in store.view().open] == ["c", "a", "b"]
 
 
-def test_what_is_suppressed_calls_for_nobody():
+def test_suppressed_incident_needs_no_attention():
     store = IncidentStore(10)
     store.put(alert(suppressed="maintenance: mondays"))
     (incident,) = store.view().open
@@ -111,18 +111,24 @@ def test_what_is_suppressed_calls_for_nobody():
     assert store.view().open[0].needs_attention
 
 
-def test_words_add_up_and_may_come_before_the_incident():
+def test_feedback_accumulates_and_may_arrive_before_the_incident():
     store = IncidentStore(10)
+
+    def verdict() -> str:
+        given = store.view().newest[0].verdict
+        assert given is not None
+        return given.words()
+
     store.note_feedback(feedback("a", "ack"))
     store.note_feedback(feedback("a", "label", label="sensor-fault"))
     store.note_feedback(b"no feedback")
     store.put(alert("a"))
-    assert store.view().newest[0].verdict.words() == "acknowledged, labelled sensor-fault"
+    assert verdict() == "acknowledged, labelled sensor-fault"
     store.note_feedback(feedback("a", "unack"))
-    assert store.view().newest[0].verdict.words() == "labelled sensor-fault"
+    assert verdict() == "labelled sensor-fault"
 
 
-def test_open_incidents_are_never_forgotten_for_lack_of_room():
+def test_open_incidents_are_never_dropped():
     store = IncidentStore(3)
     store.put(alert("open", start=1, detected_at=1))
     for k in range(10):
@@ -131,7 +137,7 @@ def test_open_incidents_are_never_forgotten_for_lack_of_room():
     assert names == {"open", "s8", "s9"}
 
 
-def feedback(series: str, action: str, label: str | None = None) -> bytes:
+def feedback(series: str, action: Action, label: str | None = None) -> bytes:
     known = alert(series)
     return Feedback(known.id, series, "m", action, "me", 1, known.start, known.end, label).to_json()
 
@@ -139,7 +145,7 @@ def feedback(series: str, action: str, label: str | None = None) -> bytes:
 # -- sources ------------------------------------------------------------------------------------------------------
 
 
-def test_one_late_answer_is_no_news_two_are_and_since_the_first():
+def test_source_is_away_after_two_late_answers_since_the_first():
     watch = Watch("Kafka", "here")
     watch.answers()
     watch.away("late")
@@ -154,7 +160,7 @@ def test_one_late_answer_is_no_news_two_are_and_since_the_first():
     assert watch.state.reason == ""
 
 
-def test_a_source_that_never_answered_is_away_at_once():
+def test_source_that_never_answered_is_away_at_once():
     watch = Watch("Kafka", "here")
     watch.away("no connection")
     assert watch.state.ok is False
@@ -165,8 +171,9 @@ def test_a_source_that_never_answered_is_away_at_once():
 
 @settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 500), max_size=40), max_size=8))
-def test_points_in_any_order_come_out_sorted_and_once(batches):
-    table, first = Growing(1), {}
+def test_points_are_sorted_and_deduplicated(batches):
+    table = Growing(1)
+    first: dict[int, float] = {}
     for number, batch in enumerate(batches):
         for ts in batch:
             first.setdefault(ts, number)
@@ -176,7 +183,7 @@ def test_points_in_any_order_come_out_sorted_and_once(batches):
     assert columns.data[:, 0].tolist() == [float(first[ts]) for ts in sorted(first)]
 
 
-def test_what_a_reader_holds_does_not_change():
+def test_columns_held_by_a_reader_do_not_change():
     table = Growing(1)
     table.add(np.arange(5), np.zeros((5, 1)))
     held = table.columns()
@@ -191,7 +198,7 @@ def scored(ts: int, *features: str) -> ScoredPoint:
     return ScoredPoint(ts, numbers, numbers, numbers, numbers, 1.0, 2.0, 0)
 
 
-def test_another_version_with_other_features_starts_anew():
+def test_version_with_other_features_starts_a_new_history():
     looked = WatchedSeries(1000)
     looked.ask("a")
     looked.add_scored("a", {"m": [scored(1, "x")]})
@@ -201,7 +208,7 @@ def test_another_version_with_other_features_starts_anew():
     assert looked.newest("a") == {"m": 2}
 
 
-def test_memory_is_bounded_and_the_series_asked_for_last_stays():
+def test_memory_is_bounded_and_the_last_viewed_series_is_kept():
     looked = WatchedSeries(100)
     for name in ("a", "b", "c"):
         looked.ask(name)
@@ -210,7 +217,7 @@ def test_memory_is_bounded_and_the_series_asked_for_last_stays():
 
 
 @pytest.mark.parametrize("state", ["open", "closed"])
-def test_a_group_is_an_incident_of_its_own(state):
+def test_group_is_an_incident_of_its_own(state):
     store = IncidentStore(10)
     group = replace(
         alert("group:ff", state), kind="group", members=({"series": "a", "id": "x", "severity": 3},), member_count=1

@@ -1,4 +1,4 @@
-"""What the page looks at in its tests: real Redis and Kafka, filled through the job's own writer and real messages."""
+"""Fill real Redis and Kafka through the job's own writer with the data that the dashboard's tests show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images and compose file as far as they can be checked without an engine."""
+"""Check images and compose file as far as possible without a Docker engine."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_dockerfiles_pass_the_linter(file: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_compose_file_follows_the_specification() -> None:
+def test_compose_file_follows_the_specification() -> None:
     checker = Path(sys.executable).with_name("check-jsonschema")
-    command = [checker, "--builtin-schema", "vendor.compose-spec", COMPOSE]
+    command: list[str | Path] = [checker, "--builtin-schema", "vendor.compose-spec", COMPOSE]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_client_reads_the_compose_file() -> None:
+def test_docker_client_reads_the_compose_file() -> None:
     docker = shutil.which("docker")
     if not docker or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("no 'docker compose' here; the schema check above has read the file")
@@ -53,13 +53,13 @@ def test_the_client_reads_the_compose_file() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_no_registry_is_written_down() -> None:
+def test_docker_files_name_no_registry() -> None:
     for file in [*DOCKERFILES, COMPOSE, DOCKER / "install-packages.sh"]:
         found = re.findall(r"https?://[^\s'\"]+", file.read_text())
         assert [url for url in found if not url.startswith("http://localhost")] == [], file
 
 
-def test_services_wait_for_what_can_be_waited_for(compose: dict[str, Any]) -> None:
+def test_services_depend_on_services_with_a_matching_condition(compose: dict[str, Any]) -> None:
     services = compose["services"]
     for name, service in services.items():
         for other, how in service.get("depends_on", {}).items():
@@ -74,7 +74,7 @@ def test_services_wait_for_what_can_be_waited_for(compose: dict[str, Any]) -> No
             assert there, f"{name}: {source} is not there"
 
 
-def test_every_command_exists_with_its_flags(compose: dict[str, Any]) -> None:
+def test_every_compose_command_exists_with_its_options(compose: dict[str, Any]) -> None:
     root = get_command(_whole())
     checked = 0
     for name, service in compose["services"].items():
@@ -93,7 +93,7 @@ def test_every_command_exists_with_its_flags(compose: dict[str, Any]) -> None:
     assert checked >= 5
 
 
-def test_defaults_are_those_of_the_settings(compose: dict[str, Any]) -> None:
+def test_compose_defaults_equal_the_settings(compose: dict[str, Any]) -> None:
     values = {key: as_text(value) for key, value in flatten(Settings()) if value is not None}
     names = {environment_name(key): key for key in values} | ORIGINAL_VARIABLES
     written = compose["x-settings"]
@@ -106,7 +106,7 @@ def test_defaults_are_those_of_the_settings(compose: dict[str, Any]) -> None:
             assert default[2].lower() == values[names[variable]].lower().removesuffix(".0"), variable
 
 
-def test_paths_in_images_are_those_that_commands_use() -> None:
+def test_image_paths_match_the_commands() -> None:
     from eddy.flink_job.client import submission
 
     text = (DOCKER / "job.Dockerfile").read_text()
@@ -115,7 +115,7 @@ def test_paths_in_images_are_those_that_commands_use() -> None:
     assert json.dumps([submission.IMAGE_PYTHON, "-m", "eddy.cli"]) in COMPOSE.read_text()
 
 
-def test_flinks_settings_have_names_that_flink_knows(compose: dict[str, Any]) -> None:
+def test_flink_settings_exist_in_flink(compose: dict[str, Any]) -> None:
     text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", compose["x-flink"]["environment"]["FLINK_PROPERTIES"])
     properties = yaml.safe_load(text)
     assert unknown_options(properties) == []

@@ -1,4 +1,4 @@
-"""The operator's manifest against the operator's own schema, which its API jar on Maven carries."""
+"""Check the Kubernetes manifest against the operator's own schema, which its API jar on Maven contains."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def closed(node: Any) -> Any:
     return node
 
 
-def test_the_manifest_follows_the_operators_schema(manifest: dict[str, Any], schema: dict[str, Any]) -> None:
+def test_manifest_follows_the_operator_schema(manifest: dict[str, Any], schema: dict[str, Any]) -> None:
     spec = dict(manifest["spec"])
     assert (manifest["apiVersion"], manifest["kind"]) == ("flink.apache.org/v1beta1", "FlinkDeployment")
     # That release came before Flink 2: its list of versions is the one thing that cannot be checked with it.
@@ -76,18 +76,18 @@ def test_the_manifest_follows_the_operators_schema(manifest: dict[str, Any], sch
     jsonschema.validate(spec, schema)
 
 
-def test_a_misspelt_field_is_found(manifest: dict[str, Any], schema: dict[str, Any]) -> None:
+def test_misspelt_field_is_refused_by_the_schema(manifest: dict[str, Any], schema: dict[str, Any]) -> None:
     spec = {key: value for key, value in manifest["spec"].items() if key != "flinkVersion"}
     with pytest.raises(jsonschema.ValidationError, match="upgradeMod"):
         jsonschema.validate({**spec, "job": {**spec["job"], "upgradeMod": "stateless"}}, schema)
 
 
-def test_flinks_settings_have_names_that_flink_knows(manifest: dict[str, Any]) -> None:
+def test_flink_settings_exist_in_flink(manifest: dict[str, Any]) -> None:
     found = {k: v for k, v in manifest["spec"]["flinkConfiguration"].items() if not k.startswith(OPERATORS)}
     assert unknown_options(found) == []
 
 
-def test_the_autoscalers_settings_have_names_that_it_knows(manifest: dict[str, Any]) -> None:
+def test_autoscaler_settings_exist_in_the_autoscaler(manifest: dict[str, Any]) -> None:
     with zipfile.ZipFile(brought("flink-autoscaler", AUTOSCALER, AUTOSCALER_SHA256)) as archive:
         options = archive.read("org/apache/flink/autoscaler/config/AutoScalerOptions.class")
     named = {key for key in manifest["spec"]["flinkConfiguration"] if key.startswith(OPERATORS)}
@@ -101,7 +101,7 @@ def constant(text: str) -> bytes:
     return b"\x01" + len(text).to_bytes(2, "big") + text.encode()
 
 
-def test_what_the_job_gets_fits_eddy_and_the_image(manifest: dict[str, Any]) -> None:
+def test_job_arguments_fit_eddy_and_the_image(manifest: dict[str, Any]) -> None:
     job, flink = manifest["spec"]["job"], manifest["spec"]["flinkConfiguration"]
     words = job["args"]
     assert words[:4] == ["-pyclientexec", submission.IMAGE_PYTHON, "-py", submission.IMAGE_SCRIPT]

@@ -1,4 +1,4 @@
-"""The steps of each Dockerfile, performed in a clean folder: order, pins, build scripts and entry points work."""
+"""Run the steps of each Dockerfile in a clean folder: order, pins, build scripts and entry points."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from eddy.stack.paths import ROOT
 
-pytestmark = pytest.mark.timeout(900)  # installs all packages, twice
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # installs all packages, twice
 SUBMIT = (
     "/opt/eddy/venv/bin/python -m eddy.cli job submit jobmanager:8081 --target=remote --flink=/opt/flink/bin/flink"
     " --python=/opt/eddy/venv/bin/python --jars-present --print"
@@ -26,12 +26,18 @@ TRAINER = "/opt/eddy/venv/bin/python -c 'import torch, dash, eddy.training.train
         ("services", [TRAINER, "/opt/eddy/venv/bin/python -m eddy.cli trainer --help"], ["eddy 0", "Serve training"]),
     ],
 )
-def test_rehearsal(image: str, commands: list[str], said: list[str], tmp_path: Path) -> None:
+def test_dockerfile_steps_work_in_a_clean_folder(
+    image: str, commands: list[str], said: list[str], tmp_path: Path
+) -> None:
     namespace = ["unshare", "-m" if os.geteuid() == 0 else "-rm", "true"]
     if subprocess.run(namespace, capture_output=True, check=False).returncode:
         pytest.skip("this machine gives no mount namespace ('unshare'): the Dockerfiles' steps were not performed")
     runs = [part for command in commands for part in ("--run", command)]
-    script = [sys.executable, ROOT / "docker" / "rehearse.py", ROOT / "docker" / f"{image}.Dockerfile"]
+    script: list[str | Path] = [
+        sys.executable,
+        ROOT / "docker" / "rehearse.py",
+        ROOT / "docker" / f"{image}.Dockerfile",
+    ]
     done = subprocess.run([*script, tmp_path / "image", *runs], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     for text in said:

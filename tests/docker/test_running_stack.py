@@ -1,4 +1,4 @@
-"""The compose stack itself, where an engine is present: the images are built, and the integration tests run on it."""
+"""Build the images, start the compose stack and run the integration tests on it; needs a Docker engine."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def composed() -> Iterator[None]:
         subprocess.run([*COMPOSE, "down", "--volumes"], check=False)
 
 
-def test_the_integration_tests_on_the_compose_stack(composed: None) -> None:
-    """All but those marked ``own_stack``, which say why; ``test_given_stack.py`` shows the same on a local stack."""
+def test_integration_tests_pass_on_the_compose_stack(composed: None) -> None:
+    """Runs all tests but those marked ``own_stack``; ``test_given_stack.py`` does the same on a local stack."""
     options = [part for item in OUTSIDE for part in ("--stack", item)]
     options += [part for item in INSIDE for part in ("--stack-inside", item)]
     command = [sys.executable, "-m", "pytest", "-rs", "--tb=short", *options, "--stack-python", IMAGE_PYTHON]
@@ -55,7 +55,7 @@ def test_the_integration_tests_on_the_compose_stack(composed: None) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_every_service_is_well(composed: None) -> None:
+def test_every_compose_service_is_running(composed: None) -> None:
     listed = subprocess.run([*COMPOSE, "ps", "--format", "json"], capture_output=True, text=True, check=True).stdout
     services = [json.loads(line) for line in listed.splitlines() if line.strip()]
     assert {s["Service"] for s in services} >= set(LASTING)

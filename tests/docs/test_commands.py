@@ -1,4 +1,4 @@
-"""Every ``eddy`` command and setting that a page names exists, with the options that stand there, run or not."""
+"""Check that every command, option and setting named in the documentation exists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FENCED = re.compile(r"^```[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`]+)`")
 CALL = re.compile(r"^(?:\$ )?(?:\.venv/bin/|\./run )?eddy\s+(\S.*)$")
 WORDS_OF_RUN = {"setup", "demo", "eddy", "test", "docs", "bench-check"}
-USAGE_ERROR = typer.BadParameter.__mro__[1]  # no public name for it
+USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # no public name for it
 GROUPS = {key.partition(".")[0] for key, _ in flatten(Settings())}
 
 
@@ -80,7 +80,7 @@ def trouble(words: list[str]) -> str | None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_commands_exist_with_their_options(page: Any) -> None:
+def test_documented_commands_exist_with_their_options(page: Any) -> None:
     wrong = []
     for line in lines(page.read_text()):
         if (call := CALL.match(line)) and (found := trouble(words_of(call[1]))):
@@ -91,8 +91,8 @@ def test_commands_exist_with_their_options(page: Any) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_settings_exist(page: Any) -> None:
-    """``group.key`` in code style is a setting, or the beginning of some (``kafka.*``)."""
+def test_documented_settings_exist(page: Any) -> None:
+    """A ``group.key`` in code style must be a setting, or a pattern of settings such as ``kafka.*``."""
     known = {key for key, _ in flatten(Settings())}
     named = [
         span for span in INLINE.findall(FENCED.sub("", page.read_text())) if re.fullmatch(r"\w+\.\w+(=\S+)?", span)
@@ -101,14 +101,14 @@ def test_settings_exist(page: Any) -> None:
     assert wrong == []
 
 
-def test_a_wrong_one_is_found() -> None:
+def test_wrong_command_or_setting_is_found() -> None:
     assert "No such option: --fast" in str(trouble(["job", "submit", "--fast"]))
     assert "no command 'jump'" in str(trouble(["job", "jump"]))
     assert "no such setting" in str(trouble(["--set", "job.colour=red", "job", "state"]))
     assert trouble(["job", "submit", "--from", "PATH"]) is None
 
 
-def test_detectors_exist() -> None:
+def test_documented_detectors_exist() -> None:
     named = {name for page in PAGES for name in re.findall(r"--detector ([a-z][\w-]*)", page.read_text())}
     choice = (ROOT / "docs" / "choosing-a-detector.md").read_text()
     named |= set(re.findall(r"^\| [^|]+ \| `([\w-]+)`", choice, re.MULTILINE))

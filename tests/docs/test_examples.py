@@ -1,4 +1,4 @@
-"""Each script of examples/ on a small file of its kind."""
+"""Run each script of examples/ on a small file of its kind."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from eddy.stack.paths import ROOT
 
+pytestmark = pytest.mark.slow  # each starts the command line several times
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -47,34 +49,34 @@ def daily(count: int, period: int, seed: int) -> np.ndarray:
     return 100 + 40 * np.sin(np.arange(count) * 2 * np.pi / period) + rng.normal(0, 1, count)
 
 
-def test_taxi(tmp_path: Path) -> None:
+def test_taxi_example_finds_the_injected_peak(tmp_path: Path) -> None:
     values = daily(1500, 48, 1)
     values[1200:1204] = 400
-    rows = list(zip(times(1500, 30), values, strict=True))
+    rows: list[tuple[object, ...]] = list(zip(times(1500, 30), values, strict=True))
     script("taxi", write(tmp_path / "nyc_taxi.csv", ("timestamp", "value"), rows), tmp_path / "out")
     peak = int((START + timedelta(minutes=30 * 1200)).timestamp() * 1000)
     assert any(0 <= int(row["ts"]) - peak < 6 * 3_600_000 for row in alerts(tmp_path / "out"))
 
 
-def test_ucr(tmp_path: Path) -> None:
+def test_ucr_example_locates_the_anomaly(tmp_path: Path) -> None:
     values = daily(3000, 50, 2)
     values[2400:2450] = 100
     (tmp_path / "900_UCR_Anomaly_Made_1000_2400_2449.txt").write_text("\n".join(map(str, values)))
     assert "left-discord" in script("ucr", tmp_path)
 
 
-def test_market(tmp_path: Path) -> None:
+def test_market_example_finds_the_price_drop(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows: list[tuple[object, ...]] = []
     for name in ("A", "B"):
-        prices = 100 * np.exp(np.cumsum(rng.normal(0, 0.0005, 1200)))
+        prices: np.ndarray = 100 * np.exp(np.cumsum(rng.normal(0, 0.0005, 1200)))
         prices[900:] *= 0.9
         rows += [(name, time, price) for time, price in zip(times(1200, 1), prices, strict=True)]
     script("market", write(tmp_path / "prices.csv", ("series", "time", "value"), rows), tmp_path / "out")
     assert {row["series"] for row in alerts(tmp_path / "out")} == {"A", "B"}
 
 
-def test_dmd_folder(tmp_path: Path) -> None:
+def test_dmd_folder_example_alerts_on_every_file(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for seed, name in enumerate(("pump-1", "pump-2")):
         values = daily(1000, 48, seed)
@@ -84,7 +86,7 @@ def test_dmd_folder(tmp_path: Path) -> None:
     assert {row["series"] for row in alerts(tmp_path / "out")} == {"pump-1", "pump-2"}
 
 
-def test_power(tmp_path: Path, data_folder: Path) -> None:
+def test_power_example_uses_the_consistency_detector(tmp_path: Path, data_folder: Path) -> None:
     lines = (data_folder / "power" / "household_power_consumption.txt").read_text().splitlines()[:6001]
     (tmp_path / "household_power_consumption.txt").write_text("\n".join(lines))
     said = script("power", tmp_path / "household_power_consumption.txt", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, and its code blocks do what they say."""
+"""Check that the documentation builds without warnings and that its code blocks run."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ RUN = [page for page in PAGES if any(block.how in ("bash", "python", "stack") fo
 READ = [(page, block) for page in PAGES for block in blocks(page) if block.how in ("settings", "observations")]
 
 
-def test_every_block_is_run_or_says_why_not() -> None:
+def test_every_code_block_is_run_or_says_why_not() -> None:
     found = [block for page in PAGES for block in blocks(page)]
     assert len(found) >= 20
     assert RUN
@@ -65,7 +65,7 @@ def test_every_block_is_run_or_says_why_not() -> None:
 
 
 @pytest.mark.parametrize(("page", "block"), READ, ids=lambda value: value.stem if isinstance(value, Path) else "")
-def test_settings_and_messages_are_read_as_they_stand(page: Path, block: Block, tmp_path: Path) -> None:
+def test_documented_settings_and_messages_are_valid(page: Path, block: Block, tmp_path: Path) -> None:
     if block.how == "observations":
         for line in block.code.splitlines():
             parse(line.encode())
@@ -78,8 +78,8 @@ def test_settings_and_messages_are_read_as_they_stand(page: Path, block: Block, 
 
 @pytest.mark.stack
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_code_blocks(page: Path, tmp_path: Path) -> None:
-    """The blocks of a page one after the other in one folder, as a reader would."""
+def test_code_blocks_run(page: Path, tmp_path: Path) -> None:
+    """Runs the blocks of a page in order in one folder, as a reader would."""
     names = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "REDIS_PORT", "FLINK_REST_PORT", "FLINK_RPC_PORT", "DASHBOARD_PORT")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     here = {name: value for name, value in os.environ.items() if not name.startswith(("EDDY_", "FLINK_", "PYTHONPATH"))}
@@ -103,8 +103,18 @@ def test_code_blocks(page: Path, tmp_path: Path) -> None:
         subprocess.run(["eddy", "down"], cwd=tmp_path, env=env, capture_output=True, check=False)
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", ROOT / "mkdocs.yml", "-d", tmp_path / "site"]
+def test_site_builds_without_a_warning(tmp_path: Path) -> None:
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "-f",
+        ROOT / "mkdocs.yml",
+        "-d",
+        tmp_path / "site",
+    ]
     env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -114,8 +124,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert [p.stem for p in (ROOT / "docs" / "decisions").glob("0*.md") if f"{p.stem}.html" not in decisions] == []
 
 
-def test_files_that_pages_name_are_there() -> None:
-    """Links are checked by the build; this is for paths in code style."""
+def test_files_named_in_the_documentation_exist() -> None:
+    """Checks paths in code style; the build checks links."""
     missing = []
     for page in PAGES:
         for name in re.findall(r"`((?:examples|docs|docker|kubernetes|tests|benchmarks)/[\w./-]+?)`", page.read_text()):

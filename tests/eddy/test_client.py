@@ -1,4 +1,4 @@
-"""The client for consumers, against real Kafka and Redis."""
+"""Check the client for consumers of alerts with real Kafka and Redis."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALERTS = [alert("s-1"), alert("t-1"), alert("s-1", "closed")]
 
 
 @pytest.mark.stack
-def test_all_alerts_so_far_and_those_of_some_series(unique_topics: Settings):
+def test_stream_returns_past_alerts_and_filters_by_series(unique_topics: Settings):
     to_kafka(unique_topics, [ALERTS[0], b"no alert", b"", b"[]", *ALERTS[1:]])
     with AlertStream(unique_topics, from_start=True, stop_at_end=True) as found:
         assert list(found) == ALERTS
@@ -29,7 +29,7 @@ def test_all_alerts_so_far_and_those_of_some_series(unique_topics: Settings):
 
 
 @pytest.mark.stack
-def test_a_stream_starts_at_the_next_alert_that_comes(unique_topics: Settings):
+def test_stream_starts_at_the_next_alert(unique_topics: Settings):
     to_kafka(unique_topics, ALERTS[:1])
     with AlertStream(unique_topics) as stream:
         found = iter(stream)
@@ -40,7 +40,7 @@ def test_a_stream_starts_at_the_next_alert_that_comes(unique_topics: Settings):
 
 
 @pytest.mark.stack
-def test_a_group_goes_on_where_it_was_and_gets_what_it_did_not_finish_again(unique_topics: Settings):
+def test_consumer_group_resumes_and_repeats_unfinished_alerts(unique_topics: Settings):
     to_kafka(unique_topics, ALERTS)
 
     def take(count):
@@ -58,13 +58,13 @@ def test_a_group_goes_on_where_it_was_and_gets_what_it_did_not_finish_again(uniq
 
 
 @pytest.mark.stack
-def test_a_topic_that_does_not_exist_is_named(unique_topics: Settings):
+def test_missing_topic_is_named(unique_topics: Settings):
     elsewhere = unique_topics.model_copy(update={"topics": unique_topics.topics.model_copy(update={"alerts": "nope"})})
     with pytest.raises(StackError, match=r"topic nope does not exist at .*; 'eddy up' creates it"):
         AlertStream(elsewhere)
 
 
-def test_services_that_are_away_are_named():
+def test_unreachable_services_are_named():
     (port,) = free_ports(1)
     away = Settings.model_validate(
         {
@@ -79,7 +79,7 @@ def test_services_that_are_away_are_named():
 
 
 @pytest.mark.stack
-def test_live_state(unique_topics: Settings):
+def test_live_state_is_read_from_redis(unique_topics: Settings):
     later = alert("t-1", start=START + STEP, severity=90)
     to_redis(
         unique_topics,
@@ -95,6 +95,7 @@ def test_live_state(unique_topics: Settings):
     assert live.alert("0" * 16) is None
 
     state = live.series("s-1")
+    assert state is not None
     assert (state.ts, state.values, state.state) == (START, {"value": 1.0}, "anomalous")
     assert (state.model, state.score, state.threshold) == ("y", None, None)
     assert set(state.models) == {"z", "y"}
@@ -112,7 +113,7 @@ def test_live_state(unique_topics: Settings):
 
 
 @pytest.mark.stack
-def test_the_example_consumer_prints_each_alert_once_and_goes_on_where_it_was(unique_topics: Settings):
+def test_example_consumer_prints_each_alert_once_and_resumes(unique_topics: Settings):
     to_kafka(unique_topics, [*ALERTS, ALERTS[0]])
 
     def lines(last):
@@ -122,7 +123,8 @@ def test_the_example_consumer_prints_each_alert_once_and_goes_on_where_it_was(un
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env)
         deadline = threading.Timer(60, process.kill)
         deadline.start()
-        found = []
+        found: list[str] = []
+        assert process.stdout is not None
         try:
             while not found or (found[-1] and last not in found[-1]):
                 found.append(process.stdout.readline())

@@ -1,4 +1,4 @@
-"""Settings: precedence, sources, masking, and errors that say what to do."""
+"""Check settings: precedence, sources, masking, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from eddy.settings import Settings
 ROOT = Path(__file__).parents[2]
 
 
-def test_defaults() -> None:
+def test_defaults_come_from_the_settings_classes() -> None:
     loaded = load(environ={})
     assert loaded.settings == Settings()
     assert {source for _, _, source in loaded.rows()} == {"default"}
 
 
-def test_each_source_beats_the_one_before_it(tmp_path: Path) -> None:
+def test_later_sources_override_earlier_ones(tmp_path: Path) -> None:
     file = tmp_path / "eddy.yaml"
     file.write_text(
         "job: {parallelism: 2, shards: 32, batch_ms: 5}\ndetector: {window_size: 10}\nwait_for_app: false\n"
@@ -40,13 +40,13 @@ def test_each_source_beats_the_one_before_it(tmp_path: Path) -> None:
     assert rows["job.name"] == ("eddy", "default")
 
 
-def test_a_prefixed_variable_beats_the_original_one() -> None:
+def test_prefixed_variable_overrides_the_original_one() -> None:
     loaded = load(environ={"DETECTOR_TYPE": "lstm-autoencoder", "EDDY_DETECTOR_TYPE": "isolation-forest"})
     assert loaded.settings.detector.type == "isolation-forest"
 
 
 @pytest.mark.parametrize("variable", sorted(ORIGINAL_VARIABLES))
-def test_the_original_systems_variables_reach_their_settings(variable: str) -> None:
+def test_variables_of_the_original_system_set_their_settings(variable: str) -> None:
     value = {"DETECTOR_TYPE": "x", "CONTAMINATION": "0.1"}.get(variable, "1" if variable in _FLAGS else "7")
     loaded = load(environ={variable: value})
     assert loaded.sources == {ORIGINAL_VARIABLES[variable]: variable}
@@ -64,7 +64,7 @@ _FLAGS = {"LOOP_DATA", "WAIT_FOR_APP"}
         (["stack=1"], {}, "stack", ""),
     ],
 )
-def test_an_unknown_setting_names_the_nearest(
+def test_unknown_setting_suggests_the_nearest(
     overrides: list[str], environ: dict[str, str], found: str, nearest: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -75,7 +75,7 @@ def test_an_unknown_setting_names_the_nearest(
     assert "\n" not in message
 
 
-def test_an_unknown_setting_in_a_file_names_the_file(tmp_path: Path) -> None:
+def test_unknown_setting_in_a_file_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "eddy.yaml"
     file.write_text("redis: {prt: 1}\n")
     with pytest.raises(SettingsError, match=r"unknown setting 'redis\.prt' from .*eddy\.yaml; did you mean 'redis\.p"):
@@ -86,14 +86,14 @@ def test_an_unknown_setting_in_a_file_names_the_file(tmp_path: Path) -> None:
     ("content", "expected"),
     [("- a\n- b\n", "expected groups of settings, found list"), ("a: [", "cannot be read"), ("\xff", "")],
 )
-def test_a_file_that_is_not_settings(tmp_path: Path, content: str, expected: str) -> None:
+def test_file_that_is_not_a_settings_file_is_refused(tmp_path: Path, content: str, expected: str) -> None:
     file = tmp_path / "eddy.yaml"
     file.write_bytes(content.encode("latin-1"))
     with pytest.raises(SettingsError, match=expected):
         load(file=file, environ={})
 
 
-def test_a_file_that_is_missing_is_an_error_and_an_empty_one_is_not(tmp_path: Path) -> None:
+def test_missing_file_is_an_error_and_an_empty_one_is_not(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         load(file=tmp_path / "absent.yaml", environ={})
     (tmp_path / "empty.yaml").touch()
@@ -109,12 +109,12 @@ def test_a_file_that_is_missing_is_an_error_and_an_empty_one_is_not(tmp_path: Pa
         ("job.parallelism", r"expected KEY=VALUE"),
     ],
 )
-def test_a_value_that_does_not_fit(override: str, expected: str) -> None:
+def test_invalid_value_is_refused(override: str, expected: str) -> None:
     with pytest.raises(SettingsError, match=expected):
         load([override], environ={})
 
 
-def test_secrets_are_masked_where_shown_and_passed_on_where_needed() -> None:
+def test_secrets_are_masked_in_output_and_passed_to_processes() -> None:
     environ = {"EDDY_KAFKA_SASL_PASSWORD": "hush", "EDDY_REDIS_PASSWORD": "secret"}
     loaded = load(environ=environ)
     shown = {key: value for key, value, _ in loaded.rows()}
@@ -123,7 +123,7 @@ def test_secrets_are_masked_where_shown_and_passed_on_where_needed() -> None:
     assert as_environment(loaded.settings) == environ
 
 
-def test_what_is_passed_on_loads_as_the_same_settings() -> None:
+def test_passed_on_overrides_load_as_the_same_settings() -> None:
     overrides = [
         "job.parallelism=3",
         "redis.tls=true",
@@ -135,7 +135,7 @@ def test_what_is_passed_on_loads_as_the_same_settings() -> None:
     assert load(environ=as_environment(settings)).settings == settings
 
 
-def test_variables_that_are_no_settings_are_let_through() -> None:
+def test_other_eddy_variables_are_ignored() -> None:
     load(environ={"EDDY_HOME": "x", "EDDY_TORCH_INDEX": "y", "EDDY_STACK_INSTANCE": "z", "PATH": "p"})
 
 
@@ -144,7 +144,7 @@ def test_no_two_settings_share_a_variable() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_config_show_masks_and_the_command_explains_an_unknown_key_in_one_line() -> None:
+def test_config_show_masks_secrets_and_unknown_keys_are_one_line_errors() -> None:
     def eddy(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from eddy.cli.main import main; main()", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
@@ -159,7 +159,7 @@ def test_config_show_masks_and_the_command_explains_an_unknown_key_in_one_line()
     assert len(wrong.stderr.splitlines()) == 1
 
 
-def test_a_secret_from_a_file(tmp_path: Path) -> None:
+def test_secret_is_read_from_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("hush\n")
     loaded = load([f"redis.password_file={secret}"], environ={"EDDY_REDIS_PASSWORD": "other"})
@@ -183,14 +183,14 @@ def test_a_secret_from_a_file(tmp_path: Path) -> None:
         ({"kafka.ssl_certfile": "/c.pem"}, "belong together"),
     ],
 )
-def test_half_a_security_setting_is_an_error_that_shows_no_secret(given: dict[str, str], said: str) -> None:
+def test_incomplete_security_settings_are_refused_without_showing_secrets(given: dict[str, str], said: str) -> None:
     overrides = [f"{key}={value}" for key, value in {"kafka.sasl_password": "hush", **given}.items()]
     with pytest.raises(SettingsError, match=said) as refused:
         load(overrides, environ={})
     assert "hush" not in str(refused.value)
 
 
-def test_every_secret_can_lie_in_a_file_and_everything_listens_on_loopback() -> None:
+def test_every_secret_has_a_file_setting_and_hosts_default_to_loopback() -> None:
     values = dict(flatten(Settings()))
     secret = {key for key in values if f"{key}_file" in values}
     assert secret == {"kafka.sasl_password", "redis.password", "dashboard.token", "registry.signing_key"}

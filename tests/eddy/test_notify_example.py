@@ -1,4 +1,4 @@
-"""The example notifier against a real webhook that is away, slow to forgive, or refuses."""
+"""Run the example notifier against a real webhook that is down, recovers late, or refuses."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def notify(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[s
     )  # fmt: skip
 
 
-def test_each_alert_is_handed_over_once_through_failures_and_repeats(
+def test_each_alert_is_delivered_once_despite_failures_and_repeats(
     unique_topics: Settings, webhook: Webhook, tmp_path: Path
 ) -> None:
     opened, closed = alert("s-1"), alert("s-1", "closed")
@@ -78,9 +78,7 @@ def test_each_alert_is_handed_over_once_through_failures_and_repeats(
     assert [body["series"] for _, body in webhook.received] == ["s-1", "s-1", "s-3"]
 
 
-def test_what_the_webhook_refuses_for_good_does_not_block_what_follows(
-    unique_topics: Settings, webhook: Webhook
-) -> None:
+def test_permanently_refused_alert_does_not_block_the_next(unique_topics: Settings, webhook: Webhook) -> None:
     to_kafka(unique_topics, [alert("s-1"), alert("s-2")])
     webhook.statuses = [400]
     done = notify(unique_topics, "--webhook", webhook.url)
@@ -88,7 +86,7 @@ def test_what_the_webhook_refuses_for_good_does_not_block_what_follows(
     assert "refuses" in done.stderr
 
 
-def test_prints_lines_without_a_webhook_and_says_what_is_wrong(unique_topics: Settings, tmp_path: Path) -> None:
+def test_notifier_prints_lines_without_a_webhook_and_names_errors(unique_topics: Settings, tmp_path: Path) -> None:
     to_kafka(unique_topics, [alert("s-1"), alert("s-1", "closed"), alert("s-2", severity=10)])
     done = notify(unique_topics, "--states", "open", "--least-severity", "50")
     assert done.stdout.count("\n") == 1

@@ -1,4 +1,4 @@
-"""One call for each cause."""
+"""Check that one cause pages once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def called(pager, alerts, now=0.0):
     return [one.series for message in alerts for one in pager.take(message, now)]
 
 
-def test_an_incident_calls_once_after_its_wait():
+def test_incident_pages_once_after_the_delay():
     pager = Pager(5)
     assert called(pager, [OPEN[0], replace(OPEN[0], state="update")]) == []
     assert pager.due(4.9) == []
@@ -25,7 +25,7 @@ def test_an_incident_calls_once_after_its_wait():
     assert pager.due(20) == [], "a repeat"
 
 
-def test_a_group_calls_once_for_all_its_members():
+def test_group_pages_once_for_all_its_members():
     pager = Pager(5)
     assert called(pager, OPEN[:5]) == []
     assert called(pager, [GROUP, replace(GROUP, state="update"), OPEN[1], replace(GROUP, state="closed")], 1) == [
@@ -35,7 +35,7 @@ def test_a_group_calls_once_for_all_its_members():
     assert [one.series for one in pager.due(20)] == ["s-5"], "it is of no group"
 
 
-def test_nobody_is_called_for_what_is_suppressed_over_or_taken_on():
+def test_suppressed_closed_or_acknowledged_incidents_page_nobody():
     pager = Pager(5)
     quiet = replace(OPEN[0], suppressed="cool-down")
     assert called(pager, [quiet, OPEN[1], replace(OPEN[1], state="closed")]) == []

@@ -1,11 +1,11 @@
-"""The schemas under docs/schemas, held against messages that the code produces."""
+"""Check that the messages that the code produces follow the schemas of docs/schemas."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import numpy as np
@@ -17,6 +17,7 @@ from eddy.configuration import load
 from eddy.errors import DataError
 from eddy.feedback import Feedback
 from eddy.flink_job.operators.learning_messages import messages
+from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard, ShardOptions
 from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
 from eddy.flink_job.wire.parsing import parse
@@ -70,7 +71,7 @@ def records():
     return taken_apart(out.take())
 
 
-def test_every_message_of_a_shard_fits_its_schema(records):
+def test_every_output_message_follows_its_schema(records):
     seen = set()
     for role, _, _, value, headers in records:
         if role in ROLES:
@@ -84,7 +85,7 @@ def test_every_message_of_a_shard_fits_its_schema(records):
     assert reasons == {reason for _, reason in BAD} | {"late", "future"}
 
 
-def test_drift_messages_and_training_requests():
+def test_drift_messages_and_training_requests_follow_their_schemas():
     result = BatchResult(
         drifts=[("z", "s", Drift(0, "score", "", 1, 5, 9)), ("z", "s", Drift(0, "step", "value", -1, 5, 9))],
         retrain_requests=[("z", "s", RetrainWanted(0, 5)), ("z", "t", RetrainWanted(1, 6))],
@@ -96,18 +97,18 @@ def test_drift_messages_and_training_requests():
     assert TrainingRequest.from_json(found[2][2]) == TrainingRequest("z", "drift", NOW, {"s": 5, "t": 6})
 
 
-def test_events_fit_their_schema():
+def test_events_follow_their_schema():
     from eddy.flink_job.model_updates.loader import ModelLoader
     from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
-    from eddy.flink_job.operators.scoring import Scoring
+    from eddy.flink_job.operators.scoring import ScoringOperator
 
     class NoMetrics:  # Flink's metrics exist inside a running job only
         def refused(self):
             pass
 
-    scoring = Scoring([])
+    scoring = ScoringOperator([])
     scoring.settings, scoring.models, scoring.out = load([], environ={}).settings, ModelSet(), Records()
-    scoring.metrics = NoMetrics()
+    scoring.metrics = cast(JobMetrics, NoMetrics())
     loader = ModelLoader(inline, scoring.models.runs)
     book = ModelVersionTracker(scoring.models, loader, scoring._emit_model_event, lambda name: 1)
     for message in (manifest().to_json(), b"{}", None):
@@ -119,7 +120,7 @@ def test_events_fit_their_schema():
         validator("event").validate(event)
 
 
-def test_manifests_fit_their_schema():
+def test_manifests_follow_their_schema():
     full = manifest(
         calibration={"quantiles": [0] * 8, "mean_excess": 1},
         alerts={
@@ -133,7 +134,7 @@ def test_manifests_fit_their_schema():
         validator("model").validate(json.loads(one.to_json()))
 
 
-def test_an_alert_with_everything_fits_and_comes_back():
+def test_complete_alert_follows_its_schema_and_survives_json():
     window = {"start": NOW - 2, "end": NOW, "interval_ms": 1, "size": 3, "values": {"value": [1.0, None, 9.0]}}
     full = alert(
         "group:" + "0" * 16,
@@ -151,7 +152,7 @@ def test_an_alert_with_everything_fits_and_comes_back():
     assert Alert.from_json(full.to_json()) == full
 
 
-def test_alerts_of_the_first_version_are_read_with_defaults():
+def test_alert_of_the_first_version_is_read_with_defaults():
     now = json.loads(alert().to_json())
     old = {name: value for name, value in now.items() if name in validator("alert").schema["required"]}
     assert len(old) == len(now) - 9
@@ -168,7 +169,7 @@ FEEDBACK = {"id": "0" * 16, "series": "s", "model": "z", "action": "ack", "by": 
 @pytest.mark.parametrize(
     "fields", [{}, {"action": "dismiss", "comment": "hum"}, {"action": "label", "label": "normal"}, {"model": ""}]
 )
-def test_feedback_fits_its_schema_and_comes_back(fields):
+def test_feedback_follows_its_schema_and_survives_json(fields):
     one = Feedback(**FEEDBACK | fields)
     validator("feedback").validate(json.loads(one.to_json()))
     assert Feedback.from_json(one.to_json()) == one
@@ -188,14 +189,14 @@ def test_feedback_fits_its_schema_and_comes_back(fields):
         ({"schema": 2}, "field 'schema': found '2', expected 1"),
     ],
 )
-def test_feedback_that_cannot_be_used_names_the_field(fields, said):
+def test_unusable_feedback_names_the_field(fields, said):
     message = {"schema": 1} | FEEDBACK | fields
     assert not validator("feedback").is_valid(message)
     with pytest.raises(DataError, match=re.escape(said)):
         Feedback.from_json(json.dumps(message).encode())
 
 
-def test_feedback_without_a_field_names_it():
+def test_missing_feedback_field_is_named():
     message = {"schema": 1} | {name: value for name, value in FEEDBACK.items() if name != "by"}
     assert not validator("feedback").is_valid(message)
     with pytest.raises(DataError, match=r"feedback: .*'by'"):
@@ -206,7 +207,7 @@ def test_feedback_without_a_field_names_it():
 
 
 @pytest.mark.parametrize("features", [(), ("a", "b")])
-def test_observations_of_the_producers_fit_their_schema(features):
+def test_produced_observations_follow_their_schema(features):
     width = len(features) or 1
     values = np.array([[1.5] * width, [np.nan] * width, [-3e-300] * width])
     block = Observations(["s"], np.zeros(3, np.int32), np.arange(3, dtype=np.int64) + NOW, values, features)
@@ -216,8 +217,8 @@ def test_observations_of_the_producers_fit_their_schema(features):
 
 
 @pytest.mark.parametrize(("value", "reason"), BAD)
-def test_what_the_schema_of_observations_refuses_the_job_refuses_too(value, reason):
-    """The schema may be milder (it cannot check a length in bytes), never stricter."""
+def test_job_refuses_whatever_the_observation_schema_refuses(value, reason):
+    """The schema may accept more than the job (it cannot check a length in bytes), never less."""
     try:
         found = json.loads(value)
     except (ValueError, RecursionError):

@@ -153,7 +153,7 @@ class Fuzz:
         if self.rng.random() < 0.95:  # the rest of the time something small: these are slow to send
             return self._field(sound)
         values = {f"f{k}": k for k in range(self.rng.choice([1000, 1500]))}
-        more = self.rng.choice([{"note": "x" * LARGE}, {"values": values}, {"series": "s" * LARGE}])
+        more: dict[str, Any] = self.rng.choice([{"note": "x" * LARGE}, {"values": values}, {"series": "s" * LARGE}])
         return sound["series"].encode(), _dump({**sound, **more})
 
     def _shape(self, sound: dict[str, Any]) -> Message:

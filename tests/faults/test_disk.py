@@ -1,4 +1,4 @@
-"""The broker has no room left."""
+"""Fill the broker's disk while the stream flows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ DISK_MB = 400
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system is mounted for it: only as root")
-def test_the_brokers_disk_is_full(tmp_path: Path) -> None:
-    """The broker stops when it cannot write; with room again it is started, and nothing is missing."""
+def test_nothing_is_lost_when_the_broker_disk_is_full(tmp_path: Path) -> None:
+    """The broker stops when it cannot write; it is started again once there is room."""
     log = tmp_path / "stack" / "kafka" / "log"
     log.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(log)]

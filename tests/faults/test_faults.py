@@ -1,4 +1,4 @@
-"""Something breaks while the stream flows; afterwards everything is as if it had not."""
+"""Inject faults while the stream flows and check that nothing is lost."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def pair(world: World) -> Pair:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("fault", ["kill -9 Python worker", "kill -9 JobManager"])
-def test_two_faults_of_the_full_run(pair: Pair, fault: str) -> None:
+def test_one_injection_of_a_fault_loses_nothing(pair: Pair, fault: str) -> None:
     with pair.use("at-least-once") as streams:
         attempt(pair.world, streams, fault, INJURIES[fault][0], SEED)
 
@@ -71,7 +71,7 @@ def test_two_faults_of_the_full_run(pair: Pair, fault: str) -> None:
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("fault", INJURIES)
-def test_faults(pair: Pair, fault: str) -> None:
+def test_repeated_faults_lose_nothing(pair: Pair, fault: str) -> None:
     injury, times = INJURIES[fault]
     for _ in range(times):
         with pair.use(*JOBS) as streams:

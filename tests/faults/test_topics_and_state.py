@@ -1,4 +1,4 @@
-"""Kafka and the state change under the running job: topics, partitions, parallelism, layout."""
+"""Change topics, partitions, parallelism and state layout under a running job."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def stream(world: World, request: pytest.FixtureRequest) -> Iterator[Stream]:
     stream.cancel()
 
 
-def test_parallelism_1_2_4(world: World, stream: Stream) -> None:
-    """Savepoint and stop in mid-stream, twice; the stream goes on meanwhile."""
+def test_rescaling_from_1_to_2_to_4_loses_nothing(world: World, stream: Stream) -> None:
+    """The job is stopped with a savepoint twice while the stream continues."""
     stream.start(parallelism=1)
     for parallelism in (2, 4):
 
@@ -52,8 +52,8 @@ def test_parallelism_1_2_4(world: World, stream: Stream) -> None:
     assert stream.check()["doubled"] == 0, "a savepoint repeats nothing"
 
 
-def test_partitions_are_added(world: World, stream: Stream) -> None:
-    """What is sent to new partitions is found within the discovery interval of 30 s."""
+def test_events_of_added_partitions_are_read(world: World, stream: Stream) -> None:
+    """Events of new partitions are found within the discovery interval of 30 s."""
     stream.start()
     stream.send(stream.chunk(), 500)
     stream.settle()
@@ -68,8 +68,8 @@ def test_partitions_are_added(world: World, stream: Stream) -> None:
     assert sum(end > 0 for end in stream.ends().values()) > 4, "the new ones carry something"
 
 
-def test_the_topic_is_deleted_and_made_again(world: World, stream: Stream) -> None:
-    """As docs/operations.md says: stop, delete, make, submit anew. Alerts raised before stay; new ones are raised."""
+def test_job_continues_after_the_topic_is_recreated_as_documented(world: World, stream: Stream) -> None:
+    """Follows docs/operations.md: stop, delete, create, submit. Earlier alerts stay; new ones are sent."""
     stream.start()
     stream.send(stream.chunk(), 500)
     stream.settle()
@@ -96,8 +96,8 @@ def test_the_topic_is_deleted_and_made_again(world: World, stream: Stream) -> No
     )  # fmt: skip
 
 
-def test_the_topic_is_deleted_under_the_running_job(world: World, stream: Stream) -> None:
-    """Against the advice: the job must not fail for good, and reads the new topic from its start."""
+def test_running_job_survives_deletion_of_its_topic(world: World, stream: Stream) -> None:
+    """The documentation advises against it; the job must not fail for good, and reads the new topic from its start."""
     stream.start()
     stream.send(stream.chunk(), 500)
     stream.settle()
@@ -120,8 +120,8 @@ def test_the_topic_is_deleted_under_the_running_job(world: World, stream: Stream
     )  # fmt: skip
 
 
-def test_a_kept_savepoint_of_layout_1_restores(world: World) -> None:
-    """State written by an earlier version: windows as they were, no event twice, none missing."""
+def test_savepoint_of_layout_1_restores(world: World) -> None:
+    """Windows of a savepoint by an earlier version are complete: no event is counted twice, none is missing."""
     kept = json.loads((KEPT / "stream.json").read_text())
     stream = Stream(world, "kept", kept["seed"])
     chunks = [stream.chunk(), stream.chunk()]

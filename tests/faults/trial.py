@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from tests.faults import record
 from tests.faults.injuries import Injury
@@ -40,7 +41,7 @@ def attempt(world: World, streams: Sequence[Stream], fault: str, injury: Injury,
     recoveries = []
     for stream, end in zip(streams, ends, strict=True):
         until(
-            lambda stream=stream, end=end: stream.covered(end),
+            partial(stream.covered, end),
             f"recovered from: {what}; {stream.state()}",
             PATIENCE_SECONDS,
         )

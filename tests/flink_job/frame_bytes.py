@@ -1,4 +1,4 @@
-"""Frames as the JVM side writes them, for tests without a JVM."""
+"""Encode frames as the JVM does, for tests without a JVM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the process that submits the job loads."""
+"""Check which packages the process that submits the job imports."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ import apache_beam.coders
 """
 
 
-def test_the_client_builds_the_graph_without_what_only_workers_need() -> None:
+def test_client_imports_no_worker_packages() -> None:
     subprocess.run([sys.executable, "-c", GRAPH], check=True)

@@ -1,4 +1,4 @@
-"""What the Java client is told about security: everything but the password, which stays in the environment."""
+"""Check the security properties of the Java clients: everything but the passwords, which stay in the environment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def settings(*more):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 @pytest.mark.parametrize("client", [java_pipeline.consumer, java_pipeline.producer])
-def test_no_password_in_the_properties(mechanism, client):
+def test_client_properties_hold_no_password(mechanism, client):
     properties = client(settings(f"kafka.sasl_mechanism={mechanism}"))
     assert "geheim" not in json.dumps(properties)
     assert properties["sasl.mechanism"] == mechanism
@@ -41,7 +41,7 @@ def test_no_password_in_the_properties(mechanism, client):
     assert properties["config.providers"] == "eddy"
 
 
-def test_no_secret_travels_in_the_job_graph():
+def test_job_graph_holds_no_secret():
     found = without_secrets(settings("kafka.sasl_mechanism=PLAIN", "job.parallelism=3"))
     assert "job.parallelism=3" in found
     assert "kafka.sasl_username=eddy" in found
@@ -50,14 +50,14 @@ def test_no_secret_travels_in_the_job_graph():
     load(found, environ={})
 
 
-def test_the_environment_that_the_workers_get_has_what_the_properties_name():
+def test_worker_environment_holds_the_secrets_that_properties_refer_to():
     environment = as_environment(settings())
     assert environment["EDDY_KAFKA_SASL_PASSWORD"] == PASSWORD
     assert environment["EDDY_REDIS_PASSWORD"] == "geheim-redis"  # noqa: S105
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a;b", 'x" required password="y'])
-def test_a_user_name_cannot_end_its_quotes(name):
+def test_user_name_is_escaped_in_the_jaas_config(name):
     jaas = java_pipeline.security(settings("kafka.sasl_mechanism=PLAIN", f"kafka.sasl_username={name}").kafka)[
         "sasl.jaas.config"
     ]
@@ -71,7 +71,7 @@ def test_a_user_name_cannot_end_its_quotes(name):
     assert jaas[at:].startswith('" password="${eddy:')
 
 
-def test_mutual_tls_and_host_names():
+def test_mutual_tls_and_host_name_check_reach_the_properties():
     properties = java_pipeline.security(
         settings("kafka.ssl_certfile=/c.pem", "kafka.ssl_keyfile=/k.pem", "kafka.ssl_check_hostname=false").kafka
     )
@@ -81,6 +81,6 @@ def test_mutual_tls_and_host_names():
     assert properties["ssl.keystore.type"] == "PEM"
 
 
-def test_plain_connections_have_nothing_of_it():
+def test_plaintext_connections_have_no_security_properties():
     properties = java_pipeline.consumer(load([], environ={}).settings)
     assert not [name for name in properties if name.startswith(("sasl", "ssl", "config."))]

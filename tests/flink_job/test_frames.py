@@ -1,4 +1,4 @@
-"""Frames in and records out."""
+"""Check that frames are read and records are written as the JVM expects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MESSAGES = st.lists(
 
 @given(MESSAGES, st.integers(0, 1023), st.integers(0, 3))
 @settings(max_examples=200, deadline=None)
-def test_a_frame_is_read_as_it_was_written(messages, shard, kind):
+def test_frame_is_read_as_written(messages, shard, kind):
     found = read_frame(frame_bytes(messages, shard=shard, kind=kind))
     assert (found.kind, found.shard, found.now, found.source, found.sources) == (kind, shard, NOW, 1, 2)
     assert len(found) == len(messages)
@@ -35,13 +35,13 @@ def test_a_frame_is_read_as_it_was_written(messages, shard, kind):
     assert len(set(found.keys)) == len(found.keys)
 
 
-def test_a_frame_without_events():
+def test_frame_without_events_is_empty():
     found = read_frame(frame_bytes([], kind=CHECKPOINT))
     assert len(found) == 0
     assert (found.kind, found.keys, found.values.tolist()) == (CHECKPOINT, [], [])
 
 
-def test_a_frame_of_another_version_is_refused():
+def test_frame_of_another_version_is_refused():
     with pytest.raises(ValueError, match="the jar and the Python code do not match"):
         read_frame(b"\x02" + frame_bytes([])[1:])
 
@@ -88,7 +88,7 @@ def taken_apart(data):
 
 @given(RECORDS)
 @settings(max_examples=200, deadline=None)
-def test_records_are_read_as_they_were_added(records):
+def test_records_are_read_as_added(records):
     out = Records()
     for record in records:
         out.add(*record)
@@ -99,7 +99,7 @@ def test_records_are_read_as_they_were_added(records):
         assert read_record(frame) == records[0][1:4]
 
 
-def test_a_tombstone_has_no_value():
+def test_tombstone_record_has_no_value():
     out = Records()
     out.add(ALERTS, 5, b"k", None)
     out.add(DLQ, 6, None, b"", {"reason": "empty"})

@@ -1,17 +1,20 @@
-"""Log lines about records say where the record is, and cannot be forged by what is in it."""
+"""Check that log lines about dead letters name the record's place and cannot be forged by its content."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 
 from eddy.flink_job.operators.dead_letter_log import EVERY_MS, DeadLetterLog
 
 
-def test_one_line_a_minute_and_reason_with_place_and_count(caplog: pytest.LogCaptureFixture) -> None:
+def test_dead_letters_are_logged_once_a_minute_per_reason_with_place_and_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     letters = DeadLetterLog()
-    place = {"topic": "eddy.observations", "partition": 3, "key": b"pump-7"}
+    place: dict[str, Any] = {"topic": "eddy.observations", "partition": 3, "key": b"pump-7"}
     with caplog.at_level(logging.WARNING):
         for k in range(5):
             letters.note(1000 + k, reason="late", detail="found ts 1", offset=10 + k, **place)
@@ -27,7 +30,7 @@ def test_one_line_a_minute_and_reason_with_place_and_count(caplog: pytest.LogCap
     ]
 
 
-def test_a_key_cannot_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_control_characters_of_a_key_are_escaped_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     key = 'x"\n2026-01-01 INFO all is well\x1b[2J\xff'.encode("latin-1")
     with caplog.at_level(logging.WARNING):
         DeadLetterLog().note(0, reason="late", detail="d\n", key=key, topic="t", partition=0, offset=0)

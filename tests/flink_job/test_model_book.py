@@ -1,8 +1,9 @@
-"""Which version a worker uses, before and after a restart, whatever the registry holds."""
+"""Check which model version a worker uses, before and after a restart, for any content of the registry."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ class Worker:
     """A life of a worker: what its book tells, with the state of the life before."""
 
     def __init__(self, state: State, registry: Manifest | bytes | None = None) -> None:
-        self.models, self.told, self.state = ModelSet(), [], state
+        self.models, self.state = ModelSet(), state
+        self.told: list[Any] = []
         loader = ModelLoader(inline, self.models.runs)
         self.book = ModelVersionTracker(self.models, loader, self.told.append, lambda name: 1)
         message = registry.to_json() if isinstance(registry, Manifest) else registry
@@ -70,7 +72,7 @@ class Worker:
         return [event["event"].removeprefix("model-") + str(event.get("version", "")) for event in self.told]
 
 
-def test_after_a_restart_the_version_before_a_refused_one_goes_on() -> None:
+def test_restart_keeps_the_version_before_a_refused_one() -> None:
     state = State()
     first = Worker(state).receive(GOOD, BROKEN)
     assert (first.version, first.events) == (1, ["loaded1", "refused"])
@@ -81,21 +83,21 @@ def test_after_a_restart_the_version_before_a_refused_one_goes_on() -> None:
     assert third.version == 3
 
 
-def test_state_of_an_earlier_version_of_the_job() -> None:
+def test_state_of_an_earlier_job_version_is_read() -> None:
     assert Worker(State({"z": GOOD.to_json()}), registry=GOOD).version == 1
     assert Worker(State({"z": GOOD.to_json()})).version == 1
     was = Worker(State({"z": BROKEN.to_json()}), registry=BROKEN)
     assert (was.version, was.events) == (None, ["refused"])
 
 
-def test_withdrawn_is_forgotten() -> None:
+def test_withdrawn_model_is_removed_from_the_state() -> None:
     state = State()
     assert Worker(state).receive(GOOD, BROKEN, None).version is None
     assert not state
     assert Worker(state).version is None
 
 
-def test_the_topic_read_from_its_beginning_brings_no_old_version_back() -> None:
+def test_reading_the_topic_from_the_start_loads_no_old_version() -> None:
     newest = replace(GOOD, version=3)
     worker = Worker(State(), registry=newest).receive(GOOD, replace(GOOD, version=2), newest)
     assert worker.events == ["loaded3"]
@@ -104,14 +106,14 @@ def test_the_topic_read_from_its_beginning_brings_no_old_version_back() -> None:
     assert overtaken.events == ["loaded3", "loaded4", "loaded3"]
 
 
-def test_a_restored_job_takes_the_next_message_whatever_its_version() -> None:
+def test_restored_job_accepts_the_next_message_of_any_version() -> None:
     state = State()
     Worker(state).receive(replace(GOOD, version=3))
     worker = Worker(state, registry=replace(GOOD, version=3)).receive(replace(GOOD, version=2))
     assert worker.version == 2
 
 
-def test_features_that_no_series_brings() -> None:
+def test_version_with_features_that_no_series_sends_is_refused_after_enough_observations() -> None:
     worker = Worker(State()).receive(of(1, "value"), of(2, "value", "load"))
     assert (worker.version, worker.events) == (1, ["loaded1"])
     worker.observe(OBSERVATIONS - 1, value=1.0)
@@ -129,7 +131,7 @@ def test_features_that_no_series_brings() -> None:
     assert again.events == ["loaded1", "refused"]
 
 
-def test_features_that_come_let_the_version_in() -> None:
+def test_version_is_loaded_once_all_its_features_arrive() -> None:
     worker = Worker(State()).receive(of(1, "value"), of(2, "load", "wind"))
     worker.observe(1, load=2.0)
     assert worker.version == 1, "one of two"
@@ -142,7 +144,7 @@ def test_features_that_come_let_the_version_in() -> None:
 
 
 @pytest.mark.parametrize("last", [of(3, "value"), None, BROKEN])
-def test_what_comes_after_a_candidate_stands_in_its_place(last: Manifest | None) -> None:
+def test_newer_message_replaces_a_waiting_version(last: Manifest | None) -> None:
     worker = Worker(State()).receive(of(1, "value"), of(2, "load"), last)
     worker.observe(1, load=2.0)
     assert worker.version == {3: 3, None: None, 2: 2}[last.version if last else None]

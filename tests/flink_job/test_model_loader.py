@@ -1,4 +1,4 @@
-"""Model versions are looked at beside the stream: what is slow delays nothing, what is broken is told."""
+"""Check that model versions are loaded beside the stream: slow ones do not block it, broken ones are reported."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def loader(fetch: Callable[[Manifest], bytes] = inline, kinds: frozenset[str] = 
     return ModelLoader(fetch, model_set.ModelSet(kinds).runs)
 
 
-def test_a_fetch_that_hangs_holds_nothing_up() -> None:
+def test_slow_artifact_fetch_does_not_block() -> None:
     allowed = threading.Event()
 
     def slow(wanted: Manifest) -> bytes:
@@ -44,7 +45,7 @@ def test_a_fetch_that_hangs_holds_nothing_up() -> None:
     assert list(loading.results(wait=True)) == [], "nothing more is under way"
 
 
-def test_order_stays_and_the_same_again_is_no_news() -> None:
+def test_loads_keep_their_order_and_repeated_versions_are_skipped() -> None:
     loading = loader()
     second = replace(GOOD, version=2)
     broken = replace(GOOD, version=3, sha256="0" * 64)
@@ -56,7 +57,7 @@ def test_order_stays_and_the_same_again_is_no_news() -> None:
     assert found == [(1, False), (2, False), (None, True), (1, False), (None, False), (1, False)]
 
 
-def test_kinds_that_do_not_run_here_are_not_fetched() -> None:
+def test_detector_kinds_that_are_not_configured_are_not_fetched() -> None:
     loading = loader(lambda _: pytest.fail("fetched"), frozenset({"lstm-autoencoder"}))
     loading.ask("z", GOOD.to_json())
     assert list(loading.results(wait=True)) == []
@@ -72,7 +73,7 @@ def test_kinds_that_do_not_run_here_are_not_fetched() -> None:
         ("other", GOOD.to_json(), "under the message key 'other'"),
     ],
 )
-def test_what_is_no_manifest_is_refused(name: str, value: bytes, said: str) -> None:
+def test_message_that_is_not_a_manifest_is_refused(name: str, value: bytes, said: str) -> None:
     loading = loader()
     loading.ask(name, value)
     (result,) = loading.results(wait=True)
@@ -81,7 +82,7 @@ def test_what_is_no_manifest_is_refused(name: str, value: bytes, said: str) -> N
     assert next(loading.results(wait=True)).model is not None, "the thread goes on"
 
 
-def test_a_fault_of_our_own_is_a_refusal_as_well() -> None:
+def test_unexpected_error_while_loading_is_a_refusal() -> None:
     def broken(_: Manifest) -> bytes:
         raise ZeroDivisionError
 
@@ -101,7 +102,7 @@ class Slow(Level):
 Slow.kind = "test-slow"
 
 
-def test_a_model_that_scores_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Detector.kinds, Slow.kind, Slow)
     slow = manifest("z", Slow(WindowSpec(4)))
     model_set.load_model(slow, inline(slow))  # within the limit that is shipped
@@ -110,8 +111,8 @@ def test_a_model_that_scores_too_slowly_is_refused(monkeypatch: pytest.MonkeyPat
         model_set.load_model(slow, inline(slow))
 
 
-def test_damaged_artifacts_are_refused_and_break_nothing() -> None:
-    """Bytes changed, cut out, put in; with the right checksum, as one who means harm would publish them."""
+def test_damaged_artifacts_are_refused() -> None:
+    """Bytes are changed, removed and inserted, with a matching checksum, as an attacker would publish them."""
     rng = np.random.default_rng(5)
     sound = artifact.dump(RollingZScore(WindowSpec(4)))
     loading = loader()
@@ -127,7 +128,7 @@ def test_damaged_artifacts_are_refused_and_break_nothing() -> None:
                 case _:
                     content[at:at] = rng.bytes(int(rng.integers(1, 9)))
         damaged = bytes(content)
-        fields = {"artifact": base64.b64encode(damaged).decode(), "sha256": artifact.sha256(damaged)}
+        fields: dict[str, Any] = {"artifact": base64.b64encode(damaged).decode(), "sha256": artifact.sha256(damaged)}
         loading.ask("z", replace(GOOD, version=number + 1, **fields).to_json())
     found = list(loading.results(wait=True))
     assert len(found) == 400

@@ -1,4 +1,4 @@
-"""From a frame to observations: each reason for a dead letter, keys and no keys, several features."""
+"""Parse frames into observations and dead letters with a reason."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("value", "reason"), BAD)
-def test_a_bad_message_gets_its_reason_and_its_neighbours_are_read(value, reason):
+def test_bad_message_gets_a_reason_and_its_neighbours_are_read(value, reason):
     found = read((b"s", event()), (b"s", value), (b"s", event(ts=NOW + 1)))
     ((at, problem),) = found.bad
     assert (at, problem.reason) == (1, reason)
@@ -78,7 +78,7 @@ def test_a_bad_message_gets_its_reason_and_its_neighbours_are_read(value, reason
     assert [found.names[code] for code in found.codes] == ["s", "s"]
 
 
-def test_all_at_once_and_none_at_all():
+def test_frame_of_only_bad_messages_and_empty_frame_are_read():
     found = read(*[(b"s", value) for value, _ in BAD])
     assert [(at, problem.reason) for at, problem in found.bad] == [(k, reason) for k, (_, reason) in enumerate(BAD)]
     assert not len(found.at)
@@ -88,7 +88,7 @@ def test_all_at_once_and_none_at_all():
     assert nothing.values.shape == (0, 1)
 
 
-def test_times_too_far_ahead_of_their_record():
+def test_events_too_far_in_the_future_are_dead_letters():
     messages = [(b"s", event(ts=NOW + ahead)) for ahead in (0, 1000, 1001)] + [(b"s", b"?")]
     found = read(*messages, max_ahead_ms=1000)
     assert [(at, problem.reason) for at, problem in found.bad] == [(2, "future"), (3, "not-json")]
@@ -107,18 +107,18 @@ def test_times_too_far_ahead_of_their_record():
         (float(NOW), NOW),
     ],
 )
-def test_forms_of_time(ts, ms):
+def test_all_time_formats_are_read(ts, ms):
     assert read((b"s", event(ts=ts))).ts.tolist() == [ms]
 
 
 @pytest.mark.parametrize("value", [b"null", b"NaN"])
-def test_missing_values(value):
+def test_missing_values_become_nan(value):
     found = read((b"s", b'{"series":"s","ts":1,"value":' + value + b"}"))
     assert not found.bad
     assert math.isnan(found.values[0, 0])
 
 
-def test_several_features():
+def test_several_features_are_read_in_column_order():
     found = read(
         (b"s", event(values={"b": 2, "value": 1, "unknown": 9})),
         (b"s", event()),
@@ -126,11 +126,11 @@ def test_several_features():
         (b"s", event(note={"nested": [1]})),
         columns=TWO,
     )
-    np.testing.assert_array_equal(found.values, [[1, 2], [1, np.nan], [np.nan, np.nan], [1, np.nan]])
+    np.testing.assert_array_equal(found.values, np.array([[1, 2], [1, np.nan], [np.nan, np.nan], [1, np.nan]]))
     assert not found.bad
 
 
-def test_messages_without_a_key():
+def test_message_without_a_key_takes_the_series_of_its_body():
     series = "s"
     shard = shard_of(series, 16)
     good = read((None, event(), b"s"), (None, event(ts=NOW + 1)), (b"s", event(ts=NOW + 2)), shard=shard)
@@ -145,19 +145,19 @@ def test_messages_without_a_key():
 
 
 @pytest.mark.parametrize("key", [b"\xff\xfe", b"", b"a\nb", b"x" * (MAX_SERIES_BYTES + 1)])
-def test_keys_that_are_no_series_id(key):
+def test_key_that_is_not_a_valid_series_id_is_a_dead_letter(key):
     found = read((key, event()), (key, b'{"series":"' + key + b'","ts":1,"value":1}'))
     assert {problem.reason for _, problem in found.bad} <= {"key-mismatch", "bad-series", "not-json"}
     assert len(found.bad) == 2
 
 
-def test_a_series_that_only_came_with_bad_events_is_no_series():
+def test_series_with_only_bad_events_is_not_listed():
     found = read((b"bad", b"?"), (b"s", event()), (b"t", event(series="t")))
     assert found.names == ["s", "t"]
     assert found.codes.tolist() == [0, 1]
 
 
-def test_escapes_and_other_scripts():
+def test_escaped_and_non_ascii_series_ids_are_read():
     name = 'ein "Fühler" \\ 温度'
     for ascii_only in (True, False):
         value = json.dumps({"series": name, "ts": NOW, "value": 1}, ensure_ascii=ascii_only).encode()

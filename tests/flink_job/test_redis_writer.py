@@ -1,4 +1,4 @@
-"""The Redis writer against a redis-server of its own: idempotent, in order, and nothing lost while it is away."""
+"""Check the Redis writer with a redis-server of its own: idempotent, in order, no loss during an outage."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def taken(writer: RedisWriter, shard: int = 0) -> None:
     until(lambda: not writer.waiting(shard), "Redis has taken the alerts")
 
 
-def test_an_incident_is_open_until_it_is_closed(server: Server, writer: RedisWriter) -> None:
+def test_incident_is_listed_as_open_until_it_closes(server: Server, writer: RedisWriter) -> None:
     live = server.live()
     for count, one in enumerate(LIFE, 1):
         writer.put(0, [one], [], [])
@@ -94,7 +94,7 @@ def test_an_incident_is_open_until_it_is_closed(server: Server, writer: RedisWri
         assert 0 < client.ttl(f"eddy:alert:{LIFE[0].id}") <= server.settings.ttl_seconds
 
 
-def test_suppressed_incidents_and_groups_are_apart_from_open_ones(server: Server, writer: RedisWriter) -> None:
+def test_suppressed_incidents_and_groups_have_lists_of_their_own(server: Server, writer: RedisWriter) -> None:
     live = server.live()
     quiet = alert("s-2", suppressed="maintenance: plant")
     group = alert("group:1", kind="group", member_count=5)
@@ -114,7 +114,7 @@ def test_suppressed_incidents_and_groups_are_apart_from_open_ones(server: Server
     assert live.open_incidents() == live.suppressed_incidents() == live.open_groups() == []
 
 
-def test_what_is_written_twice_is_there_once(server: Server, writer: RedisWriter) -> None:
+def test_writing_twice_stores_once(server: Server, writer: RedisWriter) -> None:
     points = [point(ts=START + k * STEP) for k in range(5)]
     for _ in range(2):
         writer.put(0, LIFE, [point()], points)
@@ -142,10 +142,12 @@ def test_only_the_newest_live_state_is_written(server: Server) -> None:
     until(lambda: writer.written, "written")
     writer.close()
     assert writer.written == 1
-    assert server.live().series("s-1").values == {"value": 99.0}
+    state = server.live().series("s-1")
+    assert state is not None
+    assert state.values == {"value": 99.0}
 
 
-def test_redis_away_and_back(server: Server, writer: RedisWriter) -> None:
+def test_writes_resume_after_a_redis_outage(server: Server, writer: RedisWriter) -> None:
     writer.put(0, LIFE[:1], [], [])
     taken(writer)
     server.stop()
@@ -165,7 +167,7 @@ def test_redis_away_and_back(server: Server, writer: RedisWriter) -> None:
     until(lambda: server.live().series("s-1"), "the live state came, too")
 
 
-def test_what_redis_has_not_taken_comes_back_from_the_state(server: Server) -> None:
+def test_unwritten_records_are_restored_from_the_state(server: Server) -> None:
     server.stop()
     before = RedisWriter(server.settings)
     before.start()
@@ -185,8 +187,8 @@ def test_what_redis_has_not_taken_comes_back_from_the_state(server: Server) -> N
 
 
 @pytest.mark.parametrize("while_idle", [True, False])
-def test_what_redis_took_and_forgot_is_written_again(tmp_path: Path, while_idle: bool) -> None:
-    """A Redis that is killed has lost what its file lagged behind: here all of it."""
+def test_records_lost_by_a_killed_redis_are_written_again(tmp_path: Path, while_idle: bool) -> None:
+    """A killed Redis loses what it had not yet saved to its file; here it loses everything."""
     server = Server(tmp_path, keeps="no")
     server.start()
     writer = RedisWriter(server.settings)
@@ -212,7 +214,7 @@ def test_what_redis_took_and_forgot_is_written_again(tmp_path: Path, while_idle:
     writer.close()
 
 
-def test_close_writes_what_waits(server: Server) -> None:
+def test_close_flushes_pending_writes(server: Server) -> None:
     writer = RedisWriter(server.settings)
     writer.start()
     writer.put(0, LIFE, [], [])
@@ -220,8 +222,8 @@ def test_close_writes_what_waits(server: Server) -> None:
     assert server.live().alerts() == LIFE[::-1]
 
 
-def test_an_alert_that_redis_refuses_half_way_is_written_later(server: Server, writer: RedisWriter) -> None:
-    """A script that fails in the middle must not leave the mark that says that the alert is written."""
+def test_alert_is_retried_after_redis_refuses_it_half_way(server: Server, writer: RedisWriter) -> None:
+    """A script that fails in the middle must not mark the alert as written."""
     with redis_client(server.settings) as client:
         client.set("eddy:open", "in the way")
         writer.put(0, LIFE[:1], [], [])

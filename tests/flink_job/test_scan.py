@@ -1,4 +1,4 @@
-"""The fast reader against the full parser: it may leave a message to it, but never read another thing."""
+"""Check the fast parser against the full one: it may leave a message to it, but never read it differently."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def messages(draw):
 
 @given(messages())
 @settings(max_examples=500, deadline=None)
-def test_generated_messages(value):
+def test_fast_parser_agrees_with_the_full_one_on_generated_messages(value):
     check(value)
 
 
@@ -88,7 +88,7 @@ def test_generated_messages(value):
 @example(b'{"series":"s-1","ts":999999999999999,"value":1}', [])
 @example(b'{"series":"s-1","ts":-99999999999999,"value":1}', [])
 @example(b'{"series":"s-1","ts":-62135596800000,"value":1}', [])
-def test_mutated_messages(value, changes):
+def test_fast_parser_agrees_with_the_full_one_on_mutated_messages(value, changes):
     raw = bytearray(value)
     for place, byte, how in changes:
         at = place % max(len(raw), 1)
@@ -103,13 +103,13 @@ def test_mutated_messages(value, changes):
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 @settings(max_examples=500, deadline=None)
-def test_floats_are_exactly_equal(number):
+def test_fast_parser_reads_floats_exactly(number):
     check(json.dumps({"series": KEY, "ts": TS, "value": number}).encode())
 
 
 @given(st.integers(-(2**60), 2**60), st.integers(0, 30))
 @settings(max_examples=500, deadline=None)
-def test_decimals_are_exactly_equal(digits, scale):
+def test_fast_parser_reads_decimals_exactly(digits, scale):
     text = f"{abs(digits):0{scale + 1}d}"
     number = f"{'-' if digits < 0 else ''}{text[: len(text) - scale]}{'.' if scale else ''}{text[len(text) - scale :]}"
     check(f'{{"series":"{KEY}","ts":{TS},"value":{number}}}'.encode())
@@ -117,7 +117,7 @@ def test_decimals_are_exactly_equal(digits, scale):
 
 @given(st.text(st.sampled_from('a"\\n/ü\x1f'), min_size=1, max_size=5), st.booleans())
 @settings(max_examples=500, deadline=None)
-def test_keys_with_quotes_and_escapes(key, escaped):
+def test_fast_parser_reads_quoted_and_escaped_keys(key, escaped):
     series = json.dumps(key) if escaped else f'"{key}"'
     check(f'{{"series":{series},"ts":{TS},"value":1}}'.encode(), key.encode())
 
@@ -130,11 +130,11 @@ def test_keys_with_quotes_and_escapes(key, escaped):
         b'{"site":"north","series":"s-1","floor":3,"ts":1735689600000,"value":-0.25}',
     ],
 )
-def test_the_usual_forms_are_read_fast(value):
+def test_fast_parser_accepts_the_usual_messages(value):
     assert scanned(value) is not None
     check(value)
 
 
-def test_series_that_are_not_ascii_are_read_fast():
+def test_fast_parser_accepts_non_ascii_series_ids():
     value = '{"series":"fühler-1","ts":1735689600000,"value":1}'.encode()
     assert scanned(value, "fühler-1".encode()) == (TS, 1.0)

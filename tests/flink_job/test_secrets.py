@@ -1,4 +1,4 @@
-"""Secrets as the Java clients read them: from the environment and from files, whatever signs are in them."""
+"""Check that the Java clients read secrets unchanged from the environment and from files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def resolve(properties: dict[str, str], folder: Path, environment: dict[str, str
 
 
 @pytest.mark.parametrize("way", ["environment", "file"])
-def test_any_password_reaches_the_login_as_it_is(tmp_path: Path, way: str) -> None:
+def test_any_password_reaches_the_login_unchanged(tmp_path: Path, way: str) -> None:
     # one for all: a JVM for each would take half a minute
     password = " ".join(PASSWORDS)
     secure = ["kafka.security_protocol=SASL_SSL", "kafka.sasl_mechanism=SCRAM-SHA-512", "kafka.sasl_username=me"]

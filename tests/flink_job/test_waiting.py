@@ -1,4 +1,4 @@
-"""Events without a model: the newest are kept, all of them come back, those of an earlier version too."""
+"""Check that events without a model wait: the newest are kept, and state of earlier versions is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def event(number: int) -> PendingEvent:
     return PendingEvent(number, b"%d" % number, 1, 100 + number)
 
 
-def test_the_newest_of_each_series_stay():
+def test_newest_waiting_events_of_each_series_are_kept():
     waiting = PendingEvents(3)
     assert [waiting.add("a", event(k)) for k in range(5)] == [0, 0, 0, 1, 1]
     waiting.add("b", event(9))
@@ -21,13 +21,13 @@ def test_the_newest_of_each_series_stay():
     assert waiting.series == ["b"]
 
 
-def test_none_are_kept_where_none_may_be():
+def test_no_event_waits_with_a_limit_of_0():
     waiting = PendingEvents(0)
     assert waiting.add("a", event(1)) == 1
     assert len(waiting) == 0
 
 
-def test_the_shard_as_a_whole_is_bounded_by_the_longest():
+def test_shard_limit_drops_the_oldest_event_of_the_longest_queue():
     waiting = PendingEvents(MOST)
     assert sum(waiting.add("long", event(k)) for k in range(MOST)) == 0
     assert waiting.add("short", event(1)) == 1
@@ -35,7 +35,7 @@ def test_the_shard_as_a_whole_is_bounded_by_the_longest():
     assert [e.ts for _, e in waiting.take(["short"])] == [1]
 
 
-def test_there_and_back():
+def test_waiting_events_survive_serialisation():
     waiting = PendingEvents(5)
     for k in range(3):
         waiting.add("a\"'é", event(k))
@@ -48,7 +48,7 @@ def test_there_and_back():
     assert again.to_bytes() == b""
 
 
-def test_state_of_a_version_that_kept_no_places():
+def test_state_without_offsets_is_read():
     old = json.dumps([["a", 7, base64.b64encode(b"x").decode()]]).encode()
     waiting = PendingEvents(5)
     waiting.restore(old)

@@ -1,4 +1,4 @@
-"""What integration tests do with the stack: publish models, send events, run jobs, read what came out."""
+"""Give integration tests what they do with the stack: publish models, send events, run jobs, read output."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def kafka(folder: Path, authority: Authority) -> Iterator[KafkaSettings]:
         security_protocol="SASL_SSL",
         sasl_mechanism=MECHANISM,
         sasl_username=ADMIN,
-        sasl_password="hush",  # type: ignore[arg-type]  # noqa: S106
+        sasl_password="hush",  # noqa: S106
         ssl_cafile=str(authority.ca),
         ssl_certfile=str(client_certificate),
         ssl_keyfile=str(client_key),

@@ -1,4 +1,4 @@
-"""``eddy job run --from-time``: what Kafka took from a time on is read again, beside the job that runs."""
+"""Check ``eddy job run --from-time``: read Kafka again from a time on, beside the running job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIDDLE = harness.START + 30 * harness.STEP  # in event time
 HOUR_MS = 3_600_000
 
 
-def test_a_backfill_raises_the_same_alerts_and_leaves_the_running_job_alone(
+def test_backfill_gives_the_same_alerts_without_affecting_the_running_job(
     stack: Stack, unique_topics: Settings
 ) -> None:
     settings, model = unique_topics, harness.model(limit=2.8)
@@ -57,7 +57,7 @@ def test_a_backfill_raises_the_same_alerts_and_leaves_the_running_job_alone(
         assert cluster.metrics(number).get("late", 0) == 0
 
 
-def test_a_time_that_is_none_is_named(unique_topics: Settings) -> None:
+def test_invalid_from_time_is_named(unique_topics: Settings) -> None:
     done = harness.eddy(unique_topics, "job", "run", "--from-time", "yesterday")
     assert done.returncode == 2
     assert "--from-time 'yesterday'" in done.stderr

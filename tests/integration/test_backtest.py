@@ -1,4 +1,4 @@
-"""``eddy backtest`` on what went through the job: the model that judged finds the same, another one differs."""
+"""Check that ``eddy backtest`` finds the job's alerts with the same model and others with another one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def all_of(side: str, spikes: Sequence[tuple[str, int]] = tuple(SPIKES)) -> list
     return sorted((side, series, point) for series, point in spikes)
 
 
-def test_what_a_model_would_have_alerted_beside_what_was(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
+def test_backtest_compares_a_model_with_the_recorded_alerts(
+    stack: Stack, unique_topics: Settings, tmp_path: Path
+) -> None:
     settings = unique_topics
     harness.publish(settings, harness.model(limit=2.8))
     harness.send(settings, [harness.event(*one) for one in OBSERVATIONS])

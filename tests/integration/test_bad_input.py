@@ -1,4 +1,4 @@
-"""Trouble before or beside the stream: a clear message each, and nothing lost."""
+"""Check that bad input gives one clear message and loses nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.stack
 FIFTY_MB = 50 * 1024 * 1024
 
 
-def test_an_empty_topic_is_no_trouble(stack: Stack, unique_topics: Settings) -> None:
+def test_empty_topic_gives_no_alerts(stack: Stack, unique_topics: Settings) -> None:
     harness.publish(unique_topics, harness.model())
     harness.run_to_end(stack, unique_topics)
     assert harness.alerts(unique_topics) == []
     assert harness.read(unique_topics, "dlq") == []
 
 
-def test_a_topic_that_does_not_exist_is_named(stack_settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_topic_is_named(stack_settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     where = stack_settings.kafka.bootstrap_servers
     assert main.main(["--set", f"kafka.bootstrap_servers={where}", "--set", "topics.prefix=nowhere"]) == 2
     said = capsys.readouterr().err
@@ -33,7 +33,7 @@ def test_a_topic_that_does_not_exist_is_named(stack_settings: Settings, capsys: 
     assert "'eddy topics create' makes them" in said
 
 
-def test_a_broker_that_is_down_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreachable_broker_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     (port,) = free_ports(1)
     assert main.main(["--set", f"kafka.bootstrap_servers=127.0.0.1:{port}"]) == 2
     said = capsys.readouterr().err
@@ -41,7 +41,7 @@ def test_a_broker_that_is_down_is_named(capsys: pytest.CaptureFixture[str]) -> N
     assert said.count("\n") == 1, "one line"
 
 
-def test_an_unknown_setting_names_the_nearest(unique_topics: Settings) -> None:
+def test_unknown_setting_suggests_the_nearest(unique_topics: Settings) -> None:
     done = eddy(unique_topics, "--set", "job.paralelism=2", "job", "state")
     assert done.returncode == 2
     assert done.stderr.strip().endswith(
@@ -50,7 +50,7 @@ def test_an_unknown_setting_names_the_nearest(unique_topics: Settings) -> None:
     )
 
 
-def test_a_message_of_50_mb_is_dead_lettered_whole(stack: Stack, unique_topics: Settings) -> None:
+def test_message_of_50_mb_becomes_a_complete_dead_letter(stack: Stack, unique_topics: Settings) -> None:
     observations = harness.noise(["a"], 30, {("a", 20): 9.0})
     huge = b'{"series": "a", "ts": 1, "value": 1, "note": "' + b"x" * FIFTY_MB + b'"}'
     harness.publish(unique_topics, harness.model(limit=2.8))
@@ -65,8 +65,8 @@ def test_a_message_of_50_mb_is_dead_lettered_whole(stack: Stack, unique_topics: 
 
 
 @pytest.mark.own_stack("the command starts jobs with the addresses that it uses itself")
-def test_the_job_through_the_command_line(stack: Stack, unique_topics: Settings) -> None:
-    """``flink run -py`` as users do it: submit, state, savepoint, stop, submit from there."""
+def test_job_can_be_submitted_stopped_and_resumed_from_the_command_line(stack: Stack, unique_topics: Settings) -> None:
+    """Uses ``flink run -py`` as users do: submit, state, savepoint, stop, submit from the savepoint."""
     settings = unique_topics
     observations = harness.noise(["a"], 40, {("a", 30): 9.0})
     events = [harness.event(*o) for o in observations]

@@ -1,4 +1,4 @@
-"""Models that cannot be used come while the stream flows: each is refused with a reason, the one in use goes on."""
+"""Publish unusable models while the stream flows: each is refused with a reason, the current one stays."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def not_a_number(sound: bytes) -> bytes:
 
 
 @pytest.mark.own_stack("the workers read files of this machine")
-def test_each_is_refused_with_its_reason_and_the_one_before_goes_on(
+def test_each_bad_model_is_refused_with_a_reason_and_the_previous_one_stays(
     stack: Stack, unique_topics: Settings, tmp_path: Path
 ) -> None:
     sound = artifact.dump(RollingZScore(WindowSpec(10)))
@@ -92,7 +92,7 @@ def test_each_is_refused_with_its_reason_and_the_one_before_goes_on(
     assert harness.plain(harness.alerts(unique_topics)) == harness.plain(expected)
 
 
-def test_features_that_no_series_brings_are_refused_and_a_restart_keeps_the_version_in_use(
+def test_version_with_unsent_features_is_refused_and_a_restart_keeps_the_previous_one(
     stack: Stack, unique_topics: Settings
 ) -> None:
     lacking = with_artifact(artifact.dump(RollingZScore(WindowSpec(10, 1, ("load",)))), features=("load",), version=2)

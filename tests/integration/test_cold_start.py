@@ -1,4 +1,4 @@
-"""Series that nobody trained for, live: watched on their own within a bounded time, then by a model for all of them."""
+"""Check that new series are scored on their own within a bounded time, then by one model for all of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def send(settings: Settings, rows: np.ndarray, begin: int) -> None:
     )
 
 
-def test_500_new_series_at_once_are_warming_then_watched_then_share_a_model(
+def test_five_hundred_new_series_warm_up_are_scored_and_then_share_a_model(
     stack: Stack, unique_topics: Settings
 ) -> None:
     settings = learning(

@@ -1,4 +1,4 @@
-"""Common faults, each made for real: ``eddy doctor`` names it and says what to do."""
+"""Cause common faults for real and check that ``eddy doctor`` names each and says what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.ops.job_checks import examine_job
 from eddy.settings import Settings
-from eddy.stack import doctor
 from eddy.stack.doctor import Check, examine
 from eddy.stack.local import Stack
 from eddy.stack.process import marked
@@ -39,7 +38,7 @@ def changed(settings: Settings, group: str, **values: object) -> Settings:
 
 
 @pytest.mark.own_stack("looks at processes and ports of a stack of this machine")
-def test_a_sound_stack_without_a_job(stack: Stack, unique_topics: Settings) -> None:
+def test_healthy_stack_without_a_job_has_no_failures(stack: Stack, unique_topics: Settings) -> None:
     assert [check for check in examine(unique_topics) if check.level == "fail"] == []
     checks = list(examine_job(unique_topics))
     find(checks, "job", "warn")
@@ -47,7 +46,7 @@ def test_a_sound_stack_without_a_job(stack: Stack, unique_topics: Settings) -> N
     find(checks, "dead letters", "ok")
 
 
-def test_topics(stack: Stack, unique_topics: Settings) -> None:
+def test_missing_and_unsuitable_topics_are_named(stack: Stack, unique_topics: Settings) -> None:
     missing = find(examine(changed(unique_topics, "topics", alerts="nowhere")), "topics", "fail")
     assert missing.found == "topic nowhere is missing"
     few = find(examine(harness.changed(unique_topics, parallelism=5)), "topics", "fail")
@@ -61,22 +60,24 @@ def test_topics(stack: Stack, unique_topics: Settings) -> None:
 
 
 @pytest.mark.own_stack("looks at processes and ports of a stack of this machine")
-def test_slots_credentials_clock(unique_topics: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_slots_wrong_credentials_and_clock_skew_are_named(
+    unique_topics: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     short = find(examine(harness.changed(unique_topics, parallelism=99)), "Flink", "fail")
     assert "job.parallelism 99" in short.found
     refused = find(examine(changed(unique_topics, "redis", password=SecretStr("wrong"))), "Redis", "fail")
     assert "credentials" in refused.todo
     now = time.time
-    monkeypatch.setattr(doctor.time, "time", lambda: now() + 60)
+    monkeypatch.setattr(time, "time", lambda: now() + 60)
     assert "from ours" in find(examine(unique_topics), "clock of Redis", "warn").found
 
 
-def test_a_broker_that_wants_another_security_protocol(unique_topics: Settings) -> None:
+def test_wrong_security_protocol_is_named(unique_topics: Settings) -> None:
     tls = changed(unique_topics, "kafka", security_protocol="SSL", request_timeout_ms=1000)
     assert "kafka.* security settings" in find(examine(tls), "Kafka", "fail").todo
 
 
-def test_a_model_of_a_later_version_and_dead_letters(unique_topics: Settings) -> None:
+def test_model_of_a_later_schema_and_dead_letters_are_named(unique_topics: Settings) -> None:
     later = harness.model("later").to_json().replace(b'"schema": 1', b'"schema": 9')
     with harness.producer(unique_topics) as client:
         client.send(unique_topics.topics.name("models"), key=b"later", value=later)
@@ -90,7 +91,7 @@ def test_a_model_of_a_later_version_and_dead_letters(unique_topics: Settings) ->
 
 
 @pytest.mark.own_stack("kills a worker and takes its checkpoints away")
-def test_what_a_running_job_tells(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
+def test_problems_of_a_running_job_are_named(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
     checkpoints = tmp_path / "checkpoints"
     settings = harness.changed(unique_topics, checkpoint_dir=checkpoints.as_uri(), checkpoint_interval_ms=500)
 

@@ -1,4 +1,4 @@
-"""What people say of alerts reaches the running job, and stays with it."""
+"""Check that feedback on alerts reaches the running job and survives a savepoint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def events(settings: Settings, kind: str) -> list[dict[str, Any]]:
     return [event for event in found if event["event"] == kind]
 
 
-def test_a_dismissed_series_keeps_its_raised_limit_over_a_savepoint(stack: Stack, unique_topics: Settings) -> None:
+def test_raised_limit_of_a_dismissed_series_survives_a_savepoint(stack: Stack, unique_topics: Settings) -> None:
     settings = harness.changed(unique_topics, feedback_step=1.0)  # one dismissal doubles the limit
     observations = harness.noise(["a", "b"], 90, SPIKES)
     first, second, third = observations[:60], observations[60:120], observations[120:]
@@ -63,7 +63,9 @@ def test_a_dismissed_series_keeps_its_raised_limit_over_a_savepoint(stack: Stack
     assert [a.series for a in opened(settings, 80)] == ["b"], "the savepoint remembers"
 
 
-def test_acknowledgement_labels_and_what_is_no_feedback(stack: Stack, unique_topics: Settings, tmp_path) -> None:
+def test_acknowledgements_and_labels_are_applied_and_invalid_feedback_is_refused(
+    stack: Stack, unique_topics: Settings, tmp_path
+) -> None:
     settings = unique_topics
     observations = harness.noise(["a", "b"], 30, SPIKES)
     harness.publish(settings, harness.model(limit=2.5))

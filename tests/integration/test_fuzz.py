@@ -1,4 +1,4 @@
-"""A few thousand of the messages that ``python -m tests.faults.fuzz`` sends by the million, and their second chance."""
+"""Send a few thousand fuzzed messages (``tests.faults.fuzz`` sends a million), then replay the dead letters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.mark.timeout(400)
-def test_every_message_is_scored_or_a_dead_letter_and_none_is_lost_in_a_replay(
+def test_every_fuzzed_message_is_scored_or_a_dead_letter_and_replay_loses_none(
     stack: Stack, unique_topics: Settings
 ) -> None:
     settings = harness.changed(unique_topics, max_event_bytes=50_000)

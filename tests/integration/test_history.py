@@ -1,4 +1,4 @@
-"""The history of the observations topic as training data, from a real broker; and a threshold that follows, live."""
+"""Read the history of the observations topic from a real broker as training data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.harness import START, STEP
 pytestmark = pytest.mark.stack
 
 
-def test_history_between_two_times(unique: Callable[[], Settings]) -> None:
+def test_history_between_two_times_is_read(unique: Callable[[], Settings]) -> None:
     settings = unique()
     messages = [harness.event(name, START + i * STEP, float(i)) for i in range(50) for name in ("a-1", "a-2", "b-1")]
     messages[30:30] = [("a-1", b"not json"), ("a-1", b'{"series": "a-1", "ts": 1, "value": 1e999}')]

@@ -1,4 +1,4 @@
-"""The whole loop on the stack: a stream drifts, a better model takes over; a bad version is taken back by itself."""
+"""Check the whole learning loop: drift leads to a better model, and a bad version is rolled back automatically."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from eddy.training.registry.pending_versions import publish_candidate
+from eddy.training.registry.candidates import publish_candidate
 
 from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
@@ -31,7 +31,7 @@ CALM, DRIFTED, LATER = 900, 1700, 1900
 def trainer(settings: Settings) -> Iterator[list[str]]:
     """A trainer beside the job; what it says."""
     stop, lines = threading.Event(), list[str]()
-    service = Trainer(settings, tell=lines.append)
+    service = Trainer(settings, report=lines.append)
     thread = threading.Thread(target=service.run, args=(stop,), daemon=True)
     thread.start()
     try:
@@ -50,7 +50,7 @@ def send(settings: Settings, values: np.ndarray, begin: int, series: str = "a") 
     harness.send(settings, [harness.event(series, START + (begin + i) * STEP, float(v)) for i, v in enumerate(values)])
 
 
-def test_a_stream_that_drifts_gets_a_better_model_and_its_alerts_settle(stack: Stack, unique_topics: Settings) -> None:
+def test_drifting_stream_gets_a_better_model_and_alerts_stop(stack: Stack, unique_topics: Settings) -> None:
     settings = learning(unique_topics, drift=True, least_between_s=0, ask_after=150, drift_lasting=48)
     registry = Registry(settings)
     trained = model("worn", wave(CALM, 0.0, 1), "a")
@@ -89,7 +89,7 @@ def poisoned(values: np.ndarray) -> np.ndarray:
     return spoilt
 
 
-def test_a_bad_version_is_taken_back_and_a_poisoned_training_refused(stack: Stack, unique_topics: Settings) -> None:
+def test_bad_version_is_rolled_back_and_poisoned_training_is_refused(stack: Stack, unique_topics: Settings) -> None:
     settings = learning(unique_topics, least_between_s=0)
     registry = Registry(settings)
     trained = model("m", wave(2000, 0.0, 1), "a")
@@ -126,7 +126,7 @@ def test_a_bad_version_is_taken_back_and_a_poisoned_training_refused(stack: Stac
         assert registry.read().current["m"].version == back.version
 
 
-def test_a_candidate_moves_from_shadow_to_canary_to_use(stack: Stack, unique_topics: Settings) -> None:
+def test_candidate_moves_from_shadow_to_canary_to_production(stack: Stack, unique_topics: Settings) -> None:
     settings = learning(unique_topics, least_between_s=0, stage_windows=150, canary_share=0.5)
     registry = Registry(settings)
     trained = model("m", wave(2000, 0.0, 1), "a", "b")

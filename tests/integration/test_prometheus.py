@@ -1,4 +1,4 @@
-"""What Flink's Prometheus reporter gives is what docs, alert rules and dashboard speak of."""
+"""Check that Flink's Prometheus reporter exports every metric that documents, alert rules and dashboards use."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def counted() -> set[str]:
 
 
 @pytest.mark.own_stack("reads the metrics' ports, which a given stack need not open")
-def test_every_metric_that_is_spoken_of_is_there(stack: Stack, unique_topics: Settings) -> None:
+def test_every_documented_metric_is_exported(stack: Stack, unique_topics: Settings) -> None:
     settings = harness.changed(unique_topics, pending_per_series=2)
     with harness.running(stack, settings) as (cluster, number):
         # A counter is there once it has counted: some of everything.

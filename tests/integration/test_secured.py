@@ -1,4 +1,4 @@
-"""The whole path through a Kafka with TLS, SCRAM and ACLs and a Redis with TLS and ACL users; no secret leaks on it."""
+"""Run the whole path with TLS, SCRAM and ACLs for Kafka and TLS and ACL users for Redis; no secret leaks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import redis
@@ -89,15 +89,19 @@ def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         yield Secured(admin, authority, roles)
 
 
-def test_the_whole_path(stack: Stack, world: Secured) -> None:
-    """Producer by both clients, registry, job, Redis, page, readers and commands, each with its own least rights."""
+def test_whole_path_works_with_tls_scram_acls_and_least_rights(stack: Stack, world: Secured) -> None:
+    """Producers, registry, job, Redis, dashboard, readers and commands, each with its own minimal rights."""
     roles = world.roles
     observations = harness.noise(NAMES, 60, {("a", 30): 9.0, ("b", 50): -9.0})
     manifest = harness.model(limit=2.8)
     Registry(roles["trainer"]).publish(manifest, manifest.inline_artifact() or b"")
     with harness.running(stack, roles["job"]) as (cluster, number):
         half = len(observations) // 2
-        for client, part in (("kafka-python", observations[:half]), ("librdkafka", observations[half:])):
+        parts: dict[Literal["kafka-python", "librdkafka"], Any] = {
+            "kafka-python": observations[:half],
+            "librdkafka": observations[half:],
+        }
+        for client, part in parts.items():
             transport = connect(roles["producer"].kafka, roles["producer"].topics.name("observations"), client)
             events = [harness.event(*o) for o in part]
             transport.send([key.encode() for key, _ in events], [value for _, value in events])
@@ -193,14 +197,14 @@ def command(settings: Settings, *arguments: str) -> Any:
         ("reader", "observations"),
     ],
 )
-def test_nobody_writes_what_is_not_theirs(world: Secured, role: str, topic: str) -> None:
+def test_roles_cannot_write_other_topics(world: Secured, role: str, topic: str) -> None:
     settings = world.roles[role]
     refused = pytest.raises(KafkaError, match=r"(?i)authoriz")
     with contextlib.closing(KafkaProducer(**kafka_client(settings.kafka))) as client, refused:
         client.send(settings.topics.name(topic), b"{}").get(20)
 
 
-def test_who_has_no_password_or_another_authority_stays_out(world: Secured, tmp_path: Path) -> None:
+def test_wrong_password_or_certificate_is_refused(world: Secured, tmp_path: Path) -> None:
     good = world.roles["reader"].kafka
     stranger = Authority(tmp_path / "another").ca
     for wrong in (
@@ -214,7 +218,7 @@ def test_who_has_no_password_or_another_authority_stays_out(world: Secured, tmp_
             KafkaProducer(**settings, bootstrap_timeout_ms=3000)
 
 
-def test_redis_lets_in_only_with_its_certificate_and_each_user_to_its_own(world: Secured, tmp_path: Path) -> None:
+def test_redis_requires_its_certificate_and_limits_each_user(world: Secured, tmp_path: Path) -> None:
     job, reader = world.roles["job"].redis, world.roles["reader"].redis
     assert redis_client(job).hset("safe:x", "a", "b") == 1
     assert redis_client(reader).hget("safe:x", "a") == b"b"
@@ -240,7 +244,7 @@ def test_redis_lets_in_only_with_its_certificate_and_each_user_to_its_own(world:
     assert redis_client(wrong[2].model_copy(update={"ssl_check_hostname": False})).ping()
 
 
-def test_a_model_that_is_not_signed_with_the_key_is_refused(stack: Stack, world: Secured) -> None:
+def test_unsigned_model_is_refused(stack: Stack, world: Secured) -> None:
     trainer = world.roles["trainer"]
     forger = trainer.model_copy(update={"registry": trainer.registry.model_copy(update={"signing_key": None})})
     manifest = harness.model("forged")

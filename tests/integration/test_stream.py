@@ -1,4 +1,4 @@
-"""What may happen while the job runs: bad messages, disorder, model changes, savepoints, Redis away."""
+"""Check a running job: bad messages, disorder, model changes, savepoints, a Redis outage."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def dead(settings: Settings) -> list[tuple[dict[str, str], Any]]:
     return [({k: v.decode() for k, v in r.headers}, r) for r in harness.read(settings, "dlq")]
 
 
-def test_every_kind_of_bad_message_is_dead_lettered_and_the_stream_goes_on(
-    stack: Stack, unique_topics: Settings
-) -> None:
+def test_every_kind_of_bad_message_becomes_a_dead_letter(stack: Stack, unique_topics: Settings) -> None:
     # Without keys, a series spreads over the partitions: the bound puts it in order again.
     bound = 30 * STEP
     unique_topics = harness.changed(unique_topics, out_of_orderness_ms=bound)
@@ -91,7 +89,7 @@ def test_every_kind_of_bad_message_is_dead_lettered_and_the_stream_goes_on(
     assert {(alert.series, alert.start) for alert in expected} == {("a", START + 30 * STEP)}
 
 
-def test_late_early_and_duplicate_events(stack: Stack, unique_topics: Settings) -> None:
+def test_late_early_and_duplicate_events_are_handled(stack: Stack, unique_topics: Settings) -> None:
     settings = harness.changed(unique_topics, out_of_orderness_ms=3 * STEP, hold_timeout_ms=0)
     observations = harness.noise(["a"], 40, {("a", 30): 9.0})
     late, early = observations[10], observations[29]
@@ -118,7 +116,7 @@ def test_late_early_and_duplicate_events(stack: Stack, unique_topics: Settings) 
     assert {alert.start for alert in expected} == {START + 30 * STEP}
 
 
-def test_models_change_while_events_flow(
+def test_models_can_be_added_replaced_and_withdrawn_while_events_flow(
     stack: Stack, unique_topics: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = unique_topics
@@ -182,7 +180,7 @@ def test_models_change_while_events_flow(
         assert cluster.state(number) == "RUNNING"
 
 
-def test_restart_at_another_parallelism_and_state_backend(stack: Stack, unique_topics: Settings) -> None:
+def test_job_restarts_with_another_parallelism_and_state_backend(stack: Stack, unique_topics: Settings) -> None:
     names = [f"s-{k}" for k in range(12)]
     spikes = {(names[3], 14): 9.0, (names[5], 15): 9.0, (names[7], 40): -9.0}
     observations = harness.noise(names, 60, spikes)
@@ -206,7 +204,7 @@ def test_restart_at_another_parallelism_and_state_backend(stack: Stack, unique_t
 
 
 @pytest.mark.own_stack("ends and starts a Redis on this machine")
-def test_redis_away_delays_alerts_and_loses_none(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
+def test_redis_outage_delays_alerts_and_loses_none(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     settings = unique_topics.model_copy(update={"redis": unique_topics.redis.model_copy(update={"port": port})})
     client, prefix = redis_client(settings.redis), settings.redis.prefix
@@ -246,7 +244,7 @@ def answers(client: redis.Redis) -> bool:
         return False
 
 
-def test_a_model_whose_features_nobody_sends_says_so(stack: Stack, unique_topics: Settings) -> None:
+def test_model_with_unsent_features_reports_them_missing(stack: Stack, unique_topics: Settings) -> None:
     wrong = harness.model(detector=RollingZScore(WindowSpec(10, 1, ("temperature",))))
     harness.publish(unique_topics, wrong)
     harness.send(unique_topics, [harness.event(*o) for o in harness.noise(["a"], 20, {})])

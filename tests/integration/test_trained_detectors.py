@@ -1,6 +1,8 @@
-"""Trained detectors and thresholds that follow each series alert in the job as they do offline."""
+"""Check that trained detectors and adaptive thresholds alert in the job as they do offline."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ GRACE = 8  # points: detectors that judge a stretch speak up late
 #: (series, index of the live point): what is added there
 ODD = {("s-0", 90): 6.0, ("s-1", 150): -7.0, ("s-1", 151): -7.0, ("s-2", 200): 9.0}
 #: model -> detector, points in a window, its parameters, threshold
-MODELS = {
+MODELS: dict[str, tuple[str, int, dict[str, Any], ThresholdRule | None]] = {
     "spot": ("zscore", 24, {}, ThresholdRule("spot", params={"q": 1e-3, "level": 0.9, "learn": 100})),
     "likelihood": ("zscore", 24, {}, ThresholdRule("likelihood", params={"epsilon": 1e-3, "short": 2, "learn": 50})),
     "modes": ("dmd", 25, {"rank": 6}, ThresholdRule("max", params={"factor": 1.5})),
@@ -62,7 +64,7 @@ def trained(values: dict[str, np.ndarray]) -> list[Manifest]:
     ]
 
 
-def test_the_job_alerts_as_offline(stack: Stack, unique_topics: Settings) -> None:
+def test_job_alerts_equal_offline_alerts(stack: Stack, unique_topics: Settings) -> None:
     values = waves()
     manifests = trained(values)
     observations = [(name, at(i), float(values[name][TRAINED + i])) for i in range(LIVE) for name in NAMES]

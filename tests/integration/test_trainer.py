@@ -1,4 +1,4 @@
-"""The trainer against a real broker: better models are published, worse ones refused, nothing is served twice."""
+"""Check the trainer with a real broker: better models are published, worse ones refused, no request served twice."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def ask(settings: Settings, *requests: TrainingRequest | bytes) -> None:
 
 def serve(settings: Settings, data: Path | None = None) -> tuple[int, list[str]]:
     lines: list[str] = []
-    trainer = Trainer(settings, data, tell=lines.append)
+    trainer = Trainer(settings, data, report=lines.append)
     try:
         return trainer.run(threading.Event(), once=True), lines
     finally:
@@ -71,7 +71,9 @@ def events(settings: Settings) -> list[tuple[str, str]]:
     return [(event["event"], event["model"]) for event in told(settings)]
 
 
-def test_better_is_published_worse_refused_and_a_failure_blocks_nobody(stack: object, unique_topics: Settings) -> None:
+def test_better_model_is_published_worse_one_refused_and_a_failure_blocks_nothing(
+    stack: object, unique_topics: Settings
+) -> None:
     settings = learning(unique_topics, least_between_s=0)
     registry = Registry(settings)
     before, after = wave(CHANGED, 0.0, 1), wave(1500, 9.0, 2, CHANGED)
@@ -128,14 +130,14 @@ def die_at_work(settings: Settings) -> None:
         if line.startswith("training-started fine"):
             raise KeyboardInterrupt
 
-    trainer = Trainer(settings, tell=stop)
+    trainer = Trainer(settings, report=stop)
     try:
         trainer.run(threading.Event(), once=True)
     finally:
         trainer.close()
 
 
-def test_a_training_that_takes_too_long_or_too_much_is_ended_told_and_blocks_nobody(
+def test_training_beyond_its_time_or_memory_is_ended_and_reported(
     stack: object, unique_topics: Settings, tmp_path: Path
 ) -> None:
     settings = learning(unique_topics, least_between_s=0, fit_memory_mb=512)
@@ -164,9 +166,7 @@ def test_a_training_that_takes_too_long_or_too_much_is_ended_told_and_blocks_nob
     assert "did not end within 0.5 s" in told(settings)[-1]["reason"]
 
 
-def test_the_first_version_of_a_model_is_trained_for_series_that_have_none(
-    stack: object, unique_topics: Settings
-) -> None:
+def test_first_model_is_trained_for_series_without_one(stack: object, unique_topics: Settings) -> None:
     settings = learning(unique_topics, least_between_s=0)
     values = wave(1500, 3.0, 4)
     harness.send(settings, [harness.event("new", START + i * STEP, float(v)) for i, v in enumerate(values)])

@@ -1,4 +1,4 @@
-"""Small models and a small job for tests of the core: what the Flink job does around the engine, without Flink."""
+"""Build small models and a small job for tests of the core: what the Flink job does around the engine."""
 
 from __future__ import annotations
 

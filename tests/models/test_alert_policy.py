@@ -1,4 +1,4 @@
-"""Alert rules: refused where they cannot work, layered by series, told apart by their digest."""
+"""Check alert rules: invalid ones are refused, layers apply by series, the digest identifies them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from tests.models.small_models import manifest
         ({"overrides": [{"series": ["!a"]}]}, "alerts.overrides.0.series: .*at least one pattern without '!'"),
     ],
 )
-def test_rules_that_cannot_work_are_refused_by_name(params, said):
+def test_invalid_rules_are_refused_and_named(params, said):
     with pytest.raises(ModelError, match=said):
         read_model_alerts(params)
 
 
-def test_open_points_alone_means_that_many_in_a_row():
+def test_open_points_alone_requires_consecutive_points():
     assert read_model_alerts({"open_points": 3}).of_points == 3
 
 
@@ -53,7 +53,7 @@ def rules(settings, alerts, series):
     return book.rules[book.bind([series])[0]]
 
 
-def test_the_more_special_counts_and_of_overrides_the_first_that_fits():
+def test_more_specific_layer_wins_and_first_matching_override_applies():
     settings = {
         "close_after": 2,
         "cool_down_ms": 5,
@@ -80,13 +80,13 @@ def test_the_more_special_counts_and_of_overrides_the_first_that_fits():
     ), "the settings' override before the manifest's"
 
 
-def test_k_of_one_layer_and_n_of_another_do_not_contradict():
+def test_of_points_is_at_least_open_points_across_layers():
     assert rules({"open_points": 2, "of_points": 4}, {}, "a").of_points == 4
     layered = rules({"of_points": 2}, {"overrides": [{"series": "*", "open_points": 3}]}, "a")
     assert (layered.open_points, layered.of_points) == (3, 3)
 
 
-def test_the_digest_names_what_judges():
+def test_digest_changes_only_with_what_affects_alerts():
     def digest(settings=None, job=None, series="a", **fields):
         one = manifest(**fields)
         book = AlertRuleResolver(AlertSettings.model_validate(settings or {}), read_model_alerts(one.alerts), one, job)
@@ -106,7 +106,7 @@ def test_the_digest_names_what_judges():
     assert digest({"overrides": [{"series": "b", "close_after": 9}]}) == same
 
 
-def test_overrides_travel_through_settings_as_json(tmp_path):
+def test_overrides_survive_settings_as_json(tmp_path):
     text = '[{"series": ["taxi-*", "!taxi-0"], "close_after": 24}]'
     found = load([f"alerts.overrides={text}", "alerts.direction=above"], environ={})
     assert found.settings.alerts.overrides[0].fits("taxi-1")

@@ -1,4 +1,4 @@
-"""What comes from outside as a model: nothing is unpickled, only allowed places are read, signatures count."""
+"""Check models from outside: nothing is unpickled, only allowed places are read, signatures are verified."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEY = "a key of at least sixteen"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_nothing_in_the_code_unpickles(package: str) -> None:
+def test_code_never_unpickles(package: str) -> None:
     for path in sorted((ROOT / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names: list[str] = []
@@ -60,7 +60,7 @@ class Trap:
         return os.mkdir, (str(self.path),)
 
 
-def test_a_pickle_in_a_models_clothes_is_not_opened(tmp_path: Path) -> None:
+def test_pickled_artifact_is_refused_without_running_it(tmp_path: Path) -> None:
     sprung = tmp_path / "sprung"
     trap = pickle.dumps(Trap(sprung))
     pickle.loads(trap)  # noqa: S301  the trap works
@@ -82,7 +82,7 @@ def test_a_pickle_in_a_models_clothes_is_not_opened(tmp_path: Path) -> None:
     assert not sprung.exists()
 
 
-def test_only_the_schemes_of_the_settings(tmp_path: Path) -> None:
+def test_artifact_uri_must_use_an_allowed_scheme(tmp_path: Path) -> None:
     place = tmp_path / "m.safetensors"
     place.write_bytes(b"content")
     assert read_artifact(str(place), ANY) == read_artifact(place.as_uri(), ANY) == b"content"
@@ -100,7 +100,7 @@ def test_only_the_schemes_of_the_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["{0}/in/../out/m", "file://{0}/in/../out/m", "file://{0}/in/%2e%2e/out/m"])
-def test_no_way_out_of_the_folder(tmp_path: Path, way: str) -> None:
+def test_artifact_uri_cannot_leave_the_allowed_folder(tmp_path: Path, way: str) -> None:
     inside, outside = tmp_path / "in", tmp_path / "out"
     inside.mkdir()
     outside.mkdir()
@@ -118,14 +118,14 @@ def test_no_way_out_of_the_folder(tmp_path: Path, way: str) -> None:
         check_uri("s3://models.evil/m", only)
 
 
-def test_a_pipe_or_a_device_cannot_hold_the_job_up(tmp_path: Path) -> None:
+def test_artifact_must_be_a_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (str(tmp_path / "pipe"), "/dev/zero", str(tmp_path)):
         with pytest.raises(ModelError, match="expected a regular file"):
             read_artifact(path, ANY)
 
 
-def test_what_is_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oversized_artifact_is_refused_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:
         file.truncate(500 * 1024 * 1024)  # takes no room
@@ -137,7 +137,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypa
         read_artifact(str(tmp_path / "small"), ANY)
 
 
-def test_a_signature_covers_the_whole_manifest() -> None:
+def test_signature_covers_the_whole_manifest() -> None:
     signed = signing.sign(manifest(), KEY)
     signing.check(signed, KEY)
     signing.check(type(signed).from_json(signed.to_json()), KEY)

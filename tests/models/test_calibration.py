@@ -1,4 +1,4 @@
-"""Scores to tail probabilities."""
+"""Check the conversion of scores to tail probabilities."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCORES = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=200).map(
 
 @given(SCORES, st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=20))
 @settings(max_examples=200, deadline=None)
-def test_a_higher_score_is_never_more_likely(scores, asked):
+def test_tail_probability_never_rises_with_the_score(scores, asked):
     tail = Calibration.fit(scores).tail(np.sort(np.array(asked)))
     assert (np.diff(tail) <= 0).all()
     assert (tail > 0).all()
@@ -32,14 +32,14 @@ def test_parameters_survive_json(scores):
     np.testing.assert_array_equal(calibration.tail(scores), again.tail(scores))
 
 
-def test_the_tail_of_an_exponential_is_right_far_beyond_the_data():
+def test_tail_of_an_exponential_extrapolates_beyond_the_data():
     scores = np.random.default_rng(0).exponential(size=20_000)
     calibration = Calibration.fit(scores)
     for score in (0.7, 3.0, 6.0, 12.0):
         assert np.log(calibration.tail(np.array([score]))[0]) == pytest.approx(-score, rel=0.1)
 
 
-def test_scores_below_all_seen_are_certain_and_nan_stays():
+def test_score_below_all_data_has_probability_one_and_nan_stays_nan():
     calibration = Calibration.fit(np.arange(100.0))
     tail = calibration.tail(np.array([-1.0, 1e9, np.nan]))
     assert tail[0] == 1
@@ -47,7 +47,7 @@ def test_scores_below_all_seen_are_certain_and_nan_stays():
     assert np.isnan(tail[2])
 
 
-def test_nan_scores_are_left_out_and_none_at_all_is_refused():
+def test_fit_ignores_nan_scores_and_refuses_no_scores():
     with_nan = Calibration.fit(np.array([1.0, np.nan, 2.0, np.inf]))
     assert with_nan.to_params() == Calibration.fit(np.array([1.0, 2.0])).to_params()
     with pytest.raises(ModelError, match="no finite validation score"):

@@ -1,4 +1,4 @@
-"""Series that nobody trained for: warming, then watched, then handed over without a gap."""
+"""Check series without a trained model: warm-up, scoring, hand-over to a published model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def states(running):
     return {p.series: p.state for p in running.engine.tick(10**6).live}
 
 
-def test_a_series_is_warming_then_watched():
+def test_new_series_warms_up_and_is_then_scored():
     running = job()
     running.send(points("a", values(WARM_UP - 1)))
     assert states(running) == {"a": "warming"}
@@ -39,7 +39,7 @@ def test_a_series_is_warming_then_watched():
     assert [(x.series, x.state, x.model["name"]) for x in result.alerts] == [("a", "open", COLD)]
 
 
-def test_a_restart_in_the_middle_of_warming_changes_nothing():
+def test_restart_during_warm_up_changes_nothing():
     plain, stopped = job(), job()
     plain.send(points("a", values(150)))
     stopped.send(points("a", values(150)[:20]))
@@ -51,7 +51,7 @@ def test_a_restart_in_the_middle_of_warming_changes_nothing():
     np.testing.assert_array_equal(plain.engine.scorers[COLD].state[0], stopped.engine.scorers[COLD].state[0])
 
 
-def test_a_published_model_takes_over_when_its_window_is_full():
+def test_published_model_takes_over_once_its_window_is_full():
     running = job()
     running.send([*points("a", values(100)), *points("b", values(100))])
     running.models.put(manifest("own", series=("a",)), inline)
@@ -68,7 +68,7 @@ def test_a_published_model_takes_over_when_its_window_is_full():
     assert set(running.engine.scorers[COLD].series_of.values()) == {"a", "b"}
 
 
-def test_an_open_incident_of_a_series_that_is_handed_over_is_closed():
+def test_handover_to_a_published_model_closes_the_open_incident():
     running = job()
     running.send(points("a", [*values(150), 90.0]))
     running.models.put(manifest("own"), inline)
@@ -78,14 +78,14 @@ def test_an_open_incident_of_a_series_that_is_handed_over_is_closed():
     assert [(x.model["name"], x.state) for x in result.alerts] == [(COLD, "closed")]
 
 
-def test_a_published_model_that_is_there_first_is_the_only_one():
+def test_series_with_a_published_model_never_gets_the_cold_start_model():
     running = job()
     running.models.put(manifest("own"), inline)
     running.send(points("a", values(10)))
     assert not running.engine.scorers[COLD].series_of
 
 
-def test_a_trained_model_is_asked_for_once():
+def test_trained_model_is_requested_once_per_series():
     running = job()
     running.send([*points("a", values(99)), *points("b", values(100))])
     assert running.engine.tick(1).cold == ["b"]
@@ -95,15 +95,15 @@ def test_a_trained_model_is_asked_for_once():
     assert job(EngineOptions(cold=ColdStart(0))).engine.tick(1).cold == []
 
 
-def test_only_detectors_that_need_no_training():
+def test_cold_start_refuses_detectors_that_need_training():
     with pytest.raises(SettingsError, match="isolation-forest"):
         cold_model("isolation-forest", WARM_UP)
     with pytest.raises(SettingsError, match="start_up"):
         cold_model("novelty", 5000)
 
 
-def test_many_new_series_at_once():
-    """500 of them, interleaved as they come, all warming and then all watched."""
+def test_five_hundred_new_series_warm_up_together():
+    """Their points arrive interleaved; all warm up and are then scored."""
     names = [f"s{k}" for k in range(500)]
     running = job()
     rng = np.random.default_rng(3)

@@ -1,4 +1,4 @@
-"""The consistency detector on a small household: what it finds, what it leaves alone, and its regressions."""
+"""Check the consistency detector on the data of a small household."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def house(n: int, seed: int = 0) -> np.ndarray:
     return np.stack([np.round(voltage * current / 1000 + rng.normal(0, 0.002, n), 3), voltage, current], axis=1)
 
 
-def scores(change=lambda v: None) -> np.ndarray:  # type: ignore[no-untyped-def]
+def scores(change=lambda v: None) -> np.ndarray:
     values = house(3000)
     train, live = values[:2000], values[2000:].copy()
     change(live)
@@ -42,15 +42,15 @@ def gain(v: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("change", [freeze, swap, gain])
-def test_finds(change) -> None:  # type: ignore[no-untyped-def]
+def test_broken_relations_between_features_score_high(change) -> None:
     assert np.nanmax(scores(change)[500:540]) >= 4
 
 
-def test_says_little_in_normal_times() -> None:
+def test_normal_data_rarely_scores_high() -> None:
     assert (np.nan_to_num(scores()) >= 4).sum() <= 2
 
 
-def test_a_missing_feature_silences_only_what_needs_it() -> None:
+def test_missing_feature_leaves_the_other_checks_running() -> None:
     def lose(v: np.ndarray) -> None:
         v[400:, 2] = np.nan
         v[600, 1] = 500.0
@@ -60,7 +60,7 @@ def test_a_missing_feature_silences_only_what_needs_it() -> None:
     assert found[600] >= 4
 
 
-def test_regression_finds_the_product_and_leaves_noise_alone() -> None:
+def test_regression_uses_product_features_and_ignores_noise() -> None:
     values = np.concatenate([house(2000), np.random.default_rng(9).normal(0, 1, (2000, 1))], axis=1)
     found = CrossRegression.fit(values, 0.8)
     assert found.used.tolist() == [True, False, True, False]

@@ -1,10 +1,11 @@
-"""What every detector promises, checked for each one there is: adding a detector adds it here."""
+"""Check the contract of every registered detector; a new detector is included automatically."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,9 +140,11 @@ def test_scores_do_not_depend_on_batch_size(kind: str) -> None:
         state = detector.initial_state(2)
         together = []
         for i in range(len(batch)):
-            pair = [np.concatenate([getattr(b, f)[i : i + 1] for b in (other, batch)]) for f in
-                    ("values", "imputed", "end", "binding")]  # fmt: skip
-            together.append(detector.score(WindowBatch(*pair, state))[1])
+            fields = ("values", "imputed", "end", "binding")
+            pair: dict[str, Any] = {
+                f: np.concatenate([getattr(b, f)[i : i + 1] for b in (other, batch)]) for f in fields
+            }
+            together.append(detector.score(WindowBatch(**pair, state=state))[1])
         np.testing.assert_allclose(together, whole, rtol=1e-5, atol=1e-6)
         return
     for size in (1, 7, 64):
@@ -150,7 +153,7 @@ def test_scores_do_not_depend_on_batch_size(kind: str) -> None:
     np.testing.assert_allclose(detector.score(batch.take(shuffled)), whole[shuffled], rtol=1e-5, atol=1e-6)
 
 
-def test_scoring_leaves_its_input_alone(kind: str) -> None:
+def test_scoring_does_not_change_its_input(kind: str) -> None:
     detector = fitted(kind)
     batch = batch_of(detector, live()[0]).take(np.arange(40))
     batch.values[3, -detector.spec.window // 2] = np.nan
@@ -159,7 +162,7 @@ def test_scoring_leaves_its_input_alone(kind: str) -> None:
     np.testing.assert_array_equal(batch.values, before)
 
 
-def test_round_trip_gives_the_same_scores(kind: str) -> None:
+def test_saved_and_loaded_detector_gives_the_same_scores(kind: str) -> None:
     detector = fitted(kind)
     content = artifact.dump(detector)
     again = artifact.load(content)
@@ -168,12 +171,12 @@ def test_round_trip_gives_the_same_scores(kind: str) -> None:
     assert artifact.dump(again) == content
 
 
-def test_same_seed_same_model(kind: str) -> None:
+def test_same_seed_gives_the_same_model(kind: str) -> None:
     again = Detector.kinds[kind].fit(TRAIN, SPEC, PARAMS.get(kind, {}), seed=3)[0]
     assert artifact.dump(again) == artifact.dump(fitted(kind))
 
 
-def test_missing_values_give_a_number_or_nan(kind: str) -> None:
+def test_missing_values_give_a_finite_score_or_nan(kind: str) -> None:
     detector = fitted(kind)
     s, _ = live()
     holes = s.values.copy()
@@ -188,7 +191,7 @@ def test_missing_values_give_a_number_or_nan(kind: str) -> None:
     assert not np.isinf(nothing).any()
 
 
-def test_constant_input_does_not_explode(kind: str) -> None:
+def test_constant_input_gives_finite_low_scores(kind: str) -> None:
     train = [replace(s, values=np.full_like(s.values, 7.0)) for s in TRAIN]
     detector, report = Detector.kinds[kind].fit(train, SPEC, PARAMS.get(kind, {}), seed=3)
     s, _ = live()
@@ -207,7 +210,7 @@ def test_unseen_series_is_scored(kind: str) -> None:
     assert np.isfinite(scores_of(detector, batch_of(detector, s))).mean() > 0.9
 
 
-def test_too_little_data_is_said(kind: str) -> None:
+def test_too_little_training_data_is_refused_naming_the_series(kind: str) -> None:
     short = Series("tiny", START + np.arange(5, dtype=np.int64) * INTERVAL, np.ones((5, 1)), np.zeros(5, np.bool_))
     if fitted(kind).state_size:
         pytest.skip("learns while it runs: needs no training data")
@@ -217,7 +220,7 @@ def test_too_little_data_is_said(kind: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_finds_spikes(kind: str) -> None:
+def test_spikes_score_higher_than_normal_points(kind: str) -> None:
     if kind in NO_POINTS:
         pytest.skip(NO_POINTS[kind])
     detector = fitted(kind)
@@ -229,7 +232,7 @@ def test_finds_spikes(kind: str) -> None:
     assert roc_auc_score(labels[use], scores[use]) >= AUC_FLOOR.get(kind, USUAL_AUC_FLOOR)
 
 
-def test_explains_in_raw_units(kind: str) -> None:
+def test_explanation_is_in_the_units_of_the_series(kind: str) -> None:
     detector = fitted(kind)
     batch = batch_of(detector, live()[0]).take(np.arange(60, 90))
     if detector.state_size:
@@ -244,7 +247,7 @@ def test_explains_in_raw_units(kind: str) -> None:
     assert (explanation.lower[banded] <= explanation.upper[banded]).all()
 
 
-def test_several_features(kind: str) -> None:
+def test_several_features_are_scored_and_the_odd_one_is_attributed(kind: str) -> None:
     detector = fitted(kind, features=3)
     s, _ = live()
     values = widened(s.values, 3)
@@ -280,7 +283,7 @@ def test_damaged_artifact_is_refused(kind: str) -> None:
 DRAWS = ("lstm", "encdec", "isolation-forest", "forest")
 
 
-def test_series_at_once_scores_as_window_by_window_and_past_only(kind: str) -> None:
+def test_score_series_equals_window_by_window_and_uses_only_the_past(kind: str) -> None:
     detector = fitted(kind)
     s, _ = live("never-seen")
     batch = batch_of(detector, s)
@@ -307,7 +310,7 @@ def test_order_of_features_does_not_matter(kind: str) -> None:
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-4, atol=1e-5)
 
 
-def test_expected_band_and_shares_at_every_point(kind: str) -> None:
+def test_explanation_has_expected_value_band_and_attribution_at_every_point(kind: str) -> None:
     detector = fitted(kind, features=3)
     s, _ = live()
     batch = batch_of(detector, replace(s, values=widened(s.values, 3))).take(np.arange(30))
@@ -321,7 +324,7 @@ def test_expected_band_and_shares_at_every_point(kind: str) -> None:
     np.testing.assert_allclose(said.attribution.sum(axis=1), 1)
 
 
-def test_explains_missing_points_too(kind: str) -> None:
+def test_explanation_covers_missing_points(kind: str) -> None:
     detector = fitted(kind, features=3)
     s, _ = live()
     holes = widened(s.values, 3)

@@ -1,4 +1,4 @@
-"""DMD as a forecaster: known dynamics, learning online, bounded state; and the seasons that data show."""
+"""Check DMD as a forecaster: known dynamics, online updates, bounded state, period detection."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def window_of(values: np.ndarray, end: int, detector: Detector) -> WindowBatch:
 
 
 @pytest.mark.parametrize("params", [{"method": "hankel"}, {"method": "bop"}, {"method": "hankel", "online": False}])
-def test_predicts_a_sum_of_waves(params: dict[str, object]) -> None:
+def test_sum_of_waves_is_predicted(params: dict[str, object]) -> None:
     values = waves()
     detector = fit(values, rank=5, **params)
     said = detector.explain(window_of(values, 900, detector), np.array([3.0]))
     assert said.expected[0, 0] == pytest.approx(values[900], abs=0.3)
 
 
-def test_bags_are_repeatable() -> None:
+def test_bagging_is_repeatable_with_the_same_seed() -> None:
     values = waves(0.2)
     one, two = (fit(values, method="bop", trials=2, rank=5).to_state()[0] for _ in range(2))
     np.testing.assert_array_equal(one["operator"], two["operator"])
 
 
-def test_online_update_follows_what_changed() -> None:
+def test_online_update_follows_changed_dynamics() -> None:
     t = np.arange(N)
-    changed = np.where(t < 700, np.sin(2 * np.pi * t / 20), np.sin(2 * np.pi * t / 11)) * 5
+    changed: np.ndarray = np.where(t < 700, np.sin(2 * np.pi * t / 20), np.sin(2 * np.pi * t / 11)) * 5
     changed = changed + np.random.default_rng(2).normal(0, 0.05, N)
     head = changed[:600]
     scores = {}
@@ -61,7 +61,7 @@ def test_online_update_follows_what_changed() -> None:
     assert np.median(scores[True]) < 0.5 * np.median(scores[False])
 
 
-def test_an_anomaly_is_not_learned_as_the_rule() -> None:
+def test_online_update_does_not_learn_an_anomaly() -> None:
     values = waves(0.2)
     struck = values.copy()
     struck[1000] += 500.0
@@ -71,7 +71,7 @@ def test_an_anomaly_is_not_learned_as_the_rule() -> None:
     assert np.median(after[1050:1300]) < 2 * np.median(usual[1050:1300])
 
 
-def test_state_does_not_grow_with_the_window() -> None:
+def test_state_size_does_not_depend_on_the_window() -> None:
     t = np.arange(3000)
     values = np.sin(2 * np.pi * t / 20) + np.random.default_rng(3).normal(0, 0.1, 3000)
     sizes = {
@@ -86,7 +86,7 @@ def test_wrong_parameters_are_named() -> None:
             Detector.kinds["dmd"].fit([series(waves())], SPEC, params)
 
 
-def test_period_is_a_day_where_two_are_seen_else_what_repeats() -> None:
+def test_default_period_is_a_day_or_else_the_dominant_period() -> None:
     t = np.arange(N)
     values = np.sin(2 * np.pi * t / 20) + 0.5 * np.cos(2 * np.pi * t / 10)
     values = values + np.random.default_rng(0).normal(0, 0.05, N)

@@ -1,4 +1,4 @@
-"""Drift: a lasting change is found and followed, an anomaly is not, and nothing depends on batches or restarts."""
+"""Check drift detection: lasting changes are found and followed, anomalies are not, for any batches and restarts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run(values, batch=64, restart_after=(), series="s-0"):
     return drifts, retrain_requests, alerts, job
 
 
-def test_nothing_is_told_of_a_series_that_stays_the_same():
+def test_stationary_series_reports_no_drift():
     drifts, retrain_requests, alerts, _ = run(still(5000))
     assert not drifts
     assert not retrain_requests
@@ -65,7 +65,7 @@ def test_nothing_is_told_of_a_series_that_stays_the_same():
 
 
 @pytest.mark.parametrize("length", [1, 3, 10])
-def test_an_anomaly_is_no_drift(length):
+def test_anomaly_is_not_reported_as_drift(length):
     values = still()
     values[200 : 200 + length] += 5.0
     drifts, _, alerts, job = run(values)
@@ -74,7 +74,7 @@ def test_an_anomaly_is_no_drift(length):
     assert not job.engine.scorers["z"].drift.adapted(0)
 
 
-def test_a_lasting_change_is_told_once_followed_and_leads_to_a_wish():
+def test_lasting_change_is_reported_once_adapts_the_limit_and_requests_training():
     values = still()
     values[200:] += 4.0
     drifts, retrain_requests, alerts, job = run(values)
@@ -91,7 +91,7 @@ def test_a_lasting_change_is_told_once_followed_and_leads_to_a_wish():
     assert 4.0 < scorer.limit[0] < 6.0
 
 
-def test_after_a_drift_anomalies_are_still_found_and_do_not_teach():
+def test_anomaly_after_drift_is_found_and_does_not_move_the_limit():
     values = still(600)
     values[200:] += 4.0
     values[400] += 4.0
@@ -100,7 +100,7 @@ def test_after_a_drift_anomalies_are_still_found_and_do_not_teach():
     assert job.engine.scorers["z"].limit[0] < 6.0
 
 
-def test_the_limit_keeps_its_bounds_whatever_comes():
+def test_adapted_limit_stays_within_its_bounds():
     values = still(900)
     values[200:] += 100.0
     _, _, _, job = run(values)
@@ -111,7 +111,7 @@ def test_the_limit_keeps_its_bounds_whatever_comes():
     assert 1.0 <= job.engine.scorers["z"].limit[0] <= 6.0
 
 
-def test_a_second_change_lasts_long_enough_to_be_followed():
+def test_second_lasting_change_is_followed_too():
     values = still(900)
     values[200:] += 4.0
     values[500:] += 5.0
@@ -135,7 +135,7 @@ def test_batches_and_restarts_change_nothing(batch, restarts):
     np.testing.assert_array_equal(*states)
 
 
-def test_a_new_version_starts_with_its_own_limit_and_the_same_model_keeps_what_it_follows():
+def test_new_version_starts_with_its_own_limit_and_same_artifact_keeps_the_adapted_one():
     values = still()
     values[200:] += 4.0
     *_, job = run(values)
@@ -150,7 +150,7 @@ def test_a_new_version_starts_with_its_own_limit_and_the_same_model_keeps_what_i
     assert job.engine.scorers["z"].limit[0] == 9.0
 
 
-def test_a_wider_and_a_missing_input():
+def test_wider_spread_is_drift_and_missing_values_are_not():
     rng = np.random.default_rng(3)
     values = rng.normal(0, 0.1, 600)
     values[300:] *= 4.0
@@ -160,7 +160,7 @@ def test_a_wider_and_a_missing_input():
     assert all(d.since >= 290 * STEP for d in drifts)
 
 
-def test_state_of_a_job_without_drift_is_taken_over_and_back():
+def test_state_restores_when_drift_detection_is_switched_on_and_off():
     job = Job(model_set(level()))
     job.send(points("s-0", still(100)))
     job.checkpoint()

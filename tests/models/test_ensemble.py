@@ -1,8 +1,9 @@
-"""The ensemble: rules by hand-computed cases, members in one artifact, calibration, gate, peaks, the job."""
+"""Check the ensemble: combination rules, members in one artifact, calibration, gate, peaks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +21,11 @@ from tests.models.test_contract import SPEC, TRAIN, batch_of, live, one_by_one, 
 MEMBERS = [{"kind": "zscore", "weight": 2.0}, {"kind": "seasonal-naive", "gate": "season"}]
 
 
-def ensemble(**params: object) -> Detector:
+def ensemble(**params: object) -> Any:
     return Detector.kinds["ensemble"].fit(TRAIN, SPEC, params, seed=3)[0]
 
 
-def test_rules_by_hand() -> None:
+def test_combination_rules_match_values_computed_by_hand() -> None:
     z, weights = np.array([[3.0, 1.0]]), np.array([1.0, 1.0])
     assert combine(z, weights, "mean")[0] == pytest.approx(2.0)
     assert combine(z, weights, "max")[0] == pytest.approx(3.0)
@@ -36,7 +37,7 @@ def test_rules_by_hand() -> None:
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
-def test_a_member_that_cannot_say_is_left_out(rule: str) -> None:
+def test_member_without_a_score_is_left_out(rule: str) -> None:
     weights = np.array([1.0, 2.0])
     both = combine(np.array([[2.0, np.nan], [np.nan, np.nan], [60.0, 0.0]]), weights, rule)
     assert both[0] == pytest.approx(2.0)
@@ -53,7 +54,7 @@ def test_limit_of_a_raw_score_is_the_inverse_of_its_deviate() -> None:
         assert deviate(row, 0, score_at(row, 0, z, 0.1), 0.1) == pytest.approx(z)
 
 
-def test_members_and_weights_are_stated_in_the_manifest() -> None:
+def test_manifest_lists_members_and_weights() -> None:
     trained = fit_model("both", "ensemble", TRAIN, SPEC, params={"members": MEMBERS, "rule": "max"}, seed=3)
     stated = trained.manifest.parameters
     assert stated["rule"] == "max"
@@ -64,7 +65,7 @@ def test_members_and_weights_are_stated_in_the_manifest() -> None:
     assert load_model(trained.manifest, trained.content).detector.kind == "ensemble"
 
 
-def test_stateful_and_stateless_members_survive_the_artifact() -> None:
+def test_stateful_and_stateless_members_survive_save_and_load() -> None:
     detector = ensemble(members=[*MEMBERS, {"kind": "novelty"}], rule="fisher")
     again = artifact.load(artifact.dump(detector))
     batch = batch_of(detector, live()[0]).take(np.arange(120))
@@ -75,7 +76,7 @@ def test_stateful_and_stateless_members_survive_the_artifact() -> None:
     np.testing.assert_array_equal(first, second)
 
 
-def test_series_at_once_scores_as_point_by_point() -> None:
+def test_score_series_equals_point_by_point() -> None:
     detector = ensemble(members=MEMBERS, rule="mean", peaks=True)
     s = live()[0]
     batch = batch_of(detector, s)
@@ -85,7 +86,7 @@ def test_series_at_once_scores_as_point_by_point() -> None:
     np.testing.assert_allclose(whole[detector.spec.window - 1 :], each, atol=1e-9)
 
 
-def test_gate_closes_a_member_where_the_day_does_not_repeat() -> None:
+def test_season_gate_disables_a_member_without_a_daily_season() -> None:
     n = 28 * 48
     ts = SPEC.interval_ms * np.arange(n, dtype=np.int64)
     walk = np.random.default_rng(4).normal(0, 1, n).cumsum()[:, None]
@@ -98,7 +99,7 @@ def test_gate_closes_a_member_where_the_day_does_not_repeat() -> None:
     assert np.isfinite(opened[-200:]).all()
 
 
-def test_peaks_keep_one_alert_per_event() -> None:
+def test_peak_stage_keeps_few_alerts_per_event() -> None:
     s = live()[0]
     values = s.values.copy()
     values[150:156] += 300.0
@@ -108,7 +109,7 @@ def test_peaks_keep_one_alert_per_event() -> None:
     assert (scores[False][150:156] > limit).sum() > (scores[True][150:156] > limit).sum() >= 1
 
 
-def test_explains_by_the_leading_member_and_shares_by_contribution() -> None:
+def test_explanation_comes_from_the_leading_member() -> None:
     spec = replace(SPEC, features=("x", "y"))
     train = [replace(s, values=np.concatenate([s.values, s.values * 2], axis=1)) for s in TRAIN]
     detector = Detector.kinds["ensemble"].fit(train, spec, {"members": MEMBERS[:1]})[0]
@@ -136,6 +137,6 @@ def test_explains_by_the_leading_member_and_shares_by_contribution() -> None:
         ({"members": "zscore"}, "list"),
     ],
 )
-def test_what_cannot_be_is_said(params: dict[str, object], named: str) -> None:
+def test_invalid_parameters_are_refused_and_named(params: dict[str, object], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         Detector.kinds["ensemble"].fit(TRAIN, WindowSpec(48), params)

@@ -1,4 +1,4 @@
-"""Event time: every order of arrival within the bound gives the same order; nothing is lost unsaid."""
+"""Check event time: any arrival order within the bound gives the same order, and no event is lost uncounted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(events, bound, batch, interval=0, final=True):
 
 @given(EVENTS, st.integers(0, 20), st.sampled_from([0, 1, 5]))
 @settings(max_examples=200, deadline=None)
-def test_batches_change_nothing(events, bound, interval):
+def test_released_events_do_not_depend_on_batches(events, bound, interval):
     whole = run(events, bound, len(events), interval)
     for batch in (1, 2, 7):
         found = run(events, bound, batch, interval)
@@ -42,7 +42,7 @@ def test_batches_change_nothing(events, bound, interval):
 
 @given(EVENTS, st.integers(0, 20))
 @settings(max_examples=200, deadline=None)
-def test_each_series_comes_out_in_order_and_every_event_is_accounted_for(events, bound):
+def test_each_series_is_released_in_order_and_no_event_is_lost(events, bound):
     released, late, duplicates = run(events, bound, 4)
     for slot in range(3):
         times = [t for s, t in released if s == slot]
@@ -52,7 +52,7 @@ def test_each_series_comes_out_in_order_and_every_event_is_accounted_for(events,
 
 @given(st.sets(st.integers(0, 200), min_size=1, max_size=50), st.integers(1, 30), st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
-def test_disorder_within_the_bound_is_repaired(times, bound, random):
+def test_disorder_within_the_bound_is_sorted(times, bound, random):
     ordered = [(0, t) for t in sorted(times)]
     shuffled = sorted(ordered, key=lambda event: event[1] + random.uniform(0, bound))
     released, late, duplicates = run(shuffled, bound, 5)
@@ -61,7 +61,7 @@ def test_disorder_within_the_bound_is_repaired(times, bound, random):
     assert not duplicates
 
 
-def test_the_next_point_on_the_grid_does_not_wait():
+def test_next_point_of_a_regular_series_is_released_at_once():
     clock = EventClock(out_of_orderness_ms=1000)
     clock.grow(1)
     clock.interval[0] = 10
@@ -77,7 +77,7 @@ def test_the_next_point_on_the_grid_does_not_wait():
     assert admit(990) == [990, 1000]
 
 
-def test_a_late_event_and_one_that_came_twice_are_told_apart():
+def test_late_events_and_duplicates_are_counted_separately():
     clock = EventClock()
     clock.grow(1)
     ts = np.array([10, 20, 30, 20, 15, 30])
@@ -87,7 +87,7 @@ def test_a_late_event_and_one_that_came_twice_are_told_apart():
     assert got.late.tolist() == [4]
 
 
-def test_held_events_leave_after_the_timeout_and_survive_a_restore():
+def test_held_events_are_released_after_the_timeout_and_survive_a_restore():
     clock = EventClock(out_of_orderness_ms=100, hold_timeout_ms=50)
     clock.grow(2)
     slots, ts = np.array([0, 1, 0]), np.array([5, 7, 3])

@@ -1,4 +1,4 @@
-"""The sets of columns that a forest can be given, and what each is made of."""
+"""Check the column sets of the isolation forest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPEC = WindowSpec(120, interval_ms=INTERVAL)  # half-hours: the newest day and a
 
 
 @pytest.mark.parametrize("features", ["raw", "differences", "season", "raw,differences,season,window"])
-def test_half_a_day_of_turmoil_stands_out_in_every_set(features: str) -> None:
+def test_half_a_day_of_noise_scores_high_with_every_column_set(features: str) -> None:
     detector = IsolationForest.fit(TRAIN, SPEC, {"features": features, "season": 48, "trees": 50}, seed=1)[0]
     s, _ = live()
     calm = batch_of(detector, s).take(np.array([190]))
@@ -31,7 +31,7 @@ def test_half_a_day_of_turmoil_stands_out_in_every_set(features: str) -> None:
     np.testing.assert_array_equal(again.score(calm), detector.score(calm))
 
 
-def test_more_columns_than_a_byte_counts_equal_scikit_learn() -> None:
+def test_forest_of_more_than_256_columns_equals_scikit_learn() -> None:
     x = np.random.default_rng(1).normal(size=(500, 300)).astype(np.float32)
     forest = ensemble.IsolationForest(n_estimators=30, max_samples=256, random_state=1).fit(x)
     a = flatten(forest.estimators_, forest.estimators_features_, 8)
@@ -42,8 +42,8 @@ def test_more_columns_than_a_byte_counts_equal_scikit_learn() -> None:
     np.testing.assert_allclose(found, -forest.score_samples(x), atol=1e-6, rtol=0)
 
 
-def test_season_residuals_by_hand() -> None:
-    """Period 3, two earlier periods, the residuals of the newest 4 points are -3, 1, -2 and 5."""
+def test_season_residuals_match_values_computed_by_hand() -> None:
+    """Period 3, two earlier periods; the residuals of the newest four points are -3, 1, -2 and 5."""
     look = ForestColumns(("season",), 10, 3, 4)
     values = np.array([9.0, 1, 2, 3, 1, 2, 3, 2, 0, 8])
     scales = np.array([[[1.0, 1.0, 2.0]]])  # spread of the residuals: 2
@@ -53,7 +53,7 @@ def test_season_residuals_by_hand() -> None:
     np.testing.assert_allclose(found[0], np.log1p(np.array(wanted) / 2))
 
 
-def test_raw_and_differences_by_hand() -> None:
+def test_raw_and_difference_columns_match_values_computed_by_hand() -> None:
     look = ForestColumns(("raw", "differences"), 3, 0, 1)
     found = look.of(
         np.array([[[10.0], [np.nan], [14.0]]]),
@@ -64,7 +64,7 @@ def test_raw_and_differences_by_hand() -> None:
     np.testing.assert_allclose(found[0], [0, 0, 2, 0, np.log1p(1)])
 
 
-def test_season_gives_way_where_there_is_none() -> None:
+def test_season_columns_are_dropped_without_a_season() -> None:
     rng = np.random.default_rng(0)
     walk = [replace(s, values=np.cumsum(rng.normal(size=s.values.shape), axis=0)) for s in TRAIN]
     detector, report = IsolationForest.fit(walk, SPEC, {"features": "season", "season": 48, "trees": 10})
@@ -75,7 +75,7 @@ def test_season_gives_way_where_there_is_none() -> None:
     assert report.notes
 
 
-def test_missing_values_and_several_features() -> None:
+def test_missing_values_and_several_features_are_scored() -> None:
     spec = replace(SPEC, features=("x", "y"))
     train = [replace(s, values=widened(s.values, 2)) for s in TRAIN]
     detector = IsolationForest.fit(train, spec, {"features": "raw,season", "season": 48, "trees": 50}, seed=1)[0]
@@ -101,7 +101,7 @@ def test_smoothed_score_is_the_mean_of_the_newest_windows() -> None:
     assert np.isfinite(smoothed.explain(rows[-1], np.full(1, 0.7)).expected).all()
 
 
-def test_an_artifact_from_before_there_was_a_choice() -> None:
+def test_artifact_without_column_settings_still_loads() -> None:
     detector = IsolationForest.fit(TRAIN, SPEC, {"trees": 10})[0]
     arrays, params = detector.to_state()
     old = {k: v for k, v in arrays.items() if k != "series.levels"}
@@ -112,11 +112,11 @@ def test_an_artifact_from_before_there_was_a_choice() -> None:
 
 
 @pytest.mark.parametrize("features", ["row", "raw,raw", "", "raw;season"])
-def test_unknown_sets_are_named(features: str) -> None:
+def test_unknown_column_sets_are_refused_and_named(features: str) -> None:
     with pytest.raises(SettingsError, match="raw, differences, season, window"):
         IsolationForest.fit(TRAIN, SPEC, {"features": features})
 
 
-def test_a_season_needs_a_window_that_holds_one() -> None:
+def test_season_longer_than_the_window_is_refused() -> None:
     with pytest.raises(SettingsError, match="window above 336"):
         IsolationForest.fit(TRAIN, SPEC, {"features": "season", "season": 336})

@@ -1,4 +1,4 @@
-"""Groups: which incidents they hold, in any order of arrival, after a restart, and how much is said of them."""
+"""Check groups of incidents: members, arrival order, restarts, number of messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def states(found):
     return [(one.state, one.member_count) for one in found]
 
 
-def test_enough_series_at_the_same_time_are_one_group_until_all_are_well():
+def test_simultaneous_incidents_form_a_group_until_all_close():
     one = grouping()
     assert one.take([opened("a"), opened("b", NOON + 60_000)], 1) == []
     (group,) = one.take([opened("c", NOON - 60_000, severity=80)], 2)
@@ -49,12 +49,12 @@ def test_enough_series_at_the_same_time_are_one_group_until_all_are_well():
     assert (last.state, last.id, last.points, last.end) == ("closed", group.id, 7, NOON + WINDOW)
 
 
-def test_one_series_does_not_make_a_group_however_many_models_see_it():
+def test_several_incidents_of_one_series_form_no_group():
     found = [replace(opened("a"), id=f"{k:016x}") for k in range(5)]
     assert grouping().take([*found, opened("b")], 0) == []
 
 
-def test_other_times_suppressed_incidents_and_groups_are_no_company():
+def test_suppressed_distant_and_group_incidents_do_not_count():
     one = grouping()
     found = one.take(
         [
@@ -70,11 +70,11 @@ def test_other_times_suppressed_incidents_and_groups_are_no_company():
     assert states(one.take([opened("d")], 0)) == [("open", 3)], "it has outlasted its maintenance"
 
 
-def test_groups_can_be_turned_off():
+def test_grouping_can_be_disabled():
     assert grouping(0).take([opened(f"s-{k}") for k in range(9)], 0) == []
 
 
-def test_a_growing_group_is_told_of_seldom():
+def test_growing_group_sends_few_updates():
     one = grouping()
     found = [group for k in range(1000) for group in one.take([opened(f"s-{k}")], 0)]
     assert states(found) == [("open", 3), ("update", 12), ("update", 48)]
@@ -83,7 +83,7 @@ def test_a_growing_group_is_told_of_seldom():
     assert len(found[0].members) == LISTED_MEMBERS
 
 
-def test_a_group_that_becomes_more_severe_is_told_of():
+def test_rising_severity_of_a_group_sends_an_update():
     one = grouping()
     one.take([opened(name, severity=30) for name in "abc"], 0)
     (worse,) = one.take([alert("b", "update", NOON, 90)], 0)
@@ -107,7 +107,7 @@ def life(moves):
 
 @given(ALERTS, st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
-def test_order_of_arrival_changes_neither_which_groups_there_are_nor_who_is_in_them(moves, rng: random.Random):
+def test_groups_and_members_do_not_depend_on_arrival_order(moves, rng: random.Random):
     messages = list(life(moves))
     by_series = {name: [m for m in messages if m.series == name] for name in {m.series for m in messages}}
     mixed = []
@@ -128,8 +128,9 @@ def test_order_of_arrival_changes_neither_which_groups_there_are_nor_who_is_in_t
 
 @given(ALERTS, st.sets(st.integers(0, 40)))
 @settings(max_examples=100, deadline=None)
-def test_a_restart_changes_nothing(moves, restarts):
-    messages, whole, cut, store = list(life(moves)), grouping(), grouping(), {}
+def test_restart_changes_no_group(moves, restarts):
+    messages, whole, cut = list(life(moves)), grouping(), grouping()
+    store: dict[str, bytes] = {}
     found = []
     for i, message in enumerate(messages):
         found += cut.take([message], 0)
@@ -144,7 +145,7 @@ def test_a_restart_changes_nothing(moves, restarts):
     assert found == whole.take(messages, 0)
 
 
-def test_a_replay_after_a_restart_from_an_older_state_sends_the_same_ids():
+def test_replay_from_an_older_state_sends_the_same_group_ids():
     one = grouping()
     one.take([opened("a"), opened("b")], 0)
     before = one.changes()
@@ -156,7 +157,7 @@ def test_a_replay_after_a_restart_from_an_older_state_sends_the_same_ids():
     assert one.take([opened("a"), opened("b"), *rest], 0) == [], "a repeat opens nothing again"
 
 
-def test_what_nothing_can_join_any_more_is_forgotten():
+def test_closed_group_is_forgotten_after_window():
     one = grouping()
     one.take([opened("a"), closed("a"), opened("b")], 0)
     one.take([opened("c", NOON + WINDOW), closed("c", NOON + WINDOW)], 0)
@@ -170,12 +171,12 @@ def test_what_nothing_can_join_any_more_is_forgotten():
 
 
 @pytest.mark.parametrize("jitter", [-WINDOW // 2, -1, 0, 1, WINDOW // 2 - 1])
-def test_stretches_are_centred_on_round_times(jitter):
+def test_grouping_windows_are_centred_on_round_times(jitter):
     (group,) = grouping().take([opened("a", NOON + jitter), opened("b"), opened("c")], 0)
     assert group.id == group_id(NOON)
 
 
-def test_of_very_many_incidents_the_oldest_that_are_closed_are_forgotten(monkeypatch: pytest.MonkeyPatch):
+def test_oldest_closed_incidents_are_forgotten_beyond_the_maximum(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("eddy.models.alerting.grouping._MAX_MEMBERS", 10)
     one = grouping()
     one.take([opened("stays")], 0)
@@ -188,8 +189,8 @@ def test_of_very_many_incidents_the_oldest_that_are_closed_are_forgotten(monkeyp
     assert gone == {NOON + k * WINDOW for k in range(1, 6)}
 
 
-def test_incidents_of_days_ago_are_grouped_as_well_and_forgotten_when_they_close():
-    """A backfill, or a shard that is days behind the others."""
+def test_incidents_of_days_ago_are_grouped_and_forgotten_once_closed():
+    """This happens in a backfill, or when a shard is days behind the others."""
     one, old = grouping(2), NOON - 3 * DAY
     one.take([opened("now")], 0)
     assert states(one.take([opened("a", old), opened("b", old)], 0)) == [("open", 2)]

@@ -1,8 +1,9 @@
-"""Incidents against a plain model of the policy: opened, updated, closed; batches change nothing."""
+"""Check incidents against a plain reference implementation of the policy."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -46,7 +47,9 @@ class PlainSeries:
 
     def __init__(self, rules, maintenance):
         self.rules, self.maintenance = rules, maintenance
-        self.verdicts, self.incident, self.before = [], None, None
+        self.verdicts: list[Any] = []
+        self.incident: Any = None
+        self.before: Any = None
 
     def step(self, ts, score, limit, severity):
         """What a scored point changes: None, or (state, start, end, points, peak, severity, suppressed)."""
@@ -91,8 +94,7 @@ class PlainSeries:
     def reason(self, ts):
         if self.before is not None:
             since, worst = self.before
-            level = SEVERITY_LEVELS.index
-            more = level(severity_level(self.incident["worst"])) > level(severity_level(worst))
+            more = SEVERITY_LEVELS.index(severity_level(self.incident["worst"])) > SEVERITY_LEVELS.index(
                 severity_level(worst)
             )
             if ts < since + self.rules.cool_down_ms and not more:
@@ -139,8 +141,8 @@ def run(rules, data, batch, restart=False, maintenance=()):
     found = []
     suppressor = (lambda _, ts: "maintenance" if ts in maintenance else None) if maintenance else None
     for start in range(0, len(data[0]), batch):
-        part = (column[start : start + batch] for column in data)
-        changes = tracker.track([rules], np.zeros(ROWS, np.int64), *part, suppressor)
+        rows, ts, scores, limits, severities = (column[start : start + batch] for column in data)
+        changes = tracker.track([rules], np.zeros(ROWS, np.int64), rows, ts, scores, limits, severities, suppressor)
         found += [told(change, start) for change in changes if change.state != "peak"]
         if restart:
             tracker = restored(tracker)
@@ -158,7 +160,7 @@ def restored(tracker):
 
 @given(policies(), POINTS, st.sampled_from([10, -10]), st.sampled_from([1, 3, 1000]), st.booleans(), MAINTENANCE)
 @settings(max_examples=400, deadline=None)
-def test_incidents_are_those_of_the_plain_model(rules, points, limit, batch, restart, maintenance):
+def test_incidents_equal_those_of_the_reference_model(rules, points, limit, batch, restart, maintenance):
     data = columns(points, limit)
     plain = [PlainSeries(rules, maintenance) for _ in range(ROWS)]
     expected = []
@@ -172,28 +174,28 @@ def test_incidents_are_those_of_the_plain_model(rules, points, limit, batch, res
         assert at is None or (at == end and data[2][at] <= peak)
 
 
-def test_the_start_is_the_oldest_anomalous_point_among_those_that_opened_it():
-    """Single anomalous points, each less than n points after the last, must not reach back for ever."""
+def test_incident_starts_at_the_oldest_point_that_opened_it():
+    """Single anomalous points, each fewer than n points after the last, must not move the start back indefinitely."""
     rules = AlertRules(open_points=3, of_points=4)
     points = [(0, 20.0 if i % 3 == 0 else 0.0, 50) for i in range(30)] + [(0, 20.0, 50)] * 3
     ((_, (state, start, end, count, *_)),) = run(rules, columns(points, 10), 1000)
     assert (state, start, end, count) == ("open", 30, 32, 3)
 
 
-def test_a_word_more_severe_is_an_update_a_number_more_is_none():
+def test_only_a_higher_severity_level_sends_an_update():
     points = [(0, 11.0, 30), (0, 12.0, 49), (0, 13.0, 50), (0, 12.5, 80), (0, 14.0, 51)]
     found = [(at, change[0], change[5]) for (at, _), change in run(AlertRules(), columns(points, 10), 1000)]
     assert found == [(0, "open", 30), (2, "update", 50)]
 
 
-def test_an_incident_sends_at_most_as_many_updates_as_allowed_and_keeps_the_last_for_critical():
+def test_updates_are_limited_and_the_last_is_kept_for_critical():
     points = [(0, 11.0, 10), (0, 12.0, 30), (0, 13.0, 60), (0, 14.0, 80), (0, 15.0, 90)]
     found = [(at, change[0], change[5]) for (at, _), change in run(AlertRules(), columns(points, 10), 1000)]
     assert found == [(0, "open", 10), (1, "update", 30), (3, "update", 80)], "three words higher, two updates"
     assert [c[0] for _, c in run(AlertRules(max_updates=0), columns(points, 10), 1000)] == ["open"]
 
 
-def test_an_incident_that_outlasts_its_maintenance_opens_for_people_then():
+def test_incident_that_outlasts_maintenance_opens_unsuppressed():
     points = [(0, 11.0, 30), (0, 20.0, 60), (0, 12.0, 30), (0, 12.0, 30), *[(0, 0.0, 0)] * 24]
     found = run(AlertRules(), columns(points, 10), 1000, maintenance={0, 1, 2})
     assert [(at, change[0], change[4], change[-1]) for (at, _), change in found] == [
@@ -203,7 +205,7 @@ def test_an_incident_that_outlasts_its_maintenance_opens_for_people_then():
     ]
 
 
-def test_a_cool_down_suppresses_the_next_incident_unless_it_is_worse():
+def test_cool_down_suppresses_the_next_incident_unless_more_severe():
     rules = AlertRules(close_after=1, cool_down_ms=100)
     points = [(0, 11.0, 30), (0, 0.0, 0), (0, 11.0, 30), (0, 0.0, 0), (0, 11.0, 80), (0, 0.0, 0)]
     found = [(change[0], change[-1]) for _, change in run(rules, columns(points, 10), 1000)]
@@ -217,8 +219,8 @@ def test_a_cool_down_suppresses_the_next_incident_unless_it_is_worse():
     ]
 
 
-def test_state_of_the_version_before_is_read():
-    """It knew neither updates nor suppression."""
+def test_state_of_the_previous_version_is_restored():
+    """The previous version had neither updates nor suppression."""
     before = {"start": 1, "end": 3, "points": 2, "peak": 12.0, "limit": 10.0, "severity": 60, "quiet": 1}
     tracker = IncidentTracker()
     tracker.grow(ROWS)
@@ -228,7 +230,7 @@ def test_state_of_the_version_before_is_read():
     assert tracker.times == {1: [7]}
 
 
-def test_clear_forgets_a_row():
+def test_clear_removes_all_state_of_a_row():
     tracker = IncidentTracker()
     tracker.grow(ROWS)
     rules, rules_of = [AlertRules(open_points=2, of_points=4, close_after=1, cool_down_ms=9)], np.zeros(ROWS, np.int64)

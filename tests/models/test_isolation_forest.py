@@ -1,4 +1,4 @@
-"""The flattened forest against scikit-learn, and the features against plain numpy."""
+"""Check the flattened forest against scikit-learn and its features against plain numpy."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def detector() -> IsolationForest:
 
 
 @pytest.mark.parametrize(("samples", "trees"), [(256, 100), (100, 7), (1000, 10), (8, 5)])
-def test_equals_scikit_learn(samples: int, trees: int) -> None:
+def test_scores_equal_scikit_learn(samples: int, trees: int) -> None:
     rng = np.random.default_rng(samples)
     x = rng.normal(size=(4000, 8)).astype(np.float32)
     x[:, 3] = rng.integers(0, 3, len(x))  # ties
@@ -52,7 +52,7 @@ def test_equals_scikit_learn(samples: int, trees: int) -> None:
     np.testing.assert_allclose(found, -forest.score_samples(seen), atol=1e-6, rtol=0)
 
 
-def test_average_path_length_as_in_the_paper() -> None:
+def test_average_path_length_matches_the_paper() -> None:
     np.testing.assert_allclose(average_path_length(np.array([1, 2])), [0, 1])
     # c(256) = 2 H(255) - 2 * 255 / 256, with H(i) = ln(i) + 0.5772156649
     assert average_path_length(np.array([256.0]))[0] == pytest.approx(2 * (np.log(255) + 0.5772156649) - 510 / 256)
@@ -82,7 +82,7 @@ def reference(values: np.ndarray, scales: np.ndarray) -> dict[str, float]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(-40, 40), min_size=12, max_size=80))
-def test_features_by_their_definitions(steps: list[int]) -> None:
+def test_window_features_match_their_definitions(steps: list[int]) -> None:
     values = np.cumsum(np.array(steps, float))
     scales = np.array([3.0, 2.0, 1.0])
     found = window_features(values[None, :, None], np.zeros((1, len(values)), bool), scales[None, None], 0)
@@ -110,7 +110,7 @@ def test_missing_points_are_skipped() -> None:
 
 
 @pytest.mark.parametrize("kind", ["jump", "frozen", "volatility", "step"])
-def test_finds_what_happens_to_prices(detector: IsolationForest, kind: str) -> None:
+def test_price_anomalies_score_high(detector: IsolationForest, kind: str) -> None:
     calm = walk(5, 400)
     usual = detector.score(batch_of(detector, calm, "m"))
     values = calm.values.copy()
@@ -128,7 +128,7 @@ def test_finds_what_happens_to_prices(detector: IsolationForest, kind: str) -> N
     assert during.max() > usual.max()
 
 
-def test_season_is_used_where_it_shows() -> None:
+def test_season_is_used_only_when_data_show_one() -> None:
     assert season_shows(seasonal("a", 1).values[:, 0], 48)
     assert not season_shows(walk(1).values[:, 0], 144)
     spec = WindowSpec(200, interval_ms=30 * MINUTE)
@@ -142,13 +142,13 @@ def test_season_is_used_where_it_shows() -> None:
         IsolationForest.fit([walk(3)], SPEC, {"season": 40})
 
 
-def test_works_with_short_windows() -> None:
+def test_short_windows_are_scored() -> None:
     detector = IsolationForest.fit([walk(1)], WindowSpec(30, interval_ms=10 * MINUTE), {"trees": 20})[0]
     assert np.isfinite(detector.score(batch_of(detector, walk(2), "m"))).all()
 
 
 def test_order_of_features_does_not_matter() -> None:
-    """The same forest with the columns of two features exchanged scores exchanged windows alike."""
+    """A forest with the columns of two features exchanged scores exchanged windows equally."""
     spec = replace(SPEC, features=("x", "y"))
     both = np.concatenate([walk(1).values, walk(2).values], axis=1)
     detector = IsolationForest.fit([replace(walk(1), values=both)], spec, {"trees": 20}, seed=1)[0]
@@ -164,7 +164,7 @@ def test_order_of_features_does_not_matter() -> None:
     np.testing.assert_array_equal(other.score(swapped), detector.score(batch))
 
 
-def test_scales_of_odd_series() -> None:
+def test_scales_of_constant_and_missing_series_are_positive() -> None:
     for values in (np.full(100, 5.0), np.zeros(100), np.full(100, np.nan), np.repeat([1.0, 2.0], 50)):
         scales = series_scales(values[:, None], np.zeros(len(values), bool), 0)
         assert scales.shape == (1, 3)
@@ -175,6 +175,6 @@ def test_scales_of_odd_series() -> None:
 @pytest.mark.parametrize(
     "params", [{"samples": 4}, {"samples": 5000}, {"tree": 3}, {"trees": -1}, {"trees": 0}, {"background": 1.0}]
 )
-def test_wrong_parameters(params: dict[str, int]) -> None:
+def test_invalid_parameters_are_refused(params: dict[str, int]) -> None:
     with pytest.raises(SettingsError):
         IsolationForest.fit([walk(1)], SPEC, params)

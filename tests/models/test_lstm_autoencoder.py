@@ -1,4 +1,4 @@
-"""The fused forward pass against torch, and what the score promises beyond the contract."""
+"""Check the fused forward pass against torch, and the properties of the score beyond the contract."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_scoring_does_not_load_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_newest_point_decides_at_once(detector: LstmAutoencoder) -> None:
+def test_spike_in_the_newest_point_raises_the_score_at_once(detector: LstmAutoencoder) -> None:
     s, _ = live()
     calm = batch_of(detector, replace(s, values=seasonal("a", 11, 7, START + DAYS * 86_400_000).values))
     one = calm.take(np.array([100]))
@@ -103,7 +103,7 @@ def test_training_with_smoothing_gives_smoothed_validation_scores() -> None:
     np.testing.assert_allclose(smooth[20], plain[13:21].mean())
 
 
-def test_band_is_where_the_alert_begins(detector: LstmAutoencoder) -> None:
+def test_band_edges_are_where_the_score_crosses_the_limit(detector: LstmAutoencoder) -> None:
     one = batch_of(detector, live()[0]).take(np.array([3]))
     limit = np.full(1, 4.0)
     explanation = detector.explain(one, limit)
@@ -114,7 +114,7 @@ def test_band_is_where_the_alert_begins(detector: LstmAutoencoder) -> None:
         assert detector.score(one)[0] > limit[0]
 
 
-def test_filled_points_are_not_judged(detector: LstmAutoencoder) -> None:
+def test_imputed_points_hardly_count_in_the_score(detector: LstmAutoencoder) -> None:
     one = batch_of(detector, live()[0]).take(np.array([3]))
     one.values[0, -3, 0] += 50.0
     high = detector.score(one)[0]
@@ -122,7 +122,7 @@ def test_filled_points_are_not_judged(detector: LstmAutoencoder) -> None:
     assert detector.score(one)[0] < high / 3
 
 
-def test_no_verdict_without_a_newest_value(detector: LstmAutoencoder) -> None:
+def test_missing_newest_value_gives_no_score(detector: LstmAutoencoder) -> None:
     one = batch_of(detector, live()[0]).take(np.array([3]))
     one.values[0, -1, 0] = np.nan
     assert np.isnan(detector.score(one)[0])
@@ -132,7 +132,7 @@ def test_no_verdict_without_a_newest_value(detector: LstmAutoencoder) -> None:
 
 
 def test_order_of_features_does_not_matter_to_the_score() -> None:
-    """Training is random, so the invariance is of a permuted network: the same weights, the columns exchanged."""
+    """Training is random, so a permuted network is compared: the same weights with columns exchanged."""
     spec = replace(SPEC, features=("x", "y"))
     train = [replace(s, values=np.concatenate([s.values, -2 * s.values + 7], axis=1)) for s in TRAIN]
     detector = LstmAutoencoder.fit(train, spec, {**FAST, "epochs": 1}, seed=1)[0]
@@ -149,7 +149,7 @@ def test_order_of_features_does_not_matter_to_the_score() -> None:
     np.testing.assert_allclose(other.score(swapped), detector.score(batch), rtol=1e-5)
 
 
-def test_plain_autoencoder_is_a_choice() -> None:
+def test_plain_autoencoder_can_be_configured() -> None:
     params = {**FAST, "epochs": 2, "hidden_points": 0, "judged": 48, "rebuilt": 0, "embedding": 0, "season": False}
     detector = LstmAutoencoder.fit(TRAIN, SPEC, params, seed=1)[0]
     assert np.isfinite(detector.score(batch_of(detector, live()[0]))).all()
@@ -170,7 +170,7 @@ def test_wrong_parameters_are_named(params: dict[str, object], named: str) -> No
         LstmAutoencoder.fit(TRAIN, SPEC, params)
 
 
-def test_arrays_that_do_not_fit_are_named(detector: LstmAutoencoder) -> None:
+def test_arrays_of_wrong_shape_are_refused(detector: LstmAutoencoder) -> None:
     arrays, params = detector.to_state()
     for name in ("encoder.input", "dense.weight", "scaler.centre", "spread.series", "embedding"):
         wrong = {**arrays, name: arrays[name][:-1]}
@@ -178,7 +178,7 @@ def test_arrays_that_do_not_fit_are_named(detector: LstmAutoencoder) -> None:
             LstmAutoencoder.from_state(detector.spec, wrong, params)
 
 
-def test_best_epoch_is_kept_and_history_told() -> None:
+def test_training_history_is_reported_and_loss_falls() -> None:
     _, report = LstmAutoencoder.fit(TRAIN, SPEC, {**FAST, "epochs": 5}, seed=2)
     losses = [h["validation_loss"] for h in report.history]
     assert 1 <= len(losses) <= 5
@@ -193,12 +193,12 @@ def test_series_too_short_are_left_out_and_noted() -> None:
     assert any("tiny" in note for note in report.notes)
 
 
-def test_fill_forward() -> None:
+def test_fill_forward_repeats_the_last_value() -> None:
     x = np.array([[[np.nan], [1.0], [np.nan], [np.nan], [4.0]]])
     np.testing.assert_array_equal(fill_forward(x, ~np.isnan(x))[0, :, 0], [0, 1, 1, 1, 4])
 
 
-def test_no_season_where_points_are_not_clocked() -> None:
+def test_season_is_off_without_a_fixed_interval() -> None:
     spec = WindowSpec(24)
     detector = LstmAutoencoder.fit([replace(TRAIN[0])], spec, {**FAST, "epochs": 1}, seed=1)[0]
     assert detector.phase.size == 0

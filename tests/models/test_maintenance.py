@@ -1,4 +1,4 @@
-"""Maintenance calendars: what real iCalendar files say, files that change, files that are broken."""
+"""Check maintenance calendars: real iCalendar files, reloading, broken files."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def calendar(*events, **fields):
     return Calendar(CalendarSettings(file="plant.ics", **fields), ics(*events))
 
 
-def at(*moment):
-    return int(datetime(*moment, tzinfo=UTC).timestamp() * 1000)
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0):
+    return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp() * 1000)
 
 
 @pytest.mark.parametrize(
@@ -61,22 +61,22 @@ def at(*moment):
         ("cancelled", (2025, 5, 1, 12), False),
     ],
 )
-def test_what_is_maintenance(event, moment, covered):
+def test_calendar_covers_exactly_its_events(event, moment, covered):
     assert calendar(event).covers("pump-1", at(*moment)) is covered
 
 
-def test_times_without_a_zone_are_in_that_of_the_calendar():
+def test_floating_times_use_the_calendar_timezone():
     there = calendar("floating", "day", timezone="America/New_York")
     assert not there.covers("s", at(2025, 4, 1, 10, 30))
     assert there.covers("s", at(2025, 4, 1, 14, 30))
     assert there.covers("s", at(2025, 3, 2, 4, 59))
 
 
-def test_an_event_may_be_for_some_series_only():
+def test_event_can_apply_to_some_series_only():
     assert [calendar("long").covers(s, at(2025, 1, 1)) for s in ("pump-1", "pump-9", "fan")] == [True, False, False]
 
 
-def test_moments_that_no_calendar_has():
+def test_times_outside_the_calendar_range_are_not_covered():
     for ts in (-(10**17), 10**17, 0):
         assert not calendar("weekly").covers("s", ts)
 
@@ -86,7 +86,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 60 * 24), st.integers(0, 20 * 24)), ma
 
 @given(SPANS, st.lists(st.integers(-10, 90 * 24), min_size=1, max_size=30))
 @settings(max_examples=50, deadline=None)
-def test_spans_that_overlap_and_span_months(spans, hours):
+def test_overlapping_and_long_events_are_covered(spans, hours):
     start = datetime(2025, 1, 1, tzinfo=UTC)
 
     def line(name, hour):
@@ -113,12 +113,12 @@ def test_spans_that_overlap_and_span_months(spans, hours):
         (ics("DTSTART:20250101T000000Z\nRRULE:FREQ=HOURLY;BYMINUTE=0,1,2;BYSECOND=0,1"), "more often than 4 times"),
     ],
 )
-def test_a_broken_file_says_which_and_why(content, said):
+def test_broken_calendar_file_is_named_with_the_reason(content, said):
     with pytest.raises(SettingsError, match=rf"calendar plant.ics: .*{said}"):
         Calendar(CalendarSettings(file="plant.ics"), content)
 
 
-def test_an_unknown_zone_in_the_settings_is_named():
+def test_unknown_timezone_setting_is_named():
     with pytest.raises(SettingsError, match=r"calendar plant.ics: timezone 'Mars/Base' is unknown"):
         calendar("day", timezone="Mars/Base")
 
@@ -134,7 +134,7 @@ def write(path, content):
     os.utime(path, ns=(next(SERIAL) * 10**9,) * 2)  # a time of its own, however fast the test is
 
 
-def test_a_file_is_followed_and_a_broken_one_leaves_the_calendar_as_it_was(tmp_path):
+def test_calendar_file_is_reloaded_and_a_broken_one_keeps_the_old_calendar(tmp_path):
     path, now = tmp_path / "plant.ics", count(REFRESH_PERIOD_MS, REFRESH_PERIOD_MS)
     write(path, ics("day"))
     found = Maintenance([CalendarSettings(file=str(path), series=("s-*",))])
@@ -158,7 +158,7 @@ def test_a_file_is_followed_and_a_broken_one_leaves_the_calendar_as_it_was(tmp_p
     assert found.reason("s-1", at(2025, 4, 1, 10)) == "maintenance: plant"
 
 
-def test_files_are_looked_at_every_few_seconds_only(tmp_path):
+def test_calendar_files_are_checked_once_per_period(tmp_path):
     path = tmp_path / "plant.ics"
     write(path, ics("floating"))
     found = Maintenance([CalendarSettings(file=str(path), name="works")])
@@ -170,7 +170,7 @@ def test_files_are_looked_at_every_few_seconds_only(tmp_path):
     assert found.reason("s", DAY) == "maintenance: works"
 
 
-def test_a_file_that_is_missing_at_the_start(tmp_path):
+def test_missing_calendar_file_is_refused_in_strict_mode_and_retried_otherwise(tmp_path):
     path = tmp_path / "plant.ics"
     one = CalendarSettings(file=str(path))
     with pytest.raises(SettingsError, match=f"calendar {path}: cannot be read: No such file"):

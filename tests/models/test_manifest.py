@@ -1,4 +1,4 @@
-"""The manifest's message: read back as written, refused with the field's name where it cannot be used."""
+"""Check that manifests survive JSON and that invalid fields are named."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def raw(**changes):
     return {**json.loads(GOOD.to_json()), **changes}
 
 
-def test_round_trip_and_unknown_fields():
+def test_manifest_survives_json_and_ignores_unknown_fields():
     assert Manifest.from_json(GOOD.to_json()) == GOOD
     assert Manifest.from_json(json.dumps(raw(colour="blue")).encode()) == GOOD
     assert GOOD.inline_artifact() is not None
@@ -80,7 +80,7 @@ def test_a_later_schema_is_refused():
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff", b"[" * 100_000, b"[]", b"null", b'"x"', b"{}"])
-def test_what_is_no_manifest_is_refused(value):
+def test_message_that_is_not_a_manifest_is_refused(value):
     with pytest.raises(ModelError, match="manifest: "):
         Manifest.from_json(value)
 
@@ -91,7 +91,7 @@ def test_what_is_no_manifest_is_refused(value):
     )
 )
 @settings(max_examples=100, deadline=None)
-def test_whatever_comes_is_a_manifest_or_a_model_error(value):
+def test_any_json_is_a_manifest_or_a_model_error(value):
     for field in (None, "threshold", "name", "version", "series"):
         message = json.dumps(value if field is None else raw(**{field: value})).encode()
         with contextlib.suppress(ModelError):
@@ -117,5 +117,5 @@ def test_an_artifact_too_large_for_a_message_is_refused():
         (("a-[12]",), "a-2", True),
     ],
 )
-def test_patterns(patterns, series, scored):
+def test_series_patterns_select_series(patterns, series, scored):
     assert replace(GOOD, series=patterns).applies_to(series) is scored

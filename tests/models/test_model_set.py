@@ -1,4 +1,4 @@
-"""Every model that cannot work is refused when it comes, with a line that says why; the one before stays."""
+"""Check that every unusable model is refused with a reason and the previous version stays."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ OTHER = artifact.dump(RollingZScore(WindowSpec(5)))
         (manifest("z", Broken(WindowSpec(2, 1, ("explain",)))), "cannot explain: ValueError: no band"),
     ],
 )
-def test_a_bad_version_is_refused_and_the_one_before_stays(bad, said):
+def test_invalid_version_is_refused_and_the_previous_one_stays(bad, said):
     models = model_set(GOOD)
     before, generation, columns = models.models["z"], models.generation, dict(models.columns)
     with pytest.raises(ModelError, match=said) as refused:
@@ -129,12 +129,12 @@ def header(**changes):
         (header(spec=None), "does not fit"),
     ],
 )
-def test_a_bad_artifact_is_refused(content, said):
+def test_invalid_artifact_is_refused(content, said):
     with pytest.raises(ModelError, match=said):
         load_model(replace(GOOD, sha256=artifact.sha256(content)), content)
 
 
-def test_the_same_version_again_changes_nothing_and_is_not_fetched():
+def test_same_version_again_is_not_fetched():
     models = model_set(GOOD)
     assert not models.put(GOOD, lambda _: pytest.fail("fetched"))
     assert models.generation == 1
@@ -143,7 +143,7 @@ def test_the_same_version_again_changes_nothing_and_is_not_fetched():
     assert models.put(GOOD, inline), "back to an earlier version"
 
 
-def test_withdraw():
+def test_withdrawn_model_is_removed():
     models = model_set(GOOD)
     assert models.withdraw("z")
     assert not models.withdraw("z")
@@ -151,26 +151,26 @@ def test_withdraw():
     assert models.generation == 2
 
 
-def test_only_the_kinds_that_are_set_run():
+def test_only_configured_detector_kinds_are_loaded():
     models = ModelSet(frozenset({"lstm-autoencoder"}))
     assert not models.put(GOOD, lambda _: pytest.fail("fetched"))
     assert not models.models
 
 
-def test_columns_only_grow_and_every_feature_has_its_own():
+def test_feature_columns_only_grow_and_are_unique():
     models = model_set(manifest("z", RollingZScore(WindowSpec(4, 1, ("b", "value")))))
     models.put(manifest("y", RollingZScore(WindowSpec(4, 1, ("c", "b")))), inline)
     models.withdraw("z")
     assert models.columns == {"value": 0, "b": 1, "c": 2}
 
 
-def test_which_models_judge_a_series():
+def test_models_of_a_series_follow_the_patterns():
     models = model_set(manifest("a", series=("taxi-*", "!taxi-9*")), manifest("b"))
     assert models.applying_to("taxi-1") == ["a", "b"]
     assert models.applying_to("taxi-99") == ["b"]
 
 
-def test_severity_is_the_same_for_every_detector():
+def test_severity_rises_with_the_score_from_0_to_100():
     calibrated = replace(GOOD, calibration={"quantiles": [0, 1, 2, 3, 4, 5, 6, 7], "mean_excess": 1.0})
     models = model_set(calibrated, manifest("plain"))
     scores = np.array([-5.0, 2.0, 7.0, 20.0, 1e6, np.nan])

@@ -1,4 +1,4 @@
-"""The default detector: what it finds, and what every streaming detector has to hold."""
+"""Check the default detector and the properties shared by all streaming detectors."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ def stream(detector: Detector, values: np.ndarray, begin: int, name: str = "a") 
 
 
 @pytest.mark.parametrize("cls", STREAMING)
-def test_point_by_point_equals_the_whole_series(cls: type[Detector]) -> None:
+def test_scoring_point_by_point_equals_score_series(cls: type[Detector]) -> None:
     values = daily(900)
     values[500] = np.nan
     values[700] = 8
     detector = fitted(cls, values, 300)
     begin = 0 if issubclass(cls, PastRingDetector) else 300
-    whole = detector.score_series("a", times(900)[begin:], values[begin:])  # type: ignore[attr-defined]
+    whole = detector.score_series("a", times(900)[begin:], values[begin:])
     np.testing.assert_array_equal(stream(detector, values, begin), whole)
     assert np.isnan(whole[500 - begin])
 
 
 @pytest.mark.parametrize("cls", STREAMING)
-def test_series_in_one_batch_do_not_touch_each_other(cls: type[Detector]) -> None:
+def test_series_in_one_batch_are_independent(cls: type[Detector]) -> None:
     one, other = daily(600), daily(600, seed=5)
     detector = fitted(cls, one, 300)
     state = detector.initial_state(2)
@@ -82,7 +82,7 @@ def test_series_in_one_batch_do_not_touch_each_other(cls: type[Detector]) -> Non
 
 
 @pytest.mark.parametrize("cls", STREAMING)
-def test_artifact_round_trip(cls: type[Detector]) -> None:
+def test_saved_and_loaded_detector_gives_the_same_scores(cls: type[Detector]) -> None:
     values = daily(600)
     values[550] = 5
     detector = fitted(cls, values, 300)
@@ -109,13 +109,13 @@ def test_constant_input_scores_0(cls: type[Detector], value: float) -> None:
 
 
 @pytest.mark.parametrize("cls", STREAMING)
-def test_all_missing_cannot_be_fitted(cls: type[Detector]) -> None:
+def test_fitting_on_missing_values_only_is_refused(cls: type[Detector]) -> None:
     with pytest.raises(DataError):
         cls.fit([Series("a", times(50), np.full((50, 1), np.nan), np.zeros(50, bool))], SPEC, {})
 
 
 @pytest.mark.parametrize("cls", STREAMING)
-def test_explain_leaves_the_state_alone_and_shares_sum_to_1(cls: type[Detector]) -> None:
+def test_explain_keeps_the_state_and_attributions_sum_to_1(cls: type[Detector]) -> None:
     values = np.hstack([daily(600), daily(600, 3)])
     values[-1, 1] = 9
     detector = fitted(cls, values, 300, ("a", "b"))
@@ -130,7 +130,7 @@ def test_explain_leaves_the_state_alone_and_shares_sum_to_1(cls: type[Detector])
     assert (explanation.lower[known] <= explanation.upper[known]).all()
 
 
-def test_a_new_value_is_found_and_explained() -> None:
+def test_never_seen_value_is_found_and_explained() -> None:
     values = daily(1000)
     values[800] = 4
     detector = fitted(NoveltyDetector, values, 300)
@@ -144,7 +144,7 @@ def test_a_new_value_is_found_and_explained() -> None:
     assert explanation.upper[0, 0] < 4
 
 
-def test_a_missing_day_is_found_by_season_only() -> None:
+def test_missing_day_is_found_by_the_seasonal_detector_only() -> None:
     values = daily(24 * 40)
     values[24 * 30 + 2 : 24 * 31 - 2] = -0.9  # an ordinary value, at the wrong time of day
     novel = stream(fitted(ValueNoveltyDetector, values, 300), values, 300)
@@ -154,12 +154,12 @@ def test_a_missing_day_is_found_by_season_only() -> None:
     assert novel[event].max() < DEFAULT_LIMIT
 
 
-def test_the_gate_stays_closed_without_a_season() -> None:
+def test_seasonal_detector_scores_0_without_a_season() -> None:
     values = np.random.default_rng(0).normal(size=(24 * 40, 1))
     assert not stream(fitted(SamePhaseDetector, values, 300), values, 300).any()
 
 
-def test_a_change_of_rate_is_found_by_rarity_only() -> None:
+def test_changed_rate_is_found_by_the_rarity_detector_only() -> None:
     rng = np.random.default_rng(2)
     values = np.where(rng.random(4000) < 0.02, 10.0, 0.0)[:, None] + rng.integers(0, 3, (4000, 1))
     values[3000:3100] += np.where(rng.random((100, 1)) < 0.6, 10.0, 0.0) * (values[3000:3100] < 5)
@@ -170,7 +170,7 @@ def test_a_change_of_rate_is_found_by_rarity_only() -> None:
     assert novel[event].max() < DEFAULT_LIMIT
 
 
-def test_cold_start_collects_before_it_judges() -> None:
+def test_unseen_series_scores_0_until_enough_data() -> None:
     values = daily(900)
     values[700] = 6
     scores = stream(fitted(NoveltyDetector, values, 300), values, 0, "never seen")
@@ -196,13 +196,13 @@ def test_a_series_that_is_too_short_is_left_out_and_named() -> None:
     assert "short" in report.notes[0]
 
 
-def test_seasonal_naive_by_hand() -> None:
+def test_seasonal_naive_matches_values_computed_by_hand() -> None:
     values = np.tile([1.0, 2.0, 4.0], 6)[:, None]
     values[15] = 11
     detector, _ = SeasonalNaiveDetector.fit(
         [Series("a", times(12), values[:12], np.zeros(12, bool))], SPEC, {"period": 3, "past": 30}
     )
-    scores = detector.score_series("a", times(18), values)  # type: ignore[attr-defined]
+    scores = detector.score_series("a", times(18), values)
     assert np.isnan(scores[8])  # two earlier values of this phase are too few for a median
     assert scores[9] == 0
     assert scores[15] == pytest.approx(10 / 3)  # from 1, in spreads of 3
@@ -213,7 +213,7 @@ def test_left_discord_agrees_with_brute_force() -> None:
     detector, _ = LeftDiscordDetector.fit(
         [Series("a", times(60), values[:, None], np.zeros(60, bool))], SPEC, {"period": 8, "past": 60}
     )
-    scores = detector.score_series("a", times(60), values[:, None])  # type: ignore[attr-defined]
+    scores = detector.score_series("a", times(60), values[:, None])
     scaled = (values - np.median(values)) / (np.percentile(values, 95) - np.percentile(values, 5))
     for t in (15, 30, 59):
         last = scaled[t - 7 : t + 1]

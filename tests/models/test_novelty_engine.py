@@ -1,4 +1,4 @@
-"""The default detector inside the engine gives what it gives offline."""
+"""Check that the default detector scores in the engine as it does offline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eddy.training.fitting.fit import fit_model
 STEP_MS = 3_600_000
 
 
-def test_engine_equals_offline() -> None:
+def test_engine_scores_equal_offline_scores() -> None:
     n, start = 900, 300
     rng = np.random.default_rng(0)
     ts = np.arange(n, dtype=np.int64) * STEP_MS
@@ -32,6 +32,6 @@ def test_engine_equals_offline() -> None:
         slots = engine.slots(["a"] * len(part))
         result = engine.process(slots, ts[part], values[part], 0, final=True)
         scores += [s for _, _, _, each, _ in result.scores for s in each]
-    offline = model.detector.score_series("a", ts[start:], values[start:])  # type: ignore[attr-defined]
+    offline = model.detector.score_series("a", ts[start:], values[start:])
     np.testing.assert_array_equal(np.array(scores), offline)
     assert int(np.argmax(scores)) == 400

@@ -14,7 +14,7 @@ from eddy.training.fitting.offline_calibration import calibrated
 
 @settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=50))
-def test_moments_are_those_of_numpy(scores: list[float]) -> None:
+def test_running_moments_equal_numpy(scores: list[float]) -> None:
     row = np.zeros(MOMENTS)
     for s in scores:
         add(row, 0, s)
@@ -44,14 +44,14 @@ def test_deviate_is_0_below_the_mean_and_with_too_little_past() -> None:
     assert deviate(row, 0, 100.0, 0.1) > 0
 
 
-def test_floor_stands_in_for_a_constant_past() -> None:
+def test_floor_replaces_the_spread_of_a_constant_past() -> None:
     row = np.zeros(MOMENTS)
     for _ in range(10_000):
         add(row, 0, 0.0)
     assert deviate(row, 0, 0.02, 0.01) == pytest.approx(2, rel=0.01)
 
 
-def test_block_maxima() -> None:
+def test_maxima_are_taken_over_finished_blocks() -> None:
     row = np.zeros(BLOCK_MAXIMA)
     for s in [1, 5, 2, 0, 0, 3, 9]:
         add_to_block(row, 0, float(s), 3)
@@ -83,7 +83,7 @@ def test_packed_cells_are_independent(seed: int, bits: int) -> None:
 
 @settings(deadline=None)
 @given(st.sets(st.integers(0, 99)), st.integers(0, 99))
-def test_nearest_set(cells: set[int], cell: int) -> None:
+def test_nearest_set_finds_the_closest_set_cell(cells: set[int], cell: int) -> None:
     row = np.zeros(packed.state_width(100, 1))
     for c in cells:
         packed.put(row, 0, c, 1, 1)
@@ -94,7 +94,7 @@ def test_nearest_set(cells: set[int], cell: int) -> None:
         assert found == -1
 
 
-def test_calibrated_is_quiet_at_the_start_and_finds_the_outlier() -> None:
+def test_calibrated_scores_are_0_at_first_and_peak_at_the_outlier() -> None:
     rng = np.random.default_rng(1)
     raw = np.abs(rng.normal(0, 1, 2000))
     raw[1500], raw[700] = 40, np.nan

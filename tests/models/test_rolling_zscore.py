@@ -1,4 +1,4 @@
-"""The rolling z-score against its definition."""
+"""Check the rolling z-score against its definition."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def plain(window):
 
 @given(WINDOWS)
 @settings(max_examples=300, deadline=None)
-def test_scores_are_those_of_the_definition(windows):
+def test_scores_match_the_definition(windows):
     scores = detector_for(windows).score(batch_of(windows))
     expected = np.array([plain(window) for window in windows])
     np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=1e-3)
@@ -49,7 +49,7 @@ def test_scores_are_those_of_the_definition(windows):
 
 @given(WINDOWS)
 @settings(max_examples=100, deadline=None)
-def test_batches_change_nothing(windows):
+def test_scores_do_not_depend_on_batches(windows):
     detector = detector_for(windows)
     whole = detector.score(batch_of(windows))
     one_by_one = [detector.score(batch_of(windows[k : k + 1]))[0] for k in range(len(windows))]
@@ -58,7 +58,7 @@ def test_batches_change_nothing(windows):
 
 @given(WINDOWS, st.floats(0.5, 5))
 @settings(max_examples=200, deadline=None)
-def test_the_band_holds_exactly_the_values_that_are_not_alerted(windows, limit):
+def test_band_contains_exactly_the_values_below_the_limit(windows, limit):
     detector = detector_for(windows)
     batch = batch_of(windows)
     scores, explained = detector.score(batch), detector.explain(batch, np.full(len(windows), limit))
@@ -73,7 +73,7 @@ def test_the_band_holds_exactly_the_values_that_are_not_alerted(windows, limit):
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1e6, -3.7e9])
-def test_a_constant_is_no_anomaly_and_the_first_other_value_is(constant):
+def test_constant_scores_0_and_the_first_different_value_scores_high(constant):
     windows = np.full((2, 10, 1), constant)
     windows[1, -1] += max(abs(constant), 1) * 0.01
     quiet, loud = RollingZScore(WindowSpec(10)).score(batch_of(windows))
@@ -81,7 +81,7 @@ def test_a_constant_is_no_anomaly_and_the_first_other_value_is(constant):
     assert loud == pytest.approx(3.0, rel=1e-3)
 
 
-def test_missing_values_are_left_out_and_a_missing_newest_has_no_score():
+def test_missing_values_are_ignored_and_missing_newest_value_has_no_score():
     windows = np.array([[1.0, np.nan, 2.0, 9.0], [1.0, 2.0, 3.0, np.nan], [np.nan, np.nan, np.nan, 1.0]])[:, :, None]
     scores = RollingZScore(WindowSpec(4)).score(batch_of(windows))
     assert scores[0] == pytest.approx(5 / np.std([1, 2, 9]))
@@ -93,7 +93,7 @@ def test_huge_values_give_a_finite_score_or_none():
     assert not np.isinf(RollingZScore(WindowSpec(4)).score(batch_of(windows))).any()
 
 
-def test_fitting_measures_scores_and_the_artifact_gives_the_same():
+def test_saved_and_loaded_detector_gives_the_fitted_scores():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(50, 1))
     series = Series("s", np.arange(50), values, np.zeros(50, bool))

@@ -1,4 +1,4 @@
-"""Shadow and canary: who calls people, from full windows on, and what was opened is closed where it was opened."""
+"""Check shadow and canary: which version sends alerts, and which closes an open incident."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def callers(alerts):
     return {(a.model["name"], a.series) for a in alerts if a.state == "open"}
 
 
-def test_a_shadow_calls_nobody_and_starts_with_full_windows():
+def test_shadow_records_alerts_without_sending_and_starts_with_full_windows():
     job = Job(model_set(manifest()))
     send(job, calm(10), 0)
     job.models.put(pending("shadow"), inline)
@@ -49,7 +49,7 @@ def test_a_shadow_calls_nobody_and_starts_with_full_windows():
     assert {a.state for a in recorded} == {"open", "closed"}
 
 
-def test_a_canary_calls_for_its_share_and_the_model_in_use_for_the_others():
+def test_canary_sends_alerts_for_its_share_of_series_only():
     job = Job(model_set(manifest(), pending("canary", 0.5)))
     alerts, recorded = send(job, [*calm(10), 30.0, *calm(4, 1)], 0)
     chosen = {name for name in SERIES if in_share(name, 0.5)}
@@ -58,7 +58,7 @@ def test_a_canary_calls_for_its_share_and_the_model_in_use_for_the_others():
     assert callers(recorded) == {(("z" if name in chosen else "z.candidate"), name) for name in SERIES}
 
 
-def test_what_was_opened_is_closed_where_it_was_opened():
+def test_incident_opened_by_a_model_is_closed_by_the_same_model():
     job = Job(model_set(manifest()))
     alerts, _ = send(job, [*calm(10), 30.0], 0)
     assert len(callers(alerts)) == len(SERIES)
@@ -77,7 +77,7 @@ def test_what_was_opened_is_closed_where_it_was_opened():
     assert len(alerts) == len(SERIES)
 
 
-def test_a_series_that_comes_later_follows_the_stage():
+def test_new_series_follows_the_rollout_stage():
     job = Job(model_set(manifest(), pending("shadow")))
     job.send(points("s-0", calm(3)))
     alerts, recorded = send(job, [*calm(10), 30.0], 3)
@@ -85,7 +85,7 @@ def test_a_series_that_comes_later_follows_the_stage():
     assert callers(recorded) == {("z.candidate", name) for name in SERIES}
 
 
-def test_shares_grow_and_are_about_as_large_as_they_say():
+def test_canary_shares_are_nested_and_of_the_configured_size():
     names = [f"series {k}" for k in range(5000)]
     tenth, half = ({n for n in names if in_share(n, share)} for share in (0.1, 0.5))
     assert tenth < half
@@ -99,7 +99,7 @@ def test_shares_grow_and_are_about_as_large_as_they_say():
     [{"stage": "shadow"}, {"of": "z.candidate", "stage": "shadow"}, {"of": "z", "stage": "live"},
      {"of": "z", "stage": "canary", "share": 2}],
 )  # fmt: skip
-def test_a_rollout_that_cannot_be_is_refused(rollout):
+def test_invalid_rollout_is_refused(rollout):
     broken = replace(pending("shadow"), rollout=rollout)
     with pytest.raises(ModelError, match="rollout"):
         rollout_of(broken)
@@ -107,7 +107,7 @@ def test_a_rollout_that_cannot_be_is_refused(rollout):
         model_set(broken)
 
 
-def test_figures_count_each_version_by_itself():
+def test_rollout_figures_are_counted_per_version():
     job = Job(model_set(manifest(), pending("shadow", limit=-1.0)), EngineOptions(figures=True))
     send(job, calm(10), 0)
     found = {model: stats for model, _, stats in job.engine.take_scoring_stats()}
@@ -120,7 +120,7 @@ def test_figures_count_each_version_by_itself():
     assert ("z", 2) in {(model, version) for model, version, _ in job.engine.take_scoring_stats()}
 
 
-def test_the_band():
+def test_candidate_outside_the_alarm_rate_band_is_rejected():
     options = LearningSettings(band=3.0, band_floor=0.01)
     old = Counts(10_000, 50, 0)
     assert out_of_band(Counts(99, 99), old, options) == ""

@@ -22,7 +22,7 @@ def test_each_series_has_its_own_scale() -> None:
     assert scaler.bind(["b", "x", "a"]).tolist() == [1, -1, 0]
 
 
-def test_stretches_of_a_series_count_as_one() -> None:
+def test_parts_of_a_series_share_one_scale() -> None:
     values = np.random.default_rng(0).normal(size=300)
     whole = SeriesScaler.fit([series("a", values)])
     parts = SeriesScaler.fit([series("a", values[:100]), series("a", values[100:])])
@@ -30,7 +30,7 @@ def test_stretches_of_a_series_count_as_one() -> None:
     assert parts.names == ["a"]
 
 
-def test_a_few_anomalies_do_not_matter() -> None:
+def test_robust_scale_ignores_a_few_anomalies() -> None:
     values = np.random.default_rng(0).normal(size=1000)
     spiked = values.copy()
     spiked[::50] = 1e6
@@ -48,7 +48,7 @@ def test_spread_is_never_zero(values: list[float]) -> None:
     assert np.isfinite(spread).all()
 
 
-def test_unseen_series_use_their_own_window() -> None:
+def test_unseen_series_is_scaled_by_its_own_window() -> None:
     scaler = SeriesScaler.fit([series("a", np.arange(100.0))])
     window = 1000 + np.random.default_rng(0).normal(0, 3, (1, 200, 1))
     centre, spread = scaler.moments(np.concatenate([window, window]), np.array([-1, 0]))
@@ -57,7 +57,7 @@ def test_unseen_series_use_their_own_window() -> None:
     assert 2 < spread[0, 0] < 4
 
 
-def test_phase_needs_data_to_learn_from() -> None:
+def test_season_phase_is_used_only_with_enough_data() -> None:
     half_hour = DAY_MS // 48
     assert (SeasonPhase.learnable(half_hour, DAY_MS).day, SeasonPhase.learnable(half_hour, 4 * DAY_MS).day) == (
         False,
@@ -68,7 +68,7 @@ def test_phase_needs_data_to_learn_from() -> None:
     assert not SeasonPhase.learnable(DAY_MS, 100 * DAY_MS).day
 
 
-def test_phase_repeats_after_a_week() -> None:
+def test_season_phase_repeats_after_a_week() -> None:
     phase = SeasonPhase(day=True, week=True)
     end = np.array([1_735_689_600_000, 1_735_689_600_000 + 7 * DAY_MS, 1_735_689_600_000 + DAY_MS])  # a Wednesday
     encoded = phase.encode(end)

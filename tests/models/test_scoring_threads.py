@@ -1,4 +1,4 @@
-"""Windows of a batch shared by threads."""
+"""Check that the windows of a batch are shared by threads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def windows(n: int) -> WindowBatch:
 
 @pytest.mark.parametrize("n", [0, 1, LEAST, 2 * LEAST - 1, 2 * LEAST, 5 * LEAST + 3])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_scores_are_those_of_one_thread_in_the_same_order(n: int, threads: int) -> None:
+def test_threaded_scores_equal_those_of_one_thread(n: int, threads: int) -> None:
     detector, batch = Counting(WindowSpec(10)), windows(n)
     np.testing.assert_array_equal(score(detector, batch, threads), RollingZScore(WindowSpec(10)).score(batch))
     parts = max(min(threads, n // LEAST), 1)
@@ -45,7 +45,7 @@ def test_scores_are_those_of_one_thread_in_the_same_order(n: int, threads: int) 
         assert {name.rpartition("_")[0] for _, name in detector.calls} == {"", "scoring"}
 
 
-def test_a_detector_that_holds_the_interpreter_is_not_shared() -> None:
+def test_detector_that_keeps_the_interpreter_lock_runs_on_one_thread() -> None:
     detector = Counting(WindowSpec(10))
     detector.releases_gil = False
     score(detector, windows(4 * LEAST), 2)

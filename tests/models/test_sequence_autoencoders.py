@@ -1,8 +1,9 @@
-"""The classic LSTM autoencoders: their kernels against torch, their covariance against hand-computed cases."""
+"""Check the classic LSTM autoencoders: kernels against torch, covariance against values computed by hand."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def saturate(network: torch.nn.Module) -> None:
             parameter.mul_(2)
 
 
-def test_teacher_shows_the_true_points_and_the_newest_is_rebuilt_first() -> None:
+def test_decoder_starts_with_the_newest_point_and_teacher_forcing_uses_true_points() -> None:
     network = EncoderDecoderNetwork(1, 8)
     x = torch.randn(4, 12, 1)
     with torch.no_grad():
@@ -79,7 +80,7 @@ def test_teacher_shows_the_true_points_and_the_newest_is_rebuilt_first() -> None
     assert not torch.allclose(taught[:, 3:], alone[:, 3:])
 
 
-def test_mahalanobis_by_hand() -> None:
+def test_mahalanobis_matches_values_computed_by_hand() -> None:
     """S = [[2, 1], [1, 2]], mean (1, 0): the inverse is [[2, -1], [-1, 2]] / 3."""
     vectors = np.array([[1.0, 0.0]]) + np.array([[1, 2], [-1, -2], [2, 1], [-2, -1], [1, -1], [-1, 1]]) / 1.0
     covariance = np.cov(vectors.T, bias=True)
@@ -104,21 +105,21 @@ def test_mahalanobis_of_its_own_data_averages_to_the_dimension(size: int, seed: 
 @pytest.mark.parametrize(
     "vectors", [np.zeros((40, 3)), np.random.default_rng(0).normal(0, 1, (10, 30)), np.ones((1, 2))]
 )
-def test_singular_covariance_is_regularised_and_said(vectors: np.ndarray) -> None:
+def test_singular_covariance_is_regularised_and_noted(vectors: np.ndarray) -> None:
     gaussian, note = ErrorGaussian.fit(vectors)
     assert str(vectors.shape[1]) in note
     assert np.isfinite(gaussian.squared(vectors)).all()
     assert np.isfinite(gaussian.squared(vectors + 1.0)).all()
 
 
-def test_encdec_says_that_it_had_to_regularise() -> None:
+def test_encdec_notes_a_regularised_covariance() -> None:
     detector, report = EncDecAD.fit(TRAIN, SPEC, {**FAST, "epochs": 1, "hidden": 6, "step": 16}, seed=3)
     assert any("covariance of 48 error components from 30 windows" in note for note in report.notes)
     assert set(report.scores) == {"a", "b"}
     assert np.isfinite(detector.score(batch_of(detector, live()[0]))).all()
 
 
-def test_scores_of_a_window_vector_are_the_mahalanobis_distance(encdec: tuple[Detector, FitReport]) -> None:
+def test_window_score_is_the_mahalanobis_distance(encdec: tuple[Detector, FitReport]) -> None:
     detector = encdec[0]
     assert isinstance(detector, EncDecAD)
     batch = batch_of(detector, live()[0]).take(np.arange(5))
@@ -131,7 +132,7 @@ def test_scores_of_a_window_vector_are_the_mahalanobis_distance(encdec: tuple[De
 
 
 @pytest.mark.parametrize("step", [1, 48])
-def test_windows_that_do_not_overlap(step: int) -> None:
+def test_windows_without_overlap_are_trained_and_counted(step: int) -> None:
     spec = WindowSpec(48, stride=48, interval_ms=SPEC.interval_ms)
     detector, report = EncDecAD.fit(TRAIN, spec, {**FAST, "hidden": 6, "step": step}, seed=1)
     assert detector.spec.stride == 48
@@ -146,13 +147,14 @@ def test_held_out_windows_share_no_point_with_training(encdec: tuple[Detector, F
     assert any("overlap" in note for note in report.notes)
 
 
-def test_the_best_epoch_is_restored() -> None:
-    """A loss that is best in epoch 3 and worse ever after: training stops two epochs later, with the weights of 3."""
+def test_training_stops_early_and_restores_the_best_epoch() -> None:
+    """The loss is lowest in epoch 3 and rises after: training stops two epochs later with the weights of epoch 3."""
 
     class Counter(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.weight = torch.nn.Parameter(torch.zeros(1))
+            self.epoch: torch.Tensor
             self.register_buffer("epoch", torch.zeros(1))
 
     network = Counter()
@@ -160,7 +162,7 @@ def test_the_best_epoch_is_restored() -> None:
     def loss(rows: np.ndarray, learning: bool) -> torch.Tensor:
         if learning:
             return network.weight.sum() ** 2
-        network.epoch += 1
+        network.epoch.add_(1)
         return (network.epoch - 3.0).abs().sum()
 
     class Plan:
@@ -181,7 +183,7 @@ def test_trained_weights_are_those_of_the_best_epoch() -> None:
 
 
 @pytest.mark.parametrize("units", ["12", "12,6"])
-def test_repeat_vector_with_several_features(units: str) -> None:
+def test_repeat_vector_scores_several_features(units: str) -> None:
     spec = replace(SPEC, features=("x", "y"))
     train = [replace(s, values=widened(s.values, 2)) for s in TRAIN]
     detector, _ = RepeatVectorAutoencoder.fit(train, spec, {**FAST, "units": units}, seed=1)
@@ -195,7 +197,7 @@ def test_repeat_vector_with_several_features(units: str) -> None:
 @pytest.mark.parametrize("errors", ["window", "point"])
 def test_encdec_band_is_where_the_rebuilt_window_would_be_alerted(errors: str) -> None:
     params = {**FAST, "hidden": 8, "errors": errors, "judged": 3}
-    detector = EncDecAD.fit(TRAIN, SPEC, params, seed=1)[0]
+    detector: Any = EncDecAD.fit(TRAIN, SPEC, params, seed=1)[0]
     one = batch_of(detector, live()[0]).take(np.array([3]))
     limit = detector.score(one) * 4 + 10
     shown = detector.explain(one, limit)
@@ -224,7 +226,7 @@ def test_wrong_parameters_are_named(kind: type[Detector], params: dict[str, obje
         kind.fit(TRAIN, SPEC, params)
 
 
-def test_arrays_that_do_not_fit_are_named(encdec: tuple[Detector, FitReport]) -> None:
+def test_arrays_of_wrong_shape_are_refused_and_named(encdec: tuple[Detector, FitReport]) -> None:
     detector = encdec[0]
     arrays, params = detector.to_state()
     for name in ("encoder.input", "dense.weight", "scaler.centre", "error.root"):

@@ -1,4 +1,4 @@
-"""Feedback on a series' incidents: bounded, idempotent, undone by a change of mind."""
+"""Check that feedback on incidents is bounded, idempotent and reversible."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eddy.feedback import Feedback
+from eddy.feedback import Action, Feedback
 from eddy.models.alerting.feedback import REMEMBERED, FeedbackOptions, SeriesFeedback
 from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
@@ -23,7 +23,7 @@ MODEL = manifest(detector=RollingZScore(WindowSpec(20)), limit=3.0)
 verdicts = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from([-1, 1])), max_size=40)
 
 
-def test_each_dismissal_raises_the_limits_by_a_step_up_to_the_bound() -> None:
+def test_each_dismissal_raises_the_limit_by_a_step_up_to_the_maximum() -> None:
     feedback = SeriesFeedback(FeedbackOptions(step=0.1, most=1.3))
     factors = []
     for incident in "abcd":
@@ -33,7 +33,7 @@ def test_each_dismissal_raises_the_limits_by_a_step_up_to_the_bound() -> None:
     assert feedback.factor(4) == 1.0
 
 
-def test_confirmed_incidents_take_it_back_but_never_below_the_models_own_limit() -> None:
+def test_confirmation_lowers_a_raised_limit_but_not_below_the_model_limit() -> None:
     feedback = SeriesFeedback()
     feedback.note(0, "a", -1)
     assert feedback.factor(0) == 1.0
@@ -56,7 +56,7 @@ def test_only_the_newest_verdict_on_each_incident_counts(said, step, most) -> No
     assert again.factor(0) == feedback.factor(0)
 
 
-def test_state_is_bounded() -> None:
+def test_remembered_feedback_is_bounded() -> None:
     feedback = SeriesFeedback()
     for k in range(10 * REMEMBERED):
         feedback.note(0, str(k), 1)
@@ -65,7 +65,7 @@ def test_state_is_bounded() -> None:
     assert len(said["verdicts"]) == len(said["acknowledged"]) == REMEMBERED
 
 
-def test_limits_rise_on_both_sides_of_zero_and_for_the_dismissed_series_alone() -> None:
+def test_raised_limits_apply_to_the_dismissed_series_and_to_both_signs() -> None:
     feedback = SeriesFeedback(FeedbackOptions(step=1.0))
     limits = np.array([3.0, -3.0, 3.0, 0.0])
     rows = np.array([1, 1, 2, 1])
@@ -75,7 +75,7 @@ def test_limits_rise_on_both_sides_of_zero_and_for_the_dismissed_series_alone() 
     assert limits.tolist() == [3.0, -3.0, 3.0, 0.0]
 
 
-def said(action: str, incident: str = "1" * 16, model: str = "z", label: str | None = None) -> Feedback:
+def said(action: Action, incident: str = "1" * 16, model: str = "z", label: str | None = None) -> Feedback:
     return Feedback(incident, "s", model, action, "me", 1, 0, 1, label)
 
 
@@ -88,7 +88,7 @@ def spiky(engine: Engine, start: int, spikes: int) -> list:
     return engine.process(slots, np.arange(start, start + n), values[:, None], 0).alerts
 
 
-def test_a_dismissed_series_alerts_less_and_a_new_job_on_old_state_remembers() -> None:
+def test_dismissed_series_alerts_less_and_a_restored_job_remembers_it() -> None:
     options = EngineOptions(feedback=FeedbackOptions(step=1.0, most=4.0))
     engine = Engine(model_set(MODEL), options)
     engine.adopt_models()
@@ -108,7 +108,7 @@ def test_a_dismissed_series_alerts_less_and_a_new_job_on_old_state_remembers() -
     assert restored.scorers["z"].feedback.to_params() == engine.scorers["z"].feedback.to_params()
 
 
-def test_acknowledged_incidents_say_so_in_their_later_alerts() -> None:
+def test_later_alerts_of_an_acknowledged_incident_say_so() -> None:
     engine = Engine(model_set(MODEL), EngineOptions())
     engine.adopt_models()
     alerts = spiky(engine, 0, 1)
@@ -122,7 +122,7 @@ def test_acknowledged_incidents_say_so_in_their_later_alerts() -> None:
     assert not engine.scorers["z"].feedback.acknowledged(0, alerts[0].id)
 
 
-def test_feedback_before_the_first_observation_and_on_unknown_models() -> None:
+def test_feedback_on_unknown_series_applies_and_on_unknown_models_does_not() -> None:
     engine = Engine(model_set(MODEL), EngineOptions())
     engine.adopt_models()
     assert take_feedback(engine, said("dismiss", model="other"), 0) == []

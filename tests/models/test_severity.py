@@ -1,4 +1,4 @@
-"""Severity means the same for every detector: how rare the score is among normal scores."""
+"""Check that severity depends only on how rare a score is, for every detector."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ def model(kind: str) -> LoadedModel:
 @pytest.mark.parametrize(
     ("share", "severity", "word"), [(1e-2, 25, "medium"), (1e-4, 50, "high"), (1e-6, 75, "critical")]
 )
-def test_a_score_so_rare_has_the_same_severity_for_every_detector(kind, share, severity, word):
+def test_equally_rare_scores_have_equal_severity_for_every_detector(kind, share, severity, word):
     one = model(kind)
+    assert one.calibration is not None
     score = np.array([tail_limit(one.calibration, share)])
     (found,) = np.rint(one.severities(score, np.ones(1)))
     assert found == pytest.approx(severity, abs=1)
@@ -38,7 +39,7 @@ def test_a_score_so_rare_has_the_same_severity_for_every_detector(kind, share, s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_higher_score_is_never_less_severe(kind):
+def test_severity_never_falls_with_the_score(kind):
     one = model(kind)
     scores = np.sort(np.r_[-1.0, 0.0, np.geomspace(1e-6, 1e6, 200)])
     found = one.severities(scores, np.full(len(scores), 2.0))
@@ -47,8 +48,8 @@ def test_a_higher_score_is_never_less_severe(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_normal_data_is_seldom_severe(kind):
-    """Of a stretch that was not trained on, at most three times as many points as the word promises are high."""
+def test_normal_data_rarely_has_high_severity(kind):
+    """In new normal data, at most three times the promised share of points has high severity."""
     one = model(kind)
     fresh = seasonal("a", 77, 60, START + 21 * 86_400_000)
     codes = np.zeros(len(fresh.ts), np.int64)
@@ -58,7 +59,7 @@ def test_normal_data_is_seldom_severe(kind):
     assert len(high) <= max(3 * 1e-4 * len(fresh.ts), 2)
 
 
-def test_without_a_calibration_the_limit_is_the_measure():
+def test_severity_without_calibration_is_relative_to_the_limit():
     (one,) = model_set(manifest(limit=3.0)).models.values()
     found = one.severities(np.array([1.0, 3.0, 6.0, 12.0, 24.0, 99.0]), np.full(6, 3.0))
     assert found.tolist() == pytest.approx([0, 25, 50, 75, 100, 100], abs=1)

@@ -1,4 +1,4 @@
-"""The binary layout of keyed state."""
+"""Check the binary layout of keyed state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ARRAYS = st.dictionaries(
 
 @given(ARRAYS)
 @settings(max_examples=200, deadline=None)
-def test_round_trip(given_arrays):
+def test_packed_arrays_unpack_unchanged(given_arrays):
     found = unpack(pack(given_arrays))
     assert list(found) == list(given_arrays)
     for name, array in given_arrays.items():
@@ -35,21 +35,21 @@ def test_round_trip(given_arrays):
         assert found[name].flags.writeable
 
 
-def test_arrays_that_are_not_contiguous():
+def test_non_contiguous_arrays_are_packed():
     array = np.arange(24).reshape(4, 6)[::2, ::3]
     assert unpack(pack({"a": array}))["a"].tolist() == array.tolist()
 
 
 @given(ARRAYS, st.data())
 @settings(max_examples=200, deadline=None)
-def test_a_blob_cut_short_is_refused(given_arrays, data):
+def test_truncated_state_is_refused(given_arrays, data):
     blob = pack(given_arrays)
     cut = data.draw(st.integers(0, len(blob) - 1))
     with pytest.raises(DataError, match="state: "):
         unpack(blob[:cut])
 
 
-def test_what_another_program_or_a_later_version_wrote_is_refused():
+def test_state_of_another_program_or_later_version_is_refused():
     with pytest.raises(DataError, match="was not written by Eddy"):
         unpack(b"\x80\x05junk")
     header = json.dumps({"layout": LAYOUT + 1, "arrays": []}).encode()
@@ -63,7 +63,7 @@ def test_a_damaged_header_is_refused(header):
         unpack(b"EDDY" + len(header).to_bytes(4, "little") + header + bytes(64))
 
 
-def test_what_layout_1_wrote_is_read():
+def test_layout_1_is_read():
     given_arrays = {"a": np.arange(6).reshape(2, 3), "b": np.array([0.5, np.nan]), "c": np.array([7], np.uint8)}
     described = [[name, array.dtype.str, list(array.shape)] for name, array in given_arrays.items()]
     header = json.dumps({"layout": 1, "arrays": described}).encode()
@@ -74,7 +74,7 @@ def test_what_layout_1_wrote_is_read():
     assert unpack_text(json.dumps(["a", None, "ä"]).encode()) == json.dumps(["a", None, "ä"])
 
 
-def test_what_layout_2_wrote_is_read():
+def test_layout_2_is_read():
     whole, values = np.arange(6).reshape(2, 3), np.array([0.5, np.nan])
     described = [["a", whole.dtype.str, [2, 3]], ["b", values.dtype.str, [2]]]
     header = json.dumps({"layout": 2, "arrays": described}).encode()
@@ -85,20 +85,20 @@ def test_what_layout_2_wrote_is_read():
 
 
 @pytest.mark.parametrize("series", [1, 16, 256])
-def test_values_of_few_and_of_many_series(series):
+def test_values_of_one_and_of_many_series_are_packed(series):
     measured = np.random.default_rng(0).normal(100, 1, (series, 30)).round(3)
     blob = pack({"ring": measured, "head": np.arange(series)})
     np.testing.assert_array_equal(unpack(blob)["ring"], measured)
     assert (len(blob) < 0.8 * measured.nbytes) == (series == 16)  # a page of one series is mostly its header
 
 
-def test_texts():
+def test_text_survives_packing():
     assert unpack_text(pack_text('["server-1", null, "Ä"]')) == '["server-1", null, "Ä"]'
     with pytest.raises(DataError, match="state: a text of 4 bytes"):
         unpack_text(pack_text("[]")[:4])
 
 
-def test_what_hardly_differs_takes_little():
+def test_similar_values_compress_well():
     series = 256
     alike = {"last": 1_735_689_600_000 + np.arange(series) % 3, "recent": np.full((series, 8), 1000, np.uint32)}
     assert len(pack(alike)) < 4 * series

@@ -1,8 +1,9 @@
-"""What every threshold promises, checked for each one there is: adding a threshold adds it here."""
+"""Check the contract of every registered threshold; a new threshold is included automatically."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ assert catalog.__all__
 POLICIES = sorted(p for p, cls in Threshold.policies.items() if cls.__module__.startswith("models."))
 ADAPTIVE = [p for p in POLICIES if issubclass(Threshold.policies[p], AdaptiveThreshold)]
 #: small memories, so that every phase is reached within a short stream
-PARAMS = {
+PARAMS: dict[str, dict[str, Any]] = {
     "conformal": {"window": 50, "learn": 50, "alpha": 0.05},
     "spot": {"learn": 200, "level": 0.9, "q": 1e-3, "peaks": 32},
     "dspot": {"learn": 200, "level": 0.9, "q": 1e-3, "peaks": 32, "depth": 5},
@@ -64,7 +65,7 @@ def test_parameters_survive_the_manifest(policy: str) -> None:
     np.testing.assert_array_equal(limits_of(again, stream()), limits_of(threshold, stream()))
 
 
-def test_series_side_by_side_do_not_touch_each_other(policy: str) -> None:
+def test_series_in_one_batch_are_independent(policy: str) -> None:
     threshold = fitted(policy)
     many = np.stack([stream(seed=k) for k in range(7)])
     state = threshold.initial_state(7)
@@ -74,7 +75,7 @@ def test_series_side_by_side_do_not_touch_each_other(policy: str) -> None:
         np.testing.assert_array_equal(together[k], limits_of(threshold, many[k]))
 
 
-def test_goes_on_after_a_restart(policy: str) -> None:
+def test_limits_continue_after_a_restart(policy: str) -> None:
     threshold, scores = fitted(policy), stream()
     state = threshold.initial_state(1)
     before = limits_of(threshold, scores[:400], state)
@@ -95,7 +96,7 @@ def test_missing_scores_change_nothing(policy: str) -> None:
         np.testing.assert_array_equal(state, before)
 
 
-def test_the_limit_is_set_before_its_score_is_seen(policy: str) -> None:
+def test_limit_depends_only_on_earlier_scores(policy: str) -> None:
     threshold, scores = fitted(policy), stream()
     for at in (10, 300, 800):
         changed = scores.copy()
@@ -103,7 +104,7 @@ def test_the_limit_is_set_before_its_score_is_seen(policy: str) -> None:
         np.testing.assert_array_equal(limits_of(threshold, changed)[: at + 1], limits_of(threshold, scores)[: at + 1])
 
 
-def test_scores_and_their_shape(policy: str) -> None:
+def test_limits_are_float64_of_the_scores_shape(policy: str) -> None:
     threshold = fitted(policy)
     assert threshold.limits(np.zeros(0), np.zeros(0, np.int64), threshold.initial_state(0)).shape == (0,)
     limits = limits_of(threshold, stream())
@@ -114,7 +115,7 @@ def test_scores_and_their_shape(policy: str) -> None:
     assert threshold.state_size * 8 <= 4096  # bytes per series
 
 
-def test_constant_scores_never_alarm_and_a_higher_one_does(policy: str) -> None:
+def test_constant_scores_never_alarm_and_higher_ones_do(policy: str) -> None:
     threshold = Threshold.policies[policy].fit({"a": np.full(500, 2.0)}, **PARAMS.get(policy, {}))
     scores = np.full(1000, 2.0)
     state = threshold.initial_state(1)
@@ -146,7 +147,7 @@ def test_limits_scale_with_the_scores(policy: str, scale: float, seed: int) -> N
     np.testing.assert_allclose(limits_of(other, scale * scores), scale * limits_of(one, scores), rtol=1e-4)
 
 
-def test_an_anomaly_does_not_teach(adaptive: str) -> None:
+def test_anomaly_does_not_move_the_limit(adaptive: str) -> None:
     threshold = fitted(adaptive, patience=100)
     state = threshold.initial_state(1)
     limits_of(threshold, np.random.default_rng(1).exponential(size=700), state)
@@ -161,7 +162,7 @@ def test_an_anomaly_does_not_teach(adaptive: str) -> None:
     assert after <= 2 * before
 
 
-def test_what_lasts_becomes_normal_within_a_bound(adaptive: str) -> None:
+def test_lasting_change_becomes_normal_within_patience(adaptive: str) -> None:
     patience, needed = 80, 260  # needed: what the policy needs to follow, at most its `learn` or its memory
     threshold = fitted(adaptive, patience=patience, highest=1e6)
     state = threshold.initial_state(1)
@@ -174,7 +175,7 @@ def test_what_lasts_becomes_normal_within_a_bound(adaptive: str) -> None:
     assert limits_of(threshold, raised[:1], state)[0] > 20
 
 
-def test_an_alarm_now_and_then_is_no_escape(adaptive: str) -> None:
+def test_occasional_alarms_do_not_trigger_adaptation(adaptive: str) -> None:
     threshold = fitted(adaptive, patience=20)
     state = threshold.initial_state(1)
     limits_of(threshold, np.random.default_rng(1).exponential(size=700), state)
@@ -199,7 +200,7 @@ def test_wrong_parameters_are_named(adaptive: str, params: dict[str, object], sa
         threshold_from_params({**fitted(adaptive).to_params(), **params})
 
 
-def test_missing_parameters_and_scores_are_said(policy: str) -> None:
+def test_missing_and_unknown_parameters_are_refused(policy: str) -> None:
     with pytest.raises(ModelError, match=policy):
         threshold_from_params({"policy": policy})
     with pytest.raises(ModelError, match="no finite"):

@@ -1,8 +1,9 @@
-"""Thresholds against cases computed by hand, and against what their papers promise."""
+"""Check thresholds against values computed by hand and against the promises of their papers."""
 
 from __future__ import annotations
 
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from eddy.models.thresholds.spot import DSpotThreshold, SpotThreshold
 from tests.models.test_threshold_contract import limits_of
 
 
-def test_fixed_rules_by_hand() -> None:
+def test_fixed_rules_match_values_computed_by_hand() -> None:
     scores = {"a": np.array([1.0, 2.0, 3.0, 4.0, np.nan]), "b": np.array([10.0])}
     assert FixedThreshold.fit(scores, rule="max").default == 10
     assert FixedThreshold.fit(scores, rule="max", factor=1.5).default == 15
@@ -30,15 +31,15 @@ def test_fixed_rules_by_hand() -> None:
     np.testing.assert_array_equal(own.limits(np.zeros(2), own.bind(["a", "c"]), np.zeros((2, 0))), [4, 10])
 
 
-def test_f_beta_by_hand() -> None:
+def test_f_beta_limit_matches_values_computed_by_hand() -> None:
     scores = np.array([1.0, 5.0, 3.0, 9.0, 7.0, 3.0])
     labels = np.array([0, 1, 0, 1, 0, 0], bool)
     # above 8: P 1, R 1/2: F1 2/3, F0.5 5/6, F2 5/9; above 4: P 2/3, R 1: F1 4/5, F0.5 5/7, F2 10/11
-    assert f_beta_limit(scores, labels, 1.0) == (4.0, pytest.approx(4 / 5))
-    assert f_beta_limit(scores, labels, 0.5) == (8.0, pytest.approx(5 / 6))
-    assert f_beta_limit(scores, labels, 2.0) == (4.0, pytest.approx(10 / 11))
+    assert f_beta_limit(scores, labels, 1.0) == pytest.approx((4.0, 4 / 5))
+    assert f_beta_limit(scores, labels, 0.5) == pytest.approx((8.0, 5 / 6))
+    assert f_beta_limit(scores, labels, 2.0) == pytest.approx((4.0, 10 / 11))
     alike = np.array([2.0, 2.0, 1.0])  # equal scores cannot be told apart
-    assert f_beta_limit(alike, np.array([True, False, False]), 1.0) == (1.5, pytest.approx(2 / 3))
+    assert f_beta_limit(alike, np.array([True, False, False]), 1.0) == pytest.approx((1.5, 2 / 3))
     fitted = FixedThreshold.fit({"a": scores}, rule="f-beta", labels={"a": labels}, beta=0.5)
     assert fitted.default == 8
     with pytest.raises(ModelError, match="labelled anomaly"):
@@ -58,7 +59,7 @@ def test_wrong_rules_are_named() -> None:
         FixedThreshold.fit({"a": np.ones(3)}, rule="percentile", q="high")
 
 
-def test_past_deviation_by_hand() -> None:
+def test_past_deviation_matches_values_computed_by_hand() -> None:
     threshold = PastDeviationThreshold(k=2.0, learn=3)
     limits = limits_of(threshold, np.array([1.0, np.nan, 3.0, 5.0, 9.0, 1.0]))
     np.testing.assert_array_equal(limits[:4], np.inf)
@@ -66,7 +67,7 @@ def test_past_deviation_by_hand() -> None:
     np.testing.assert_allclose(limits[4:], [own, own])  # 9 was an alarm: not learned
 
 
-def test_likelihood_by_hand() -> None:
+def test_likelihood_matches_values_computed_by_hand() -> None:
     epsilon, short = 0.01, 3
     threshold = LikelihoodThreshold(epsilon=epsilon, short=short, learn=4)
     scores = np.array([1.0, 2.0, 3.0, 2.0, 2.5, 1.0])
@@ -81,7 +82,7 @@ def test_likelihood_by_hand() -> None:
     assert NormalDist().cdf(deviate) == pytest.approx(1 - epsilon)
 
 
-def test_likelihood_forgets() -> None:
+def test_likelihood_forgets_old_scores() -> None:
     threshold = LikelihoodThreshold(short=1, epsilon=0.02, memory=50, learn=50)
     rng = np.random.default_rng(0)
     scores = np.concatenate([rng.normal(10, 1, 300), rng.normal(5, 1, 1000)])
@@ -91,7 +92,7 @@ def test_likelihood_forgets() -> None:
     assert limits[-50:].mean() == pytest.approx(5 + z, rel=0.15)
 
 
-def test_conformal_by_hand() -> None:
+def test_conformal_matches_values_computed_by_hand() -> None:
     assert [rank(0.01, n) for n in (98, 99, 198, 199)] == [0, 1, 1, 2]
     threshold = ConformalThreshold(alpha=0.2, window=9, learn=9)  # k = 2
     scores = np.array([5.0, 1, 9, 2, 8, 3, 7, 4, 6, 0, 0, 0, 0])
@@ -101,7 +102,7 @@ def test_conformal_by_hand() -> None:
 
 
 @pytest.mark.parametrize("draw", ["normal", "exponential", "standard_cauchy"])
-def test_conformal_holds_its_rate_whatever_the_distribution(draw: str) -> None:
+def test_conformal_holds_its_alarm_rate_for_any_distribution(draw: str) -> None:
     threshold, n = ConformalThreshold(alpha=0.05, window=99, learn=99), 200
     rng, state, alarms = np.random.default_rng(1), threshold.initial_state(n), []
     for _ in range(1500):
@@ -112,7 +113,7 @@ def test_conformal_holds_its_rate_whatever_the_distribution(draw: str) -> None:
 
 
 @pytest.mark.parametrize(("gamma", "n"), [(0.3, 1000), (0.0, 1000), (-0.3, 1000), (0.2, 64), (-0.5, 64), (0.5, 20)])
-def test_grimshaw_finds_the_likeliest(gamma: float, n: int) -> None:
+def test_grimshaw_fit_is_as_likely_as_scipy_fit(gamma: float, n: int) -> None:
     for seed in range(5):
         peaks = genpareto.rvs(gamma, scale=3.0, size=n, random_state=seed)
         shape, scale = pareto.fit(peaks)
@@ -122,14 +123,14 @@ def test_grimshaw_finds_the_likeliest(gamma: float, n: int) -> None:
         assert pareto.fit(peaks * 1e6)[1] == pytest.approx(1e6 * scale, rel=1e-4)
 
 
-def test_grimshaw_on_peaks_that_say_little() -> None:
+def test_grimshaw_fit_of_degenerate_peaks_is_finite() -> None:
     assert pareto.fit(np.array([2.0])) == (0.0, 2.0)  # the exponential
     shape, scale = pareto.fit(np.full(20, 3.0))
     assert np.isfinite(shape)
     assert scale > 0
 
 
-def test_quantile_by_hand() -> None:
+def test_pareto_quantile_matches_values_computed_by_hand() -> None:
     assert pareto.quantile(10.0, 0.5, 2.0, 0.01) == pytest.approx(10 + 2 / 0.5 * (0.01**-0.5 - 1))  # 46
     assert pareto.quantile(10.0, 0.0, 2.0, np.exp(-3.0)) == pytest.approx(16)
     assert pareto.quantile(10.0, 1e-7, 2.0, np.exp(-3.0)) == pytest.approx(16, rel=1e-5)
@@ -137,8 +138,8 @@ def test_quantile_by_hand() -> None:
 
 
 @pytest.mark.parametrize("gamma", [-0.2, 0.0, 0.2])
-def test_z_q_is_the_quantile_of_known_distributions(gamma: float) -> None:
-    """The limit that fitting chooses, and the one that streaming comes to, beside the true quantile."""
+def test_spot_limit_is_the_quantile_of_known_distributions(gamma: float) -> None:
+    """Compares the limit chosen by fitting, and the one reached while streaming, with the true quantile."""
     q, sample = 1e-3, genpareto.rvs(gamma, size=20_000, random_state=5)
     truth = genpareto.isf(q, gamma)
     assert SpotThreshold.fit({"a": sample}, q=q).start == pytest.approx(truth, rel=0.1)
@@ -149,19 +150,19 @@ def test_z_q_is_the_quantile_of_known_distributions(gamma: float) -> None:
     assert np.median(limits) == pytest.approx(truth, rel=0.12)
 
 
-def test_z_q_of_normal_scores() -> None:
+def test_spot_limit_of_normal_scores_is_the_normal_quantile() -> None:
     truth = NormalDist().inv_cdf(1 - 1e-4)
     sample = np.random.default_rng(0).normal(size=50_000)
     assert SpotThreshold.fit({"a": sample}, q=1e-4).start == pytest.approx(truth, rel=0.05)
 
 
-def spot(scores: np.ndarray, **params: object) -> tuple[np.ndarray, SpotThreshold]:
+def spot(scores: np.ndarray, **params: Any) -> tuple[np.ndarray, SpotThreshold]:
     threshold = SpotThreshold(learn=200, level=0.9, q=1e-3, peaks=256, **params)
     return limits_of(threshold, scores), threshold
 
 
-def test_the_published_rules_of_spot() -> None:
-    """Algorithm 2: above z_q an alarm and no update; above t a peak and a new z_q; else only the count."""
+def test_spot_follows_the_published_algorithm() -> None:
+    """Algorithm 2: above z_q an alarm and no update; above t a peak and a new z_q; otherwise only the count."""
     first = np.random.default_rng(0).exponential(size=200)
     t = np.sort(first)[-21]
     peaks = np.sort(first)[-20:] - t
@@ -174,8 +175,8 @@ def test_the_published_rules_of_spot() -> None:
     assert threshold.state_layout != SpotThreshold(peaks=32).state_layout
 
 
-def test_counted_alarms_keep_the_limit_from_creeping_down() -> None:
-    """Decision 021: published SPOT loses its largest peaks; counted, they keep the rate of alarms near q."""
+def test_spot_counts_alarms_so_the_limit_does_not_creep_down() -> None:
+    """Decision 021: published SPOT drops its largest peaks; counting them keeps the alarm rate near q."""
     q, n, rates = 1e-3, 100, {}
     for counted in (True, False):
         threshold = SpotThreshold(q=q, count_alarms=counted)

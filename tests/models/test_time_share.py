@@ -1,11 +1,11 @@
-"""The allowance of time for reporting."""
+"""Check the time limit for reporting."""
 
 from __future__ import annotations
 
 from eddy.models.engine.time_budget import CpuBudget
 
 
-def test_no_more_than_the_share_is_spent_however_much_each_report_costs():
+def test_time_spent_stays_within_the_share_for_costly_reports():
     now = [0.0]
     share = CpuBudget(0.1, lambda: now[0])
     spent = 0.0
@@ -18,7 +18,7 @@ def test_no_more_than_the_share_is_spent_however_much_each_report_costs():
     assert 9 < spent < 11
 
 
-def test_no_more_than_the_share_of_a_quarter_second_is_saved_up():
+def test_unused_time_is_saved_for_a_quarter_second_at_most():
     now = [0.0]
     share = CpuBudget(0.1, lambda: now[0])
     now[0] = 1000

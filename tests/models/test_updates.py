@@ -1,4 +1,4 @@
-"""Learning on from what was learned: weights that are fine-tuned, trees that are replaced bit by bit."""
+"""Check incremental training: fine-tuned weights and replaced trees."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lstm() -> Detector:
     return LstmAutoencoder.fit([wave("a"), wave("b", size=2.0)], SPEC, SMALL)[0]
 
 
-def test_fine_tuning_begins_where_training_ended(lstm: LstmAutoencoder) -> None:
+def test_fine_tuning_starts_from_the_trained_weights(lstm: LstmAutoencoder) -> None:
     recent = [wave("b", size=2.0, seed=3), wave("new", seed=4)]
     tuned, report = lstm.updated(recent, SPEC, SMALL)
     fresh, anew = LstmAutoencoder.fit(recent, SPEC, {**SMALL, "epochs": 2})
@@ -37,12 +37,12 @@ def test_fine_tuning_begins_where_training_ended(lstm: LstmAutoencoder) -> None:
     assert moved < np.abs(fresh.arrays["encoder.input"] - lstm.arrays["encoder.input"]).mean()
 
 
-def test_another_architecture_is_trained_anew(lstm: LstmAutoencoder) -> None:
+def test_changed_architecture_is_trained_from_scratch(lstm: LstmAutoencoder) -> None:
     wider, _ = lstm.updated([wave("a")], SPEC, {**SMALL, "hidden": 12})
     assert wider.arrays["encoder.recurrent"].shape[-1] == 12
 
 
-def test_the_oldest_trees_are_replaced() -> None:
+def test_forest_update_replaces_the_oldest_trees() -> None:
     params = {"trees": 20, "refresh": 0.25}
     forest, _ = IsolationForest.fit([wave("a")], SPEC, params)
     first, report = forest.updated([wave("a", seed=5)], SPEC, params)
@@ -55,7 +55,7 @@ def test_the_oldest_trees_are_replaced() -> None:
     assert len(report.scores["a"]) > 100
 
 
-def test_a_forest_that_does_not_fit_is_grown_anew() -> None:
+def test_forest_with_other_parameters_is_trained_from_scratch() -> None:
     forest, _ = IsolationForest.fit([wave("a")], SPEC, {"trees": 20})
     other, _ = forest.updated([wave("a")], SPEC, {"trees": 20, "samples": 64})
     assert other.samples == 64

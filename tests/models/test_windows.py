@@ -1,6 +1,8 @@
-"""Windows against a plain model of them: points in a list, gaps filled one by one."""
+"""Check the window store against a plain reference: points in a list, gaps filled one by one."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +90,7 @@ def push_all(spec, rows, ts, values, batch):
 
 @given(SPECS, POINTS, st.sampled_from([1, 2, 7, 1000]))
 @settings(max_examples=300, deadline=None)
-def test_the_store_holds_what_the_plain_model_holds_however_points_are_batched(spec, points, batch):
+def test_window_store_equals_the_reference_model_for_any_batches(spec, points, batch):
     rows, ts, values = arrays(points, spec)
     plain = [PlainSeries(spec) for _ in range(ROWS)]
     expected = []
@@ -103,11 +105,12 @@ def test_the_store_holds_what_the_plain_model_holds_however_points_are_batched(s
 
 @given(SPECS, POINTS)
 @settings(max_examples=300, deadline=None)
-def test_regularise_gives_the_points_that_the_store_would_hold(spec, points):
+def test_regularise_gives_the_points_of_the_window_store(spec, points):
     points = [(0, ahead, *values) for _, ahead, *values in points]
     _, ts, values = arrays(points, spec)
     spec = WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap)
-    plain, stretches = PlainSeries(spec), []
+    plain = PlainSeries(spec)
+    stretches: list[Any] = []
     for t, value in zip(ts.tolist(), values.tolist(), strict=True):
         held = len(plain.points)
         plain.push(t, value)
@@ -122,8 +125,8 @@ def test_regularise_gives_the_points_that_the_store_would_hold(spec, points):
 
 @given(SPECS, POINTS)
 @settings(max_examples=100, deadline=None)
-def test_windows_of_a_regularised_series_are_those_of_the_store(spec, points):
-    """With stride 1, training sees exactly the windows that the job scores, those that end in a filled point apart."""
+def test_training_windows_equal_the_windows_that_are_scored(spec, points):
+    """With stride 1, training uses the windows that the job scores, except those that end in an imputed point."""
     spec = WindowSpec(spec.window, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap)
     points = [(0, ahead, *values) for _, ahead, *values in points]
     rows, ts, values = arrays(points, spec)
@@ -141,11 +144,11 @@ def test_regularise_sorts_and_keeps_the_first_of_equal_times():
     (series,) = regularise("s", np.array([20, 0, 10, 0]), np.array([3.0, 1.0, 2.0, 9.0]), WindowSpec(2))
     assert series.ts.tolist() == [0, 10, 20]
     assert series.values[:, 0].tolist() == [1, 2, 3]
-    assert regularise("s", np.zeros(0), np.zeros(0), WindowSpec(2)) == []
+    assert regularise("s", np.zeros(0, np.int64), np.zeros(0), WindowSpec(2)) == []
 
 
 @pytest.mark.parametrize("policy", ["hold", "linear"])
-def test_a_gap_longer_than_the_window_leaves_only_filled_points_before_the_newest(policy):
+def test_gap_longer_than_the_window_is_filled_up_to_the_newest_point(policy):
     store = WindowStore(WindowSpec(3, interval_ms=STEP, gap_policy=policy, max_gap=100))
     store.grow(1)
     due = store.push(np.zeros(2, np.int64), np.array([0, 10 * STEP]), np.array([[0.0], [10.0]]))
@@ -156,7 +159,7 @@ def test_a_gap_longer_than_the_window_leaves_only_filled_points_before_the_newes
 
 @pytest.mark.parametrize(("before", "after"), [(5, 3), (3, 5), (4, 4)])
 @pytest.mark.parametrize("pushed", [2, 4, 9])
-def test_adopt_takes_over_the_newest_points_at_any_window(before, after, pushed):
+def test_adopt_copies_the_newest_points_for_any_window_size(before, after, pushed):
     old, new = WindowStore(WindowSpec(before)), WindowStore(WindowSpec(after))
     old.grow(2)
     new.grow(1)
@@ -170,7 +173,7 @@ def test_adopt_takes_over_the_newest_points_at_any_window(before, after, pushed)
     assert due.windows[-1, :, 0].tolist() == list(range(pushed + more - after, pushed + more))
 
 
-def test_a_cleared_row_starts_anew():
+def test_cleared_row_starts_empty():
     store = WindowStore(WindowSpec(2, interval_ms=STEP))
     store.grow(2)
     store.push(np.zeros(2, np.int64), np.array([0, STEP]), np.zeros((2, 1)))

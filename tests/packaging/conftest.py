@@ -1,4 +1,4 @@
-"""Eddy as others get it: built as a wheel, installed into environments that hold nothing else."""
+"""Build Eddy as a wheel and install it into empty environments."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
             run(*uv, "venv", "-q", "--python", sys.executable, folder, cwd=folder)
             wheel = f"eddy[{extras}] @ {next(built.glob('*.whl')).as_uri()}"
             # of the lock's versions, which setting up the checkout has put into uv's cache
-            into = ["--python", folder / "bin" / "python"]
+            into: list[str | Path] = ["--python", folder / "bin" / "python"]
             run(*uv, "pip", "install", "-q", *into, "-c", ROOT / "requirements.txt", wheel, cwd=folder)
             made[extras] = folder / "bin"
         return made[extras]

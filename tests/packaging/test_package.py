@@ -8,9 +8,12 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import eddy
 from tests.packaging.conftest import run
 
+pytestmark = pytest.mark.slow  # builds wheels and installs them into new environments
 PACKAGES = ("eddy", "models", "flink_job", "training", "producers", "dashboard", "stack", "cli")
 
 
@@ -19,12 +22,12 @@ def outside() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("EDDY_", "FLINK_", "PYTHON"))}
 
 
-def test_the_wheel_holds_all_that_runs_outside_of_a_checkout(built: Path) -> None:
+def test_wheel_holds_all_packages_and_data_files(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert wheel.name.startswith(f"eddy-{eddy.__version__}-")
     wanted = {f"{package}/py.typed" for package in PACKAGES}
-    wanted |= {"stack/pom.xml", "flink_job/jvm/src/eddy/flink/Pipeline.java", "dashboard/web/assets/eddy.css"}
+    wanted |= {"stack/pom.xml", "flink_job/jvm/src/eddy/flink/Pipeline.java", "dashboard/assets/eddy.css"}
     wanted |= {"training/evaluation/report/templates/report.html.j2"}
     assert wanted - names == set()
     others = {name.split("/")[0] for name in names} - set(PACKAGES)
@@ -32,14 +35,23 @@ def test_the_wheel_holds_all_that_runs_outside_of_a_checkout(built: Path) -> Non
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_the_source_distribution_builds_the_same(built: Path) -> None:
+def test_source_distribution_holds_the_build_files(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as content:
         names = {name.partition("/")[2] for name in content.getnames()}
-    assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "stack/pom.xml"} - names == set()
+    wanted = {
+        "pyproject.toml",
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "stack/pom.xml",
+    }
+    assert wanted - names == set()
 
 
-def test_the_command_in_an_empty_environment(installed: Callable[[str], Path], tmp_path: Path) -> None:
+def test_command_runs_without_extras(installed: Callable[[str], Path], tmp_path: Path) -> None:
     command = installed("") / "eddy"
     env = outside()
     assert run(command, "--version", cwd=tmp_path, env=env) == f"eddy {eddy.__version__}\n"
@@ -48,7 +60,7 @@ def test_the_command_in_an_empty_environment(installed: Callable[[str], Path], t
         assert "Usage" in run(command, *words.split(), "--help", cwd=tmp_path, env=env)
 
 
-def test_what_an_extra_brings_is_named_when_it_is_missing(installed: Callable[[str], Path], tmp_path: Path) -> None:
+def test_missing_extra_is_named(installed: Callable[[str], Path], tmp_path: Path) -> None:
     command = installed("") / "eddy"
     points = "".join(f"a,2025-01-01T{k // 60:02}:{k % 60:02}:00Z,{k % 7}\n" for k in range(200))
     (tmp_path / "data.csv").write_text(f"series,time,value\n{points}")
@@ -61,8 +73,8 @@ def test_what_an_extra_brings_is_named_when_it_is_missing(installed: Callable[[s
         assert f"eddy[{extra}]" in done.stderr.splitlines()[-1], done.stderr
 
 
-def test_typed(installed: Callable[[str], Path], tmp_path: Path) -> None:
-    """A user's type checker sees Eddy's types."""
+def test_installed_package_is_typed(installed: Callable[[str], Path], tmp_path: Path) -> None:
+    """A user's type checker finds Eddy's types."""
     python = installed("") / "python"
     (tmp_path / "use.py").write_text(
         "from eddy.settings import Settings\nx: str = Settings().kafka.request_timeout_ms\n"

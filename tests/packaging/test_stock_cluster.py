@@ -1,4 +1,4 @@
-"""A cluster as others have it: a stock Flink distribution, whose workers have Python 3.11 and no packages at all."""
+"""Run a job on a stock Flink distribution whose workers have Python 3.11 and no packages."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def stock(tmp_path: Path) -> Iterator[Stock]:
         watch.wait()
 
 
-def test_workers_need_nothing_but_python(
+def test_packed_job_runs_on_a_stock_cluster_with_plain_python(
     stock: Stock, unique_topics: Settings, installed: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """The package in an environment of its own packs itself, and the job runs where nothing is installed."""
+    """The installed package packs its own environment, and the job runs on workers without packages."""
     settings = unique_topics
     bare = subprocess.run([stock.python, "-c", "import numpy"], env={}, capture_output=True, text=True, check=False)
     assert "No module named 'numpy'" in bare.stderr

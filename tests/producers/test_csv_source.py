@@ -37,13 +37,13 @@ def ms(text: str) -> int:
 NAB = "timestamp,value\n2014-07-01 00:00:00,10844\n2014-07-01 00:30:00,8127\n2014-07-01 01:00:00,6210\n"
 
 
-def test_taxi_reads_nab(tmp_path: Path) -> None:
+def test_taxi_source_reads_nab_files(tmp_path: Path) -> None:
     found = messages(taxi_source(write(tmp_path, NAB, "nyc_taxi.csv")))
     assert found[0] == {"series": "nyc_taxi", "ts": ms("2014-07-01"), "value": 10844.0}
     assert [m["value"] for m in found] == [10844.0, 8127.0, 6210.0]
 
 
-def test_power_reads_uci_with_missing_values(tmp_path: Path) -> None:
+def test_power_source_reads_uci_files_with_missing_values(tmp_path: Path) -> None:
     header = "Date;Time;" + ";".join(FEATURES)
     text = (
         f"{header}\n16/12/2006;17:24:00;4.216;0.418;234.840;18.400;0.000;1.000;17.000\n1/1/2007;00:00:00;?;?;?;?;?;?;\n"
@@ -56,7 +56,7 @@ def test_power_reads_uci_with_missing_values(tmp_path: Path) -> None:
     assert set(found[1]["values"].values()) == {None}
 
 
-def test_long_with_a_series_column_is_sorted_by_time_or_left_in_order(tmp_path: Path) -> None:
+def test_long_format_is_sorted_by_time_or_kept_in_file_order(tmp_path: Path) -> None:
     path = write(tmp_path, "series,ts,value\na,1000000,1\na,1000002,2\nb,1000000,3\nb,1000001,4\n")
     by_time = messages(CsvSource([path]))
     assert [(m["series"], m["value"]) for m in by_time] == [("a", 1), ("b", 3), ("b", 4), ("a", 2)]
@@ -65,7 +65,7 @@ def test_long_with_a_series_column_is_sorted_by_time_or_left_in_order(tmp_path: 
     assert as_is[0]["ts"] == 1_000_000_000
 
 
-def test_wide_makes_a_series_of_every_column(tmp_path: Path) -> None:
+def test_wide_format_makes_a_series_of_every_column(tmp_path: Path) -> None:
     path = write(tmp_path, "time;a;b\n2024-01-01T00:00;1;\n2024-01-01T00:01;2;20\n")
     found = messages(CsvSource([path], CsvLayout(wide=True)))
     assert [(m["series"], m["value"]) for m in found] == [("a", 1), ("b", None), ("a", 2), ("b", 20)]
@@ -85,7 +85,7 @@ def test_several_files_merge_in_time_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("header", ["", "when,what,unused\n"])
-def test_columns_name_a_file_without_a_header(tmp_path: Path, header: str) -> None:
+def test_columns_option_names_the_columns_of_a_file_without_header(tmp_path: Path, header: str) -> None:
     path = write(tmp_path, header + "2024-01-01,5,x\n2024-01-02,6,x\n")
     layout = CsvLayout(columns=("when", "what", "unused"), time=("when",), values=("what",))
     assert [m["value"] for m in messages(CsvSource([path], layout))] == [5, 6]
@@ -106,7 +106,7 @@ def test_bom_crlf_quotes_and_spaces_are_read(tmp_path: Path) -> None:
         ("\x00\x01\x02", "found the columns '.x00"),
     ],
 )
-def test_a_file_that_does_not_fit_is_one_clear_line(tmp_path: Path, text: str, words: str) -> None:
+def test_unusable_file_is_a_one_line_error(tmp_path: Path, text: str, words: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(DataError, match=words) as caught:
         messages(CsvSource([path]))
@@ -124,13 +124,13 @@ def test_a_file_that_does_not_fit_is_one_clear_line(tmp_path: Path, text: str, w
         (CsvLayout(time_format="nonsense"), "time format 'nonsense': expected auto"),
     ],
 )
-def test_a_layout_that_does_not_fit_is_one_clear_line(tmp_path: Path, layout: CsvLayout, words: str) -> None:
+def test_unusable_layout_is_a_one_line_error(tmp_path: Path, layout: CsvLayout, words: str) -> None:
     path = write(tmp_path, "ts,value\n1000000,1\n")
     with pytest.raises(DataError, match=words):
         messages(CsvSource([path], layout))
 
 
-def test_the_taxi_and_power_commands_say_what_they_expect(tmp_path: Path) -> None:
+def test_taxi_and_power_sources_name_the_expected_format(tmp_path: Path) -> None:
     path = write(tmp_path, "a;b\n1;2\n")
     with pytest.raises(DataError, match=r"'timestamp' is missing.*expected a NAB file"):
         messages(taxi_source(path))
@@ -138,7 +138,7 @@ def test_the_taxi_and_power_commands_say_what_they_expect(tmp_path: Path) -> Non
         messages(power_source(path))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nope\.csv: is not a file"):
         taxi_source(tmp_path / "nope.csv")
 
@@ -198,18 +198,18 @@ def test_fast_and_slow_time_parsing_agree(times: list[datetime], form: str) -> N
 
 
 @pytest.mark.parametrize("cell", ["now", "NaT", "today", "inf", "1e400", "2024-13-01", "", "3000-01-01"])
-def test_words_are_not_times(cell: str) -> None:
+def test_text_is_not_a_time(cell: str) -> None:
     assert parse_times([cell], "auto") is None
     with pytest.raises(ValueError, match=r"."):
         time_parser("auto")(cell)
 
 
-def test_a_zone_is_respected_and_a_naive_time_is_utc() -> None:
+def test_timezone_is_respected_and_naive_time_is_utc() -> None:
     parse = time_parser("auto")
     assert parse("2024-01-01T02:00:00+02:00") == parse("2024-01-01 00:00:00") == parse("2024-01-01T00:00:00Z")
 
 
-def test_replay_skips_and_loops_with_event_time_moving_on(tmp_path: Path) -> None:
+def test_replay_skips_rows_and_loops_with_advancing_event_time(tmp_path: Path) -> None:
     path = write(tmp_path, NAB, "taxi.csv")
     assert [m["value"] for m in messages(Replay(taxi_source(path), 1))] == [8127.0, 6210.0]
     replay = Replay(taxi_source(path), 1, loop=True)
@@ -229,7 +229,7 @@ def test_an_offset_past_the_end_is_an_error(tmp_path: Path) -> None:
     rows=st.lists(st.tuples(st.integers(0, 50), st.sampled_from("ab"), st.integers()), min_size=1),
     offset=st.integers(0, 9),
 )
-def test_nothing_is_lost_or_reordered_within_a_series(
+def test_no_row_is_lost_or_reordered_within_a_series(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, int]], offset: int
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "x.csv"

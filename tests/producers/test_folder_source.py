@@ -68,7 +68,7 @@ def rows(first: int, count: int) -> str:
     return "".join(f"{1_000_000 + i},{i}\n" for i in range(first, first + count))
 
 
-def test_every_new_file_is_streamed_once(tmp_path: Path) -> None:
+def test_each_new_file_is_streamed_once(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEAD + rows(0, 3))
     (tmp_path / "notes.txt").write_text("not this")
     (tmp_path / ".hidden.csv").write_text(HEAD + rows(90, 1))
@@ -81,13 +81,13 @@ def test_every_new_file_is_streamed_once(tmp_path: Path) -> None:
     assert watch(tmp_path)[0] == []
 
 
-def test_files_without_header_take_a_mapping(tmp_path: Path) -> None:
+def test_files_without_header_use_the_configured_columns(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("sensor-1;2024-01-01;5;x\n")
     layout = CsvLayout(columns=("id", "day", "v", "note"), series="id", time=("day",), values=("v",))
     assert watch(tmp_path, layout=layout)[0] == [5]
 
 
-def test_a_broken_file_is_named_and_set_aside_and_the_others_go_on(tmp_path: Path) -> None:
+def test_broken_file_is_moved_aside_and_the_others_are_streamed(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("no,such\n1,2\n")
     (tmp_path / "b.csv").write_text(HEAD + "when,1\n")
     (tmp_path / "c.csv").write_text(HEAD + "oops,1\n" + rows(7, 1))
@@ -106,22 +106,23 @@ def test_a_broken_file_is_named_and_set_aside_and_the_others_go_on(tmp_path: Pat
     assert watch(tmp_path)[0] == [8]
 
 
-def test_strict_makes_a_file_with_a_bad_row_broken_and_sends_nothing_of_it(tmp_path: Path) -> None:
+def test_strict_sends_nothing_of_a_file_with_a_bad_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEAD + rows(0, 2) + "oops,1\n")
     values, said, _ = watch(tmp_path, strict=True)
     assert values == []
     assert "a.csv line 4" in said[0]
 
 
-def test_a_second_broken_file_of_a_name_does_not_overwrite_the_first(tmp_path: Path) -> None:
+def test_second_broken_file_of_the_same_name_is_kept_too(tmp_path: Path) -> None:
     for text in ("one,x\n", "two,x\n"):
         (tmp_path / "a.csv").write_text(text)
         watch(tmp_path)
     assert {p.read_text() for p in (tmp_path / BROKEN_FOLDER).iterdir()} == {"one,x\n", "two,x\n"}
 
 
-def test_a_file_that_is_still_being_written_waits(tmp_path: Path) -> None:
-    path, stop, said = tmp_path / "a.csv", threading.Event(), []
+def test_file_that_is_still_growing_is_not_read_yet(tmp_path: Path) -> None:
+    path, stop = tmp_path / "a.csv", threading.Event()
+    said: list[str] = []
     path.write_text(HEAD + rows(0, 1))
     looks: list[Any] = []
 
@@ -141,14 +142,14 @@ def test_a_file_that_is_still_being_written_waits(tmp_path: Path) -> None:
     assert len(looks) > 3
 
 
-def test_an_empty_file_waits_without_harm(tmp_path: Path) -> None:
+def test_empty_file_is_read_once_it_has_content(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     assert watch(tmp_path)[0] == []
     (tmp_path / "a.csv").write_text(HEAD + rows(0, 1))
     assert watch(tmp_path)[0] == [0]
 
 
-def test_a_stop_in_the_middle_of_a_file_goes_on_there(tmp_path: Path) -> None:
+def test_stopped_file_resumes_where_it_stopped(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEAD + rows(0, 50))
     stop = threading.Event()
     first, _, report = watch(tmp_path, Recorder(stop, after=20), Pace(speed=1000), stop=stop)
@@ -158,14 +159,14 @@ def test_a_stop_in_the_middle_of_a_file_goes_on_there(tmp_path: Path) -> None:
     assert first + rest == list(range(50))
 
 
-def test_what_was_not_delivered_is_sent_again(tmp_path: Path) -> None:
+def test_undelivered_rows_are_sent_again(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEAD + rows(0, 3))
     _, _, report = watch(tmp_path, Recorder(broken=True))
     assert report.failed == {"broken": 1}
     assert watch(tmp_path)[0] == [0, 1, 2]
 
 
-def test_a_changed_file_is_not_streamed_again_and_this_is_said(tmp_path: Path) -> None:
+def test_changed_file_is_not_streamed_again_and_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEAD + rows(0, 1))
     watch(tmp_path)
     (tmp_path / "a.csv").write_text(HEAD + rows(0, 5))
@@ -175,7 +176,7 @@ def test_a_changed_file_is_not_streamed_again_and_this_is_said(tmp_path: Path) -
     assert "has changed since it was streamed" in said[0]
 
 
-def test_a_file_that_comes_while_watching_is_streamed(tmp_path: Path) -> None:
+def test_file_that_arrives_while_watching_is_streamed(tmp_path: Path) -> None:
     stop = threading.Event()
     recorder = Recorder(stop, after=2)
     (tmp_path / "a.csv").write_text(HEAD + rows(0, 1))
@@ -200,6 +201,6 @@ def test_a_broken_state_file_is_an_error(tmp_path: Path, content: str) -> None:
         FolderSource(tmp_path, CsvLayout())
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
         FolderSource(tmp_path / "nope", CsvLayout())

@@ -12,7 +12,7 @@ from eddy.errors import DataError
 from eddy.observation import Observations
 
 NUMBERS = st.one_of(st.just(math.nan), st.floats(allow_infinity=False, allow_nan=False))
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
 def same(found: float | None, given_value: float) -> bool:
@@ -20,7 +20,7 @@ def same(found: float | None, given_value: float) -> bool:
 
 
 @given(name=NAMES, rows=st.lists(st.tuples(st.integers(0, 4 * 10**12), NUMBERS), max_size=5))
-def test_one_value_reads_back_exactly(name: str, rows: list[tuple[int, float]]) -> None:
+def test_single_value_survives_json_exactly(name: str, rows: list[tuple[int, float]]) -> None:
     block = Observations(
         [name],
         np.zeros(len(rows), np.int32),
@@ -36,7 +36,7 @@ def test_one_value_reads_back_exactly(name: str, rows: list[tuple[int, float]]) 
 
 
 @given(features=st.lists(NAMES, min_size=1, max_size=4, unique=True), data=st.data())
-def test_named_features_read_back_exactly(features: list[str], data: st.DataObject) -> None:
+def test_named_features_survive_json_exactly(features: list[str], data: st.DataObject) -> None:
     row = [data.draw(NUMBERS) for _ in features]
     block = Observations(["s"], np.zeros(1, np.int32), np.ones(1, np.int64), np.array([row]), tuple(features))
     read = json.loads(block.encode()[0])
@@ -44,7 +44,7 @@ def test_named_features_read_back_exactly(features: list[str], data: st.DataObje
     assert all(same(read["values"][name], value) for name, value in zip(features, row, strict=True))
 
 
-def test_an_infinite_value_cannot_be_said() -> None:
+def test_infinite_value_is_refused() -> None:
     block = Observations(["a", "b"], np.array([0, 1], np.int32), np.array([1, 2]), np.array([[1.0], [math.inf]]))
     with pytest.raises(DataError, match="series 'b' at ts 2: found an infinite value"):
         block.encode()

@@ -9,18 +9,18 @@ from eddy.errors import DataError
 from eddy.producers.pace import Pace, Schedule
 
 
-def test_speed_is_event_time_per_second() -> None:
+def test_speed_is_event_seconds_per_second() -> None:
     due = Schedule(Pace(speed=3600)).due(np.array([0, 1_800_000, 3_600_000]), now=100.0)
     assert due.tolist() == [100.0, 100.5, 101.0]
 
 
-def test_delay_is_after_each_message_and_goes_on_over_blocks() -> None:
+def test_delay_applies_after_each_message_across_blocks() -> None:
     schedule = Schedule(Pace(delay_seconds=0.5))
     assert schedule.due(np.array([5, 5]), now=10.0).tolist() == [10.0, 10.5]
     assert schedule.due(np.array([5]), now=10.5).tolist() == [11.0]
 
 
-def test_after_a_restart_the_next_is_due_at_once() -> None:
+def test_first_message_after_a_restart_is_due_at_once() -> None:
     schedule = Schedule(Pace(speed=1))
     schedule.due(np.array([10_000, 20_000]), now=0.0)
     schedule.restart()
@@ -31,7 +31,7 @@ def test_after_a_restart_the_next_is_due_at_once() -> None:
     st.lists(st.lists(st.integers(0, 10**7), min_size=1, max_size=5), min_size=1, max_size=4),
     st.sampled_from([Pace(speed=2.5), Pace(delay_seconds=0.1), Pace()]),
 )
-def test_due_times_never_go_back(blocks: list[list[int]], pace: Pace) -> None:
+def test_due_times_never_decrease(blocks: list[list[int]], pace: Pace) -> None:
     schedule = Schedule(pace)
     due = np.concatenate([schedule.due(np.array(block), now=float(i)) for i, block in enumerate(blocks)])
     assert np.all(np.diff(due) >= -1e-9)
@@ -47,11 +47,11 @@ def test_due_times_never_go_back(blocks: list[list[int]], pace: Pace) -> None:
         ("2x", 0, Pace(2)),
     ],
 )
-def test_speed_is_read(text: str | None, delay: float, expected: Pace) -> None:
+def test_valid_speed_is_parsed(text: str | None, delay: float, expected: Pace) -> None:
     assert Pace.parse(text, delay) == expected
 
 
 @pytest.mark.parametrize("text", ["fast", "0", "-1", "nan", "inf", ""])
-def test_what_is_not_a_speed_is_refused(text: str) -> None:
+def test_invalid_speed_is_refused(text: str) -> None:
     with pytest.raises(DataError, match="--speed"):
         Pace.parse(text)

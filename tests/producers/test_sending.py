@@ -70,7 +70,8 @@ def records(settings: Settings, role: str = "observations") -> list[Any]:
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(partitions)
         consumer.seek_to_beginning()
-        left, found = sum(consumer.end_offsets(partitions).values()), []
+        left = sum(consumer.end_offsets(partitions).values())
+        found: list[Any] = []
         deadline = time.monotonic() + 60
         while len(found) < left and time.monotonic() < deadline:
             found += [record for batch in consumer.poll(timeout_ms=500).values() for record in batch]
@@ -81,7 +82,9 @@ def records(settings: Settings, role: str = "observations") -> list[Any]:
 
 @pytest.mark.stack
 @pytest.mark.parametrize("client", CLIENTS)
-def test_all_arrives_keyed_partitioned_as_java_does_and_in_order(unique_topics: Settings, client: Client) -> None:
+def test_all_events_arrive_in_order_in_the_partitions_java_would_choose(
+    unique_topics: Settings, client: Client
+) -> None:
     stream = generate_small()
     report = send(SyntheticSource(stream), unique_topics, Pace(), client=client)
     found = records(unique_topics)
@@ -107,9 +110,7 @@ def test_all_arrives_keyed_partitioned_as_java_does_and_in_order(unique_topics: 
 
 @pytest.mark.stack
 @pytest.mark.parametrize("client", CLIENTS)
-def test_ids_of_any_alphabet_meet_the_same_partition_through_both_clients(
-    unique_topics: Settings, client: Client
-) -> None:
+def test_both_clients_choose_the_same_partition_for_non_ascii_ids(unique_topics: Settings, client: Client) -> None:
     names = ["a", "Zürich-1", "東京", "🙂", "x" * 300, 'quote"\\']
     send(Given(block(60, names=names)), unique_topics, Pace(), client=client)
     for record in records(unique_topics):
@@ -118,7 +119,7 @@ def test_ids_of_any_alphabet_meet_the_same_partition_through_both_clients(
 
 
 @pytest.mark.stack
-def test_a_pace_of_event_time_takes_its_time(unique_topics: Settings) -> None:
+def test_event_time_pace_slows_sending(unique_topics: Settings) -> None:
     report = send(Given(block(11, step_ms=100)), unique_topics, Pace(speed=2))
     assert report.client == "kafka-python"
     assert report.events == 11
@@ -127,7 +128,7 @@ def test_a_pace_of_event_time_takes_its_time(unique_topics: Settings) -> None:
 
 @pytest.mark.stack
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_message_that_the_broker_refuses_is_reported(unique_topics: Settings, client: Client) -> None:
+def test_message_refused_by_the_broker_is_reported(unique_topics: Settings, client: Client) -> None:
     topic = "small-" + unique_topics.topics.prefix
     admin = KafkaAdminClient(**kafka_client(unique_topics.kafka))
     config = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "200"}}
@@ -146,9 +147,7 @@ def test_a_message_that_the_broker_refuses_is_reported(unique_topics: Settings, 
 
 @pytest.mark.stack
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_message_larger_than_the_client_may_send_is_refused_and_the_others_go_on(
-    unique_topics: Settings, client: Client
-) -> None:
+def test_oversized_message_is_refused_and_the_others_are_sent(unique_topics: Settings, client: Client) -> None:
     small = unique_topics.kafka.model_copy(update={"max_message_bytes": 2048})
     settings = unique_topics.model_copy(update={"kafka": small})
     features = tuple(f"feature-{i}" for i in range(200))
@@ -182,7 +181,7 @@ class BrokerStopsBetween(Given):
 
 @pytest.mark.stack
 @pytest.mark.parametrize("client", CLIENTS)
-def test_what_cannot_be_delivered_after_all_retries_ends_the_run_and_is_reported(
+def test_undeliverable_messages_end_the_run_and_are_reported(
     stack: Stack, unique_topics: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "DELIVERY_SECONDS", 2.0)
@@ -198,9 +197,7 @@ def test_what_cannot_be_delivered_after_all_retries_ends_the_run_and_is_reported
 
 @pytest.mark.stack
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_broker_that_is_away_for_a_moment_costs_time_and_nothing_else(
-    stack: Stack, unique_topics: Settings, client: Client
-) -> None:
+def test_short_broker_outage_loses_nothing(stack: Stack, unique_topics: Settings, client: Client) -> None:
     kafka = unique_topics.kafka.model_copy(update={"request_timeout_ms": 1000})  # so that requests are sent again
     source = BrokerStopsBetween(stack, block(7), block(500))
     timer = threading.Timer(2.5, source.resume)
@@ -218,21 +215,21 @@ def test_a_broker_that_is_away_for_a_moment_costs_time_and_nothing_else(
 
 
 @pytest.mark.stack
-def test_an_error_of_the_source_comes_after_what_was_sent_before_is_delivered(unique_topics: Settings) -> None:
+def test_source_error_is_raised_after_earlier_events_are_delivered(unique_topics: Settings) -> None:
     with pytest.raises(DataError, match="line 9 is bad; 7 events were sent before"):
         send(Given(block(7), DataError("line 9 is bad")), unique_topics, Pace())
     assert len(records(unique_topics)) == 7
 
 
 @pytest.mark.stack
-def test_a_topic_that_is_not_there_is_one_clear_line(unique_topics: Settings) -> None:
+def test_missing_topic_is_a_one_line_error(unique_topics: Settings) -> None:
     topics = unique_topics.topics.model_copy(update={"observations": "not-there"})
     with pytest.raises(StackError, match=r"has no topic 'not-there'; 'eddy up' creates it") as caught:
         send(Given(block(1)), unique_topics.model_copy(update={"topics": topics}), Pace())
     assert "\n" not in str(caught.value)
 
 
-def test_a_broker_that_is_down_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_broker_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.5)
     with pytest.raises(StackError, match=r"Kafka at 127\.0\.0\.1:1 does not answer.*'eddy up'") as caught:
         send(Given(block(1)), NOWHERE, Pace())
@@ -255,7 +252,7 @@ def test_security_settings_reach_librdkafka() -> None:
             security_protocol="SASL_SSL",
             sasl_mechanism="SCRAM-SHA-512",
             sasl_username="me",
-            sasl_password="secret",  # type: ignore[arg-type]  # noqa: S106
+            sasl_password="secret",  # noqa: S106
             ssl_cafile="ca.pem",
             ssl_check_hostname=False,
         )
@@ -290,7 +287,7 @@ def nab_file(folder: Path, count: int = 5) -> Path:
 
 
 @pytest.mark.stack
-def test_the_command_sends_and_reports(unique_topics: Settings, tmp_path: Path) -> None:
+def test_produce_command_sends_and_reports(unique_topics: Settings, tmp_path: Path) -> None:
     done = eddy(unique_topics, "taxi", "--data", nab_file(tmp_path), "--start-offset", 2, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -301,7 +298,7 @@ def test_the_command_sends_and_reports(unique_topics: Settings, tmp_path: Path) 
 
 @pytest.mark.stack
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_cleanly_and_everything_counted_has_arrived(
+def test_signal_stops_the_command_and_all_counted_events_have_arrived(
     unique_topics: Settings, tmp_path: Path, number: signal.Signals
 ) -> None:
     command = [*COMMAND, "taxi", "--data", str(nab_file(tmp_path, 60)), "--loop", "--speed", "500", "--json"]
@@ -328,7 +325,7 @@ def test_a_signal_stops_cleanly_and_everything_counted_has_arrived(
 
 
 @pytest.mark.stack
-def test_synthetic_and_its_labels(unique_topics: Settings, tmp_path: Path) -> None:
+def test_synthetic_command_sends_the_stream_and_writes_its_labels(unique_topics: Settings, tmp_path: Path) -> None:
     labels, train = tmp_path / "labels.json", tmp_path / "train.csv"
     done = eddy(unique_topics, "synthetic", "--small", "--speed", "max", "--labels", labels, "--train-file", train)
     assert done.returncode == 0, done.stderr
@@ -339,7 +336,7 @@ def test_synthetic_and_its_labels(unique_topics: Settings, tmp_path: Path) -> No
 
 
 @pytest.mark.stack
-def test_waiting_for_the_app_ends_with_what_was_found(unique_topics: Settings, tmp_path: Path) -> None:
+def test_wait_for_app_times_out_naming_what_was_found(unique_topics: Settings, tmp_path: Path) -> None:
     stack = unique_topics.stack.model_copy(update={"wait_seconds": 1.0})
     settings = unique_topics.model_copy(update={"stack": stack})
     done = eddy(settings, "taxi", "--data", nab_file(tmp_path), "--wait-for-app")
@@ -360,7 +357,7 @@ def test_waiting_for_the_app_ends_with_what_was_found(unique_topics: Settings, t
         (("synthetic", "--part", "some"), "--part some: expected live"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_option_is_one_line_and_exit_code_2(arguments: tuple[str, ...], words: str) -> None:
     done = eddy(NOWHERE, *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("eddy: ")

@@ -31,7 +31,7 @@ def test_the_default_stream_has_the_size_of_the_demo(stream: SyntheticStream) ->
     assert max(taxi.values()) - min(taxi.values()) <= 1
 
 
-def test_live_follows_train_without_a_gap_and_in_order(stream: SyntheticStream) -> None:
+def test_live_part_follows_the_training_part_without_a_gap(stream: SyntheticStream) -> None:
     assert np.all(np.diff(stream.live.ts) >= 0)
     for name in stream.names:
         train, live, step = stream.train[name], stream.live_series(name), stream.intervals[name]
@@ -42,14 +42,14 @@ def test_live_follows_train_without_a_gap_and_in_order(stream: SyntheticStream) 
         assert np.all(live.values >= 0)
 
 
-def test_same_seed_same_stream_other_seed_other_stream() -> None:
+def test_stream_depends_only_on_the_seed() -> None:
     one, two, other = generate_small(1), generate_small(1), generate_small(2)
     assert one.labels == two.labels
     np.testing.assert_array_equal(one.live.values, two.live.values)
     assert one.labels != other.labels
 
 
-def test_a_series_does_not_depend_on_the_incidents_of_others() -> None:
+def test_series_does_not_depend_on_the_incidents_of_others() -> None:
     clean = generate_small(3)
     stream = generate(3, taxi=4, market=2, train_days=14, live_days=14, taxi_incidents=0, market_incidents=0)
     for name in clean.names:
@@ -66,7 +66,7 @@ def test_a_series_does_not_depend_on_the_incidents_of_others() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32), gap=st.floats(0.5, 2))
-def test_incidents_are_apart_and_inside_the_live_part(seed: int, gap: float) -> None:
+def test_incidents_are_separated_and_inside_the_live_part(seed: int, gap: float) -> None:
     stream = generate(
         seed, taxi=3, market=2, train_days=7, live_days=14, lead_in_days=2, taxi_incidents=5, market_incidents=4,
         gap_days=gap,
@@ -79,7 +79,7 @@ def test_incidents_are_apart_and_inside_the_live_part(seed: int, gap: float) -> 
         last[label.series] = label.end
 
 
-def test_a_spike_and_a_drop_stand_out_from_the_same_time_of_other_weeks(stream: SyntheticStream) -> None:
+def test_spikes_and_drops_differ_from_the_same_time_in_other_weeks(stream: SyntheticStream) -> None:
     week = 7 * DAY_MS
     for label in stream.labels:
         if label.series.startswith("taxi") and label.kind in ("spike", "drop"):
@@ -90,7 +90,7 @@ def test_a_spike_and_a_drop_stand_out_from_the_same_time_of_other_weeks(stream: 
             assert (seen > usual.max() * 1.15) if label.kind == "spike" else (seen < usual.min() * 0.5)
 
 
-def test_a_frozen_sensor_repeats_itself(stream: SyntheticStream) -> None:
+def test_frozen_sensor_repeats_one_value(stream: SyntheticStream) -> None:
     for label in stream.labels:
         if label.kind == "frozen":
             live = stream.live_series(label.series)
@@ -107,7 +107,7 @@ def test_blocks_cover_the_stream() -> None:
     assert sum(len(block) for block in blocks(live, 1000)) == len(live)
 
 
-def test_labels_survive_their_file(tmp_path: Path) -> None:
+def test_labels_survive_writing_and_reading(tmp_path: Path) -> None:
     labels = list(generate_small().labels)
     write_labels(tmp_path / "new" / "labels.json", labels, seed=7)
     assert read_labels(tmp_path / "new" / "labels.json") == labels
@@ -115,7 +115,7 @@ def test_labels_survive_their_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"labels": [{"series": "a"}]}'])
-def test_a_broken_labels_file_is_named(tmp_path: Path, content: str) -> None:
+def test_broken_labels_file_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(content)
     with pytest.raises(DataError, match=r"labels\.json"):

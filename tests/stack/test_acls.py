@@ -1,4 +1,4 @@
-"""The rights that docs/security.md and 'eddy config acls' give are those of the code."""
+"""Check that docs/security.md and ``eddy config acls`` list the rights of the code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_page_says_what_each_may_do(role):
+def test_security_document_lists_the_acls_of_each_role(role):
     (line,) = [x for x in (ROOT / "docs/security.md").read_text().splitlines() if x.startswith(f"| `{role}` |")]
     found = line.split(" | ")[2].rstrip(" |").split("; ")
     expected = [
@@ -27,7 +27,7 @@ def test_the_page_says_what_each_may_do(role):
     assert found == expected
 
 
-def test_the_command_uses_the_names_of_the_settings():
+def test_acls_command_uses_names_from_the_settings():
     options = ["--set", "topics.prefix=plant", "--set", "job.name=night", "--set", "redis.prefix=p"]
     program = ["-c", "from eddy.cli.main import main; main()", *options, "config", "acls", "job", "--user", "jo"]
     done = subprocess.run([sys.executable, *program], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -38,6 +38,6 @@ def test_the_command_uses_the_names_of_the_settings():
     assert "ACL SETUSER jo on '>PASSWORD' ~p:* -@all" in done.stdout
 
 
-def test_the_job_may_write_to_all_topics_that_it_has_records_for():
+def test_job_may_write_exactly_the_topics_it_has_records_for():
     written = {e.name for e in entries(Settings(), "job") if e.resource == "topic" and "WRITE" in e.operations}
     assert written == {Settings().topics.name(role) for role in TOPIC_ROLES}

@@ -1,4 +1,4 @@
-"""Archives of the classes that a JVM loads, with a real one."""
+"""Check the class data archives with a real JVM."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def archives(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "home" / "classes").glob("*"))
 
 
-def test_the_second_start_has_the_classes_of_the_first(jar: Path, tmp_path: Path) -> None:
+def test_second_start_loads_classes_from_the_archive(jar: Path, tmp_path: Path) -> None:
     assert "Hello source: file:" in run(jar, "-Xlog:class+load")
     class_archive.keep(tmp_path, all_loaded=True)
     assert len(archives(tmp_path)) == 1
@@ -42,7 +42,7 @@ def test_the_second_start_has_the_classes_of_the_first(jar: Path, tmp_path: Path
     assert len(archives(tmp_path)) == 1
 
 
-def test_an_archive_of_another_jar_is_replaced(jar: Path, tmp_path: Path) -> None:
+def test_archive_of_a_changed_jar_is_replaced(jar: Path, tmp_path: Path) -> None:
     run(jar)
     class_archive.keep(tmp_path, all_loaded=True)
     before = archives(tmp_path)
@@ -54,7 +54,7 @@ def test_an_archive_of_another_jar_is_replaced(jar: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("size", "all_loaded"), [(10_000, True), (100_000, True), (None, False)])
-def test_what_is_not_whole_is_not_kept(jar: Path, tmp_path: Path, size: int | None, all_loaded: bool) -> None:
+def test_incomplete_archive_is_not_kept(jar: Path, tmp_path: Path, size: int | None, all_loaded: bool) -> None:
     run(jar)
     written = tmp_path / "classes" / "hello-1.jsa"
     if size is not None:
@@ -66,7 +66,7 @@ def test_what_is_not_whole_is_not_kept(jar: Path, tmp_path: Path, size: int | No
     assert not written.exists()
 
 
-def test_one_that_lost_its_end_is_not_used(jar: Path, tmp_path: Path) -> None:
+def test_truncated_archive_is_not_used(jar: Path, tmp_path: Path) -> None:
     run(jar)
     class_archive.keep(tmp_path, all_loaded=True)
     (archive,) = archives(tmp_path)

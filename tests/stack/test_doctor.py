@@ -1,4 +1,4 @@
-"""`eddy doctor` without any service: what is missing or taken is named, with what to do."""
+"""Check ``eddy doctor`` without any service: it names what is missing or taken and says what to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def by_name(checks: list[Check], name: str) -> Check:
     return next(check for check in checks if check.name == name)
 
 
-def test_a_stack_that_is_not_started_is_a_warning(settings: Settings) -> None:
+def test_stopped_stack_is_a_warning(settings: Settings) -> None:
     checks = examine(settings)
     for name in ("process kafka", "process redis", "process jobmanager", "Kafka", "Redis", "Flink"):
         check = by_name(checks, name)
@@ -52,7 +52,7 @@ def test_missing_tools_and_jars_fail_with_what_to_install(
 @pytest.mark.parametrize(
     ("version", "level"), [("17.0.15", "ok"), ("21", "ok"), ("11.0.2", "fail"), ("1.8.0_292", "fail")]
 )
-def test_java_versions(
+def test_java_version_is_checked(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, level: str
 ) -> None:
     java = tmp_path / "java"
@@ -62,21 +62,21 @@ def test_java_versions(
     assert by_name(examine(settings), "java").level == level
 
 
-def test_a_full_disk_fails(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_a_failure(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "DISK_FAIL_GIB", 1e9)
     check = by_name(examine(settings), "disk")
     assert check.level == "fail"
     assert "stack.data_dir" in check.todo
 
 
-def test_clients_that_use_another_broker_are_pointed_out(settings: Settings) -> None:
+def test_clients_of_another_broker_are_a_warning(settings: Settings) -> None:
     elsewhere = settings.model_copy(update={"kafka": Settings().kafka})
     check = by_name(examine(elsewhere), "kafka.bootstrap_servers")
     assert check.level == "warn"
     assert f"--set kafka.bootstrap_servers={Stack(settings).kafka_address}" in check.todo
 
 
-def test_the_command_fails_and_names_a_taken_port(settings: Settings) -> None:
+def test_doctor_command_fails_and_names_a_taken_port(settings: Settings) -> None:
     port = settings.stack.redis_port
     given = ["--set", f"stack.redis_port={port}", "--set", f"stack.data_dir={settings.stack.data_dir}"]
     command = [sys.executable, "-c", "from eddy.cli.main import main; main()", *given, "doctor", "--json"]
@@ -88,7 +88,7 @@ def test_the_command_fails_and_names_a_taken_port(settings: Settings) -> None:
     assert check["found"].startswith("held by pid")
 
 
-def test_certificates_that_cannot_be_read_are_named(settings: Settings, tmp_path: Path) -> None:
+def test_unreadable_certificate_is_named(settings: Settings, tmp_path: Path) -> None:
     there = tmp_path / "ca.pem"
     there.write_text("…")
     absent = {"ssl_cafile": str(there), "ssl_certfile": str(tmp_path / "absent.pem")}
@@ -99,7 +99,7 @@ def test_certificates_that_cannot_be_read_are_named(settings: Settings, tmp_path
     assert not [c for c in checks if c.name == "kafka.ssl_cafile"]
 
 
-def test_a_port_where_nobody_listens_is_no_kafka(settings: Settings) -> None:
+def test_kafka_port_without_listener_is_named(settings: Settings) -> None:
     check = by_name(examine(settings), "Kafka")
     assert check.found == f"{settings.kafka.bootstrap_servers} does not accept connections"
     assert "correct kafka.bootstrap_servers" in check.todo

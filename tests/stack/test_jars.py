@@ -19,19 +19,19 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("look", [jars.kafka_classpath, jars.flink_jars])
-def test_missing_jars_say_what_to_run(empty_home: Path, look: object) -> None:
+def test_missing_jars_name_the_command_to_run(empty_home: Path, look: object) -> None:
     assert callable(look)
     with pytest.raises(StackError, match=r"\./run setup"):
         look()
 
 
-def test_home_and_data_folder(empty_home: Path) -> None:
+def test_data_folder_is_relative_to_the_parent_of_home(empty_home: Path) -> None:
     assert home() == empty_home
     assert data_dir(StackSettings(data_dir="here")) == empty_home.parent / "here"
     assert data_dir(StackSettings(data_dir="/there")) == Path("/there")
 
 
-def test_java_is_compiled_once_and_its_errors_are_shown(
+def test_java_is_compiled_once_and_compiler_errors_are_shown(
     empty_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "src" / "eddy" / "flink" / "Probe.java"
@@ -52,7 +52,7 @@ def test_java_is_compiled_once_and_its_errors_are_shown(
         jars.compile_java()
 
 
-def test_no_maven(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_maven_is_named(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(empty_home))
     with pytest.raises(StackError, match=r"^mvn is not installed; .*apt-get install maven"):
         jars.fetch()
@@ -66,7 +66,7 @@ def test_committed_files_name_no_registry() -> None:
 @pytest.mark.parametrize(
     ("jobmanager_mb", "taskmanager_mb", "slots"), [(1024, 3072, 2), (2600, 1024, 1), (704, 12000, 5)]
 )
-def test_memory_is_divided_as_flinks_own_scripts_do(
+def test_memory_is_divided_as_by_flinks_scripts(
     tmp_path: Path, jobmanager_mb: int, taskmanager_mb: int, slots: int
 ) -> None:
     if shutil.which("java") is None:
@@ -81,7 +81,7 @@ def test_memory_is_divided_as_flinks_own_scripts_do(
     assert theirs == _by_us(flink_memory.taskmanager(taskmanager_mb, slots))
 
 
-def test_too_little_memory_is_an_error() -> None:
+def test_too_little_memory_is_refused() -> None:
     with pytest.raises(StackError, match=r"^stack\.jobmanager_memory_mb=512 leaves too little heap; 80 MiB more"):
         flink_memory.jobmanager(512)
 

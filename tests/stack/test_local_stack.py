@@ -1,4 +1,4 @@
-"""The real stack: comes up, serves, is left alone by others, ends completely."""
+"""Check the real stack: it starts, serves, leaves other processes alone, and ends completely."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
 
 
 @pytest.mark.stack
-def test_up_is_idempotent_and_down_ends_it(
+def test_up_is_idempotent_and_down_ends_all_processes(
     settings: Settings, left: Callable[[], list[psutil.Process]], eventually: Eventually
 ) -> None:
     stack = Stack(settings)
@@ -113,7 +113,7 @@ def test_up_is_idempotent_and_down_ends_it(
 
 
 @pytest.mark.stack
-def test_killing_the_owner_leaves_nothing(
+def test_killing_the_owner_ends_all_processes(
     settings: Settings, left: Callable[[], list[psutil.Process]], eventually: Eventually
 ) -> None:
     command = [sys.executable, "-c", textwrap.dedent(OWNER), settings.model_dump_json()]
@@ -126,7 +126,7 @@ def test_killing_the_owner_leaves_nothing(
     eventually(lambda: not left() and not held_ports(settings), 30)
 
 
-def test_a_taken_port_stops_everything_before_it_starts(
+def test_taken_port_is_refused_before_anything_starts(
     settings: Settings, left: Callable[[], list[psutil.Process]]
 ) -> None:
     port = settings.stack.flink_rest_port  # checked last, so the others must not have been started first
@@ -136,7 +136,7 @@ def test_a_taken_port_stops_everything_before_it_starts(
     assert left() == []
 
 
-def test_a_service_that_ends_while_starting_is_reported_and_the_rest_ended(
+def test_service_that_fails_to_start_is_reported_and_the_others_end(
     settings: Settings, left: Callable[[], list[psutil.Process]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = tmp_path / "bin" / "redis-server"
@@ -149,6 +149,6 @@ def test_a_service_that_ends_while_starting_is_reported_and_the_rest_ended(
     assert left() == []
 
 
-def test_isolated_settings_reach_their_own_stack(settings: Settings) -> None:
+def test_isolated_settings_point_at_their_own_stack(settings: Settings) -> None:
     assert settings.kafka.bootstrap_servers == Stack(settings).kafka_address
     assert settings.redis.port == settings.stack.redis_port

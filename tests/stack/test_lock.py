@@ -1,4 +1,4 @@
-"""The lock file and the declared dependencies belong together."""
+"""Check that the lock file matches the declared dependencies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from eddy.stack.paths import ROOT
 
 
-def test_every_declared_dependency_is_locked_in_a_version_that_fits() -> None:
+def test_every_declared_dependency_is_locked_in_a_matching_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
     declared = [Requirement(text) for group in (project["dependencies"], *extras) for text in group]

@@ -16,7 +16,7 @@ def test_free_ports_are_free_and_different() -> None:
     assert not any(answers(port) for port in ports)
 
 
-def test_a_taken_port_is_named_with_its_setting_and_its_holder() -> None:
+def test_taken_port_is_named_with_its_setting_and_holder() -> None:
     (port,) = free_ports(1)
     with socket.create_server(("127.0.0.1", port)):
         assert not is_free(port)

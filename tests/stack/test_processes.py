@@ -1,4 +1,4 @@
-"""Processes are found by their mark, ended with all they started, and nobody else's is ever touched."""
+"""Check that processes are found by their mark and end with their children, and that no other process is touched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     found.sweep(only_this_start=False)
 
 
-def test_a_started_process_is_found_by_another_object_and_ended(processes: Processes, tmp_path: Path) -> None:
+def test_started_process_is_found_and_ended_by_another_instance(processes: Processes, tmp_path: Path) -> None:
     started = processes.start(Launch("service", SLEEP, {"stack.redis_port": 1}))
     other = Processes(tmp_path, "another start")
     found = other.running("service")
@@ -39,7 +39,7 @@ def test_a_started_process_is_found_by_another_object_and_ended(processes: Proce
     assert not other.stop("service")
 
 
-def test_what_a_process_started_ends_with_it(processes: Processes, eventually: Eventually) -> None:
+def test_child_processes_end_with_their_parent(processes: Processes, eventually: Eventually) -> None:
     parent = processes.start(Launch("parent", ["sh", "-c", "sleep 601 & sleep 602 & wait"]))
     eventually(lambda: len(marked(processes.mark)) == 3)
     other = processes.start(Launch("other", SLEEP))
@@ -48,8 +48,8 @@ def test_what_a_process_started_ends_with_it(processes: Processes, eventually: E
     assert not psutil.pid_exists(parent.pid)
 
 
-def test_what_a_killed_process_left_is_ended(processes: Processes, eventually: Eventually) -> None:
-    """A TaskManager that was killed leaves its Python workers: they hold memory, and nobody else knows of them."""
+def test_children_of_a_killed_process_are_ended(processes: Processes, eventually: Eventually) -> None:
+    """A killed TaskManager leaves its Python workers: they hold memory, and nothing else ends them."""
     parent = processes.start(Launch("parent", ["sh", "-c", "sleep 601 & sleep 602 & wait"]))
     eventually(lambda: len(marked(processes.mark)) == 3)
     other = processes.start(Launch("other", SLEEP))
@@ -59,7 +59,7 @@ def test_what_a_killed_process_left_is_ended(processes: Processes, eventually: E
     assert [process.pid for process in marked(processes.mark)] == [other.pid]
 
 
-def test_a_process_that_ignores_the_request_is_killed(processes: Processes, eventually: Eventually) -> None:
+def test_process_that_ignores_sigterm_is_killed(processes: Processes, eventually: Eventually) -> None:
     stubborn = processes.start(
         Launch("stubborn", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"])
     )
@@ -70,7 +70,7 @@ def test_a_process_that_ignores_the_request_is_killed(processes: Processes, even
 
 
 @pytest.mark.parametrize("mark", [None, "/another/folder|id"])
-def test_a_recycled_pid_is_never_killed(processes: Processes, mark: str | None) -> None:
+def test_process_with_a_recycled_pid_is_never_killed(processes: Processes, mark: str | None) -> None:
     env = dict(os.environ) | ({"EDDY_STACK_INSTANCE": mark} if mark else {})
     with subprocess.Popen(SLEEP, env=env) as stranger:
         (processes.data_dir / "run").mkdir()
@@ -83,7 +83,7 @@ def test_a_recycled_pid_is_never_killed(processes: Processes, mark: str | None) 
         stranger.kill()
 
 
-def test_a_pid_that_started_at_another_time_is_not_ours(processes: Processes) -> None:
+def test_pid_with_another_start_time_is_not_running(processes: Processes) -> None:
     processes.start(Launch("service", SLEEP))
     file = processes.data_dir / "run" / "service.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"created": 1.0}))
@@ -91,13 +91,13 @@ def test_a_pid_that_started_at_another_time_is_not_ours(processes: Processes) ->
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": "x"}'])
-def test_a_broken_pid_file_means_not_running(processes: Processes, content: str) -> None:
+def test_broken_pid_file_means_not_running(processes: Processes, content: str) -> None:
     (processes.data_dir / "run").mkdir()
     (processes.data_dir / "run" / "service.json").write_text(content)
     assert processes.running("service") is None
 
 
-def test_a_process_that_fails_says_why_and_where(processes: Processes, eventually: Eventually) -> None:
+def test_failed_process_is_reported_with_its_error_and_log(processes: Processes, eventually: Eventually) -> None:
     command = ["sh", "-c", "echo fine; echo 'ERROR the disk is full'; echo '\tat code'; exit 3"]
     started = processes.start(Launch("service", command))
     eventually(lambda: processes.failure(started))
@@ -107,12 +107,12 @@ def test_a_process_that_fails_says_why_and_where(processes: Processes, eventuall
     assert "service.out: ERROR the disk is full" in message
 
 
-def test_a_program_that_is_not_installed_is_a_user_error(processes: Processes) -> None:
+def test_missing_program_is_a_user_error(processes: Processes) -> None:
     with pytest.raises(StackError, match=r"^no-such-program is not installed; 'eddy doctor'"):
         processes.start(Launch("service", ["no-such-program"]))
 
 
-def test_last_complaint_of_nothing(tmp_path: Path) -> None:
+def test_last_error_line_of_a_missing_log_is_empty(tmp_path: Path) -> None:
     assert last_complaint(tmp_path / "absent") == ""
 
 
@@ -130,8 +130,9 @@ OWNER = """
 """
 
 
+@pytest.mark.slow  # one of the processes ignores SIGTERM, so that the guardian waits before it kills
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_nothing_outlives_its_owner(tmp_path: Path, eventually: Eventually, how: signal.Signals) -> None:
+def test_no_process_outlives_its_owner(tmp_path: Path, eventually: Eventually, how: signal.Signals) -> None:
     root = Path(__file__).parents[2]
     env = {**os.environ, "PYTHONPATH": str(root)}
     command = [sys.executable, "-c", textwrap.dedent(OWNER), str(tmp_path)]

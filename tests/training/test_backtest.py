@@ -1,4 +1,4 @@
-"""A candidate over history: the same incidents as the job, those of the range only, laid beside what was alerted."""
+"""Check backtests: the job's incidents, those of a range only, compared with the recorded alerts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def at(point: int) -> int:
     return START + point * STEP
 
 
-def test_it_would_have_alerted_what_the_job_alerts() -> None:
+def test_backtest_finds_the_incidents_of_the_job() -> None:
     found = run(0, at(1000))
     expected = incidents_of(offline([model(limit=2.8)], OBSERVATIONS), 0, at(1000))
     key = lambda f: (f.start, f.series)  # noqa: E731
@@ -47,12 +47,12 @@ def test_it_would_have_alerted_what_the_job_alerts() -> None:
     assert {(f.series, f.start) for f in found} == {(s, at(i)) for s, i in SPIKES}
 
 
-def test_a_range_judges_its_own_points_with_windows_filled_before() -> None:
+def test_range_scores_its_own_points_with_windows_filled_beforehand() -> None:
     assert {(f.series, f.start) for f in run(at(20), at(60))} == {("a", at(20)), ("b", at(40))}
     assert {(f.series, f.start) for f in run(at(21), at(61))} == {("b", at(40)), ("a", at(60))}
 
 
-def test_series_and_features_that_are_not_there_are_named() -> None:
+def test_missing_series_are_named() -> None:
     with pytest.raises(DataError, match="judges c"):
         run(0, at(1000), series=("c",))
 
@@ -61,7 +61,7 @@ def found(series: str, start: int, end: int) -> Found:
     return Found(series, at(start), at(end), 50, 1, "m", 1)
 
 
-def test_incidents_that_overlap_belong_together_once() -> None:
+def test_overlapping_incidents_are_paired_once() -> None:
     would = [found("a", 10, 12), found("a", 13, 14), found("b", 10, 12)]
     did = [found("a", 11, 13), found("c", 10, 12)]
     lines = beside(would, did, 0)

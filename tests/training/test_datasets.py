@@ -18,7 +18,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_nab_format(tmp_path: Path) -> None:
+def test_nab_format_is_read(tmp_path: Path) -> None:
     found = datasets.load(
         write(tmp_path / "nyc_taxi.csv", "timestamp,value\n2014-07-01 00:00:00,10844\n2014-07-01 00:30:00,8127\n")
     )
@@ -28,7 +28,7 @@ def test_nab_format(tmp_path: Path) -> None:
     assert s.values[:, 0].tolist() == [10844, 8127]
 
 
-def test_long_format_with_missing_values_and_epochs(tmp_path: Path) -> None:
+def test_long_format_with_missing_values_and_epochs_is_read(tmp_path: Path) -> None:
     text = "ts,series,value\n1000,b,1\n1735689600000,a,?\n1735689660000,a,2.5\n2000,b,\n"
     found = datasets.load(write(tmp_path / "x.csv", text))
     by_name = {s.name: s for s in found.series}
@@ -37,7 +37,7 @@ def test_long_format_with_missing_values_and_epochs(tmp_path: Path) -> None:
     assert by_name["b"].ts.tolist() == [1_000_000, 2_000_000]  # small whole numbers are seconds
 
 
-def test_wide_format_as_features_or_as_series(tmp_path: Path) -> None:
+def test_wide_format_is_read_as_features_or_as_series(tmp_path: Path) -> None:
     path = write(tmp_path / "m.csv", "time,x,y\n2025-01-01T00:00:00Z,1,2\n2025-01-01T00:01:00Z,3,4\n")
     features = datasets.load(path)
     assert features.features == ("x", "y")
@@ -46,7 +46,7 @@ def test_wide_format_as_features_or_as_series(tmp_path: Path) -> None:
     assert datasets.load(path, features=["y"]).series[0].values.tolist() == [[2], [4]]
 
 
-def test_folder_joins_files_of_the_same_series(tmp_path: Path) -> None:
+def test_folder_joins_the_files_of_a_series(tmp_path: Path) -> None:
     for day in (1, 2):
         write(tmp_path / f"part{day}.csv", f"series,ts,value\na,2025-01-0{day}T00:00:00,{day}\n")
     assert datasets.load(tmp_path).series[0].values[:, 0].tolist() == [1, 2]
@@ -65,14 +65,14 @@ def test_folder_joins_files_of_the_same_series(tmp_path: Path) -> None:
         ("ts,value\n", "no row"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
+def test_unusable_file_is_refused_with_one_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DataError) as caught:
         datasets.load(write(tmp_path / "bad.csv", text))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_other_mistakes_are_said(tmp_path: Path) -> None:
+def test_other_unusable_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no CSV"):
         datasets.load(tmp_path)
     with pytest.raises(DataError, match="cannot be read"):
@@ -88,7 +88,7 @@ def test_other_mistakes_are_said(tmp_path: Path) -> None:
     assert found.only("a").interval_ms() == 1_000_000
 
 
-def test_regular_fills_gaps_and_cuts_in_time(tmp_path: Path) -> None:
+def test_regular_fills_short_gaps_and_splits_at_long_ones(tmp_path: Path) -> None:
     rows = "".join(f"{i * 60},{i}\n" for i in (0, 1, 2, 4, 5, 3000, 3001))
     found = datasets.load(write(tmp_path / "x.csv", "ts,value\n" + rows))
     segments = found.regular(WindowSpec(4, interval_ms=60_000, max_gap=10))

@@ -1,4 +1,4 @@
-"""The demo's models on a small labelled stream, through the same engine as the job."""
+"""Run the demo's models on a small labelled stream through the job's engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GRACE_POINTS = 12  # an alert just after an incident is about its end
 MIN_FOUND, MAX_FALSE = 7, 4  # of 8 incidents, on half the training data that the demo has
 
 
-def test_most_incidents_are_found_and_few_alerts_are_false(tmp_path: Path) -> None:
+def test_demo_models_find_most_incidents_with_few_false_alerts(tmp_path: Path) -> None:
     stream = generate_small()
     shares: list[float] = []
     trained = train_demo(stream, tmp_path, lambda what, share: shares.append(share))
@@ -24,8 +24,9 @@ def test_most_incidents_are_found_and_few_alerts_are_false(tmp_path: Path) -> No
     assert shares == sorted(shares)
     assert (tmp_path / "taxi" / "loss.png").exists()
     models = ModelSet()
-    for manifest, content in trained:
-        models.put(manifest, lambda _, content=content: content)
+    contents = {manifest.name: content for manifest, content in trained}
+    for manifest, _ in trained:
+        models.put(manifest, lambda m: contents[m.name])
     live = stream.live
     alerts = replay(models, EngineOptions(), stream.names, live.series.astype(np.int64), live.ts, live.values[:, None])
     incidents = {a.id: a for a in alerts if a.kind == "incident"}.values()

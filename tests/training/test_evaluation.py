@@ -1,4 +1,4 @@
-"""The evaluation from the command line, on small series made here and, where present, on the shared ones."""
+"""Run the evaluation commands on small series made here and, if present, on the shared ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def write(folder: Path, series: LabelledSeries) -> None:
     path.write_text(f"timestamp,value\n{rows}\n")
 
 
-def test_command_writes_results_and_ranks(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_evaluate_nab_command_writes_results_and_ranks_detectors(tmp_path: Path) -> None:
     made = [labelled("one/a.csv", 0, 800), labelled("two/b.csv", 1, 900)]
     for s in made:
         write(tmp_path / "data", s)
@@ -71,7 +72,7 @@ def test_command_writes_results_and_ranks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("entrant", LINEUP, ids=lambda e: e.name)
-def test_every_entrant_is_causal(entrant) -> None:  # type: ignore[no-untyped-def]
+def test_every_entrant_uses_only_the_past(entrant) -> None:
     series = labelled("one/a.csv", 0, 800)
     if not entrant.kind:
         pytest.skip("looks at nothing")
@@ -86,28 +87,29 @@ def test_every_entrant_is_causal(entrant) -> None:  # type: ignore[no-untyped-de
     assert not said[: probation_rows(1200)].any()
 
 
-def test_unit_scale_puts_the_limit_at_one_half() -> None:
+def test_unit_scale_maps_the_limit_to_one_half() -> None:
     unit = to_unit(np.array([0.0, DEFAULT_LIMIT, 1e9, np.nan, np.inf]))
     assert unit[1] == pytest.approx(0.5)
     assert ((unit >= 0) & (unit <= 1)).all()
 
 
-def test_leave_one_group_out_uses_the_other_groups() -> None:
+def test_leave_one_group_out_tunes_on_the_other_groups() -> None:
     made = [labelled("one/a.csv", 0, 800), labelled("two/b.csv", 1, 900)]
     scores = [np.zeros(1200), np.zeros(1200)]
     scores[0][780], scores[1][880] = 5.0, 3.0  # the first group's best threshold, 5, misses the second group
     assert leave_one_group_out(Corpus(made), scores) == pytest.approx(50)
 
 
-def test_unknown_names_and_short_series_are_errors() -> None:
+def test_unknown_detectors_and_short_series_are_refused() -> None:
     with pytest.raises(SettingsError, match="unknown"):
         entrants(["nope"])
     with pytest.raises(DataError):
         causal_deviates("novelty", np.arange(30), np.zeros((30, 1)), 4, {}, WindowSpec(1))
 
 
+@pytest.mark.slow
 @needs_nab
-def test_the_default_holds_its_bar_on_the_shared_series() -> None:
+def test_default_detector_reaches_its_nab_scores_on_the_shared_series() -> None:
     corpus = Corpus(load_folder(NAB / "data", NAB / "labels" / "combined_windows.json"))
     result = run_entrant(entrants(["novelty"])[0], corpus).result
     assert result.tuned["standard"][1] > 82
@@ -118,8 +120,9 @@ def test_the_default_holds_its_bar_on_the_shared_series() -> None:
     assert result.per_series["realKnownCause/nyc_taxi.csv"] > 90
 
 
+@pytest.mark.slow
 @needs_nab
-def test_taxi_five_of_five_and_one_false_row() -> None:
+def test_default_detector_finds_all_taxi_anomalies_with_one_false_row_at_most() -> None:
     series = [s for s in load_folder(NAB / "data", NAB / "labels" / "combined_windows.json") if "taxi" in s.name]
     result = run_entrant(entrants(["novelty"])[0], Corpus(series)).result
     assert (result.found, result.windows) == (5, 5)
@@ -127,15 +130,17 @@ def test_taxi_five_of_five_and_one_false_row() -> None:
     assert result.shipped["standard"] > 90
 
 
+@pytest.mark.slow
 @needs_ucr
-def test_ucr_anomalies_are_located() -> None:
+def test_left_discord_locates_the_shared_ucr_anomalies() -> None:
     paths = sorted(UCR.glob("*.txt"))
     assert len(paths) == 2
     [left_discord] = entrants(["left-discord"])
     assert all(locate(load_ucr(path), left_discord).right for path in paths)
 
 
-def test_ucr_command_locates_and_reports(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_evaluate_ucr_command_locates_and_reports(tmp_path: Path) -> None:
     values = labelled("one/a.csv", 0, 800).values
     (tmp_path / "001_UCR_Anomaly_made_600_801_801.txt").write_text("\n".join(map(str, values)))
     command = [sys.executable, "-c", "from eddy.cli.main import main; main()", "evaluate", "ucr", "--json"]
@@ -147,7 +152,7 @@ def test_ucr_command_locates_and_reports(tmp_path: Path) -> None:
     assert "001_UCR_Anomaly_made" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_ucr_names_are_checked(tmp_path: Path) -> None:
+def test_ucr_file_name_must_hold_the_split(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1 2 3")
     with pytest.raises(DataError, match="name"):
         load_ucr(tmp_path / "a.txt")

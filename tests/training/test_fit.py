@@ -21,7 +21,7 @@ SPEC = WindowSpec(48, interval_ms=30 * 60_000)
 FOREST = {"trees": 20}
 
 
-def test_a_trained_model_loads_in_the_job(tmp_path: Path) -> None:
+def test_trained_model_is_written_and_loads_in_the_job(tmp_path: Path) -> None:
     trained = fit_model("m", "lstm-autoencoder", TRAIN, SPEC, params={"epochs": 2, "hidden": 8}, seed=1)
     files = artifacts.write(tmp_path, trained)
     assert [f.name for f in files] == ["model.safetensors", "manifest.json", "history.json", "loss.png"]
@@ -33,14 +33,14 @@ def test_a_trained_model_loads_in_the_job(tmp_path: Path) -> None:
     assert [h["epoch"] for h in history] == [1, 2]
 
 
-def test_a_detector_without_epochs_has_no_plot(tmp_path: Path) -> None:
+def test_detector_without_epochs_writes_no_loss_plot(tmp_path: Path) -> None:
     trained = fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST)
     (tmp_path / "loss.png").write_bytes(b"of an earlier model")
     artifacts.write(tmp_path, trained)
     assert not (tmp_path / "loss.png").exists()
 
 
-def test_artifacts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+def test_artifact_that_does_not_match_its_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="eddy train"):
         artifacts.read(tmp_path)
     artifacts.write(tmp_path, fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST))
@@ -50,12 +50,12 @@ def test_artifacts_that_do_not_belong_together_are_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("rate", [0.2, 1e-2, 1e-4, 1e-7])
-def test_tail_limit_is_where_the_tail_has_that_probability(rate: float) -> None:
+def test_tail_limit_has_the_requested_tail_probability(rate: float) -> None:
     calibration = Calibration.fit(np.random.default_rng(0).gumbel(size=5000))
     assert calibration.tail(np.array([tail_limit(calibration, rate)]))[0] == pytest.approx(rate, rel=1e-6)
 
 
-def test_rules() -> None:
+def test_threshold_rules_choose_the_expected_limits() -> None:
     scores = {"a": np.arange(1000.0)}
     calibration = Calibration.fit(scores["a"])
 
@@ -73,7 +73,7 @@ def test_rules() -> None:
         ThresholdRule(false_rate=0.0).fit(scores, calibration)
 
 
-def test_adaptive_rules_reach_the_manifest() -> None:
+def test_adaptive_threshold_reaches_the_manifest() -> None:
     rule = ThresholdRule("spot", params={"q": 1e-3, "learn": 600})
     trained = fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST, rule=rule)
     loaded = load_model(trained.publishable(), trained.content)
@@ -83,7 +83,7 @@ def test_adaptive_rules_reach_the_manifest() -> None:
         fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST, rule=ThresholdRule("spot", params={"qq": 1e-3}))
 
 
-def test_labels_choose_the_limit() -> None:
+def test_f_beta_rule_chooses_the_limit_by_labels() -> None:
     odd = replace(TRAIN[0], values=TRAIN[0].values.copy())
     odd.values[[300, 500, 700], 0] += 90.0
     labels = {odd.name: [(int(odd.ts[at]), int(odd.ts[at])) for at in (300, 500, 700)]}
@@ -95,7 +95,7 @@ def test_labels_choose_the_limit() -> None:
     assert not (scores["a"] > threshold.start)[~flags["a"]].any()
 
 
-def test_mistakes_are_said() -> None:
+def test_unknown_detector_and_too_little_data_are_refused() -> None:
     with pytest.raises(SettingsError, match="isolation-forest"):
         fit_model("m", "forest", TRAIN, SPEC)
     few = [replace(s, ts=s.ts[:120], values=s.values[:120], imputed=s.imputed[:120]) for s in TRAIN]
@@ -103,7 +103,7 @@ def test_mistakes_are_said() -> None:
         fit_model("m", "isolation-forest", few, SPEC, params=FOREST)
 
 
-def test_default_windows() -> None:
+def test_default_window_fits_detector_and_interval() -> None:
     assert usual_window("isolation-forest", 60_000, 200) == 200
     assert usual_window("lstm-autoencoder", 30 * 60_000, 200) == 48  # a day of half-hours
     assert usual_window("lstm-autoencoder", 60_000, 200) == 60  # a day of minutes would be 1,440 points

@@ -1,4 +1,4 @@
-"""Injected anomalies: seeded, labelled, apart from each other, and nothing else changes."""
+"""Check injected anomalies: seeded, labelled, separated, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def house(n: int = 8000) -> Recording:
     return Recording("house", np.arange(n, dtype=np.int64) * 60_000, values, FEATURES, 1200)
 
 
-def test_same_seed_same_anomalies_and_only_labelled_rows_change() -> None:
+def test_injection_is_seeded_and_changes_only_labelled_rows() -> None:
     clean = house()
     made, again, other = (inject(clean, seed, 15, sagging=SAGGING) for seed in (4, 4, 5))
     np.testing.assert_array_equal(made.values, again.values)
@@ -34,7 +34,7 @@ def test_same_seed_same_anomalies_and_only_labelled_rows_change() -> None:
     assert made.events[0].first >= clean.start + 120
 
 
-def test_sizes_are_what_the_table_says() -> None:
+def test_injected_sizes_match_the_documented_ones() -> None:
     clean = house()
     made = inject(clean, 4, 15, sagging=SAGGING)
     for event in made.events:
@@ -49,7 +49,7 @@ def test_sizes_are_what_the_table_says() -> None:
             assert sorted(now[0]) == sorted(was[0])
 
 
-def test_too_many_unknown_kinds_and_missing_features_are_errors() -> None:
+def test_impossible_injections_are_refused() -> None:
     with pytest.raises(DataError, match="ask for fewer"):
         inject(house(2000), 0, 200, sagging=SAGGING)
     with pytest.raises(DataError, match="unknown"):

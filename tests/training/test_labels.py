@@ -16,7 +16,7 @@ TABLE = "series,start,end\na,1000,1970-01-01T00:00:02Z\n"
 
 
 @pytest.mark.parametrize("text", [NAB, PRODUCER, TABLE])
-def test_every_form_marks_the_same_points(tmp_path: Path, text: str) -> None:
+def test_every_label_format_marks_the_same_points(tmp_path: Path, text: str) -> None:
     path = tmp_path / "labels"
     path.write_text(text)
     labels = load_labels(path)
@@ -37,7 +37,7 @@ def test_every_form_marks_the_same_points(tmp_path: Path, text: str) -> None:
         ("series,start,end\na,soon,1000\n", "series 'a'.*'soon'"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
+def test_unusable_labels_are_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "labels"
     path.write_text(text)
     with pytest.raises(DataError, match=said):

@@ -1,4 +1,4 @@
-"""Event-wise, row-wise and point-adjusted figures against cases worked out by hand."""
+"""Check event-wise, row-wise and point-adjusted figures against values computed by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def flags(n: int, *rows: int) -> np.ndarray:
     return out
 
 
-def test_events_by_hand() -> None:
+def test_event_figures_match_values_computed_by_hand() -> None:
     # judged: rows 24 to 72, two days; the first event is found 2 rows late, the second missed; two false alerts
     made = recording(73, Event(30, 34, "spike"), Event(50, 52, "frozen"), start=24)
     found = event_metrics([made], [flags(73, 3, 32, 33, 40, 60, 61)])
@@ -43,14 +43,14 @@ def test_events_by_hand() -> None:
     assert found.by_kind == {"spike": (1, 1), "frozen": (0, 1)}
 
 
-def test_grace_counts_the_way_back_to_normal_and_no_more() -> None:
+def test_detection_within_the_grace_period_counts_and_later_ones_are_false() -> None:
     made = recording(40, Event(10, 12))
     assert match_events(made, flags(40, 14), grace=2).first == (14,)
     assert match_events(made, flags(40, 15), grace=2).first == (-1,)
     assert match_events(made, flags(40, 15), grace=2).false == (True,)
 
 
-def test_nothing_labelled_and_nothing_raised_have_no_ratio() -> None:
+def test_ratios_are_nan_without_labels_and_alerts() -> None:
     none = event_metrics([recording(20)], [flags(20)])
     assert math.isnan(none.recall)
     assert math.isnan(none.precision)
@@ -58,7 +58,7 @@ def test_nothing_labelled_and_nothing_raised_have_no_ratio() -> None:
     assert event_metrics([recording(20, Event(3, 4))], [flags(20, 10)]).f1 == 0.0
 
 
-def test_rows_by_hand() -> None:
+def test_pointwise_figures_match_values_computed_by_hand() -> None:
     truth, flagged = flags(10, 2, 3, 4, 5), flags(10, 4, 5, 6)
     found = pointwise(truth, flagged)
     assert found.confusion == (5, 1, 2, 2)
@@ -71,13 +71,13 @@ def test_rows_by_hand() -> None:
     assert math.isnan(pointwise(flags(5), flags(5)).recall)
 
 
-def test_roc_auc_by_hand() -> None:
+def test_roc_auc_matches_values_computed_by_hand() -> None:
     assert roc_auc(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8])) == pytest.approx(0.75)
     assert roc_auc(flags(3, 2), np.array([0.2, np.nan, 0.3])) == 1.0
     assert math.isnan(roc_auc(flags(3), np.zeros(3)))
 
 
-def test_point_adjustment_by_hand() -> None:
+def test_point_adjusted_f1_matches_values_computed_by_hand() -> None:
     truth = flags(20, *range(5, 15))
     assert adjusted_f1(truth, flags(20, 9)) == 1.0
     assert adjusted_f1(truth, flags(20, 9, 0)) == pytest.approx(2 * 10 / 21)
@@ -86,7 +86,7 @@ def test_point_adjustment_by_hand() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1))
-def test_best_point_adjusted_f1_is_what_trying_every_threshold_finds(seed: int) -> None:
+def test_best_point_adjusted_f1_equals_trying_every_threshold(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truths = [rng.random(60) < 0.2, rng.random(50) < 0.1]
     truths[0][7] = True
@@ -97,7 +97,7 @@ def test_best_point_adjusted_f1_is_what_trying_every_threshold_finds(seed: int) 
     assert best_adjusted_f1(truths, scores) == pytest.approx(max(tried))
 
 
-def test_random_scores_do_well_under_point_adjustment_and_the_figure_says_so() -> None:
+def test_point_adjusted_figure_reports_how_well_random_scores_do() -> None:
     truth = np.zeros(4000, bool)
     truth[1000:1400] = truth[2500:2900] = True
     found = point_adjusted([truth], [np.zeros(4000)])
@@ -106,7 +106,7 @@ def test_random_scores_do_well_under_point_adjustment_and_the_figure_says_so() -
     assert "random" in WARNING
 
 
-def test_all_figures_together_and_their_plain_form() -> None:
+def test_all_figures_are_computed_and_serialised() -> None:
     made = recording(400, Event(200, 219), start=50)
     scores = np.zeros(400)
     scores[205], scores[300] = 5.0, 1.0

@@ -1,4 +1,4 @@
-"""The scorer against cases worked out by hand, against a slow reading of the rules, and against known floors."""
+"""Check the NAB scorer against values computed by hand, a plain implementation of the rules and known scores."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def by_the_rules(s: LabelledSeries, flags: np.ndarray, profile: Profile) -> floa
     return total + sum(profile.tp * b + profile.fn for b in best.values())
 
 
-def test_sigmoid_at_the_points_that_nab_documents() -> None:
+def test_sigmoid_matches_the_values_documented_by_nab() -> None:
     assert sigmoid(-1.0) == pytest.approx(0.98661, abs=1e-5)
     assert sigmoid(-0.5) == pytest.approx(0.84828, abs=1e-5)
     assert sigmoid(0.0) == 0
@@ -73,23 +73,23 @@ def test_sigmoid_at_the_points_that_nab_documents() -> None:
 
 
 @pytest.mark.parametrize(("n", "expected"), [(100, 15), (4032, 604), (5000, 750), (18050, 750)])
-def test_probation(n: int, expected: int) -> None:
+def test_probation_length_follows_the_nab_rule(n: int, expected: int) -> None:
     assert probation_rows(n) == expected
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.name)
-def test_perfect_is_100_and_silence_0(profile: Profile) -> None:
+def test_perfect_detection_scores_100_and_none_scores_0(profile: Profile) -> None:
     corpus = Corpus([series(1000, (300, 399), (600, 640)), series(500)])
     assert corpus.score([detections(1000, 300, 600), detections(500)], profile) == pytest.approx(100)
     assert corpus.score([detections(1000), detections(500)], profile) == 0
 
 
-def test_only_the_earliest_detection_in_a_window_counts() -> None:
+def test_only_the_first_detection_in_a_window_counts() -> None:
     corpus = Corpus([series(1000, (300, 399))])
     assert corpus.score([detections(1000, 300, *range(310, 399))]) == pytest.approx(100)
 
 
-def test_false_alarm_before_any_window_costs_in_full() -> None:
+def test_false_alarm_before_any_window_costs_the_full_weight() -> None:
     corpus = Corpus([series(1000, (300, 399))])
     assert corpus.score([detections(1000, 200)]) == pytest.approx(-100 * 0.11 / 2)
     assert corpus.score([detections(1000, 200)], PROFILES[1]) == pytest.approx(-100 * 0.22 / 2)
@@ -101,7 +101,7 @@ def test_probation_is_not_scored() -> None:
     assert corpus.score([detections(1000, 10, 120)]) == 0
 
 
-def test_a_detection_just_after_a_window_costs_little() -> None:
+def test_detection_just_after_a_window_costs_little() -> None:
     corpus = Corpus([series(1000, (300, 399))])
     cost = -corpus.score([detections(1000, 400)])
     assert cost == pytest.approx(100 * 0.11 / 2 * (1 - 2 / (1 + math.exp(5 / 99))) * 1, rel=1e-9)
@@ -109,7 +109,7 @@ def test_a_detection_just_after_a_window_costs_little() -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_agrees_with_a_slow_reading_of_the_rules(seed: int) -> None:
+def test_score_equals_a_plain_implementation_of_the_rules(seed: int) -> None:
     rng = np.random.default_rng(seed)
     edges = np.sort(rng.choice(np.arange(1, 400), 6, replace=False))
     s = series(400, *((int(a), int(b)) for a, b in edges.reshape(3, 2)))
@@ -121,7 +121,7 @@ def test_agrees_with_a_slow_reading_of_the_rules(seed: int) -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_sweep_finds_what_trying_every_threshold_finds(seed: int) -> None:
+def test_sweep_equals_trying_every_threshold(seed: int) -> None:
     rng = np.random.default_rng(seed)
     corpus = Corpus([series(300, (100, 130), (200, 210)), series(200, (90, 120), name="group/b.csv")])
     scores = [np.round(rng.random(300), 1), np.round(rng.random(200), 1)]
@@ -131,7 +131,7 @@ def test_sweep_finds_what_trying_every_threshold_finds(seed: int) -> None:
     assert corpus.score([s >= threshold for s in scores]) == pytest.approx(best)
 
 
-def test_folder_round_trip(tmp_path: Path) -> None:
+def test_folder_of_csv_and_labels_is_read(tmp_path: Path) -> None:
     stamps = [f"2020-01-01 {h:02d}:00:00" for h in range(20)]
     (tmp_path / "data" / "g").mkdir(parents=True)
     rows = "\n".join(f"{t},{i}" for i, t in enumerate(stamps))
@@ -150,7 +150,7 @@ def test_folder_round_trip(tmp_path: Path) -> None:
         write_result(tmp_path / "out", "mine", one, np.full(20, 1.5))
 
 
-def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
+def test_unusable_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no CSV file"):
         load_folder(tmp_path)
     (tmp_path / "a.csv").write_text("time,value\n1,2\n")
@@ -159,7 +159,7 @@ def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
 
 
 @needs_nab
-def test_floors_on_the_shared_series() -> None:
+def test_shared_series_and_a_fixed_detection_pattern_give_the_known_score() -> None:
     corpus = Corpus(load_folder(NAB / "data", NAB / "labels" / "combined_windows.json"))
     assert (len(corpus.series), corpus.windows) == (24, 53)
     every_300 = [np.arange(len(s.values)) % 300 == 0 for s in corpus.series]
@@ -171,7 +171,7 @@ def test_floors_on_the_shared_series() -> None:
     [("yesterday,1", "line 3: time stamp 'yesterday'"), ("2020-01-01 01:00:00,x", "line 3: value 'x'"),
      ("2020-01-01 01:00:00", "line 3: the row has no value"), ("2020-01-01 01:00:00,inf", "line 3: the value is inf")],
 )  # fmt: skip
-def test_a_bad_row_is_named(tmp_path: Path, row: str, said: str) -> None:
+def test_bad_row_is_named(tmp_path: Path, row: str, said: str) -> None:
     (tmp_path / "a.csv").write_text(f"timestamp,value\n2020-01-01 00:00:00,1\n{row}\n")
     with pytest.raises(DataError, match=said):
         load_folder(tmp_path)

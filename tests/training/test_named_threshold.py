@@ -1,4 +1,4 @@
-"""Evaluation with a threshold by name: what it flags is what a model trained with that threshold would flag."""
+"""Check that evaluation with a named threshold flags what a model trained with that threshold would."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def recording() -> Recording:
 @pytest.mark.parametrize(
     ("name", "params"), [("percentile", {"q": 98}), ("tail", {}), ("spot", {}), ("conformal", {"alpha": 0.02})]
 )
-def test_rows_are_flagged_as_a_trained_model_would(name: str, params: dict[str, float]) -> None:
+def test_named_threshold_flags_the_rows_of_a_trained_model(name: str, params: dict[str, float]) -> None:
     one, rule = recording(), ThresholdRule(name, params=params)
     [zscore] = entrants(["zscore"])
     entrant = with_threshold(zscore, rule)
@@ -51,7 +51,7 @@ def test_rows_are_flagged_as_a_trained_model_would(name: str, params: dict[str, 
     np.testing.assert_array_equal(run.deviates >= DEFAULT_LIMIT, flagged)
 
 
-def test_what_cannot_be_chosen_here_is_told_at_once() -> None:
+def test_unusable_threshold_is_refused_before_the_run() -> None:
     [zscore] = entrants(["zscore"])
     with pytest.raises(SettingsError, match="labels"):
         with_threshold(zscore, ThresholdRule("f-beta"))
@@ -63,7 +63,7 @@ def test_what_cannot_be_chosen_here_is_told_at_once() -> None:
     assert with_threshold(floor, ThresholdRule("spot")) is floor
 
 
-def test_the_command_takes_a_threshold(tmp_path: Path) -> None:
+def test_evaluate_command_takes_a_threshold(tmp_path: Path) -> None:
     one = recording()
     rows = "\n".join(f"{int(t) // 1000},{v}" for t, v in zip(one.ts, one.values[:, 0], strict=True))
     (tmp_path / "made.csv").write_text(f"time,value\n{rows}\n")

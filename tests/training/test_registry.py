@@ -1,4 +1,4 @@
-"""The registry on a real broker."""
+"""Check the model registry with a real broker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def seen_by_job(settings: Settings) -> dict[str, Manifest]:
     return {key.decode(): Manifest.from_json(value) for key, value in newest_by_key(settings, "models").items()}
 
 
-def test_versions_count_up_and_come_back(unique_topics: Settings) -> None:
+def test_versions_count_up_and_can_be_rolled_back(unique_topics: Settings) -> None:
     registry = Registry(unique_topics)
     assert registry.read().current == {}
     first, second = model(window=10), model(window=20)
@@ -55,7 +55,7 @@ def test_versions_count_up_and_come_back(unique_topics: Settings) -> None:
     assert sorted(registry.read().versions["m"]) == [1, 2, 3, 4]
 
 
-def test_a_withdrawn_model_can_come_back_and_keeps_counting(unique_topics: Settings) -> None:
+def test_withdrawn_model_can_be_published_again_with_the_next_version(unique_topics: Settings) -> None:
     registry = Registry(unique_topics)
     registry.publish(*model())
     registry.withdraw("m")
@@ -69,7 +69,7 @@ def test_a_withdrawn_model_can_come_back_and_keeps_counting(unique_topics: Setti
     assert registry.publish(*model(), name="n").version == 1
 
 
-def test_rollback_names_what_there_is(unique_topics: Settings) -> None:
+def test_refused_rollback_lists_the_available_versions(unique_topics: Settings) -> None:
     registry = Registry(unique_topics)
     registry.publish(*model())
     with pytest.raises(ModelError, match="version before 1 in the registry; there: 1"):
@@ -78,7 +78,7 @@ def test_rollback_names_what_there_is(unique_topics: Settings) -> None:
         registry.rollback("m", to=7)
 
 
-def test_artifact_by_uri(unique_topics: Settings, tmp_path: Path) -> None:
+def test_artifact_can_be_published_by_uri(unique_topics: Settings, tmp_path: Path) -> None:
     registry = Registry(unique_topics)
     manifest, content = model()
     place = tmp_path / "model.safetensors"
@@ -93,13 +93,13 @@ def test_artifact_by_uri(unique_topics: Settings, tmp_path: Path) -> None:
         registry.publish(manifest, content, uri=str(place))
 
 
-def test_too_large_to_be_inline(unique_topics: Settings) -> None:
+def test_artifact_too_large_for_a_message_needs_a_uri(unique_topics: Settings) -> None:
     manifest, _ = model()
     with pytest.raises(ModelError, match="--uri"):
         Registry(unique_topics).publish(manifest, bytes(800_000))
 
 
-def test_broken_messages_are_listed_not_fatal(unique_topics: Settings) -> None:
+def test_broken_registry_messages_are_listed_and_skipped(unique_topics: Settings) -> None:
     registry = Registry(unique_topics)
     registry.publish(*model())
     manifest, _ = model()
@@ -113,7 +113,7 @@ def test_broken_messages_are_listed_not_fatal(unique_topics: Settings) -> None:
     assert set(listing.broken) == {"bad", "alias"}
 
 
-def test_no_topic_and_no_broker_are_said(stack_settings: Settings) -> None:
+def test_missing_topic_and_unreachable_broker_are_named(stack_settings: Settings) -> None:
     nowhere = stack_settings.model_copy(
         update={"topics": stack_settings.topics.model_copy(update={"prefix": "not-there"})}
     )
@@ -126,7 +126,7 @@ def test_no_topic_and_no_broker_are_said(stack_settings: Settings) -> None:
         Registry(down).read()
 
 
-def test_commands(unique_topics: Settings, tmp_path: Path) -> None:
+def test_registry_commands_publish_list_and_roll_back(unique_topics: Settings, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     from eddy.cli.commands import models as commands

@@ -1,4 +1,4 @@
-"""The report: one file, nothing fetched, nothing that a series is called or holds is run."""
+"""Check the report: one file that loads nothing external and runs nothing from the data."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def written(folder: Path, name: str = "plain") -> str:
     return write_report(folder, f"of {name}", recordings, results, rows).read_text()
 
 
-def embedded(page: str) -> dict:  # type: ignore[type-arg]
+def embedded(page: str) -> dict:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     assert found
-    return json.loads(found[1])  # type: ignore[no-any-return]
+    return json.loads(found[1])
 
 
-def test_what_series_are_called_is_never_html(tmp_path: Path) -> None:
+def test_series_names_are_escaped_in_the_report(tmp_path: Path) -> None:
     page = written(tmp_path, EVIL)
     assert page.count("<script") == 2  # the data and the page's own
     assert "<img" not in page
@@ -49,7 +49,7 @@ def test_what_series_are_called_is_never_html(tmp_path: Path) -> None:
     assert embedded(page)["series"][0]["name"] == EVIL
 
 
-def test_page_fetches_nothing_and_has_json_and_csv_beside_it(tmp_path: Path) -> None:
+def test_report_loads_nothing_external_and_has_json_and_csv(tmp_path: Path) -> None:
     page = written(tmp_path)
     assert not re.search(r'(src|href)="(https?:)?//', page)
     assert "@import" not in page
@@ -60,7 +60,7 @@ def test_page_fetches_nothing_and_has_json_and_csv_beside_it(tmp_path: Path) -> 
     assert (ranking[0]["detector"], ranking[0]["found"], ranking[0]["events"]) == ("novelty", "1", "2")
 
 
-def test_downsampling_keeps_the_spike_and_cases_are_there(tmp_path: Path) -> None:
+def test_report_keeps_the_spike_and_lists_cases(tmp_path: Path) -> None:
     data = embedded(written(tmp_path))
     assert max(v for v in data["series"][0]["features"][0]["high"] if v is not None) > 7
     novelty = data["detectors"]["novelty"]
@@ -71,5 +71,5 @@ def test_downsampling_keeps_the_spike_and_cases_are_there(tmp_path: Path) -> Non
     assert any(a <= 905 * 60_000 and b >= 895 * 60_000 and not false for a, b, false in alerts)
 
 
-def test_numbers_that_are_none_become_null() -> None:
+def test_nan_and_infinity_become_null() -> None:
     assert json.loads(plain_json({"a": float("nan"), "b": [float("inf"), 1.0]})) == {"a": None, "b": [None, 1.0]}

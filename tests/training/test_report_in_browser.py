@@ -1,4 +1,4 @@
-"""The report in a real browser: every part is drawn, and what it offers to press does what it says."""
+"""Check the report in a real browser: every part is drawn and every control works."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from eddy.training.evaluation.runs.resources import Cost
 from tests.dashboard.browser import Browser
 from tests.training.test_report import made
 
+pytestmark = pytest.mark.slow  # a real browser
 SMALL = Entrant(
     "small-network", "lstm-repeat-vector", {"units": "4", "epochs": 3, "windows_per_epoch": 64}, window=24, random=True
 )
@@ -31,7 +32,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     one.driver.quit()
 
 
-def test_every_part_is_drawn_and_can_be_looked_through(browser: Browser) -> None:
+def test_every_part_of_the_report_is_drawn_and_navigable(browser: Browser) -> None:
     browser.open("report.html")
     for part in ("#plot-series", "#plot-case", "#plot-sweep", "#plot-errors figure", "#plot-losses figure"):
         assert browser.all(f"{part} svg path"), part

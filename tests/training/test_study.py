@@ -1,4 +1,4 @@
-"""The study's cache and tables, and labels of one's own CSV files."""
+"""Check the study's cache and tables, and labels of one's own CSV files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def quiet(what: str, share: float) -> None:
     """No progress."""
 
 
-def test_a_second_study_reads_what_the_first_one_stored(tmp_path: Path) -> None:
+def test_second_study_reads_the_stored_results(tmp_path: Path) -> None:
     cache, chosen = Cache(tmp_path), entrants(["zscore", "uniform-noise"])
     first = stream_study(cache, "made", chosen, [recording()], quiet)
     assert [(r["detector"], r["seed"]) for r in first] == [("zscore", 0)] + [("uniform-noise", s) for s in (0, 1, 2)]
@@ -44,7 +44,7 @@ def test_a_second_study_reads_what_the_first_one_stored(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.json"))) == len(stored) + 2
 
 
-def test_tables_have_mean_and_spread_best_first(tmp_path: Path) -> None:
+def test_tables_show_mean_and_spread_best_first(tmp_path: Path) -> None:
     rows = stream_study(Cache(tmp_path), "made", entrants(["uniform-noise", "zscore"]), [recording()], quiet)
     text = table(rows, STREAM_COLUMNS, lambda r: r["events"]["recall"])
     lines = text.splitlines()
@@ -55,7 +55,7 @@ def test_tables_have_mean_and_spread_best_first(tmp_path: Path) -> None:
     assert "Not run this time: novelty" in whole
 
 
-def test_a_page_keeps_one_section_of_another_command(tmp_path: Path) -> None:
+def test_results_page_keeps_the_sections_of_other_commands(tmp_path: Path) -> None:
     rows = first_row_study(entrants(["zscore"]), [recording(), recording(800)], quiet)
     text = section("eddy evaluate first-row", rows, 1)
     assert "| zscore | 1.000 " in text
@@ -66,7 +66,7 @@ def test_a_page_keeps_one_section_of_another_command(tmp_path: Path) -> None:
     assert section_of("# Results\n") == ""
 
 
-def test_labels_of_both_forms_and_of_no_series(tmp_path: Path) -> None:
+def test_both_label_formats_are_read_and_unknown_series_refused(tmp_path: Path) -> None:
     data = tmp_path / "a.csv"
     rows = "\n".join(f"2024-01-01 00:{m:02d}:00,{m}" for m in range(60))
     data.write_text(f"time,value\n{rows}\n")

@@ -1,4 +1,4 @@
-"""The trainer's parts: requests that wait, what is learned from, and the trial that decides."""
+"""Check the trainer's parts: the request queue, the training data, and the trial that compares models."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def wave(n=1500, level=0.0, seed=0, name="s", begin=0):
     return Series(name, ts, values[:, None], np.zeros(n, np.bool_))
 
 
-def test_a_request_survives_its_message():
+def test_training_request_survives_json():
     one = request(since={"a": 5}, series=("a*",), detector="dmd", interval_ms=STEP)
     assert TrainingRequest.from_json(one.to_json()) == one
     for broken in (
@@ -51,12 +51,19 @@ def test_a_request_survives_its_message():
             TrainingRequest.from_json(broken)
 
 
-def test_requests_for_a_model_that_waits_join_it():
+def next_of(queue: RequestQueue, now_ms: int) -> TrainingRequest:
+    """The request that is served next, which there has to be."""
+    ready = queue.ready(now_ms)
+    assert ready is not None
+    return ready
+
+
+def test_requests_for_a_waiting_model_are_merged():
     queue = RequestQueue(10, 0)
     assert queue.add(request(ts=1, since={"a": 1}), 7) == "added"
     assert queue.add(request(ts=2, since={"b": 2}), 8) == "merged"
     assert len(queue) == 1
-    ready = queue.ready(0)
+    ready = next_of(queue, 0)
     assert ready == request(ts=2, since={"a": 1, "b": 2})
     assert queue.settled(9) == 7
     queue.done(ready, 5)
@@ -65,36 +72,37 @@ def test_requests_for_a_model_that_waits_join_it():
     assert queue.add(request(ts=2), 8) == "known"
 
 
-def test_a_model_rests_and_the_next_is_served_meanwhile():
+def test_recently_trained_model_waits_while_others_are_served():
     queue = RequestQueue(10, 100)
     queue.served("m", 1, 1000)
     queue.add(request(ts=2), 0)
     queue.add(request("other", ts=3), 1)
-    assert queue.ready(1050).model == "other"
-    queue.done(queue.ready(1050), 1060)
+    assert next_of(queue, 1050).model == "other"
+    queue.done(next_of(queue, 1050), 1060)
     assert queue.ready(1061) is None
-    assert queue.ready(1100).model == "m"
+    assert next_of(queue, 1100).model == "m"
     assert queue.settled(2) == 0
 
 
-def test_what_joins_during_the_training_is_served_after_it():
+def test_request_during_training_is_served_afterwards():
     queue = RequestQueue(10, 0)
     queue.add(request(ts=1), 0)
-    running = queue.ready(0)
+    running = next_of(queue, 0)
     queue.add(request(ts=2), 1)
     queue.done(running, 10)
-    assert queue.ready(10).ts == 2
+    assert next_of(queue, 10).ts == 2
     assert queue.settled(2) <= 1
 
 
-def test_a_bounded_number_waits():
+def test_number_of_waiting_requests_is_bounded():
     queue = RequestQueue(2, 0)
     assert [queue.add(request(f"m{k}"), k) for k in range(3)] == ["added", "added", "too-many"]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=40))
-def test_no_offset_is_settled_before_its_request_is_served(steps):
-    queue, open_offsets, position = RequestQueue(2, 0), {}, 0
+def test_offset_is_committed_only_after_its_request_is_served(steps):
+    queue, position = RequestQueue(2, 0), 0
+    open_offsets: dict[str, list[int]] = {}
     for number, (model, serve) in enumerate(steps):
         ready = queue.ready(number) if serve else None
         if ready is not None:
@@ -107,14 +115,14 @@ def test_no_offset_is_settled_before_its_request_is_served(steps):
         assert queue.settled(position) == first
 
 
-def test_long_incidents_are_a_change_and_are_trained_on():
+def test_long_incidents_are_not_excluded_from_training():
     short = alert(id="1", series="s", start=10 * STEP, end=12 * STEP, points=2)
     long = alert(id="2", series="s", start=20 * STEP, end=900 * STEP, points=40)
     grown = alert(id="1", series="s", start=10 * STEP, end=14 * STEP, points=4)
     assert anomalous([short, long, grown], 40) == {"s": [(10 * STEP, 14 * STEP)]}
 
 
-def test_material_starts_at_the_drift_and_leaves_anomalies_out():
+def test_training_data_start_at_the_drift_without_anomalies():
     raw = wave(1000)
     found = Dataset(("value",), (RawSeries("s", raw.ts, raw.values), RawSeries("t", raw.ts, raw.values)))
     spec = WindowSpec(20, interval_ms=STEP)
@@ -131,7 +139,7 @@ def test_material_starts_at_the_drift_and_leaves_anomalies_out():
     assert "10 points since its drift" in late.notes[0]
 
 
-def test_anomalies_of_the_trial_lie_in_the_held_back_part_and_apart():
+def test_trial_anomalies_are_injected_apart_in_the_held_back_part():
     series = [wave(1500, seed=1), wave(900, seed=2, name="t")]
     changed, events = put_in(series, [1000, 500], 20, 3)
     assert len(events) > 10
@@ -152,10 +160,10 @@ def fitted(series, limit=None):
     return type(trained.manifest)(**{**vars(trained.manifest), "threshold": threshold}), trained.content
 
 
-def test_the_trial_prefers_a_good_model_to_a_deaf_and_to_a_shrill_one():
+def test_trial_prefers_a_good_model_to_one_that_never_or_always_alerts():
     recent = wave(1500, seed=4)
     good, deaf, shrill = fitted(wave(seed=5)), fitted(wave(seed=5), 1e9), fitted(wave(seed=5), 1e-9)
-    figures = [evaluate_on_holdout(*model, [recent], [1000]) for model in (good, deaf, shrill)]
+    figures = [evaluate_on_holdout(manifest, content, [recent], [1000]) for manifest, content in (good, deaf, shrill)]
     assert figures[0].f1 > 0.8
     assert figures[1].f1 == 0.0
     assert figures[2].found == figures[2].events
@@ -167,8 +175,8 @@ def test_the_trial_prefers_a_good_model_to_a_deaf_and_to_a_shrill_one():
     assert not decide(figures[1], None, 0.05, 0.3).better
 
 
-def test_the_trial_prefers_a_model_of_the_new_level_to_that_of_the_old():
+def test_trial_prefers_the_model_trained_on_the_new_level():
     after = wave(1500, level=9.0, seed=6)
     old, new = fitted(wave(seed=5)), fitted(Series("s", after.ts[:1000], after.values[:1000], after.imputed[:1000]))
-    was, now = (evaluate_on_holdout(*model, [after], [1000]).f1 for model in (old, new))
+    was, now = (evaluate_on_holdout(manifest, content, [after], [1000]).f1 for manifest, content in (old, new))
     assert now > was + 0.05
