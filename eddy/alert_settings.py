@@ -7,44 +7,65 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-MAX_REMEMBERED_VERDICTS = 32  # verdicts remembered per series: the largest ``of_points``
+from eddy.settings_group import Group
+
+MAX_REMEMBERED = 32  # verdicts remembered per series: the largest ``of_points``
 
 
-class AlertRules(BaseModel):
-    """When anomalous points make an incident. Every rule has a default that a new user need not touch."""
+class AlertRules(Group):
+    """Decide when anomalous points become an incident. Every rule has a default that a new user need not touch.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Examples:
+        >>> rules = AlertRules(open_points=3)  # three in a row
+        >>> rules.of_points
+        3
+        >>> rules.given()
+        {'open_points': 3, 'of_points': 3}
+        >>> AlertRules(open_points=3, of_points=2)
+        Traceback (most recent call last):
+        ...
+        pydantic_core._pydantic_core.ValidationError: ... open_points is 3, of_points 2; expected at most as many ...
+    """
 
-    open_points: int = Field(1, ge=1, le=MAX_REMEMBERED_VERDICTS, description="opens after so many anomalous points …")
-    of_points: int = Field(1, ge=1, le=MAX_REMEMBERED_VERDICTS, description="… among the last so many (k of n)")
-    close_after: int = Field(24, ge=1, description="closes after so many points in a row that are not anomalous …")
-    close_after_ms: int = Field(0, ge=0, description="… and at least so much event time since the last anomalous one")
+    open_points: int = Field(
+        1, ge=1, le=MAX_REMEMBERED, description="an incident opens after this many anomalous points …"
+    )
+    of_points: int = Field(1, ge=1, le=MAX_REMEMBERED, description="… among this many latest points (k of n)")
+    close_after: int = Field(24, ge=1, description="an incident closes after this many normal points in a row …")
+    close_after_ms: int = Field(0, ge=0, description="… and this much event time since the last anomalous point")
     close_ratio: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="while open, a point is anomalous down to so large a share of the limit (hysteresis)",
+        description="while an incident is open, points above this share of the limit are still anomalous (hysteresis)",
     )
     cool_down_ms: int = Field(
-        0, ge=0, description="event time after an incident in which a new one of the series is recorded as suppressed"
+        0,
+        ge=0,
+        description="event time after an incident during which new ones of the series are recorded as suppressed",
     )
     min_deviation: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="a point counts only if it differs so much from what was expected"
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="a point counts only if it differs from the expected value by at least this much",
     )
     min_deviation_relative: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="likewise, as a share of the absolute expected value"
+        0.0, ge=0, allow_inf_nan=False, description="the same as a share of the absolute expected value"
     )
     direction: Literal["both", "above", "below"] = Field(
-        "both", description="a point counts only if it lies on this side of what was expected"
+        "both", description="a point counts only if it lies on this side of the expected value"
     )
-    max_updates: int = Field(2, ge=0, description="messages between opening and closing; the last is for 'critical'")
+    max_updates: int = Field(
+        2, ge=0, description="update messages between opening and closing; the last is kept for 'critical'"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _k_of_n(cls, given: Any) -> Any:
-        """``open_points`` alone means that many in a row."""
+        """Read ``open_points`` alone as that many in a row."""
         if isinstance(given, dict) and isinstance(given.get("open_points"), int) and "of_points" not in given:
             return {**given, "of_points": given["open_points"]}
         return given
@@ -57,21 +78,30 @@ class AlertRules(BaseModel):
         return self
 
     def given(self) -> dict[str, Any]:
-        """The rules that were set, without those that have their default."""
+        """Return the rules that were set, without those that have their default."""
         return {name: getattr(self, name) for name in AlertRules.model_fields if name in self.model_fields_set}
 
     @property
     def filters(self) -> bool:
-        """Whether a point's value decides besides its score."""
+        """Tell whether a point's value decides besides its score."""
         return bool(self.min_deviation or self.min_deviation_relative or self.direction != "both")
 
     def closing(self, limit: float) -> float:
-        """The limit that counts while an incident is open; one below 0 is divided, so that closing is never harder."""
+        """Return the limit that counts while an incident is open.
+
+        A limit below 0 is divided by the ratio, so that a point then has to be more normal, never less.
+        """
         return limit * self.close_ratio if limit >= 0 else limit / self.close_ratio
 
 
 class AlertOverride(AlertRules):
-    """Rules of the series that fit a pattern."""
+    """Set rules for the series that fit a pattern.
+
+    Examples:
+        >>> override = AlertOverride(series=["pump-*", "!pump-9"], direction="above")
+        >>> [override.fits(name) for name in ("pump-1", "pump-9", "fan-1")]
+        [True, False, False]
+    """
 
     series: tuple[str, ...] = Field(description="glob patterns; one that starts with '!' excludes")
 
@@ -81,25 +111,28 @@ class AlertOverride(AlertRules):
         return _patterns(value)
 
     def fits(self, series: str) -> bool:
-        """Whether these rules are for a series."""
+        """Tell whether these rules apply to a series."""
         return fits(self.series, series)
 
 
 class ModelAlerts(AlertRules):
-    """The ``alerts`` of a model's manifest."""
+    """Hold the ``alerts`` of a model's manifest."""
 
     overrides: tuple[AlertOverride, ...] = ()
 
 
-class CalendarSettings(BaseModel):
-    """A maintenance calendar."""
+class CalendarSettings(Group):
+    """Name a maintenance calendar and the series that it applies to.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Examples:
+        >>> CalendarSettings(file="/etc/plant.ics", series="pump-*").series
+        ('pump-*',)
+    """
 
-    file: str = Field(description="iCalendar file, readable where the job's workers run")
-    name: str = Field("", description="what alerts say; empty = the file's name")
-    series: tuple[str, ...] = Field(("*",), description="glob patterns of the series that it is for")
-    timezone: str = Field("UTC", description="of times in the file that name none")
+    file: str = Field(description="iCalendar file; the job's workers must be able to read it")
+    name: str = Field("", description="name of the calendar in alerts; empty = the file's name")
+    series: tuple[str, ...] = Field(("*",), description="glob patterns of the series that it applies to")
+    timezone: str = Field("UTC", description="time zone of the times in the file that name none")
 
     @field_validator("series", mode="before")
     @classmethod
@@ -108,17 +141,28 @@ class CalendarSettings(BaseModel):
 
 
 class AlertSettings(AlertRules):
-    """Alert rules for all series, for some, and what concerns more than one series."""
+    """Set the alert rules for all series and for some, maintenance calendars, and the grouping of incidents.
 
-    overrides: tuple[AlertOverride, ...] = Field((), description="rules by series; the first that fits counts")
-    calendars: tuple[CalendarSettings, ...] = Field((), description="maintenance: alerts are recorded as suppressed")
-    group_series: int = Field(5, ge=0, description="so many series at the same time become a group; 0 = never")
+    Examples:
+        >>> AlertSettings(overrides='[{"series": "pump-*", "min_deviation": 2.5}]').overrides[0].min_deviation
+        2.5
+    """
+
+    overrides: tuple[AlertOverride, ...] = Field(
+        (), description="rules for some series; the first entry that fits applies"
+    )
+    calendars: tuple[CalendarSettings, ...] = Field(
+        (), description="maintenance calendars; alerts during maintenance are recorded as suppressed"
+    )
+    group_series: int = Field(
+        5, ge=0, description="incidents of this many series at the same time become a group; 0 = never"
+    )
     group_window_ms: int = Field(300_000, ge=1, description="event time that counts as the same time")
 
     @field_validator("overrides", "calendars", mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        """In the environment and on the command line a list is JSON."""
+        """Read a list from JSON, as the environment and the command line give it."""
         if not isinstance(value, str):
             return value
         try:
@@ -129,13 +173,13 @@ class AlertSettings(AlertRules):
 
 
 def fits(patterns: Sequence[str], series: str) -> bool:
-    """Whether a series fits any of the patterns and none that excludes."""
+    """Tell whether a series fits any of the patterns and none that excludes."""
     wanted = any(fnmatchcase(series, p) for p in patterns if not p.startswith("!"))
     return wanted and not any(fnmatchcase(series, p[1:]) for p in patterns if p.startswith("!"))
 
 
 def _patterns(value: Any) -> Any:
-    """One pattern may stand without a list."""
+    """Accept one pattern without a list."""
     value = (value,) if isinstance(value, str) else value
     if isinstance(value, list | tuple) and not [p for p in value if isinstance(p, str) and not p.startswith("!")]:
         message = "expected at least one pattern without '!'"

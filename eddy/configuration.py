@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from eddy.errors import SettingsError
+from eddy.renamed_settings import RENAMED, with_new_names
 from eddy.settings import Settings
 
 ENV_PREFIX = "EDDY_"
@@ -70,7 +71,7 @@ def load(
         [_from_override(item) for item in overrides],
     ]
     for layer in layers:
-        for key, value, source in layer:
+        for key, value, source in with_new_names(layer):
             if key not in known:
                 raise SettingsError(_unknown(key, source, known))
             values[key], sources[key] = value, source
@@ -166,14 +167,15 @@ def _from_file(path: Path) -> list[tuple[str, Any, str]]:
 
 def _from_environment(environ: Mapping[str, str], known: Sequence[str]) -> list[tuple[str, Any, str]]:
     names = {environment_name(key): key for key in known}
+    old = {environment_name(key): key for key in RENAMED}
     rows: list[tuple[str, Any, str]] = []
     for variable, value in environ.items():
         if not variable.startswith(ENV_PREFIX) or variable in RESERVED_VARIABLES:
             continue
-        if variable not in names:
+        if variable not in names and variable not in old:
             nearest = difflib.get_close_matches(variable, names, n=1, cutoff=0.0)
             raise SettingsError(f"unknown setting {variable} in the environment; did you mean {nearest[0]}?")
-        rows.append((names[variable], value, variable))
+        rows.append((names.get(variable) or old[variable], value, variable))
     return rows
 
 

@@ -4,56 +4,80 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from eddy.settings_group import Group
 
 
-class LearningSettings(BaseModel):
-    """Cold start and drift happen in the job; the rest is what ``eddy trainer`` does."""
+class LearningSettings(Group):
+    """Configure learning. The job handles cold start and drift; ``eddy trainer`` handles everything else.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Examples:
+        >>> LearningSettings(cold_start="novelty", warmup_points=100).warmup_points
+        100
+        >>> LearningSettings().max_alarm_ratio
+        3.0
+    """
 
     cold_start: str = Field(
         "",
-        description="detector that watches series which no published model judges, from their first points on; "
-        "novelty or another that needs no training; empty = they wait for a model",
+        description="detector that scores series without a published model from their first points on; novelty, or "
+        "another that needs no training; empty = such series wait for a model",
     )
-    warm_up: int = Field(250, ge=20, le=2000, description="points of such a series before it is watched")
-    cold_detector: str = Field("", description="detector that the trainer fits for such series; empty = none")
-    cold_ask_after: int = Field(1000, ge=1, description="points of such a series before the trainer is asked")
-    family: str = Field("family", description="name of the model that the trainer fits for all such series together")
-    family_series: str = Field("*", description="pattern of the series of that model; new ones are covered at once")
-
-    drift: bool = Field(False, description="find lasting changes: tell them, let limits follow, ask for a new model")
-    drift_lasting: int = Field(
-        48, ge=2, description="points after which a change is lasting; two windows of the model where that is more"
+    warmup_points: int = Field(250, ge=20, le=2000, description="first points of such a series that are not scored")
+    cold_start_model_detector: str = Field(
+        "", description="kind of detector that the trainer fits for such series; empty = none is trained"
     )
-    drift_most: float = Field(50, ge=1, description="largest factor that a drift puts on the limit of a series")
-    ask_after: int = Field(200, ge=1, description="points after a drift before the job asks for a new model")
+    cold_start_train_after_points: int = Field(
+        1000, ge=1, description="points of such a series after which the job requests training"
+    )
+    cold_start_model: str = Field(
+        "family", description="name of the model that the trainer fits for all such series together"
+    )
+    cold_start_series: str = Field("*", description="pattern of the series that this model applies to, also later ones")
 
-    figures: bool = Field(
-        True, description="tell every 5 s how often each version alerts: its roll-out is judged by it"
+    drift: bool = Field(
+        False, description="detect lasting changes: report them, adapt the limits, request a new version"
+    )
+    min_drift_points: int = Field(
+        48, ge=2, description="points after which a change counts as lasting; two windows of the model if that is more"
+    )
+    max_drift_factor: float = Field(50, ge=1, description="largest factor by which drift raises the limit of a series")
+    retrain_after_points: int = Field(
+        200, ge=1, description="points after a drift before the job requests a new version of the model"
+    )
+
+    model_stats: bool = Field(
+        True, description="report every 5 s how often each version alerts; its roll-out is decided by this"
     )
     rollout: Literal["live", "shadow", "canary"] = Field(
-        "live", description="where a better version of the trainer starts: in full use, or beside the one in use"
+        "live", description="how the trainer publishes a better version: in full use, or beside the version in use"
     )
-    canary_share: float = Field(0.1, ge=0, le=1, description="share of the series for which a canary calls people")
-    stage_windows: int = Field(2_000, ge=1, description="windows that each stage, and a new version, is judged by")
-    band: float = Field(3.0, ge=1, description="times the alarm rate of the version before that a new one may have")
-    band_floor: float = Field(0.01, ge=0, le=1, description="alarm rate up to which no version is taken back")
+    canary_share: float = Field(0.1, ge=0, le=1, description="share of the series for which a canary version notifies")
+    windows_per_stage: int = Field(
+        2_000, ge=1, description="windows that a version must score in each stage before the next decision"
+    )
+    max_alarm_ratio: float = Field(
+        3.0, ge=1, description="a version is rolled back if its alarm rate is more than so many times that of the other"
+    )
+    ignored_alarm_rate: float = Field(0.01, ge=0, le=1, description="up to this alarm rate no version is rolled back")
 
-    margin: float = Field(
-        0.05, ge=0, le=1, description="F1 on the trial by which a challenger has to beat the model in use"
+    min_f1_gain: float = Field(
+        0.05, ge=0, le=1, description="gain in hold-out F1 that a new version needs to replace the version in use"
     )
-    least_quality: float = Field(0.3, ge=0, le=1, description="F1 on the trial that the first version of a model needs")
-    holdout: float = Field(0.3, gt=0, lt=0.9, description="newest share of the history, held back for the trial")
-    history_points: int = Field(20_000, ge=100, description="newest points of each series that the trainer takes")
-    escape_points: int = Field(
-        40, ge=1, description="incidents of so many anomalous points are taken for a lasting change, and are trained on"
+    min_first_f1: float = Field(0.3, ge=0, le=1, description="hold-out F1 that the first version of a model needs")
+    holdout: float = Field(0.3, gt=0, lt=0.9, description="newest share of the history, kept for evaluation")
+    history_points: int = Field(20_000, ge=100, description="newest points of each series that the trainer reads")
+    max_excluded_points: int = Field(
+        40,
+        ge=1,
+        description="incidents with fewer anomalous points are excluded from training; longer ones count as a lasting "
+        "change and are trained on",
     )
-    most_pending: int = Field(64, ge=1, description="training requests that wait; more are refused")
-    least_between_s: float = Field(600, ge=0, description="pause between two trainings of one model, seconds")
+    max_pending_requests: int = Field(64, ge=1, description="training requests that may wait; more are refused")
+    min_seconds_between_trainings: float = Field(600, ge=0, description="pause between two trainings of one model")
     schedule_hours: float = Field(
-        0, ge=0, description="train each model again after so many hours; 0 = only on request"
+        0, ge=0, description="hours after which each model is trained again; 0 = only on request"
     )
-    fit_seconds: float = Field(900, gt=0, description="longest time that one training may take")
-    fit_memory_mb: int = Field(4096, ge=256, description="most memory that one training may take")
+    max_fit_seconds: float = Field(900, gt=0, description="longest time that one training may take, seconds")
+    max_fit_memory_mb: int = Field(4096, ge=256, description="most memory that one training may use, MB")

@@ -86,7 +86,9 @@ def run(case: Scenario, trained: Trained, policy: str, settings: Settings) -> Co
     manifest, content = replace(trained.manifest, version=1, series=("*",)), trained.content
     models.put(manifest, lambda _: content)
     learning = settings.learning
-    drift = DriftOptions(learning.drift_lasting, most=learning.drift_most, ask_after=learning.ask_after)
+    drift = DriftOptions(
+        learning.min_drift_points, most=learning.max_drift_factor, ask_after=learning.retrain_after_points
+    )
     engine = Engine(
         models, EngineOptions(report_scores=True, drift=drift if policy in ("adaptive", "limits") else None)
     )
@@ -151,7 +153,7 @@ def asked(
     task = Task(TrainingRequest("m", "drift", 1, since), champion, content)
     found = Dataset(("value",), (RawSeries(one.name, one.ts[:n], one.values[:n]),))
     try:
-        verdict, trained = challenge(settings, task, found, anomalous(alerts, settings.learning.escape_points))
+        verdict, trained = challenge(settings, task, found, anomalous(alerts, settings.learning.max_excluded_points))
     except EddyError:
         return None
     return trained if verdict.better else None

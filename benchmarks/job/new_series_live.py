@@ -80,7 +80,12 @@ class Watched(threading.Thread):
 def run(count: int, warm_up: int, overrides: list[str]) -> dict[str, Any]:
     """The measurement on a stack of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        chosen = ["stack.dashboard=false", "learning.cold_start=novelty", f"learning.warm_up={warm_up}", *overrides]
+        chosen = [
+            "stack.dashboard=false",
+            "learning.cold_start=novelty",
+            f"learning.warmup_points={warm_up}",
+            *overrides,
+        ]
         with Stack(isolated(load(chosen).settings, Path(folder)), owned=True) as stack:
             return {"benchmark": "new_series_live", "machine": describe(), **measure(stack, count, warm_up)}
 

@@ -45,7 +45,7 @@ def unack(
 def dismiss(
     ctx: typer.Context, incident: str = _ID, by: str = _BY, comment: str = _COMMENT, as_json: bool = _JSON
 ) -> None:
-    """Say that an incident was none: the limits of its series rise by job.feedback_step, up to job.feedback_most."""
+    """Say that an incident was no anomaly: its limits rise by job.feedback_step, up to job.max_feedback_factor."""
     _say(ctx, incident, "dismiss", by, comment, as_json)
 
 

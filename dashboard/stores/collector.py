@@ -36,9 +36,9 @@ class Collector:
     def __init__(self, settings: Settings) -> None:
         page = settings.dashboard
         self._refresh_seconds = page.refresh_ms / 1000
-        self.watched_series = WatchedSeries(page.points_kept)
+        self.watched_series = WatchedSeries(page.max_points)
         self._series = SeriesTable(page.silent_seconds)
-        self._incidents, self._models = IncidentStore(page.alerts_kept), ModelStore()
+        self._incidents, self._models = IncidentStore(page.max_alerts), ModelStore()
         self._dead_letters, self._rates = DeadLetterStore(), Rates()
         self._redis = RedisLive(settings.redis)
         topics = settings.topics
@@ -52,11 +52,11 @@ class Collector:
             topics.name("models") + ".history": lambda m: self._models.put_history(m.value(), m.timestamp()[1]),
         }
         back = {
-            topics.name("alerts"): page.alerts_kept,
+            topics.name("alerts"): page.max_alerts,
             topics.name("feedback"): _FEEDBACK_BACK,
             topics.name("events"): _EVENTS_BACK,
             topics.name("drift"): _EVENTS_BACK,
-            topics.name("dlq"): page.letters_kept,
+            topics.name("dlq"): page.max_dead_letters,
         }
         observations = topics.name("observations")
         self._kafka = KafkaTopics(settings.kafka, handlers, back, observations)

@@ -31,14 +31,16 @@ def drift_options(settings: LearningSettings) -> DriftOptions | None:
     """How the engine follows drift; None: it does not."""
     if not settings.drift:
         return None
-    return DriftOptions(settings.drift_lasting, most=settings.drift_most, ask_after=settings.ask_after)
+    return DriftOptions(
+        settings.min_drift_points, most=settings.max_drift_factor, ask_after=settings.retrain_after_points
+    )
 
 
 def cold_options(settings: LearningSettings) -> ColdStart | None:
     """How series without a model begin; None: they wait."""
     if not settings.cold_start:
         return None
-    return ColdStart(settings.cold_ask_after if settings.cold_detector else 0)
+    return ColdStart(settings.cold_start_train_after_points if settings.cold_start_model_detector else 0)
 
 
 def messages(
@@ -63,6 +65,10 @@ def messages(
     learning = options.learning
     if result.cold:  # one model for all of them: requests join each other
         request = TrainingRequest(
-            learning.family, "cold-start", now, detector=learning.cold_detector, series=(learning.family_series,)
+            learning.cold_start_model,
+            "cold-start",
+            now,
+            detector=learning.cold_start_model_detector,
+            series=(learning.cold_start_series,),
         )
-        yield TRAINING, learning.family.encode(), request.to_json()
+        yield TRAINING, learning.cold_start_model.encode(), request.to_json()

@@ -52,7 +52,7 @@ class ScoringOperator:
         self.settings: Settings = load(self._overrides).settings
         self.models = ModelSet(frozenset(k.strip() for k in self.settings.detector.type.split(",") if k.strip()))
         if self.settings.learning.cold_start:
-            self.models.start_cold(cold_model(self.settings.learning.cold_start, self.settings.learning.warm_up))
+            self.models.start_cold(cold_model(self.settings.learning.cold_start, self.settings.learning.warmup_points))
         self.shards: dict[int, Shard] = {}
         self.out = Records()
         self.report_budget = CpuBudget(self.settings.job.report_share)
@@ -109,7 +109,7 @@ class ScoringOperator:
             shards=job.shards,
             observations=topics.name("observations"),
             max_ahead_ms=job.max_ahead_ms,
-            pending_per_series=job.pending_per_series,
+            pending_per_series=job.max_pending_per_series,
             mark=self.settings.alerts.group_series > 0,
             learning=self.settings.learning,
             engine=EngineOptions(
@@ -119,10 +119,10 @@ class ScoringOperator:
                 live_per_second=job.live_per_second if job.redis else 0,
                 points_per_second=job.points_per_second if job.redis else 0,
                 report_scores=job.emit_scores,
-                feedback=FeedbackOptions(job.feedback_step, job.feedback_most),
+                feedback=FeedbackOptions(job.feedback_step, job.max_feedback_factor),
                 alerts=self.settings.alerts,
                 drift=drift_options(self.settings.learning),
-                figures=self.settings.learning.figures,
+                figures=self.settings.learning.model_stats,
                 cold=cold_options(self.settings.learning),
                 threads=job.scoring_threads or max(1, cores() // job.parallelism),
                 job=job.name,

@@ -249,7 +249,7 @@ class RedisWriter:
 
     def _add_alerts(self, pipeline: Any, alerts: Iterable[Alert]) -> None:
         keys: list[str] = [self._key("alerts")]
-        arguments: list[Any] = [self.settings.ttl_seconds, self.settings.alerts_kept]
+        arguments: list[Any] = [self.settings.ttl_seconds, self.settings.max_alerts]
         for alert in alerts:
             marker = [alert.id, alert.state, str(alert.end), str(alert.severity)]
             if alert.suppressed:
@@ -306,7 +306,7 @@ class RedisWriter:
         pipeline.zremrangebyscore(key, 0, now - 1000 * self.settings.ttl_seconds)
 
     def _add_recent(self, pipeline: Any, point: Point) -> None:
-        if not self.settings.recent_kept or point.ts < 0:
+        if not self.settings.max_recent_points or point.ts < 0:
             return
         key = self._key("recent", point.series, point.model)
         fields = {
@@ -318,5 +318,5 @@ class RedisWriter:
             "threshold": "" if point.limit is None else point.limit,
             "imputed": point.imputed,
         }
-        pipeline.xadd(key, fields, id=f"{point.ts}-1", maxlen=self.settings.recent_kept, approximate=True)
+        pipeline.xadd(key, fields, id=f"{point.ts}-1", maxlen=self.settings.max_recent_points, approximate=True)
         pipeline.expire(key, self.settings.ttl_seconds)

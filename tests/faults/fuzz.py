@@ -257,7 +257,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        settings = isolated(load(["stack.dashboard=false", "job.pending_per_series=8"]).settings, Path(folder))
+        settings = isolated(load(["stack.dashboard=false", "job.max_pending_per_series=8"]).settings, Path(folder))
         with Stack(settings, owned=True) as stack:
             harness.publish(settings, harness.model(limit=6.0))
             cluster = Cluster(stack.flink_address)

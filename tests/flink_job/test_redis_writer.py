@@ -32,7 +32,7 @@ class Server:
 
     def __init__(self, folder: Path, keeps: str = "yes") -> None:
         (port,) = free_ports(1)
-        self.settings = RedisSettings(port=port, timeout_ms=500, recent_kept=100, alerts_kept=1000)
+        self.settings = RedisSettings(port=port, timeout_ms=500, max_recent_points=100, max_alerts=1000)
         self._folder, self._keeps = folder, keeps
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -132,7 +132,7 @@ def test_alerts_stay_in_order(server: Server, writer: RedisWriter) -> None:
     taken(writer)
     found = [one.series for one in server.live().alerts(5000)][::-1]
     assert found == [one.series for one in sent][-len(found) :]
-    assert server.settings.alerts_kept <= len(found) < 1200, "capped"
+    assert server.settings.max_alerts <= len(found) < 1200, "capped"
 
 
 def test_only_the_newest_live_state_is_written(server: Server) -> None:

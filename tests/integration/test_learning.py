@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from eddy.training.registry.candidates import publish_candidate
 
 from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
 from eddy.stack.local import Stack
+from eddy.training.registry.candidates import publish_candidate
 from eddy.training.registry.registry import Registry
 from eddy.training.trainer.client import ask
 from eddy.training.trainer.service import Trainer
@@ -51,7 +51,9 @@ def send(settings: Settings, values: np.ndarray, begin: int, series: str = "a") 
 
 
 def test_drifting_stream_gets_a_better_model_and_alerts_stop(stack: Stack, unique_topics: Settings) -> None:
-    settings = learning(unique_topics, drift=True, least_between_s=0, ask_after=150, drift_lasting=48)
+    settings = learning(
+        unique_topics, drift=True, min_seconds_between_trainings=0, retrain_after_points=150, min_drift_points=48
+    )
     registry = Registry(settings)
     trained = model("worn", wave(CALM, 0.0, 1), "a")
     registry.publish(trained.manifest, trained.content)
@@ -90,7 +92,7 @@ def poisoned(values: np.ndarray) -> np.ndarray:
 
 
 def test_bad_version_is_rolled_back_and_poisoned_training_is_refused(stack: Stack, unique_topics: Settings) -> None:
-    settings = learning(unique_topics, least_between_s=0)
+    settings = learning(unique_topics, min_seconds_between_trainings=0)
     registry = Registry(settings)
     trained = model("m", wave(2000, 0.0, 1), "a")
     good = registry.publish(trained.manifest, trained.content)
@@ -127,7 +129,7 @@ def test_bad_version_is_rolled_back_and_poisoned_training_is_refused(stack: Stac
 
 
 def test_candidate_moves_from_shadow_to_canary_to_production(stack: Stack, unique_topics: Settings) -> None:
-    settings = learning(unique_topics, least_between_s=0, stage_windows=150, canary_share=0.5)
+    settings = learning(unique_topics, min_seconds_between_trainings=0, windows_per_stage=150, canary_share=0.5)
     registry = Registry(settings)
     trained = model("m", wave(2000, 0.0, 1), "a", "b")
     registry.publish(trained.manifest, trained.content)

@@ -44,7 +44,7 @@ def counted() -> set[str]:
 
 @pytest.mark.own_stack("reads the metrics' ports, which a given stack need not open")
 def test_every_documented_metric_is_exported(stack: Stack, unique_topics: Settings) -> None:
-    settings = harness.changed(unique_topics, pending_per_series=2)
+    settings = harness.changed(unique_topics, max_pending_per_series=2)
     with harness.running(stack, settings) as (cluster, number):
         # A counter is there once it has counted: some of everything.
         harness.send(settings, [harness.event(*o) for o in harness.noise(["early"], 4, {})])

@@ -74,7 +74,7 @@ def events(settings: Settings) -> list[tuple[str, str]]:
 def test_better_model_is_published_worse_one_refused_and_a_failure_blocks_nothing(
     stack: object, unique_topics: Settings
 ) -> None:
-    settings = learning(unique_topics, least_between_s=0)
+    settings = learning(unique_topics, min_seconds_between_trainings=0)
     registry = Registry(settings)
     before, after = wave(CHANGED, 0.0, 1), wave(1500, 9.0, 2, CHANGED)
     for name in ("worn", "fine", "gone"):
@@ -109,7 +109,7 @@ def test_better_model_is_published_worse_one_refused_and_a_failure_blocks_nothin
     assert ("challenger-refused", "fine") in said, lines
     now = registry.read().current
     assert {name: one.version for name, one in now.items()} == {"worn": 2, "fine": 1, "gone": 1}
-    assert now["worn"].metrics["trial_f1"] >= now["worn"].metrics["champion_f1"] + settings.learning.margin
+    assert now["worn"].metrics["trial_f1"] >= now["worn"].metrics["champion_f1"] + settings.learning.min_f1_gain
     assert now["worn"].training["params"] == {"rank": 8, "online": False}
 
     assert serve(settings)[0] == 0  # offsets are committed
@@ -140,7 +140,7 @@ def die_at_work(settings: Settings) -> None:
 def test_training_beyond_its_time_or_memory_is_ended_and_reported(
     stack: object, unique_topics: Settings, tmp_path: Path
 ) -> None:
-    settings = learning(unique_topics, least_between_s=0, fit_memory_mb=512)
+    settings = learning(unique_topics, min_seconds_between_trainings=0, max_fit_memory_mb=512)
     registry = Registry(settings)
     greedy = fit_model(
         "greedy", "isolation-forest", [stretch(wave(2000, 0.0, 1), "greedy")], WindowSpec(1200, interval_ms=STEP),
@@ -157,17 +157,17 @@ def test_training_beyond_its_time_or_memory_is_ended_and_reported(
     assert serve(settings, file)[0] == 2
     ended = [e for e in told(settings) if e["event"] != "training-started"]
     assert [(e["event"], e["model"]) for e in ended] == [("training-failed", "greedy"), ("challenger-refused", "small")]
-    assert "out of memory at 512 MB (learning.fit_memory_mb)" in ended[0]["reason"]
+    assert "out of memory at 512 MB (learning.max_fit_memory_mb)" in ended[0]["reason"]
     ask(settings, *requests)  # after a restart: both are remembered
     assert serve(settings, file)[0] == 0
 
     ask(settings, TrainingRequest("small", "manual", 2))
-    assert serve(learning(settings, fit_seconds=0.5), file)[0] == 1
+    assert serve(learning(settings, max_fit_seconds=0.5), file)[0] == 1
     assert "did not end within 0.5 s" in told(settings)[-1]["reason"]
 
 
 def test_first_model_is_trained_for_series_without_one(stack: object, unique_topics: Settings) -> None:
-    settings = learning(unique_topics, least_between_s=0)
+    settings = learning(unique_topics, min_seconds_between_trainings=0)
     values = wave(1500, 3.0, 4)
     harness.send(settings, [harness.event("new", START + i * STEP, float(v)) for i, v in enumerate(values)])
     ask(settings, TrainingRequest("new", "cold-start", 1, detector="novelty", series=("new",), interval_ms=STEP))

@@ -121,7 +121,7 @@ def test_rollout_figures_are_counted_per_version():
 
 
 def test_candidate_outside_the_alarm_rate_band_is_rejected():
-    options = LearningSettings(band=3.0, band_floor=0.01)
+    options = LearningSettings(max_alarm_ratio=3.0, ignored_alarm_rate=0.01)
     old = Counts(10_000, 50, 0)
     assert out_of_band(Counts(99, 99), old, options) == ""
     assert out_of_band(Counts(1000, 15), old, options) == ""

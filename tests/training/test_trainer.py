@@ -126,7 +126,7 @@ def test_training_data_start_at_the_drift_without_anomalies():
     raw = wave(1000)
     found = Dataset(("value",), (RawSeries("s", raw.ts, raw.values), RawSeries("t", raw.ts, raw.values)))
     spec = WindowSpec(20, interval_ms=STEP)
-    options = LearningSettings(holdout=0.25, escape_points=50)
+    options = LearningSettings(holdout=0.25, max_excluded_points=50)
     material = prepare(found, spec, options, {"s": [(600 * STEP, 605 * STEP)]}, {"s": 500 * STEP})
     assert [len(s.ts) for s in material.whole] == [500, 1000]
     assert material.whole[0].ts[0] == 500 * STEP

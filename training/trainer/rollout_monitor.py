@@ -44,7 +44,7 @@ def out_of_band(new: Counts, old: Counts, options: LearningSettings) -> str:
     """Why a version is not to stay beside what the one before does; empty where nothing speaks against it."""
     if new.windows < _FEWEST:
         return ""
-    most = max(options.band * old.rate, options.band_floor)
+    most = max(options.max_alarm_ratio * old.rate, options.ignored_alarm_rate)
     if new.alarms - _DEVIATIONS * math.sqrt(new.alarms) > most * new.windows:
         return f"alarm rate {new.rate:.4f}, before {old.rate:.4f}, at most {most:.4f} ({new.windows} windows)"
     silent, before = new.silent / new.windows, old.silent / max(old.windows, 1)
@@ -111,7 +111,7 @@ class RolloutWatch:
             self._settled.add(key)
             self._registry.withdraw(manifest.name)
             self._say("rollout-stopped", manifest.name, version=manifest.version, reason=f"{rollout.stage}: {reason}")
-        elif new.windows >= self._options.stage_windows:
+        elif new.windows >= self._options.windows_per_stage:
             self._settled.add(key)
             after = advance(self._registry, rollout.of, self._options.canary_share)
             stage: Mapping[str, Any] = after.rollout
@@ -137,5 +137,5 @@ class RolloutWatch:
             self._settled.add(key)
             back = self._registry.rollback(manifest.name, max(earlier))
             self._say("version-rolled-back", manifest.name, version=back.version, reason=reason)
-        elif new.windows >= self._options.stage_windows:
+        elif new.windows >= self._options.windows_per_stage:
             self._settled.add(key)

@@ -50,7 +50,7 @@ class Trainer:
         self.settings, self._data, self._report = settings, data, report
         self._registry = Registry(settings)
         options = settings.learning
-        self._queue = RequestQueue(options.most_pending, int(options.least_between_s * 1000))
+        self._queue = RequestQueue(options.max_pending_requests, int(options.min_seconds_between_trainings * 1000))
         for known in remembered(settings):
             self._queue.served(known.model, known.request_ts, known.done_at)
         self._reader = TopicReader(settings, "training", GROUP)
@@ -105,7 +105,7 @@ class Trainer:
                     self._say("training-refused", (record.key or b"").decode(errors="replace"), reason=str(error))
                     continue
                 if self._queue.add(request, record.offset) == "too-many":
-                    reason = f"{len(self._queue)} requests wait already (learning.most_pending)"
+                    reason = f"{len(self._queue)} requests wait already (learning.max_pending_requests)"
                     self._say("training-refused", request.model, reason=reason)
 
     def _schedule(self) -> None:

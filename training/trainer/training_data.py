@@ -58,12 +58,12 @@ def incidents(settings: Settings) -> Iterator[Alert]:
         yield from alerts
 
 
-def anomalous(alerts: Iterable[Alert], escape_points: int) -> Labels:
+def anomalous(alerts: Iterable[Alert], max_excluded_points: int) -> Labels:
     """Stretches that were alerted, by series; those of so many anomalous points are taken for a lasting change."""
     newest = {(alert.series, alert.id): alert for alert in alerts if alert.kind == "incident"}
     spans: dict[str, list[tuple[int, int]]] = {}
     for alert in newest.values():
-        if alert.points < escape_points:
+        if alert.points < max_excluded_points:
             spans.setdefault(alert.series, []).append((alert.start, alert.end))
     return spans
 

@@ -74,7 +74,7 @@ class Fitting:
     """
 
     def __init__(self, settings: Settings, task: Task) -> None:
-        self.task, self._limit = task, settings.learning.fit_seconds
+        self.task, self._limit = task, settings.learning.max_fit_seconds
         self.folder = Path(tempfile.mkdtemp(prefix="eddy-trainer-"))
         self._started = time.monotonic()
         self._process = multiprocessing.get_context("spawn").Process(
@@ -97,13 +97,13 @@ class Fitting:
         """
         took = time.monotonic() - self._started
         if took > self._limit:
-            raise DataError(f"training did not end within {self._limit:g} s (learning.fit_seconds)")
+            raise DataError(f"training did not end within {self._limit:g} s (learning.max_fit_seconds)")
         try:
             told = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise DataError(
                 f"training ended with exit code {self._process.exitcode} and without a word; was it out of memory "
-                "(learning.fit_memory_mb)?"
+                "(learning.max_fit_memory_mb)?"
             ) from None
         if "error" in told:
             raise DataError(str(told["error"]))
@@ -123,12 +123,14 @@ def _work(settings: Settings, task: Task, folder: Path) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     os.nice(5)  # the job comes first
-    most = settings.learning.fit_memory_mb * 1024 * 1024
+    most = settings.learning.max_fit_memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     try:
         result, trained = train(settings, task)
     except MemoryError:
-        _report(folder, {"error": f"out of memory at {settings.learning.fit_memory_mb} MB (learning.fit_memory_mb)"})
+        _report(
+            folder, {"error": f"out of memory at {settings.learning.max_fit_memory_mb} MB (learning.max_fit_memory_mb)"}
+        )
     except EddyError as error:
         _report(folder, {"error": str(error)})
     except Exception as error:
@@ -154,7 +156,7 @@ def train(settings: Settings, task: Task) -> tuple[TrainingResult, Trained]:
             f"model {task.request.model!r} is not in the registry, and the request names no series to train on"
         )
     found = history(settings, patterns, task.data)
-    labels = anomalous(_reported(settings, task), settings.learning.escape_points)
+    labels = anomalous(_reported(settings, task), settings.learning.max_excluded_points)
     return challenge(settings, task, found, labels)
 
 
@@ -166,13 +168,13 @@ def challenge(settings: Settings, task: Task, found: Dataset, labels: Labels) ->
     trained = _fit(task, kind, spec, material, champion.series if champion else request.series)
     challenger = evaluate_on_holdout(trained.manifest, trained.content, material.whole, material.held_back)
     before = evaluate_on_holdout(champion, task.content, material.whole, material.held_back) if champion else None
-    result = decide(challenger, before, options.margin, options.least_quality)
+    result = decide(challenger, before, options.min_f1_gain, options.min_first_f1)
     metrics = {
         "trial_f1": round(challenger.f1, 4),
         **({"champion_f1": round(before.f1, 4), "champion_version": champion.version} if before and champion else {}),
         "trained_for": request.reason,
         **trained.manifest.metrics,
-        "trial": {"challenger": result.challenger, "champion": result.champion, "margin": options.margin},
+        "trial": {"challenger": result.challenger, "champion": result.champion, "margin": options.min_f1_gain},
         "notes": [*material.notes, *trained.notes],
     }
     return result, replace(trained, manifest=replace(trained.manifest, metrics=metrics))

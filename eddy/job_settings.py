@@ -1,0 +1,103 @@
+"""Settings of the Flink job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from eddy.settings_group import Group
+
+
+class JobSettings(Group):
+    """Configure the Flink job: parallelism, micro-batches, event time, delivery, checkpoints, and what it reports.
+
+    Examples:
+        >>> JobSettings(parallelism=4, shards=64).shards
+        64
+        >>> JobSettings(start_time="2026-11-01T00:00").start_time.isoformat()
+        '2026-11-01T00:00:00+00:00'
+    """
+
+    name: str = Field("eddy", description="name of the job; also part of its alerts")
+    parallelism: int = Field(1, ge=1, description="subtasks of each operator")
+    shards: int = Field(
+        16, ge=1, le=1024, description="parts of the series' state; cannot be changed after the first deployment"
+    )
+    max_parallelism: int = Field(
+        128, ge=1, le=32768, description="Flink's limit for rescaling; cannot be changed after the first deployment"
+    )
+    execution_mode: Literal["process", "thread"] = Field("process", description="where Flink runs the Python code")
+    batch_ms: int = Field(50, ge=1, le=10_000, description="longest time that an event waits in a micro-batch, ms")
+    batch_max_events: int = Field(
+        8192, ge=1, le=1_000_000, description="events of one shard at which the micro-batches of all shards are sent"
+    )
+    batch_max_bytes: int = Field(
+        4 * 1024 * 1024, ge=1024, description="bytes of one shard at which the micro-batches of all shards are sent"
+    )
+    max_event_bytes: int = Field(1024 * 1024, ge=64, description="a larger observation becomes a dead letter, bytes")
+    out_of_orderness_ms: int = Field(
+        0, ge=0, description="event time that the reorder buffer waits for late points; 0 = score in order of arrival"
+    )
+    hold_timeout_ms: int = Field(
+        5000, ge=0, description="wall-clock time after which the reorder buffer releases its events; 0 = never"
+    )
+    max_ahead_ms: int = Field(
+        86_400_000,
+        ge=0,
+        description="an event whose time is further ahead of its Kafka timestamp becomes a dead letter; 0 = no limit",
+    )
+    max_pending_per_series: int = Field(
+        512, ge=0, description="events kept per series that no model applies to yet; older ones are dropped"
+    )
+    state_ttl_ms: int = Field(
+        7 * 86_400_000, ge=0, description="wall-clock silence after which the state of a series is removed; 0 = never"
+    )
+    start_from: Literal["earliest", "latest", "committed"] = Field(
+        "earliest", description="offsets to start with, unless the job starts from a savepoint"
+    )
+    start_time: datetime | None = Field(
+        None,
+        description="start with the first record that Kafka took at or after this time; used instead of start_from",
+    )
+    bounded: bool = Field(False, description="stop at what was the end of the topic at the start (backfill)")
+    delivery: Literal["at-least-once", "exactly-once"] = Field(
+        "at-least-once", description="guarantee of the output topics; exactly-once writes in transactions"
+    )
+    transaction_timeout_ms: int = Field(900_000, ge=1000, description="time-out of exactly-once transactions, ms")
+    emit_scores: bool = Field(False, description="write the score of every point to the scores topic")
+    redis: bool = Field(True, description="write live state and alerts to Redis")
+    live_per_second: int = Field(64, ge=0, description="series whose live state each shard writes per second; 0 = none")
+    points_per_second: int = Field(
+        100,
+        ge=0,
+        description="recent points that each shard writes per second for the dashboard; busier shards write none",
+    )
+    report_share: float = Field(
+        0.1, gt=0, le=1, description="largest share of a core spent on live state and recent points"
+    )
+    feedback_step: float = Field(
+        0.1, ge=0, le=1, description="share by which a dismissed incident raises the limits of its series"
+    )
+    max_feedback_factor: float = Field(
+        2.0, ge=1, description="largest factor by which dismissed incidents raise the limits of a series"
+    )
+    checkpoint_interval_ms: int = Field(10_000, ge=100, description="time between two checkpoints, ms")
+    checkpoint_dir: str = Field("", description="URI of the checkpoints' folder; empty = as the cluster is configured")
+    state_backend: Literal["hashmap", "rocksdb"] = Field("hashmap", description="where Flink keeps state: heap or disk")
+    restart_attempts: int = Field(
+        1_000_000, ge=0, description="restarts before the job fails; the pause between them grows to a minute"
+    )
+    scoring_threads: int = Field(
+        0, ge=0, description="threads with which a subtask scores a micro-batch; 0 = cores / parallelism"
+    )
+    bundle_events: int = Field(
+        0, ge=0, description="micro-batches that Flink hands to Python at once; 0 = the number of shards per subtask"
+    )
+    bundle_ms: int = Field(20, ge=1, description="longest time that a micro-batch waits for others, ms")
+
+    @field_validator("start_time")
+    @classmethod
+    def _in_utc(cls, found: datetime | None) -> datetime | None:
+        return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
