@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-import requests
-
 from eddy.errors import StackError
+from eddy.flink_rest import FlinkError, FlinkRest
 from eddy.settings import Settings
 
 POLL_SECONDS = 0.5
@@ -24,28 +23,25 @@ def wait_for_app(
         StackError: not within the time; says what was found last.
     """
     stop = stop or threading.Event()
-    address = f"http://{settings.stack.host}:{settings.stack.flink_rest_port}"
+    address = f"{settings.stack.host}:{settings.stack.flink_rest_port}"
+    flink = FlinkRest(address, connect_seconds=REPLY_SECONDS, answer_seconds=REPLY_SECONDS, direct=True)
     deadline = time.monotonic() + seconds
-    with requests.Session() as session:
-        session.trust_env = False  # loopback: never through a proxy
-        found = _problem(session, address, settings.job.name)
-        if found:
-            say(f"waiting up to {seconds:.0f} s for job {settings.job.name!r} at {address}: {found}")
-        while found and not stop.wait(POLL_SECONDS):
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"job {settings.job.name!r} at {address} is not running after {seconds:.0f} s: {found}; "
-                    "start it with 'eddy job run', or send without waiting: --no-wait-for-app"
-                )
-            found = _problem(session, address, settings.job.name)
+    found = _problem(flink, settings.job.name)
+    if found:
+        say(f"waiting up to {seconds:.0f} s for job {settings.job.name!r} at http://{address}: {found}")
+    while found and not stop.wait(POLL_SECONDS):
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"job {settings.job.name!r} at http://{address} is not running after {seconds:.0f} s: {found}; "
+                "start it with 'eddy job run', or send without waiting: --no-wait-for-app"
+            )
+        found = _problem(flink, settings.job.name)
 
 
-def _problem(session: requests.Session, address: str, name: str) -> str | None:
+def _problem(flink: FlinkRest, name: str) -> str | None:
     try:
-        reply = session.get(f"{address}/jobs/overview", timeout=REPLY_SECONDS)
-        reply.raise_for_status()
-        jobs = [job for job in reply.json()["jobs"] if job["name"] == name]
-    except (requests.RequestException, ValueError, KeyError):
+        jobs = [job for job in flink.jobs() if job["name"] == name]
+    except (FlinkError, KeyError):
         return "Flink does not answer"
     if not jobs:
         return "Flink runs no such job"

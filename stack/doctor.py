@@ -19,6 +19,7 @@ from kafka.errors import KafkaError
 from eddy.configuration import flatten
 from eddy.connections import redis_client
 from eddy.errors import StackError
+from eddy.flink_rest import FlinkError
 from eddy.settings import Settings
 from eddy.stack import flink, jars, ports, topics
 from eddy.stack.local import Stack
@@ -184,9 +185,9 @@ def _redis(settings: Settings) -> Iterator[Check]:
 def _flink(settings: Settings) -> Iterator[Check]:
     address = flink.rest_address(settings.stack)
     try:
-        overview = flink.rest_get(settings.stack, "/overview")
-    except (OSError, ValueError) as error:
-        yield Check("Flink", _down(settings), f"{address}: {error}", "start it: eddy up")
+        overview = flink.rest(settings.stack).overview()
+    except FlinkError as error:
+        yield Check("Flink", _down(settings), f"{address}: {error.reason}", "start it: eddy up")
         return
     slots, wanted = int(overview["slots-total"]), settings.job.parallelism
     enough = slots >= wanted

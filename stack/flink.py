@@ -6,18 +6,16 @@ our own jar. So a job brings no jars at all, every class is loaded once, and thr
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import sysconfig
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from eddy.configuration import secrets_as_environment
+from eddy.flink_rest import FlinkError, FlinkRest
 from eddy.settings import Settings, StackSettings
 from eddy.stack import class_archive, flink_memory
 from eddy.stack.jars import flink_home, flink_jars, flink_python_jar
@@ -132,16 +130,9 @@ def rest_address(stack: StackSettings) -> str:
     return f"{stack.host}:{stack.flink_rest_port}"
 
 
-def rest_get(stack: StackSettings, path: str) -> Any:
-    """Answer of Flink's REST API, decoded.
-
-    Raises:
-        OSError: it does not answer.
-        ValueError: the answer is not JSON.
-    """
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no way to our loopback
-    with direct.open(f"http://{rest_address(stack)}{path}", timeout=REST_TIMEOUT_SECONDS) as answer:
-        return json.loads(answer.read())
+def rest(stack: StackSettings) -> FlinkRest:
+    """Client of this cluster's REST API."""
+    return FlinkRest(rest_address(stack), answer_seconds=REST_TIMEOUT_SECONDS, direct=True)
 
 
 def ran_a_job(folder: Path) -> bool:
@@ -153,11 +144,12 @@ def problem(settings: Settings) -> str | None:
     """None once every TaskManager has registered its slots, else why not."""
     stack = settings.stack
     try:
-        overview = rest_get(stack, "/overview")
+        overview = rest(stack).overview()
         managers, slots = int(overview["taskmanagers"]), int(overview["slots-total"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        return f"Flink's REST API at {rest_address(stack)} does not answer: {reason}"
+    except FlinkError as error:
+        return f"Flink's REST API at {rest_address(stack)} does not answer: {error.reason}"
+    except (ValueError, KeyError, TypeError) as error:
+        return f"what answers at {rest_address(stack)} is not Flink's REST API: {error!r}"
     if managers < stack.taskmanagers:
         return f"Flink at {rest_address(stack)} has {managers} of {stack.taskmanagers} TaskManagers ({slots} slots)"
     return None

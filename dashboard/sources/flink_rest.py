@@ -7,11 +7,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import requests
-
 from eddy.dashboard.sources.availability import Watch
+from eddy.flink_rest import ENDED_STATES, FlinkError
+from eddy.flink_rest import FlinkRest as RestClient
 
-_ENDED = {"FINISHED", "CANCELED", "FAILED"}
 _CONNECT_SECONDS, _ANSWER_SECONDS = 0.5, 2.0
 _COUNTERS = ("events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "models_refused")
 _GAUGES = ("series", "series_without_model", "models", "redis_away_seconds")
@@ -73,39 +72,41 @@ class FlinkRest:
 
     def __init__(self, address: str, job: str, topic: str) -> None:
         self.watch = Watch("Flink", address)
-        self._address, self._job = address, job
+        self._job = job
+        self._rest = RestClient(address, connect_seconds=_CONNECT_SECONDS, answer_seconds=_ANSWER_SECONDS, direct=True)
         self._topic = topic.replace(".", "_")  # as Flink writes it in the names of metrics
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy has no business between two local processes
         self._metrics: tuple[str, float, dict[str, list[str]]] = ("", 0.0, {})  # of a job, looked up when: by vertex
 
     def read(self) -> JobHealth | None:
         """The job now; None while Flink is away."""
         try:
             health = self._health()
-        except (requests.RequestException, ValueError, KeyError) as error:
-            self.watch.away(_reason(error))
+        except FlinkError as error:
+            self.watch.away(error.reason)
+            return None
+        except (ValueError, KeyError) as error:
+            self.watch.away(str(error)[:200] or type(error).__name__)
             return None
         self.watch.answers()
         return health
 
     def _health(self) -> JobHealth:
-        cluster = self._get("/overview")
+        cluster = self._rest.overview()
         around = {
             "slots": cluster["slots-total"],
             "slots_free": cluster["slots-available"],
             "workers": cluster["taskmanagers"],
             "read_at": time.monotonic(),
         }
-        jobs = [job for job in self._get("/jobs/overview")["jobs"] if job["name"] == self._job]
+        jobs = [job for job in self._rest.jobs() if job["name"] == self._job]
         if not jobs:
             return JobHealth(self._job, **around)
-        job = max(jobs, key=lambda job: (job["state"] not in _ENDED, job["start-time"]))
+        job = max(jobs, key=lambda job: (job["state"] not in ENDED_STATES, job["start-time"]))
         number = job["jid"]
         found = {"id": number, "state": job["state"], "started": job["start-time"], **around}
         if job["state"] in {"FAILED", "RESTARTING", "FAILING"}:
-            found["failure"] = self._failure(number)
-        if job["state"] in _ENDED:
+            found["failure"] = next(iter(self._rest.exceptions(number)), "")
+        if job["state"] in ENDED_STATES:
             return JobHealth(self._job, **found)
         found |= self._measured(number)
         return JobHealth(self._job, **found, checkpoints=self._checkpoints(number))
@@ -115,8 +116,7 @@ class FlinkRest:
         read_to: dict[int, int] = {}
         busy: list[float] = []
         for vertex, names in self._names(job).items():
-            path = f"/jobs/{job}/vertices/{vertex}/subtasks/metrics"
-            for item in self._get(path, get=",".join(names)) if names else ():
+            for item in self._rest.metrics(job, vertex, names):
                 name, total = item["id"], item.get("sum")
                 if ".eddy." in name and total is not None:
                     key = name.split(".eddy.")[1]
@@ -134,15 +134,14 @@ class FlinkRest:
         of, at, wanted = self._metrics
         if of != job or time.monotonic() - at > _NAMES_SECONDS:
             wanted = {}
-            for vertex in self._get(f"/jobs/{job}")["vertices"]:
-                listed = self._get(f"/jobs/{job}/vertices/{vertex['id']}/subtasks/metrics")
-                wanted[vertex["id"]] = [item["id"] for item in listed if _interesting(item["id"])]
+            for vertex in self._rest.job(job)["vertices"]:
+                wanted[vertex["id"]] = list(filter(_interesting, self._rest.metric_names(job, vertex["id"])))
             if any(name.endswith(".eddy.events") for names in wanted.values() for name in names):
                 self._metrics = (job, time.monotonic(), wanted)
         return wanted
 
     def _checkpoints(self, job: str) -> Checkpoints:
-        found = self._get(f"/jobs/{job}/checkpoints")
+        found = self._rest.checkpoints(job)
         counts, last = found.get("counts", {}), (found.get("latest") or {}).get("completed") or {}
         return Checkpoints(
             completed=counts.get("completed", 0),
@@ -153,30 +152,8 @@ class FlinkRest:
             last_bytes=last.get("state_size", 0),
         )
 
-    def _failure(self, job: str) -> str:
-        entries = self._get(f"/jobs/{job}/exceptions").get("exceptionHistory", {}).get("entries", [])
-        text = entries[0].get("stacktrace", "") if entries else ""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        told = [line for line in lines if "Caused by: " in line or "Error: " in line]
-        return (told or lines or [""])[-1][:300]
-
-    def _get(self, path: str, **params: str) -> Any:
-        reply = self._session.get(
-            f"http://{self._address}{path}", params=params, timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS)
-        )
-        reply.raise_for_status()
-        return reply.json()
-
 
 def _interesting(name: str) -> bool:
     if ".eddy." in name:
         return name.split(".eddy.")[1] in {*_COUNTERS, *_GAUGES}
     return name == "busyTimeMsPerSecond" or bool(_OFFSET.search(name))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    return str(error)[:200] or type(error).__name__

@@ -83,7 +83,7 @@ def test_up_is_idempotent_and_down_ends_all_processes(
     assert [check for check in examine(settings) if check.level == "fail"] == []
     assert topics.problems(settings) == []
     assert {address for address, _ in listening(left())} == {"127.0.0.1"}
-    slots = flink.rest_get(settings.stack, "/overview")["slots-total"]
+    slots = flink.rest(settings.stack).overview()["slots-total"]
     assert slots == settings.stack.slots
 
     again = Stack(settings, owned=True)
