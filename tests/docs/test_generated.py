@@ -35,7 +35,9 @@ def test_table_of_decisions_lists_each_file_with_its_status(hooks: ModuleType) -
         assert f"]({path.name}) | " in text
 
 
-@pytest.mark.parametrize("content", ["# 070: No status\n", "# Untitled\n\nStatus: accepted.\n", "# 070: A\n\nStatus: ok.\n"])
+@pytest.mark.parametrize(
+    "content", ["# 070: No status\n", "# Untitled\n\nStatus: accepted.\n", "# 070: A\n\nStatus: ok.\n"]
+)
 def test_decision_without_title_or_status_is_an_error(
     hooks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
