@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-FENCED = re.compile(r"^```(?!text)\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```(\w*)\n.*?^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?<!`)(`{1,2})(?!`)[^`]+\1(?!`)")
 
 
@@ -135,7 +135,7 @@ class Hit:
 
 def in_document(name: str, text: str) -> Iterator[Hit]:
     """Find old words in a page; code and names in code style are not prose."""
-    prose = INLINE.sub(_blank, FENCED.sub(_blank, text))
+    prose = INLINE.sub(_blank, FENCED.sub(lambda block: block[0] if block[1] == "text" else _blank(block), text))
     for word in WORDS:
         for at, found in word.in_prose(prose):
             yield Hit(f"{name}:{prose[:at].count(chr(10)) + 1}", found, word.term)
