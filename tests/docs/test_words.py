@@ -89,7 +89,8 @@ def test_old_words_of_a_module_are_found(source: str, found: list[str]) -> None:
 
 
 def test_code_blocks_and_names_in_pages_are_no_prose() -> None:
-    page = 'A `severity_word` of\n\n```json\n{"letters": 1}\n```\n\n```text\nletters\n```\n\nthe page\n\n```bash\nx\n```\n'
+    page = 'A `severity_word` of\n\n```json\n{"letters": 1}\n```\n\n```text\nletters\n```\n\nthe page\n'
+    page += "\n```bash\nx\n```\n"
     assert [(hit.place, hit.found) for hit in in_document("p", page)] == [("p:8", "letters"), ("p:11", "the page")]
 
 
