@@ -8,9 +8,8 @@ from typing import Any
 
 from eddy.alert import Alert
 from eddy.connections import redis_client
+from eddy.dashboard.records import ScoredPoint, SeriesRow
 from eddy.dashboard.sources.availability import Watch
-from eddy.dashboard.stores.points import ScoredPoint
-from eddy.dashboard.stores.series_table import Row
 from eddy.errors import DataError
 from eddy.settings import RedisSettings
 
@@ -40,7 +39,7 @@ class RedisLive:
         """All series of which there is something."""
         return {name.decode(errors="replace") for name in self._client.zrange(self._key("live"), 0, -1)}
 
-    def changed(self) -> list[Row]:
+    def changed(self) -> list[SeriesRow]:
         """The newest state of the series that were written since the last call."""
         least = self._newest - _OVERLAP_MS if self._newest else "-inf"
         found = self._client.zrangebyscore(self._key("live"), least, "+inf", withscores=True)
@@ -48,7 +47,7 @@ class RedisLive:
             self._newest = max(self._newest, found[-1][1])
         before, self._overlapping = self._overlapping, {n: w for n, w in found if w >= self._newest - _OVERLAP_MS}
         found = [(name, written) for name, written in found if before.get(name) != written]
-        rows: list[Row] = []
+        rows: list[SeriesRow] = []
         for start in range(0, len(found), _CHUNK):
             chunk = found[start : start + _CHUNK]
             pipeline = self._client.pipeline(transaction=False)
@@ -101,9 +100,9 @@ class RedisLive:
         return ":".join([self._prefix, *parts])
 
 
-def _row(series: str, fields: Sequence[bytes | None], written: int) -> Row:
+def _row(series: str, fields: Sequence[bytes | None], written: int) -> SeriesRow:
     ts, values, score, threshold, state, model = (field or b"" for field in fields)
-    return Row(
+    return SeriesRow(
         series=series,
         ts=int(ts),
         values=json.loads(values or b"{}"),
