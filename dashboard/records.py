@@ -8,8 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.redis_layout import RecentPoint
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+#: a scored point as Redis has it
+ScoredPoint = RecentPoint
 
 
 @dataclass(frozen=True)
@@ -24,17 +28,3 @@ class SeriesRow:
     state: str
     model: str
     written: int  # wall clock, epoch ms
-
-
-@dataclass(frozen=True)
-class ScoredPoint:
-    """Hold one scored point as Redis has it; see :class:`eddy.client.RecentPoint`."""
-
-    ts: int
-    values: Mapping[str, float | None]
-    expected: Mapping[str, float | None]
-    lower: Mapping[str, float | None]
-    upper: Mapping[str, float | None]
-    score: float | None
-    threshold: float | None
-    imputed: int

@@ -17,7 +17,7 @@ from eddy.feedback import Feedback
 from eddy.flink_job.sinks.redis import RedisWriter
 from eddy.settings import RedisSettings, Settings
 from eddy.stack.ports import free_ports
-from tests.cli.alerts_at_hand import START, STEP, alert, point
+from tests.cli.alerts_at_hand import START, STEP, alert, point, unwritten
 
 
 def until(condition, what, seconds=30):
@@ -79,7 +79,7 @@ LIFE = [alert(state="open"), alert(state="update", severity=80, end=START + STEP
 
 
 def taken(writer: RedisWriter, shard: int = 0) -> None:
-    until(lambda: not writer.waiting(shard), "Redis has taken the alerts")
+    until(lambda: not unwritten(writer, shard), "Redis has taken the alerts")
 
 
 def test_incident_is_listed_as_open_until_it_closes(server: Server, writer: RedisWriter) -> None:
@@ -156,7 +156,7 @@ def test_writes_resume_after_a_redis_outage(server: Server, writer: RedisWriter)
     writer.put(7, [alert("t-1")], [], [])
     assert time.monotonic() - began < 0.5, "it never holds the caller back"
     until(lambda: writer.away_since is not None, "it is noticed")
-    assert writer.waiting(0)
+    assert unwritten(writer, 0)
     assert writer.pending(7)
     assert not writer.pending(3)
     server.start()
