@@ -20,47 +20,46 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 
 from eddy.alert import Alert
 from eddy.feedback import Feedback
 
-#: fields of a series' hash that belong to its newest point, in the order of :class:`NewestPoint`
+#: fields of a series' hash that belong to its newest point, as :class:`SeriesState` has them
 NEWEST_FIELDS = ("ts", "values", "score", "threshold", "state", "model")
 _MODEL = "model:"  # and a model's name: the field of a series' hash with what that model said last
 
 Numbers = Mapping[str, float | None]
+_Newest = tuple[int, Numbers, float | None, float | None, str, str]
 
 
-class ScoredPoint(Protocol):
-    """A point as the engine scores it: see :class:`eddy.models.engine.alert_messages.Point`."""
+class Point(NamedTuple):
+    """A scored point of a series.
 
-    @property
-    def series(self) -> str: ...
-    @property
-    def ts(self) -> int: ...
-    @property
-    def values(self) -> Numbers: ...
-    @property
-    def expected(self) -> Numbers: ...
-    @property
-    def lower(self) -> Numbers: ...
-    @property
-    def upper(self) -> Numbers: ...
-    @property
-    def score(self) -> float | None: ...
-    @property
-    def limit(self) -> float | None: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def version(self) -> int: ...
-    @property
-    def imputed(self) -> int: ...
+    Attributes:
+        series, ts: which point; epoch ms.
+        values, expected, lower, upper: per feature; None = missing or no opinion.
+        score, limit: None where the detector could not say.
+        state: ``"anomalous"`` above the limit, ``"open"`` below it with an incident open, ``"warming"`` while the
+            first points of a series are collected, else ``"ok"``.
+        model, version: who judged.
+        imputed: how many points of the window were filled in.
+    """
+
+    series: str
+    ts: int
+    values: Numbers
+    expected: Numbers
+    lower: Numbers
+    upper: Numbers
+    score: float | None
+    limit: float | None
+    state: str
+    model: str
+    version: int
+    imputed: int
 
 
 @dataclass(frozen=True)
@@ -111,17 +110,6 @@ class IncidentFeedback:
 
     acknowledged: Feedback | None
     verdict: Feedback | None
-
-
-class NewestPoint(NamedTuple):
-    """A series' newest point, whichever model wrote it: the first fields of :class:`SeriesState`."""
-
-    ts: int
-    values: Numbers
-    score: float | None
-    threshold: float | None
-    state: str
-    model: str
 
 
 class Keys:
@@ -175,7 +163,7 @@ def decode_feedback(raw: Mapping[bytes, bytes]) -> IncidentFeedback:
     return IncidentFeedback(said.get("acknowledged"), said.get("verdict"))
 
 
-def encode_series(point: ScoredPoint) -> dict[str, Any]:
+def encode_series(point: Point) -> dict[str, Any]:
     """Fields of a series' hash that a point sets."""
     own = {
         "ts": point.ts,
@@ -198,13 +186,13 @@ def encode_series(point: ScoredPoint) -> dict[str, Any]:
     }
 
 
-def decode_newest(fields: Sequence[bytes | None]) -> NewestPoint | None:
+def decode_newest(fields: Sequence[bytes | None]) -> _Newest | None:
     """Read :data:`NEWEST_FIELDS` of a series' hash; None if there is none."""
     ts, values, score, threshold, state, model = fields
     if ts is None:
         return None
-    named = (state or b"").decode(), (model or b"").decode()
-    return NewestPoint(int(ts), json.loads(values or b"{}"), _number(score), _number(threshold), *named)
+    said = json.loads(values or b"{}"), _number(score), _number(threshold)
+    return (int(ts), *said, (state or b"").decode(), (model or b"").decode())
 
 
 def decode_series(series: str, raw: Mapping[bytes, bytes]) -> SeriesState | None:
@@ -222,7 +210,7 @@ def recent_id(ts: int) -> str:
     return f"{ts}-1"
 
 
-def encode_recent(point: ScoredPoint) -> dict[str, Any]:
+def encode_recent(point: Point) -> dict[str, Any]:
     """Fields of a recent point's entry."""
     return {
         "values": orjson.dumps(point.values),

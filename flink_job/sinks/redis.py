@@ -24,9 +24,8 @@ import redis
 from eddy.alert import Alert
 from eddy.connections import redis_client
 from eddy.feedback import Feedback
-from eddy.models.engine.alert_messages import Point
 from eddy.models.engine.state.codec import pack_text, unpack_text
-from eddy.redis_layout import Keys, encode_recent, encode_series, feedback_field, recent_id
+from eddy.redis_layout import Keys, Point, encode_recent, encode_series, feedback_field, recent_id
 from eddy.settings import RedisSettings
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 from eddy.alert import Alert, incident_id, severity_level
 from eddy.configuration import as_environment
 from eddy.flink_job.sinks.redis import RedisWriter
-from eddy.models.engine.alert_messages import Point
+from eddy.redis_layout import Point
 from eddy.settings import Settings
 from tests.integration import harness
 

@@ -68,6 +68,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
+def forgetful(tmp_path: Path) -> Iterator[Server]:
+    """It keeps nothing on disk."""
+    one = Server(tmp_path, keeps="no")
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
 def writer(server: Server) -> Iterator[RedisWriter]:
     one = RedisWriter(server.settings)
     one.start()
@@ -187,10 +196,9 @@ def test_unwritten_records_are_restored_from_the_state(server: Server) -> None:
 
 
 @pytest.mark.parametrize("while_idle", [True, False])
-def test_records_lost_by_a_killed_redis_are_written_again(tmp_path: Path, while_idle: bool) -> None:
+def test_records_lost_by_a_killed_redis_are_written_again(forgetful: Server, while_idle: bool) -> None:
     """A killed Redis loses what it had not yet saved to its file; here it loses everything."""
-    server = Server(tmp_path, keeps="no")
-    server.start()
+    server = forgetful
     writer = RedisWriter(server.settings)
     writer.start()
     writer.put(0, LIFE[:2], [point()], [])

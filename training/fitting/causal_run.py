@@ -100,19 +100,6 @@ def _run(deviates: Floats, raw: Floats, limits: Floats, detector: Detector, begi
     return CausalRun(deviates, raw, limits, detector, begin, list(fitted.history), list(fitted.notes), validation)
 
 
-def causal_deviates(
-    kind: str,
-    ts: Ints,
-    values: Floats,
-    start: int,
-    params: Mapping[str, Any],
-    spec: WindowSpec,
-    limit: float = DEFAULT_LIMIT,
-) -> Floats:
-    """(n,) :attr:`CausalRun.deviates` of :func:`causal_run`."""
-    return causal_run(kind, ts, values, start, params, spec, limit).deviates
-
-
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def limits_of(scores: Floats, limit: float, floor: float) -> Floats:
     """(n,) raw score whose deviate is about ``limit`` against the scores before each row; NaN for the first three."""
