@@ -5,13 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from eddy.settings_group import Group
 
 MAX_REMEMBERED = 32  # verdicts remembered per series: the largest ``of_points``
+
+
+def _patterns(value: Any) -> Any:
+    """Accept one pattern without a list."""
+    value = (value,) if isinstance(value, str) else value
+    if isinstance(value, list | tuple) and not [p for p in value if isinstance(p, str) and not p.startswith("!")]:
+        message = "expected at least one pattern without '!'"
+        raise ValueError(message)
+    return value
+
+
+_TEXTS = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+Patterns = Annotated[
+    tuple[str, ...], BeforeValidator(_patterns), WithJsonSchema({"anyOf": [{"type": "string"}, _TEXTS]})
+]
 
 
 class AlertRules(Group):
@@ -103,12 +118,7 @@ class AlertOverride(AlertRules):
         [True, False, False]
     """
 
-    series: tuple[str, ...] = Field(description="glob patterns; one that starts with '!' excludes")
-
-    @field_validator("series", mode="before")
-    @classmethod
-    def _patterns(cls, value: Any) -> Any:
-        return _patterns(value)
+    series: Patterns = Field(description="glob patterns; one that starts with '!' excludes")
 
     def fits(self, series: str) -> bool:
         """Tell whether these rules apply to a series."""
@@ -131,13 +141,8 @@ class CalendarSettings(Group):
 
     file: str = Field(description="iCalendar file; the job's workers must be able to read it")
     name: str = Field("", description="name of the calendar in alerts; empty = the file's name")
-    series: tuple[str, ...] = Field(("*",), description="glob patterns of the series that it applies to")
+    series: Patterns = Field(("*",), description="glob patterns of the series that it applies to")
     timezone: str = Field("UTC", description="time zone of the times in the file that name none")
-
-    @field_validator("series", mode="before")
-    @classmethod
-    def _patterns(cls, value: Any) -> Any:
-        return _patterns(value)
 
 
 class AlertSettings(AlertRules):
@@ -176,12 +181,3 @@ def fits(patterns: Sequence[str], series: str) -> bool:
     """Tell whether a series fits any of the patterns and none that excludes."""
     wanted = any(fnmatchcase(series, p) for p in patterns if not p.startswith("!"))
     return wanted and not any(fnmatchcase(series, p[1:]) for p in patterns if p.startswith("!"))
-
-
-def _patterns(value: Any) -> Any:
-    """Accept one pattern without a list."""
-    value = (value,) if isinstance(value, str) else value
-    if isinstance(value, list | tuple) and not [p for p in value if isinstance(p, str) and not p.startswith("!")]:
-        message = "expected at least one pattern without '!'"
-        raise ValueError(message)
-    return value

@@ -22,10 +22,8 @@ Both take :class:`~eddy.settings.Settings`; without, they read file and environm
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any
@@ -38,6 +36,15 @@ from eddy.configuration import load
 from eddy.connections import redis_client
 from eddy.errors import DataError, StackError
 from eddy.feedback import Feedback
+from eddy.redis_layout import (
+    IncidentFeedback,
+    Keys,
+    RecentPoint,
+    SeriesState,
+    decode_feedback,
+    decode_recent,
+    decode_series,
+)
 from eddy.settings import Settings
 from eddy.topic_reader import TopicReader
 
@@ -133,56 +140,6 @@ class AlertStream:
             self._reader.consumer.commit({place: OffsetAndMetadata(record.offset + 1, "", -1)})
 
 
-@dataclass(frozen=True)
-class SeriesState:
-    """The newest that is known of a series.
-
-    Attributes:
-        series, ts: which, and epoch ms of its newest scored point.
-        values: by feature; None = missing.
-        score, threshold: of the model that wrote last; None where it could not say.
-        state: ``ok``, ``anomalous`` or ``open`` (an incident is open).
-        model: name of that model.
-        models: per model: ts, score, threshold, state, version, expected, lower, upper.
-    """
-
-    series: str
-    ts: int
-    values: Mapping[str, float | None]
-    score: float | None
-    threshold: float | None
-    state: str
-    model: str
-    models: Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class RecentPoint:
-    """A point of a series with what a model expected; times are epoch ms, None = missing or no opinion."""
-
-    ts: int
-    values: Mapping[str, float | None]
-    expected: Mapping[str, float | None]
-    lower: Mapping[str, float | None]
-    upper: Mapping[str, float | None]
-    score: float | None
-    threshold: float | None
-    imputed: int
-
-
-@dataclass(frozen=True)
-class IncidentFeedback:
-    """What people said of an incident, the newest of each; None = nothing.
-
-    Attributes:
-        acknowledged: who has taken it on.
-        verdict: a dismissal or a label.
-    """
-
-    acknowledged: Feedback | None
-    verdict: Feedback | None
-
-
 class LiveState:
     """What the job keeps in Redis: current, capped, and gone after ``redis.ttl_seconds`` of silence.
 
@@ -196,68 +153,51 @@ class LiveState:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = (settings or load().settings).redis
         self._client = redis_client(self._settings)
+        self._keys = Keys(self._settings.prefix)
 
     def open_incidents(self) -> list[Alert]:
         """The last alert of each incident that is open now, the newest incident first; suppressed ones are apart."""
-        return self._open("open")
+        return self._open(self._keys.open)
 
     def suppressed_incidents(self) -> list[Alert]:
         """As :meth:`open_incidents`: those that nobody is called for, see :attr:`eddy.alert.Alert.suppressed`."""
-        return self._open("suppressed")
+        return self._open(self._keys.suppressed)
 
     def open_groups(self) -> list[Alert]:
         """The last alert of each group that is open now, the newest first; its members are open incidents, too."""
-        return self._open("groups")
+        return self._open(self._keys.groups)
 
-    def _open(self, kind: str) -> list[Alert]:
-        ids = self._ask("zrevrange", self._key(kind), 0, -1)
-        found = self._ask("mget", [self._key("alert", number.decode()) for number in ids]) if ids else []
+    def _open(self, key: str) -> list[Alert]:
+        ids = self._ask("zrevrange", key, 0, -1)
+        found = self._ask("mget", [self._keys.alert(number.decode()) for number in ids]) if ids else []
         return [Alert.from_json(value) for value in found if value is not None]
 
     def alerts(self, count: int = 100) -> list[Alert]:
         """The last alerts, newest first, suppressed ones and groups included."""
-        entries = self._ask("xrevrange", self._key("alerts"), count=count)
+        entries = self._ask("xrevrange", self._keys.alerts, count=count)
         return [Alert.from_json(fields[b"alert"]) for _, fields in entries]
 
     def feedback(self, incident: str) -> IncidentFeedback:
         """What people said of an incident or group."""
-        found = self._ask("hgetall", self._key("feedback", incident))
-        said = {name.decode(): Feedback.from_json(value) for name, value in found.items()}
-        return IncidentFeedback(said.get("acknowledged"), said.get("verdict"))
+        return decode_feedback(self._ask("hgetall", self._keys.feedback(incident)))
 
     def alert(self, incident: str) -> Alert | None:
         """The last alert of an incident or group."""
-        value = self._ask("get", self._key("alert", incident))
+        value = self._ask("get", self._keys.alert(incident))
         return None if value is None else Alert.from_json(value)
 
     def series(self, series: str) -> SeriesState | None:
         """The newest of one series."""
-        raw = {k.decode(): v.decode() for k, v in self._ask("hgetall", self._key("series", series)).items()}
-        if not raw:
-            return None
-        models = {name.removeprefix("model:"): json.loads(v) for name, v in raw.items() if name.startswith("model:")}
-        return SeriesState(
-            series=series,
-            ts=int(raw["ts"]),
-            values=json.loads(raw["values"]),
-            score=_number(raw["score"]),
-            threshold=_number(raw["threshold"]),
-            state=raw["state"],
-            model=raw["model"],
-            models=models,
-        )
+        return decode_series(series, self._ask("hgetall", self._keys.series(series)))
 
     def recent(self, series: str, model: str, count: int = 500) -> list[RecentPoint]:
         """The last points of a series as one model saw them, oldest first."""
-        entries = self._ask("xrevrange", self._key("recent", series, model), count=count)
-        return [_recent(number, fields) for number, fields in reversed(entries)]
+        entries = self._ask("xrevrange", self._keys.recent(series, model), count=count)
+        return [decode_recent(number, fields) for number, fields in reversed(entries)]
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def _key(self, *parts: str) -> str:
-        return ":".join([self._settings.prefix, *parts])
 
     def _ask(self, command: str, *arguments: Any, **options: Any) -> Any:
         try:
@@ -266,21 +206,3 @@ class LiveState:
             where = f"{self._settings.host}:{self._settings.port}"
             message = f"Redis at {where} does not answer: {error}; 'eddy status' shows whether it runs"
             raise StackError(message) from None
-
-
-def _recent(number: bytes, fields: Mapping[bytes, bytes]) -> RecentPoint:
-    parts = {k.decode(): v.decode() for k, v in fields.items()}
-    return RecentPoint(
-        ts=int(number.split(b"-")[0]),
-        values=json.loads(parts["values"]),
-        expected=json.loads(parts["expected"]),
-        lower=json.loads(parts["lower"]),
-        upper=json.loads(parts["upper"]),
-        score=_number(parts["score"]),
-        threshold=_number(parts["threshold"]),
-        imputed=int(parts["imputed"]),
-    )
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None

@@ -1,4 +1,4 @@
-"""The feedback message: what people say about an incident.
+"""The feedback message: what people answer to an incident.
 
 Topic ``feedback``, message key: the series id. Value: a JSON object, see ``docs/schemas/feedback.schema.json``.
 """
@@ -6,82 +6,95 @@ Topic ``feedback``, message key: the series id. Value: a JSON object, see ``docs
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import asdict
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
-from eddy.errors import DataError
-from eddy.message_fields import json_object
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
+from pydantic.dataclasses import dataclass
 
-FEEDBACK_SCHEMA = 1
+from eddy.errors import DataError, EddyError
+from eddy.messages import MAX_SERIES, MESSAGE_CONFIG, EpochMs, Expected, Message, Name
+
+FEEDBACK_SCHEMA: Final = 1
 Action = Literal["ack", "unack", "dismiss", "label"]
 #: the label that says that an incident was none; every other one names the kind of anomaly that it was
 NORMAL = "normal"
-_LONGEST_LABEL, _LONGEST_COMMENT = 64, 2000
+_MAX_LABEL, _MAX_COMMENT, _MAX_PERSON = 64, 2000, 256
+_LABEL_EXPECTED = f"'{NORMAL}' or a word for the kind, at most {_MAX_LABEL} characters"
+_IS_LABEL: JsonDict = {"properties": {"action": {"const": "label"}}}
+_WITH_LABEL: JsonDict = {"properties": {"label": {"type": "string"}}, "required": ["label"]}
+_WITHOUT_LABEL: JsonDict = {"properties": {"label": {"type": "null"}}}
 
 
-@dataclass(frozen=True)
-class Feedback:
-    """One person's word on one incident.
+@dataclass(
+    frozen=True,
+    config=ConfigDict(
+        **MESSAGE_CONFIG, json_schema_extra={"if": _IS_LABEL, "then": _WITH_LABEL, "else": _WITHOUT_LABEL}
+    ),
+)
+class Feedback(Message):
+    """Answer to one incident, by one person.
 
-    Attributes:
-        id, series, model: of the incident; model is the name of the one that judged. Of a group: its id,
-            ``group:<id>`` and an empty name.
-        action: ``ack`` (somebody has taken it on), ``unack`` (not after all), ``dismiss`` (this was no anomaly: alert
-            less readily on this series), ``label`` (what it was; feeds evaluation and training).
-        by: who says so.
-        ts: when, epoch ms (wall clock).
-        start, end: of the incident in event time, epoch ms: what a label is about.
-        label: with ``label`` only: :data:`NORMAL` or a word for the kind of anomaly.
-        comment: free text.
+    Actions: ``ack`` (somebody takes care of it), ``unack`` (takes that back), ``dismiss`` (it was no anomaly: raise the
+    limits of this series), ``label`` (says what it was, for evaluation and training).
+
+    Raises:
+        DataError: a field does not fit; names it, what was found and what was expected.
+
+    Examples:
+        >>> one = Feedback("0123456789abcdef", "pump-1", "pumps", "label", "ann", 1, 0, 1, label="leak")
+        >>> Feedback.from_json(one.to_json()) == one
+        True
+        >>> Feedback("0123456789abcdef", "pump-1", "pumps", "shrug", "ann", 1, 0, 1)
+        Traceback (most recent call last):
+        ...
+        eddy.errors.DataError: feedback: field 'action': found 'shrug', expected one of ack, unack, dismiss, label
     """
 
-    id: str
-    series: str
-    model: str
-    action: Action
-    by: str
-    ts: int
-    start: int
-    end: int
-    label: str | None = None
-    comment: str = ""
-    schema: int = FEEDBACK_SCHEMA
+    what: ClassVar[str] = "feedback"
+    version_of_schema: ClassVar[int] = FEEDBACK_SCHEMA
+    reader: ClassVar[str] = "job"
+    error: ClassVar[type[EddyError]] = DataError
+    about: ClassVar[str] = (
+        "What somebody answers to an incident. Topic: feedback; message key: the series id. "
+        "Unknown fields are to be ignored."
+    )
+
+    id: Annotated[
+        str,
+        Field(min_length=1, max_length=128, description="Of the incident or group."),
+        Expected("text of 1 to 128 characters"),
+    ]
+    series: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_SERIES, description="Of the incident; of a group: group:<id>."),
+        Expected(f"text of 1 to {MAX_SERIES} characters"),
+    ]
+    model: Annotated[Name, Field(description="Name of the model that scored the series; empty for a group.")]
+    action: Annotated[Action, Expected(f"one of {', '.join(get_args(Action))}")]
+    by: Annotated[
+        str,
+        Field(min_length=1, max_length=_MAX_PERSON, description="Who answers."),
+        Expected(f"text of 1 to {_MAX_PERSON} characters"),
+    ]
+    ts: Annotated[EpochMs, Field(description="Wall clock, epoch ms.")]
+    start: Annotated[EpochMs, Field(description="Of the incident, event time, epoch ms.")]
+    end: Annotated[EpochMs, Field(description="Of the incident, event time, epoch ms.")]
+    label: Annotated[
+        Annotated[str, Field(min_length=1, max_length=_MAX_LABEL)] | None,
+        Field(description="With action label only: 'normal' (it was no anomaly) or a word for its kind."),
+        Expected(_LABEL_EXPECTED),
+    ] = None
+    comment: Annotated[str, Field(max_length=_MAX_COMMENT), Expected(f"text of at most {_MAX_COMMENT} characters")] = ""
+    schema: Annotated[Literal[1], Expected("1")] = FEEDBACK_SCHEMA
 
     def __post_init__(self) -> None:
-        for name in ("id", "series", "by"):
-            _check(name, getattr(self, name), isinstance(getattr(self, name), str) and getattr(self, name), "text")
-        _check("model", self.model, isinstance(self.model, str), "text")
-        _check("action", self.action, self.action in get_args(Action), f"one of {', '.join(get_args(Action))}")
-        for name in ("ts", "start", "end"):
-            value = getattr(self, name)
-            _check(name, value, isinstance(value, int) and not isinstance(value, bool), "epoch milliseconds")
-        if self.action == "label":
-            good = isinstance(self.label, str) and 0 < len(self.label) <= _LONGEST_LABEL
-            _check("label", self.label, good, f"'{NORMAL}' or a word for the kind, at most {_LONGEST_LABEL} characters")
-        else:
-            _check("label", self.label, self.label is None, "none with this action")
-        good = isinstance(self.comment, str) and len(self.comment) <= _LONGEST_COMMENT
-        _check("comment", self.comment, good, f"text of at most {_LONGEST_COMMENT} characters")
+        if self.action == "label" and self.label is None:
+            raise self.wrong("label", None, _LABEL_EXPECTED)
+        if self.action != "label" and self.label is not None:
+            raise self.wrong("label", self.label, "none with this action")
 
     def to_json(self) -> bytes:
-        """The message's value."""
+        """Return the message's value."""
         return json.dumps(asdict(self), sort_keys=True).encode()
-
-    @classmethod
-    def from_json(cls, value: bytes) -> Feedback:
-        """Parse and check a message's value; unknown fields are ignored.
-
-        Raises:
-            DataError: not feedback; names the field, what was found and what was expected.
-        """
-        raw = json_object(value, "feedback", DataError)
-        _check("schema", raw.get("schema"), raw.get("schema") == FEEDBACK_SCHEMA, f"{FEEDBACK_SCHEMA}")
-        try:
-            return cls(**{name: raw[name] for name in cls.__dataclass_fields__ if name in raw})
-        except TypeError as error:
-            raise DataError(f"feedback: {str(error).rpartition('missing ')[2]}") from None
-
-
-def _check(name: str, found: Any, good: object, expected: str) -> None:
-    if not good:
-        raise DataError(f"feedback: field {name!r}: found {str(found)[:80]!r}, expected {expected}")

@@ -4,66 +4,90 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Literal, cast, get_args
+from dataclasses import asdict, field
+from itertools import islice
+from typing import Annotated, ClassVar, Literal, get_args
 
-from eddy.errors import DataError
-from eddy.message_fields import MessageFields
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from eddy.errors import DataError, EddyError
+from eddy.messages import MESSAGE_CONFIG, Count, EpochMs, Expected, Message, Name, Series, Text
 
 REQUEST_SCHEMA = 1
 Reason = Literal["drift", "cold-start", "schedule", "manual"]
+_MAX_SINCE, _MAX_PATTERNS = 1_000_000, 10_000
 
 
-@dataclass(frozen=True)
-class TrainingRequest:
-    """Which model, and why.
+@dataclass(frozen=True, config=MESSAGE_CONFIG)
+class TrainingRequest(Message):
+    """Ask the trainer for a new version of a model, and say why.
 
-    Attributes:
-        model: name in the registry.
-        reason: what led to it.
-        ts: wall clock of the request, epoch ms: later requests for the same model have a larger one.
-        since: by series, the event time from which its data are of the kind that counts now; those of other series
-            count in full.
-        detector, series, interval_ms: for a model that is not in the registry yet: what to train, on which series
-            (patterns), and how far apart their points are (0: found in the data).
+    Raises:
+        DataError: a field does not fit; names it, what was found and what was expected.
+
+    Examples:
+        >>> first = TrainingRequest("pumps", "drift", ts=1, since={"pump-1": 5})
+        >>> first.merged(TrainingRequest("pumps", "manual", ts=2)).since
+        {'pump-1': 5}
+        >>> TrainingRequest("pumps", "whim", ts=1)
+        Traceback (most recent call last):
+        ...
+        eddy.errors.DataError: training request: field 'reason': found 'whim', expected one of drift, ...
     """
 
-    model: str
-    reason: Reason
-    ts: int
-    since: Mapping[str, int] = field(default_factory=dict)
-    detector: str = ""
-    series: tuple[str, ...] = ()
-    interval_ms: int = 0
+    what: ClassVar[str] = "training request"
+    version_of_schema: ClassVar[int] = REQUEST_SCHEMA
+    reader: ClassVar[str] = "trainer"
+    error: ClassVar[type[EddyError]] = DataError
+    about: ClassVar[str] = (
+        "Asks the trainer for a new version of a model. Topic: training; message key: the model's name. "
+        "Unknown fields are to be ignored."
+    )
+
+    model: Annotated[Name, Field(description="Name of the model in the registry.")]
+    reason: Annotated[
+        Reason, Field(description="What led to the request."), Expected(f"one of {', '.join(get_args(Reason))}")
+    ]
+    ts: Annotated[
+        EpochMs,
+        Field(description="Wall clock of the request, epoch ms: later requests for the same model have a larger one."),
+    ]
+    since: Annotated[
+        Mapping[Series, EpochMs],
+        Field(
+            max_length=_MAX_SINCE,
+            description="By series: event time from which on its data count, epoch ms. Other series count in full.",
+        ),
+        Expected("event times in epoch ms by series"),
+    ] = field(default_factory=dict)
+    detector: Annotated[
+        Name, Field(description="For a model that is not in the registry yet: kind of detector to train.")
+    ] = ""
+    series: Annotated[
+        tuple[Text, ...],
+        Field(
+            strict=False,
+            max_length=_MAX_PATTERNS,
+            description="For a model that is not in the registry yet: patterns of its series.",
+        ),
+        Expected("a list of texts"),
+    ] = ()
+    interval_ms: Annotated[
+        Count,
+        Field(description="For a model that is not in the registry yet: sampling interval; 0 = found in the data."),
+    ] = 0
 
     def merged(self, later: TrainingRequest) -> TrainingRequest:
-        """One request for both: the later one, with what only the earlier one knows."""
-        since = {**self.since, **later.since}
-        series = tuple(dict.fromkeys([*self.series, *later.series]))
+        """Return one request for both: the later one, with what only the earlier one knows."""
+        newest_first = {**later.since, **{name: at for name, at in self.since.items() if name not in later.since}}
+        since = dict(islice(newest_first.items(), _MAX_SINCE))
+        series = tuple(dict.fromkeys([*self.series, *later.series]))[:_MAX_PATTERNS]
         return TrainingRequest(
             self.model, later.reason, max(self.ts, later.ts), since, later.detector or self.detector, series,
             later.interval_ms or self.interval_ms,
         )  # fmt: skip
 
     def to_json(self) -> bytes:
-        """The message's value."""
+        """Return the message's value."""
         return json.dumps({"schema": REQUEST_SCHEMA, **asdict(self)}, sort_keys=True).encode()
-
-    @classmethod
-    def from_json(cls, value: bytes) -> TrainingRequest:
-        """Parse and check a message's value; unknown fields are ignored.
-
-        Raises:
-            DataError: names the field, what was found and what was expected.
-        """
-        fields = MessageFields(value, "training request", REQUEST_SCHEMA, "trainer", DataError)
-        since = fields.table("since", {})
-        if not all(type(at) is int for at in since.values()):
-            raise fields.wrong("since", "event times in epoch ms by series")
-        reason = fields.text("reason")
-        if reason not in get_args(Reason):
-            raise fields.wrong("reason", f"one of {', '.join(get_args(Reason))}")
-        return cls(
-            fields.text("model"), cast("Reason", reason), fields.whole("ts"), since, fields.text("detector", ""),
-            fields.texts("series"), fields.whole("interval_ms", default=0),
-        )  # fmt: skip

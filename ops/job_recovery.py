@@ -6,54 +6,20 @@ their checkpoints, stay on disk; :func:`recover` submits them again from the new
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from eddy.configuration import Configuration, load, secrets_as_environment
 from eddy.errors import EddyError, StackError
 from eddy.flink_job.client.cluster import Cluster
-from eddy.ops.job_targets import arguments, submit_locally
+from eddy.ops.job_records import forget, job_records, remember
+from eddy.ops.job_targets import submit_locally
 from eddy.stack.local import Stack
 
 POLL_SECONDS = 1.0
 _LOST_STATES = {"FAILED"}  # beside those that the cluster does not know at all
 _ENDED_STATES = {"FINISHED", "CANCELED"}
 _GONE_STATES = _LOST_STATES | _ENDED_STATES | {"FAILING", "CANCELLING"}
-
-
-@dataclass(frozen=True)
-class JobRecord:
-    """A job as it was submitted.
-
-    Attributes:
-        name, job: its name, and the id that the cluster gave it.
-        overrides: its settings, ``key=value``, without secrets.
-        savepoint: what it was started from; empty = anew.
-    """
-
-    name: str
-    job: str
-    overrides: list[str]
-    savepoint: str = ""
-
-
-def remember(configuration: Configuration, stack: Stack, job: str, savepoint: str) -> None:
-    """Note a job that is to run from now on."""
-    name = configuration.settings.job.name
-    _write(stack, JobRecord(name, job, arguments(configuration)[1::2], savepoint))
-
-
-def forget(stack: Stack, name: str) -> None:
-    """A job that was stopped is not to come back."""
-    _file(stack, name).unlink(missing_ok=True)
-
-
-def job_records(stack: Stack) -> list[JobRecord]:
-    """All jobs that are to run."""
-    files = sorted((stack.folder / "jobs").glob("*.json"))
-    return [JobRecord(**json.loads(file.read_text())) for file in files]
 
 
 def newest_checkpoint(stack: Stack, job: str) -> str:
@@ -90,7 +56,7 @@ def recover(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], No
         alive = next((job.id for job in jobs if job.name == record.name and job.state not in _GONE_STATES), "")
         if alive:  # 'flink run' was given up before it said that the job was submitted
             notify(f"job {record.name} runs as {alive}")
-            _write(stack, replace(record, job=alive, savepoint=place))
+            remember(stack, replace(record, job=alive, savepoint=place))
             continue
         notify(f"job {record.name} ({record.job}) is {state}; it goes on from {place or 'the start'}")
         try:
@@ -132,13 +98,3 @@ def keep_running(
             if str(error) != told:  # once, however often it is tried
                 told = str(error)
                 notify(told)
-
-
-def _write(stack: Stack, record: JobRecord) -> None:
-    file = _file(stack, record.name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(record), indent=1))
-
-
-def _file(stack: Stack, name: str) -> Path:
-    return stack.folder / "jobs" / f"{name}.json"

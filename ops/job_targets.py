@@ -9,14 +9,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from eddy.configuration import Configuration, secrets_as_environment
 from eddy.errors import SettingsError, StackError
+from eddy.flink_job.client.submission import Submission
+from eddy.ops.job_records import JobRecord, remember
+from eddy.stack.local import Stack
 from eddy.stack.paths import ROOT
-
-if TYPE_CHECKING:
-    from eddy.flink_job.client.submission import Submission
 
 TARGETS = ("local", "remote", "yarn", "kubernetes-application")
 
@@ -91,8 +90,6 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
     import pyflink  # noqa: F401  where it is missing, that is told before anything else
 
     from eddy.flink_job.client.cluster import Cluster
-    from eddy.ops.job_recovery import remember
-    from eddy.stack.local import Stack
 
     stack = Stack(configuration.settings)
     cluster = Cluster(stack.flink_address)
@@ -106,7 +103,7 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
             )
         work = _submission(configuration, choices, stack.client_command())
         number = cluster.submit(work, {**stack.client_environment(), **secrets_as_environment(configuration.settings)})
-        remember(configuration, stack, number, savepoint)
+        remember(stack, JobRecord(name, number, arguments(configuration)[1::2], savepoint))
     if wait:
         cluster.wait(number)
     return number
@@ -129,7 +126,6 @@ def _checked(choices: Choices) -> Choices:
 
 
 def _submission(configuration: Configuration, choices: Choices, client: Sequence[str] = ()) -> Submission:
-    from eddy.flink_job.client.submission import Submission
     from eddy.stack.jars import flink_home, flink_jars, flink_python_jar
 
     with_jars = not choices.jars_present and choices.target != "kubernetes-application"

@@ -2,7 +2,7 @@
 
 A JVM writes its archive when it ends in order, where there is none yet for the same jars and the same Java; that makes
 one end of the stack some seconds longer. The archives lie beside the jars. They only save time: a JVM that finds its
-archive unfit, for whatever reason, goes on without it.
+archive unfit, for whatever reason, goes on without it. What they save: docs/decisions/069-jvm-archives.md.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 from eddy.stack.paths import home
 
 _CHECK_SECONDS = 60
+#: where JVMs write, in the stack's data folder: apart from the archives in use, for that folder can be their home, too
+_WRITTEN = "classes-written"
 
 
 def options(name: str, kind: str, class_path: str, folder: Path) -> list[str]:
@@ -31,7 +33,7 @@ def options(name: str, kind: str, class_path: str, folder: Path) -> list[str]:
     """
     if archive := _present(kind, _key(class_path)):
         return [f"-XX:SharedArchiveFile={archive}"]
-    written = folder / "classes" / f"{name}.jsa"
+    written = folder / _WRITTEN / f"{name}.jsa"
     written.parent.mkdir(parents=True, exist_ok=True)
     written.unlink(missing_ok=True)
     written.with_suffix(".json").write_text(json.dumps({"kind": kind, "class_path": class_path}))
@@ -45,13 +47,15 @@ def keep(folder: Path, *, all_loaded: bool) -> None:
         folder: the stack's data folder.
         all_loaded: whether they did all that they are there for; what is written by others is thrown away.
     """
-    for written in sorted((folder / "classes").glob("*.jsa")):
-        wanted = json.loads(written.with_suffix(".json").read_text())
-        kind, class_path = wanted["kind"], wanted["class_path"]
-        with contextlib.suppress(OSError):  # a full disk, a folder that is not ours: the next start is as slow as this
+    for written in sorted((folder / _WRITTEN).glob("*.jsa")):
+        # a full disk, a folder that is not ours, a file that somebody removed: the next start is as slow as this one
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            wanted = json.loads(written.with_suffix(".json").read_text())
+            kind, class_path = wanted["kind"], wanted["class_path"]
             key = _key(class_path)
             if all_loaded and _present(kind, key) is None and _fits(written, class_path):
                 _put(written, kind, key)
+        with contextlib.suppress(OSError):
             written.unlink()
 
 

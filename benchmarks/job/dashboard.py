@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
-import json
 import math
 import subprocess
 import sys
@@ -28,6 +27,7 @@ import psutil
 
 from eddy.configuration import as_environment, load
 from eddy.connections import redis_client
+from eddy.redis_layout import Keys, Point, encode_recent, encode_series, recent_id
 from eddy.settings import Settings
 from eddy.stack.ports import answers, free_ports
 
@@ -42,26 +42,25 @@ def fill(settings: Settings) -> None:
     client = redis_client(settings.redis)
     now = int(time.time() * 1000)
     pipeline = client.pipeline(transaction=False)
+    keys = Keys(settings.redis.prefix)
     for k in range(SERIES):
-        name, ts = f"s-{k:05d}", EPOCH + POINTS * MINUTE
-        own = {"ts": ts, "score": 1.0, "threshold": 3.0, "state": "ok", "version": 1, "expected": {"value": 5.0},
-               "lower": {"value": 3.0}, "upper": {"value": 7.0}}  # fmt: skip
-        fields = {"ts": ts, "values": '{"value": 5.1}', "score": 1.0, "threshold": 3.0, "state": "ok", "model": "m"}
-        pipeline.hset(f"{settings.redis.prefix}:series:{name}", mapping={**fields, "model:m": json.dumps(own)})
-        pipeline.zadd(f"{settings.redis.prefix}:live", {name: now})
-        if k < WATCHED:
-            for p in range(POINTS):
-                wave = 5 + math.sin(p / 50)
-                values = {"values": wave + 0.3 * math.sin(p), "expected": wave, "lower": wave - 1, "upper": wave + 1}
-                point = {name: json.dumps({"value": value}) for name, value in values.items()}
-                key = f"{settings.redis.prefix}:recent:{name}:m"
-                pipeline.xadd(
-                    key, {**point, "score": 1.0, "threshold": 3.0, "imputed": 0}, id=f"{EPOCH + p * MINUTE}-1"
-                )
+        name = f"s-{k:05d}"
+        newest = _point(name, EPOCH + POINTS * MINUTE, 5.1, 5.0)
+        pipeline.hset(keys.series(name), mapping=encode_series(newest))
+        pipeline.zadd(keys.live, {name: now})
+        for p in range(POINTS if k < WATCHED else 0):
+            wave = 5 + math.sin(p / 50)
+            point = _point(name, EPOCH + p * MINUTE, wave + 0.3 * math.sin(p), wave)
+            pipeline.xadd(keys.recent(name, "m"), encode_recent(point), id=recent_id(point.ts))
         if k % 500 == 0:
             pipeline.execute()
     pipeline.execute()
     client.close()
+
+
+def _point(series: str, ts: int, value: float, expected: float) -> Point:
+    numbers = ({"value": number} for number in (value, expected, expected - 1, expected + 1))
+    return Point(series, ts, *numbers, score=1.0, limit=3.0, state="ok", model="m", version=1, imputed=0)
 
 
 @contextlib.contextmanager

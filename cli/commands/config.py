@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import typer
 
@@ -26,6 +27,18 @@ def register(app: typer.Typer) -> None:
         keys, values = (max(len(row[column]) for row in rows) for column in (0, 1))
         for key, value, source in rows:
             typer.echo(f"{key:<{keys}}  {value:<{values}}  {source}")
+
+    @group.command()
+    def schemas(folder: Path = typer.Argument(..., help="folder to write to; made if it is not there")) -> None:
+        """Write the JSON Schemas of the messages that other programs may send: manifests, feedback, requests."""
+        from eddy.feedback import Feedback
+        from eddy.models.artifacts.manifest import Manifest
+        from eddy.training_request import TrainingRequest
+
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, message in (("model", Manifest), ("feedback", Feedback), ("training-request", TrainingRequest)):
+            text = json.dumps(message.json_schema(), indent=2, ensure_ascii=False) + "\n"
+            (folder / f"{name}.schema.json").write_text(text, encoding="utf-8")
 
     @group.command()
     def acls(

@@ -42,7 +42,7 @@ def _from_time(configuration: Configuration, time: str) -> Configuration:
 
 def _forget(configuration: Configuration) -> None:
     """A job that was stopped is not to come back when the local stack does."""
-    from eddy.ops.job_recovery import forget
+    from eddy.ops.job_records import forget
     from eddy.stack.local import Stack
 
     forget(Stack(configuration.settings), configuration.settings.job.name)

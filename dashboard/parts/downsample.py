@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from eddy.dashboard.records import Floats, Ints
 
 _GAP = 3.0  # a step of so many usual ones is a gap: the line breaks there
 

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eddy.dashboard.parts.downsample import extremes, gap_numbers, ribbon, segments, usual_step, with_gaps
 from eddy.dashboard.parts.theme import Theme, axis, layout
+from eddy.dashboard.records import Floats, Ints
 from eddy.dashboard.stores.incidents import Incident
 from eddy.dashboard.stores.points import Columns, ScoredPoints, SeriesPoints
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 BUCKETS = 500  # of two to three pixels on a wide screen; four points each at most
 _MAX_SHADES = 150

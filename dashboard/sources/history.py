@@ -13,8 +13,8 @@ import numpy as np
 import orjson
 from confluent_kafka import KafkaException, TopicPartition
 
+from eddy.dashboard.records import Floats, Ints
 from eddy.dashboard.sources.kafka_topics import consumer
-from eddy.dashboard.stores.points import Floats, Ints
 from eddy.settings import KafkaSettings
 
 log = logging.getLogger(__name__)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from eddy.alert import Alert
 from eddy.connections import redis_client
+from eddy.dashboard.records import ScoredPoint, SeriesRow
 from eddy.dashboard.sources.availability import Watch
-from eddy.dashboard.stores.points import ScoredPoint
-from eddy.dashboard.stores.series_table import Row
 from eddy.errors import DataError
+from eddy.redis_layout import (
+    NEWEST_FIELDS,
+    Keys,
+    SeriesState,
+    decode_newest,
+    decode_recent,
+    decode_series,
+    recent_id,
+)
 from eddy.settings import RedisSettings
 
-_FIELDS = ("ts", "values", "score", "threshold", "state", "model")
 _CHUNK = 1000  # series per round trip
 _OVERLAP_MS = 2000  # workers' clocks may differ by so much
 _ALERTS_AT_ONCE = 2000
@@ -26,7 +32,7 @@ class RedisLive:
 
     def __init__(self, settings: RedisSettings) -> None:
         self.watch = Watch("Redis", f"{settings.host}:{settings.port}")
-        self._prefix = settings.prefix
+        self._keys = Keys(settings.prefix)
         self._client = redis_client(settings)
         self._newest = 0.0  # on the job's clock
         self._overlapping: dict[bytes, float] = {}  # when those within the overlap were written, as read before
@@ -38,42 +44,42 @@ class RedisLive:
 
     def names(self) -> set[str]:
         """All series of which there is something."""
-        return {name.decode(errors="replace") for name in self._client.zrange(self._key("live"), 0, -1)}
+        return {name.decode(errors="replace") for name in self._client.zrange(self._keys.live, 0, -1)}
 
-    def changed(self) -> list[Row]:
+    def changed(self) -> list[SeriesRow]:
         """The newest state of the series that were written since the last call."""
         least = self._newest - _OVERLAP_MS if self._newest else "-inf"
-        found = self._client.zrangebyscore(self._key("live"), least, "+inf", withscores=True)
+        found = self._client.zrangebyscore(self._keys.live, least, "+inf", withscores=True)
         if found:
             self._newest = max(self._newest, found[-1][1])
         before, self._overlapping = self._overlapping, {n: w for n, w in found if w >= self._newest - _OVERLAP_MS}
         found = [(name, written) for name, written in found if before.get(name) != written]
-        rows: list[Row] = []
+        rows: list[SeriesRow] = []
         for start in range(0, len(found), _CHUNK):
             chunk = found[start : start + _CHUNK]
             pipeline = self._client.pipeline(transaction=False)
             for name, _ in chunk:
-                pipeline.hmget(self._key("series", name.decode(errors="replace")), _FIELDS)
+                pipeline.hmget(self._keys.series(name.decode(errors="replace")), NEWEST_FIELDS)
             for (name, written), fields in zip(chunk, pipeline.execute(), strict=True):
-                if fields[0] is not None:
-                    rows.append(_row(name.decode(errors="replace"), fields, int(written)))
+                if (newest := decode_newest(fields)) is not None:
+                    rows.append(SeriesRow(name.decode(errors="replace"), *newest, int(written)))
         return rows
 
     def alerts(self) -> list[Alert]:
         """Alerts written since the last call, oldest first."""
         start = self._last_alert if self._last_alert == "-" else f"({self._last_alert}"
-        entries = self._client.xrange(self._key("alerts"), start, "+", count=_ALERTS_AT_ONCE)
+        entries = self._client.xrange(self._keys.alerts, start, "+", count=_ALERTS_AT_ONCE)
         if entries:
             self._last_alert = entries[-1][0].decode()
         return [alert for _, fields in entries if (alert := alert_in(fields[b"alert"])) is not None]
 
     def open_alerts(self, known: Mapping[str, Any]) -> list[Alert]:
         """The last alert of those open incidents that are not known yet."""
-        ids = [number.decode() for number in self._client.zrange(self._key("open"), 0, -1)]
+        ids = [number.decode() for number in self._client.zrange(self._keys.open, 0, -1)]
         missing = [number for number in ids if number not in known]
         if not missing:
             return []
-        values = self._client.mget([self._key("alert", number) for number in missing])
+        values = self._client.mget([self._keys.alert(number) for number in missing])
         return [alert for value in values if value is not None and (alert := alert_in(value)) is not None]
 
     def points(self, series: str, after: Mapping[str, int]) -> dict[str, list[ScoredPoint]]:
@@ -83,36 +89,20 @@ class RedisLive:
             series: which.
             after: event time of the newest point known, by model; what is older is not read again.
         """
-        raw = self._client.hgetall(self._key("series", series))
-        models = [name[6:].decode() for name in raw if name.startswith(b"model:")]
+        state = decode_series(series, self._client.hgetall(self._keys.series(series)))
+        if state is None:
+            return {}
         pipeline = self._client.pipeline(transaction=False)
-        for model in models:
-            start = f"({after[model]}-1" if model in after else "-"
-            pipeline.xrange(self._key("recent", series, model), start, "+", count=_POINTS_AT_ONCE)
+        for model in state.models:
+            start = f"({recent_id(after[model])}" if model in after else "-"
+            pipeline.xrange(self._keys.recent(series, model), start, "+", count=_POINTS_AT_ONCE)
         found = {
-            model: [_scored(number, fields) for number, fields in entries]
-            for model, entries in zip(models, pipeline.execute(), strict=True)
+            model: [decode_recent(number, fields) for number, fields in entries]
+            for model, entries in zip(state.models, pipeline.execute(), strict=True)
         }
-        for model in models:
-            _add_newest(found[model], raw, model, after.get(model, -1))
+        for model in state.models:
+            _add_newest(found[model], state, model, after.get(model, -1))
         return found
-
-    def _key(self, *parts: str) -> str:
-        return ":".join([self._prefix, *parts])
-
-
-def _row(series: str, fields: Sequence[bytes | None], written: int) -> Row:
-    ts, values, score, threshold, state, model = (field or b"" for field in fields)
-    return Row(
-        series=series,
-        ts=int(ts),
-        values=json.loads(values or b"{}"),
-        score=float(score) if score else None,
-        threshold=float(threshold) if threshold else None,
-        state=state.decode(),
-        model=model.decode(),
-        written=written,
-    )
 
 
 def alert_in(value: bytes) -> Alert | None:
@@ -123,29 +113,16 @@ def alert_in(value: bytes) -> Alert | None:
         return None
 
 
-def _scored(number: bytes, fields: Mapping[bytes, bytes]) -> ScoredPoint:
-    return ScoredPoint(
-        ts=int(number.split(b"-")[0]),
-        values=json.loads(fields[b"values"]),
-        expected=json.loads(fields[b"expected"]),
-        lower=json.loads(fields[b"lower"]),
-        upper=json.loads(fields[b"upper"]),
-        score=float(fields[b"score"]) if fields[b"score"] else None,
-        threshold=float(fields[b"threshold"]) if fields[b"threshold"] else None,
-        imputed=int(fields[b"imputed"]),
-    )
-
-
-def _add_newest(points: list[ScoredPoint], raw: Mapping[bytes, bytes], model: str, known: int) -> None:
+def _add_newest(points: list[ScoredPoint], state: SeriesState, model: str, known: int) -> None:
     """A busy shard writes no recent points: then the live state is what there is, a point each time it is written."""
-    own = json.loads(raw[b"model:" + model.encode()])
+    own = state.models[model]
     newest = points[-1].ts if points else known
-    if own["ts"] <= newest or raw.get(b"model") != model.encode():
+    if own["ts"] <= newest or state.model != model:
         return
     points.append(
         ScoredPoint(
             ts=own["ts"],
-            values=json.loads(raw[b"values"]),
+            values=state.values,
             expected=own["expected"],
             lower=own["lower"],
             upper=own["upper"],

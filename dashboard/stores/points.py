@@ -6,26 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from eddy.dashboard.records import Floats, Ints, ScoredPoint
 
 _FIRST_ROWS = 256
-
-
-@dataclass(frozen=True)
-class ScoredPoint:
-    """A scored point as Redis has it: see :class:`eddy.client.RecentPoint`."""
-
-    ts: int
-    values: Mapping[str, float | None]
-    expected: Mapping[str, float | None]
-    lower: Mapping[str, float | None]
-    upper: Mapping[str, float | None]
-    score: float | None
-    threshold: float | None
-    imputed: int
 
 
 @dataclass(frozen=True)

@@ -9,26 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.dashboard.records import Floats, SeriesRow
+
 OK, ANOMALOUS, OPEN, SILENT = range(4)
 STATES = ("ok", "anomalous", "open", "silent", "warming")  # by code
 _CODES = {name: code for code, name in enumerate(STATES)}
 SPARK = 48  # newest values kept of every series, for the small lines in lists: 192 bytes each
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Row:
-    """What Redis says of one series: see :class:`eddy.client.SeriesState`."""
-
-    series: str
-    ts: int
-    values: Mapping[str, float | None]
-    score: float | None
-    threshold: float | None
-    state: str
-    model: str
-    written: int  # wall clock, epoch ms
 
 
 @dataclass(frozen=True)
@@ -126,7 +112,7 @@ class SeriesTable:
             "spark": np.zeros((0, SPARK), np.float32),
         }
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, rows: Sequence[SeriesRow]) -> None:
         """Take the newest state of some series."""
         columns = self._columns
         for row in rows:

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from eddy.dashboard.records import Floats, Ints, ScoredPoint
 from eddy.dashboard.stores.points import (
     PER_FEATURE,
     PER_POINT,
     Columns,
-    Floats,
     Growing,
-    Ints,
-    ScoredPoint,
     ScoredPoints,
     SeriesPoints,
     scored_points,

@@ -19,14 +19,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import redis
 
 from eddy.alert import Alert
 from eddy.connections import redis_client
 from eddy.feedback import Feedback
-from eddy.models.engine.alert_messages import Point
 from eddy.models.engine.state.codec import pack_text, unpack_text
+from eddy.redis_layout import Keys, Point, encode_recent, encode_series, feedback_field, recent_id
 from eddy.settings import RedisSettings
 
 log = logging.getLogger(__name__)
@@ -89,6 +88,7 @@ class RedisWriter:
 
     def __init__(self, settings: RedisSettings) -> None:
         self.settings = settings
+        self._keys = Keys(settings.prefix)
         self.away_since: float | None = None  # wall clock; None while Redis answers
         self.written = 0
         self._client = redis_client(settings, self._connected)
@@ -119,11 +119,6 @@ class RedisWriter:
         with self._lock:
             self._messages.append(_Waiting(shard, feedback))
         self._work.set()
-
-    def waiting(self, shard: int) -> int:
-        """How many alerts and feedback of a shard Redis has not taken yet."""
-        with self._lock:
-            return sum(item.shard == shard for item in self._messages)
 
     def pending(self, shard: int) -> bytes:
         """Alerts and feedback of a shard that Redis has not taken yet or may forget, for keyed state; empty: none."""
@@ -244,79 +239,38 @@ class RedisWriter:
         self.written += len(messages) + len(live) + len(points)
         return True
 
-    def _key(self, *parts: str) -> str:
-        return ":".join([self.settings.prefix, *parts])
-
     def _add_alerts(self, pipeline: Any, alerts: Iterable[Alert]) -> None:
-        keys: list[str] = [self._key("alerts")]
+        keys: list[str] = [self._keys.alerts]
         arguments: list[Any] = [self.settings.ttl_seconds, self.settings.max_alerts]
         for alert in alerts:
-            marker = [alert.id, alert.state, str(alert.end), str(alert.severity)]
-            if alert.suppressed:
-                marker.append("suppressed")  # it comes once more, with the same end, when the reason has passed
-            if alert.kind == "group":
-                marker.append(str(alert.member_count))
-            keys += [self._key("written", *marker), self._key("alert", alert.id)]
-            now, before = ("suppressed", "open") if alert.suppressed else ("open", "suppressed")
-            keys += [self._key("groups")] * 2 if alert.kind == "group" else [self._key(now), self._key(before)]
+            keys += [self._keys.written(alert), self._keys.alert(alert.id), *self._keys.open_sets(alert)]
             arguments += [alert.id, alert.state, alert.start, alert.to_json(), alert.kind]
             arguments.append(int(alert.suppressed is not None))
         pipeline.evalsha(self._alerts_digest, len(keys), *keys, *arguments)
 
     def _add_feedback(self, pipeline: Any, feedback: Feedback) -> None:
-        """The newest word of each kind on an incident: who has taken it on, and what it was."""
-        key = self._key("feedback", feedback.id)
+        """The newest message of each kind on an incident: who has taken it on, and what it was."""
+        key, field = self._keys.feedback(feedback.id), feedback_field(feedback.action)
         if feedback.action == "unack":
-            pipeline.hdel(key, "acknowledged")
+            pipeline.hdel(key, field)
         else:
-            field = "acknowledged" if feedback.action == "ack" else "verdict"
             pipeline.hset(key, field, feedback.to_json())
         pipeline.expire(key, self.settings.ttl_seconds)
 
     def _add_live(self, pipeline: Any, point: Point) -> None:
-        key = self._key("series", point.series)
-        own = {
-            "ts": point.ts,
-            "score": point.score,
-            "threshold": point.limit,
-            "state": point.state,
-            "version": point.version,
-            "expected": point.expected,
-            "lower": point.lower,
-            "upper": point.upper,
-        }
-        pipeline.hset(
-            key,
-            mapping={
-                "ts": point.ts,
-                "values": orjson.dumps(point.values),
-                "score": "" if point.score is None else point.score,
-                "threshold": "" if point.limit is None else point.limit,
-                "state": point.state,
-                "model": point.model,
-                f"model:{point.model}": orjson.dumps(own),
-            },
-        )
+        key = self._keys.series(point.series)
+        pipeline.hset(key, mapping=encode_series(point))
         pipeline.expire(key, self.settings.ttl_seconds)
 
     def _add_written(self, pipeline: Any, names: list[str]) -> None:
-        """Which series was written when (wall clock): who reads them all asks for those that are new to it."""
-        key, now = self._key("live"), int(time.time() * 1000)
+        """Note which series was written when (wall clock): a reader asks for those that are new to it."""
+        key, now = self._keys.live, int(time.time() * 1000)
         pipeline.zadd(key, dict.fromkeys(names, now))
         pipeline.zremrangebyscore(key, 0, now - 1000 * self.settings.ttl_seconds)
 
     def _add_recent(self, pipeline: Any, point: Point) -> None:
         if not self.settings.max_recent_points or point.ts < 0:
             return
-        key = self._key("recent", point.series, point.model)
-        fields = {
-            "values": orjson.dumps(point.values),
-            "expected": orjson.dumps(point.expected),
-            "lower": orjson.dumps(point.lower),
-            "upper": orjson.dumps(point.upper),
-            "score": "" if point.score is None else point.score,
-            "threshold": "" if point.limit is None else point.limit,
-            "imputed": point.imputed,
-        }
-        pipeline.xadd(key, fields, id=f"{point.ts}-1", maxlen=self.settings.max_recent_points, approximate=True)
+        key, kept = self._keys.recent(point.series, point.model), self.settings.max_recent_points
+        pipeline.xadd(key, encode_recent(point), id=recent_id(point.ts), maxlen=kept, approximate=True)
         pipeline.expire(key, self.settings.ttl_seconds)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from eddy.errors import ModelError
-from eddy.settings import RegistrySettings
 from eddy.models.artifacts import signing
-from eddy.models.artifacts.uri import read_artifact
 from eddy.models.artifacts.manifest import Manifest
+from eddy.models.artifacts.uri import read_artifact
+from eddy.settings import RegistrySettings
 
 
 def fetch_artifact(manifest: Manifest, settings: RegistrySettings) -> bytes:

@@ -5,71 +5,130 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, field, replace
+from typing import Annotated, Any, ClassVar
 
-from eddy.alert_settings import fits
-from eddy.errors import ModelError
-from eddy.message_fields import MessageFields
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic.dataclasses import dataclass
+
+from eddy.alert_settings import ModelAlerts, fits
+from eddy.errors import EddyError, ModelError
+from eddy.messages import MESSAGE_CONFIG, Count, Expected, Message, Name, Positive, Table, Text
 
 MANIFEST_SCHEMA = 1
 INLINE_LIMIT_BYTES = 700_000  # base64 of it stays under Kafka's default message size of 1 MiB
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MAX_BASE64 = -(-INLINE_LIMIT_BYTES // 3) * 4
+_MAX_PATTERNS, _MAX_FEATURES = 100_000, 10_000
+_POLICY: dict[str, Any] = {"properties": {"policy": {"type": "string"}}, "required": ["policy"]}
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """A published model. The Kafka key of its message is :attr:`name`; a message without a value withdraws it.
+class _AlertsSchema:
+    """Describe the alert rules in the JSON Schema; they are checked when the model is loaded, not here."""
 
-    Attributes:
-        name: letters, digits, ``. _ -``; the identity over all versions.
-        version: counts up from 1.
-        detector: kind of the detector, such as ``"lstm-autoencoder"``.
-        series: glob patterns of the series it judges (``*``, ``taxi-*``); one that starts with ``!`` excludes.
-        features, window, stride, interval_ms: as :class:`eddy.models.core.detector.WindowSpec`; copied here to be read
-            without the artifact, which is what counts.
-        threshold: parameters of a :class:`eddy.models.core.threshold.Threshold`.
-        calibration: parameters of a :class:`eddy.models.artifacts.calibration.Calibration`, or empty.
-        alerts: parameters of a :class:`eddy.alert_settings.ModelAlerts`, or empty.
-        metrics: what evaluation measured, for people.
-        parameters: what the detector was asked to be, for people: an ensemble's members, weights and rule.
-        training: how to train it again: the detector's parameters, the threshold's rule, the seed; or empty.
-        rollout: empty: it is in full use. Else a candidate for another model, see :mod:`eddy.models.artifacts.rollout`.
-        created: ISO-8601 with offset.
-        sha256: of the artifact.
-        artifact: the artifact inline, base64; or empty, and then ``uri`` says where it lies.
-        signature: see :mod:`eddy.models.artifacts.signing`; empty = not signed.
+    def __get_pydantic_json_schema__(self, _: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(ModelAlerts.__pydantic_core_schema__)
+
+
+@dataclass(frozen=True, config=MESSAGE_CONFIG)
+class Manifest(Message):
+    """Describe a published model: what it is, which series it applies to, where its artifact is.
+
+    The Kafka key of the message is :attr:`name`; a message without a value withdraws the model. ``features``,
+    ``window``, ``stride`` and ``interval_ms`` repeat :class:`eddy.models.core.detector.WindowSpec`, to be read without
+    the artifact; a model whose artifact says something else is refused.
+
+    Raises:
+        ModelError: a field does not fit; names it, what was found and what was expected.
     """
 
-    name: str
-    version: int
-    detector: str
-    series: tuple[str, ...]
-    features: tuple[str, ...]
-    window: int
-    stride: int
-    interval_ms: int
-    threshold: Mapping[str, Any]
-    created: str
-    sha256: str
-    calibration: Mapping[str, Any] = field(default_factory=dict)
-    alerts: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    rollout: Mapping[str, Any] = field(default_factory=dict)
-    artifact: str = ""
-    uri: str = ""
-    signature: str = ""
+    what: ClassVar[str] = "manifest"
+    version_of_schema: ClassVar[int] = MANIFEST_SCHEMA
+    reader: ClassVar[str] = "job"
+    error: ClassVar[type[EddyError]] = ModelError
+    about: ClassVar[str] = (
+        "A version of a model. Topic: models (compacted); message key: the name; a message without a value withdraws "
+        "it. Unknown fields are to be ignored."
+    )
+
+    name: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description="Identity over all versions."),
+        Expected("letters, digits, '.', '_' and '-', at most 128"),
+    ]
+    version: Annotated[Positive, Field(description="Counts up from 1.")]
+    detector: Annotated[Name, Field(description="Kind of the detector, such as lstm-autoencoder.")]
+    series: Annotated[
+        tuple[Text, ...],
+        Field(
+            strict=False,
+            min_length=1,
+            max_length=_MAX_PATTERNS,
+            description="Glob patterns of the series that it applies to (*, taxi-*); one that starts with ! excludes.",
+        ),
+        Expected("a list of at least one text"),
+    ]
+    features: Annotated[
+        tuple[Text, ...],
+        Field(
+            strict=False,
+            min_length=1,
+            max_length=_MAX_FEATURES,
+            description="Names of the features, in the order of the detector's columns.",
+            json_schema_extra={"uniqueItems": True},
+        ),
+        Expected("a list of at least one text"),
+    ]
+    window: Annotated[Positive, Field(description="Points of a window.")]
+    stride: Annotated[Positive, Field(description="Points from one window to the next.")]
+    interval_ms: Annotated[Count, Field(description="Sampling interval; 0 = points are counted, not clocked.")]
+    threshold: Annotated[Table, Field(description="Parameters of the threshold.", json_schema_extra=_POLICY)]
+    created: Annotated[
+        str, Field(max_length=64, description="ISO-8601 with offset."), Expected("text of at most 64 characters")
+    ]
+    sha256: Annotated[
+        str, Field(pattern="^[0-9a-f]{64}$", description="Of the artifact."), Expected("64 hexadecimal digits")
+    ]
+    calibration: Annotated[
+        Table, Field(description="Parameters of the calibration of scores to tail probabilities, or empty.")
+    ] = field(default_factory=dict)
+    alerts: Annotated[
+        Table, Field(description="Alert rules for the series of this model, see docs/alerts.md."), _AlertsSchema()
+    ] = field(default_factory=dict)
+    metrics: Annotated[Table, Field(description="What evaluation measured, for people.")] = field(default_factory=dict)
+    parameters: Annotated[
+        Table, Field(description="Parameters of the detector, for people: an ensemble's members, weights and rule.")
+    ] = field(default_factory=dict)
+    training: Annotated[
+        Table,
+        Field(
+            description="How to train it again: params of the detector, seed, threshold (name, false_rate, params); "
+            "or empty."
+        ),
+    ] = field(default_factory=dict)
+    rollout: Annotated[
+        Table,
+        Field(
+            description="Empty: in full use. Else a candidate: of (the model that it may replace), stage (shadow or "
+            "canary), share (of the series for which a canary notifies people)."
+        ),
+    ] = field(default_factory=dict)
+    artifact: Annotated[
+        str,
+        Field(max_length=_MAX_BASE64, description="The artifact inline, base64; or empty."),
+        Expected(f"base64 text of at most {_MAX_BASE64} characters"),
+    ] = ""
+    uri: Annotated[Text, Field(description="Where the artifact is, if it is not inline.")] = ""
+    signature: Annotated[
+        Name,
+        Field(description="HMAC-SHA-256 over the manifest, hexadecimal; empty = not signed. See docs/security.md."),
+    ] = ""
 
     def applies_to(self, series: str) -> bool:
-        """Whether the model applies to a series."""
+        """Tell whether the model applies to a series."""
         return fits(self.series, series)
 
     def with_artifact(self, content: bytes) -> Manifest:
-        """The manifest with its artifact inline.
+        """Return the manifest with its artifact inline.
 
         Raises:
             ModelError: too large to travel in a Kafka message; publish by ``uri`` instead.
@@ -81,7 +140,7 @@ class Manifest:
         return replace(self, artifact=base64.b64encode(content).decode(), uri="")
 
     def inline_artifact(self) -> bytes | None:
-        """The inline artifact's bytes, or None if there is none."""
+        """Return the inline artifact's bytes, or None if there is none."""
         if not self.artifact:
             return None
         try:
@@ -90,39 +149,5 @@ class Manifest:
             raise ModelError(f"model {self.name}: artifact is not base64: {error}") from None
 
     def to_json(self) -> bytes:
-        """The message's value."""
+        """Return the message's value."""
         return json.dumps({"schema": MANIFEST_SCHEMA, **asdict(self)}, sort_keys=True).encode()
-
-    @classmethod
-    def from_json(cls, value: bytes) -> Manifest:
-        """Parse and check a message's value; unknown fields are ignored.
-
-        Raises:
-            ModelError: names the field, what was found and what was expected.
-        """
-        fields = MessageFields(value, "manifest", MANIFEST_SCHEMA, "job", ModelError)
-        name = fields.text("name")
-        if not _NAME.fullmatch(name):
-            raise fields.wrong("name", "letters, digits, '.', '_' and '-', at most 128")
-        return cls(
-            name=name,
-            version=fields.whole("version", 1),
-            detector=fields.text("detector"),
-            series=fields.texts("series", 1),
-            features=fields.texts("features", 1),
-            window=fields.whole("window", 1),
-            stride=fields.whole("stride", 1),
-            interval_ms=fields.whole("interval_ms", 0),
-            threshold=fields.table("threshold"),
-            created=fields.text("created"),
-            sha256=fields.text("sha256"),
-            calibration=fields.table("calibration", {}),
-            alerts=fields.table("alerts", {}),
-            metrics=fields.table("metrics", {}),
-            parameters=fields.table("parameters", {}),
-            training=fields.table("training", {}),
-            rollout=fields.table("rollout", {}),
-            artifact=fields.text("artifact", ""),
-            uri=fields.text("uri", ""),
-            signature=fields.text("signature", ""),
-        )

@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 
 from eddy.errors import ModelError
-from eddy.settings import RegistrySettings
 from eddy.models.artifacts.artifact import MAX_ARTIFACT_BYTES
+from eddy.settings import RegistrySettings
 
 
 def check_uri(uri: str, settings: RegistrySettings) -> str:

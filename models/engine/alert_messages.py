@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,35 +13,9 @@ from eddy.models.alerting.confidence import confidence
 from eddy.models.alerting.incidents import NO_POINT, Transition
 from eddy.models.core.detector import Explanation, Floats, Ints, WindowBatch
 from eddy.models.engine.scorer import ModelScorer, ScoredBatch
+from eddy.redis_layout import Point
 
 _DIGITS = 6  # of the values of an alert's window
-
-
-class Point(NamedTuple):
-    """A scored point of a series.
-
-    Attributes:
-        series, ts: which point; epoch ms.
-        values, expected, lower, upper: per feature; None = missing or no opinion.
-        score, limit: None where the detector could not say.
-        state: ``"anomalous"`` above the limit, ``"open"`` below it with an incident open, ``"warming"`` while the
-            first points of a series are collected, else ``"ok"``.
-        model, version: who judged.
-        imputed: how many points of the window were filled in.
-    """
-
-    series: str
-    ts: int
-    values: Mapping[str, float | None]
-    expected: Mapping[str, float | None]
-    lower: Mapping[str, float | None]
-    upper: Mapping[str, float | None]
-    score: float | None
-    limit: float | None
-    state: str
-    model: str
-    version: int
-    imputed: int
 
 
 def alert_of(transition: Transition, scorer: ModelScorer, series: str, now: int, job: str) -> Alert:

@@ -18,7 +18,7 @@ from eddy.alert import Alert
 from eddy.models.alerting.incidents import NO_POINT, Transition
 from eddy.models.alerting.maintenance import Maintenance
 from eddy.models.core.detector import Bools, Floats, Ints
-from eddy.models.engine.alert_messages import Point, alert_of, context_of, points_of
+from eddy.models.engine.alert_messages import alert_of, context_of, points_of
 from eddy.models.engine.cold_start import asking, release
 from eddy.models.engine.eviction import evict
 from eddy.models.engine.model_updates import follow_models
@@ -30,6 +30,7 @@ from eddy.models.engine.state.codec import BLOCK
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import ModelSet
 from eddy.models.windowing.event_time import EventClock
+from eddy.redis_layout import Point
 
 __all__ = ["BatchResult", "Engine", "EngineOptions"]
 

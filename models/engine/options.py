@@ -11,8 +11,8 @@ from eddy.alert_settings import AlertSettings
 from eddy.models.alerting.feedback import FeedbackOptions
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.drift.monitor import Drift, DriftOptions, RetrainWanted
-from eddy.models.engine.alert_messages import Point
 from eddy.models.engine.cold_start import ColdStart
+from eddy.redis_layout import Point
 
 
 @dataclass(frozen=True)

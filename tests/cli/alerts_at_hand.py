@@ -11,7 +11,7 @@ from typing import Any
 from eddy.alert import Alert, incident_id, severity_level
 from eddy.configuration import as_environment
 from eddy.flink_job.sinks.redis import RedisWriter
-from eddy.models.engine.alert_messages import Point
+from eddy.redis_layout import Point
 from eddy.settings import Settings
 from tests.integration import harness
 
@@ -77,7 +77,13 @@ def to_redis(
     writer.start()
     writer.put(0, alerts, live, points)
     writer.close()
-    assert writer.waiting(0) == 0
+    assert unwritten(writer, 0) == 0
+
+
+def unwritten(writer: RedisWriter, shard: int) -> int:
+    """How many alerts and feedback messages of a shard Redis has not taken yet."""
+    with writer._lock:
+        return sum(item.shard == shard for item in writer._messages)
 
 
 def command(*arguments: str) -> list[str]:

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from eddy.configuration import Configuration
 from eddy.errors import StackError
-from eddy.ops.job_recovery import job_records, recover, remember
+from eddy.flink_job.graph.settings_arguments import without_secrets
+from eddy.ops.job_records import JobRecord, job_records, remember
+from eddy.ops.job_recovery import recover
 from eddy.settings import Settings
 from eddy.stack.local import Stack
 from tests.integration import harness
@@ -20,11 +21,12 @@ NOBODY = "0" * 32
 
 def test_job_that_runs_under_another_id_is_not_started_again(stack: Stack, unique_topics: Settings) -> None:
     """A job that cannot be resumed does not keep the others from being resumed."""
-    name, configuration = unique_topics.job.name, Configuration(unique_topics, {})
+    name = unique_topics.job.name
     broken = stack.folder / "jobs" / "a-job.json"
     told: list[str] = []
     with harness.running(stack, unique_topics) as (cluster, number):
-        remember(configuration, stack, NOBODY, "file:///where/it/came/from")
+        overrides = without_secrets(unique_topics)
+        remember(stack, JobRecord(name, NOBODY, overrides, "file:///where/it/came/from"))
         broken.write_text(json.dumps({"name": "a-job", "job": NOBODY, "overrides": ["no.such=1"]}))
         try:
             with pytest.raises(StackError, match=r"^job a-job: unknown setting 'no\.such'"):

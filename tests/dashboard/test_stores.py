@@ -7,17 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eddy.dashboard.records import ScoredPoint, SeriesRow
 from eddy.dashboard.sources.availability import Watch
 from eddy.dashboard.stores.incidents import IncidentStore
-from eddy.dashboard.stores.points import Growing, ScoredPoint
-from eddy.dashboard.stores.series_table import SPARK, Row, SeriesTable
+from eddy.dashboard.stores.points import Growing
+from eddy.dashboard.stores.series_table import SPARK, SeriesTable
 from eddy.dashboard.stores.watched_series import WatchedSeries
 from eddy.feedback import Action, Feedback
 from tests.dashboard.messages import alert
 
 
-def row(series: str, ts: int = 1, value: float = 1.0, state: str = "ok", written: int = 10_000, **more) -> Row:
-    return Row(series, ts, {"value": value}, more.get("score", 1.0), more.get("threshold", 2.0), state, "m", written)
+def row(series: str, ts: int = 1, value: float = 1.0, state: str = "ok", written: int = 10_000, **more) -> SeriesRow:
+    return SeriesRow(
+        series, ts, {"value": value}, more.get("score", 1.0), more.get("threshold", 2.0), state, "m", written
+    )
 
 
 # -- the table of series ------------------------------------------------------------------------------------------

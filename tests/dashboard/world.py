@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from eddy.alert import Alert
 from eddy.connections import kafka_client, redis_client
 from eddy.flink_job.sinks.redis import RedisWriter
-from eddy.models.engine.alert_messages import Point
+from eddy.redis_layout import Point
 from eddy.settings import Settings
 
 EPOCH = 1_735_689_600_000  # 2025-01-01

@@ -22,7 +22,8 @@ from eddy.connections import kafka_client
 from eddy.errors import EddyError
 from eddy.flink_job.client.cluster import Cluster
 from eddy.models.artifacts.manifest import Manifest
-from eddy.ops.job_recovery import forget, keep_running
+from eddy.ops.job_records import forget
+from eddy.ops.job_recovery import keep_running
 from eddy.ops.job_targets import submit_locally
 from eddy.stack import topics
 from eddy.stack.local import Stack, isolated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 from eddy.flink_job.wire.frames import DATA, FRAME_VERSION, Frame, read_frame
 from eddy.flink_job.wire.parsing import shard_of
@@ -14,7 +15,12 @@ NOW = 1_735_689_600_000
 
 
 def frame_bytes(
-    messages: Sequence[Message], shard: int = 0, kind: int = DATA, now: int = NOW, timestamp: int = NOW
+    messages: Sequence[Message],
+    shard: int = 0,
+    kind: int = DATA,
+    now: int = NOW,
+    timestamp: int = NOW,
+    offsets: Sequence[int] | None = None,
 ) -> bytes:
     dictionary: dict[bytes, int] = {}
     codes, partitions, ends, values = [], [], [], b""
@@ -30,7 +36,7 @@ def frame_bytes(
     return b"".join(
         [
             struct.pack("<BBHiqiiii", FRAME_VERSION, kind, shard, n, now, len(dictionary), 1, 2, len(values)),
-            struct.pack(f"<{n}q", *range(100, 100 + n)),
+            struct.pack(f"<{n}q", *(offsets or range(100, 100 + n))),
             struct.pack(f"<{n}q", *[timestamp] * n),
             struct.pack(f"<{n}i", *partitions),
             struct.pack(f"<{n}i", *codes),
@@ -42,7 +48,7 @@ def frame_bytes(
     )
 
 
-def frame(*messages: Message, **header: int) -> Frame:
+def frame(*messages: Message, **header: Any) -> Frame:
     return read_frame(frame_bytes(messages, **header))
 
 

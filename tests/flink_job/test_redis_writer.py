@@ -17,7 +17,7 @@ from eddy.feedback import Feedback
 from eddy.flink_job.sinks.redis import RedisWriter
 from eddy.settings import RedisSettings, Settings
 from eddy.stack.ports import free_ports
-from tests.cli.alerts_at_hand import START, STEP, alert, point
+from tests.cli.alerts_at_hand import START, STEP, alert, point, unwritten
 
 
 def until(condition, what, seconds=30):
@@ -68,6 +68,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
+def forgetful(tmp_path: Path) -> Iterator[Server]:
+    """It keeps nothing on disk."""
+    one = Server(tmp_path, keeps="no")
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
 def writer(server: Server) -> Iterator[RedisWriter]:
     one = RedisWriter(server.settings)
     one.start()
@@ -79,7 +88,7 @@ LIFE = [alert(state="open"), alert(state="update", severity=80, end=START + STEP
 
 
 def taken(writer: RedisWriter, shard: int = 0) -> None:
-    until(lambda: not writer.waiting(shard), "Redis has taken the alerts")
+    until(lambda: not unwritten(writer, shard), "Redis has taken the alerts")
 
 
 def test_incident_is_listed_as_open_until_it_closes(server: Server, writer: RedisWriter) -> None:
@@ -156,7 +165,7 @@ def test_writes_resume_after_a_redis_outage(server: Server, writer: RedisWriter)
     writer.put(7, [alert("t-1")], [], [])
     assert time.monotonic() - began < 0.5, "it never holds the caller back"
     until(lambda: writer.away_since is not None, "it is noticed")
-    assert writer.waiting(0)
+    assert unwritten(writer, 0)
     assert writer.pending(7)
     assert not writer.pending(3)
     server.start()
@@ -187,10 +196,9 @@ def test_unwritten_records_are_restored_from_the_state(server: Server) -> None:
 
 
 @pytest.mark.parametrize("while_idle", [True, False])
-def test_records_lost_by_a_killed_redis_are_written_again(tmp_path: Path, while_idle: bool) -> None:
+def test_records_lost_by_a_killed_redis_are_written_again(forgetful: Server, while_idle: bool) -> None:
     """A killed Redis loses what it had not yet saved to its file; here it loses everything."""
-    server = Server(tmp_path, keeps="no")
-    server.start()
+    server = forgetful
     writer = RedisWriter(server.settings)
     writer.start()
     writer.put(0, LIFE[:2], [point()], [])

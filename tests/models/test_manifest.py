@@ -75,7 +75,7 @@ def test_a_missing_field_is_named(field):
 
 
 def test_a_later_schema_is_refused():
-    with pytest.raises(ModelError, match="schema 2; this version reads 1: upgrade the job first"):
+    with pytest.raises(ModelError, match=r"field 'schema': found '2', expected 1: upgrade the job first"):
         Manifest.from_json(json.dumps(raw(schema=2)).encode())
 
 

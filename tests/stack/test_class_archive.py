@@ -42,6 +42,20 @@ def test_second_start_loads_classes_from_the_archive(jar: Path, tmp_path: Path) 
     assert len(archives(tmp_path)) == 1
 
 
+def test_the_data_folder_may_be_the_home_of_the_archives(
+    jar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is by default: the second 'eddy down' took the archives in use for new ones, and ended in a traceback."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    run(jar)
+    class_archive.keep(tmp_path, all_loaded=True)
+    kept = sorted((tmp_path / "classes").glob("*.jsa"))
+    assert len(kept) == 1
+    class_archive.keep(tmp_path, all_loaded=True)
+    assert sorted((tmp_path / "classes").glob("*.jsa")) == kept
+    assert "Hello source: shared objects file (top)" in run(jar, "-Xlog:class+load")
+
+
 def test_archive_of_a_changed_jar_is_replaced(jar: Path, tmp_path: Path) -> None:
     run(jar)
     class_archive.keep(tmp_path, all_loaded=True)
@@ -56,7 +70,7 @@ def test_archive_of_a_changed_jar_is_replaced(jar: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(("size", "all_loaded"), [(10_000, True), (100_000, True), (None, False)])
 def test_incomplete_archive_is_not_kept(jar: Path, tmp_path: Path, size: int | None, all_loaded: bool) -> None:
     run(jar)
-    written = tmp_path / "classes" / "hello-1.jsa"
+    written = tmp_path / "classes-written" / "hello-1.jsa"
     if size is not None:
         content = written.read_bytes()[:size]
         written.unlink()  # it is read-only

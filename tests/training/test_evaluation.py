@@ -19,7 +19,7 @@ from eddy.training.data.ucr import load_ucr
 from eddy.training.evaluation.runs.lineup import LINEUP, entrants
 from eddy.training.evaluation.runs.nab import leave_one_group_out, run_entrant, to_unit
 from eddy.training.evaluation.runs.ucr import locate
-from eddy.training.fitting.causal_run import causal_deviates
+from eddy.training.fitting.causal_run import causal_run
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 NAB, UCR = SHARED / "nab", SHARED / "ucr"
@@ -104,7 +104,7 @@ def test_unknown_detectors_and_short_series_are_refused() -> None:
     with pytest.raises(SettingsError, match="unknown"):
         entrants(["nope"])
     with pytest.raises(DataError):
-        causal_deviates("novelty", np.arange(30), np.zeros((30, 1)), 4, {}, WindowSpec(1))
+        causal_run("novelty", np.arange(30), np.zeros((30, 1)), 4, {}, WindowSpec(1))
 
 
 @pytest.mark.slow

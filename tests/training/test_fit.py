@@ -12,8 +12,8 @@ from eddy.models.artifacts import artifact
 from eddy.models.artifacts.calibration import Calibration
 from eddy.models.core.detector import WindowSpec
 from eddy.models.serving.model_set import load_model
-from eddy.training.data.labels import labelled_scores
 from eddy.training.fitting import artifacts
+from eddy.training.fitting.causal_run import labelled_scores
 from eddy.training.fitting.fit import ThresholdRule, fit_model, tail_limit, usual_window
 from tests.models.test_contract import TRAIN
 

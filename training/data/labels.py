@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from eddy.errors import DataError
-from eddy.models.core.detector import Bools, Detector, Floats, Series
+from eddy.models.core.detector import Bools, Series
 from eddy.training.data.nab import parse_time
-from eddy.training.fitting.causal_run import raw_scores
 
 Spans = Sequence[tuple[int, int]]  # (first, last) epoch ms, both included
 Labels = Mapping[str, Spans]
@@ -69,18 +68,6 @@ def without_labelled(series: Sequence[Series], labels: Labels) -> list[Series]:
         marked = mark(labels, s)
         kept.append(replace(s, values=np.where(marked[:, None], np.nan, s.values)) if marked.any() else s)
     return kept
-
-
-def labelled_scores(
-    detector: Detector, series: Sequence[Series], labels: Labels
-) -> tuple[dict[str, Floats], dict[str, Bools]]:
-    """Scores of every series, as live, and which of them are anomalous."""
-    scores: dict[str, list[Floats]] = {}
-    flags: dict[str, list[Bools]] = {}
-    for s in series:
-        scores.setdefault(s.name, []).append(raw_scores(detector, s.ts, s.values, s.name))
-        flags.setdefault(s.name, []).append(mark(labels, s))
-    return {n: np.concatenate(x) for n, x in scores.items()}, {n: np.concatenate(x) for n, x in flags.items()}
 
 
 def _rows(path: Path, text: str) -> list[tuple[str, Any, Any]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from eddy.models.core.detector import Detector, FitReport, Floats, Ints, Series, WindowBatch, WindowSpec
+from eddy.models.core.detector import Bools, Detector, FitReport, Floats, Ints, Series, WindowBatch, WindowSpec
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add
+from eddy.training.data.labels import Labels, mark
 from eddy.training.fitting.offline_calibration import calibrated
 
 _FLOOR_SHARE = 0.01  # of the median raw score in start-up: less spread than that is not trusted
@@ -99,19 +100,6 @@ def _run(deviates: Floats, raw: Floats, limits: Floats, detector: Detector, begi
     return CausalRun(deviates, raw, limits, detector, begin, list(fitted.history), list(fitted.notes), validation)
 
 
-def causal_deviates(
-    kind: str,
-    ts: Ints,
-    values: Floats,
-    start: int,
-    params: Mapping[str, Any],
-    spec: WindowSpec,
-    limit: float = DEFAULT_LIMIT,
-) -> Floats:
-    """(n,) :attr:`CausalRun.deviates` of :func:`causal_run`."""
-    return causal_run(kind, ts, values, start, params, spec, limit).deviates
-
-
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def limits_of(scores: Floats, limit: float, floor: float) -> Floats:
     """(n,) raw score whose deviate is about ``limit`` against the scores before each row; NaN for the first three."""
@@ -134,3 +122,15 @@ def windows_at(ends: Ints, window: int, ts: Ints, values: Floats, binding: Ints,
     """The windows whose newest rows are ``ends``, each at least ``window - 1``."""
     rows = ends[:, None] + np.arange(1 - window, 1)
     return WindowBatch(values[rows], np.zeros(rows.shape, bool), ts[ends], np.repeat(binding, len(ends)), state)
+
+
+def labelled_scores(
+    detector: Detector, series: Sequence[Series], labels: Labels
+) -> tuple[dict[str, Floats], dict[str, Bools]]:
+    """Score every series as it would have been scored live; return the scores and which rows are labelled anomalous."""
+    scores: dict[str, list[Floats]] = {}
+    flags: dict[str, list[Bools]] = {}
+    for s in series:
+        scores.setdefault(s.name, []).append(raw_scores(detector, s.ts, s.values, s.name))
+        flags.setdefault(s.name, []).append(mark(labels, s))
+    return {n: np.concatenate(x) for n, x in scores.items()}, {n: np.concatenate(x) for n, x in flags.items()}

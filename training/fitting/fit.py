@@ -19,7 +19,8 @@ from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import Detector, Floats, Progress, Series, WindowSpec, no_progress
 from eddy.models.core.threshold import Threshold
 from eddy.models.thresholds.fixed import RULES, FixedThreshold
-from eddy.training.data.labels import Labels, labelled_scores
+from eddy.training.data.labels import Labels
+from eddy.training.fitting.causal_run import labelled_scores
 
 #: Anomalous points per normal point that the default threshold aims at: about one in seven months of half-hours.
 FALSE_RATE = 1e-4

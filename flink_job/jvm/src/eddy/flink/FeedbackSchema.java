@@ -5,8 +5,6 @@ import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.common.serialization.DeserializationSchema;
-import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
-import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.flink.types.Row;
 import org.apache.flink.util.Collector;
 
@@ -16,7 +14,7 @@ import org.apache.flink.util.Collector;
  * <p>The key of a feedback message is its series. One without a key belongs to no shard and is left out; so is one that
  * is larger than any feedback can be.
  */
-final class FeedbackSchema implements KafkaRecordDeserializationSchema<Row> {
+final class FeedbackSchema extends Internals.Reader<Row> {
     private static final long serialVersionUID = 1L;
 
     private final int shards;
@@ -38,14 +36,12 @@ final class FeedbackSchema implements KafkaRecordDeserializationSchema<Row> {
     }
 
     @Override
-    public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<Row> out) {
-        if (record.key() == null || record.value() == null || record.value().length > maxBytes) {
+    void read(RawEvent record, Collector<Row> out) {
+        if (record.key == null || record.value == null || record.value.length > maxBytes) {
             return;
         }
-        int shard = Shards.of(record.key(), shards);
-        frame.add(
-                new RawEvent(record.key(), record.value(), record.partition(), record.offset(), record.timestamp()),
-                record.key());
+        int shard = Shards.of(record.key, shards);
+        frame.add(record, record.key);
         byte[] bytes = frame.take(Frame.FEEDBACK, shard, System.currentTimeMillis(), 0, 1);
         out.collect(Row.of(keys[shard].getField(0), bytes));
     }

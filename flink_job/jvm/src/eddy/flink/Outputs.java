@@ -7,8 +7,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.flink.api.common.functions.FlatMapFunction;
-import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
-import org.apache.flink.kafka.shaded.org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.flink.types.Row;
 import org.apache.flink.util.Collector;
 
@@ -75,7 +73,7 @@ final class Outputs {
     }
 
     /** A record as a Kafka message. */
-    static final class Schema implements KafkaRecordSerializationSchema<byte[]> {
+    static final class Schema extends Internals.Writer {
         private static final long serialVersionUID = 1L;
         private final String[] topics;
 
@@ -84,16 +82,16 @@ final class Outputs {
         }
 
         @Override
-        public ProducerRecord<byte[], byte[]> serialize(byte[] record, KafkaSinkContext context, Long timestamp) {
+        Internals.Message message(byte[] record) {
             ByteBuffer in = ByteBuffer.wrap(record).order(ByteOrder.LITTLE_ENDIAN);
             String topic = topics[in.get()];
             long time = in.getLong();
             byte[] key = bytes(in, in.getInt());
             byte[] value = bytes(in, in.getInt());
-            ProducerRecord<byte[], byte[]> message = new ProducerRecord<>(topic, null, time, key, value);
+            Internals.Message message = new Internals.Message(topic, time, key, value);
             for (int left = in.getShort(); left > 0; left--) {
                 String name = new String(bytes(in, in.getShort()), StandardCharsets.UTF_8);
-                message.headers().add(name, bytes(in, in.getInt()));
+                message.header(name, bytes(in, in.getInt()));
             }
             return message;
         }

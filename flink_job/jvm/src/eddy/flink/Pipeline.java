@@ -12,9 +12,6 @@ import org.apache.flink.connector.kafka.sink.KafkaSink;
 import org.apache.flink.connector.kafka.source.KafkaSource;
 import org.apache.flink.connector.kafka.source.KafkaSourceBuilder;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
-import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
-import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.OffsetResetStrategy;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
@@ -115,7 +112,7 @@ public final class Pipeline {
             return OffsetsInitializer.latest();
         }
         if ("committed".equals(from)) {
-            return OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
+            return Internals.committedOrEarliest();
         }
         if ("earliest".equals(from)) {
             return OffsetsInitializer.earliest();
@@ -129,12 +126,12 @@ public final class Pipeline {
         return properties;
     }
 
-    private static final class RegistrySchema implements KafkaRecordDeserializationSchema<byte[]> {
+    private static final class RegistrySchema extends Internals.Reader<byte[]> {
         private static final long serialVersionUID = 1L;
 
         @Override
-        public void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<byte[]> out) {
-            out.collect(Outputs.encode(0, record.timestamp(), record.key(), record.value(), Map.of()));
+        void read(RawEvent record, Collector<byte[]> out) {
+            out.collect(Outputs.encode(0, record.timestamp, record.key, record.value, Map.of()));
         }
 
         @Override

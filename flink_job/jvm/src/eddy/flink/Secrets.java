@@ -3,12 +3,6 @@ package eddy.flink;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
-import java.util.Map;
-import java.util.Set;
-import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.ConfigData;
-import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.ConfigException;
-import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.provider.ConfigProvider;
 
 /**
  * Secrets of the Kafka clients, looked up in the process that needs them: only their place travels in the job graph.
@@ -16,25 +10,16 @@ import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.provider.Con
  * <p>{@code ${eddy:VARIABLE}} and {@code ${eddy:/path:quoted}} give a password for a JAAS line, where it stands in quotes
  * that it must not end: Kafka's own providers put it there as it is. {@code ${eddy:/path:text}} gives a file as it is.
  */
-public final class Secrets implements ConfigProvider {
+public final class Secrets extends Internals.Lookup {
     @Override
-    public ConfigData get(String path) {
-        throw new ConfigException("eddy: secrets are asked for one by one");
-    }
-
-    @Override
-    public ConfigData get(String path, Set<String> keys) {
-        Map<String, String> found = new HashMap<>();
-        for (String key : keys) {
-            found.put(key, path == null || path.isEmpty() ? quoted(variable(key)) : file(path, key));
-        }
-        return new ConfigData(found);
+    String find(String path, String key) {
+        return path.isEmpty() ? quoted(variable(key)) : file(path, key);
     }
 
     private static String variable(String name) {
         String value = System.getenv(name);
         if (value == null) {
-            throw new ConfigException("eddy: environment variable " + name + " is not set in this process (pid "
+            throw error("environment variable " + name + " is not set in this process (pid "
                     + ProcessHandle.current().pid() + "); set it for JobManager, TaskManagers and client");
         }
         return value;
@@ -45,7 +30,7 @@ public final class Secrets implements ConfigProvider {
             String text = Files.readString(Path.of(path));
             return how.equals("quoted") ? quoted(text.replaceFirst("[\\r\\n]+$", "")) : text;
         } catch (IOException error) {
-            throw new ConfigException("eddy: secret file " + path + " cannot be read on this machine: " + error);
+            throw error("secret file " + path + " cannot be read on this machine: " + error);
         }
     }
 
@@ -63,10 +48,4 @@ public final class Secrets implements ConfigProvider {
         }
         return out.toString();
     }
-
-    @Override
-    public void configure(Map<String, ?> options) {}
-
-    @Override
-    public void close() {}
 }

@@ -3,11 +3,6 @@ package eddy.flink;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
-import org.apache.flink.runtime.io.network.api.writer.ResultPartitionWriter;
-import org.apache.flink.runtime.io.network.partition.ResultPartition;
-import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
-import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
-import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.types.Row;
 import org.apache.flink.util.OutputTag;
 
@@ -23,7 +18,7 @@ import org.apache.flink.util.OutputTag;
  * <p>Before each barrier every shard also gets a CHECKPOINT frame. It tells the Python side to write its windows to
  * keyed state, which it keeps in arrays between checkpoints. Barriers must be aligned for this (the job sets it).
  */
-final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInputStreamOperator<RawEvent, Row> {
+final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     private static final long serialVersionUID = 1L;
     private static final long TICK_MS = 1000;
     private static final int TICK_PARTS = 4; // shards take turns: what a tick leads to would hold up the events behind it
@@ -43,7 +38,6 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     private transient int sources;
     private transient Row[] keys;
     private transient Frame[] frames;
-    private transient ResultPartition sent;
     private transient long lastFlush;
     private transient long lastQueued; // when the next operator had last been seen not to have taken all
     private transient long[] nextTick; // of each part of the shards
@@ -53,45 +47,38 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     }
 
     @Override
-    public void open() throws Exception {
-        super.open();
+    void begin(int subtask, int subtasks) {
         shards = number("shards");
         batchMs = number("batch_ms");
         maxEvents = number("batch_max_events");
         maxBytes = number("batch_max_bytes");
         maxEventBytes = number("max_event_bytes");
-        source = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask();
-        sources = getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks();
+        source = subtask;
+        sources = subtasks;
         keys = Shards.keys(shards, number("max_parallelism"));
         frames = new Frame[shards];
         for (int shard = 0; shard < shards; shard++) {
             frames[shard] = new Frame();
         }
-        ResultPartitionWriter writer = getContainingTask().getEnvironment().getWriter(0);
-        sent = writer instanceof ResultPartition ? (ResultPartition) writer : null;
         nextTick = new long[TICK_PARTS];
-        long now = getProcessingTimeService().getCurrentProcessingTime();
+        long now = now();
         for (int part = 0; part < TICK_PARTS; part++) {
             nextTick[part] = now + part * TICK_MS / TICK_PARTS;
         }
-        schedule(batchMs);
+        wakeAfter(batchMs);
     }
 
     private int number(String name) {
         return Integer.parseInt(options.get(name));
     }
 
-    private void schedule(int wait) {
-        long now = getProcessingTimeService().getCurrentProcessingTime();
-        getProcessingTimeService().registerTimer(now + wait, this::onTimer);
-    }
-
-    private void onTimer(long time) {
-        if (sent != null && sent.getSizeOfQueuedBuffersUnsafe() > 0) {
+    @Override
+    void wake(long time) {
+        if (queued()) {
             lastQueued = time;
         }
         if (time < Math.min(lastQueued + batchMs, lastFlush + LONGEST_MS)) {
-            schedule(AGAIN_MS);
+            wakeAfter(AGAIN_MS);
             return;
         }
         for (int shard = 0; shard < shards; shard++) {
@@ -105,15 +92,14 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
                 nextTick[part] += (time - nextTick[part]) / TICK_MS * TICK_MS + TICK_MS;
             }
         }
-        lastFlush = getProcessingTimeService().getCurrentProcessingTime();
-        schedule(batchMs);
+        lastFlush = now();
+        wakeAfter(batchMs);
     }
 
     @Override
-    public void processElement(StreamRecord<RawEvent> element) {
-        RawEvent event = element.getValue();
+    void take(RawEvent event) {
         if (event.value != null && event.value.length > maxEventBytes) {
-            output.collect(OVERSIZED, new StreamRecord<>(oversized(event)));
+            send(OVERSIZED, oversized(event));
             return;
         }
         byte[] series = event.key != null ? event.key : event.value != null ? Shards.seriesIn(event.value) : null;
@@ -138,9 +124,7 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     }
 
     private void flush(int shard, byte kind) {
-        long now = getProcessingTimeService().getCurrentProcessingTime();
-        byte[] frame = frames[shard].take(kind, shard, now, source, sources);
-        output.collect(new StreamRecord<>(Row.of(keys[shard].getField(0), frame)));
+        send(Row.of(keys[shard].getField(0), frames[shard].take(kind, shard, now(), source, sources)));
     }
 
     private void flushFilled() {
@@ -158,14 +142,12 @@ final class ShardBatcher extends AbstractStreamOperator<Row> implements OneInput
     }
 
     @Override
-    public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
-        super.prepareSnapshotPreBarrier(checkpointId);
+    void beforeBarrier() {
         flushAll(Frame.CHECKPOINT);
     }
 
     @Override
-    public void finish() throws Exception {
+    void end() {
         flushAll(Frame.END);
-        super.finish();
     }
 }

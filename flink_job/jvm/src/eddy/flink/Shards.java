@@ -2,7 +2,6 @@ package eddy.flink;
 
 import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32;
-import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.types.Row;
 
 /**
@@ -30,7 +29,7 @@ final class Shards {
             int wanted = (int) ((2L * shard + 1) * maxParallelism / (2L * shards));
             do {
                 keys[shard] = Row.of(candidate++);
-            } while (KeyGroupRangeAssignment.assignToKeyGroup(keys[shard], maxParallelism) != wanted);
+            } while (Internals.keyGroup(keys[shard], maxParallelism) != wanted);
         }
         return keys;
     }

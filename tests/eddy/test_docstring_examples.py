@@ -1,4 +1,4 @@
-"""Every settings group has an example in its docstring, and the examples print what they say."""
+"""Every settings group and message has an example in its docstring, and the examples print what they say."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ import pytest
 from eddy import (
     alert_settings,
     connection_settings,
+    feedback,
     job_settings,
     learning_settings,
     renamed_settings,
     settings,
     settings_group,
+    training_request,
 )
 
 MODULES = [
-    alert_settings, connection_settings, job_settings, learning_settings, renamed_settings, settings, settings_group,
+    alert_settings, connection_settings, feedback, job_settings, learning_settings, renamed_settings, settings,
+    settings_group, training_request,
 ]  # fmt: skip
-FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_examples_print_what_they_say(module):
-    failed, tried = doctest.testmod(module, optionflags=FLAGS)
+    failed, tried = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert tried
     assert not failed
 

@@ -1,0 +1,182 @@
+package eddy.flink;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
+import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
+import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
+import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.OffsetResetStrategy;
+import org.apache.flink.kafka.shaded.org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.ConfigData;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.ConfigException;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.provider.ConfigProvider;
+import org.apache.flink.runtime.io.network.api.writer.ResultPartitionWriter;
+import org.apache.flink.runtime.io.network.partition.ResultPartition;
+import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Row;
+import org.apache.flink.util.Collector;
+import org.apache.flink.util.OutputTag;
+
+/**
+ * All that Eddy uses of Flink and its Kafka connector without their promise that it stays: check at each Flink upgrade.
+ *
+ * <ul>
+ *   <li>{@code AbstractStreamOperator}, {@code OneInputStreamOperator}, {@code StreamRecord}: internal; the only way to act
+ *       before a checkpoint barrier ({@code prepareSnapshotPreBarrier}).
+ *   <li>{@code getContainingTask().getEnvironment().getWriter(0)} and {@code getSizeOfQueuedBuffersUnsafe()}: internal; how
+ *       much the next operator has not taken yet. "Unsafe" means that it is not locked: a number that is a moment old will do.
+ *   <li>{@code KeyGroupRangeAssignment}: internal; its hash is part of every savepoint, so it cannot change lightly.
+ *   <li>{@code org.apache.flink.kafka.shaded}: Kafka's client as the connector's jar renames it; another build of the
+ *       connector may name it otherwise.
+ * </ul>
+ */
+final class Internals {
+    private Internals() {}
+
+    /** The key group of a key: Flink spreads key groups over subtasks. */
+    static int keyGroup(Row key, int maxParallelism) {
+        return KeyGroupRangeAssignment.assignToKeyGroup(key, maxParallelism);
+    }
+
+    /** From where the group has committed, else from the oldest message. */
+    static OffsetsInitializer committedOrEarliest() {
+        return OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
+    }
+
+    /** An operator that is woken by the clock, and can send before a barrier and at the end. */
+    abstract static class Operator<IN, OUT> extends AbstractStreamOperator<OUT> implements OneInputStreamOperator<IN, OUT> {
+        private static final long serialVersionUID = 1L;
+        private transient ResultPartition sent;
+
+        @Override
+        public void open() throws Exception {
+            super.open();
+            ResultPartitionWriter writer = getContainingTask().getEnvironment().getWriter(0);
+            sent = writer instanceof ResultPartition ? (ResultPartition) writer : null;
+            begin(
+                    getRuntimeContext().getTaskInfo().getIndexOfThisSubtask(),
+                    getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks());
+        }
+
+        @Override
+        public void processElement(StreamRecord<IN> element) {
+            take(element.getValue());
+        }
+
+        @Override
+        public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
+            super.prepareSnapshotPreBarrier(checkpointId);
+            beforeBarrier();
+        }
+
+        @Override
+        public void finish() throws Exception {
+            end();
+            super.finish();
+        }
+
+        abstract void begin(int subtask, int subtasks);
+
+        abstract void take(IN element);
+
+        abstract void beforeBarrier();
+
+        abstract void end();
+
+        abstract void wake(long time);
+
+        /** Whether the next operator has not taken yet what it was sent. */
+        final boolean queued() {
+            return sent != null && sent.getSizeOfQueuedBuffersUnsafe() > 0;
+        }
+
+        final long now() {
+            return getProcessingTimeService().getCurrentProcessingTime();
+        }
+
+        final void wakeAfter(int milliseconds) {
+            getProcessingTimeService().registerTimer(now() + milliseconds, this::wake);
+        }
+
+        final void send(OUT value) {
+            output.collect(new StreamRecord<>(value));
+        }
+
+        final <T> void send(OutputTag<T> tag, T value) {
+            output.collect(tag, new StreamRecord<>(value));
+        }
+    }
+
+    /** Reads Kafka records. */
+    abstract static class Reader<T> implements KafkaRecordDeserializationSchema<T> {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public final void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<T> out) {
+            read(
+                    new RawEvent(record.key(), record.value(), record.partition(), record.offset(), record.timestamp()),
+                    out);
+        }
+
+        abstract void read(RawEvent record, Collector<T> out);
+    }
+
+    /** Writes Kafka records. */
+    abstract static class Writer implements KafkaRecordSerializationSchema<byte[]> {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public final ProducerRecord<byte[], byte[]> serialize(byte[] record, KafkaSinkContext context, Long timestamp) {
+            return message(record).kafka;
+        }
+
+        abstract Message message(byte[] record);
+    }
+
+    /** A Kafka record on its way out. */
+    static final class Message {
+        private final ProducerRecord<byte[], byte[]> kafka;
+
+        Message(String topic, long time, byte[] key, byte[] value) {
+            kafka = new ProducerRecord<>(topic, null, time, key, value);
+        }
+
+        void header(String name, byte[] value) {
+            kafka.headers().add(name, value);
+        }
+    }
+
+    /** Gives Kafka's clients what stands for {@code ${eddy:path:key}} in their settings. */
+    abstract static class Lookup implements ConfigProvider {
+        @Override
+        public final ConfigData get(String path) {
+            throw error("secrets are asked for one by one");
+        }
+
+        @Override
+        public final ConfigData get(String path, Set<String> keys) {
+            Map<String, String> found = new HashMap<>();
+            for (String key : keys) {
+                found.put(key, find(path == null ? "" : path, key));
+            }
+            return new ConfigData(found);
+        }
+
+        abstract String find(String path, String key);
+
+        static RuntimeException error(String text) {
+            return new ConfigException("eddy: " + text);
+        }
+
+        @Override
+        public final void configure(Map<String, ?> options) {}
+
+        @Override
+        public final void close() {}
+    }
+}

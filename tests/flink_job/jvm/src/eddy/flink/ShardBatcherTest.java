@@ -1,0 +1,274 @@
+package eddy.flink;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.flink.runtime.io.network.api.writer.ResultPartitionWriter;
+import org.apache.flink.runtime.io.network.buffer.NetworkBufferPool;
+import org.apache.flink.runtime.io.network.partition.MockResultPartitionWriter;
+import org.apache.flink.runtime.io.network.partition.NoOpBufferAvailablityListener;
+import org.apache.flink.runtime.io.network.partition.ResultPartition;
+import org.apache.flink.runtime.io.network.partition.ResultPartitionBuilder;
+import org.apache.flink.runtime.io.network.partition.ResultSubpartitionIndexSet;
+import org.apache.flink.runtime.io.network.partition.ResultSubpartitionView;
+import org.apache.flink.runtime.operators.testutils.MockEnvironment;
+import org.apache.flink.runtime.operators.testutils.MockEnvironmentBuilder;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
+import org.apache.flink.types.Row;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** {@link ShardBatcher} in Flink's own harness: what leaves it when. Time stands still but for {@code setProcessingTime}. */
+class ShardBatcherTest {
+    private static final int SHARDS = 4;
+    private static final int MAX_PARALLELISM = 128;
+    private static final long NOW = 1_735_689_600_000L;
+
+    private final Map<String, String> options = new HashMap<>();
+    private MockEnvironment environment;
+    private OneInputStreamOperatorTestHarness<RawEvent, Row> harness;
+
+    @BeforeEach
+    void chooseOptions() {
+        options.putAll(Map.of(
+                "shards", Integer.toString(SHARDS), "max_parallelism", Integer.toString(MAX_PARALLELISM),
+                "batch_ms", "50", "batch_max_events", "10", "batch_max_bytes", "1000", "max_event_bytes", "200",
+                "observations", "eddy.observations", "dlq", "2"));
+    }
+
+    @AfterEach
+    void close() throws Exception {
+        if (harness != null) {
+            harness.close();
+            environment.close();
+        }
+    }
+
+    private void start(ResultPartitionWriter next) throws Exception {
+        environment = new MockEnvironmentBuilder().setMaxParallelism(MAX_PARALLELISM).setParallelism(2).setSubtaskIndex(1).build();
+        environment.addOutputs(List.of(next));
+        harness = new OneInputStreamOperatorTestHarness<>(new ShardBatcher(options), environment);
+        harness.setProcessingTime(NOW);
+        harness.open();
+    }
+
+    private void start() throws Exception {
+        start(new MockResultPartitionWriter());
+    }
+
+    private void send(String key, String value, long offset) throws Exception {
+        byte[] series = key == null ? null : key.getBytes(StandardCharsets.UTF_8);
+        byte[] content = value == null ? null : value.getBytes(StandardCharsets.UTF_8);
+        harness.processElement(new StreamRecord<>(new RawEvent(series, content, 3, offset, NOW)));
+    }
+
+    /** A frame's header. */
+    private static final class Header {
+        final int kind;
+        final int shard;
+        final int events;
+        final long at;
+        final int source;
+        final int sources;
+        final byte[] bytes;
+
+        Header(Row row) {
+            bytes = (byte[]) row.getField(1);
+            ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+            assertEquals(1, in.get(), "version");
+            kind = in.get();
+            shard = in.getShort();
+            events = in.getInt();
+            at = in.getLong();
+            in.getInt();
+            source = in.getInt();
+            sources = in.getInt();
+            assertEquals(Shards.keys(SHARDS, MAX_PARALLELISM)[shard].getField(0), row.getField(0), "the shard's key");
+        }
+    }
+
+    /** What has left since the last call. */
+    private List<Header> sent() {
+        List<Header> found = new ArrayList<>();
+        for (Row row : harness.extractOutputValues()) {
+            found.add(new Header(row));
+        }
+        harness.getOutput().clear();
+        return found;
+    }
+
+    /** Let milliseconds pass, one by one. */
+    private void pass(int from, int to) throws Exception {
+        for (int ms = from + 1; ms <= to; ms++) {
+            harness.setProcessingTime(NOW + ms);
+        }
+    }
+
+    private static List<Header> ofKind(List<Header> headers, int kind) {
+        return headers.stream().filter(header -> header.kind == kind).toList();
+    }
+
+    private static int shardOf(String series) {
+        return Shards.of(series.getBytes(StandardCharsets.UTF_8), SHARDS);
+    }
+
+    @Test
+    void eventsLeaveTogetherAfterBatchMs() throws Exception {
+        start();
+        send("a", "1", 0);
+        send("a", "2", 1);
+        harness.setProcessingTime(NOW + 49);
+        assertTrue(ofKind(sent(), Frame.DATA).isEmpty());
+        harness.setProcessingTime(NOW + 50);
+        List<Header> all = sent();
+        // the first quarter of the shards gets its tick with this flush, and what it holds leaves with it
+        List<Header> frames = all.stream().filter(header -> header.events > 0).toList();
+        assertEquals(1, frames.size());
+        assertEquals(shardOf("a"), frames.get(0).shard);
+        assertEquals(2, frames.get(0).events);
+        assertEquals(NOW + 50, frames.get(0).at);
+        assertEquals(1, frames.get(0).source);
+        assertEquals(2, frames.get(0).sources);
+    }
+
+    @Test
+    void aFullFrameTakesTheOthersAlong() throws Exception {
+        start();
+        String other = shardOf("a") == shardOf("b") ? "c" : "b";
+        assertTrue(shardOf(other) != shardOf("a"));
+        send(other, "1", 0);
+        for (int k = 0; k < 9; k++) {
+            send("a", "1", k);
+        }
+        assertTrue(sent().isEmpty());
+        send("a", "1", 9);
+        List<Header> frames = sent();
+        assertEquals(2, frames.size());
+        assertEquals(11, frames.stream().mapToInt(header -> header.events).sum());
+        for (int k = 0; k < 5; k++) {
+            send("a", "x".repeat(200), k); // by bytes: batch_max_bytes
+        }
+        assertEquals(1, ofKind(sent(), Frame.DATA).size());
+    }
+
+    @Test
+    void beforeABarrierEveryShardGetsACheckpointFrameWithAllItHolds() throws Exception {
+        start();
+        send("a", "1", 0);
+        harness.prepareSnapshotPreBarrier(1);
+        List<Header> frames = sent();
+        assertEquals(SHARDS, frames.size());
+        assertEquals(SHARDS, ofKind(frames, Frame.CHECKPOINT).size());
+        for (int shard = 0; shard < SHARDS; shard++) {
+            assertEquals(shard, frames.get(shard).shard);
+            assertEquals(shard == shardOf("a") ? 1 : 0, frames.get(shard).events);
+        }
+        harness.prepareSnapshotPreBarrier(2);
+        assertEquals(0, sent().stream().mapToInt(header -> header.events).sum(), "nothing is sent twice");
+    }
+
+    @Test
+    void aBoundedInputEndsWithAFrameForEveryShard() throws Exception {
+        start();
+        send("a", "1", 0);
+        harness.getOperator().finish();
+        List<Header> frames = ofKind(sent(), Frame.END);
+        assertEquals(SHARDS, frames.size());
+        assertEquals(1, frames.stream().mapToInt(header -> header.events).sum());
+    }
+
+    @Test
+    void eachShardTicksOnceASecondInTurns() throws Exception {
+        start();
+        int[] ticks = new int[SHARDS];
+        for (int ms = 1; ms < 3000; ms++) {
+            harness.setProcessingTime(NOW + ms);
+            List<Header> now = ofKind(sent(), Frame.TICK);
+            assertTrue(now.size() <= 1, "one part of the shards at a time");
+            now.forEach(header -> ticks[header.shard]++);
+        }
+        assertArrayEquals(new int[] {3, 3, 3, 3}, ticks);
+    }
+
+    @Test
+    void framesGrowWhileTheNextOperatorHasNotTakenTheLast() throws Exception {
+        NetworkBufferPool pool = new NetworkBufferPool(10, 1024);
+        ResultPartition next = new ResultPartitionBuilder().setNetworkBufferPool(pool).setNumberOfSubpartitions(1).build();
+        next.setup();
+        start(next);
+        harness.setProcessingTime(NOW + 50); // the first flush waits for nothing
+        sent();
+        next.emitRecord(ByteBuffer.wrap(new byte[100]), 0);
+        next.flushAll();
+        assertTrue(next.getSizeOfQueuedBuffersUnsafe() > 0);
+        send("a", "1", 0);
+        pass(50, 600);
+        assertTrue(sent().isEmpty(), "it grows");
+        ResultSubpartitionView view =
+                next.createSubpartitionView(new ResultSubpartitionIndexSet(0), new NoOpBufferAvailablityListener());
+        view.getNextBuffer().buffer().recycleBuffer();
+        assertEquals(0, next.getSizeOfQueuedBuffersUnsafe());
+        pass(600, 640);
+        assertTrue(sent().isEmpty(), "and for batch_ms longer: the next operator is at work on what it took");
+        pass(640, 660);
+        assertEquals(1, sent().stream().mapToInt(header -> header.events).sum());
+        next.emitRecord(ByteBuffer.wrap(new byte[100]), 0);
+        next.flushAll();
+        send("a", "2", 1);
+        pass(660, 1600);
+        assertTrue(sent().isEmpty());
+        pass(1600, 1700);
+        assertEquals(1, sent().stream().mapToInt(header -> header.events).sum(), "a second at most");
+        view.releaseAllResources();
+        next.release();
+        pool.destroyAllBufferPools();
+        pool.destroy();
+    }
+
+    @Test
+    void whatIsTooLargeIsADeadLetterWithItsPlace() throws Exception {
+        start();
+        send("a", "y".repeat(201), 7);
+        harness.prepareSnapshotPreBarrier(1);
+        assertEquals(0, sent().stream().mapToInt(header -> header.events).sum());
+        byte[] record = harness.getSideOutput(ShardBatcher.OVERSIZED).poll().getValue();
+        String text = new String(record, StandardCharsets.ISO_8859_1);
+        assertTrue(text.contains("found 201 bytes, expected at most 200; send smaller messages or raise job.max_event_bytes"));
+        assertTrue(text.contains("oversized") && text.contains("eddy.observations"));
+        ByteBuffer in = ByteBuffer.wrap(record).order(ByteOrder.LITTLE_ENDIAN);
+        assertEquals(record.length - 4, in.getInt());
+        assertEquals(2, in.get(), "the topic of dead letters");
+        assertEquals(NOW, in.getLong());
+    }
+
+    /** For tests/flink_job/test_jvm.py, which reads the frame as the job does. */
+    @Test
+    void aFrameForPython() throws Exception {
+        options.put("batch_max_events", "1000");
+        start();
+        Map<Integer, Integer> counts = new HashMap<>();
+        List<String> lines = Files.readAllLines(Path.of(System.getProperty("eddy.messages")));
+        for (int k = 0; k < lines.size(); k++) {
+            String[] parts = lines.get(k).split("\t", -1);
+            send(parts[0].isEmpty() ? null : parts[0], parts[1], 100 + k);
+            counts.merge(shardOf(parts[2]), 1, Integer::sum);
+        }
+        harness.prepareSnapshotPreBarrier(1);
+        for (Header header : sent()) {
+            assertEquals(counts.getOrDefault(header.shard, 0), header.events);
+            Files.write(Path.of(System.getProperty("eddy.frames"), header.shard + ".frame"), header.bytes);
+        }
+    }
+}
