@@ -1,3 +1,27 @@
 """The vocabulary that all parts share: settings, messages, connections, the client for consumers of alerts."""
 
 __version__ = "0.1.0"  # the only place: pyproject.toml reads it from here
+
+from importlib import import_module
+from typing import Any
+
+_ELSEWHERE = {
+    "Detector": "eddy.training.notebook.frame_detector"
+}  # imported when it is asked for: consumers of alerts do without
+__all__ = ["Detector", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the names of :data:`_ELSEWHERE` on first use."""
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(_ELSEWHERE[name]), name)
+    except ModuleNotFoundError as error:  # an installation of the client alone
+        raise ImportError(
+            f"eddy.{name} needs {error.name}, which is not installed: pip install 'eddy[notebook]'"
+        ) from error
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_ELSEWHERE]

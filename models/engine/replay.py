@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from eddy.alert import Alert
 from eddy.models.alerting.grouping import IncidentGrouper
 from eddy.models.core.detector import Floats, Ints
-from eddy.models.engine.engine import Engine, EngineOptions
+from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
 from eddy.models.serving.model_set import ModelSet
 
 
@@ -21,6 +21,7 @@ def replay(
     ts: Ints,
     values: Floats,
     batch: int = 8192,
+    follow: Callable[[Engine, BatchResult], None] | None = None,
 ) -> list[Alert]:
     """Alerts of observations in order of arrival, groups included; ``detected_at`` is 0 in all of them.
 
@@ -31,6 +32,7 @@ def replay(
         ts: (n,) epoch ms.
         values: (n, C).
         batch: observations handled at once; changes nothing but speed.
+        follow: called with the engine and what each batch led to, for whoever wants scores or points besides.
     """
     engine = Engine(models, options)
     engine.adopt_models()
@@ -40,8 +42,12 @@ def replay(
     grouping = IncidentGrouper(options.alerts)
     for start in range(0, len(slots), batch):
         part = slice(start, start + batch)
-        found = engine.process(slots[part], ts[part], values[part], 0).alerts
-        alerts += [*found, *grouping.take(found, 0)]
+        result = engine.process(slots[part], ts[part], values[part], 0)
+        alerts += [*result.alerts, *grouping.take(result.alerts, 0)]
+        if follow is not None:
+            follow(engine, result)
     empty = np.zeros(0, np.int64)
-    found = engine.process(empty, empty, np.zeros((0, len(models.columns))), 0, final=True).alerts
-    return [*alerts, *found, *grouping.take(found, 0)]
+    result = engine.process(empty, empty, np.zeros((0, len(models.columns))), 0, final=True)
+    if follow is not None:
+        follow(engine, result)
+    return [*alerts, *result.alerts, *grouping.take(result.alerts, 0)]

@@ -248,4 +248,5 @@ def _value_band(old: Floats, new: Floats, limit: Floats) -> tuple[Floats, Floats
 
 def _unscaled(y: Floats, centre: Floats, spread: Floats) -> Floats:
     """Inverse of :func:`eddy.models.detectors.novelty.kernel.scaled`."""
-    return np.asarray(centre + spread * np.sign(y) * np.expm1(np.abs(y)))
+    with np.errstate(over="ignore", invalid="ignore"):  # a band without an end is not finite, and so is not reported
+        return np.asarray(centre + spread * np.sign(y) * np.expm1(np.abs(y)))
