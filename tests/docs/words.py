@@ -58,7 +58,7 @@ WORDS = (
     Word("notified, reported, emitted", r"\btold\b(?!\s+apart)", ("a drift is told",), ("they are told apart",)),
     Word(
         "check, observe, poll",
-        r"\b(?:a|one|each|per|every|last|next|first|newest) look\b(?!-)(?! at the)|\blooked at by\b|\blooks? is\b",
+        r"\b(?:a|one|each|per|every|last|next|newest) look\b(?!-)(?! at the)|\blooked at by\b|\blooks? is\b",
         ("an answer is made once per look", "the next look"),
         ("look at the groups", "it looks at the past", "a first look at the data"),
     ),
