@@ -94,7 +94,9 @@ def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
 
 
 def _reader(settings: Settings, role: str) -> KafkaConsumer:
-    consumer = KafkaConsumer(**kafka_client(settings.kafka), enable_auto_commit=False, fetch_max_wait_ms=20)
+    consumer = KafkaConsumer(
+        **kafka_client(settings.kafka), enable_auto_commit=False, fetch_max_wait_ms=20, isolation_level="read_committed"
+    )
     topic = settings.topics.name(role)
     partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
     consumer.assign(partitions)

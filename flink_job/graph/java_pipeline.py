@@ -107,6 +107,7 @@ def consumer(settings: Settings) -> dict[str, str]:
         "fetch.max.bytes": str(settings.kafka.max_message_bytes),
         "max.partition.fetch.bytes": str(4 * 1024 * 1024),
         "max.poll.records": "5000",
+        "isolation.level": "read_committed",
     }
 
 
