@@ -34,7 +34,10 @@ def test_every_input_topic_takes_every_codec(stack: Stack, unique_topics: Settin
     send(settings, codec, "models", [(model.name, model.to_json())])
     send(settings, codec, "observations", [harness.event(*one) for one in observations])
     expected = harness.offline([model], observations)
-    known = Feedback(id=expected[0].id, series="a", model="", action="ack", by="codecs", ts=1)
+    first = expected[0]
+    known = Feedback(
+        id=first.id, series="a", model=model.name, start=first.start, end=first.end, action="ack", by="codecs", ts=1
+    )
     send(settings, codec, "feedback", [("a", known.to_json())])
     harness.run_to_end(stack, settings)
     assert harness.plain(harness.alerts(settings)) == harness.plain(expected)
