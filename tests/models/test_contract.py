@@ -19,7 +19,7 @@ from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
 from eddy.models.serving.model_set import load_model
 from eddy.training.fitting.fit import fit_model
 
-KINDS = sorted(kind for kind, cls in Detector.kinds.items() if cls.__module__.startswith("models."))
+KINDS = sorted(kind for kind, cls in Detector.kinds.items() if cls.__module__.startswith("eddy.models."))
 PARAMS: dict[str, dict[str, object]] = {
     "lstm-autoencoder": {"epochs": 6, "hidden": 16},
     "lstm-encdec": {"epochs": 4, "hidden": 16, "errors": "point", "judged": 4},

@@ -17,7 +17,7 @@ from eddy.models.thresholds.base import COUNT, AdaptiveThreshold
 
 assert catalog.__all__
 
-POLICIES = sorted(p for p, cls in Threshold.policies.items() if cls.__module__.startswith("models."))
+POLICIES = sorted(p for p, cls in Threshold.policies.items() if cls.__module__.startswith("eddy.models."))
 ADAPTIVE = [p for p in POLICIES if issubclass(Threshold.policies[p], AdaptiveThreshold)]
 #: small memories, so that every phase is reached within a short stream
 PARAMS: dict[str, dict[str, Any]] = {
