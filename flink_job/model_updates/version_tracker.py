@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from eddy.errors import EddyError
 from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.serving.model_set import LoadedModel, ModelSet
+from eddy.models.serving.loaded_model import LoadedModel
+from eddy.models.serving.model_set import ModelSet
+from eddy.models.serving.pending_versions import PendingVersions
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class ModelVersionTracker:
         series: how many series the version in use of a name judges on this worker.
 
     Attributes:
+        pending_versions: versions whose features have to be seen first.
         restored: whether :meth:`restore` has been called, which has to come before all but :meth:`start`.
     """
 
@@ -50,7 +53,7 @@ class ModelVersionTracker:
         series: Callable[[str], int],
     ) -> None:
         self.models, self._loader, self._emit = models, loader, notify
-        models.pending_versions.series = series
+        self.pending_versions = PendingVersions(models, series)
         self._registry: dict[str, bytes] = {}
         self._ahead: dict[str, int] = {}  # version that the topic will bring once more, by name
         self.restored = False
@@ -105,21 +108,20 @@ class ModelVersionTracker:
     def adopt(self, wait: bool = False) -> None:
         """Take over what is ready, between two micro-batches; a broken version changes nothing."""
         self._take(self._loader.results(wait))
-        for decision in self.models.pending_versions.decided():
+        for decision in self.pending_versions.decided():
             if decision.refused:
                 self._refuse(decision.model.manifest.name, decision.refused)
             else:
                 self._loaded(decision.model)
 
     def _take(self, results: Iterable[LoadResult]) -> None:
-        pending_versions = self.models.pending_versions
         for result in results:
             if result.refused:
                 self._refuse(result.name, result.refused)
             elif result.model is None:
-                if pending_versions.withdraw(result.name):
+                if self.pending_versions.withdraw(result.name):
                     self._emit({"event": "model-withdrawn", "model": result.name})
-            elif pending_versions.offer(result.model):
+            elif self.pending_versions.offer(result.model):
                 self._loaded(result.model)
 
     def _loaded(self, model: LoadedModel) -> None:

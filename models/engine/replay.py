@@ -1,4 +1,4 @@
-"""The engine over recorded data: what the job would have alerted."""
+"""Run the engine over recorded data: the alerts that the job would have made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def replay(
     values: Floats,
     batch: int = 8192,
 ) -> list[Alert]:
-    """Alerts of observations in order of arrival, groups included; ``detected_at`` is 0 in all of them.
+    """Return the alerts of observations in order of arrival, groups included; ``detected_at`` is 0 in all of them.
 
     Args:
         models: the models; ``models.columns`` says what the columns of ``values`` are.
@@ -37,11 +37,11 @@ def replay(
     slots = engine.slots(names)[np.asarray(codes, np.int64)]
     ts = np.asarray(ts, np.int64)
     alerts: list[Alert] = []
-    grouping = IncidentGrouper(options.alerts)
+    groups = IncidentGrouper(options.alerts)
     for start in range(0, len(slots), batch):
         part = slice(start, start + batch)
         found = engine.process(slots[part], ts[part], values[part], 0).alerts
-        alerts += [*found, *grouping.take(found, 0)]
+        alerts += [*found, *groups.take(found, 0)]
     empty = np.zeros(0, np.int64)
     found = engine.process(empty, empty, np.zeros((0, len(models.columns))), 0, final=True).alerts
-    return [*alerts, *found, *grouping.take(found, 0)]
+    return [*alerts, *found, *groups.take(found, 0)]

@@ -103,6 +103,15 @@ class WindowStore:
         events = events[:due]
         return Due(windows[:due], imputed[:due].view(np.bool_), rows[events], events)
 
+    def copy(self, rows: Ints, other: WindowStore, of: Ints) -> None:
+        """Take over rows of a store with the same spec, as they are.
+
+        Args:
+            rows: (n,) rows here; ``of`` (n,) those of ``other``.
+        """
+        for name in ("ring", "filled", "head", "count", "until_due", "last", "points"):
+            getattr(self, name)[rows] = getattr(other, name)[of]
+
     def adopt(self, row: int, other: WindowStore, other_row: int) -> None:
         """Take over the newest points of a row of a store with the same features and interval, at any window."""
         keep = int(min(other.count[other_row], other.spec.window, self.spec.window))

@@ -59,7 +59,7 @@ class Worker:
     def observe(self, count: int, **features: float) -> None:
         columns = self.models.columns
         row = [features.get(name, np.nan) for name in columns]
-        self.models.pending_versions.observe(["s"], np.zeros(count, np.int64), np.array([row] * count))
+        self.book.pending_versions.observe(["s"], np.zeros(count, np.int64), np.array([row] * count))
         self.book.adopt()
 
     @property
@@ -139,7 +139,7 @@ def test_version_is_loaded_once_all_its_features_arrive() -> None:
     assert (worker.version, worker.events) == (2, ["loaded1", "loaded2"])
     again = Worker(worker.state, registry=of(2, "load", "wind"))
     assert again.version == 1
-    again.models.pending_versions.prove("z", ["load", "wind"])  # windows of it are in the keyed state
+    again.book.pending_versions.prove("z", ["load", "wind"])  # windows of it are in the keyed state
     assert again.version == 2
 
 

@@ -16,7 +16,7 @@ from eddy.errors import DataError, ModelError
 from eddy.models import catalog
 from eddy.models.artifacts import artifact
 from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
-from eddy.models.serving.model_set import load_model
+from eddy.models.serving.loaded_model import load_model
 from eddy.training.fitting.fit import fit_model
 
 KINDS = sorted(kind for kind, cls in Detector.kinds.items() if cls.__module__.startswith("eddy.models."))

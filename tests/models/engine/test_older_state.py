@@ -20,8 +20,9 @@ from eddy.alert_settings import AlertSettings
 from eddy.models.alerting.grouping import IncidentGrouper
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.drift.monitor import DriftOptions
-from eddy.models.engine.cold_start import ColdStart, cold_model
+from eddy.models.engine.cold_start import cold_model
 from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.options import ColdStart
 from eddy.models.serving.model_set import ModelSet
 from tests.models.small_models import Event, Job, inline
 
@@ -48,7 +49,7 @@ def alerts_of(job: Job, groups: IncidentGrouper, events: Sequence[Event], batch:
     alerts: list[Alert] = []
     for at in range(0, len(events), batch):
         result = job.send(events[at : at + batch])
-        alerts += [*result.alerts, *result.recorded, *groups.take(result.alerts, 0)]
+        alerts += [*result.alerts, *result.shadow, *groups.take(result.alerts, 0)]
     return alerts
 
 
