@@ -94,9 +94,9 @@ class DriftWatch:
         if more > 0:
             self.state = np.concatenate([self.state, np.zeros((more, self.width))])
 
-    def clear(self, row: int) -> None:
-        """Forget a row."""
-        self.state[row] = 0.0
+    def clear(self, rows: Ints) -> None:
+        """Forget rows."""
+        self.state[rows] = 0.0
 
     def carry(self, rows: Ints, state: Floats, of: Ints, same: bool) -> None:
         """Take over rows of another version's state for the same features.

@@ -11,7 +11,7 @@ import numpy as np
 from eddy.alert import WINDOW_FEATURES, WINDOW_POINTS, Alert, AlertState, incident_id, severity_level
 from eddy.models.alerting.confidence import confidence
 from eddy.models.alerting.incidents import NO_POINT, Incident, Transition
-from eddy.models.core.detector import Explanation, Floats, Ints, WindowBatch
+from eddy.models.core.detector import Bools, Explanation, Floats, Ints, WindowBatch
 from eddy.models.engine.scorer import ModelScorer, ScoredBatch
 
 _DIGITS = 6  # of the values of an alert's window
@@ -98,6 +98,21 @@ def _alert(
     )
 
 
+def closed_without_model(
+    incident: Incident,
+    evidence: Mapping[str, Any],
+    series: str,
+    model: dict[str, Any],
+    *,
+    detector: str,
+    job: str,
+    acknowledged: bool,
+) -> Closing:
+    """Close an incident whose model was withdrawn before it was loaded again; ``model``: its name, version, sha256."""
+    more = {"detector": detector, "job": job, "acknowledged": acknowledged}
+    return Closing(_alert(incident, evidence, "closed", series, model, detected_at=0, **more), incident.recorded)
+
+
 def close_incident(scorer: ModelScorer, row: int, series: str, job: str) -> list[Closing]:
     """Close the open incident of a row that is given up, if it has one, and forget what its tracker knows of it."""
     incident = scorer.incidents.open.get(row)
@@ -160,14 +175,29 @@ def _windows(batch: WindowBatch, shares: Floats, features: Sequence[str], interv
 
 
 def points_of(
-    scorer: ModelScorer, rows: Ints, batch: WindowBatch, scores: Floats, limits: Floats, names: Sequence[str]
+    scorer: ModelScorer,
+    rows: Ints,
+    batch: WindowBatch,
+    scores: Floats,
+    limits: Floats,
+    names: Sequence[str],
+    known: Bools | None = None,
 ) -> list[Point]:
-    """Make points of scored windows; one call to the detector for all of them."""
+    """Make points of scored windows; one call to the detector for all of them.
+
+    Args:
+        scorer: of the windows.
+        rows, batch, scores, limits, names: of n windows.
+        known: (n,) whether ``batch.state`` is that before each window, so that there is a band; None: all are.
+    """
     if not len(rows):
         return []
     manifest = scorer.model.manifest
     explanation: Explanation = scorer.model.detector.explain(batch, limits)
-    shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper)
+    band = [explanation.expected, explanation.lower, explanation.upper]
+    if known is not None and not known.all():
+        band = [np.where(known[:, None], each, np.nan) for each in band]
+    shown = (batch.values[:, -1], *band)
     fresh = (scorer.binding[rows] < 0) & (scorer.store.points[rows] < scorer.model.detector.warm_up)
     states = np.where(fresh, "warming", np.where(scores > limits, "anomalous", "ok")).tolist()
     for k, row in enumerate(rows.tolist() if scorer.incidents.open else ()):

@@ -14,7 +14,7 @@ import numpy as np
 from eddy.errors import SettingsError
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.core.detector import Detector, Ints, WindowSpec
 from eddy.models.detectors.novelty.detector import NoveltyDetector, NoveltyParameters
 from eddy.models.engine.scorer import NO_ROW, ModelScorer
 from eddy.models.serving.loaded_model import LoadedModel, load_model
@@ -48,15 +48,14 @@ def cold_model(kind: str, warm_up: int) -> LoadedModel:
     return load_model(manifest, content)
 
 
-def ready_to_release(cold: ModelScorer, others: Iterable[ModelScorer]) -> list[int]:
-    """Choose slots of the built-in model whose series another model scores with a full window now."""
+def ready_to_release(cold: ModelScorer, others: Iterable[ModelScorer]) -> Ints:
+    """Choose (n,) slots of the built-in model whose series another model scores with a full window now."""
     slots = np.flatnonzero(cold.row_of != NO_ROW)
     ready = np.zeros(len(slots), np.bool_)
     for other in others if len(slots) else ():
         rows = other.rows(slots)
         ready |= (rows != NO_ROW) & (other.store.count[rows] >= other.store.spec.window)
-    found: list[int] = slots[ready].tolist()
-    return found
+    return slots[ready]
 
 
 def due_for_training(cold: ModelScorer, after: int) -> list[str]:

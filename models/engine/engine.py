@@ -32,6 +32,7 @@ from eddy.models.windowing.event_time import EventClock
 __all__ = ["BatchResult", "Engine", "EngineOptions"]
 
 EVICTION_PERIOD_MS = 60_000
+MAX_EVICTED_PER_TICK = 1_000  # a fleet that was switched off goes over several ticks, so that no event waits
 
 
 class Engine:
@@ -136,7 +137,8 @@ class Engine:
             return False
         self._generation = self.models.generation
         models = self.models.models
-        self.scorers, closed = self._updater.update(self.scorers, models, self.names, self.restored)
+        withdrawn = self.models.withdrawn(self.restored.models)
+        self.scorers, closed = self._updater.update(self.scorers, models, self.names, self.restored, withdrawn)
         self.closing += closed
         manifests = [model.manifest for model in models.values()]
         for scorer in self.scorers.values():
@@ -257,8 +259,8 @@ class Engine:
         if self.options.cold is not None and COLD in self.scorers:
             result.cold += self._follow_cold_start(self.scorers[COLD], self.options.cold.ask_after)
         if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
-            self._evicted_at = now
-            self._evict(now - self.options.state_ttl_ms)
+            if self._evict(now - self.options.state_ttl_ms):
+                self._evicted_at = now
             self._report_closed(result, now)
         return result
 
@@ -268,31 +270,32 @@ class Engine:
         for scorer in self.scorers.values():
             rows = scorer.take_stale(max_series)
             names = [scorer.series_of[row] for row in rows.tolist()]
-            points += points_of(scorer, rows, scorer.newest(rows), scorer.score[rows], scorer.limit[rows], names)
+            batch, known = scorer.newest(rows)
+            points += points_of(scorer, rows, batch, scorer.score[rows], scorer.limit[rows], names, known)
         return points
 
     def _follow_cold_start(self, cold: ModelScorer, ask_after: int) -> list[str]:
         """Hand series over whose own models are ready; return those that are due for a model of their own."""
         slots = ready_to_release(cold, [other for name, other in self.scorers.items() if name != COLD])
         self._detach(cold, slots)
-        self._note_models(np.array(slots, np.int64))
+        self._note_models(slots)
         return due_for_training(cold, ask_after)
 
-    def _detach(self, scorer: ModelScorer, slots: Sequence[int]) -> None:
+    def _detach(self, scorer: ModelScorer, slots: Ints) -> None:
         """Have a scorer forget series; their open incidents are closed."""
-        for slot in slots:
-            row = scorer.row(slot)
-            if row != NO_ROW:
-                self.closing += close_incident(scorer, row, str(self.names[slot]), self.options.job)
-                scorer.remove(slot)
+        rows = scorer.rows(slots)
+        for row in rows[rows != NO_ROW].tolist() if scorer.incidents.open else ():
+            if row in scorer.incidents.open:
+                self.closing += close_incident(scorer, row, scorer.series_of[row], self.options.job)
+        scorer.remove(slots)
 
-    def _evict(self, before: int) -> None:
-        """Forget the series without an event since a time (wall clock, epoch ms)."""
-        slots = self.series.expired(before, len(self.series))
+    def _evict(self, before: int) -> bool:
+        """Forget series without an event since a time (wall clock, epoch ms), some at a time; False: more are left."""
+        slots = self.series.expired(before, MAX_EVICTED_PER_TICK)
         for scorer in self.scorers.values():
             self._detach(scorer, slots)
-        self.restored.drop_series(np.array(slots, np.int64))
+        self.restored.drop_series(slots)
         self.covered[slots] = False
-        for slot in slots:
-            self.clock.forget(slot)
-            self.series.release(slot)
+        self.clock.forget(slots)
+        self.series.release(slots)
+        return len(slots) < MAX_EVICTED_PER_TICK

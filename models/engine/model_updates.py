@@ -7,17 +7,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from eddy.alert import incident_id
+from eddy.models.alerting.feedback import SeriesFeedback
 from eddy.models.alerting.incidents import IncidentTracker
 from eddy.models.alerting.maintenance import Maintenance
 from eddy.models.alerting.rules import AlertRuleResolver
 from eddy.models.artifacts.rollout import rollout_of
-from eddy.models.engine.alert_messages import Closing, close_incident
+from eddy.models.engine.alert_messages import Closing, close_incident, closed_without_model
 from eddy.models.engine.migration import migrate, rows_of
 from eddy.models.engine.options import EngineOptions
 from eddy.models.engine.rollout import ScoringStats
 from eddy.models.engine.scorer import NO_ROW, ModelScorer
-from eddy.models.engine.state.blocks import restore_block
-from eddy.models.engine.state.restored import RestoredState
+from eddy.models.engine.state.blocks import meaning_in, restore_block
+from eddy.models.engine.state.codec import BLOCK
+from eddy.models.engine.state.restored import RestoredModel, RestoredState
 from eddy.models.serving.loaded_model import LoadedModel
 
 Names = Sequence[str | None]
@@ -47,6 +50,7 @@ class ModelUpdater:
         models: Mapping[str, LoadedModel],
         names: Names,
         restored: RestoredState,
+        withdrawn: Sequence[str] = (),
     ) -> ModelUpdate:
         """Make a scorer for each model, and no other.
 
@@ -55,8 +59,11 @@ class ModelUpdater:
             models: the models of now.
             names: series ids by slot.
             restored: state of models that were not loaded when it was restored; new scorers claim theirs.
+            withdrawn: models of it that will never be loaded.
         """
         scorers, closed = dict(before), []
+        for name in withdrawn:
+            closed += self._close_restored(name, restored.remove(name), names)
         for name in [name for name in before if name not in models]:
             closed += self._close(scorers.pop(name), names)
         for name, model in models.items():
@@ -73,7 +80,15 @@ class ModelUpdater:
         options = self._options
         job = {"out_of_orderness_ms": options.out_of_orderness_ms, "hold_timeout_ms": options.hold_timeout_ms}
         rules = AlertRuleResolver(options.alerts, model.alerts, model.manifest, job)
-        scorer = ModelScorer(model, rules, self._maintenance, options.feedback, options.drift, options.threads)
+        scorer = ModelScorer(
+            model,
+            rules,
+            self._maintenance,
+            options.feedback,
+            options.drift,
+            options.threads,
+            live=options.live_per_second > 0,
+        )
         scorer.stats = ScoringStats() if options.figures else None
         return scorer
 
@@ -130,4 +145,30 @@ class ModelUpdater:
             slot = scorer.slot_of[row]
             if slot is not None and (after is None or after.row(slot) == NO_ROW):
                 closed += close_incident(scorer, row, str(names[slot]), self._options.job)
+        return closed
+
+    def _close_restored(self, name: str, own: RestoredModel, names: Names) -> list[Closing]:
+        """Close the incidents of a model that was withdrawn while the job was down."""
+        incidents, feedback = IncidentTracker(), SeriesFeedback()
+        incidents.restore(own.incidents)
+        feedback.restore(own.feedback)
+        closed = []
+        for number, block in own.blocks.items():
+            meaning = meaning_in(block)
+            model = {"name": name, "version": meaning.get("version", 0), "sha256": meaning["drift"][-1]}
+            for row, slot in enumerate(block["slot"].tolist(), number * BLOCK):
+                series, incident = names[slot] if slot != NO_ROW else None, incidents.open.get(row)
+                if series is not None and incident is not None:
+                    acknowledged = feedback.acknowledged(row, incident_id(series, name, incident.start))
+                    closed.append(
+                        closed_without_model(
+                            incident,
+                            incidents.evidence[row],
+                            series,
+                            model,
+                            detector=str(meaning["detector"]).split("/")[0],
+                            job=self._options.job,
+                            acknowledged=acknowledged,
+                        )
+                    )
         return closed

@@ -12,12 +12,11 @@ from eddy.models.alerting.filters import does_not_count
 from eddy.models.alerting.incidents import NO_POINT, IncidentTracker, Transition
 from eddy.models.alerting.maintenance import Maintenance
 from eddy.models.alerting.rules import AlertRuleResolver
-from eddy.models.core.batching import split_by_occurrence
-from eddy.models.core.detector import Floats, Ints, WindowBatch
+from eddy.models.core.detector import Bools, Floats, Ints, WindowBatch
 from eddy.models.drift.monitor import Drift, DriftOptions, DriftWatch, RetrainWanted
-from eddy.models.engine import threads
 from eddy.models.engine.rollout import ScoringStats
 from eddy.models.engine.state.codec import BLOCK
+from eddy.models.engine.window_scores import StateBefore, scores_and_limits
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.windowing.windows import Due, WindowStore
 
@@ -60,6 +59,7 @@ class ModelScorer:
         feedback: how far people's feedback raises limits.
         drift: how drift is followed; None: not at all.
         threads: threads that share the windows of a batch.
+        live: keep what :meth:`newest` needs.
 
     Attributes:
         shadow: rows whose alerts nobody is notified of, see :mod:`eddy.models.engine.rollout`.
@@ -82,6 +82,7 @@ class ModelScorer:
         feedback: FeedbackOptions | None = None,
         drift: DriftOptions | None = None,
         threads: int = 1,
+        live: bool = False,
     ) -> None:
         self.model = model
         self.threads = threads
@@ -107,6 +108,7 @@ class ModelScorer:
         self.limit = np.zeros(0)
         self.stale = np.zeros(0, np.bool_)
         self.dirty = np.zeros(0, np.bool_)
+        self._before = StateBefore(model.detector.state_size) if live and model.detector.state_size else None
         self._turn = 0  # first row to be reported when live state is next written
         self._free: list[int] = []
 
@@ -174,24 +176,28 @@ class ModelScorer:
             self.dirty = np.concatenate([self.dirty, np.zeros(-(-len(self.binding) // BLOCK) - len(self.dirty), bool)])
             if self.drift is not None:
                 self.drift.grow(len(self.binding))
+            if self._before is not None:
+                self._before.grow(len(self.binding))
 
-    def remove(self, slot: int) -> None:
-        """Forget a series."""
-        row = self.row(slot)
-        if row == NO_ROW:
-            return
-        self.row_of[slot] = NO_ROW
-        self.slot_of[row] = None
-        del self.series_of[row]
-        self.stale[row] = self.asked[row] = False
-        self.shadow.discard(row)
-        self.store.clear(row)
-        self.incidents.clear(row)
-        self.feedback.clear(row)
+    def remove(self, slots: Ints) -> None:
+        """Forget series; those that the model does not apply to are left out."""
+        slots = slots[self.rows(slots) != NO_ROW]
+        at = self.row_of[slots]
+        self.row_of[slots] = NO_ROW
+        self.stale[at] = self.asked[at] = False
+        self.dirty[at // BLOCK] = True
+        self.store.clear(at)
         if self.drift is not None:
-            self.drift.clear(row)
-        self._free.append(row)
-        self.dirty[row // BLOCK] = True
+            self.drift.clear(at)
+        if self._before is not None:
+            self._before.known[at] = False
+        for row in at.tolist():
+            self.slot_of[row] = None
+            del self.series_of[row]
+            self.shadow.discard(row)
+            self.incidents.clear(row)
+            self.feedback.clear(row)
+            self._free.append(row)
 
     def score_batch(self, rows: Ints, ts: Ints, values: Floats) -> ScoredBatch:
         """Append points, score the windows that are due in one call, follow the incidents.
@@ -210,7 +216,11 @@ class ModelScorer:
             self.binding[due.rows],
             np.empty((len(due.rows), self.model.detector.state_size)),
         )
-        scores, limits = self._scores(batch, due.rows)
+        scores, limits = scores_and_limits(
+            self.model, batch, due.rows, self.state, self.threshold_state, self.threshold_binding, self.threads
+        )
+        if self._before is not None:
+            self._before.keep(due.rows, batch.state)
         limits = self.feedback.raised(due.rows, limits)
         drifts: list[Drift] = []
         retrain_requests: list[RetrainWanted] = []
@@ -266,28 +276,6 @@ class ModelScorer:
     def _suppressed(self, row: int, ts: int) -> str | None:
         return self.maintenance.reason(self.series_of[row], ts)
 
-    def _scores(self, batch: WindowBatch, rows: Ints) -> tuple[Floats, Floats]:
-        """Score; leave in ``batch.state`` the detector's state as it was before each window."""
-        detector, threshold = self.model.detector, self.model.threshold
-        turns = list(split_by_occurrence(rows)) if detector.state_size or threshold.state_size else []
-        if detector.state_size:
-            scores = np.empty(len(rows))
-            for chosen in turns:
-                batch.state[chosen] = self.state[rows[chosen]]
-                part = batch.take(chosen)
-                scores[chosen] = detector.score(part)
-                self.state[rows[chosen]] = part.state
-        else:
-            scores = threads.score(detector, batch, self.threads)
-        if not threshold.state_size:
-            return scores, threshold.limits(scores, self.threshold_binding[rows], np.zeros((len(rows), 0)))
-        limits = np.empty(len(rows))
-        for chosen in turns:
-            state = self.threshold_state[rows[chosen]]
-            limits[chosen] = threshold.limits(scores[chosen], self.threshold_binding[rows[chosen]], state)
-            self.threshold_state[rows[chosen]] = state
-        return scores, limits
-
     def take_stale(self, max_rows: int) -> Ints:
         """Take rows whose live state has not been written since they changed, ``max_rows`` at most, in rotation."""
         rows = np.flatnonzero(self.stale)
@@ -297,17 +285,23 @@ class ModelScorer:
         self.stale[rows] = False
         return rows
 
-    def newest(self, rows: Ints) -> WindowBatch:
-        """Return the newest full window of some rows, for live state."""
+    def newest(self, rows: Ints) -> tuple[WindowBatch, Bools]:
+        """Return the newest full window of some rows for live state, and for which of them a band can be given.
+
+        With a detector that learns, the band has to be the one before the newest point was learned; after a restart
+        it is not known until the next point.
+        """
         store = self.store
         order = (store.head[rows, None] + np.arange(store.spec.window)) % store.spec.window
-        return WindowBatch(
+        batch = WindowBatch(
             store.ring[rows[:, None], order],
             store.filled[rows[:, None], order].astype(bool),
             store.last[rows],
             self.binding[rows],
-            self.state[rows],
+            self.state[rows] if self._before is None else self._before.state[rows],
         )
+        known = np.full(len(rows), not self.model.detector.state_size)
+        return batch, known if self._before is None else self._before.known[rows]
 
 
 def _without_superseded_peaks(transitions: list[Transition]) -> list[Transition]:

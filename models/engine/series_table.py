@@ -73,22 +73,19 @@ class SeriesTable:
         """Note that the clock state of some slots changed."""
         self.dirty[slots // BLOCK] = True
 
-    def release(self, slot: int) -> None:
-        """Free a slot for the next new series."""
-        name = self.names[slot]
-        if name is None:
-            return
-        self.names[slot] = None
-        del self.slot_of[name]
-        self._free.append(slot)
-        self._in_use[slot] = False
-        self.dirty[slot // BLOCK] = self.dirty_names[slot // BLOCK] = True
+    def release(self, slots: Ints) -> None:
+        """Free the slots of series for the next new ones."""
+        self._in_use[slots] = False
+        self.dirty[slots // BLOCK] = self.dirty_names[slots // BLOCK] = True
+        for slot in slots.tolist():
+            del self.slot_of[str(self.names[slot])]
+            self.names[slot] = None
+            self._free.append(slot)
 
-    def expired(self, before: int, max_series: int) -> list[int]:
-        """Choose slots whose series had no event since a time (wall clock, epoch ms), ``max_series`` at most."""
+    def expired(self, before: int, max_series: int) -> Ints:
+        """Choose (n,) slots whose series had no event since a time (wall clock, epoch ms), ``max_series`` at most."""
         size = len(self.names)
-        slots: list[int] = np.flatnonzero(self._in_use[:size] & (self.seen[:size] < before))[:max_series].tolist()
-        return slots
+        return np.flatnonzero(self._in_use[:size] & (self.seen[:size] < before))[:max_series]
 
     def postpone(self, elapsed: int) -> None:
         """Treat every series as heard of that much later: the time that the job was down makes none older."""

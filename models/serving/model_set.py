@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.serving.loaded_model import LoadedModel, load_model
@@ -15,17 +15,19 @@ class ModelSet:
 
     Attributes:
         generation: counts changes; whoever caches an assignment compares it.
+        registered: names of all models that the registry holds, in use or not; None while it has not been read.
         columns: feature name to column of the value matrices; only grows.
     """
 
     def __init__(self, kinds: frozenset[str] = frozenset()) -> None:
         self.kinds = kinds  # detectors allowed to run; empty = all
         self.models: dict[str, LoadedModel] = {}
+        self.registered: set[str] | None = None
         self.columns: dict[str, int] = {"value": 0}
         self.generation = 0
 
     def put(self, manifest: Manifest, fetch: Callable[[Manifest], bytes]) -> bool:
-        """Take a version over; the same one again does nothing. Returns whether anything changed.
+        """Load a version and use it; the same one again does nothing. Returns whether anything changed.
 
         Raises:
             ModelError: the version cannot be used; the one before stays.
@@ -35,15 +37,17 @@ class ModelSet:
         return self.adopt(load_model(manifest, fetch(manifest)))
 
     def runs(self, manifest: Manifest) -> bool:
-        """Whether its kind of detector runs here."""
+        """Check whether this worker runs its kind of detector."""
         return not self.kinds or manifest.detector in self.kinds
 
     def adopt(self, model: LoadedModel) -> bool:
-        """Take over a version that has been checked; the same one again does nothing. Returns whether it changed."""
+        """Use a version that has been checked; the same one again does nothing. Returns whether it changed."""
         manifest = model.manifest
         if self._has(manifest):
             return False
         self.models[manifest.name] = model
+        if self.registered is not None:
+            self.registered.add(manifest.name)
         for feature in manifest.features:
             self.columns.setdefault(feature, len(self.columns))
         self.generation += 1
@@ -55,17 +59,30 @@ class ModelSet:
 
     def withdraw(self, name: str) -> bool:
         """Stop using a model. Returns whether it was in use."""
-        if self.models.pop(name, None) is None:
-            return False
+        known = self.registered is not None and name in self.registered
+        if self.registered is not None:
+            self.registered.discard(name)
+        used = self.models.pop(name, None) is not None
+        self.generation += used or known
+        return used
+
+    def register(self, names: Iterable[str]) -> None:
+        """Take note of all models that the registry holds: restored state of any other has no model any more."""
+        self.registered = set(names)
         self.generation += 1
-        return True
+
+    def withdrawn(self, names: Iterable[str]) -> list[str]:
+        """Choose the names of models that are neither in use nor in the registry; none while it has not been read."""
+        if self.registered is None:
+            return []
+        return [name for name in names if name not in self.registered and name not in self.models]
 
     def start_cold(self, model: LoadedModel) -> None:
-        """Have a built-in model for the series that no published one judges."""
+        """Use a built-in model for the series that no published one applies to."""
         self.models[COLD] = model
         self.generation += 1
 
     def applying_to(self, series: str) -> list[str]:
-        """Names of the models that apply to a series."""
+        """Return the names of the models that apply to a series."""
         found = [name for name, model in self.models.items() if name != COLD and model.manifest.applies_to(series)]
         return found or ([COLD] if COLD in self.models else [])

@@ -87,12 +87,12 @@ class EventClock:
         self.interval = np.concatenate([self.interval, np.zeros(more, np.int64)])
         self._ends = np.concatenate([self._ends, np.full((more, 2), NONE)])
 
-    def forget(self, slot: int) -> None:
-        """Reset a slot that is to be reused; costs what the slot's own held events cost."""
-        self.last[slot] = self.newest[slot] = NEVER
-        self.recent[slot] = _FAR
-        self.interval[slot] = 0
-        if self._ends[slot, 0] != NONE:
+    def forget(self, slots: Ints) -> None:
+        """Reset slots that are to be reused, each once; costs what their own held events cost."""
+        self.last[slots] = self.newest[slots] = NEVER
+        self.recent[slots] = _FAR
+        self.interval[slots] = 0
+        for slot in slots[self._ends[slots, 0] != NONE].tolist():
             dropped, self._free = _drop(slot, self._ends, self._pool(), self._free)
             self.waiting -= dropped
 

@@ -73,12 +73,12 @@ class WindowStore:
         self.last = np.concatenate([self.last, np.full(more, NEVER)])
         self.points = np.concatenate([self.points, np.zeros(more, np.int32)])
 
-    def clear(self, row: int) -> None:
-        """Empty a row that is to be reused."""
-        self.ring[row] = np.nan
-        self.filled[row] = 0
-        self.head[row] = self.count[row] = self.until_due[row] = self.points[row] = 0
-        self.last[row] = NEVER
+    def clear(self, rows: Ints) -> None:
+        """Empty rows that are to be reused."""
+        self.ring[rows] = np.nan
+        self.filled[rows] = 0
+        self.head[rows] = self.count[rows] = self.until_due[rows] = self.points[rows] = 0
+        self.last[rows] = NEVER
 
     def push(self, rows: Ints, ts: Ints, values: Floats) -> Due:
         """Append points, each series' in order of time, and return the windows that are due.

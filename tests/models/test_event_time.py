@@ -115,13 +115,13 @@ def held(clock):
 def test_forgotten_series_loses_its_held_events_and_no_other(events, slot, batch):
     clock = EventClock(out_of_orderness_ms=1000)  # everything is held
     clock.grow(3)
-    expected = {}
+    expected: dict[tuple[int, int], None] = {}
     for start in range(0, len(events), batch):
         part = events[start : start + batch]
         slots, ts = (np.array(column, np.int64) for column in zip(*part, strict=True))
         clock.admit(slots, ts, ts[:, None].astype(float), 0)
         expected |= dict.fromkeys(part)
-        clock.forget(slot)
+        clock.forget(np.array([slot]))
         expected = {one: None for one in expected if one[0] != slot}
         assert held(clock) == sorted((s, t, float(t)) for s, t in expected)
         assert clock.waiting == len(expected)
@@ -147,7 +147,7 @@ def test_cost_of_holding_and_forgetting_does_not_grow_with_what_is_held():
             ts = np.arange(n, dtype=np.int64)
             values = np.zeros((n, 1))
             hold.append(seconds(lambda c=clock, t=ts, v=values: c.admit(np.zeros(len(t), np.int64), t, v, 0)) / n)
-            forget.append(seconds(lambda c=clock: [c.forget(slot) for slot in range(1, 200)]))
+            forget.append(seconds(lambda c=clock: [c.forget(np.array([slot])) for slot in range(1, 200)]))
             assert clock.waiting == n
         return min(hold), min(forget)
 
