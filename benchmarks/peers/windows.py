@@ -40,7 +40,7 @@ class BatchScorer:
         self.history = np.empty((0, detector.window - 1)) if history is None else history
         self._binding = detector.bind(list(self.names))
 
-    def scorer(self, series: Sequence[str], ts: Any, values: Any) -> list[tuple[str, int, float]]:
+    def score_batch(self, series: Sequence[str], ts: Any, values: Any) -> list[tuple[str, int, float]]:
         """(series, ts, score) of the anomalous ones, from events in each series' order of time."""
         if not len(values):
             return []

@@ -45,7 +45,7 @@ class Point(NamedTuple):
 
 
 class Closing(NamedTuple):
-    """A "closed" message of an incident that nothing will score any more; ``shadow``: nobody was notified of it."""
+    """The "closed" message of an incident that nothing will score any more; ``shadow``: it was a shadow alert."""
 
     alert: Alert
     shadow: bool

@@ -35,7 +35,7 @@ class LoadedModel:
     alerts: ModelAlerts
 
     def severities(self, scores: Floats, limits: Floats) -> Floats:
-        """(n,) 0–100: 100·log(p) / log(1e-8) of the score's tail probability p, or from the ratio to the limit."""
+        """Rate (n,) scores from 0 to 100: 100·log(p) / log(1e-8) of the tail probability p, or by score over limit."""
         if self.calibration is not None:
             share = np.log10(self.calibration.tail(scores)) / -8.0
         else:
@@ -56,9 +56,9 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
     detector = artifact.load(content)
     spec = detector.spec
     found = (detector.kind, spec.features, spec.window, spec.stride, spec.interval_ms)
-    said = (manifest.detector, manifest.features, manifest.window, manifest.stride, manifest.interval_ms)
-    if found != said:
-        raise ModelError(f"{where}: the artifact is {found}, the manifest says {said}")
+    expected = (manifest.detector, manifest.features, manifest.window, manifest.stride, manifest.interval_ms)
+    if found != expected:
+        raise ModelError(f"{where}: the artifact is {found}, the manifest says {expected}")
     _check(spec, where)
     rollout_of(manifest)
     model = LoadedModel(
@@ -86,7 +86,7 @@ def _check(spec: WindowSpec, where: str) -> None:
 
 
 def _smoke_test(model: LoadedModel, where: str) -> None:
-    """Score and explain made-up windows: a model that fails or never gives a number is refused before the stream."""
+    """Score and explain made-up windows, so that a model that fails or never gives a number is refused at once."""
     detector, spec = model.detector, model.detector.spec
     shape = (_SMOKE_TEST_WINDOWS, spec.window, len(spec.features))
     batch = WindowBatch(
@@ -114,7 +114,7 @@ def _smoke_test(model: LoadedModel, where: str) -> None:
 
 
 def _within_time_limit(detector: Detector, batch: WindowBatch, where: str) -> Floats:
-    """The scores, made twice: only the second time counts, the first may compile. A busy machine counts for nothing."""
+    """Score twice: only the second time counts, the first may compile. CPU time, so a busy machine does not matter."""
     scores = np.asarray(detector.score(batch))
     began = time.thread_time()
     detector.score(batch)

@@ -104,6 +104,7 @@ def test_model_that_was_withdrawn_during_downtime_does_not_come_back() -> None:
     assert worker.models.registered == set()
     worker.receive(replace(GOOD, version=3))
     assert (worker.version, worker.models.registered) == (3, {"z"})
+    assert set(state) == {"z\n"}, "what state remembered of the withdrawn model is gone"
     assert Worker(state, registry=replace(GOOD, version=3)).events == ["loaded3"]
     worker.receive(None)
     assert (worker.models.registered, dict(state)) == (set(), {})
