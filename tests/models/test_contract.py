@@ -169,6 +169,8 @@ def test_saved_and_loaded_detector_gives_the_same_scores(kind: str) -> None:
     batch = batch_of(detector, live()[0])
     np.testing.assert_array_equal(scores_of(detector, batch), scores_of(again, batch))
     assert artifact.dump(again) == content
+    assert again.state_layout == detector.state_layout
+    assert again.state_layout.split("/")[:2] == [kind, str(detector.state_size)]
 
 
 def test_same_seed_gives_the_same_model(kind: str) -> None:
