@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from eddy.errors import EddyError, ModelError
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.serving.model_set import LoadedModel, load_model
+from eddy.models.serving.loaded_model import LoadedModel, load_model
 
 log = logging.getLogger(__name__)
 

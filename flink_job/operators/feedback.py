@@ -9,7 +9,6 @@ from eddy.errors import DataError
 from eddy.feedback import Feedback
 from eddy.flink_job.wire.frames import Frame
 from eddy.models.engine.engine import Engine
-from eddy.models.engine.feedback import take_feedback
 
 
 def apply_frame(engine: Engine, frame: Frame) -> Iterator[tuple[dict[str, Any], Feedback | None]]:
@@ -29,7 +28,7 @@ def apply_frame(engine: Engine, frame: Frame) -> Iterator[tuple[dict[str, Any], 
         if feedback.series.startswith("group:"):  # its members have messages of their own
             yield {"event": "feedback-taken", "model": "", "series": key, "incident": feedback.id}, feedback
             continue
-        effects = take_feedback(engine, feedback, frame.now)
+        effects = engine.take_feedback(feedback, frame.now)
         if not effects:
             yield {"event": "feedback-taken", "model": feedback.model, "series": key, "incident": feedback.id}, feedback
         for effect in effects:

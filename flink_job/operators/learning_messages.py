@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from eddy.flink_job.wire.frames import DRIFT, TRAINING
 from eddy.learning_settings import LearningSettings
 from eddy.models.drift.monitor import DriftOptions
-from eddy.models.engine.cold_start import ColdStart
 from eddy.models.engine.engine import BatchResult
-from eddy.models.engine.scoring_stats import ScoringStats
+from eddy.models.engine.options import ColdStart
+from eddy.models.engine.rollout import ScoringStats
 from eddy.models.serving.model_set import ModelSet
 from eddy.training_request import TrainingRequest
 

@@ -128,7 +128,9 @@ class ScoringOperator:
                 job=job.name,
             ),
         )
-        shard = Shard(options, self.models, self.redis, self.report_budget, self.maintenance)
+        shard = Shard(
+            options, self.models, self.redis, self.report_budget, self.maintenance, self.book.pending_versions
+        )
         shard.restore(self.state)
         self.shards[frame.shard] = shard
         return shard

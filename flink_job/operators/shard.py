@@ -37,6 +37,7 @@ from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
 from eddy.models.engine.state.checkpoint import EngineState
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import ModelSet
+from eddy.models.serving.pending_versions import PendingVersions
 
 
 class ShardState(Protocol):
@@ -86,11 +87,13 @@ class Shard:
         redis: RedisWriter | None,
         report_budget: CpuBudget | None = None,
         maintenance: Maintenance | None = None,
+        pending_versions: PendingVersions | None = None,
     ) -> None:
         self.options = options
+        self._pending_versions = pending_versions
         self.engine = Engine(models, options.engine, report_budget, maintenance)
         self.counts = Counts()
-        self._state = EngineState(self.engine)
+        self._state = EngineState(self.engine, pending_versions)
         self._redis = redis
         self._pending = PendingEvents(options.pending_per_series)
         self._dead_letter_log = DeadLetterLog()
@@ -155,8 +158,8 @@ class Shard:
             self._dead_letter(frame, i, problem, out)
         if not len(read.at):
             return
-        if engine.models.pending_versions:
-            engine.models.pending_versions.observe(read.names, read.codes, read.values)
+        if self._pending_versions:
+            self._pending_versions.observe(read.names, read.codes, read.values)
             engine.adopt_models()
         slots = engine.slots(read.names)[read.codes]
         scored = engine.covered[slots]
@@ -214,7 +217,7 @@ class Shard:
             self._emit_once(model, name, now, out)
         for alert in result.alerts:
             out.add(ALERTS, now, alert.series.encode(), alert.to_json())
-        for alert in result.recorded:
+        for alert in result.shadow:
             out.add(SHADOW, now, alert.series.encode(), alert.to_json())
         for series, value in self._score_messages(result):
             out.add(SCORES, now, series, value)

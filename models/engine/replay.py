@@ -1,4 +1,4 @@
-"""The engine over recorded data: what the job would have alerted."""
+"""Run the engine over recorded data: the alerts that the job would have made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def replay(
     batch: int = 8192,
     follow: Callable[[Engine, BatchResult], None] | None = None,
 ) -> list[Alert]:
-    """Alerts of observations in order of arrival, groups included; ``detected_at`` is 0 in all of them.
+    """Return the alerts of observations in order of arrival, groups included; ``detected_at`` is 0 in all of them.
 
     Args:
         models: the models; ``models.columns`` says what the columns of ``values`` are.
@@ -39,15 +39,15 @@ def replay(
     slots = engine.slots(names)[np.asarray(codes, np.int64)]
     ts = np.asarray(ts, np.int64)
     alerts: list[Alert] = []
-    grouping = IncidentGrouper(options.alerts)
+    groups = IncidentGrouper(options.alerts)
     for start in range(0, len(slots), batch):
         part = slice(start, start + batch)
         result = engine.process(slots[part], ts[part], values[part], 0)
-        alerts += [*result.alerts, *grouping.take(result.alerts, 0)]
+        alerts += [*result.alerts, *groups.take(result.alerts, 0)]
         if follow is not None:
             follow(engine, result)
     empty = np.zeros(0, np.int64)
     result = engine.process(empty, empty, np.zeros((0, len(models.columns))), 0, final=True)
     if follow is not None:
         follow(engine, result)
-    return [*alerts, *result.alerts, *grouping.take(result.alerts, 0)]
+    return [*alerts, *result.alerts, *groups.take(result.alerts, 0)]

@@ -18,7 +18,8 @@ from eddy.configuration import load
 from eddy.errors import DataError
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.replay import replay
-from eddy.models.serving.model_set import ModelSet, load_model
+from eddy.models.serving.loaded_model import load_model
+from eddy.models.serving.model_set import ModelSet
 from eddy.training.evaluation.predictions import write_predictions
 from eddy.training.notebook.frames import read_frame
 from tests.training.pumps import FOREST, LIBRARIES, NEW, OLD, SPIKES, TRAINED, WIDE, long, rows, when, wide

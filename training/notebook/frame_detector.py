@@ -19,7 +19,7 @@ from eddy.errors import ModelError, SettingsError
 from eddy.training.notebook.estimator_habits import EstimatorHabits
 
 if TYPE_CHECKING:
-    from eddy.models.serving.model_set import LoadedModel
+    from eddy.models.serving.loaded_model import LoadedModel
     from eddy.settings import Settings
     from eddy.training.fitting.fit import Trained
     from eddy.training.notebook.detection import Detection
@@ -267,7 +267,7 @@ class Detector(EstimatorHabits):
     def _take(self, trained: Trained, value_columns: Sequence[str]) -> None:
         """Become fitted, by the model as the job would load it."""
         from eddy.models.artifacts.manifest import Manifest
-        from eddy.models.serving.model_set import load_model
+        from eddy.models.serving.loaded_model import load_model
 
         manifest = Manifest.from_json(trained.manifest.to_json())  # refuses a name that the job would refuse
         self._model: LoadedModel = load_model(manifest, trained.content)

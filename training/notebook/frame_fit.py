@@ -11,7 +11,7 @@ import numpy as np
 from eddy.errors import DataError, SettingsError
 from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from eddy.models.core.detector import Detector, GapPolicy, WindowSpec
-from eddy.models.serving.model_set import LoadedModel
+from eddy.models.serving.loaded_model import LoadedModel
 from eddy.settings import DetectorSettings
 from eddy.training.data.intervals import interval_to_ms
 from eddy.training.fitting.fit import FALSE_RATE, ThresholdRule, Trained, fit_model, usual_window

@@ -12,7 +12,8 @@ from eddy.models.alerting.feedback import FeedbackOptions
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.drift.monitor import DriftOptions
 from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
-from eddy.models.serving.model_set import LoadedModel, ModelSet
+from eddy.models.serving.loaded_model import LoadedModel
+from eddy.models.serving.model_set import ModelSet
 from eddy.redis_layout import Point
 from eddy.settings import Settings
 from eddy.training.evaluation.backtest import replay_series

@@ -222,6 +222,10 @@ class NoveltyDetector(Detector):
         )
         return Explanation(expected, lower, upper, attribution)
 
+    def state_basis(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
+        """Parameters only: each series' state holds its own scale, and training gives no more than its start."""
+        return {}, asdict(self.params)
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         return {"start": self._start}, {**asdict(self.params), "series": list(self._index)}
 
