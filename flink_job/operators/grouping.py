@@ -10,8 +10,8 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from eddy.alert import Alert
 from eddy.configuration import load
-from eddy.flink_job.graph.functions import BYTES
 from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.flink_job.wire.flink_types import BYTES
 from eddy.flink_job.wire.frames import ALERTS, MARK, Records, read_records
 from eddy.models.alerting import grouping
 

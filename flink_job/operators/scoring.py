@@ -13,13 +13,13 @@ from pyflink.datastream.functions import KeyedBroadcastProcessFunction, RuntimeC
 from pyflink.datastream.state import MapStateDescriptor
 
 from eddy.configuration import load
-from eddy.flink_job.graph.functions import BYTES, MODELS
 from eddy.flink_job.model_updates.loader import ModelLoader
 from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
 from eddy.flink_job.operators.learning_messages import cold_options, drift_options
 from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard, ShardOptions
 from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.flink_job.wire.flink_types import BYTES, MODELS
 from eddy.flink_job.wire.frames import END, EVENTS, TICK, Frame, Records, read_frame, read_record
 from eddy.models.alerting.feedback import FeedbackOptions
 from eddy.models.alerting.maintenance import Maintenance

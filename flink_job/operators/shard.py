@@ -219,7 +219,8 @@ class Shard:
         for series, value in self._score_messages(result):
             out.add(SCORES, now, series, value)
         if result.drifts or result.retrain_requests or result.cold:
-            for role, key, value in messages(result, self.engine.models, now, self.options):
+            job, learning = self.options.engine.job, self.options.learning
+            for role, key, value in messages(result, self.engine.models, now, job, learning):
                 out.add(role, now, key, value)
         if self._redis is not None and (result.alerts or result.live or result.points):
             self._redis.put(self.options.number, result.alerts, result.live, result.points)

@@ -21,6 +21,7 @@ from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard, ShardOptions
 from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
 from eddy.flink_job.wire.parsing import parse
+from eddy.learning_settings import LearningSettings
 from eddy.models.drift.monitor import Drift, RetrainWanted
 from eddy.models.engine.engine import BatchResult, EngineOptions
 from eddy.models.serving.model_set import ModelSet
@@ -90,7 +91,7 @@ def test_drift_messages_and_training_requests_follow_their_schemas():
         drifts=[("z", "s", Drift(0, "score", "", 1, 5, 9)), ("z", "s", Drift(0, "step", "value", -1, 5, 9))],
         retrain_requests=[("z", "s", RetrainWanted(0, 5)), ("z", "t", RetrainWanted(1, 6))],
     )
-    found = list(messages(result, model_set(manifest()), NOW, ShardOptions(0, 16, "o", 1, 1, EngineOptions())))
+    found = list(messages(result, model_set(manifest()), NOW, "eddy", LearningSettings()))
     assert [(role, key) for role, key, _ in found] == [(DRIFT, b"s"), (DRIFT, b"s"), (TRAINING, b"z")]
     for _, _, value in found[:2]:
         validator("drift").validate(json.loads(value))
