@@ -60,6 +60,8 @@ class Feedback:
             _check("label", self.label, good, f"'{NORMAL}' or a word for the kind, at most {_LONGEST_LABEL} characters")
         else:
             _check("label", self.label, self.label is None, "none with this action")
+        for name in ("id", "series", "model", "by", "label", "comment"):
+            _check(name, getattr(self, name), _is_unicode(getattr(self, name)), "text of valid Unicode")
         good = isinstance(self.comment, str) and len(self.comment) <= _LONGEST_COMMENT
         _check("comment", self.comment, good, f"text of at most {_LONGEST_COMMENT} characters")
 
@@ -80,6 +82,11 @@ class Feedback:
             return cls(**{name: raw[name] for name in cls.__dataclass_fields__ if name in raw})
         except TypeError as error:
             raise DataError(f"feedback: {str(error).rpartition('missing ')[2]}") from None
+
+
+def _is_unicode(found: object) -> bool:
+    """Tell whether a text has no lone surrogates, which JSON can hold and UTF-8 cannot."""
+    return not isinstance(found, str) or found.encode(errors="ignore").decode() == found
 
 
 def _check(name: str, found: Any, good: object, expected: str) -> None:

@@ -15,6 +15,7 @@ from eddy.flink_job.operators.feedback import apply_frame
 from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS, figures, messages
 from eddy.flink_job.operators.pending_events import PendingEvent, PendingEvents
 from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.flink_job.wire.formats import job_format
 from eddy.flink_job.wire.frames import (
     ALERTS,
     CHECKPOINT,
@@ -30,7 +31,8 @@ from eddy.flink_job.wire.frames import (
     Frame,
     Records,
 )
-from eddy.flink_job.wire.parsing import BadObservation, Observations, parse, read_observations
+from eddy.flink_job.wire.parsing import Observations, read_observations
+from eddy.formats import BadObservation, Format
 from eddy.learning_settings import LearningSettings
 from eddy.models.alerting.maintenance import Maintenance
 from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
@@ -86,7 +88,9 @@ class Shard:
         redis: RedisWriter | None,
         report_budget: CpuBudget | None = None,
         maintenance: Maintenance | None = None,
+        form: Format | None = None,
     ) -> None:
+        self._form = form or job_format("json")
         self.options = options
         self.engine = Engine(models, options.engine, report_budget, maintenance)
         self.counts = Counts()
@@ -149,7 +153,7 @@ class Shard:
 
     def _observe(self, frame: Frame, out: Records) -> None:
         options, engine = self.options, self.engine
-        read = read_observations(frame, engine.models.columns, options.shards, options.max_ahead_ms)
+        read = read_observations(frame, self._form, engine.models.columns, options.shards, options.max_ahead_ms)
         self.counts.events += len(frame)
         for i, problem in read.bad:
             self._dead_letter(frame, i, problem, out)
@@ -185,7 +189,7 @@ class Shard:
         columns = self.engine.models.columns
         events, slots, times, rows = [], [], [], []
         for name, event in self._pending.take(names):
-            _, ts, by_feature = parse(event.value)
+            _, ts, by_feature = self._form.read(event.value, name.encode())
             row = np.full(len(columns), np.nan)
             for feature, number in by_feature.items():
                 if feature in columns:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from eddy.formats import EARLIEST_TS, LATEST_TS
+
 _MANTISSA = 2**53  # integers up to here are exact in a double
 _POWER = 22  # powers of ten up to here are exact in a double
 _TENS = 10.0 ** np.arange(_POWER + 1)
 _TS_DIGITS = 15
 _ASCII = 127
-EARLIEST_TS = -62_135_596_800_000  # year 1, epoch ms
-LATEST_TS = 253_402_300_799_999  # year 9999
 
 
 @njit(cache=True)

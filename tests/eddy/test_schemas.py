@@ -20,7 +20,7 @@ from eddy.flink_job.operators.learning_messages import messages
 from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard, ShardOptions
 from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
-from eddy.flink_job.wire.parsing import parse
+from eddy.formats import JsonFormat
 from eddy.learning_settings import LearningSettings
 from eddy.models.drift.monitor import Drift, RetrainWanted
 from eddy.models.engine.engine import BatchResult, EngineOptions
@@ -214,7 +214,7 @@ def test_produced_observations_follow_their_schema(features):
     block = Observations(["s"], np.zeros(3, np.int32), np.arange(3, dtype=np.int64) + NOW, values, features)
     for value in block.encode():
         validator("observation").validate(json.loads(value))
-        parse(value)
+        JsonFormat().parse(value)
 
 
 @pytest.mark.parametrize(("value", "reason"), BAD)
