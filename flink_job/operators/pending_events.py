@@ -67,6 +67,10 @@ class PendingEvents:
         """Names of the series that have pending events."""
         return list(self._queues)
 
+    def newest(self) -> list[int]:
+        """Return the Kafka timestamp of each series' newest event, in the order of :attr:`series`."""
+        return [queue.events[-1].ts for queue in self._queues.values()]
+
     def add(self, series: str, event: PendingEvent) -> int:
         """Keep an event; returns how many were dropped for it, possibly itself."""
         if not self._per_series:

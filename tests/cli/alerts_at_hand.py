@@ -10,7 +10,7 @@ from typing import Any
 
 from eddy.alert import Alert, incident_id, severity_level
 from eddy.configuration import as_environment
-from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.flink_job.sinks.redis import RedisSink
 from eddy.models.engine.alert_messages import Point
 from eddy.settings import Settings
 from tests.integration import harness
@@ -73,11 +73,11 @@ def to_kafka(settings: Settings, alerts: Iterable[Alert | bytes]) -> None:
 def to_redis(
     settings: Settings, alerts: Iterable[Alert] = (), live: Iterable[Point] = (), points: Iterable[Point] = ()
 ):
-    writer = RedisWriter(settings.redis)
-    writer.start()
+    writer = RedisSink(settings)
+    writer.open()
     writer.put(0, alerts, live, points)
     writer.close()
-    assert writer.waiting(0) == 0
+    assert not len(writer._messages)
 
 
 def command(*arguments: str) -> list[str]:

@@ -18,7 +18,8 @@ from eddy.errors import DataError
 from eddy.feedback import Feedback
 from eddy.flink_job.operators.learning_messages import messages
 from eddy.flink_job.operators.metrics import JobMetrics
-from eddy.flink_job.operators.shard import Shard, ShardOptions
+from eddy.flink_job.operators.shard import Shard
+from eddy.flink_job.operators.shard_options import ShardOptions
 from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
 from eddy.formats import JsonFormat
 from eddy.learning_settings import LearningSettings
@@ -61,7 +62,7 @@ def message(ts, value):
 def records():
     """Everything that a shard sends: alerts of each state, scores, dead letters."""
     options = ShardOptions(0, 16, "eddy.observations", 1000, 10, EngineOptions(report_scores=True, live_per_second=1))
-    shard, out, state = Shard(options, model_set(manifest()), None), Records(), State()
+    shard, out, state = Shard(options, model_set(manifest())), Records(), State()
     values = [0.0, 0.1, -0.1, 0.2, 50.0, None, 0.1, 0.0, 0.1, 0.2]
     shard.handle(frame(*[message(NOW - 100 + i, value) for i, value in enumerate(values)]), state, out)
     shard.handle(
