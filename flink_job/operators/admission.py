@@ -50,10 +50,16 @@ def admit(engine: Engine, pending: PendingEvents, frame: Frame, read: Observatio
         held = np.flatnonzero(~scored)
         engine.seen[slots[held]] = frame.now  # or their series would count as silent from the start
         engine.dirty[slots[held] // BLOCK] = True
-        for i in held.tolist():
-            record = record_at(frame, int(at[i]))
-            event = PendingEvent(record.timestamp, record.value, record.partition, record.offset)
-            dropped += pending.add(read.names[int(read.codes[i])], event)
+        places = at[held]
+        for i, code, *place in zip(
+            places.tolist(),
+            read.codes[held].tolist(),
+            frame.timestamps[places].tolist(),
+            frame.partitions[places].tolist(),
+            frame.offsets[places].tolist(),
+            strict=True,
+        ):
+            dropped += pending.add(read.names[code], PendingEvent(place[0], frame.value(i), *place[1:]))
         slots, ts, values, at = slots[scored], ts[scored], values[scored], at[scored]
     return Batch(slots, ts, values, lambda i: record_at(frame, int(at[i])), dropped)
 
