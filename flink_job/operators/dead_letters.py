@@ -69,20 +69,20 @@ class DeadLetterLog:
         self._since: Counter[str] = Counter()
         self._logged: dict[str, int] = {}
 
-    def note(self, now: int, letter: DeadLetter) -> None:
+    def note(self, now: int, dead_letter: DeadLetter) -> None:
         """Count a dead letter. What comes from outside is quoted as JSON: it cannot make a line of its own."""
-        self._since[letter.reason] += 1
-        if now - self._logged.get(letter.reason, -EVERY_MS) < EVERY_MS:
+        self._since[dead_letter.reason] += 1
+        if now - self._logged.get(dead_letter.reason, -EVERY_MS) < EVERY_MS:
             return
-        key = letter.record.key
+        key = dead_letter.record.key
         fields = {
-            "reason": letter.reason,
-            "count": self._since.pop(letter.reason),
+            "reason": dead_letter.reason,
+            "count": self._since.pop(dead_letter.reason),
             "series": None if key is None else key.decode(errors="replace"),
             "topic": self._topic,
-            "partition": letter.record.partition,
-            "offset": letter.record.offset,
-            "detail": letter.detail,
+            "partition": dead_letter.record.partition,
+            "offset": dead_letter.record.offset,
+            "detail": dead_letter.detail,
         }
-        self._logged[letter.reason] = now
+        self._logged[dead_letter.reason] = now
         log.warning("dead letter %s", " ".join(f"{name}={json.dumps(value)}" for name, value in fields.items()))

@@ -17,8 +17,8 @@ from eddy.models.engine.options import BatchResult
 def encode(outputs: Outputs, engine: Engine, options: ShardOptions, now: int, out: Records) -> None:
     """Add the records of what one frame led to; ``now`` is their Kafka timestamp, epoch ms."""
     job = options.engine.job
-    for letter in outputs.dead_letters:
-        out.add(DLQ, now, letter.record.key, letter.record.value, letter.headers(options.observations))
+    for dead in outputs.dead_letters:
+        out.add(DLQ, now, dead.record.key, dead.record.value, dead.headers(options.observations))
     for event in outputs.events:
         message = {"schema": 1, "ts": now, "job": job, **event}
         out.add(EVENTS, now, str(event["model"]).encode(), json.dumps(message).encode())

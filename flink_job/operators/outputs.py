@@ -64,13 +64,13 @@ def unreadable(frame: Frame, read: Observations) -> list[DeadLetter]:
 
 def late(engine: Engine, batch: Batch, result: BatchResult) -> list[DeadLetter]:
     """Make dead letters of the observations of a batch that came after their time had been passed."""
-    letters = []
+    found = []
     for i in result.late.tolist():
         ts = int(batch.ts[i])
         behind = int(engine.clock.last[int(batch.slots[i])]) - ts
         detail = f"found ts {ts}, {behind} ms before the series' last one; see job.out_of_orderness_ms"
-        letters.append(DeadLetter(batch.record(i), "late", detail))
-    return letters
+        found.append(DeadLetter(batch.record(i), "late", detail))
+    return found
 
 
 class MissingFeatures:

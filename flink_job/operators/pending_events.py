@@ -41,7 +41,8 @@ class PendingEvents:
 
     Windows need the newest points of a series, so its oldest event is dropped where it has more than ``per_series``.
     Where the shard has more than :data:`MAX_EVENTS` or :data:`MAX_BYTES`, a series with about the most of them loses
-    its oldest: series are kept in classes by the power of two of what they hold, and the highest class gives one up.
+    its oldest: series are kept in classes by the power of two of what they hold, and one of the highest class gives one
+    up, that of the new event if it is among them.
 
     Args:
         per_series: events kept of one series; 0 = none at all.
@@ -86,7 +87,8 @@ class PendingEvents:
         if len(queue.events) > self._per_series:
             dropped += self._drop_oldest(series)
         while self._total > MAX_EVENTS or self.bytes > MAX_BYTES:
-            dropped += self._drop_oldest(next(iter(self._classes[-1])))
+            among_largest = queue.level == len(self._classes) - 1 and len(queue.events) > 1
+            dropped += self._drop_oldest(series if among_largest else next(iter(self._classes[-1])))
         return dropped
 
     def take(self, names: Iterable[str]) -> Iterator[tuple[str, PendingEvent]]:
@@ -117,7 +119,7 @@ class PendingEvents:
         queue = self._queues[series]
         event = queue.events.popleft()
         self._total -= 1
-        self._resize(series, queue, -len(event.value), again=True)
+        self._resize(series, queue, -len(event.value))
         return 1
 
     def _remove(self, series: str) -> deque[PendingEvent]:
@@ -130,12 +132,12 @@ class PendingEvents:
         self.changed = True
         return events
 
-    def _resize(self, series: str, queue: _Queue, more: int, again: bool = False) -> None:
-        """Follow a change of a queue by so many bytes; ``again`` has its series wait for its next turn in its class."""
+    def _resize(self, series: str, queue: _Queue, more: int) -> None:
+        """Follow a change of a queue by so many bytes: its series may move to another class."""
         self.bytes += more
         queue.bytes += more
         before, queue.level = queue.level, (queue.bytes + _EVENT_BYTES * len(queue.events)).bit_length()
-        if before == queue.level and not again:
+        if before == queue.level:
             return
         if before:
             del self._classes[before][series]

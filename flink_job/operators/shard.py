@@ -161,9 +161,9 @@ class Shard:
         for result in found.results:
             self.counts.add(result)
             found.events += self._missing.events(self.engine, result)
-        for letter in found.dead_letters:
-            self.counts.bad += letter.reason != "late"
-            self._dead_letter_log.note(now, letter)
+        for dead_letter in found.dead_letters:
+            self.counts.bad += dead_letter.reason != "late"
+            self._dead_letter_log.note(now, dead_letter)
         self.counts.featureless += sum(event["event"] == "features-missing" for event in found.events)
         encode(found, self.engine, self.options, now, out)
         for result in found.results:
