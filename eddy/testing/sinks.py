@@ -11,7 +11,7 @@
             return [(line["id"], line["state"]) for line in what_the_other_side_has()]
 
 The sink is found by its name, as the job finds it: as an entry point of the group ``eddy.sinks``, or because
-``eddy.flink_job.sinks.base.SINKS.register`` was called.
+``eddy.flink_job.sinks.registry.SINKS.register`` was called.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from typing import Any, ClassVar
 
 from eddy.alert import Alert, incident_id, severity_level
 from eddy.feedback import Feedback
-from eddy.flink_job.sinks.base import SINKS, Sink, make_sink
+from eddy.flink_job.sinks.base import Sink
+from eddy.flink_job.sinks.fan_out import make_sink
+from eddy.flink_job.sinks.registry import SINKS
 from eddy.models.engine.alert_messages import Point
 from eddy.settings import Settings
 

@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 
 from eddy.connections import kafka_client
 from eddy.errors import SettingsError, StackError
-from eddy.flink_job.sinks.base import SINKS
+from eddy.flink_job.sinks.registry import SINKS
 from eddy.flink_job.wire.frames import TOPIC_ROLES
 from eddy.formats import FORMATS
 from eddy.plugins import ClassRegistry

@@ -12,7 +12,6 @@ from typing import ClassVar
 from eddy.alert import Alert
 from eddy.feedback import Feedback
 from eddy.models.engine.alert_messages import Point
-from eddy.plugins import ClassRegistry
 from eddy.settings import Settings
 
 
@@ -106,23 +105,3 @@ class Sink(ABC):
 
         It is not called when a worker is killed: nothing may depend on it.
         """
-
-
-#: sinks by the name that ``job.sinks`` gives them
-SINKS: ClassRegistry[Sink] = ClassRegistry(
-    "sink",
-    "eddy.sinks",
-    "eddy.flink_job.sinks.base:Sink",
-    "name",
-    {"redis": "eddy.flink_job.sinks.redis:RedisSink"},
-)
-
-
-def make_sink(setting: str, settings: Settings) -> Sink:
-    """Make the sink that an entry of ``job.sinks`` names: ``name`` or ``name:argument``.
-
-    Raises:
-        SettingsError: there is no such sink, or it cannot be loaded.
-    """
-    name, _, argument = setting.partition(":")
-    return SINKS.get(name)(settings, argument)

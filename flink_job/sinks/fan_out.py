@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from eddy.alert import Alert
 from eddy.feedback import Feedback
-from eddy.flink_job.sinks.base import Sink, make_sink
+from eddy.flink_job.sinks.base import Sink
+from eddy.flink_job.sinks.registry import SINKS
 from eddy.models.engine.alert_messages import Point
 from eddy.settings import Settings
 
@@ -16,6 +17,17 @@ _PREFIX = "sink:"
 def state_key(setting: str) -> str:
     """Return the key of a sink's pending items in keyed state; Redis has the one of earlier versions."""
     return "redis" if setting == "redis" else _PREFIX + setting
+
+
+def make_sink(setting: str, settings: Settings) -> Sink:
+    """Make the sink that an entry of ``job.sinks`` names: ``name`` or ``name:argument``.
+
+    Raises:
+        SettingsError: there is no such sink, or it cannot be loaded.
+    """
+    name, _, argument = setting.partition(":")
+    made: Sink = SINKS.get(name)(settings, argument)
+    return made
 
 
 class FanOut:

@@ -119,7 +119,7 @@ def test_what_the_page_makes_works_in_the_job(page: str, script: str, tmp_path: 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
     from eddy.errors import SettingsError
-    from eddy.flink_job.sinks.base import make_sink
+    from eddy.flink_job.sinks.fan_out import make_sink
     from eddy.formats import find_format
     from eddy.settings import Settings
 
