@@ -1,4 +1,4 @@
-"""Which model versions a worker uses: what the registry held at its start, what came since, what state remembers.
+"""Decide which model versions a worker uses, from the registry at its start, what came since, and its own state.
 
 State keeps two messages for each name: the newest one, and the version that was in use when that came. The newest may
 have been refused; a worker that starts again then goes on with the other, as the one before it did.
@@ -32,13 +32,13 @@ class BroadcastState(Protocol):
 
 
 class ModelVersionTracker:
-    """Registry messages in, versions of the model set out.
+    """Turn registry messages into versions of the model set.
 
     Args:
         models: that the engines of this worker follow.
-        loader: looks at messages beside the stream.
-        tell: takes events for ``eddy.events``, without time and job.
-        series: how many series the version in use of a name judges on this worker.
+        loader: fetches and checks versions on a thread of its own.
+        notify: takes events for ``eddy.events``, without time and job.
+        series: counts the series that the version in use of a name scores on this worker.
 
     Attributes:
         pending_versions: versions whose features have to be seen first.
@@ -66,7 +66,7 @@ class ModelVersionTracker:
             self._loader.ask(name, message)
 
     def restore(self, state: BroadcastState) -> None:
-        """Once, at the first frame or message, when state can be read: versions that were in use, then newer ones."""
+        """Restore the versions that were in use, then newer ones: once, at the first frame or message."""
         self.restored = True
         entries = {key: bytes(message) for key, message in state.items()}
         before = {key: message for key, message in entries.items() if not key.endswith(_NEWEST)}
@@ -90,7 +90,7 @@ class ModelVersionTracker:
         self.models.register(self._registry)
 
     def receive(self, name: str, message: bytes | None, state: BroadcastState) -> None:
-        """A message of the registry topic: a version to take over, or (None) a tombstone."""
+        """Take a message of the registry topic: a version to take over, or (None) a tombstone."""
         for gone in self._withdrawn:
             state.remove(gone)
             state.remove(gone + _NEWEST)
@@ -107,7 +107,7 @@ class ModelVersionTracker:
             self._loader.ask(name, message)
 
     def _passed(self, name: str, message: bytes | None) -> bool:
-        """Whether the start has had this message, or a newer one: the topic is read from its beginning then."""
+        """Tell whether this message, or a newer one, was read at the start: the topic comes once more from there."""
         ahead = self._ahead.get(name)
         if ahead is None:
             return False
@@ -144,7 +144,7 @@ class ModelVersionTracker:
 
 
 def _not_without(before: bytes, newest: LoadResult | None) -> bool:
-    """Whether the version before is needed: the newest is refused, or may yet be, for its features."""
+    """Tell whether the version before is needed: the newest is refused, or may be because its features never come."""
     if newest is None or newest.model is None:
         return True
     try:
