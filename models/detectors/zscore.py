@@ -21,6 +21,7 @@ from eddy.models.core.detector import (
     WindowSpec,
     no_progress,
 )
+from eddy.models.core.parameters import NoParameters, read_parameters
 
 _TINY = 1e-12
 
@@ -36,6 +37,7 @@ class RollingZScore(Detector):
     """
 
     kind = "zscore"
+    parameters = NoParameters
 
     @classmethod
     def fit(
@@ -46,6 +48,7 @@ class RollingZScore(Detector):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[Detector, FitReport]:
+        read_parameters(cls.parameters, cls.kind, params)
         detector = cls(spec)
         scores = {}
         for one in series:

@@ -69,6 +69,7 @@ class ConsistencyDetector(Detector):
     """
 
     kind = "consistency"
+    parameters = ConsistencyParameters
     continues = True
     starts_silent = True
 

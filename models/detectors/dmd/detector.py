@@ -75,6 +75,7 @@ class DmdDetector(Detector):
     """
 
     kind = "dmd"
+    parameters = DmdParameters
 
     def __init__(
         self, spec: WindowSpec, params: DmdParameters, arrays: Mapping[str, NDArray[Any]], names: Sequence[str]

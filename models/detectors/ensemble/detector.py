@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.errors import ModelError, SettingsError
+from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -62,6 +63,7 @@ class EnsembleDetector(Detector):
     """
 
     kind = "ensemble"
+    parameters = EnsembleParameters
     calibrated = True
 
     def __init__(
@@ -114,7 +116,7 @@ class EnsembleDetector(Detector):
             def report(what: str, share: float, done: int = i, name: str = member.name) -> None:
                 progress(f"{name}: {what}", (done + share) / len(members))
 
-            detector, fitted = Detector.kinds[member.kind].fit(series, own, dict(member.params), seed, report)
+            detector, fitted = DETECTORS.get(member.kind).fit(series, own, dict(member.params), seed, report)
             detectors.append(detector)
             reports.append(fitted)
         names = list(dict.fromkeys(s.name for s in series))
@@ -258,8 +260,10 @@ class EnsembleDetector(Detector):
                 name.removeprefix(f"member.{m}."): a for name, a in arrays.items() if name.startswith(f"member.{m}.")
             }
             detectors.append(
-                Detector.kinds[member.kind].from_state(
-                    WindowSpec(**{**raw, "features": tuple(raw["features"])}), own, stored["state"]
+                DETECTORS.get(member.kind).from_state(
+                    WindowSpec(**{**raw, "features": tuple(raw["features"])}),
+                    own,
+                    DETECTORS.current(stored["kind"], stored["state"])[1],
                 )
             )
         missing = [name for name in (*_ARRAYS, "ensemble.interval") if name not in arrays]

@@ -87,6 +87,7 @@ class IsolationForest(Detector):
     """
 
     kind = "isolation-forest"
+    parameters = ForestParameters
     updates = "window"
     releases_gil = True
 
@@ -111,6 +112,11 @@ class IsolationForest(Detector):
         self._index = {name: i for i, name in enumerate(self.names)}
         self._check()
         self._nodes = node_records(self.column, self.threshold)
+
+    @classmethod
+    def usual_window(cls, interval_ms: int, configured: int) -> int:
+        """Take the setting ``detector.window_size``."""
+        return configured
 
     @classmethod
     def fit(

@@ -59,6 +59,7 @@ class LstmAutoencoder(Detector):
     """
 
     kind = "lstm-autoencoder"
+    parameters = LstmParameters
     updates = "weights"
     releases_gil = True
 
