@@ -37,8 +37,10 @@ DETECTORS: ClassRegistry[Detector] = ClassRegistry(
         "lstm-encdec": f"{_DETECTORS}.lstm.encdec_ad:EncDecAD",
         "lstm-repeat-vector": f"{_DETECTORS}.lstm.repeat_vector:RepeatVectorAutoencoder",
         "novelty": f"{_DETECTORS}.novelty.detector:NoveltyDetector",
+        "river": f"{_DETECTORS}.river_adapter:RiverDetector",
         "same-phase-neighbours": f"{_DETECTORS}.history.same_phase_neighbours:SamePhaseNeighboursDetector",
         "seasonal-naive": f"{_DETECTORS}.history.seasonal_naive:SeasonalNaiveDetector",
+        "sklearn": f"{_DETECTORS}.sklearn_adapter:SklearnDetector",
         "zscore": f"{_DETECTORS}.zscore:RollingZScore",
     },
     renamed={

@@ -73,7 +73,7 @@ class DetectorCommand(CatalogCommand):
 
 def _given(args: Sequence[str]) -> str:
     """The detector that the arguments name; empty where they name none."""
-    for arg, following in zip(args, [*args[1:], ""], strict=True):
+    for arg, following in zip(args, [*args, ""][1:], strict=True):
         if arg == _KIND:
             return following
         if arg.startswith(f"{_KIND}="):

@@ -49,6 +49,7 @@ class DetectorContract:
         params: its parameters; make training short, it is fitted several times.
         min_auc: ROC-AUC that it reaches at least, for spikes of 8 to 18 deviations of the noise at the extremes of the
             season. Lower it where a stretch is scored as a whole, or where only the highest score of an event is kept.
+        echo: points after a spike that may score high as well: a window scored as a whole has it for its length.
         finds_points: False for a detector of something else than single odd points: its ROC-AUC is not looked at.
         draws_per_feature: True where training draws at random for each feature: another order of the features is then
             another, equally good model.
@@ -58,6 +59,7 @@ class DetectorContract:
     kind: ClassVar[str]
     params: ClassVar[Mapping[str, Any]] = {}
     min_auc: ClassVar[float] = 0.9
+    echo: ClassVar[int] = 8
     finds_points: ClassVar[bool] = True
     draws_per_feature: ClassVar[bool] = False
     learns_untrained: ClassVar[bool | None] = None
@@ -174,7 +176,7 @@ class DetectorContract:
         s, spikes = toy.live()
         scores = toy.scores_of(detector, toy.batch_of(detector, s))
         labels = spikes[detector.spec.window - 1 :]
-        after = np.convolve(labels, np.r_[0, np.ones(8)])[: len(labels)] > 0  # an echo of a spike is no mistake
+        after = np.convolve(labels, np.r_[0, np.ones(self.echo)])[: len(labels)] > 0
         use = np.isfinite(scores) & (labels | ~after)
         assert toy.roc_auc(labels[use], scores[use]) >= self.min_auc
 

@@ -107,7 +107,7 @@ def test_slow_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     DETECTORS.register(Slow)
     slow = manifest("z", Slow(WindowSpec(4)))
     model_set.load_model(slow, inline(slow))  # within the limit that is shipped
-    monkeypatch.setattr(model_set, "_TRIAL_SECONDS", 0.01)
+    monkeypatch.setattr(model_set, "_SMOKE_TEST_SECONDS", 0.01)
     with pytest.raises(ModelError, match=r"takes 0\.\d s of CPU to score a batch of \d; at most 0\.01 s"):
         model_set.load_model(slow, inline(slow))
 

@@ -84,6 +84,52 @@ class TestLstmRepeatVector(DetectorContract):
     draws_per_feature = True
 
 
+class TestSklearnLocalOutlierFactor(DetectorContract):
+    kind = "sklearn"
+    params = {"samples": 300}
+    echo = 48
+
+
+class TestSklearnEllipticEnvelope(DetectorContract):
+    kind = "sklearn"
+    params = {"estimator": "EllipticEnvelope", "samples": 300}
+    echo = 48
+    draws_per_feature = True
+
+
+class TestSklearnOneClassSVM(DetectorContract):
+    kind = "sklearn"
+    params = {"estimator": "OneClassSVM", "nu": 0.1, "samples": 300}
+    echo = 48
+
+
+class TestRiverHalfSpaceTrees(DetectorContract):
+    kind = "river"
+    params = {"height": 4}
+    draws_per_feature = True
+    min_auc = 0.8
+    learns_untrained = False
+
+
+class TestRiverGaussianScorer(DetectorContract):
+    kind = "river"
+    params = {"estimator": "GaussianScorer"}
+    learns_untrained = False
+
+
+class TestRiverStandardAbsoluteDeviation(DetectorContract):
+    kind = "river"
+    params = {"estimator": "StandardAbsoluteDeviation"}
+    learns_untrained = False
+
+
+class TestRiverOneClassSVM(DetectorContract):
+    kind = "river"
+    params = {"estimator": "OneClassSVM"}
+    finds_points = False  # linear: looks at one side
+    learns_untrained = False
+
+
 def test_every_shipped_detector_is_checked() -> None:
     checked = {one.kind for one in globals().values() if isinstance(one, type) and hasattr(one, "kind")}
     assert checked == set(DETECTORS.shipped)
