@@ -46,7 +46,7 @@ def test_every_estimator_alerts_in_the_engine_and_continues_after_a_restart(kind
     assert artifact.dump(artifact.load(inline(manifest))) == inline(manifest)
     values = noise(80, 7)
     values[60:62] = 500.0
-    events = points("s-0", values, start=600)
+    events = points("s-0", values.tolist(), start=600)
 
     def alerts(restart: bool) -> list[dict[str, Any]]:
         job, found = Job(model_set(manifest)), []
