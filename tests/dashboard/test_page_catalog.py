@@ -46,8 +46,8 @@ broken = weather_package:Missing
 
 def test_addresses_lead_to_their_pages() -> None:
     found = {path: (q := read_address(path, {})) and (q.page, q.subject) for path in (
-        "/", "/series", "/series/pump%207", "/incidents", "/incident/a-1", "/models", "/dead-letters", "/models/x", "/no",
-        "/incident", "/series/a/b",
+        "/", "/series", "/series/pump%207", "/incidents", "/incident/a-1", "/models", "/dead-letters", "/models/x",
+        "/no", "/incident", "/series/a/b",
     )}  # fmt: skip
     assert found == {
         "/": ("overview", ""),

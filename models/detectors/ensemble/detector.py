@@ -37,7 +37,7 @@ _ARRAYS = ("ensemble.prior", "ensemble.floors", "ensemble.scale")
 
 
 class EnsembleDetector(Detector):
-    """Members' scores as normal deviates from their own past, combined by a rule with stated weights.
+    """Combine the scores of several detectors, each first made a normal deviate from its own past.
 
     Each member sees the newest points of the ensemble's window that its own window needs, and has its own part of the
     state. A deviate is taken from the expanding mean and spread of the member's scores on the series
@@ -49,8 +49,12 @@ class EnsembleDetector(Detector):
     Several features: each member combines them its own way. Expected value and band come from the member that
     contributes most, shares from all, by their contributions.
 
-    Fails where the members fail together, and where one that cannot tell an anomaly from its usual errors is given a
-    large weight: ``mean`` then dilutes what the others see, ``max`` adds its false alerts.
+    Works where members look at different things; an ensemble of one gives any detector a calibrated score.
+    **Fails** where the members fail together, and where one that cannot tell an anomaly from its usual errors is given
+    a large weight: ``mean`` then dilutes what the others see, ``max`` adds its false alerts.
+
+    Parameters: :class:`~eddy.models.detectors.ensemble.members.EnsembleParameters`, and ``members``.
+    Cost: the sum of its members', and a few numbers of state for each of them.
 
     Args:
         spec: its window is the longest of the members'.
@@ -60,6 +64,21 @@ class EnsembleDetector(Detector):
         names: series seen in training, in the order of the tables.
         arrays: ``ensemble.prior`` (S + 1, M * 3), moments to begin with, ``ensemble.floors`` (M,), ``ensemble.scale``
             (S + 1, F, 2); the last row of a table is for series not seen.
+
+    References:
+        Decision 017 has the figures; Stouffer et al. 1949 and Fisher 1932 for two of the rules.
+
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = np.random.default_rng(0).normal(10, 1, (400, 1))
+        >>> ts = np.arange(len(values)) * 60_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> members = [{"kind": "zscore", "window": 20}, {"kind": "left-discord", "params": {"period": 8}}]
+        >>> detector, _ = EnsembleDetector.fit([train], WindowSpec(20), {"members": members, "rule": "max"})
+        >>> values[300] += 9
+        >>> int(np.nanargmax(detector.score_series("pump", ts, values)))
+        300
     """
 
     kind = "ensemble"
