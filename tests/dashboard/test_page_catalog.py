@@ -102,7 +102,7 @@ def test_page_that_lacks_a_method_cannot_be_made() -> None:
         def skeleton(self, query):
             return html.Div()
 
-    with DASHBOARD_PAGES.registered(Half):
+    with DASHBOARD_PAGES.registered(Half):  # type: ignore[type-abstract]
         catalog.pages.cache_clear()
         assert "half" not in pages()
     catalog.pages.cache_clear()

@@ -147,6 +147,17 @@ def test_shipped_names_are_known_without_importing_a_detector() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+@pytest.mark.parametrize("suite", ["detectors", "thresholds"])
+def test_contract_suites_need_nothing_of_training_the_job_or_the_dashboard(suite: str) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'sklearn', 'pandas', 'matplotlib', 'dash', 'kafka', 'pyflink', 'redis', 'river'):\n"
+        "    sys.modules[name] = None\n"
+        f"import eddy.testing.{suite}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
 def test_every_shipped_class_is_found_under_its_name() -> None:
     for name in DETECTORS.shipped:
         assert issubclass(DETECTORS.get(name), Detector)
