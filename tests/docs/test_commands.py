@@ -109,7 +109,8 @@ def test_wrong_command_or_setting_is_found() -> None:
 
 
 def test_documented_detectors_exist() -> None:
-    named = {name for page in PAGES for name in re.findall(r"--detector ([a-z][\w-]*)", page.read_text())}
+    pages = [page for page in PAGES if page.parent.name != "how-to"]  # these make a detector of their own
+    named = {name for page in pages for name in re.findall(r"--detector ([a-z][\w-]*)", page.read_text())}
     choice = (ROOT / "docs" / "choosing-a-detector.md").read_text()
     named |= set(re.findall(r"^\| [^|]+ \| `([\w-]+)`", choice, re.MULTILINE))
     assert len(named) >= 8

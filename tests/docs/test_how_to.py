@@ -15,9 +15,9 @@ import pytest
 from eddy.stack.paths import ROOT
 from tests.models.plugin_package import write_package
 
-#: pages of ``docs/how-to`` with blocks marked ``<!-- how-to: FILE -->`` or ``<!-- how-to: run -->``
+#: pages of ``docs/how-to`` with blocks marked ``<!-- not run: how-to FILE, … -->``, or ``how-to run``
 PAGES = ("detector", "threshold", "page")
-BLOCK = re.compile(r"<!-- how-to: (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"<!-- not run: how-to (\S+), by \S+ -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def follow(page: str, folder: Path) -> list[subprocess.CompletedProcess[str]]:
