@@ -1,38 +1,79 @@
-"""Imports every detector and threshold policy, so that their registries know them all."""
+"""Detectors and thresholds by name. Nothing is imported before its name is asked for.
+
+A package of someone else adds its own by entry points of the groups ``eddy.detectors`` and ``eddy.thresholds``:
+
+.. code-block:: toml
+
+    [project.entry-points."eddy.detectors"]
+    mine = "my_package.mine:MineDetector"
+"""
 
 from __future__ import annotations
 
-from eddy.models.detectors import zscore as rolling_zscore
-from eddy.models.detectors.consistency import detector as consistency
-from eddy.models.detectors.dmd import detector as dmd
-from eddy.models.detectors.ensemble import detector as ensemble
-from eddy.models.detectors.history import left_discord, same_phase_neighbours, seasonal_naive
-from eddy.models.detectors.isolation_forest import detector as isolation_forest
-from eddy.models.detectors.lstm import autoencoder as lstm_autoencoder
-from eddy.models.detectors.lstm import encdec_ad, repeat_vector
-from eddy.models.detectors.novelty import detector as novelty
-from eddy.models.detectors.novelty import rarity_detector, same_phase, value_novelty_detector
-from eddy.models.thresholds import conformal, fixed, likelihood, past_deviation, spot
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "conformal",
-    "consistency",
-    "dmd",
-    "encdec_ad",
-    "ensemble",
-    "fixed",
-    "isolation_forest",
-    "left_discord",
-    "likelihood",
-    "lstm_autoencoder",
-    "novelty",
-    "past_deviation",
-    "rarity_detector",
-    "repeat_vector",
-    "rolling_zscore",
-    "same_phase",
-    "same_phase_neighbours",
-    "seasonal_naive",
-    "spot",
-    "value_novelty_detector",
-]
+from eddy.errors import ModelError, SettingsError
+from eddy.plugins import ClassRegistry
+
+if TYPE_CHECKING:
+    from eddy.models.core.detector import Detector
+    from eddy.models.core.threshold import Threshold
+
+_DETECTORS, _THRESHOLDS = "eddy.models.detectors", "eddy.models.thresholds"
+
+DETECTORS: ClassRegistry[Detector] = ClassRegistry(
+    "detector",
+    "eddy.detectors",
+    "eddy.models.core.detector:Detector",
+    "kind",
+    {
+        "consistency": f"{_DETECTORS}.consistency.detector:ConsistencyDetector",
+        "dmd": f"{_DETECTORS}.dmd.detector:DmdDetector",
+        "ensemble": f"{_DETECTORS}.ensemble.detector:EnsembleDetector",
+        "isolation-forest": f"{_DETECTORS}.isolation_forest.detector:IsolationForest",
+        "left-discord": f"{_DETECTORS}.history.left_discord:LeftDiscordDetector",
+        "lstm-autoencoder": f"{_DETECTORS}.lstm.autoencoder:LstmAutoencoder",
+        "lstm-encdec": f"{_DETECTORS}.lstm.encdec_ad:EncDecAD",
+        "lstm-repeat-vector": f"{_DETECTORS}.lstm.repeat_vector:RepeatVectorAutoencoder",
+        "novelty": f"{_DETECTORS}.novelty.detector:NoveltyDetector",
+        "river": f"{_DETECTORS}.river_adapter:RiverDetector",
+        "same-phase-neighbours": f"{_DETECTORS}.history.same_phase_neighbours:SamePhaseNeighboursDetector",
+        "seasonal-naive": f"{_DETECTORS}.history.seasonal_naive:SeasonalNaiveDetector",
+        "sklearn": f"{_DETECTORS}.sklearn_adapter:SklearnDetector",
+        "zscore": f"{_DETECTORS}.zscore:RollingZScore",
+    },
+    renamed={
+        "rarity": ("novelty", {"members": "rarity"}),
+        "same-phase": ("novelty", {"members": "season"}),
+        "value-novelty": ("novelty", {"members": "value"}),
+    },
+)
+
+THRESHOLDS: ClassRegistry[Threshold] = ClassRegistry(
+    "threshold policy",
+    "eddy.thresholds",
+    "eddy.models.core.threshold:Threshold",
+    "policy",
+    {
+        "conformal": f"{_THRESHOLDS}.conformal:ConformalThreshold",
+        "dspot": f"{_THRESHOLDS}.spot:DSpotThreshold",
+        "fixed": f"{_THRESHOLDS}.fixed:FixedThreshold",
+        "likelihood": f"{_THRESHOLDS}.likelihood:LikelihoodThreshold",
+        "past-deviation": f"{_THRESHOLDS}.past_deviation:PastDeviationThreshold",
+        "spot": f"{_THRESHOLDS}.spot:SpotThreshold",
+    },
+)
+
+
+def threshold_from_params(params: Mapping[str, Any]) -> Threshold:
+    """Rebuild any threshold from a manifest's parameters.
+
+    Raises:
+        ModelError: the policy is unknown here or its package cannot be used, or a parameter is wrong; names it.
+    """
+    try:
+        policy = THRESHOLDS.get(str(params.get("policy")))
+    except SettingsError as error:
+        raise ModelError(str(error)) from None
+    return policy.from_params(params)

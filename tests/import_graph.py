@@ -23,6 +23,8 @@ def modules() -> dict[str, Path]:
     """Every module of the distribution: name to file."""
     found = {f"eddy.{path.stem}": path for path in (ROOT / "eddy").glob("*.py") if path.stem != "__init__"}
     found["eddy"] = ROOT / "eddy" / "__init__.py"
+    for path in (ROOT / "eddy" / "testing").glob("*.py"):
+        found["eddy.testing" if path.stem == "__init__" else f"eddy.testing.{path.stem}"] = path
     for package in LINKED:
         for path in (ROOT / package).rglob("*.py"):
             parts = path.relative_to(ROOT).with_suffix("").parts
@@ -57,6 +59,8 @@ def graph() -> dict[str, set[str]]:
 def role(module: str) -> str:
     """Name the part that a module belongs to: ``models.engine``, ``stack``; ``eddy`` is the vocabulary."""
     parts = module.split(".")
+    if parts[1:2] == ["testing"]:
+        return "testing"
     if len(parts) < 2 or parts[1] not in LINKED:
         return "eddy"
     inside = (ROOT / Path(*parts[1:3])).is_dir()

@@ -24,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from eddy.models.artifacts.manifest import Manifest
+from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector, Floats, Ints, Series, WindowBatch, WindowSpec
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.replay import replay
@@ -50,7 +51,7 @@ def speed() -> None:
         ("isolation-forest", 30, {}),
         ("isolation-forest", 200, {}),
     ):
-        detector, _ = Detector.kinds[kind].fit(series, WindowSpec(window, interval_ms=interval), params, seed=0)
+        detector, _ = DETECTORS.get(kind).fit(series, WindowSpec(window, interval_ms=interval), params, seed=0)
         rates = {str(size): round(_rate(detector, values, size)) for size in BATCHES}
         print(json.dumps({"detector": kind, "window": window, **params, "windows_per_second": rates}), flush=True)
 

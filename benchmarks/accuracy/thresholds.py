@@ -14,15 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from eddy.models import catalog
-from eddy.models.core.detector import Detector, Series, WindowSpec
+from eddy.models.catalog import DETECTORS, THRESHOLDS
+from eddy.models.core.detector import Series, WindowSpec
 from eddy.models.core.threshold import Threshold
 from eddy.models.thresholds.base import AdaptiveThreshold
 from eddy.models.thresholds.fixed import FixedThreshold
 from eddy.training.data.nab import LabelledSeries, load_folder
 from eddy.training.fitting.causal_run import raw_scores
-
-assert catalog.__all__
 
 FIXED: dict[str, dict[str, Any]] = {
     "max": {"rule": "max"},
@@ -34,14 +32,14 @@ SERIES, ROUNDS = 4096, 1200
 
 
 def adaptive() -> dict[str, type[Threshold]]:
-    return {p: c for p, c in sorted(Threshold.policies.items()) if issubclass(c, AdaptiveThreshold)}
+    return {p: c for p, c in THRESHOLDS.usable() if issubclass(c, AdaptiveThreshold)}
 
 
 def scores_of(kind: str, window: int, series: LabelledSeries) -> np.ndarray:
     cut = series.probation
     values = series.values[:, None]
     head = Series("series", series.ts[:cut], values[:cut], np.zeros(cut, bool))
-    detector, _ = Detector.kinds[kind].fit([head], WindowSpec(window), {})
+    detector, _ = DETECTORS.get(kind).fit([head], WindowSpec(window), {})
     return raw_scores(detector, series.ts, values)
 
 

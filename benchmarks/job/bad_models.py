@@ -32,10 +32,10 @@ from benchmarks.peers import alerts
 from eddy.configuration import Configuration, load
 from eddy.connections import kafka_client
 from eddy.flink_job.client.cluster import Cluster
-from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.core.detector import Detector, Series, WindowSpec
+from eddy.models.catalog import DETECTORS
+from eddy.models.core.detector import Series, WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.settings import Settings
 from eddy.stack.local import Stack, isolated
@@ -57,7 +57,7 @@ def slow_detector(spec: WindowSpec) -> Any:
     rng = np.random.default_rng(0)
     series = Series("s", np.arange(points) * STEP_MS, rng.normal(0, 1, (points, 1)), np.zeros(points, bool))
     params = {"hidden": HIDDEN, "epochs": 1, "windows_per_epoch": 4}
-    detector: Any = Detector.kinds["lstm-autoencoder"].fit([series], spec, params, 0)[0]
+    detector: Any = DETECTORS.get("lstm-autoencoder").fit([series], spec, params, 0)[0]
     inputs = detector.arrays["decoder.input"].shape[1]
     wider = {HIDDEN: WIDE, 4 * HIDDEN: 4 * WIDE, inputs: inputs - HIDDEN + WIDE}
     detector.arrays = {

@@ -12,6 +12,7 @@ import numpy as np
 
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
+from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector, Series, WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.producers.transport import connect
@@ -88,9 +89,8 @@ class Workload:
             kind = "isolation-forest" if self.kind == "F" else "lstm-autoencoder"
             hidden = {"L": 32, "W": 64}.get(self.kind)
             params = {"hidden": hidden, "epochs": 2, "windows_per_epoch": 2000} if hidden else {}
-            from eddy.models import catalog  # noqa: F401  fills Detector.kinds
 
-            detector, report = Detector.kinds[kind].fit(series, spec, params, self.seed)
+            detector, report = DETECTORS.get(kind).fit(series, spec, params, self.seed)
             pooled = np.concatenate(list(report.scores.values()))
             limit = float(np.max(pooled) * 1.05)
         content = artifact.dump(detector)

@@ -31,7 +31,7 @@ def dashboard(
     port: int = typer.Option(0, "--port", min=0, max=65535, help="[dashboard.port]"),
 ) -> None:
     """Serve the page until Ctrl-C: what is wrong now, series, incidents, models, dead letters."""
-    from eddy.dashboard.web.server import Page
+    from eddy.dashboard.web.server import DashboardServer
 
     settings = settings_of(ctx).settings
     given: dict[str, object] = {name: value for name, value in (("host", host), ("port", port)) if value}
@@ -41,7 +41,7 @@ def dashboard(
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, ended)
-    page = Page(settings, actions_of(settings))
+    page = DashboardServer(settings, actions_of(settings))
     typer.echo(f"the page is {page.url}; Ctrl-C ends it", err=True)
     try:
         page.run()

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from eddy.cli.evaluate.tables import print_located, print_ranking
+from eddy.cli.train.detector_options import CatalogCommand
 from eddy.cli.train.threshold_options import NAMED, PARAMETERS, with_thresholds
 
 evaluate = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(evaluate, name="evaluate")
 
 
-@evaluate.command()
+@evaluate.command(cls=CatalogCommand)
 def nab(
     data: Path = typer.Option(..., help="folder of <group>/<file>.csv with timestamp,value"),
     labels: Path | None = typer.Option(None, help="combined_windows.json; without it no scores, only result files"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from eddy.cli.evaluate.tables import print_streams
+from eddy.cli.train.detector_options import CatalogCommand
 from eddy.cli.train.threshold_options import NAMED, PARAMETERS, with_thresholds
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ MARKET_SEEDS = [521, 522, 523]  # of market streams: run once, after all was cho
 
 def register(group: typer.Typer) -> None:
     """Add the commands to ``eddy evaluate``."""
-    group.command()(power)
+    group.command(cls=CatalogCommand)(power)
     group.command()(market)
-    group.command()(csv)
+    group.command(cls=CatalogCommand)(csv)
 
 
 def power(

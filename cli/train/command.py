@@ -7,35 +7,28 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import typer
 
 from eddy.cli.data_set_options import read_data_set
 from eddy.cli.main import settings_of
+from eddy.cli.train.detector_options import DetectorCommand
 from eddy.cli.train.members import chosen_detector
 from eddy.cli.train.threshold_options import items, threshold_rule
 from eddy.configuration import Configuration
 from eddy.errors import SettingsError
 
-if TYPE_CHECKING:
-    pass
-
-_OWN_FLAGS = {
-    "lstm-autoencoder": ("epochs", "hidden"),
-    "lstm-encdec": ("epochs", "hidden"),
-    "lstm-repeat-vector": ("epochs",),
-}
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    app.command()(train)
+    app.command(cls=DetectorCommand)(train)
 
 
 def train(
     ctx: typer.Context,
-    detector: str = typer.Option(..., "--detector", help="lstm-autoencoder, isolation-forest, or another known one"),
+    detector: str = typer.Option(..., "--detector", help="{detectors}; with --help: its parameters"),
     data: Path | None = typer.Option(None, "--data", help="CSV, NAB, UCR or UCI power file, or a folder"),
     form: str = typer.Option("auto", "--format", help="auto, csv, nab, ucr or power"),
     from_kafka: bool = typer.Option(False, "--from-kafka", help="the history of the observations topic, not a file"),
@@ -45,19 +38,18 @@ def train(
     name: str = typer.Option("", "--name", help="name of the model [the folder's]"),
     series: str = typer.Option("*", "--series", help="pattern of the series to train on and to judge"),
     interval: str = typer.Option("", "--interval", help="sampling interval such as 30m [found in the data]; 0 = none"),
-    window: int = typer.Option(0, "--window", min=0, help="points [lstm: a day; forest: detector.window_size]"),
+    window: int = typer.Option(0, "--window", min=0, help="points [the detector's: mostly a day]"),
     stride: int = typer.Option(1, "--stride", min=1, help="a window is scored every so many points"),
     gaps: str = typer.Option("hold", "--gaps", help="hold, linear or break"),
     train_until: str = typer.Option("", "--train-until", help="use only points before this time (ISO-8601)"),
     train_share: float = typer.Option(1.0, "--train-share", min=0.01, max=1, help="use the first share of each series"),
-    epochs: int = typer.Option(0, "--epochs", min=0, help="most epochs (lstm)"),
-    hidden: int = typer.Option(0, "--hidden", min=0, help="hidden units (lstm)"),
-    param: list[str] = typer.Option([], "--param", metavar="NAME=VALUE", help="any parameter of the detector"),
+    param: list[str] = typer.Option(
+        [], "--param", metavar="NAME=VALUE", help="any parameter of the detector; also as an option: --NAME VALUE"
+    ),
     threshold: str = typer.Option(
         "",
         "--threshold",
-        help="tail, percentile, max, mean-std, contamination, f-beta; or one that follows each series: past-deviation, "
-        "likelihood, spot, dspot, conformal [the detector's own, else tail; docs/thresholds.md]",
+        help="{thresholds} [the detector's own, else tail; docs/thresholds.md]",
     ),
     threshold_param: list[str] = typer.Option(
         [], "--threshold-param", metavar="NAME=VALUE", help="any parameter of the threshold; repeatable"
@@ -97,8 +89,8 @@ def train(
     configuration = settings_of(ctx)
     with _progress(as_json) as progress:
         progress("reading", 0.0)
+        from eddy.models.catalog import threshold_from_params
         from eddy.models.core.detector import WindowSpec
-        from eddy.models.core.threshold import threshold_from_params
         from eddy.training.data import datasets
         from eddy.training.data.nab import parse_time
         from eddy.training.fitting import artifacts
@@ -109,13 +101,13 @@ def train(
             columns=(time_column, series_column, value, wide), from_kafka=from_kafka, start=start, end=end,
         )  # fmt: skip
         interval_ms = parse_interval(interval) if interval else found.interval_ms()
-        forest_window = configuration.settings.detector.window_size
-        points = window or _configured_window(configuration) or usual_window(detector, interval_ms, forest_window)
+        configured = configuration.settings.detector.window_size
+        points = window or _configured_window(configuration) or usual_window(detector, interval_ms, configured)
         if gaps not in ("hold", "linear", "break"):
             raise SettingsError(f"--gaps {gaps}: expected hold, linear or break")
         kind, params = chosen_detector(
-            detector, _params(detector, param, {"epochs": epochs, "hidden": hidden}), member, calibrated,
-            lambda of: window or usual_window(of, interval_ms, forest_window),
+            detector, items("--param", param), member, calibrated,
+            lambda of: window or usual_window(of, interval_ms, configured),
         )  # fmt: skip
         spec = WindowSpec(points, stride, found.features, interval_ms, gaps)  # type: ignore[arg-type]
         until = parse_time(train_until) if train_until else None
@@ -178,21 +170,9 @@ def parse_interval(text: str) -> int:
 
 
 def _configured_window(configuration: Configuration) -> int:
-    """The window size, if someone set it; the default is meant for the forest only."""
+    """The window size, if someone set it; else the detector chooses."""
     asked = "detector.window_size" in configuration.sources
     return configuration.settings.detector.window_size if asked else 0
-
-
-def _params(detector: str, given: list[str], flags: dict[str, int]) -> dict[str, Any]:
-    """Detector parameters from ``NAME=VALUE`` items and from the flags of their own that some have."""
-    params = items("--param", given)
-    for flag, number in flags.items():
-        if not number:
-            continue
-        if flag not in _OWN_FLAGS.get(detector, ()):
-            raise SettingsError(f"--{flag}: {detector} has no such parameter")
-        params[flag] = number
-    return params
 
 
 @contextmanager

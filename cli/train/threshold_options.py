@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 NAMED = typer.Option(
     "",
     "--threshold",
-    help="tail, percentile, max, mean-std, contamination, past-deviation, likelihood, spot, dspot or conformal: flag "
-    "every row above it [calibration by the past and one alert per event; docs/thresholds.md]",
+    help="{thresholds} (f-beta: 'eddy train' only): flag every row above it [calibration by the past and one alert per "
+    "event; docs/thresholds.md]",
 )
 PARAMETERS = typer.Option(
     [], "--threshold-param", metavar="NAME=VALUE", help="any parameter of the threshold; repeatable"

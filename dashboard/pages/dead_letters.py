@@ -3,51 +3,61 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from dash import html
 
+from eddy.dashboard.pages.base import Page, Parts
 from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query
 from eddy.dashboard.parts.theme import Theme
 from eddy.dashboard.parts.wording import moment, size
 from eddy.dashboard.stores.dead_letters import DeadLetter
+from eddy.dashboard.stores.points import SeriesPoints
 from eddy.dashboard.stores.snapshot import Snapshot
 
 
-def skeleton(_: Query) -> html.Div:
-    """What stands still."""
-    return html.Div(
-        [
-            html.H1("Dead letters"),
-            html.P(
-                "Observations that could not be used. A replay puts them back on the observations topic, each once.",
-                className="dim",
-            ),
-            html.Div(id="letter-total", className="toolbar"),
-            html.Div(id="letter-reasons", className="stack"),
+class DeadLettersPage(Page):
+    """Dead letters: what could not be used and why, and another try."""
+
+    name = "dead-letters"
+    title = "Dead letters"
+    address = "/dead-letters"
+    place = 50
+
+    def skeleton(self, _: Query) -> html.Div:
+        """What stands still."""
+        return html.Div(
+            [
+                html.H1("Dead letters"),
+                html.P(
+                    "Observations that could not be used. A replay puts them back on the observations topic, each "
+                    "once.",
+                    className="dim",
+                ),
+                html.Div(id="letter-total", className="toolbar"),
+                html.Div(id="letter-reasons", className="stack"),
+            ]
+        )
+
+    def parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None) -> Parts:
+        """What is live."""
+        dead_letters = snapshot.dead_letters
+        total = sum(n for topic, n in snapshot.totals.items() if topic.endswith("dlq"))
+        told = f"{max(total, dead_letters.read):,} letters" + (
+            f", the newest {dead_letters.read:,} of them counted here" if total > dead_letters.read else ""
+        )
+        listed = [
+            _reason(name, count, dead_letters.samples.get(name, ())) for name, count in dead_letters.reasons.items()
         ]
-    )
-
-
-def parts(snapshot: Snapshot, _query: Query, _colours: Theme) -> dict[str, Mapping[str, Any]]:
-    """What is live."""
-    dead_letters = snapshot.dead_letters
-    total = sum(n for topic, n in snapshot.totals.items() if topic.endswith("dlq"))
-    told = f"{max(total, dead_letters.read):,} letters" + (
-        f", the newest {dead_letters.read:,} of them counted here" if total > dead_letters.read else ""
-    )
-    listed = [_reason(name, count, dead_letters.samples.get(name, ())) for name, count in dead_letters.reasons.items()]
-    none = html.P("There are none.", className="empty")
-    return {
-        "letter-total": {
-            "children": [html.Span(told), _replay("", "Replay all", "Send all dead letters again?")]
-            if dead_letters.read
-            else None
-        },
-        "letter-reasons": {"children": listed or none},
-    }
+        none = html.P("There are none.", className="empty")
+        return {
+            "letter-total": {
+                "children": [html.Span(told), _replay("", "Replay all", "Send all dead letters again?")]
+                if dead_letters.read
+                else None
+            },
+            "letter-reasons": {"children": listed or none},
+        }
 
 
 def _replay(reason: str, text: str, question: str) -> html.Button:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from dash import dcc, html
 
+from eddy.dashboard.pages.base import Page, Parts
 from eddy.dashboard.pages.series import legend
 from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query, incident_link, series_link
@@ -25,42 +23,80 @@ _OTHERS = 8
 _SAME_TIME_MS = 3_600_000
 
 
-def skeleton(query: Query) -> html.Div:
-    """What stands still."""
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.Div(components.link("Incidents", "/incidents"), className="crumb"),
-                    html.H1("Incident", id="incident-title"),
-                    html.Div(id="incident-state", className="inline"),
-                ],
-                className="title",
-            ),
-            html.Div(_buttons(query.subject), className="toolbar actions"),
-            html.Div(
-                [
-                    components.panel("Why it fired", id="incident-why", className="span-7"),
-                    components.panel("What is known", id="incident-facts", className="span-5"),
-                ],
-                className="grid",
-            ),
-            html.Section(
-                [
-                    html.Div(legend(), className="legend-row"),
-                    html.Div(components.graph("incident-graph", "medium"), id="incident-box"),
-                ],
-                className="panel flat figure",
-            ),
-            html.Div(
-                [
-                    components.panel("Points before, in and after", id="incident-neighbours", className="span-5"),
-                    components.panel("Other incidents", id="incident-others", className="span-7"),
-                ],
-                className="grid",
-            ),
-        ]
-    )
+class IncidentPage(Page):
+    """One incident: why it fired, what surrounds it, and what is to be done about it."""
+
+    name = "incident"
+    title = "Incident"
+    address = "/incident/*"
+    under = "incidents"
+
+    def series(self, snapshot: Snapshot, query: Query) -> str | None:
+        incident = snapshot.incidents.by_id.get(query.subject)
+        return incident.alert.series if incident is not None else None
+
+    def skeleton(self, query: Query) -> html.Div:
+        """What stands still."""
+        return html.Div(
+            [
+                html.Div(
+                    [
+                        html.Div(components.link("Incidents", "/incidents"), className="crumb"),
+                        html.H1("Incident", id="incident-title"),
+                        html.Div(id="incident-state", className="inline"),
+                    ],
+                    className="title",
+                ),
+                html.Div(_buttons(query.subject), className="toolbar actions"),
+                html.Div(
+                    [
+                        components.panel("Why it fired", id="incident-why", className="span-7"),
+                        components.panel("What is known", id="incident-facts", className="span-5"),
+                    ],
+                    className="grid",
+                ),
+                html.Section(
+                    [
+                        html.Div(legend(), className="legend-row"),
+                        html.Div(components.graph("incident-graph", "medium"), id="incident-box"),
+                    ],
+                    className="panel flat figure",
+                ),
+                html.Div(
+                    [
+                        components.panel("Points before, in and after", id="incident-neighbours", className="span-5"),
+                        components.panel("Other incidents", id="incident-others", className="span-7"),
+                    ],
+                    className="grid",
+                ),
+            ]
+        )
+
+    def parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None) -> Parts:
+        """What is live; ``points`` are those of its series, None where the incident is not known."""
+        incident = snapshot.incidents.by_id.get(query.subject)
+        if incident is None or points is None:
+            return {"incident-title": {"children": "Incident"}, "incident-why": {"children": _unknown(snapshot)}}
+        model = str(incident.alert.model.get("name", ""))
+        model = model if model in points.scored else next(iter(points.scored), "")
+        first, last = _around(snapshot, incident, points, model)
+        siblings = snapshot.incidents.by_series.get(incident.alert.series, ())
+        shown = Shown(points, model, first, last, siblings, f"incident-{query.subject}", marked=query.subject)
+        words = incident.verdict.words() if incident.verdict else ""
+        rows = len(points.scored[model].features) + 1 if model else 1
+        return {
+            "incident-title": {"children": components.series_name(incident.alert.series)},
+            "incident-state": {"children": _state(incident)},
+            "incident-verdict": {
+                "children": f"{words} by {incident.verdict.who}" if incident.verdict and words else ""
+            },
+            "incident-why": {"children": _why(incident)},
+            "incident-facts": {"children": _facts(snapshot, incident)},
+            "incident-box": {"className": f"rows-{min(rows, 8)}"},
+            "incident-graph": {"figure": series_figure(shown, colours)},
+            "incident-neighbours": {"children": _neighbours(incident, points, model)},
+            "incident-others": {"children": _others(snapshot, incident)},
+        }
 
 
 def _buttons(incident: str) -> list[components.Node]:
@@ -90,33 +126,6 @@ def _buttons(incident: str) -> list[components.Node]:
         html.Button("Copy link", type="button", className="button", **{"data-copy": "link"}),
         html.Span(id="incident-verdict", className="said"),
     ]
-
-
-def parts(
-    snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None
-) -> dict[str, Mapping[str, Any]]:
-    """What is live; ``points`` are those of its series, None where the incident is not known."""
-    incident = snapshot.incidents.by_id.get(query.subject)
-    if incident is None or points is None:
-        return {"incident-title": {"children": "Incident"}, "incident-why": {"children": _unknown(snapshot)}}
-    model = str(incident.alert.model.get("name", ""))
-    model = model if model in points.scored else next(iter(points.scored), "")
-    first, last = _around(snapshot, incident, points, model)
-    siblings = snapshot.incidents.by_series.get(incident.alert.series, ())
-    shown = Shown(points, model, first, last, siblings, f"incident-{query.subject}", marked=query.subject)
-    words = incident.verdict.words() if incident.verdict else ""
-    rows = len(points.scored[model].features) + 1 if model else 1
-    return {
-        "incident-title": {"children": components.series_name(incident.alert.series)},
-        "incident-state": {"children": _state(incident)},
-        "incident-verdict": {"children": f"{words} by {incident.verdict.who}" if incident.verdict and words else ""},
-        "incident-why": {"children": _why(incident)},
-        "incident-facts": {"children": _facts(snapshot, incident)},
-        "incident-box": {"className": f"rows-{min(rows, 8)}"},
-        "incident-graph": {"figure": series_figure(shown, colours)},
-        "incident-neighbours": {"children": _neighbours(incident, points, model)},
-        "incident-others": {"children": _others(snapshot, incident)},
-    }
 
 
 def _unknown(snapshot: Snapshot) -> html.P:

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from dash import html
 
+from eddy.dashboard.pages.base import Page, Parts
 from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query
 from eddy.dashboard.parts.theme import Theme
 from eddy.dashboard.parts.wording import NOTHING, moment, number, size, span
 from eddy.dashboard.stores.models import ModelVersion
+from eddy.dashboard.stores.points import SeriesPoints
 from eddy.dashboard.stores.snapshot import Snapshot
 
 _EVENTS_SHOWN = 30
 _VERSIONS_SHOWN = 20
 
 
-def skeleton(_: Query) -> html.Div:
-    """What stands still."""
-    return html.Div(
-        [
-            html.H1("Models"),
-            html.Div(id="model-list", className="stack"),
-            components.panel("What the job and the trainer said", id="model-events"),
-        ]
-    )
+class ModelsPage(Page):
+    """Published models: what is in use, earlier versions to go back to, and what the job said."""
 
+    name = "models"
+    title = "Models"
+    address = "/models"
+    place = 40
 
-def parts(snapshot: Snapshot, _query: Query, _colours: Theme) -> dict[str, Mapping[str, Any]]:
-    """What is live."""
-    models = snapshot.models
-    listed = [_model(name, versions, models.current.get(name)) for name, versions in models.versions.items()]
-    none = html.P(
-        "No model is published. 'eddy train' makes one, 'eddy models publish' publishes it.", className="empty"
-    )
-    return {"model-list": {"children": listed or none}, "model-events": {"children": _events(snapshot)}}
+    def skeleton(self, _: Query) -> html.Div:
+        """What stands still."""
+        return html.Div(
+            [
+                html.H1("Models"),
+                html.Div(id="model-list", className="stack"),
+                components.panel("What the job and the trainer said", id="model-events"),
+            ]
+        )
+
+    def parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None) -> Parts:
+        """What is live."""
+        models = snapshot.models
+        listed = [_model(name, versions, models.current.get(name)) for name, versions in models.versions.items()]
+        none = html.P(
+            "No model is published. 'eddy train' makes one, 'eddy models publish' publishes it.", className="empty"
+        )
+        return {"model-list": {"children": listed or none}, "model-events": {"children": _events(snapshot)}}
 
 
 def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion | None) -> html.Section:

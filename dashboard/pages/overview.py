@@ -2,89 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from dash import html
 
+from eddy.dashboard.pages.base import Page, Parts
 from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query, incident_link
 from eddy.dashboard.parts.overview_charts import ALERT_WINDOWS, alerts_over_time, rate_and_lag
 from eddy.dashboard.parts.theme import Theme
 from eddy.dashboard.parts.wording import NOTHING, count, moment, size, span
+from eddy.dashboard.stores.points import SeriesPoints
 from eddy.dashboard.stores.snapshot import Snapshot
 
 _LISTED = 12
 _HEALTHY = {"RUNNING": "good", "FINISHED": "good", "none": "warn", "RESTARTING": "warn", "CREATED": "warn"}
 
 
-def skeleton(_: Query) -> html.Div:
-    """What stands still."""
-    return html.Div(
-        [
-            html.H1("What is wrong now", className="sr-only"),
-            html.Div(id="tiles", className="tiles"),
-            html.Div(
-                [
-                    components.panel(
-                        "Open incidents",
-                        id="open-incidents",
-                        aside=components.link("All incidents", "/incidents"),
-                        className="span-7 fill",
-                    ),
-                    html.Div(
-                        [
-                            components.panel(
-                                "Incidents opened",
-                                components.graph("alerts-graph", "short"),
-                                aside=html.Div(id="alert-windows"),
-                            ),
-                            components.panel(
-                                "Event rate and lag",
-                                components.graph("rate-graph", "short"),
-                                aside=html.Div(id="rate-legend"),
-                            ),
-                        ],
-                        className="span-5 column",
-                    ),
-                    components.panel(
-                        "Models in use",
-                        id="models-in-use",
-                        aside=components.link("All models", "/models"),
-                        className="span-7",
-                    ),
-                    components.panel("Job", id="job-health", className="span-5"),
-                ],
-                className="grid",
-            ),
-        ]
-    )
+class OverviewPage(Page):
+    """First sight: what is wrong now, and whether everything runs."""
 
+    name = "overview"
+    title = "Overview"
+    address = "/"
+    place = 10
 
-def parts(snapshot: Snapshot, query: Query, colours: Theme) -> dict[str, Mapping[str, Any]]:
-    """What is live."""
-    window = query.text("alerts", "1h", tuple(ALERT_WINDOWS))
-    return {
-        "tiles": {"children": _tiles(snapshot)},
-        "open-incidents": {"children": _open(snapshot)},
-        "alert-windows": {
-            "children": components.chips("alerts", [(w, w) for w in ALERT_WINDOWS], window, "time window")
-        },
-        "alerts-graph": {"figure": alerts_over_time(snapshot.incidents, snapshot.at, window, colours)},
-        "rate-legend": {
-            "children": html.Div(
-                [
-                    html.Span([html.I(className="dash line-value"), "handled"], className="legend-item"),
-                    html.Span([html.I(className="dash line-dim"), "arriving"], className="legend-item"),
-                    html.Span([html.I(className="dash line-threshold"), "behind"], className="legend-item"),
-                ],
-                className="legend",
-            )
-        },
-        "rate-graph": {"figure": rate_and_lag(snapshot.rates, colours)},
-        "models-in-use": {"children": _models(snapshot)},
-        "job-health": {"children": _job(snapshot)},
-    }
+    def skeleton(self, _: Query) -> html.Div:
+        """What stands still."""
+        return html.Div(
+            [
+                html.H1("What is wrong now", className="sr-only"),
+                html.Div(id="tiles", className="tiles"),
+                html.Div(
+                    [
+                        components.panel(
+                            "Open incidents",
+                            id="open-incidents",
+                            aside=components.link("All incidents", "/incidents"),
+                            className="span-7 fill",
+                        ),
+                        html.Div(
+                            [
+                                components.panel(
+                                    "Incidents opened",
+                                    components.graph("alerts-graph", "short"),
+                                    aside=html.Div(id="alert-windows"),
+                                ),
+                                components.panel(
+                                    "Event rate and lag",
+                                    components.graph("rate-graph", "short"),
+                                    aside=html.Div(id="rate-legend"),
+                                ),
+                            ],
+                            className="span-5 column",
+                        ),
+                        components.panel(
+                            "Models in use",
+                            id="models-in-use",
+                            aside=components.link("All models", "/models"),
+                            className="span-7",
+                        ),
+                        components.panel("Job", id="job-health", className="span-5"),
+                    ],
+                    className="grid",
+                ),
+            ]
+        )
+
+    def parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None) -> Parts:
+        """What is live."""
+        window = query.text("alerts", "1h", tuple(ALERT_WINDOWS))
+        return {
+            "tiles": {"children": _tiles(snapshot)},
+            "open-incidents": {"children": _open(snapshot)},
+            "alert-windows": {
+                "children": components.chips("alerts", [(w, w) for w in ALERT_WINDOWS], window, "time window")
+            },
+            "alerts-graph": {"figure": alerts_over_time(snapshot.incidents, snapshot.at, window, colours)},
+            "rate-legend": {
+                "children": html.Div(
+                    [
+                        html.Span([html.I(className="dash line-value"), "handled"], className="legend-item"),
+                        html.Span([html.I(className="dash line-dim"), "arriving"], className="legend-item"),
+                        html.Span([html.I(className="dash line-threshold"), "behind"], className="legend-item"),
+                    ],
+                    className="legend",
+                )
+            },
+            "rate-graph": {"figure": rate_and_lag(snapshot.rates, colours)},
+            "models-in-use": {"children": _models(snapshot)},
+            "job-health": {"children": _job(snapshot)},
+        }
 
 
 def _tiles(snapshot: Snapshot) -> list[components.Node]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from dash import html
 
+from eddy.dashboard.pages.base import Page, Parts
 from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query, incident_link
 from eddy.dashboard.parts.series_chart import Shown, features_of, series_figure
@@ -32,42 +32,80 @@ _LISTED = 20
 _MARGIN = 0.5  # of the visible range, drawn on either side of it: a small pan shows no hole
 
 
-def skeleton(query: Query) -> html.Div:
-    """What stands still."""
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.Div(components.link("Series", "/series"), className="crumb"),
-                    html.H1(query.subject),
-                    html.Div(id="series-state", className="inline"),
-                ],
-                className="title",
-            ),
-            html.Div(
-                [
-                    html.Div(id="series-windows"),
-                    html.Div(id="series-judges"),
-                    html.Div(id="series-notice", className="notice"),
-                ],
-                className="toolbar",
-            ),
-            html.Section(
-                [
-                    html.Div(legend(), className="legend-row"),
-                    html.Div(components.graph("series-graph", "tall"), id="series-box"),
-                ],
-                className="panel flat figure",
-            ),
-            html.Div(
-                [
-                    components.panel("Newest point", id="series-facts", className="span-5"),
-                    components.panel("Incidents of this series", id="series-incidents", className="span-7"),
-                ],
-                className="grid",
-            ),
-        ]
-    )
+class SeriesPage(Page):
+    """One series: its value with what was expected, the score, and its incidents."""
+
+    name = "series"
+    title = "Series"
+    address = "/series/*"
+    under = "series-list"
+
+    def series(self, snapshot: Snapshot, query: Query) -> str | None:
+        return query.subject
+
+    def skeleton(self, query: Query) -> html.Div:
+        """What stands still."""
+        return html.Div(
+            [
+                html.Div(
+                    [
+                        html.Div(components.link("Series", "/series"), className="crumb"),
+                        html.H1(query.subject),
+                        html.Div(id="series-state", className="inline"),
+                    ],
+                    className="title",
+                ),
+                html.Div(
+                    [
+                        html.Div(id="series-windows"),
+                        html.Div(id="series-judges"),
+                        html.Div(id="series-notice", className="notice"),
+                    ],
+                    className="toolbar",
+                ),
+                html.Section(
+                    [
+                        html.Div(legend(), className="legend-row"),
+                        html.Div(components.graph("series-graph", "tall"), id="series-box"),
+                    ],
+                    className="panel flat figure",
+                ),
+                html.Div(
+                    [
+                        components.panel("Newest point", id="series-facts", className="span-5"),
+                        components.panel("Incidents of this series", id="series-incidents", className="span-7"),
+                    ],
+                    className="grid",
+                ),
+            ]
+        )
+
+    def parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None) -> Parts:
+        """What is live."""
+        assert points is not None  # noqa: S101  series() names one
+        model = model_of(points, snapshot, query.text("model"))
+        window = query.text("window", "all", tuple(WINDOWS))
+        first, last = _range(points, model, query, window)
+        incidents = snapshot.incidents.by_series.get(query.subject, ())
+        zoomed = _zoomed(query)
+        # Another revision for another state: a press on a window ends a zoom. Within one, the viewer's range stays.
+        revision = f"{query.subject}-{model}-{window}-{'zoomed' if zoomed else 'whole'}"
+        shown = Shown(points, model, first, last, incidents, revision, zoomed=zoomed)
+        rows = len(features_of(points, model)) + bool(model)
+        return {
+            "series-state": {"children": _state(snapshot, query.subject)},
+            "series-windows": {
+                "children": components.chips("window", [(w, w) for w in WINDOWS], window, "time window")
+            },
+            "series-judges": {"children": _applicable(points, model)},
+            "series-notice": {"children": _notice(points)},
+            "series-box": {"className": f"rows-{min(rows, 8)}"},
+            "series-graph": {"figure": series_figure(shown, colours)},
+            "series-facts": {"children": _facts(snapshot, points, model)},
+            "series-incidents": {
+                "children": components.table(_HEAD, _incident_rows(incidents[:_LISTED]), "None so far.")
+            },
+        }
 
 
 def legend() -> list[html.Span]:
@@ -92,29 +130,6 @@ def model_of(points: SeriesPoints, snapshot: Snapshot, wanted: str) -> str:
     at = snapshot.series.index.get(points.series)
     last = snapshot.series.models[snapshot.series.model[at]] if at is not None else ""
     return last if last in points.scored else next(iter(points.scored), "")
-
-
-def parts(snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints) -> dict[str, Mapping[str, Any]]:
-    """What is live."""
-    model = model_of(points, snapshot, query.text("model"))
-    window = query.text("window", "all", tuple(WINDOWS))
-    first, last = _range(points, model, query, window)
-    incidents = snapshot.incidents.by_series.get(query.subject, ())
-    zoomed = _zoomed(query)
-    # Another revision for another state: a press on a window ends a zoom. Within one, the viewer's range stays.
-    revision = f"{query.subject}-{model}-{window}-{'zoomed' if zoomed else 'whole'}"
-    shown = Shown(points, model, first, last, incidents, revision, zoomed=zoomed)
-    rows = len(features_of(points, model)) + bool(model)
-    return {
-        "series-state": {"children": _state(snapshot, query.subject)},
-        "series-windows": {"children": components.chips("window", [(w, w) for w in WINDOWS], window, "time window")},
-        "series-judges": {"children": _applicable(points, model)},
-        "series-notice": {"children": _notice(points)},
-        "series-box": {"className": f"rows-{min(rows, 8)}"},
-        "series-graph": {"figure": series_figure(shown, colours)},
-        "series-facts": {"children": _facts(snapshot, points, model)},
-        "series-incidents": {"children": components.table(_HEAD, _incident_rows(incidents[:_LISTED]), "None so far.")},
-    }
 
 
 _HEAD = ("Severity", "State", "From (UTC)", ("Points", "num"), ("At its highest", "hide-phone"))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from dash import html
 
+from eddy.dashboard.pages.base import Page, Parts
 from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query
 from eddy.dashboard.parts.theme import Theme
 from eddy.dashboard.parts.wording import moment, number
+from eddy.dashboard.stores.points import SeriesPoints
 from eddy.dashboard.stores.series_table import STATES, SeriesView
 from eddy.dashboard.stores.snapshot import Snapshot
 
@@ -19,36 +20,43 @@ _SORTS = ("ratio", "series", "state", "value", "ts", "model")
 _MAX_MODELS = 8  # as buttons; with more, search finds them
 
 
-def skeleton(query: Query) -> html.Div:
-    """What stands still."""
-    return components.search_page("Series", query.text("q"), "series", ("states", "models"))
+class SeriesListPage(Page):
+    """All series: search, filter, sort; the server pages, so that ten thousand cost no more than fifty."""
 
+    name = "series-list"
+    title = "Series"
+    address = "/series"
+    place = 20
 
-def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, Any]]:
-    """What is live."""
-    view = snapshot.series
-    state, model = query.text("state", "", ("", *STATES)), query.text("model")
-    by, down = query.text("sort", "ratio", _SORTS), query.text("order", "down", ("up", "down")) == "down"
-    if by == "series" and "order" not in query.values:
-        down = False
-    chosen = view.order(view.select(query.text("q"), state, model), by, down)
-    page, pages = components.page_of(query, len(chosen), PAGE)
-    shown = chosen[(page - 1) * PAGE : page * PAGE]
-    counts = view.counts()
-    states = [("", f"all {len(view.names):,}"), *((name, f"{name} {counts[name]:,}") for name in reversed(STATES))]
-    states = [
-        states[0],
-        *sorted(states[1:], key=lambda s: ("open", "anomalous", "ok", "warming", "silent").index(s[0])),
-    ]
-    models = [("", "all models"), *((name, name) for name in sorted(view.models)[:_MAX_MODELS])]
-    return {
-        "series-states": {"children": components.chips("state", states, state, "state")},
-        "series-models": {
-            "children": components.chips("model", models, model, "model") if len(view.models) > 1 else None
-        },
-        "series-table": {"children": _table(view, shown, by, down)},
-        "series-pages": {"children": components.pager(len(chosen), page, pages, PAGE)},
-    }
+    def skeleton(self, query: Query) -> html.Div:
+        """What stands still."""
+        return components.search_page("Series", query.text("q"), "series", ("states", "models"))
+
+    def parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None) -> Parts:
+        """What is live."""
+        view = snapshot.series
+        state, model = query.text("state", "", ("", *STATES)), query.text("model")
+        by, down = query.text("sort", "ratio", _SORTS), query.text("order", "down", ("up", "down")) == "down"
+        if by == "series" and "order" not in query.values:
+            down = False
+        chosen = view.order(view.select(query.text("q"), state, model), by, down)
+        page, pages = components.page_of(query, len(chosen), PAGE)
+        shown = chosen[(page - 1) * PAGE : page * PAGE]
+        counts = view.counts()
+        states = [("", f"all {len(view.names):,}"), *((name, f"{name} {counts[name]:,}") for name in reversed(STATES))]
+        states = [
+            states[0],
+            *sorted(states[1:], key=lambda s: ("open", "anomalous", "ok", "warming", "silent").index(s[0])),
+        ]
+        models = [("", "all models"), *((name, name) for name in sorted(view.models)[:_MAX_MODELS])]
+        return {
+            "series-states": {"children": components.chips("state", states, state, "state")},
+            "series-models": {
+                "children": components.chips("model", models, model, "model") if len(view.models) > 1 else None
+            },
+            "series-table": {"children": _table(view, shown, by, down)},
+            "series-pages": {"children": components.pager(len(chosen), page, pages, PAGE)},
+        }
 
 
 def _table(view: SeriesView, shown: Any, by: str, down: bool) -> components.Node:

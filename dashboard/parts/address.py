@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 _LONGEST = 1000
 
@@ -15,8 +15,7 @@ class Query:
     """A page's path and parameters.
 
     Attributes:
-        page: ``overview``, ``series-list``, ``series``, ``incidents``, ``incident``, ``models``, ``dead-letters``, or
-            ``unknown``.
+        page: name of the page (:attr:`eddy.dashboard.pages.base.Page.name`), or ``unknown``.
         subject: the series or incident.
         values: the parameters.
     """
@@ -42,24 +41,6 @@ class Query:
     def key(self) -> tuple[object, ...]:
         """Equal for equal views."""
         return self.page, self.subject, tuple(sorted(self.values.items()))
-
-
-_PAGES = {
-    "": "overview",
-    "series": "series-list",
-    "incidents": "incidents",
-    "models": "models",
-    "dead-letters": "dead-letters",
-}
-_SUBJECTS = {"series": "series", "incident": "incident"}
-
-
-def read(path: str, values: Mapping[str, str]) -> Query:
-    """The page of a path such as ``/series/pump%207``."""
-    first, _, rest = path.strip("/").partition("/")
-    if rest and first in _SUBJECTS:
-        return Query(_SUBJECTS[first], unquote(rest), values)
-    return Query("unknown" if rest else _PAGES.get(first, "unknown"), "", values)
 
 
 def series_link(series: str, **values: object) -> str:

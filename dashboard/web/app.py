@@ -11,11 +11,11 @@ import orjson
 from dash import Dash, Input, Output, State, dcc, html
 from flask import Flask, Response, request
 
-from eddy.dashboard.parts import address as queries
+from eddy.dashboard.pages.catalog import pages, read_address
 from eddy.dashboard.parts.theme import THEMES
 from eddy.dashboard.stores.collector import Collector
 from eddy.dashboard.web.actions import Actions, perform
-from eddy.dashboard.web.live import PAGES, Live
+from eddy.dashboard.web.live import Live
 from eddy.dashboard.web.security import protect, refused
 from eddy.errors import EddyError
 from eddy.settings import DashboardSettings
@@ -94,8 +94,8 @@ def _shell() -> html.Div:
 def _routing(app: Dash) -> None:
     @app.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))  # type: ignore[untyped-decorator]
     def show(path: str | None, search: str | None) -> html.Div:
-        query = queries.read(path or "/", dict(parse_qsl((search or "").lstrip("?"))))
-        page = PAGES.get(query.page)
+        query = read_address(path or "/", dict(parse_qsl((search or "").lstrip("?"))))
+        page = pages().get(query.page)
         content = page.skeleton(query) if page else _unknown()
         return html.Div(content, className=f"content {query.page}", **{"data-path": path or "/"})
 
@@ -113,7 +113,7 @@ def _serve(server: Flask, collector: Collector, settings: DashboardSettings, act
         began, worked = time.perf_counter(), time.thread_time()
         values = dict(request.args.items())
         theme = values.pop("theme", THEMES[0])
-        query = queries.read(values.pop("path", "/"), values)
+        query = read_address(values.pop("path", "/"), values)
         body = live.answer(query, theme if theme in THEMES else THEMES[0])
         if request.if_none_match.contains(body.tag):
             response = Response(status=304)

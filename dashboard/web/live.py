@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from eddy.dashboard.pages import dead_letters, incident, incidents, models, overview, series, series_list
+from eddy.dashboard.pages.catalog import navigation, pages
 from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query
 from eddy.dashboard.parts.theme import Theme, theme
@@ -17,23 +17,6 @@ from eddy.dashboard.web.encoding import Body, encode
 
 _KEPT = 256  # answers in memory
 _FIRST_WAIT_SECONDS = 0.4  # for the points of a series that nobody looked at so far
-
-PAGES: Mapping[str, Any] = {
-    "overview": overview,
-    "series-list": series_list,
-    "series": series,
-    "incidents": incidents,
-    "incident": incident,
-    "models": models,
-    "dead-letters": dead_letters,
-}
-_NAVIGATION = (
-    ("Overview", "/", ("overview",)),
-    ("Series", "/series", ("series-list", "series")),
-    ("Incidents", "/incidents", ("incidents", "incident")),
-    ("Models", "/models", ("models",)),
-    ("Dead letters", "/dead-letters", ("dead-letters",)),
-)
 
 
 class Live:
@@ -69,12 +52,9 @@ class Live:
 
     def _points(self, query: Query) -> Any:
         """The points that a page is about, if it is about any."""
-        if query.page == "series":
-            return self._collector.watched_series.ask(query.subject, _FIRST_WAIT_SECONDS)
-        if query.page == "incident":
-            found = self._collector.snapshot.incidents.by_id.get(query.subject)
-            return self._collector.watched_series.ask(found.alert.series, _FIRST_WAIT_SECONDS) if found else None
-        return None
+        page = pages().get(query.page)
+        series = page.series(self._collector.snapshot, query) if page is not None else None
+        return self._collector.watched_series.ask(series, _FIRST_WAIT_SECONDS) if series is not None else None
 
     def _parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: Any) -> dict[str, Mapping[str, Any]]:
         shell: dict[str, Mapping[str, Any]] = {
@@ -82,12 +62,11 @@ class Live:
             "sources": {"children": components.sources(snapshot.sources)},
             "away": {"children": components.away(snapshot.sources)},
         }
-        page = PAGES.get(query.page)
-        if page is None:
-            return shell
-        more = (points,) if query.page in ("series", "incident") else ()
-        return {**shell, **page.parts(snapshot, query, colours, *more)}
+        page = pages().get(query.page)
+        return {**shell, **page.parts(snapshot, query, colours, points)} if page is not None else shell
 
 
-def _navigation(page: str) -> list[components.Node]:
-    return [components.link(name, href, "on" if page in pages else "") for name, href, pages in _NAVIGATION]
+def _navigation(current: str) -> list[components.Node]:
+    page = pages().get(current)
+    shown = page.under or current if page is not None else ""
+    return [components.link(p.title, p.address, "on" if name == shown else "") for name, p in navigation()]

@@ -17,7 +17,7 @@ _CONNECTIONS = 1000
 _MAX_BODY_BYTES = 64 * 1024
 
 
-class Page:
+class DashboardServer:
     """The page, listening from the start; :meth:`run` serves.
 
     Args:

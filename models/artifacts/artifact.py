@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from eddy.errors import ModelError
+from eddy.errors import ModelError, SettingsError
+from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector, WindowSpec
 
 ARTIFACT_SCHEMA = 1
@@ -57,10 +58,11 @@ def load(content: bytes) -> Detector:
         raise ModelError(
             f"artifact: schema {header.get('schema')!r}; this version reads {ARTIFACT_SCHEMA}: upgrade the job first"
         )
-    kind = header.get("detector")
-    detector = Detector.kinds.get(str(kind))
-    if detector is None:
-        raise ModelError(f"artifact: detector {kind!r} is unknown; known: {', '.join(sorted(Detector.kinds))}")
+    kind, own = DETECTORS.current(str(header.get("detector")))
+    try:
+        detector = DETECTORS.get(kind)
+    except SettingsError as error:
+        raise ModelError(f"artifact: {error}") from None
     try:
         arrays: dict[str, NDArray[Any]] = load_arrays(content)
     except (SafetensorError, ValueError, KeyError) as error:
@@ -71,7 +73,7 @@ def load(content: bytes) -> Detector:
     try:
         raw = dict(header["spec"])
         spec = WindowSpec(**{**raw, "features": tuple(raw["features"])})
-        params: Mapping[str, Any] = header["params"]
+        params: Mapping[str, Any] = {**own, **header["params"]}
         return detector.from_state(spec, arrays, params)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelError(f"artifact: does not fit detector {kind!r}: {type(error).__name__}: {error}") from None

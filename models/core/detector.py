@@ -19,9 +19,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.core.parameters import NoParameters
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+_DAY_MS = 86_400_000
+_USUAL_WINDOW = 60  # points, where a day is too short or too long to be a window
+_DAY_POINTS = (24, 288)
 
 GapPolicy = Literal["hold", "linear", "break"]
 _SERIES_BATCH = 1024  # windows scored at once where a whole series is: bounds the memory
@@ -132,14 +138,16 @@ def no_progress(what: str, share: float) -> None:
 
 
 class Detector(ABC):
-    """Base class. Subclasses register themselves under :attr:`kind`.
+    """Base class. :mod:`eddy.models.catalog` finds a subclass by its :attr:`kind`: one of Eddy's, or of a package that
+    announces it as an entry point of the group ``eddy.detectors`` (docs/how-to/detector.md).
 
     A subclass keeps what it learned in numpy arrays and plain JSON values, which :meth:`to_state` returns and
     :meth:`from_state` takes back: nothing is ever pickled.
     """
 
-    kind: ClassVar[str]
-    kinds: ClassVar[dict[str, type[Detector]]] = {}
+    kind: ClassVar[str]  # name in manifests, artifacts and on the command line
+    #: dataclass of what a user may set, with a default for each; its docstring's ``Attributes`` are the options' help
+    parameters: ClassVar[type[Any]] = NoParameters
     starts_silent: bool = False  # has to see more of a series than a window before its first score
     calibrated: bool = False  # scores are normal deviates already: they mean the same on every series
     warm_up: int = 0  # points of a series not seen in training before its first score, beyond a window
@@ -156,10 +164,26 @@ class Detector(ABC):
     def __init__(self, spec: WindowSpec) -> None:
         self.spec = spec
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "kind" in cls.__dict__:
-            Detector.kinds[cls.kind] = cls
+    @classmethod
+    def usual_window(cls, interval_ms: int, configured: int) -> int:
+        """Choose the points per window unless the user says otherwise; by default a day.
+
+        A day shows every phase of the daily season once. Where it is fewer than 24 points, more than 288, or where
+        points are not clocked, a window has 60 points.
+
+        Args:
+            interval_ms: sampling interval of the data; 0 where points are not clocked.
+            configured: the setting ``detector.window_size``, for detectors that follow it.
+        """
+        day = _DAY_MS // interval_ms if interval_ms else 0
+        return day if _DAY_POINTS[0] <= day <= _DAY_POINTS[1] else _USUAL_WINDOW
+
+    @property
+    def default_limit(self) -> float | None:
+        """The limit that goes with the scores where they mean the same on every series; None where it has to be
+        chosen from validation scores. A model is trained with it unless the user names a threshold.
+        """
+        return None
 
     @classmethod
     @abstractmethod

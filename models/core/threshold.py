@@ -9,21 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from eddy.errors import ModelError
 from eddy.models.core.detector import Floats, Ints
 
 
 class Threshold(ABC):
-    """Base class. Subclasses register themselves under :attr:`policy`."""
+    """Base class. :mod:`eddy.models.catalog` finds a subclass by its :attr:`policy`: one of Eddy's, or of a package
+    that announces it as an entry point of the group ``eddy.thresholds`` (docs/how-to/threshold.md).
+    """
 
-    policy: ClassVar[str]
-    policies: ClassVar[dict[str, type[Threshold]]] = {}
+    policy: ClassVar[str]  # name in manifests and on the command line
     state_size: int = 0  # float64 numbers per series in keyed state
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "policy" in cls.__dict__:
-            Threshold.policies[cls.policy] = cls
 
     @classmethod
     @abstractmethod
@@ -67,11 +62,3 @@ class Threshold(ABC):
     @abstractmethod
     def from_params(cls, params: Mapping[str, Any]) -> Threshold:
         """The inverse of :meth:`to_params`. Raises ModelError naming the parameter."""
-
-
-def threshold_from_params(params: Mapping[str, Any]) -> Threshold:
-    """Rebuild any threshold from a manifest's parameters."""
-    policy = str(params.get("policy"))
-    if policy not in Threshold.policies:
-        raise ModelError(f"threshold policy {policy!r} is unknown; known: {', '.join(sorted(Threshold.policies))}")
-    return Threshold.policies[policy].from_params(params)

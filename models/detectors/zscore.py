@@ -21,21 +21,35 @@ from eddy.models.core.detector import (
     WindowSpec,
     no_progress,
 )
+from eddy.models.core.parameters import NoParameters, read_parameters
 
 _TINY = 1e-12
 
 
 class RollingZScore(Detector):
-    """|x − mean| / std over the window, the newest value included; the largest over the features.
+    """Score how many standard deviations the newest value lies from the mean of its window, that value included.
 
-    Fails on seasonal series (the season is the spread) and on slow drifts (the window follows). A constant window that
-    ends in the same constant scores 0. Needs no training; "fitting" only measures scores for the threshold.
+    Works for single spikes on a level that stays or moves slowly: the largest over the features counts. Needs no
+    training; fitting only measures scores for the threshold. A constant window that ends in the same constant scores 0.
+    **Fails** on seasonal series (the season is the spread), on slow drifts (the window follows), and on what lasts:
+    after a few points an anomaly is part of its own mean. A score is at most ``sqrt(window - 1)``.
+
+    Parameters: none; the window is what matters, 60 points or more for rare spikes.
+    Cost: no state, ``window`` operations a point: the cheapest of all.
 
     References:
         Chandola, Banerjee, Kumar (2009). Anomaly detection: a survey. ACM Computing Surveys 41(3), section 7.1.
+
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import WindowSpec
+        >>> detector = RollingZScore(WindowSpec(4))
+        >>> detector.score_series("pump", np.arange(5), np.array([[1.0], [2], [1], [2], [9]])).round(2)
+        array([ nan,  nan,  nan, 1.  , 1.72])
     """
 
     kind = "zscore"
+    parameters = NoParameters
 
     @classmethod
     def fit(
@@ -46,6 +60,7 @@ class RollingZScore(Detector):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[Detector, FitReport]:
+        read_parameters(cls.parameters, cls.kind, params)
         detector = cls(spec)
         scores = {}
         for one in series:

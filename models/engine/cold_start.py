@@ -14,7 +14,8 @@ import numpy as np
 from eddy.errors import SettingsError
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.core.detector import Detector, Ints, WindowSpec
+from eddy.models.catalog import DETECTORS
+from eddy.models.core.detector import Ints, WindowSpec
 from eddy.models.detectors.novelty.detector import NoveltyDetector, NoveltyParameters
 from eddy.models.engine.scorer import NO_ROW, ModelScorer
 from eddy.models.serving.loaded_model import LoadedModel, load_model
@@ -34,14 +35,13 @@ def cold_model(kind: str, warm_up: int) -> LoadedModel:
     Raises:
         SettingsError: another detector, or a warm-up that it cannot have.
     """
-    detector_class = Detector.kinds.get(kind)
-    if detector_class is None or not issubclass(detector_class, NoveltyDetector):
-        able = sorted(name for name, one in Detector.kinds.items() if issubclass(one, NoveltyDetector))
-        raise SettingsError(f"learning.cold_start: found {kind!r}, expected one of {', '.join(able)}, or nothing")
-    detector = detector_class(WindowSpec(1), NoveltyParameters(start_up=warm_up), {})
+    today, params = DETECTORS.current(kind)
+    if today != NoveltyDetector.kind:
+        raise SettingsError(f"learning.cold_start: found {kind!r}, expected {NoveltyDetector.kind!r}, or nothing")
+    detector = NoveltyDetector(WindowSpec(1), NoveltyParameters(start_up=warm_up, **params), {})
     content, spec = artifact.dump(detector), detector.spec
     manifest = Manifest(
-        name=COLD, version=1, detector=kind, series=("*",), features=spec.features, window=spec.window,
+        name=COLD, version=1, detector=today, series=("*",), features=spec.features, window=spec.window,
         stride=spec.stride, interval_ms=0, threshold=FixedThreshold(detector.default_limit).to_params(),
         created=_BUILT, sha256=artifact.sha256(content),
     )  # fmt: skip

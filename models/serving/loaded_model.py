@@ -10,14 +10,14 @@ import numpy as np
 
 from eddy.alert_settings import ModelAlerts
 from eddy.errors import ModelError
-from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from eddy.models.alerting.rules import read_model_alerts
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.calibration import Calibration
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.artifacts.rollout import rollout_of
+from eddy.models.catalog import DETECTORS, threshold_from_params
 from eddy.models.core.detector import Detector, Floats, GapPolicy, WindowBatch, WindowSpec
-from eddy.models.core.threshold import Threshold, threshold_from_params
+from eddy.models.core.threshold import Threshold
 
 _SMOKE_TEST_WINDOWS = 8
 _SMOKE_TEST_SECONDS = 1.0  # of CPU, the second time, since the first may compile; what is of any use takes milliseconds
@@ -56,7 +56,8 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
     detector = artifact.load(content)
     spec = detector.spec
     found = (detector.kind, spec.features, spec.window, spec.stride, spec.interval_ms)
-    expected = (manifest.detector, manifest.features, manifest.window, manifest.stride, manifest.interval_ms)
+    kind, _ = DETECTORS.current(manifest.detector)
+    expected = (kind, manifest.features, manifest.window, manifest.stride, manifest.interval_ms)
     if found != expected:
         raise ModelError(f"{where}: the artifact is {found}, the manifest says {expected}")
     _check(spec, where)

@@ -43,10 +43,26 @@ class LikelihoodParameters(Learning):
 
 
 class LikelihoodThreshold(AdaptiveThreshold):
-    """Anomalous where the mean of the last few scores is improbably high for this series.
+    """Set the limit so that the mean of the last few scores becomes improbably high for this series above it.
 
-    Made for noisy scores: it finds stretches of raised scores and needs a single one to be ``short`` times as far out.
-    Fails on short events for that reason, and on scores with a heavy tail, because the tail is taken for a normal one.
+    Works for noisy scores: it finds stretches of raised scores and needs a single one to be ``short`` times as far out.
+    **Fails** on short events for that reason, and on scores with a heavy tail, because the tail is taken for a normal
+    one.
+
+    Parameters: :class:`LikelihoodParameters`.
+    Cost: ``short`` + 5 numbers of state a series, about 35 ns a score.
+
+    References:
+        Ahmad, Lavin, Purdy, Agha 2017, Unsupervised real-time anomaly detection for streaming data, equations 3 to 7.
+
+    Examples:
+        >>> import numpy as np
+        >>> scores = np.r_[np.random.default_rng(0).normal(10, 1, 500), np.full(10, 15.0)]
+        >>> threshold = LikelihoodThreshold.fit({"pump": scores[:500]}, epsilon=1e-4)
+        >>> state = threshold.initial_state(1)
+        >>> limits = [threshold.limits(scores[i : i + 1], np.array([-1]), state)[0] for i in range(510)]
+        >>> bool((scores > limits)[505:].any() and not (scores > limits)[400:500].any())  # a stretch, no single score
+        True
     """
 
     policy = "likelihood"

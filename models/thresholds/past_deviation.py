@@ -28,10 +28,26 @@ class PastDeviationParameters(Learning):
 
 
 class PastDeviationThreshold(AdaptiveThreshold):
-    """Mean + k standard deviations of all earlier scores of the series that were no alarms.
+    """Set the limit to the mean + k standard deviations of all earlier scores of the series that were no alarms.
 
-    Fails on scores with a heavy tail (k deviations are then passed often) and where the spread changes slowly: the
+    Works for scores that are nearly normal and stay as they are.
+    **Fails** on scores with a heavy tail (k deviations are then passed often) and where the spread changes slowly: the
     past counts in full. With k below 2 the limit creeps down, because what it cuts off is not learned.
+
+    Parameters: :class:`PastDeviationParameters`.
+    Cost: 4 numbers of state a series, about 20 ns a score.
+
+    References:
+        Shewhart 1931, Economic control of quality of manufactured product; moments: Welford 1962.
+
+    Examples:
+        >>> import numpy as np
+        >>> normal = np.random.default_rng(0).normal(10, 1, 500)
+        >>> threshold = PastDeviationThreshold.fit({"pump": normal}, k=4.0)
+        >>> state = threshold.initial_state(1)
+        >>> limits = [threshold.limits(normal[i : i + 1], np.array([-1]), state)[0] for i in range(500)]
+        >>> bool(13 < limits[-1] < 15)
+        True
     """
 
     policy = "past-deviation"

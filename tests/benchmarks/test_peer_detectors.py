@@ -9,7 +9,6 @@ from benchmarks.measuring.workload import START, STEP_MS, Workload
 from benchmarks.peers.detectors import RunningZScore, load
 from benchmarks.peers.export import batch_of, export
 from benchmarks.peers.windows import BatchScorer
-from eddy.models import catalog  # noqa: F401  fills Detector.kinds
 
 WINDOWS = 500
 

@@ -15,8 +15,7 @@ from typer.main import get_command
 
 from eddy.cli import main as command_line
 from eddy.configuration import flatten
-from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
-from eddy.models.core.detector import Detector
+from eddy.models.catalog import DETECTORS
 from eddy.settings import Settings
 from eddy.stack.paths import ROOT
 from eddy.training.evaluation.runs.lineup import LINEUP, NAMED
@@ -67,7 +66,8 @@ def trouble(words: list[str]) -> str | None:
     while True:
         context = command.context_class(command, info_name=path)
         try:
-            given, rest, _ = command.make_parser(context).parse_args(list(words))
+            plain = command.rewritten(words) if hasattr(command, "rewritten") else list(words)
+            given, rest, _ = command.make_parser(context).parse_args(plain)
         except USAGE_ERROR as error:
             return f"{path}: {error}"
         for setting in given.get("overrides") or []:
@@ -110,8 +110,9 @@ def test_wrong_command_or_setting_is_found() -> None:
 
 
 def test_documented_detectors_exist() -> None:
-    named = {name for page in PAGES for name in re.findall(r"--detector ([a-z][\w-]*)", page.read_text())}
+    pages = [page for page in PAGES if page.parent.name != "how-to"]  # these make a detector of their own
+    named = {name for page in pages for name in re.findall(r"--detector ([a-z][\w-]*)", page.read_text())}
     choice = (ROOT / "docs" / "choosing-a-detector.md").read_text()
     named |= set(re.findall(r"^\| [^|]+ \| `([\w-]+)`", choice, re.MULTILINE))
     assert len(named) >= 8
-    assert named - set(Detector.kinds) - {entrant.name for entrant in (*LINEUP, *NAMED)} == set()
+    assert named - set(DETECTORS.names()) - {entrant.name for entrant in (*LINEUP, *NAMED)} == set()

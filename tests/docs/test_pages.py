@@ -23,6 +23,7 @@ MARK = re.compile(r"<!-- (?:run: (?P<how>bash|python|stack|settings|observations
 #: what a block may be, and how it can be run; ``text`` is a picture or what a program prints
 LANGUAGES = {
     "text": set(),
+    "toml": set(),  # test_how_to.py reads it
     "bash": {"", "bash", "stack"},
     "python": {"", "python"},
     "yaml": {"", "settings"},

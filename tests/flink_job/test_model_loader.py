@@ -16,7 +16,8 @@ from eddy.errors import ModelError
 from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.catalog import DETECTORS
+from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.models.serving import loaded_model, model_set
 from tests.models.small_models import Level, inline, manifest
@@ -103,7 +104,7 @@ Slow.kind = "test-slow"
 
 
 def test_slow_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(Detector.kinds, Slow.kind, Slow)
+    DETECTORS.register(Slow)
     slow = manifest("z", Slow(WindowSpec(4)))
     loaded_model.load_model(slow, inline(slow))  # within the limit that is shipped
     monkeypatch.setattr(loaded_model, "_SMOKE_TEST_SECONDS", 0.01)

@@ -37,13 +37,13 @@ NAN = float("nan")
 
 class TestJsonFormat(FormatContract):
     name = "json"
-    good = [  # noqa: RUF012  as outsiders write it
+    good = [
         (b'{"series":"a","ts":1,"value":1.5}', b"a", ("a", 1, {"value": 1.5})),
         (b'{"series":"a","ts":"1970-01-01T00:00:00Z","value":null}', b"a", ("a", 0, {"value": NAN})),
         (b'{"series":"a","ts":1.0,"values":{"x":1,"y":null}}', None, ("a", 1, {"x": 1.0, "y": NAN})),
         ('{"value":-0.25,"ts":7,"more":"ü","series":"ü"}'.encode(), "ü".encode(), ("ü", 7, {"value": -0.25})),
     ]
-    bad = [  # noqa: RUF012
+    bad = [
         (b"", b"a"),
         (b"{", b"a"),
         (b"[]", b"a"),

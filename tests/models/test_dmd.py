@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eddy.errors import SettingsError
+from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
 from eddy.models.preprocessing.seasonality import dominant_period, usual_period
 
@@ -25,7 +26,7 @@ def waves(noise: float = 0.0, shift: float = 0.0) -> np.ndarray:
 
 
 def fit(values: np.ndarray, **params: object) -> Detector:
-    return Detector.kinds["dmd"].fit([series(values)], SPEC, params, seed=1)[0]
+    return DETECTORS.get("dmd").fit([series(values)], SPEC, params, seed=1)[0]
 
 
 def window_of(values: np.ndarray, end: int, detector: Detector) -> WindowBatch:
@@ -56,7 +57,7 @@ def test_online_update_follows_changed_dynamics() -> None:
     head = changed[:600]
     scores = {}
     for online in (False, True):
-        detector = Detector.kinds["dmd"].fit([series(head)], SPEC, {"rank": 6, "online": online})[0]
+        detector = DETECTORS.get("dmd").fit([series(head)], SPEC, {"rank": 6, "online": online})[0]
         scores[online] = detector.score_series("a", np.arange(N), changed[:, None])[-300:]
     assert np.median(scores[True]) < 0.5 * np.median(scores[False])
 
@@ -74,16 +75,14 @@ def test_online_update_does_not_learn_an_anomaly() -> None:
 def test_state_size_does_not_depend_on_the_window() -> None:
     t = np.arange(3000)
     values = np.sin(2 * np.pi * t / 20) + np.random.default_rng(3).normal(0, 0.1, 3000)
-    sizes = {
-        w: Detector.kinds["dmd"].fit([series(values)], WindowSpec(w), {"rank": 8})[0].state_size for w in (25, 200)
-    }
+    sizes = {w: DETECTORS.get("dmd").fit([series(values)], WindowSpec(w), {"rank": 8})[0].state_size for w in (25, 200)}
     assert sizes[25] == sizes[200]
 
 
 def test_wrong_parameters_are_named() -> None:
     for params in ({"method": "fourier"}, {"rank": 0}, {"forgetting": 0.7}):
         with pytest.raises(SettingsError, match=str(next(iter(params.values())))):
-            Detector.kinds["dmd"].fit([series(waves())], SPEC, params)
+            DETECTORS.get("dmd").fit([series(waves())], SPEC, params)
 
 
 def test_default_period_is_a_day_or_else_the_dominant_period() -> None:

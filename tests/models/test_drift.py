@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eddy.models.core.detector import Detector, Explanation, WindowSpec
+from eddy.models.catalog import DETECTORS
+from eddy.models.core.detector import Explanation, WindowSpec
 from eddy.models.drift.monitor import DriftOptions
 from eddy.models.engine.engine import EngineOptions
 from tests.models.small_models import STEP, Job, Level, manifest, model_set, points
@@ -39,7 +40,7 @@ class Fixed(Level):
 
 
 Fixed.kind = "test-fixed"
-Detector.kinds["test-fixed"] = Fixed
+DETECTORS.register(Fixed)
 
 
 def run(values, batch=64, restart_after=(), series="s-0"):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from eddy.alert import incident_id
 from eddy.alert_settings import AlertSettings
 from eddy.feedback import Feedback
-from eddy.models.core.detector import Detector, WindowSpec
-from eddy.models.core.threshold import Threshold
+from eddy.models.catalog import DETECTORS, THRESHOLDS
+from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.models.engine import engine as engine_module
 from eddy.models.engine.engine import EngineOptions
@@ -26,9 +26,7 @@ SERIES = ["s-0", "s-1", "t-2"]
 
 @pytest.fixture(scope="module", autouse=True)
 def catalog() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(Detector.kinds, Level.kind, Level)
-        patch.setitem(Threshold.policies, Adaptive.policy, Adaptive)
+    with DETECTORS.registered(Level), THRESHOLDS.registered(Adaptive):
         yield
 
 

@@ -11,18 +11,19 @@ from scipy.stats import chi2, norm
 
 from eddy.errors import SettingsError
 from eddy.models.artifacts import artifact
-from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
+from eddy.models.catalog import DETECTORS
+from eddy.models.core.detector import Series, WindowBatch, WindowSpec
 from eddy.models.detectors.ensemble.combination import RULES, combine
 from eddy.models.detectors.novelty.online_calibration import add, deviate, score_at
 from eddy.models.serving.loaded_model import load_model
+from eddy.testing.toy_series import SPEC, TRAIN, batch_of, live, one_by_one, seasonal
 from eddy.training.fitting.fit import fit_model
-from tests.models.test_contract import SPEC, TRAIN, batch_of, live, one_by_one, seasonal
 
 MEMBERS = [{"kind": "zscore", "weight": 2.0}, {"kind": "seasonal-naive", "gate": "season"}]
 
 
 def ensemble(**params: object) -> Any:
-    return Detector.kinds["ensemble"].fit(TRAIN, SPEC, params, seed=3)[0]
+    return DETECTORS.get("ensemble").fit(TRAIN, SPEC, params, seed=3)[0]
 
 
 def test_combination_rules_match_values_computed_by_hand() -> None:
@@ -92,7 +93,7 @@ def test_season_gate_disables_a_member_without_a_daily_season() -> None:
     walk = np.random.default_rng(4).normal(0, 1, n).cumsum()[:, None]
     noise = Series("walk", ts, walk, np.zeros(n, np.bool_))
     only = [{"kind": "seasonal-naive", "gate": "season"}]
-    closed = Detector.kinds["ensemble"].fit([noise], SPEC, {"members": only})[0].score_series("walk", ts, walk)
+    closed = DETECTORS.get("ensemble").fit([noise], SPEC, {"members": only})[0].score_series("walk", ts, walk)
     assert np.isnan(closed[-200:]).all()
     daily = seasonal("a", 5, 28)
     opened = ensemble(members=only).score_series("a", daily.ts, daily.values)
@@ -112,7 +113,7 @@ def test_peak_stage_keeps_few_alerts_per_event() -> None:
 def test_explanation_comes_from_the_leading_member() -> None:
     spec = replace(SPEC, features=("x", "y"))
     train = [replace(s, values=np.concatenate([s.values, s.values * 2], axis=1)) for s in TRAIN]
-    detector = Detector.kinds["ensemble"].fit(train, spec, {"members": MEMBERS[:1]})[0]
+    detector = DETECTORS.get("ensemble").fit(train, spec, {"members": MEMBERS[:1]})[0]
     window = np.repeat(train[0].values[None, -48:], 1, axis=0).copy()
     window[0, -1, 1] += 500.0
     batch = WindowBatch(
@@ -139,4 +140,4 @@ def test_explanation_comes_from_the_leading_member() -> None:
 )
 def test_invalid_parameters_are_refused_and_named(params: dict[str, object], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
-        Detector.kinds["ensemble"].fit(TRAIN, WindowSpec(48), params)
+        DETECTORS.get("ensemble").fit(TRAIN, WindowSpec(48), params)

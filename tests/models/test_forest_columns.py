@@ -14,7 +14,7 @@ from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.isolation_forest.columns import ForestColumns
 from eddy.models.detectors.isolation_forest.detector import IsolationForest
 from eddy.models.detectors.isolation_forest.kernel import flatten, forest_score, node_records
-from tests.models.test_contract import INTERVAL, TRAIN, batch_of, live, widened
+from eddy.testing.toy_series import INTERVAL, TRAIN, batch_of, live, widened
 
 SPEC = WindowSpec(120, interval_ms=INTERVAL)  # half-hours: the newest day and a half day of the one before, twice
 

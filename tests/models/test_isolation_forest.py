@@ -22,7 +22,7 @@ from eddy.models.detectors.isolation_forest.window_features import (
     series_scales,
     window_features,
 )
-from tests.models.test_contract import batch_of, seasonal
+from eddy.testing.toy_series import batch_of, seasonal
 
 MINUTE = 60_000
 SPEC = WindowSpec(60, interval_ms=10 * MINUTE)

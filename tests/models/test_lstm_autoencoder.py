@@ -16,7 +16,7 @@ from eddy.models.detectors.lstm.autoencoder import LstmAutoencoder
 from eddy.models.detectors.lstm.kernel import LstmWeights, pack, reconstruct
 from eddy.models.detectors.lstm.training import Architecture, Network
 from eddy.models.preprocessing.scaled_windows import fill_forward
-from tests.models.test_contract import DAYS, INTERVAL, SPEC, START, TRAIN, batch_of, live, seasonal
+from eddy.testing.toy_series import DAYS, INTERVAL, SPEC, START, TRAIN, batch_of, live, seasonal
 
 FAST = {"epochs": 4, "hidden": 16}
 

@@ -11,7 +11,8 @@ import pytest
 
 from eddy.errors import ModelError
 from eddy.models.artifacts import artifact
-from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.catalog import DETECTORS
+from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.models.serving.loaded_model import load_model
 from eddy.models.serving.model_set import ModelSet
@@ -39,8 +40,9 @@ Broken.kind = "test-broken"
 
 
 @pytest.fixture(autouse=True)
-def catalog(monkeypatch):
-    monkeypatch.setitem(Detector.kinds, Broken.kind, Broken)
+def catalog():
+    with DETECTORS.registered(Broken):
+        yield
 
 
 def with_spec(**spec):

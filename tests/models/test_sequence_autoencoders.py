@@ -20,7 +20,7 @@ from eddy.models.detectors.lstm.layers import Dense, Layer, decode_backwards, re
 from eddy.models.detectors.lstm.repeat_vector import RepeatVectorAutoencoder
 from eddy.models.detectors.lstm.sequence_networks import EncoderDecoderNetwork, RepeatVectorNetwork, exported
 from eddy.models.detectors.lstm.training_loop import train_network
-from tests.models.test_contract import SPEC, TRAIN, batch_of, live, widened
+from eddy.testing.toy_series import SPEC, TRAIN, batch_of, live, widened
 
 FAST = {"epochs": 3, "windows_per_epoch": 400}
 

@@ -11,9 +11,9 @@ from eddy.alert import severity_level
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.replay import replay
 from eddy.models.serving.loaded_model import LoadedModel, load_model
+from eddy.testing.toy_series import SPEC, START, TRAIN, seasonal
 from eddy.training.fitting.fit import fit_model, tail_limit
 from tests.models.small_models import manifest, model_set
-from tests.models.test_contract import SPEC, START, TRAIN, seasonal
 
 #: one that scores windows as they are, one that learns, one that follows each series and is mostly silent
 KINDS = ["zscore", "isolation-forest", "novelty"]

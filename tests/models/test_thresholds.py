@@ -16,7 +16,7 @@ from eddy.models.thresholds.fixed import FixedThreshold, f_beta_limit
 from eddy.models.thresholds.likelihood import LikelihoodThreshold
 from eddy.models.thresholds.past_deviation import PastDeviationThreshold
 from eddy.models.thresholds.spot import DSpotThreshold, SpotThreshold
-from tests.models.test_threshold_contract import limits_of
+from eddy.testing.thresholds import limits_of
 
 
 def test_fixed_rules_match_values_computed_by_hand() -> None:

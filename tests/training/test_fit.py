@@ -12,10 +12,10 @@ from eddy.models.artifacts import artifact
 from eddy.models.artifacts.calibration import Calibration
 from eddy.models.core.detector import WindowSpec
 from eddy.models.serving.loaded_model import load_model
+from eddy.testing.toy_series import TRAIN
 from eddy.training.fitting import artifacts
 from eddy.training.fitting.causal_run import labelled_scores
 from eddy.training.fitting.fit import ThresholdRule, fit_model, tail_limit, usual_window
-from tests.models.test_contract import TRAIN
 
 SPEC = WindowSpec(48, interval_ms=30 * 60_000)
 FOREST = {"trees": 20}

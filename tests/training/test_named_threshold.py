@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from eddy.cli.evaluate import command as evaluate
 from eddy.errors import SettingsError
+from eddy.models.catalog import threshold_from_params
 from eddy.models.core.detector import Series
-from eddy.models.core.threshold import threshold_from_params
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.training.data.recording import Event, Recording
 from eddy.training.evaluation.runs.lineup import entrants

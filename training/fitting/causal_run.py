@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Bools, Detector, FitReport, Floats, Ints, Series, WindowBatch, WindowSpec
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add
@@ -80,11 +81,12 @@ def causal_run(
         DataError: the start is too short for this detector.
     """
     head = Series(NAME, ts[:start], values[:start], ~np.isfinite(values[:start]).any(axis=1))
-    detector, fitted = Detector.kinds[kind].fit([head], spec, params, seed)
+    kind, params = DETECTORS.current(kind, params)
+    detector, fitted = DETECTORS.get(kind).fit([head], spec, params, seed)
     begin = start if detector.continues and int(detector.bind([NAME])[0]) >= 0 else 0
     raw = np.full(len(ts), np.nan)
     raw[begin:] = raw_scores(detector, ts[begin:], values[begin:], NAME)
-    own = getattr(detector, "default_limit", None)
+    own = detector.default_limit
     if own is not None:
         deviates = np.maximum(np.nan_to_num(raw * (limit / own)), 0.0)
         deviates[:start] = 0.0

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from eddy.errors import DataError, SettingsError
-from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.calibration import Calibration
 from eddy.models.artifacts.manifest import Manifest
+from eddy.models.catalog import DETECTORS, THRESHOLDS
 from eddy.models.core.detector import Detector, Floats, Progress, Series, WindowSpec, no_progress
 from eddy.models.core.threshold import Threshold
 from eddy.models.thresholds.fixed import RULES, FixedThreshold
@@ -25,9 +25,6 @@ from eddy.training.fitting.causal_run import labelled_scores
 #: Anomalous points per normal point that the default threshold aims at: about one in seven months of half-hours.
 FALSE_RATE = 1e-4
 _FEWEST_SCORES = 100  # validation scores below which a tail cannot be estimated
-_DAY_MS = 86_400_000
-_USUAL_WINDOW = 60  # points, where a day is too short or too long to be a window
-_DAY_POINTS = (24, 288)
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,7 @@ class ThresholdRule:
         name: ``tail`` (the score that ``false_rate`` of normal points exceed, by the calibration's tail); a rule of
             :class:`eddy.models.thresholds.fixed.FixedThreshold`: ``percentile``, ``max``, ``mean-std``, ``f-beta``;
             ``contamination``, the percentile 100·(1 - contamination), as in the original system; or the policy of a
-            threshold that follows each series' scores: ``past-deviation``, ``likelihood``, ``spot``, ``dspot``,
-            ``conformal``.
+            threshold of :data:`eddy.models.catalog.THRESHOLDS`, which may follow each series' scores.
         false_rate: for ``tail``.
         params: for the others, see each.
         labels: for ``f-beta``: the labelled stretches of each series.
@@ -67,16 +63,19 @@ class ThresholdRule:
             return FixedThreshold.fit(scores, rule="percentile", q=100 * (1 - share), **params)
         if self.name in RULES:
             return FixedThreshold.fit(scores, rule=self.name, **params)
-        policy = Threshold.policies.get(self.name)
-        if policy is None or self.name == FixedThreshold.policy:
-            known = sorted({"tail", "contamination", *RULES, *Threshold.policies} - {FixedThreshold.policy})
-            raise SettingsError(f"threshold {self.name!r} is unknown; known: {', '.join(known)}")
-        return policy.fit(scores, **params)
+        if self.name not in threshold_names():
+            raise SettingsError(f"threshold {self.name!r} is unknown; known: {', '.join(threshold_names())}")
+        return THRESHOLDS.get(self.name).fit(scores, **params)
 
     def fit_labelled(self, detector: Detector, series: Sequence[Series]) -> Threshold:
         """The threshold with the best F-beta on labelled series, scored by a detector that is fitted already."""
         scores, labels = labelled_scores(detector, series, self.labels)
         return FixedThreshold.fit(scores, rule=self.name, labels=labels, **self.params)
+
+
+def threshold_names() -> tuple[str, ...]:
+    """Every name that a :class:`ThresholdRule` may have, sorted: rules of the fixed limit, and policies."""
+    return tuple(sorted({"tail", "contamination", *RULES, *THRESHOLDS.names()} - {FixedThreshold.policy}))
 
 
 def _none_but(name: str, params: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -109,16 +108,13 @@ class Trained:
         return self.manifest.with_artifact(self.content)
 
 
-def usual_window(kind: str, interval_ms: int, forest_window: int) -> int:
-    """Points per window unless the user says otherwise.
+def usual_window(kind: str, interval_ms: int, configured: int) -> int:
+    """Ask a detector how many points its windows have unless the user says otherwise.
 
-    The forest takes ``forest_window``. The LSTM takes a day, so that it sees every phase of the daily season once,
-    or 60 points where a day is fewer than 24 points, more than 288, or where points are not clocked.
+    Raises:
+        SettingsError: an unknown detector.
     """
-    if kind == "isolation-forest":
-        return forest_window
-    day = _DAY_MS // interval_ms if interval_ms else 0
-    return day if _DAY_POINTS[0] <= day <= _DAY_POINTS[1] else _USUAL_WINDOW
+    return DETECTORS.get(kind).usual_window(interval_ms, configured)
 
 
 def fit_model(
@@ -145,14 +141,13 @@ def fit_model(
         DataError: not enough data; names the series, what was found and what is needed.
         SettingsError: an unknown detector or parameter.
     """
-    detector_class = Detector.kinds.get(kind)
-    if detector_class is None:
-        raise SettingsError(f"detector {kind!r} is unknown; known: {', '.join(sorted(Detector.kinds))}")
+    kind, params = DETECTORS.current(kind, params)
+    detector_class = DETECTORS.get(kind)
     started = time.monotonic()
     if isinstance(previous, detector_class) and previous.updates:
-        detector, report = previous.updated(series, spec, params or {}, seed, progress)
+        detector, report = previous.updated(series, spec, params, seed, progress)
     else:
-        detector, report = detector_class.fit(series, spec, params or {}, seed, progress)
+        detector, report = detector_class.fit(series, spec, params, seed, progress)
     pooled = np.concatenate([*report.scores.values(), np.zeros(0)])
     if len(pooled) < _FEWEST_SCORES:
         raise DataError(
@@ -160,7 +155,7 @@ def fit_model(
             "give more training data"
         )
     calibration = Calibration.fit(pooled)
-    own = getattr(detector, "default_limit", None)  # of a detector whose scores mean the same on every series
+    own = detector.default_limit
     if rule is None and own is not None:
         threshold: Threshold = FixedThreshold(own)
     elif rule is not None and rule.labels:

@@ -9,8 +9,8 @@ from typing import Any, get_args
 import numpy as np
 
 from eddy.errors import DataError, SettingsError
-from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
-from eddy.models.core.detector import Detector, GapPolicy, WindowSpec
+from eddy.models.catalog import DETECTORS
+from eddy.models.core.detector import GapPolicy, WindowSpec
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.settings import DetectorSettings
 from eddy.training.data.intervals import interval_to_ms
@@ -23,7 +23,7 @@ _SHIPPED_DEFAULT = "novelty"
 
 def resolve_kind(kind: str) -> str:
     """The detector that ``kind`` names; ``auto`` is the one of that name, if there is one, else the shipped default."""
-    return _SHIPPED_DEFAULT if kind == AUTO and AUTO not in Detector.kinds else kind
+    return _SHIPPED_DEFAULT if kind == AUTO and AUTO not in DETECTORS else kind
 
 
 def fit_frame(frame: Frame, asked: Mapping[str, Any]) -> Trained:

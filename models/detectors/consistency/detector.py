@@ -49,16 +49,20 @@ class ConsistencyParameters:
 
 
 class ConsistencyDetector(Detector):
-    """Largest of several deviates over all features: from what the others predict; beyond the range, the jumps and the
-    levels seen so far; and standing still for longer than ever (one feature, or all at once: a hanging meter).
+    """Score whether the features of a point agree with each other, and each of them with its own past.
 
-    Features are predicted from the others and their products by ridge regression (power is current times voltage), and
-    only those for which held-out blocks of the training data show that this works. Error sizes are measured against
-    the maxima of 60-point blocks of the series' own past, in which no single error counts beyond three deviations.
-    What is anomalous widens what is taken for usual only slowly. Missing values are skipped.
+    The score is the largest of several deviates over all features: from what the others predict; beyond the range, the
+    jumps and the levels seen so far; and standing still for longer than ever (one feature, or all at once: a hanging
+    meter). Features are predicted from the others and their products by ridge regression (power is current times
+    voltage), and only those for which held-out blocks of the training data show that this works. Error sizes are
+    measured against the maxima of 60-point blocks of the series' own past, in which no single error counts beyond three
+    deviations. What is anomalous widens what is taken for usual only slowly. Missing values are skipped.
 
-    Meant for several features that belong to one thing. With one feature it is a range and jump detector. Fails on
-    slow drifts that all features share, and where a new mode of operation changes how features relate.
+    Works for several features that belong to one thing; with one feature it is a range and jump detector.
+    **Fails** on slow drifts that all features share, and where a new mode of operation changes how features relate.
+
+    Parameters: :class:`ConsistencyParameters`.
+    Cost: state of a series grows with the features, no windows of the past are kept; compiled, a few µs a point.
 
     Args:
         spec: ``window`` is taken from the parameters, ``stride`` as 1.
@@ -66,9 +70,25 @@ class ConsistencyDetector(Detector):
         regression: between the features.
         floor: (F,) errors and widths below it are never news.
         start: series id -> (state_size,) state at the end of its training data.
+
+    References:
+        Decision 024 has its development and figures; ridge regression: Hoerl, Kennard 1970, Technometrics 12(1).
+
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> current = np.random.default_rng(0).normal(10, 1, 1000)
+        >>> values, ts = np.stack([current, 230 * current], axis=1), np.arange(1000) * 60_000
+        >>> train = Series("meter", ts, values, np.zeros(1000, bool))
+        >>> detector, _ = ConsistencyDetector.fit([train], WindowSpec(1, features=("current", "power")), {})
+        >>> new = values[:60].copy()
+        >>> new[50] = (10.0, 1900.0)  # each usual by itself, but not together
+        >>> int(np.nanargmax(detector.score_series("meter", ts[:60], new)))
+        50
     """
 
     kind = "consistency"
+    parameters = ConsistencyParameters
     continues = True
     starts_silent = True
 

@@ -58,23 +58,40 @@ class DmdParameters:
 
 
 class DmdDetector(Detector):
-    """One-step error of a DMD forecast in units of its usual size, the largest over the features.
+    """Score the one-step error of a DMD forecast in units of its usual size, the largest over the features.
 
     The points of a window but the newest are delay coordinates (a Hankel matrix in training). DMD finds the linear
     operator that moves them one point on, by its leading modes; all series share it, each in its own scale. Online,
     each series learns a correction of its own in the coordinates of those modes, by recursive least squares with
     forgetting: ``state_size`` numbers a series, whatever the window. Missing values of the past hold the last one.
 
-    Fails on what is not nearly linear (bursts, counts near 0), on seasons longer than the window, and on noise, of
+    Works for smooth dynamics, oscillations and their slow change.
+    **Fails** on what is not nearly linear (bursts, counts near 0), on seasons longer than the window, and on noise, of
     which it can only say how large it usually is. A level shift is one large error, then is learned.
+
+    Parameters: :class:`DmdParameters`.
+    Cost: state of ``rank`` squared numbers a series, as many operations a point; no state with ``online=false``.
 
     References:
         Schmid 2010, J. Fluid Mech. 656; Tu et al. 2014, J. Comput. Dyn. 1(2), exact DMD; Arbabi, Mezić 2017, SIAM J.
         Appl. Dyn. Syst. 16(4), Hankel DMD; Askham, Kutz 2018 and Sashidhar, Kutz 2022, BOP-DMD; Zhang, Rowley, Deem,
         Cattafesta 2019, SIAM J. Appl. Dyn. Syst. 18(3), online DMD with weighting. Fitted by PyDMD.
+
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = 10 + np.tile(np.sin(np.arange(24) * np.pi / 12), 20)[:, None]
+        >>> values += np.random.default_rng(0).normal(0, 0.05, values.shape)
+        >>> ts = np.arange(len(values)) * 3_600_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> detector, _ = DmdDetector.fit([train], WindowSpec(25), {"rank": 4})
+        >>> values[400] += 1.0
+        >>> int(np.nanargmax(detector.score_series("pump", ts, values)))
+        400
     """
 
     kind = "dmd"
+    parameters = DmdParameters
 
     def __init__(
         self, spec: WindowSpec, params: DmdParameters, arrays: Mapping[str, NDArray[Any]], names: Sequence[str]

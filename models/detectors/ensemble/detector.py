@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.errors import ModelError, SettingsError
+from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -36,7 +37,7 @@ _ARRAYS = ("ensemble.prior", "ensemble.floors", "ensemble.scale")
 
 
 class EnsembleDetector(Detector):
-    """Members' scores as normal deviates from their own past, combined by a rule with stated weights.
+    """Combine the scores of several detectors, each first made a normal deviate from its own past.
 
     Each member sees the newest points of the ensemble's window that its own window needs, and has its own part of the
     state. A deviate is taken from the expanding mean and spread of the member's scores on the series
@@ -48,8 +49,12 @@ class EnsembleDetector(Detector):
     Several features: each member combines them its own way. Expected value and band come from the member that
     contributes most, shares from all, by their contributions.
 
-    Fails where the members fail together, and where one that cannot tell an anomaly from its usual errors is given a
-    large weight: ``mean`` then dilutes what the others see, ``max`` adds its false alerts.
+    Works where members look at different things; an ensemble of one gives any detector a calibrated score.
+    **Fails** where the members fail together, and where one that cannot tell an anomaly from its usual errors is given
+    a large weight: ``mean`` then dilutes what the others see, ``max`` adds its false alerts.
+
+    Parameters: :class:`~eddy.models.detectors.ensemble.members.EnsembleParameters`, and ``members``.
+    Cost: the sum of its members', and a few numbers of state for each of them.
 
     Args:
         spec: its window is the longest of the members'.
@@ -59,9 +64,25 @@ class EnsembleDetector(Detector):
         names: series seen in training, in the order of the tables.
         arrays: ``ensemble.prior`` (S + 1, M * 3), moments to begin with, ``ensemble.floors`` (M,), ``ensemble.scale``
             (S + 1, F, 2); the last row of a table is for series not seen.
+
+    References:
+        Decision 017 has the figures; Stouffer et al. 1949 and Fisher 1932 for two of the rules.
+
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = np.random.default_rng(0).normal(10, 1, (400, 1))
+        >>> ts = np.arange(len(values)) * 60_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> members = [{"kind": "zscore", "window": 20}, {"kind": "left-discord", "params": {"period": 8}}]
+        >>> detector, _ = EnsembleDetector.fit([train], WindowSpec(20), {"members": members, "rule": "max"})
+        >>> values[300] += 9
+        >>> int(np.nanargmax(detector.score_series("pump", ts, values)))
+        300
     """
 
     kind = "ensemble"
+    parameters = EnsembleParameters
     calibrated = True
 
     def __init__(
@@ -114,7 +135,7 @@ class EnsembleDetector(Detector):
             def report(what: str, share: float, done: int = i, name: str = member.name) -> None:
                 progress(f"{name}: {what}", (done + share) / len(members))
 
-            detector, fitted = Detector.kinds[member.kind].fit(series, own, dict(member.params), seed, report)
+            detector, fitted = DETECTORS.get(member.kind).fit(series, own, dict(member.params), seed, report)
             detectors.append(detector)
             reports.append(fitted)
         names = list(dict.fromkeys(s.name for s in series))
@@ -258,8 +279,10 @@ class EnsembleDetector(Detector):
                 name.removeprefix(f"member.{m}."): a for name, a in arrays.items() if name.startswith(f"member.{m}.")
             }
             detectors.append(
-                Detector.kinds[member.kind].from_state(
-                    WindowSpec(**{**raw, "features": tuple(raw["features"])}), own, stored["state"]
+                DETECTORS.get(member.kind).from_state(
+                    WindowSpec(**{**raw, "features": tuple(raw["features"])}),
+                    own,
+                    DETECTORS.current(stored["kind"], stored["state"])[1],
                 )
             )
         missing = [name for name in (*_ARRAYS, "ensemble.interval") if name not in arrays]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eddy.errors import SettingsError
-from eddy.models.core.detector import Detector
+from eddy.models.catalog import DETECTORS
 from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.ensemble.combination import RULES
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
@@ -90,8 +90,8 @@ def _member(one: Any, number: int, taken: set[str]) -> Member:
             f"ensemble: member {kind or number}: {unknown[0]!r} is unknown; "
             f"known: {', '.join(Member.__dataclass_fields__)}"
         )
-    if kind not in Detector.kinds or kind == "ensemble":
-        known = ", ".join(sorted(k for k in Detector.kinds if k != "ensemble"))
+    if kind not in DETECTORS or kind == "ensemble":
+        known = ", ".join(k for k in DETECTORS.names() if k != "ensemble")
         raise SettingsError(f"ensemble: member {number}: detector {kind!r} is not one of {known}")
     name = str(one.get("name") or kind)
     name = f"{name}-{number + 1}" if name in taken else name
@@ -105,4 +105,5 @@ def _member(one: Any, number: int, taken: set[str]) -> Member:
             f"ensemble: member {name}: found weight={weight}, window={window}, gate={gate!r}; expected a weight above "
             f"0, a window of at least 0, a gate of {' or '.join(repr(g) for g in GATES)}, and params as an object"
         )
-    return Member(name, kind, dict(params), weight, window, gate)
+    kind, params = DETECTORS.current(kind, params)
+    return Member(name, kind, params, weight, window, gate)

@@ -61,6 +61,7 @@ class PastRingDetector(Detector):
     """
 
     starts_silent = True
+    parameters = RingParameters
 
     mode: ClassVar[int]
     default_reach: ClassVar[int] = 1

@@ -14,13 +14,31 @@ _LONGEST = 192  # points of a stretch that is chosen: each costs as many operati
 
 
 class LeftDiscordDetector(PastRingDetector):
-    """Distance to the nearest earlier stretch, means removed: the left matrix profile over a bounded past.
+    """Score the distance of the newest points to the most similar stretch before them, means removed.
 
-    Needs no alignment with a season. Fails on noise (every stretch is new) and on anomalies that come twice. Costs
-    ``past * period`` operations a point.
+    That is the left matrix profile over a bounded past.
+
+    Works for a misshapen cycle, and needs no alignment with a season.
+    **Fails** on noise (every stretch is new), on anomalies that come twice, and on changes of level alone.
+
+    Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`; ``period`` is the length of the stretch.
+    Cost: ``past * period`` operations a point and ``2 * past`` numbers of state a feature: the dearest of the simple
+    ones.
 
     References:
         Yeh et al. (2016). Matrix Profile I. ICDM. Lu et al. (2022). Matrix Profile XXIV: DAMP (left discords). KDD.
+
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = 10 + np.tile(np.sin(np.arange(24) * np.pi / 12), 20)[:, None]
+        >>> values += np.random.default_rng(0).normal(0, 0.05, values.shape)
+        >>> ts = np.arange(len(values)) * 3_600_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> detector, _ = LeftDiscordDetector.fit([train], WindowSpec(1), {"period": 12})
+        >>> values[400:406] = 10.0  # a cycle that stops for six hours
+        >>> 200 + int(detector.score_series("pump", ts, values)[200:].argmax()) in range(400, 418)
+        True
     """
 
     kind = "left-discord"

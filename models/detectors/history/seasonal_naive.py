@@ -9,10 +9,29 @@ from eddy.models.detectors.history.kernel import SEASONAL_NAIVE
 
 
 class SeasonalNaiveDetector(PastRingDetector):
-    """|x - median of the values one, two, … 28 periods ago|, in spreads of the training data.
+    """Score |x - median of the values one, two, … 28 periods ago|, in spreads of the training data.
 
-    Fails where the season is not the period, drifts, or differs by weekday. Phase is counted in points: irregular
+    Works for a strong season of known length; a floor that others should beat.
+    **Fails** where the season is not the period, drifts, or differs by weekday. Phase is counted in points: irregular
     sampling breaks it.
+
+    Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`.
+    Cost: ``2 * 28 * period`` numbers of state a feature, a median of 28 a point.
+
+    References:
+        Hyndman, Athanasopoulos 2021, Forecasting: principles and practice, section 5.2 (the seasonal naive method).
+
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = 10 + np.tile(np.sin(np.arange(24) * np.pi / 12), 20)[:, None]
+        >>> values += np.random.default_rng(0).normal(0, 0.05, values.shape)
+        >>> ts = np.arange(len(values)) * 3_600_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> detector, _ = SeasonalNaiveDetector.fit([train], WindowSpec(1), {"period": 24})
+        >>> values[400] = 10 - np.sin(400 * np.pi / 12)  # a usual value, at the wrong time of day
+        >>> int(np.nanargmax(detector.score_series("pump", ts, values)))
+        400
     """
 
     kind = "seasonal-naive"

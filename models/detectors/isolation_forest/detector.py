@@ -72,21 +72,36 @@ class ForestParameters:
 
 
 class IsolationForest(Detector):
-    """Isolation forest (scikit-learn's, trained as it is) on columns that describe windows; by default those of
-    :mod:`eddy.models.detectors.isolation_forest.window_features`.
+    """Score how few random cuts isolate a window's features: scikit-learn's isolation forest, run by compiled code.
 
-    The score is s(x, ψ) = 2^(-E[h(x)] / c(ψ)) in (0, 1): the fewer random cuts isolate a window's features, the more
-    anomalous. About 0.45 in normal times. Except for ``raw``, columns do not depend on the level of a series, so random
-    walks are fine.
+    The features are columns that describe windows; by default those of
+    :mod:`eddy.models.detectors.isolation_forest.window_features`. The score is s(x, ψ) = 2^(-E[h(x)] / c(ψ)) in (0, 1),
+    about 0.45 in normal times. Except for ``raw``, columns do not depend on the level of a series.
+
+    Works for jumps, moves and changes of volatility, random walks included.
+    **Fails** on what only the order of points shows (a slow drift, an unusual shape at usual volatility), and it cannot
+    tell a large from a huge anomaly: beyond the range of the training data all are isolated alike.
+
+    Parameters: :class:`ForestParameters`.
+    Cost: no state unless ``smooth`` is set; ``trees`` paths of about 10 steps for each window.
 
     References:
         Liu, Ting, Zhou 2008, Isolation Forest (equations 1 and 2).
 
-    Fails on what only the order of points shows (a slow drift, an unusual shape at usual volatility), and it cannot
-    tell a large from a huge anomaly: beyond the range of the training data all are isolated alike.
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = np.random.default_rng(0).normal(10, 1, (400, 1))
+        >>> ts = np.arange(len(values)) * 60_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> detector, _ = IsolationForest.fit([train], WindowSpec(16), {"trees": 20})
+        >>> values[300] += 12
+        >>> int(np.nanargmax(detector.score_series("pump", ts, values)))
+        300
     """
 
     kind = "isolation-forest"
+    parameters = ForestParameters
     updates = "window"
     releases_gil = True
 
@@ -111,6 +126,11 @@ class IsolationForest(Detector):
         self._index = {name: i for i, name in enumerate(self.names)}
         self._check()
         self._nodes = node_records(self.column, self.threshold)
+
+    @classmethod
+    def usual_window(cls, interval_ms: int, configured: int) -> int:
+        """Take the setting ``detector.window_size``."""
+        return configured
 
     @classmethod
     def fit(

@@ -42,23 +42,41 @@ _MIN_OBSERVED = 0.5  # share of a window's encoder input that must be there for 
 
 
 class LstmAutoencoder(Detector):
-    """LSTM(h) → repeat → LSTM(h) → dense, decoding backwards from the newest point.
+    """Score how badly an LSTM autoencoder rebuilds the newest points, which its encoder has not seen.
 
-    The encoder reads the window without its newest ``hidden_points``; the decoder gets the code at every step, with
-    the phase of day and week and a learned vector per series, and rebuilds the window newest point first. The score
-    is the root mean square of the errors at the ``judged`` newest points, each divided by its spread on held-out
-    data: about 1 in normal times, high as soon as the newest point is off. Missing and filled-in points do not count.
+    LSTM(h) → repeat → LSTM(h) → dense, decoding backwards from the newest point. The encoder reads the window without
+    its newest ``hidden_points``; the decoder gets the code at every step, with the phase of day and week and a learned
+    vector per series. The score is the root mean square of the errors at the ``judged`` newest points, each divided by
+    its spread on held-out data: about 1 in normal times. Missing and filled-in points do not count.
+
+    Works where a window determines what comes next, in shapes that no formula has.
+    **Fails** where it does not, as in a random walk: use ``isolation-forest`` there. Patterns longer than the window,
+    other than day and week, are unknown to it.
+
+    Parameters: :class:`~eddy.models.detectors.lstm.parameters.LstmParameters`.
+    Cost: training takes minutes and needs torch; scoring is compiled, ``8 * window * hidden**2`` operations a window;
+    no state unless ``smooth`` is set.
 
     References:
         Malhotra et al. 2016, LSTM-based encoder-decoder for multi-sensor anomaly detection (reverse order,
         normalised error vectors). Srivastava, Mansimov, Salakhutdinov 2015, Unsupervised learning of video
         representations using LSTMs (one code that both rebuilds and predicts).
 
-    Fails where a window does not determine what comes next, as in a random walk: use ``isolation-forest`` there.
-    Patterns longer than the window, other than day and week, are unknown to it.
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = 10 + np.tile(np.sin(np.arange(24) * np.pi / 12), 20)[:, None]
+        >>> values += np.random.default_rng(0).normal(0, 0.05, values.shape)
+        >>> ts = np.arange(len(values)) * 3_600_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> detector, _ = LstmAutoencoder.fit([train], WindowSpec(24), {"hidden": 8, "epochs": 3})
+        >>> values[400] += 9
+        >>> int(np.nanargmax(detector.score_series("pump", ts, values))) in range(400, 404)
+        True
     """
 
     kind = "lstm-autoencoder"
+    parameters = LstmParameters
     updates = "weights"
     releases_gil = True
 

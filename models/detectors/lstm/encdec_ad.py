@@ -37,21 +37,38 @@ class EncDecParameters(SequenceParameters):
 
 
 class EncDecAD(SequenceAutoencoder):
-    """EncDec-AD: rebuilds a window backwards, taught with the true points, and scores a = (e - μ)' Σ^-1 (e - μ).
+    """Score a = (e - μ)' Σ^-1 (e - μ) of the errors with which an encoder-decoder rebuilds a window: EncDec-AD.
 
-    μ and Σ come from error vectors of held-out windows that decide when training stops (v_N1 in the paper), the
-    validation scores from windows after them (v_N2): choose the threshold from those, or by F-beta where labelled
-    scores exist. Σ is full; where it is singular it is shrunk and the report says so. A missing or filled-in value
-    counts as an error of its mean. With a ``stride`` of the window, windows do not overlap; with ``step`` of the window
-    those of training do not either.
+    The decoder is taught with the true points. μ and Σ come from error vectors of held-out windows that decide when
+    training stops (v_N1 in the paper), the validation scores from windows after them (v_N2): choose the threshold from
+    those, or by F-beta where labelled scores exist. Σ is full; where it is singular it is shrunk and the report says
+    so. A missing or filled-in value counts as an error of its mean. With a ``stride`` of the window, windows do not
+    overlap; with ``step`` of the window those of training do not either.
+
+    Works as published for regular cycles with many held-out windows.
+    **Fails** where the encoder can carry an anomaly through to the decoder (it has seen the newest point), and where
+    there are few held-out windows for the components of an error vector: the score of a new window is then far above
+    the validation scores. Scores grow with the number of components: they compare within a model only.
+
+    Parameters: :class:`EncDecParameters`.
+    Cost: as ``lstm-autoencoder``, with twice the hidden units by default; no state.
 
     References:
         Malhotra, Ramakrishnan, Anand, Vig, Agarwal, Shroff 2016, LSTM-based Encoder-Decoder for Multi-sensor Anomaly
         Detection, sections 2.1 and 2.2.
 
-    Fails where the encoder can carry an anomaly through to the decoder (it has seen the newest point), and where there
-    are few held-out windows for the components of an error vector: the score of a new window is then far above the
-    validation scores. Scores grow with the number of components: they compare within a model only.
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = 10 + np.tile(np.sin(np.arange(24) * np.pi / 12), 30)[:, None]
+        >>> values += np.random.default_rng(0).normal(0, 0.05, values.shape)
+        >>> ts = np.arange(len(values)) * 3_600_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> params = {"hidden": 8, "epochs": 3, "errors": "point", "judged": 2}
+        >>> detector, _ = EncDecAD.fit([train], WindowSpec(24), params)
+        >>> values[400] += 9
+        >>> int(np.nanargmax(detector.score_series("pump", ts, values))) in range(400, 402)
+        True
     """
 
     kind = "lstm-encdec"

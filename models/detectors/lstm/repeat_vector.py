@@ -31,18 +31,35 @@ class RepeatVectorParameters(SequenceParameters):
 
 
 class RepeatVectorAutoencoder(SequenceAutoencoder):
-    """LSTM → RepeatVector → LSTM → dense, one or more layers; mean squared error in squared spreads of the series.
+    """Score the mean squared error with which LSTM → RepeatVector → LSTM → dense rebuilds a window, one or more layers.
 
-    Every point of the window is rebuilt from one code in order of time. An anomaly shows for as long as it is in the
-    window; ``judged`` shortens that. Missing and filled-in points do not count.
+    The error is in squared spreads of the series. Every point of the window is rebuilt from one code in order of time.
+    An anomaly shows for as long as it is in the window; ``judged`` shortens that. Missing and filled-in points do not
+    count.
+
+    Works for short windows with few shapes: the form that most tutorials have.
+    **Fails** where the code is large enough to copy the window, an anomaly included, and where windows are longer than
+    the code can hold: then the rebuilt window is too smooth and every busy stretch looks odd. ``lstm-autoencoder``
+    hides the newest points from its encoder and knows the time of day for these reasons.
+
+    Parameters: :class:`RepeatVectorParameters`.
+    Cost: as ``lstm-autoencoder``, times the layers; no state.
 
     References:
         Sutskever, Vinyals, Le 2014, Sequence to sequence learning with neural networks; the repeated code is the form
         of Cho et al. 2014, as in the Keras examples that most practitioners start from.
 
-    Fails where the code is large enough to copy the window, an anomaly included, and where windows are longer than the
-    code can hold: then the rebuilt window is too smooth and every busy stretch looks odd. ``lstm-autoencoder`` hides
-    the newest points from its encoder and knows the time of day for these reasons.
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = 10 + np.tile(np.sin(np.arange(24) * np.pi / 12), 20)[:, None]
+        >>> values += np.random.default_rng(0).normal(0, 0.05, values.shape)
+        >>> ts = np.arange(len(values)) * 3_600_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> detector, _ = RepeatVectorAutoencoder.fit([train], WindowSpec(24), {"units": "8", "epochs": 3, "judged": 2})
+        >>> values[400] += 9
+        >>> int(np.nanargmax(detector.score_series("pump", ts, values))) in range(400, 402)
+        True
     """
 
     kind = "lstm-repeat-vector"

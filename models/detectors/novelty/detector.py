@@ -1,4 +1,4 @@
-"""The shipped default detector, and its three members alone: novelty of value, of season, of the rate of rare values.
+"""The shipped default detector: novelty of value, of season, of the rate of rare values, together or each alone.
 
 The score of a point is the largest of the members' deviates from their own past (see the kernels' modules for what
 each measures and where it comes from), kept only where it stands out among the last hundred points. It is a normal
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from eddy.models.detectors.novelty.online_calibration import MOMENTS
 from eddy.models.detectors.novelty.value import FLOOR
 
 DEFAULT_LIMIT = 1.96
+MEMBERS = {"value": kernel.VALUE, "season": kernel.SEASON, "rarity": kernel.RARITY}
 _MIN_VALUES = 20  # of a feature in training: fewer give no scale
 _BAND_USUAL = float(np.log1p(1.0))  # scaled: one spread (5th to 95th percentile) to either side of the median
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest period
@@ -40,40 +41,65 @@ _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest peri
 
 @dataclass(frozen=True)
 class NoveltyParameters:
-    """Parameters of the novelty detectors.
+    """Parameters of the detector.
 
     Attributes:
+        members: what is looked for, joined by commas: ``value``, ``season``, ``rarity``. Fewer than all serve to
+            measure what each of them earns.
         limit: score from which a point counts as an alert; the peak stage asks more of what follows soon after it.
         start_up: points collected from a series that training has not seen before it is judged.
         period_hours: length of the season.
     """
 
+    members: str = ",".join(MEMBERS)
     limit: float = DEFAULT_LIMIT
     start_up: int = 250
     period_hours: float = 24.0
 
 
 class NoveltyDetector(Detector):
-    """Value novelty, gated season and rarity, by their maximum: the default.
+    """Score how new a value, a phase of the season or the rate of rare values is for its series: the default detector.
 
-    Streaming: it needs one point at a time (a window of 1) and keeps what it knows of a series in the state. Training
-    is optional in effect: a series that it did not see is judged after ``start_up`` points of its own, one that it saw
-    continues from the end of its training data. Several features: the largest deviate counts, shares go by squares.
-    A missing value is skipped; a filled-in point counts as missing.
+    The score is the largest of the members' deviates, kept only where it stands out among the last hundred points. It
+    needs one point at a time (a window of 1) and keeps what it knows of a series in the state. Training is optional in
+    effect: a series that it did not see is scored after ``start_up`` points of its own, one that it saw continues from
+    the end of its training data. Several features: the largest deviate counts, shares go by squares. A missing value is
+    skipped; a filled-in point counts as missing.
 
-    Fails on slow drifts, on missing events where the gate finds no season, and in the first days of a series, when
+    Works on many kinds of series without any tuning: its limit means the same on each.
+    **Fails** on slow drifts, on missing events where the gate finds no season, and in the first days of a series, when
     everything is new. What it has seen it never finds new again.
+
+    Parameters: :class:`NoveltyParameters`.
+    Cost: a fixed state of several kB for each series and feature; compiled, about a µs a point.
 
     Args:
         spec: ``window`` and ``stride`` are taken as 1.
         params: see :class:`NoveltyParameters`.
         start: series id -> (state_size,) state at the end of its training data.
+
+    References:
+        Decision 050 has its development and figures on the Numenta Anomaly Benchmark (Lavin, Ahmad 2015).
+
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = 10 + np.tile(np.sin(np.arange(24) * np.pi / 12), 20)[:, None]
+        >>> values += np.random.default_rng(0).normal(0, 0.05, values.shape)
+        >>> ts = np.arange(len(values)) * 3_600_000
+        >>> train = Series("pump", ts, values, np.zeros(len(ts), bool))
+        >>> detector, _ = NoveltyDetector.fit([train], WindowSpec(1), {})
+        >>> new = values[:100].copy()
+        >>> new[60] = 14.0
+        >>> scores = detector.score_series("pump", ts[-1] + (1 + np.arange(100)) * 3_600_000, new)
+        >>> (int(scores.argmax()), bool(scores[60] > detector.default_limit))
+        (60, True)
     """
 
     kind = "novelty"
+    parameters = NoveltyParameters
     calibrated = True
     continues = True
-    members: ClassVar[int] = kernel.VALUE + kernel.SEASON + kernel.RARITY
 
     def __init__(self, spec: WindowSpec, params: NoveltyParameters, start: Mapping[str, Floats]) -> None:
         super().__init__(WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap))
@@ -83,6 +109,7 @@ class NoveltyDetector(Detector):
             )
         if not (params.limit > 0 and params.period_hours > 0):
             raise SettingsError(f"{self.kind}: limit and period_hours have to be above 0")
+        self.members = _bits(params.members)
         self.params, self.warm_up = params, params.start_up
         self.state_size = kernel.state_width(len(spec.features))
         self._index = {name: i for i, name in enumerate(start)}
@@ -240,6 +267,18 @@ class NoveltyDetector(Detector):
             raise ModelError(f"{cls.kind}: array 'start': found shape {start.shape}, expected finite {expected}")
         own = {name: value for name, value in params.items() if name != "series"}
         return cls(spec, NoveltyParameters(**own), dict(zip(names, start, strict=True)))
+
+
+def _bits(members: str) -> int:
+    """The kernels' number of some members.
+
+    Raises:
+        SettingsError: a name that is none of them, twice the same, or no name at all.
+    """
+    names = [name.strip() for name in members.split(",")]
+    if len(set(names)) < len(names) or not set(names) <= set(MEMBERS):
+        raise SettingsError(f"novelty: members: found {members!r}, expected some of {', '.join(MEMBERS)}, each once")
+    return sum(MEMBERS[name] for name in names)
 
 
 def _value_band(old: Floats, new: Floats, limit: Floats) -> tuple[Floats, Floats]:

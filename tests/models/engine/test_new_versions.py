@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector, Floats, Series, WindowSpec
 from eddy.models.engine.engine import EngineOptions
 from tests.models.small_models import Event, Job, inline, manifest, model_set
@@ -53,7 +54,7 @@ def season(seed: int, n: int, at: int, factor: float) -> tuple[np.ndarray, Float
 def fitted(kind: str, factor: float, number: int = 0) -> Detector:
     ts, values = season(1, TRAINED, 0, factor)
     train = [Series("a", ts, values[:, None], np.zeros(TRAINED, np.bool_))]
-    return Detector.kinds[kind].fit(train, SPEC, PARAMS[kind], seed=3 + number)[0]
+    return DETECTORS.get(kind).fit(train, SPEC, PARAMS[kind], seed=3 + number)[0]
 
 
 def version(detector: Detector, number: int) -> Any:
@@ -116,7 +117,7 @@ def test_state_is_kept_by_a_version_with_the_same_artifact(kind: str, restart: b
 
 def test_layout_names_what_the_state_depends_on() -> None:
     spec = WindowSpec(1, interval_ms=INTERVAL)
-    novelty = Detector.kinds["novelty"]
+    novelty = DETECTORS.get("novelty")
     ts, values = season(1, TRAINED, 0, 1.0)
     train = [Series("a", ts, values[:, None], np.zeros(TRAINED, np.bool_))]
     layouts = {
@@ -127,6 +128,6 @@ def test_layout_names_what_the_state_depends_on() -> None:
     other = [replace(train[0], values=3 * train[0].values)]
     assert novelty.fit(train, spec, {})[0].state_layout == novelty.fit(other, spec, {})[0].state_layout
     members = [{"kind": kind, "params": {"period": 12, "past": 60}} for kind in ("left-discord", "seasonal-naive")]
-    one, two = (Detector.kinds["ensemble"].fit(train, spec, {"members": m})[0] for m in (members, members[::-1]))
+    one, two = (DETECTORS.get("ensemble").fit(train, spec, {"members": m})[0] for m in (members, members[::-1]))
     assert one.state_size == two.state_size
     assert one.state_layout != two.state_layout, "members in another order"

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eddy.errors import SettingsError
-from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
-from eddy.models.core.detector import Detector
+from eddy.models.catalog import DETECTORS
 from eddy.training.evaluation.runs.entrant import Entrant, EveryN, Noise
 
 _SHORT_TRAINING = {"epochs": 10, "windows_per_epoch": 1000}  # what a study can pay for these sizes
 
 LINEUP: tuple[Entrant, ...] = (
     Entrant("novelty", "novelty"),
-    Entrant("value-novelty", "value-novelty"),
-    Entrant("rarity", "rarity"),
-    Entrant("same-phase", "same-phase"),
+    Entrant("value-novelty", "novelty", {"members": "value"}),
+    Entrant("rarity", "novelty", {"members": "rarity"}),
+    Entrant("same-phase", "novelty", {"members": "season"}),
     Entrant("seasonal-naive", "seasonal-naive"),
     Entrant("same-phase-neighbours", "same-phase-neighbours"),
     Entrant("left-discord", "left-discord", by_day=True),
@@ -123,8 +122,9 @@ def entrants(names: Sequence[str]) -> list[Entrant]:
     """
     known = {entrant.name: entrant for entrant in (*LINEUP, *NAMED)}
     for name in names:
-        if name not in known and name not in Detector.kinds:
-            raise SettingsError(f"detector {name!r} is unknown; known: {', '.join(sorted({*known, *Detector.kinds}))}")
+        if name not in known and name not in DETECTORS:
+            names = ", ".join(sorted({*known, *DETECTORS.names()}))
+            raise SettingsError(f"detector {name!r} is unknown; known: {names}")
     return [known.get(name) or Entrant(name, name, window=100) for name in names] or list(LINEUP)
 
 

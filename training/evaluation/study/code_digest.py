@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from eddy.models.core.detector import Detector
+from eddy.models.catalog import DETECTORS
 
 _OURS = ("eddy",)
 _TABLES = {
@@ -23,7 +23,7 @@ def digest(modules: Iterable[str], kinds: Iterable[str]) -> str:
 
     Comments and layout do not count.
     """
-    waiting = [*modules, *(Detector.kinds[kind].__module__ for kind in kinds if kind)]
+    waiting = [*modules, *(DETECTORS.get(kind).__module__ for kind in kinds if kind)]
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
