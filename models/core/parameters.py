@@ -1,4 +1,4 @@
-"""A detector's parameters: a frozen dataclass with defaults, filled from plain values."""
+"""Read a detector's parameters from plain values into a frozen dataclass with defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def read_parameters(cls: type[T], kind: str, params: Mapping[str, Any]) -> T:
-    """``cls(**params)`` with numbers checked against the type of each default.
+    """Return ``cls(**params)`` after checking each number against the type of its default.
 
     Raises:
         SettingsError: an unknown name (the nearest known one is named) or a value of the wrong type.
