@@ -1,4 +1,4 @@
-"""Rarity alone: whether rare values have become common, or common ones rare."""
+"""Detect that rare values have become common, or common ones rare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gated season alone: the last hours against the same hours of every past day."""
+"""Compare the last hours with the same hours of every past day: the gated season alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Value novelty alone: how far a value lies from every value seen before."""
+"""Score how far a value lies from every value seen before: value novelty alone."""
 
 from __future__ import annotations
 
