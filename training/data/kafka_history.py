@@ -1,4 +1,4 @@
-"""The history of the observations topic as training data: what the job saw between two event times."""
+"""Read the history of the observations topic as training data: the job's input between two event times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eddy.topic_reader import whole_topic
 from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.data.nab import parse_time
 
-_MAX_POINTS = 50_000_000  # of all series: a few gigabytes; more does not fit a laptop
+_MAX_POINTS = 50_000_000  # in all series: a few gigabytes; more does not fit a laptop
 
 
 def load_history(
@@ -24,19 +24,19 @@ def load_history(
     end: int | None = None,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> tuple[Dataset, int]:
-    """(series, messages that could not be used) of the topic as it is now.
+    """Read the topic as it is now; return (series, number of messages that could not be used).
 
-    The topic is read from its oldest record to its end: brokers index records by when they were sent, and ``ts`` is
-    another time.
+    The topic is read from its oldest record to its end, since brokers index records by the time of sending, and ``ts``
+    is another time.
 
     Args:
         settings: connection and topic names.
         start, end: epoch ms; points from ``start`` on and before ``end``. None = all.
-        wanted: which series.
+        wanted: returns whether to read a series.
 
     Raises:
         StackError: no broker answers, or the topic does not exist.
-        DataError: no point in this range; or series differ in their features.
+        DataError: there is no point in this range, or series differ in their features.
     """
     topic = settings.topics.name("observations")
     found: dict[str, tuple[list[int], list[dict[str, float]]]] = {}
@@ -63,7 +63,7 @@ def load_history(
 
 
 def parse(value: bytes | None) -> tuple[str, int, dict[str, float]] | None:
-    """(series, epoch ms, value by feature) of an observation message; None where it is none."""
+    """Return (series, epoch ms, value by feature) of an observation message; None if it is not one."""
     try:
         raw = json.loads(value or b"")
         ts = raw["ts"]

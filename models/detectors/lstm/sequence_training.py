@@ -31,10 +31,12 @@ class SequenceSet:
     held_out: Bools
 
 
-Trained = tuple[dict[str, Floats32], list[dict[str, float]]]  # weights of the best epoch, losses per epoch
+TrainedWeights = tuple[dict[str, Floats32], list[dict[str, float]]]  # weights of the best epoch, losses per epoch
 
 
-def train_repeat_vector(data: SequenceSet, units: Sequence[int], plan: Plan, seed: int, progress: Progress) -> Trained:
+def train_repeat_vector(
+    data: SequenceSet, units: Sequence[int], plan: Plan, seed: int, progress: Progress
+) -> TrainedWeights:
     """Minimise the mean squared error over the window."""
 
     def build() -> tuple[nn.Module, Callable[[Tensor, bool], Tensor]]:
@@ -44,7 +46,7 @@ def train_repeat_vector(data: SequenceSet, units: Sequence[int], plan: Plan, see
     return _train(data, build, plan, seed, progress)
 
 
-def train_encoder_decoder(data: SequenceSet, hidden: int, plan: Plan, seed: int, progress: Progress) -> Trained:
+def train_encoder_decoder(data: SequenceSet, hidden: int, plan: Plan, seed: int, progress: Progress) -> TrainedWeights:
     """Minimise the mean squared error; the decoder gets true points in training, its own in validation."""
 
     def build() -> tuple[nn.Module, Callable[[Tensor, bool], Tensor]]:
@@ -60,7 +62,7 @@ def _train(
     plan: Plan,
     seed: int,
     progress: Progress,
-) -> Trained:
+) -> TrainedWeights:
     points = torch.from_numpy(data.points.astype(np.float32))
     valid = torch.from_numpy(data.valid.astype(np.float32))
     starts, offsets = torch.from_numpy(data.starts), torch.arange(data.window)
