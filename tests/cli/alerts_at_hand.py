@@ -81,7 +81,7 @@ def to_redis(
 
 
 def unwritten(writer: RedisWriter, shard: int) -> int:
-    """How many alerts and feedback messages of a shard Redis has not taken yet."""
+    """Count the alerts and feedback messages of a shard that Redis has not accepted yet."""
     with writer._lock:
         return sum(item.shard == shard for item in writer._messages)
 
