@@ -1,6 +1,6 @@
 """Measure lag, memory and state under overload, a burst of new series, and silence.
 
-- ``python -m benchmarks.job.load overload --minutes 10`` measures the job's capacity, sends twice that for so long, or as
+- ``python -m benchmarks.job.load overload --minutes 10`` measures the job's capacity, sends twice that, or as
   much as the sender manages on the same cores (with ``--workload W --window 128`` an event costs so much to score that
   the sender reaches twice), and then nothing. Reports the lag, memory of each part, and the time to catch up.
 - ``python -m benchmarks.job.load burst`` goes from 1,000 to 100,000 series from one second to the next.
