@@ -1,1 +1,1 @@
-"""Measurements, each a command."""
+"""Measure speed, memory and accuracy; each measurement is a command."""

@@ -1,10 +1,10 @@
-"""A light check against regressions, for CI: ``./run bench-check``.
+"""Check for performance regressions in CI: ``./run bench-check``.
 
-Never absolute times. The engine's time per event is held against a plain numpy implementation of the same work on the
-same events in the same process, rounds interleaved, the median of the rounds' ratios; scoring likewise against
-scikit-learn and torch. Bounds are twice (half) what was measured when they were set, so only a real regression
-trips them.
-Instructions are counted where the machine lets ``perf`` count them: they hardly vary, so their bound is closer.
+Uses no absolute times. The engine's time per event is compared with a plain numpy implementation of the same work on
+the same events in the same process, rounds interleaved, by the median of the rounds' ratios; scoring is compared with
+scikit-learn and torch in the same way. Bounds are twice (half) the values measured when they were set, so only a real
+regression exceeds them. Instructions are counted where the machine lets ``perf`` count them: they hardly vary, so their
+bound is tighter.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ EVENTS, SERIES, BATCH = 200_000, 500, 8192
 ROUNDS = 5
 #: the engine's time over that of numpy: 1.1 to 1.6 on a busy machine when this was set
 ENGINE_BOUND = 3.2
-ENGINE_INSTRUCTIONS_BOUND = 3.2  # no machine at hand let perf count when this was set: the bound of the time
+ENGINE_INSTRUCTIONS_BOUND = 3.2  # no available machine let perf count when this was set: the bound of the time
 #: Eddy's windows per second over those of scikit-learn and torch, batches of 256: 27 and 1.9 when this was set
 MIN_SCORING = {"F": 8.0, "L": 0.95}
 SCORING_BATCH = 256
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What came of one check; ``good`` is None where it could not be made."""
+class CheckResult:
+    """Hold the result of one check; ``good`` is None if it could not be made."""
 
     name: str
     good: bool | None
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def engine_and_numpy(events: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """The same events through Eddy's engine, and through a dozen lines of numpy."""
+    """Return two functions that process the same events: Eddy's engine, and a dozen lines of numpy."""
     work = Workload("Z", events, SERIES)
     manifest, content = work.model()
     with tempfile.TemporaryDirectory() as folder:
@@ -75,10 +75,10 @@ def engine_and_numpy(events: int) -> tuple[Callable[[], object], Callable[[], ob
     return engine, reference
 
 
-def check_engine() -> Verdict:
-    """Time per event over numpy's."""
+def check_engine() -> CheckResult:
+    """Compare time per event with numpy's."""
     engine, reference = engine_and_numpy(EVENTS)
-    engine(), reference()  # compiled, and caches warm
+    engine(), reference()  # compiles, and warms caches
     ratios = []
     for _ in range(ROUNDS):
         began = time.process_time()
@@ -87,31 +87,31 @@ def check_engine() -> Verdict:
         reference()
         ratios.append((middle - began) / (time.process_time() - middle))
     ratio = float(np.median(ratios))
-    return Verdict("engine", ratio <= ENGINE_BOUND, f"{ratio:.2f} of numpy's time; at most {ENGINE_BOUND:g}")
+    return CheckResult("engine", ratio <= ENGINE_BOUND, f"{ratio:.2f} of numpy's time; at most {ENGINE_BOUND:g}")
 
 
-def check_scoring() -> list[Verdict]:
-    """Equal scores, and not slower than before beside scikit-learn and torch."""
+def check_scoring() -> list[CheckResult]:
+    """Check that scores are equal, and that speed relative to scikit-learn and torch has not dropped."""
     found = []
     for one in scoring.run("".join(MIN_SCORING), (SCORING_BATCH,), onnx=False)["results"]:
-        least = MIN_SCORING[one["kind"]]
-        text = f"{one['ratio']:.2f} times {one['plain']}; at least {least:g}; scores differ by "
+        minimum = MIN_SCORING[one["kind"]]
+        text = f"{one['ratio']:.2f} times {one['plain']}; at least {minimum:g}; scores differ by "
         text += f"{one['largest_difference']:.1e}"
-        found.append(Verdict(one["detector"], bool(one["equal"] and one["ratio"] >= least), text))
+        found.append(CheckResult(one["detector"], bool(one["equal"] and one["ratio"] >= minimum), text))
     return found
 
 
-def check_instructions() -> Verdict:
-    """Instructions per event over numpy's, by ``perf stat`` in processes of their own."""
+def check_instructions() -> CheckResult:
+    """Compare instructions per event with numpy's, by ``perf stat`` in processes of their own."""
     name = "instructions"
     if shutil.which("perf") is None:
-        return Verdict(name, None, "perf is not installed")
+        return CheckResult(name, None, "perf is not installed")
     counts = {which: _instructions(which, EVENTS) - _instructions(which, 0) for which in ("engine", "numpy")}
     if not all(counts.values()):
-        return Verdict(name, None, "this machine does not let perf count instructions")
+        return CheckResult(name, None, "this machine does not let perf count instructions")
     ratio = counts["engine"] / counts["numpy"]
     bound = ENGINE_INSTRUCTIONS_BOUND
-    return Verdict(name, ratio <= bound, f"{ratio:.2f} of numpy's; at most {bound:g}")
+    return CheckResult(name, ratio <= bound, f"{ratio:.2f} of numpy's; at most {bound:g}")
 
 
 def _instructions(which: str, events: int) -> int:
@@ -122,17 +122,17 @@ def _instructions(which: str, events: int) -> int:
 
 
 def main() -> int:
-    if len(sys.argv) == 3:  # one way once or not at all, for perf
+    if len(sys.argv) == 3:  # one implementation once or not at all, for perf
         ways = dict(zip(("engine", "numpy"), engine_and_numpy(EVENTS), strict=True))
         ways[sys.argv[1]]()
         for _ in range(int(sys.argv[2]) // EVENTS):
             ways[sys.argv[1]]()
         return 0
-    verdicts = [check_engine(), *check_scoring(), check_instructions()]
-    for verdict in verdicts:
-        word = {True: "ok", False: "FAILED", None: "skipped"}[verdict.good]
-        print(f"bench-check: {verdict.name:18} {word:8} {verdict.text}")
-    counts = [sum(v.good is kind for v in verdicts) for kind in (True, False, None)]
+    results = [check_engine(), *check_scoring(), check_instructions()]
+    for result in results:
+        status = {True: "ok", False: "FAILED", None: "skipped"}[result.good]
+        print(f"bench-check: {result.name:18} {status:8} {result.text}")
+    counts = [sum(v.good is kind for v in results) for kind in (True, False, None)]
     print("bench-check: {} ok, {} failed, {} skipped".format(*counts))
     return int(counts[1] > 0)
 

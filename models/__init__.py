@@ -1,1 +1,1 @@
-"""Detectors, thresholds, windows and alert policy. No Flink and no Kafka here."""
+"""Provide detectors, thresholds, windows and alert rules, without Flink and Kafka."""

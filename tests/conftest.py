@@ -17,7 +17,7 @@ from eddy.stack.ports import free_ports
 from tests import given_stack
 from tests.given_stack import GivenStack
 
-# No test is timed: what is compiled on its first call would fail one by chance.
+# No test has a time limit of its own: compilation on a first call would make it fail by chance.
 hypothesis.settings.register_profile("eddy", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("eddy")
 
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Kafka, Redis and Flink: given by ``--stack``, or started once; these die with this process, however it ends."""
+    """Provide Kafka, Redis and Flink: given by ``--stack``, or started once and ended with this process."""
     options = request.config.option
     if options.stack:
         given = GivenStack(options.stack, options.stack_inside, options.stack_python, tmp_path_factory.mktemp("stack"))
@@ -40,7 +40,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield given
         return
     kafka, controller, redis, rest, rpc, page, *more = free_ports(30)
-    metrics = next(port for port in more if port + 1 in more)  # JobManager's and TaskManager's
+    metrics = next(port for port in more if port + 1 in more)  # JobManager's and TaskManager's port
     settings = load(
         [
             f"stack.data_dir={tmp_path_factory.mktemp('stack')}",
@@ -72,19 +72,19 @@ def submit_from_here(stack: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def stack_settings(stack: Stack) -> Settings:
-    """Settings that reach the running stack."""
+    """Return settings that reach the running stack."""
     return stack.settings
 
 
 @pytest.fixture
 def unique_topics(stack: Stack) -> Settings:
-    """Settings with topics, Redis keys and a job name that no other test uses; the topics exist."""
+    """Return settings with topics, Redis keys and a job name that no other test uses; create the topics."""
     return make_unique(stack)
 
 
 @pytest.fixture
 def unique(stack: Stack) -> Callable[[], Settings]:
-    """As :func:`unique_topics`, for tests that need several."""
+    """Return a function that does the same as :func:`unique_topics`, for tests that need several."""
     return lambda: make_unique(stack)
 
 
@@ -111,7 +111,7 @@ def deadline(seconds: float = 60) -> float:
 
 @pytest.fixture
 def data_folder() -> Path:
-    """The shared real data, where it is there."""
+    """Return the folder of shared real data, if it exists."""
     folder = Path(__file__).parents[2] / "shared" / "data"
     if not folder.exists():
         pytest.skip("../shared/data is not there: real data are not part of the repository")

@@ -1,4 +1,4 @@
-"""A stack that somebody else started (``eddy up``, compose): the tests reach it by its addresses and own none of it.
+"""Use a stack that somebody else started (``eddy up``, compose): tests reach it by its addresses and never stop it.
 
 ``pytest tests/integration --stack redis.port=16379 --stack stack.flink_rest_port=18081``
 """
@@ -20,7 +20,7 @@ from eddy.stack.local import Stack
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Options that name a running stack, as settings like those of ``eddy --set``."""
+    """Add options that name a running stack, as settings like those of ``eddy --set``."""
     group = parser.getgroup("stack", "a running stack in place of the tests' own")
     group.addoption("--stack", action="append", default=[], metavar="KEY=VALUE", help="how the tests reach it")
     group.addoption(
@@ -30,20 +30,20 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def skip_what_needs_its_own(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
-    """Tests marked ``own_stack`` are skipped, and counted, with the reason that their mark names."""
+    """Skip tests marked ``own_stack``, with the reason of their mark."""
     for item in items if config.getoption("--stack") else ():
         if mark := item.get_closest_marker("own_stack"):
             item.add_marker(pytest.mark.skip(reason=f"not on a given stack: {mark.args[0]}"))
 
 
 class GivenStack(Stack):
-    """The addresses of a running stack; it is never started or ended from here.
+    """Hold the addresses of a running stack; it is never started or ended from here.
 
     Args:
         outside: settings by which this process reaches broker, Redis and Flink.
-        inside: what differs for the job, which may run in containers where other addresses hold.
+        inside: different settings for the job, which may run in containers with other addresses.
         python: interpreter of the workers.
-        folder: a new one, for what a client of Flink needs.
+        folder: new folder for the files of a Flink client.
     """
 
     def __init__(self, outside: Sequence[str], inside: Sequence[str], python: str, folder: Path) -> None:
@@ -53,7 +53,7 @@ class GivenStack(Stack):
         conf, lib = folder / "flink" / "conf", folder / "flink" / "lib"
         conf.mkdir(parents=True)
         lib.mkdir()
-        # Nothing of the cluster's own: a client's settings travel with the job and would take their place.
+        # No settings of the cluster itself: a client's settings travel with the job and would replace them.
         shipped = yaml.safe_load((flink_home() / "conf" / "config.yaml").read_text())
         java = {"env.java.opts.all": shipped["env"]["java"]["opts"]["all"]}
         (conf / "config.yaml").write_text(yaml.safe_dump(java, width=10_000))
@@ -64,7 +64,7 @@ class GivenStack(Stack):
         return self.settings.kafka.bootstrap_servers
 
     def as_the_job_sees(self, settings: Settings) -> Settings:
-        """Settings with the addresses that hold where the job runs."""
+        """Return settings with the addresses that are valid where the job runs."""
         kafka, redis = self._inside.kafka, self._inside.redis
         moved = {
             "kafka": settings.kafka.model_copy(update={"bootstrap_servers": kafka.bootstrap_servers}),

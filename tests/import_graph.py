@@ -1,4 +1,4 @@
-"""Read the import graph from the source: who imports whom, inside functions and for type checking included.
+"""Read the import graph from the source: which module imports which, inside functions and for type checking too.
 
 ``python -m tests.import_graph`` writes it into ``docs/architecture.md``.
 """
@@ -20,7 +20,7 @@ Graph = Mapping[str, set[str]]
 
 
 def modules() -> dict[str, Path]:
-    """Every module of the distribution: name to file."""
+    """Return every module of the distribution: name to file."""
     found = {f"eddy.{path.stem}": path for path in (ROOT / "eddy").glob("*.py") if path.stem != "__init__"}
     found["eddy"] = ROOT / "eddy" / "__init__.py"
     for path in (ROOT / "eddy" / "testing").glob("*.py"):
@@ -33,7 +33,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(module, names taken from it) of each import statement of a file, wherever it stands."""
+    """Yield (module, names taken from it) of each import statement of a file, wherever it stands."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)
@@ -43,7 +43,7 @@ def imported(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def graph() -> dict[str, set[str]]:
-    """Modules of the distribution and the modules of it that each imports."""
+    """Return the modules of the distribution with the modules of it that each imports."""
     known = modules()
     edges: dict[str, set[str]] = {name: set() for name in known}
     for name, path in known.items():
@@ -57,7 +57,7 @@ def graph() -> dict[str, set[str]]:
 
 
 def role(module: str) -> str:
-    """Name the part that a module belongs to: ``models.engine``, ``stack``; ``eddy`` is the vocabulary."""
+    """Return the part that a module belongs to: ``models.engine``, ``stack``; ``eddy`` is the vocabulary."""
     parts = module.split(".")
     if parts[1:2] == ["testing"]:
         return "testing"
@@ -68,7 +68,7 @@ def role(module: str) -> str:
 
 
 def between(edges: Graph, name: str = "") -> dict[str, set[str]]:
-    """The same graph between roles; with a name only between the sub-packages of that folder."""
+    """Return the same graph between roles; with a name only between the sub-packages of that folder."""
     found: dict[str, set[str]] = defaultdict(set)
     for source, targets in edges.items():
         for target in targets:
@@ -79,7 +79,7 @@ def between(edges: Graph, name: str = "") -> dict[str, set[str]]:
 
 
 def circles(edges: Graph) -> list[list[str]]:
-    """Groups of nodes that import each other, directly or not (Tarjan 1972); empty where imports point one way."""
+    """Return groups of nodes that import each other, directly or not (Tarjan 1972); empty if imports point one way."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -108,14 +108,14 @@ def circles(edges: Graph) -> list[list[str]]:
 
 
 def drawn() -> str:
-    """The graph as it stands in the document: a row for each role, with the roles that it imports."""
+    """Format the graph for the document: a row for each role, with the roles that it imports."""
     edges = between(graph())
     rows = [f"| `{source}` | {', '.join(f'`{t}`' for t in sorted(edges[source]))} |" for source in sorted(edges)]
     return "\n".join([_BEGIN, "| part | imports |", "| --- | --- |", *rows, _END])
 
 
 def with_graph(text: str) -> str:
-    """A document with the graph put in the place that is marked for it."""
+    """Return a document with the graph in the place that is marked for it."""
     before, _, rest = text.partition(_BEGIN)
     return before + drawn() + rest.partition(_END)[2]
 

@@ -26,7 +26,7 @@ MAY_IMPORT = {
 #: roles inside a package, from the bottom up: each may import those before it
 ORDER = {
     "models": (
-        "core", "windowing", "preprocessing", "thresholds", "artifacts", "detectors", "drift", "", "alerting",
+        "core", "", "windowing", "preprocessing", "thresholds", "artifacts", "detectors", "drift", "alerting",
         "serving", "engine",
     ),
     "flink_job": ("wire", "sinks", "client", "model_updates", "operators", "graph", ""),

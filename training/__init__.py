@@ -1,1 +1,1 @@
-"""Data sets, fitting, evaluation."""
+"""Read data sets, fit detectors, evaluate them, and train them again."""

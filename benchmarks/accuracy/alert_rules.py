@@ -1,11 +1,11 @@
-"""What each alert rule does to the demo's stream: incidents, calls and messages before and after.
+"""Measure the effect of each alert rule on the demo's stream: incidents, notifications and messages before and after.
 
     python -m benchmarks.accuracy.alert_rules [SEED …]
 
-Trains as the demo does, then replays the live part through the engine of the job once for each rule. One JSON object
-per seed and rule, then a table (Markdown) of the sums over all seeds. An incident is found and false as in the demo's
-summary. ``messages`` are those that call somebody; ``recorded`` are the suppressed ones. The last two rows add what
-the stream has not: twice, half of its series fail together for three points.
+Trains as the demo does, then replays the live part through the engine of the job once for each rule. Prints one JSON
+object per seed and rule, then a Markdown table of the sums over all seeds. Whether an incident counts as found or false
+is decided as in the demo's summary. ``messages`` are those that notify people; ``recorded`` are the suppressed ones.
+The last two rows add what the stream lacks: twice, half of its series fail together for three points.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from eddy.producers.synthetic import SyntheticStream, generate
 from eddy.training.evaluation.metrics.alert_matching import match
 from eddy.training.fitting.demo_models import train_demo
 
-SEEDS = (71, 72, 73)  # seen neither while the detectors nor while the rules' defaults were chosen; 61 was
+SEEDS = (71, 72, 73)  # used neither to choose the detectors nor the rules' defaults; 61 was
 HOUR = 3_600_000
-#: every night from 1 to 5, whatever the series
+#: every night from 1 to 5, for all series
 NIGHTS = """BEGIN:VCALENDAR
 VERSION:2.0
 PRODID:-//eddy//benchmark
@@ -44,7 +44,7 @@ END:VEVENT
 END:VCALENDAR
 """
 SHARED_POINTS = 3
-#: rule, setting, rules on top of the demo's
+#: rule, setting, rules added to the demo's
 PLAN: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("the demo's rules", "", {}),
     ("quiet points", "`close_after` 1", {"close_after": 1}),
@@ -69,7 +69,7 @@ PLAN: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 
 def measure(stream: SyntheticStream, models: ModelSet, given: Mapping[str, Any], folder: Path) -> Counter[str]:
-    """Counts of one replay."""
+    """Count incidents and messages of one replay."""
     rules = {name: value for name, value in given.items() if name not in ("calendar", "shared", "group_series")}
     settings: dict[str, Any] = {"overrides": [{"series": "*", **rules}]} if rules else {}
     if "group_series" in given:
@@ -86,7 +86,7 @@ def measure(stream: SyntheticStream, models: ModelSet, given: Mapping[str, Any],
 
 
 def with_shared_failures(stream: SyntheticStream) -> Any:
-    """The live values with two moments at which every other series drops to a third."""
+    """Return the live values with two moments at which every other series drops to a third."""
     live = stream.live
     values, times = live.values.copy(), np.unique(live.ts)
     hit = np.flatnonzero([name.startswith("taxi-") for name in stream.names])
@@ -99,7 +99,7 @@ def with_shared_failures(stream: SyntheticStream) -> Any:
 
 
 def counted(alerts: Sequence[Alert], stream: SyntheticStream) -> Counter[str]:
-    """Incidents, messages and matches."""
+    """Count incidents, messages and matches."""
     result = match(alerts, stream.labels, stream.intervals)
     calling = [a for a in alerts if a.kind == "incident" and a.suppressed is None]
     groups = [a for a in alerts if a.kind == "group"]
@@ -119,7 +119,7 @@ def counted(alerts: Sequence[Alert], stream: SyntheticStream) -> Counter[str]:
 
 
 def main(seeds: Sequence[int]) -> None:
-    """All rules over all seeds."""
+    """Measure all rules over all seeds."""
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     for seed in seeds:
         stream, models = generate(seed), ModelSet()

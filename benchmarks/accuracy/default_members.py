@@ -1,4 +1,4 @@
-"""What another detector adds to the default on NAB, as a member beside it or on its own, through the shared stages.
+"""Measure what another detector adds to the default on NAB, as a member of an ensemble or alone.
 
     python -m benchmarks.accuracy.default_members DATA LABELS [--detector NAME …] [--seed N]
 
@@ -39,7 +39,7 @@ CANDIDATES = (
 
 @dataclass(frozen=True)
 class Way:
-    """How the two are weighed; a weight of 0 leaves one out."""
+    """Set the weights of the two; a weight of 0 leaves one out."""
 
     name: str
     default: float
@@ -59,7 +59,7 @@ WAYS = (
 
 
 def fitted(entrant: Entrant, recording: Recording, seed: int) -> EnsembleDetector:
-    """The default and the entrant, fitted on the start of a series."""
+    """Fit the default and the entrant on the start of a series."""
     head = Series(NAME, recording.ts[: recording.start], recording.values[: recording.start],
                   np.zeros(recording.start, bool))  # fmt: skip
     other = {"kind": entrant.kind, "params": dict(entrant.params), "window": entrant.window}
@@ -68,7 +68,7 @@ def fitted(entrant: Entrant, recording: Recording, seed: int) -> EnsembleDetecto
     detector, _ = EnsembleDetector.fit([head], replace(entrant.spec(recording), interval_ms=interval), params, seed)
     assert isinstance(detector, EnsembleDetector)
     for member in detector.detectors:
-        vars(member)["score_series"] = _remembered(member)  # every way asks for the same scores
+        vars(member)["score_series"] = _remembered(member)  # every combination needs the same scores
     return detector
 
 
@@ -85,7 +85,7 @@ def _remembered(member: Detector) -> Callable[[str, Ints, Floats], Floats]:
 
 
 def weighed(detector: EnsembleDetector, way: Way) -> EnsembleDetector:
-    """The same fitted members, or one of them, with other weights."""
+    """Return the same fitted members, or one of them, with other weights."""
     weights = (way.default, way.other)
     kept = [m for m, weight in enumerate(weights) if weight > 0]
     members = [replace(detector.members[m], weight=weights[m], gate=way.gate if m else "") for m in kept]
@@ -97,7 +97,7 @@ def weighed(detector: EnsembleDetector, way: Way) -> EnsembleDetector:
 
 
 def deviates(detector: EnsembleDetector, recording: Recording) -> Floats:
-    """(n,) scores, 0 in the start-up part."""
+    """Return (n,) scores, 0 in the start-up part."""
     begin = recording.start if detector.continues else 0
     scores = np.zeros(len(recording.ts))
     scores[begin:] = np.nan_to_num(raw_scores(detector, recording.ts[begin:], recording.values[begin:]))

@@ -1,15 +1,15 @@
-"""How far the default's NAB score is to be trusted.
+"""Measure how robust the default's NAB score is.
 
     python -m benchmarks.accuracy.default_robustness DATA LABELS [--draws N]
 
 Prints one JSON object per line, NAB score, standard profile:
 
-- ``perturbed``: every series begins up to 8 % later (no window may fall into its probation part), or gets noise of
-  0.3 % of its spread, or both; mean and standard deviation over the draws, at each limit.
+- ``perturbed``: every series begins up to 8 % later (no window may reach into its probation part), or gets noise of 0.3
+    % of its range, or both; mean and standard deviation over the draws, at each limit.
 - ``bootstrap``: the 24 series drawn with replacement, 200 times.
 - ``leave-one-group-out``: each group is scored with the configuration and limit that were best on the other groups;
   configurations are the novelty detectors (members alone and all together), lengths of the season, start-up lengths.
-- ``halves``: the same choice made on a random half of the series and scored on the other, 100 times.
+- ``halves``: the same choice made on a random half of the series and scored on the other half, 100 times.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from eddy.training.evaluation.runs.entrant import Entrant
 
 LIMITS = (1.5, 1.65, 1.8, 1.96, 2.1, 2.3, 2.6, 3.0)
 SHIPPED = 1.96
-LATEST_START, NOISE = 0.08, 0.003  # shares of the length, of the spread between the 5th and the 95th percentile
+LATEST_START, NOISE = 0.08, 0.003  # shares of the length, and of the range between the 5th and the 95th percentile
 RESAMPLED, HALVES = 200, 100
 #: kinds, hours of the season, the limit that the peak stage knows
 GRID_MEMBERS = {
@@ -42,7 +42,7 @@ GRID = (tuple(GRID_MEMBERS), (12.0, 24.0, 168.0), (1.65, 1.96, 2.3))
 
 
 def perturbed(series: LabelledSeries, rng: np.random.Generator, later: bool, noisy: bool) -> LabelledSeries:
-    """The series from a later row on, with noise; its first window stays out of the part that is not judged."""
+    """Cut rows off the start of a series, and add noise; its first window stays out of the part that is not scored."""
     n = len(series.values)
     first = min((a for a, _ in series.windows), default=n)
     most = max((cut for cut in range(int(LATEST_START * n) + 1) if cut + probation_rows(n - cut) <= first), default=0)
@@ -56,13 +56,13 @@ def perturbed(series: LabelledSeries, rng: np.random.Generator, later: bool, noi
 
 
 def scores_at(corpus: Corpus, deviates: Sequence[Floats], limit: float) -> tuple[Floats, Floats]:
-    """(what each series gained, what a perfect detector gains)."""
+    """Return (gain of each series, gain of a perfect detector)."""
     raw, perfect = corpus.raw([z >= limit for z in deviates])
     return np.asarray(raw), np.asarray(perfect)
 
 
 def score(gained: Floats, perfect: Floats) -> float:
-    """NAB's normalised score of some series."""
+    """Return NAB's normalised score of some series."""
     return float(100 * gained.sum() / perfect.sum())
 
 
@@ -116,7 +116,7 @@ def _perturbed(corpus: Corpus, draws: int) -> None:
 
 
 def _best(tables: dict[tuple[Any, ...], tuple[Floats, Floats]], rows: Bools) -> tuple[Floats, Floats]:
-    """What the configuration that is best on ``rows`` (n,) gains, on all rows."""
+    """Return the gain, on all rows, of the configuration that is best on ``rows`` (n,)."""
     return max(tables.values(), key=lambda found: score(found[0][rows], found[1][rows]))
 
 

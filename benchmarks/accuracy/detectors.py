@@ -1,4 +1,4 @@
-"""How fast detectors score on one core, and what the demo's models find, without Flink and Kafka.
+"""Measure how fast detectors score on one core, and what the demo's models find, without Flink and Kafka.
 
     python -m benchmarks.accuracy.detectors speed
     python -m benchmarks.accuracy.detectors demo [SEED …]
@@ -37,7 +37,7 @@ Span = tuple[str, int, int]
 
 
 def speed() -> None:
-    """Windows per second, best of some repeats, by detector, window and batch size."""
+    """Measure windows per second, best of some repeats, by detector, window and batch size."""
     rng = np.random.default_rng(0)
     n, interval = 4000, 1_800_000
     ts = np.arange(n, dtype=np.int64) * interval
@@ -75,7 +75,7 @@ def _rate(detector: Detector, values: Floats, size: int) -> float:
 
 
 def demo(seeds: Sequence[int]) -> None:
-    """The synthetic stream of the demo."""
+    """Measure the demo's models on its synthetic stream."""
     from eddy.producers.synthetic import generate
     from eddy.training.fitting.demo_models import train_demo
 
@@ -94,7 +94,7 @@ def demo(seeds: Sequence[int]) -> None:
 
 
 def one_csv(path: Path, labels: Path | None) -> None:
-    """One series in NAB's format: trained on its first part, replayed from there."""
+    """Measure on one series in NAB's format: train on its first part, replay the rest."""
     from eddy.training.data import datasets
     from eddy.training.data.nab import parse_time
     from eddy.training.fitting.demo_models import PREFIX_SHARE, train_series
@@ -126,7 +126,7 @@ def _score(
     started = time.perf_counter()
     alerts = replay(models, EngineOptions(), names, codes, ts, values[:, None])
     seconds = time.perf_counter() - started
-    incidents = {alert.id: alert for alert in alerts if alert.kind == "incident"}  # the last message of each
+    incidents = {alert.id: alert for alert in alerts if alert.kind == "incident"}  # the last message of each incident
     found: set[Span] = set()
     false = 0
     for alert in incidents.values():

@@ -1,18 +1,19 @@
-"""Static against adaptive on real series that drift: false alarms after the drift, recall of true anomalies.
+"""Compare static and adaptive models on real series that drift: false alarms after the drift, recall of true anomalies.
 
     python -m benchmarks.accuracy.drift --data ../shared/data/nab/data --cases FILE [--detector NAME] [--policy NAME …]
 
-Every series × seed × kind of drift × speed: a model is fitted to the first 40 %; at 50 % the drift begins. *Static*
-judges on with that model and its fixed limit. *Adaptive* is the job's engine with ``learning.drift``, and when it asks
-for a model, the trainer's own training and trial on the history so far; what is published takes over 12 points later.
-*Limits* is adaptive without a trainer: only the limit follows. *Refit* and *hindsight* are what nobody could have: a
-model fitted anew to exactly the two seasons after the drift, or to all that comes after it, without its anomalies, in
-use from the third season on. Cases are kept in a file as they end; an interrupted run goes on where it stopped.
+For every series × seed × kind of drift × speed, a model is fitted to the first 40 %; at 50 % the drift begins. *Static*
+continues with that model and its fixed limit. *Adaptive* is the job's engine with ``learning.drift``; when it requests
+a model, the trainer's own training and hold-out evaluation run on the history so far, and a published version takes
+over 12 points later. *Limits* is adaptive without a trainer: only the limit adapts. *Refit* and *hindsight* need
+knowledge of the future: a model fitted to exactly the two seasons after the drift, or to everything after it, without
+its anomalies, in use from the third season on. Finished cases are appended to a file; an interrupted run continues
+where it stopped.
 
 A point above its limit is a false alarm unless it lies in a true anomaly, or within 8 points after it. ``told`` is the
-share of true anomalies, of those after the two seasons in which it may recover, at which an alert message came (an
-incident that opens, or rises); ``above`` the share with a point above the limit, which a model that always alerts has
-for nothing. ``recovered``: the rate of false points in the third season after the drift is at most twice that before
+share of true anomalies, of those after the two seasons of recovery, at which an alert message was sent (an incident
+opens, or becomes more severe); ``above`` is the share with a point above the limit, which is high for any model that
+always alerts. ``recovered``: the rate of false points in the third season after the drift is at most twice that before
 the drift, or one in fifty.
 """
 
@@ -30,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accuracy.drift_scenarios import KINDS, SPEEDS, Scenario, real_series, scenario
+from benchmarks.accuracy.drift_scenarios import KINDS, SPEEDS, DriftScenario, real_series, scenario
 from benchmarks.measuring.machine import describe
 from eddy.alert import Alert
 from eddy.errors import EddyError
@@ -59,12 +60,12 @@ COUNTS = (
     "drifts",
 )  # fmt: skip
 ORACLES = ("refit", "hindsight")
-POLICIES = ("adaptive", "limits", *ORACLES)  # beside static
+POLICIES = ("adaptive", "limits", *ORACLES)  # besides static
 
 
 @dataclass(frozen=True)
 class Course:
-    """What one policy did on one scenario: (n,) points above their limit, alerts, versions published and refused."""
+    """Hold the result of one policy on one scenario: (n,) points above the limit, alerts, versions and refusals."""
 
     over: Bools
     alerts: list[Alert]
@@ -74,20 +75,20 @@ class Course:
 
 
 def first_model(one: Series, head: int, detector: str, interval: int) -> Trained:
-    """The static model."""
+    """Fit the static model."""
     part = Series(one.name, one.ts[:head], one.values[:head], one.imputed[:head])
     window, params = DETECTORS[detector]
     return fit_model("m", detector, [part], WindowSpec(window, interval_ms=interval), params=params)
 
 
-def run(case: Scenario, trained: Trained, policy: str, settings: Settings) -> Course:
-    """The series through the engine, from its first point."""
+def run(case: DriftScenario, trained: Trained, policy: str, settings: Settings) -> Course:
+    """Run the series through the engine, from its first point."""
     models = ModelSet()
     manifest, content = replace(trained.manifest, version=1, series=("*",)), trained.content
     models.put(manifest, lambda _: content)
     learning = settings.learning
     drift = DriftOptions(
-        learning.min_drift_points, most=learning.max_drift_factor, ask_after=learning.retrain_after_points
+        learning.min_drift_points, max_factor=learning.max_drift_factor, ask_after=learning.retrain_after_points
     )
     engine = Engine(
         models, EngineOptions(report_scores=True, drift=drift if policy in ("adaptive", "limits") else None)
@@ -123,8 +124,8 @@ def run(case: Scenario, trained: Trained, policy: str, settings: Settings) -> Co
     return Course(over, alerts, published, refused, drifts)
 
 
-def foreseen(case: Scenario, manifest: Manifest, policy: str) -> Trained | None:
-    """An oracle's model; None where the detector cannot be fitted to so little."""
+def foreseen(case: DriftScenario, manifest: Manifest, policy: str) -> Trained | None:
+    """Return an oracle's model; None if the detector cannot be fitted to so few points."""
     one, stop = case.series, case.recovered_by if policy == "refit" else len(case.series.ts)
     values = one.values.copy()
     for first, last in case.events:
@@ -149,18 +150,18 @@ def asked(
     since: dict[str, int],
     alerts: list[Alert],
 ) -> Trained | None:
-    """What the trainer makes of a request after n points; None where it publishes nothing."""
+    """Run the trainer on a request after n points; None if it publishes nothing."""
     task = Task(TrainingRequest("m", "drift", 1, since), champion, content)
     found = Dataset(("value",), (RawSeries(one.name, one.ts[:n], one.values[:n]),))
     try:
-        verdict, trained = challenge(settings, task, found, anomalous(alerts, settings.learning.max_excluded_points))
+        result, trained = challenge(settings, task, found, anomalous(alerts, settings.learning.max_excluded_points))
     except EddyError:
         return None
-    return trained if verdict.better else None
+    return trained if result.better else None
 
 
-def figures(case: Scenario, course: Course) -> dict[str, float]:
-    """Counts of one course."""
+def figures(case: DriftScenario, course: Course) -> dict[str, float]:
+    """Count false alarms and found anomalies of one case."""
     n = len(course.over)
     true = np.zeros(n, np.bool_)
     for first, last in case.events:
@@ -192,13 +193,13 @@ def figures(case: Scenario, course: Course) -> dict[str, float]:
     }
 
 
-def _row(case: Scenario, alert: Alert) -> int:
-    """Row at which a message was sent: incidents open or rise at their newest point."""
+def _row(case: DriftScenario, alert: Alert) -> int:
+    """Return the row at which a message was sent: incidents open or grow at their newest point."""
     return int(np.searchsorted(case.series.ts, alert.end))
 
 
 def table(sums: dict[tuple[str, str], dict[str, float]], groups: Sequence[str], policy: str) -> list[str]:
-    """Markdown."""
+    """Return a Markdown table."""
     lines = [
         f"| drift | false alarms a day, static | {policy} | less | incidents a day, static | {policy} "
         f"| told, static | {policy} | above, static | {policy} | recovered in two seasons, static | {policy} |",
@@ -219,13 +220,13 @@ def table(sums: dict[tuple[str, str], dict[str, float]], groups: Sequence[str], 
 
 
 def cases_of(data: Path, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """A row of counts per case and policy, those that the file of cases has first; new ones are added to it."""
+    """Yield a row of counts per case and policy, first those in the file of cases; new ones are appended to it."""
     settings, policies = Settings(), ["static", *(chosen.policy or ["adaptive"])]
     lines = chosen.cases.read_text().splitlines() if chosen.cases and chosen.cases.exists() else []
     known = {(row["turn"], row["policy"]): row for row in map(json.loads, lines)}
     trained: dict[str, Trained] = {}
     bases = list(real_series(data))[: chosen.series or None]
-    for number in range(chosen.seeds):  # so that what an interrupted run has is of all series
+    for number in range(chosen.seeds):  # seeds outermost, so that an interrupted run has results of all series
         for index, base in enumerate(bases):
             for repeat in range(chosen.each):
                 turn = (index * chosen.seeds + number) * chosen.each + repeat
@@ -247,7 +248,7 @@ def cases_of(data: Path, chosen: argparse.Namespace) -> Iterator[dict[str, Any]]
 
 
 def main() -> None:
-    """All scenarios."""
+    """Run all scenarios."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="NAB's data folder")
     parser.add_argument("--detector", default="lstm-autoencoder", choices=sorted(DETECTORS))

@@ -1,4 +1,4 @@
-"""Put drifts of known kind into real series, with true anomalies before and after them."""
+"""Inject drifts of known kind into real series, with true anomalies before and after them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 from eddy.models.core.detector import Floats, Ints, Series
 from eddy.models.preprocessing.seasonality import usual_period
 from eddy.training.data import datasets
-from eddy.training.trainer.holdout_evaluation import put_in
+from eddy.training.trainer.holdout_evaluation import inject
 
 KINDS = ("level", "trend", "season", "variance", "regime")
 SPEEDS = ("sudden", "gradual")
-HEAD, DRIFT_AT = 0.4, 0.5  # shares of a series: the static model is fitted to the head; the drift begins there
+HEAD, DRIFT_AT = 0.4, 0.5  # shares of a series: the static model is fitted to the head; the drift begins at the other
 _LONGEST_SEASON = 288
 _MIN_ROWS = 1200
 
 
 @dataclass(frozen=True)
 class Base:
-    """A real series: name, times, (n,) values without holes, points of a season, points a day."""
+    """Hold a real series: name, times, (n,) values without gaps, points of a season, points a day."""
 
     name: str
     ts: Ints
@@ -32,16 +32,16 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """A series with a drift and anomalies.
+class DriftScenario:
+    """Hold a series with a drift and anomalies.
 
     Attributes:
-        series: the whole.
+        series: the whole series.
         head: rows that the first model is fitted to.
         drift, settled: rows at which the drift begins, and at which it is complete.
         events: (first, last) rows of true anomalies.
-        season: points.
-        per_day: points.
+        season: points of a season.
+        per_day: points of a day.
     """
 
     series: Series
@@ -54,12 +54,12 @@ class Scenario:
 
     @property
     def recovered_by(self) -> int:
-        """First row of the third season after the drift."""
+        """Return the first row of the third season after the drift."""
         return self.settled + 2 * self.season
 
 
 def real_series(data: Path) -> Iterator[Base]:
-    """NAB's recordings of real systems under a folder."""
+    """Yield NAB's recordings of real systems under a folder."""
     for folder in sorted(data.glob("real*")):
         for file in sorted(folder.glob("*.csv")):
             (raw,) = datasets.load(file, form="nab").series
@@ -75,8 +75,8 @@ def real_series(data: Path) -> Iterator[Base]:
             yield Base(file.stem, ts, np.nan_to_num(values), season, 86_400_000 / int(ts[1]))
 
 
-def scenario(base: Base, kind: str, speed: str, seed: int) -> Scenario:
-    """A base with one drift, and spikes, shifts and bursts before and after it."""
+def scenario(base: Base, kind: str, speed: str, seed: int) -> DriftScenario:
+    """Combine a base with one drift, and with spikes, shifts and bursts before and after it."""
     rng = np.random.default_rng(seed)
     n, season = len(base.values), base.season
     head, drift = int(HEAD * n), int(DRIFT_AT * n)
@@ -92,26 +92,26 @@ def scenario(base: Base, kind: str, speed: str, seed: int) -> Scenario:
     for part in (
         slice(head, drift),
         slice(settled, n),
-    ):  # none while it drifts: what is true there is a matter of taste
+    ):  # no anomalies while it drifts, since there it is unclear which are true
         one = Series(base.name, base.ts[part], values[part, None], np.zeros(part.stop - part.start, np.bool_))
-        (changed,), found = put_in([one], [0], 48, seed)
+        (changed,), found = inject([one], [0], 48, seed)
         values[part] = changed.values[:, 0]
         events += [(part.start + e.first, part.start + e.last) for e in found]
     series = Series(base.name, base.ts, values[:, None], np.zeros(n, np.bool_))
-    return Scenario(series, head, drift, settled, events, season, base.per_day)
+    return DriftScenario(series, head, drift, settled, events, season, base.per_day)
 
 
 def _after(kind: str, base: Base, head: int, rng: np.random.Generator) -> Floats:
-    """(n,) the series as it is once the drift is complete."""
+    """Return (n,) the series after the drift is complete."""
     values, n = base.values, len(base.values)
     spread, middle = _spread(values[:head]), float(np.median(values[:head]))
     if kind == "level":
         return values + _way(rng) * rng.uniform(1.5, 3) * spread
-    if kind == "season":  # another time of the day, and twice as much of it
+    if kind == "season":  # shifted to another time of the day, and twice the amplitude
         return middle + 2 * (np.roll(values, base.season // 2) - middle)
     if kind == "variance":
         return values + rng.normal(0, 0.5 * spread, n)
-    # a new regime: mirrored, twice as fast, elsewhere
+    # a new regime: mirrored, twice as fast, at another level
     fast = np.concatenate([values[::2], values[1::2]])[:n]
     return middle + _way(rng) * spread - 1.5 * (fast - middle)
 

@@ -1,4 +1,4 @@
-"""VUS-PR of the named detectors on NYC taxi demand, in one causal run per seed.
+"""Measure VUS-PR of the named detectors on NYC taxi demand, in one causal run per seed.
 
     python -m benchmarks.accuracy.taxi_vus DATA LABELS [--start ROWS] [--seed N …] [--detector NAME …]
 

@@ -1,7 +1,7 @@
-"""Thresholds beside each other: ``python -m benchmarks.accuracy.thresholds nab --data DIR --labels FILE`` or ``speed``.
+"""Compare thresholds: ``python -m benchmarks.accuracy.thresholds nab --data DIR --labels FILE`` or ``speed``.
 
-``nab``: raw scores of one detector over each series; every threshold is fitted on those of the probation part, goes
-on over the rest, and what passes its limit is an alert (no peak stage). Of these: labelled windows with an alert, rows
+``nab``: raw scores of one detector over each series. Every threshold is fitted on those of the probation part and runs
+over the rest; a score above its limit is an alert (no peak filter). Reports labelled windows with an alert, and rows
 outside all windows with one, as a share of the rows there. ``speed``: one score for each of 4,096 series at a time.
 """
 

@@ -1,8 +1,8 @@
-"""From event to alert before, while and after models come that must be refused: does one stand in an event's way?
+"""Measure latency from event to alert before, while and after models are published that must be refused.
 
 ``python -m benchmarks.job.bad_models --rate 4000 --seconds 40`` sends events at a steady rate to a job on a stack of
-its own. In the second of three equal parts a model version comes every half second: truncated, wrong checksum, another
-shape, 500 MB, 200 MB that have to be read for their checksum to be found wrong, one that takes too long to score.
+its own. In the second of three equal parts a model version is published every half second: truncated, wrong checksum,
+another shape, 500 MB, 200 MB that have to be read before the wrong checksum shows, one that takes too long to score.
 Prints a line of JSON: latency of the alerts of each part, and why the models were refused.
 """
 
@@ -52,7 +52,7 @@ HIDDEN, WIDE = 13, 1536  # no other dimension of the model is 13
 
 
 def slow_detector(spec: WindowSpec) -> Any:
-    """An LSTM autoencoder as it comes from training, but far wider: seconds for the windows of a trial."""
+    """Return an LSTM autoencoder that is far too wide: the trial windows at loading take it seconds."""
     points = spec.window + 64
     rng = np.random.default_rng(0)
     series = Series("s", np.arange(points) * STEP_MS, rng.normal(0, 1, (points, 1)), np.zeros(points, bool))
@@ -68,7 +68,7 @@ def slow_detector(spec: WindowSpec) -> Any:
 
 
 def bad_versions(good: Manifest, folder: Path) -> list[Manifest]:
-    """One of each kind."""
+    """Return one manifest of each kind."""
     sound = good.inline_artifact() or b""
     huge, large, slow = folder / "huge", folder / "large", folder / "slow"
     with huge.open("wb") as file:
@@ -100,7 +100,7 @@ def bad_versions(good: Manifest, folder: Path) -> list[Manifest]:
 
 
 def publish(settings: Settings, versions: Sequence[Manifest], stop: threading.Event) -> int:
-    """One after the other, again and again, each as a new version; how many."""
+    """Publish the versions in turn, again and again, each as a new version; return how many."""
     count = 0
     producer = KafkaProducer(**kafka_client(settings.kafka))
     for manifest in itertools.cycle(versions):
@@ -160,7 +160,7 @@ def run(rate: float, seconds: float, overrides: list[str]) -> dict[str, Any]:
 
 
 def _latencies(stack: Stack, settings: Settings, work: Workload, times: Any, each: int) -> dict[str, Any]:
-    """Of each part: from an event's handing over to its alert on the topic."""
+    """Return each part's latencies from an event's hand-over to its alert on the topic."""
     found = alerts.of_incidents(alerts.read(stack.kafka_address, settings.topics.name("alerts")))
     index = {name: k for k, name in enumerate(work.names())}
     delays: dict[str, list[float]] = {part: [] for part in PARTS}
@@ -175,8 +175,8 @@ def _latencies(stack: Stack, settings: Settings, work: Workload, times: Any, eac
 
 
 def _reasons(settings: Settings) -> dict[str, int]:
-    told = [json.loads(record.value) for record in whole_topic(settings, "events")]
-    return dict(Counter(event["reason"] for event in told if event["event"] == "model-refused").most_common(20))
+    events = [json.loads(record.value) for record in whole_topic(settings, "events")]
+    return dict(Counter(event["reason"] for event in events if event["event"] == "model-refused").most_common(20))
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
-"""What the page costs: ``python -m benchmarks.job.dashboard``.
+"""Measure the cost of the dashboard: ``python -m benchmarks.job.dashboard``.
 
-Writes 10,000 series and 100,000 recent points to a Redis of its own (no Kafka, no Flink: they are away, and the page
-says so), serves the page in a process of its own, and measures from outside:
+Writes 10,000 series and 100,000 recent points to a Redis of its own (without Kafka and Flink, which the dashboard
+reports as away), serves the dashboard in a process of its own, and measures from outside:
 
 - first paint: Chromium's first-contentful-paint and the moment at which the tiles show figures, cold cache;
-- an update: server time of ``/live`` for each page right after a new look at the sources, answers not yet made;
-- 20 clients that ask for all pages each second against 1: CPU time of the page's process per second.
+- an update: server time of ``/live`` for each page right after the sources were read again, answers not cached;
+- 20 clients that request all pages each second against 1: CPU time of the dashboard's process per second.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PATHS = ("/", "/series", "/series?q=99&sort=value", "/series/s-00003", "/inciden
 
 
 def fill(settings: Settings) -> None:
-    """The documented keys, as the job writes them, without its pace."""
+    """Write the documented keys as the job does, but at once."""
     client = redis_client(settings.redis)
     now = int(time.time() * 1000)
     pipeline = client.pipeline(transaction=False)
@@ -65,7 +65,7 @@ def _point(series: str, ts: int, value: float, expected: float) -> Point:
 
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[tuple[Settings, psutil.Process]]:
-    """The page and its Redis as processes."""
+    """Run the dashboard and its Redis as processes."""
     redis_port, page_port, kafka, flink = free_ports(4)
     settings = load(
         [f"redis.port={redis_port}", f"dashboard.port={page_port}", f"kafka.bootstrap_servers=127.0.0.1:{kafka}",
@@ -98,7 +98,7 @@ def ask(settings: Settings, path: str) -> str:
 
 
 def timed(settings: Settings, path: str) -> tuple[str, list[float]]:
-    """The answer, and what the server says that it took: ms of wall clock, and of its CPU."""
+    """Return the answer and the server's own timing: ms of wall clock, and of its CPU."""
     page, _, query = path.partition("?")
     connection = http.client.HTTPConnection("127.0.0.1", settings.dashboard.port, timeout=60)
     connection.request("GET", f"/live?path={page}&{query}&theme=dark")
@@ -109,8 +109,8 @@ def timed(settings: Settings, path: str) -> tuple[str, list[float]]:
 
 
 def update_times(settings: Settings, rounds: int) -> dict[str, list[float]]:
-    """Medians of wall clock and CPU per answer; rounds are farther apart than two looks at the sources."""
-    for number in range(WATCHED):  # all recent points are looked at
+    """Return medians of wall clock and CPU per answer; rounds are farther apart than two reads of the sources."""
+    for number in range(WATCHED):  # all recent points are requested
         ask(settings, f"/series/s-{number:05d}")
     found: dict[str, list[list[float]]] = {path: [] for path in PATHS}
     for _ in range(rounds):
@@ -121,16 +121,16 @@ def update_times(settings: Settings, rounds: int) -> dict[str, list[float]]:
 
 
 def cpu_with(settings: Settings, process: psutil.Process, clients: int, seconds: float) -> float:
-    """Share of a core that the page's process takes while so many clients look at all pages."""
+    """Return the share of a core that the dashboard's process uses while so many clients request all pages."""
     stop = threading.Event()
 
-    def look() -> None:
+    def request_pages() -> None:
         while not stop.is_set():
             for path in PATHS:
                 ask(settings, path)
             stop.wait(settings.dashboard.refresh_ms / 1000)
 
-    threads = [threading.Thread(target=look) for _ in range(clients)]
+    threads = [threading.Thread(target=request_pages) for _ in range(clients)]
     for thread in threads:
         thread.start()
     time.sleep(2)
@@ -144,7 +144,7 @@ def cpu_with(settings: Settings, process: psutil.Process, clients: int, seconds:
 
 
 def first_paint(settings: Settings, folder: Path) -> dict[str, float]:
-    """Milliseconds from the request, cold cache; each the least of three, since other work on the machine only adds."""
+    """Return milliseconds from the request, cold cache; each the minimum of three, since other work only adds time."""
     from tests.dashboard.browser import Browser
 
     best: dict[str, float] = {}

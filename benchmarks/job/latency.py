@@ -1,9 +1,9 @@
-"""From an event's way into Kafka to its alert on the alerts topic, at half of what the job can do; and its start.
+"""Measure latency from an event's send to its alert on the alerts topic, at half of the job's peak rate.
 
-First the peak rate (the topic is filled, the job catches up), then, in the same run, events at half that rate or at a
-given one: some until everything is compiled, then those that count. An event's time is when it was handed to the
-producer; an alert's when the broker appended it: all of Kafka is inside. ``detected_at`` parts the way in two: it is
-when the micro-batch left for scoring.
+First comes the peak rate (the topic is filled, the job catches up), then, in the same run, events at half that rate or
+at a given one: some until everything is compiled, then those that count. An event's time is its hand-over to the
+producer; an alert's time is when the broker appended it, so all of Kafka is included. ``detected_at`` splits the
+latency in two: it is when the micro-batch left for scoring.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from eddy.settings import Settings
 from eddy.stack.local import Stack, isolated
 from eddy.training.registry.registry import Registry
 
-CHUNK_SECONDS = 0.005  # how evenly the paced events come
-STEADY = (0.2, 0.95)  # of the first events, between which the peak rate is taken
+CHUNK_SECONDS = 0.005  # interval at which paced events are sent
+STEADY = (0.2, 0.95)  # of the first events; the peak rate is taken between these
 DEADLINE_SECONDS = 600
 POLL_SECONDS = 0.25
-SETTLE_SECONDS = 2.0  # the last alerts are on their way
-WARM_SECONDS = 25.0  # of paced events that do not count: Java compiles what is new to it
-LINGER_MS = 5  # of the sender
+SETTLE_SECONDS = 2.0  # the last alerts are still being written
+WARM_SECONDS = 25.0  # of paced events that do not count: Java compiles code that is new to it
+LINGER_MS = 5  # of the producer
 
 
 def run(work: Workload, seconds: float, overrides: list[str], rate: float = 0.0) -> dict[str, Any]:
-    """``work.events`` for the peak, then ``seconds`` at so many events/s; 0: half the peak."""
+    """Measure the peak over ``work.events``, then latency for ``seconds`` at ``rate`` events/s; 0: half the peak."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.time()
         settings = isolated(load(overrides).settings, Path(folder))
@@ -95,7 +95,7 @@ def _spread(delays: list[float]) -> dict[str, float]:
 
 
 def _peak(work: Workload, cluster: Cluster, job: str) -> float:
-    """Events per second of the steady state, from what waits in the topic."""
+    """Return events per second of the steady state, from the backlog in the topic."""
     samples = [(time.time(), 0.0)]
     while samples[-1][1] < work.events:
         assert time.time() - samples[0][0] < DEADLINE_SECONDS, f"stuck: {cluster.failure(job)}"
@@ -117,8 +117,8 @@ def _wait(cluster: Cluster, job: str, events: int) -> None:
 
 
 def paced(settings: Settings, work: Workload, stop: int, rate: float) -> Any:
-    """Send the events from ``work.events`` on at a steady rate; (n,) when each was handed over."""
-    messages = [work.messages(i, min(i + BLOCK, stop)) for i in range(work.events, stop, BLOCK)]  # not while it counts
+    """Send the events from ``work.events`` on at a steady rate; return (n,) the time at which each was handed over."""
+    messages = [work.messages(i, min(i + BLOCK, stop)) for i in range(work.events, stop, BLOCK)]  # before it is timed
     keys, values = [k for part in messages for k in part[0]], [v for part in messages for v in part[1]]
     transport = Librdkafka(settings.kafka, settings.topics.name("observations"), LINGER_MS)
     times = np.empty(len(keys))

@@ -1,11 +1,13 @@
-"""More than the job can take, many more series at once, silence: what it does to lag, memory and state.
+"""Measure lag, memory and state under overload, a burst of new series, and silence.
 
-``python -m benchmarks.job.load overload --minutes 10`` measures what the job can take, sends twice that for so long, or
-what the sender manages beside it on the same cores (with ``--workload W --window 128`` an event costs so much to score
-that the sender does), and then nothing: how far it fell behind, memory of each part, and how long it took to catch up.
-``python -m benchmarks.job.load burst`` goes from 1,000 to 100,000 series from one second to the next.
-``python -m benchmarks.job.load ttl`` sends ever new series and looks at the state with and without
-``job.state_ttl_ms``. Each prints a line of JSON.
+- ``python -m benchmarks.job.load overload --minutes 10`` measures the job's capacity, sends twice that, or as
+  much as the sender manages on the same cores (with ``--workload W --window 128`` an event costs so much to score that
+  the sender reaches twice), and then nothing. Reports the lag, memory of each part, and the time to catch up.
+- ``python -m benchmarks.job.load burst`` goes from 1,000 to 100,000 series from one second to the next.
+- ``python -m benchmarks.job.load ttl`` sends ever new series and reads the size of the state with and without
+  ``job.state_ttl_ms``.
+
+Each prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ PRESSURE = ("backPressuredTimeMsPerSecond", "busyTimeMsPerSecond")
 
 
 @dataclass
-class Running:
-    """A stack with a job on it."""
+class RunningJob:
+    """Hold a stack with a running job."""
 
     settings: Settings
     cluster: Cluster
@@ -55,19 +57,19 @@ class Running:
         return round(self.cluster.metrics(self.job).get("events", 0))
 
     def newest(self) -> dict[str, Any]:
-        """The newest checkpoint: its size and how long it took."""
+        """Return the newest checkpoint: its size and its duration."""
         found = self.cluster.checkpoints(self.job)["latest"]["completed"] or {}
         return {"state_bytes": found.get("state_size"), "checkpoint_ms": found.get("end_to_end_duration")}
 
     def checkpointed(self) -> dict[str, Any]:
-        """The next checkpoint that began after now."""
+        """Return the next checkpoint that begins after now."""
         wanted = self.cluster.checkpoints(self.job)["counts"]["completed"] + 2
         while self.cluster.checkpoints(self.job)["counts"]["completed"] < wanted:
             time.sleep(POLL_SECONDS / 4)
         return self.newest()
 
     def pressure(self) -> dict[str, float]:
-        """Of each second, the milliseconds that the source is held back and that scoring works: the busiest subtask."""
+        """Return milliseconds per second that the source is held back and that scoring works: the busiest subtask."""
         found: dict[str, float] = {}
         for vertex in self.cluster._get(f"/jobs/{self.job}")["vertices"]:
             path = f"/jobs/{self.job}/vertices/{vertex['id']}/subtasks/metrics"
@@ -80,7 +82,7 @@ class Running:
 
 
 @contextmanager
-def job(work: Workload, overrides: list[str]) -> Iterator[Running]:
+def job(work: Workload, overrides: list[str]) -> Iterator[RunningJob]:
     with tempfile.TemporaryDirectory() as folder:
         chosen = ["stack.dashboard=false", "job.checkpoint_interval_ms=2000", *overrides]
         settings = isolated(load(chosen).settings, Path(folder))
@@ -89,13 +91,13 @@ def job(work: Workload, overrides: list[str]) -> Iterator[Running]:
             number = submit_locally(Configuration(settings, {}))
             memory = Memory(stack.folder, COLLECT_EVERY_SECONDS)
             try:
-                yield Running(settings, Cluster(stack.flink_address), number, memory)
+                yield RunningJob(settings, Cluster(stack.flink_address), number, memory)
             finally:
                 memory.close()
 
 
 def send(transport: Transport, work: Workload, start: int, stop: int, per_second: float = 0.0) -> None:
-    """Events of the workload, at a pace where one is given."""
+    """Send events of the workload, at a pace if one is given."""
     began = time.monotonic()
     for first in range(start, stop, BLOCK):
         keys, values = work.messages(first, min(first + BLOCK, stop))
@@ -107,14 +109,14 @@ def send(transport: Transport, work: Workload, start: int, stop: int, per_second
 
 
 def overload(minutes: float, kind: str, window: int, overrides: list[str]) -> dict[str, Any]:
-    """What the job can take is measured in the same run, just before, with nothing else to do."""
+    """Overload the job; its capacity is measured just before, in the same run, with nothing else to do."""
     work = Workload(kind, series=SERIES, window=window)
     with job(work, overrides) as running:
         transport = connect(running.settings.kafka, running.settings.topics.name("observations"), "librdkafka")
         send(transport, work, 0, CALIBRATION_EVENTS[kind])
         total = CALIBRATION_EVENTS[kind]
         capacity = _capacity(running, total)
-        calm = running.checkpointed()
+        idle = running.checkpointed()
         first_minute, began = running.memory.minutes(), time.monotonic()
         done, moment = running.events(), began
         best = capacity
@@ -126,7 +128,7 @@ def overload(minutes: float, kind: str, window: int, overrides: list[str]) -> di
             send(transport, work, total, total + more, 2 * best)
             total += more
             lags.append(total - running.events())
-            if len(lags) % 6 == 0:  # it does more than it was measured at, where others kept the machine busy then
+            if len(lags) % 6 == 0:  # the capacity may have been measured on a busy machine
                 now, seen = time.monotonic(), running.events()
                 best, done, moment = max(best, (seen - done) / (now - moment)), seen, now
             checkpoints.append(running.newest()["checkpoint_ms"] or 0)
@@ -145,14 +147,14 @@ def overload(minutes: float, kind: str, window: int, overrides: list[str]) -> di
             "handled_per_second_meanwhile": round((sent - behind) / sending),
             "behind_at_the_end": behind, "recovery_seconds": round(recovery, 1), "lag_each_5_s": lags,
             "pressure_median": {name: statistics.median(one[name] for one in pressures) for name in PRESSURE},
-            "checkpoint_ms": {"calm": calm["checkpoint_ms"], "most": max(checkpoints), "after": after["checkpoint_ms"]},
-            "state_bytes": [calm["state_bytes"], after["state_bytes"]],
+            "checkpoint_ms": {"calm": idle["checkpoint_ms"], "most": max(checkpoints), "after": after["checkpoint_ms"]},
+            "state_bytes": [idle["state_bytes"], after["state_bytes"]],
             "restarts": running.restarts(), "memory_mb": running.memory.figures(first_minute),
         }  # fmt: skip
 
 
-def _capacity(running: Running, total: int) -> float:
-    """Events per second once the job has warmed up, from what waits in the topic."""
+def _capacity(running: RunningJob, total: int) -> float:
+    """Return events per second once the job has warmed up, from the backlog in the topic."""
     samples = [(time.monotonic(), 0)]
     while samples[-1][1] < 0.95 * total:
         assert not running.restarts(), running.cluster.failure(running.job)
@@ -163,8 +165,8 @@ def _capacity(running: Running, total: int) -> float:
     return (done - seen) / (last - first)
 
 
-def _handled(running: Running, total: int) -> float:
-    """Wait until the job has read so many; seconds that took."""
+def _handled(running: RunningJob, total: int) -> float:
+    """Wait until the job has read so many events; return the seconds that took."""
     began = time.monotonic()
     while running.events() < total:
         assert time.monotonic() - began < DEADLINE_SECONDS, running.events()
@@ -174,7 +176,7 @@ def _handled(running: Running, total: int) -> float:
 
 
 def burst(overrides: list[str]) -> dict[str, Any]:
-    """Ten points of 1,000 series, then ten points of 100,000 at once."""
+    """Send ten points of 1,000 series, then ten points of 100,000 at once."""
     few, many = Workload("Z", series=SERIES, window=10), Workload("Z", series=MANY_SERIES, window=10)
     with job(few, overrides) as running:
         transport = connect(running.settings.kafka, running.settings.topics.name("observations"), "librdkafka")
@@ -183,7 +185,7 @@ def burst(overrides: list[str]) -> dict[str, Any]:
         before = running.checkpointed()
         first_minute, began = running.memory.minutes(), time.monotonic()
         total = 10 * SERIES + 20 * MANY_SERIES
-        # the same names go on where they were; the others are new
+        # the same names continue where they were; the others are new
         later = replace(many, seed=1)
         for first in range(10 * MANY_SERIES, 30 * MANY_SERIES, BLOCK):
             send(transport, later, first, first + BLOCK)
@@ -203,7 +205,7 @@ def burst(overrides: list[str]) -> dict[str, Any]:
 
 
 def ttl(overrides: list[str]) -> dict[str, Any]:
-    """Every second 500 series that nobody has seen before, for a minute; those before fall silent."""
+    """Send 500 new series every second for a minute; the earlier ones fall silent."""
     found: dict[str, Any] = {"load": "ttl", "machine": describe(), "ttl_ms": TTL_MS, "rounds": 60, "new_per_round": 500}
     for name, milliseconds in (("without", 0), ("with", TTL_MS)):
         with job(Workload("Z", window=10), [*overrides, f"job.state_ttl_ms={milliseconds}"]) as running:

@@ -1,4 +1,4 @@
-"""Series that nobody trained for, all at once: what the built-in model costs while they warm up and begin.
+"""Measure the cost of many new series at once, while the built-in model warms up and starts to score them.
 
     python -m benchmarks.job.new_series [SERIES]
 
@@ -22,7 +22,7 @@ WARM_UP, POINTS = 250, 400
 
 
 def main(count: int) -> None:
-    """Milliseconds per micro-batch: while warming, the one in which all begin, and afterwards."""
+    """Print milliseconds per micro-batch: while warming up, when all series start, and afterwards."""
     models = ModelSet()
     models.start_cold(cold_model("novelty", WARM_UP))
     engine = Engine(models, EngineOptions(cold=ColdStart()))

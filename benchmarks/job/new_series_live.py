@@ -1,11 +1,11 @@
-"""500 new series within one minute, live on the stack: when they are watched, and what it does to the other alerts.
+"""Measure 500 new series within one minute, live on the stack: time until they are watched, latency of other alerts.
 
     python -m benchmarks.job.new_series_live [--series 500] [--warm-up 250]
 
-200 series that a model judges come at a steady pace all the time, with a spike in one of them four times a second.
-After a while 500 series that nobody trained for begin, spread over a minute, each with four points a second. A new
+200 series that a model scores send points at a steady pace all the time, with a spike in one of them four times a
+second. After a while 500 series without a model start, distributed over a minute, each with four points a second. A new
 series is *watched* when its live state (Redis) says so; that is timed from the point that ends its warm-up. Latency is
-from the hand-over of a spike to the producer to the alert's time at the broker, before, while and after they begin.
+from the hand-over of a spike to the producer to the alert's time at the broker, before, while and after they start.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ DEADLINE_SECONDS = 120.0
 
 
 @dataclass
-class Stream:
-    """What was sent, and when: (n, …) by point of each series."""
+class SentPoints:
+    """Record what was sent, and when: (n, …) by point of each series."""
 
     old_points: list[int] = field(default_factory=lambda: [0] * OLD)
     new_points: dict[int, int] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Stream:
 
 
 class Watched(threading.Thread):
-    """Looks every quarter of a second which new series are watched."""
+    """Check every quarter of a second which new series are watched."""
 
     def __init__(self, settings: Settings, names: list[str]) -> None:
         super().__init__(daemon=True)
@@ -78,7 +78,7 @@ class Watched(threading.Thread):
 
 
 def run(count: int, warm_up: int, overrides: list[str]) -> dict[str, Any]:
-    """The measurement on a stack of its own."""
+    """Run the measurement on a stack of its own."""
     with tempfile.TemporaryDirectory() as folder:
         chosen = [
             "stack.dashboard=false",
@@ -91,7 +91,7 @@ def run(count: int, warm_up: int, overrides: list[str]) -> dict[str, Any]:
 
 
 def measure(stack: Stack, count: int, warm_up: int) -> dict[str, Any]:
-    """Send, look, and match alerts with what was sent."""
+    """Send points, poll the live state, and match alerts with spikes."""
     settings = own_topic(stack.settings, "new")
     manifest, content = Workload("Z").model()
     Registry(settings).publish(replace(manifest, series=("old-*",)), content)
@@ -99,7 +99,7 @@ def measure(stack: Stack, count: int, warm_up: int) -> dict[str, Any]:
     job = submitted(Configuration(settings, {}), cluster)
     transport = connect(settings.kafka, settings.topics.name("observations"), "librdkafka")
     names = [f"new-{k:03d}" for k in range(count)]
-    watched, stream = Watched(settings, names), Stream()
+    watched, stream = Watched(settings, names), SentPoints()
     watched.start()
     marks = send(transport, stream, names, warm_up)
     watched.wait(DEADLINE_SECONDS)
@@ -130,8 +130,8 @@ def measure(stack: Stack, count: int, warm_up: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def send(transport: Transport, stream: Stream, names: list[str], warm_up: int) -> tuple[float, float, float, float]:
-    """At a steady pace; returns when it began, when new series began, when all were warm, and its end."""
+def send(transport: Transport, stream: SentPoints, names: list[str], warm_up: int) -> tuple[float, float, float, float]:
+    """Send at a steady pace; return the times of the start, the first new series, the end of warm-up, and the end."""
     rng = np.random.default_rng(0)
     began, tick, all_warm = time.time(), 0, 0.0
     first_new = round(BEFORE_SECONDS / TICK_SECONDS)
@@ -166,13 +166,13 @@ def send(transport: Transport, stream: Stream, names: list[str], warm_up: int) -
 
 
 def _next(points: Any, k: int) -> int:
-    """The number of the next point of a series, which is counted."""
+    """Count a series' next point and return its number."""
     points[k] += 1
     return int(points[k]) - 1
 
 
 def main() -> None:
-    """One line of JSON."""
+    """Print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", type=int, default=500)
     parser.add_argument("--warm-up", type=int, default=250)

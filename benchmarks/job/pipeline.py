@@ -1,8 +1,8 @@
-"""Throughput of the whole job, as it is shipped: Kafka in, windows in keyed state, scores, alerts out.
+"""Measure throughput of the whole job, as shipped: Kafka in, windows in keyed state, scores, alerts out.
 
-Run: ``python -m benchmarks.job.pipeline --workload F --series 1000 --events 2000000``. Starts a stack of its own. The
-topic is filled first; the rate is that of the steady state: the job's own event counter between 20 % and 95 % of the
-events.
+Run: ``python -m benchmarks.job.pipeline --workload F --series 1000 --events 2000000``. It starts a stack of its own.
+The topic is filled first; the rate is that of the steady state: the job's own event counter between 20 % and 95 % of
+the events.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring.processes import Watch
+from benchmarks.measuring.processes import ProcessSampler
 from benchmarks.measuring.workload import Workload
 from eddy.configuration import as_text, flatten, load
 from eddy.flink_job.client.cluster import Cluster
@@ -27,11 +27,11 @@ from eddy.training.registry.registry import Registry
 
 STEADY = (0.2, 0.95)
 DEADLINE_SECONDS = 900
-POLL_SECONDS = 0.25  # each look costs the cluster and this process CPU that the job would use
+POLL_SECONDS = 0.25  # each poll takes CPU from the job, in the cluster and in this process
 
 
 def run(work: Workload, overrides: list[str]) -> dict[str, Any]:
-    """One measurement."""
+    """Run one measurement."""
     with tempfile.TemporaryDirectory() as folder:
         settings = isolated(load(["stack.dashboard=false", *overrides]).settings, Path(folder))
         configuration = load([f"{k}={as_text(v)}" for k, v in flatten(settings) if v is not None], environ={})
@@ -43,7 +43,7 @@ def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]
     settings = configuration.settings
     Registry(settings).publish(*work.model())
     filled = work.fill(settings)
-    watch = Watch(stack)
+    sampler = ProcessSampler(stack)
     cluster = Cluster(stack.flink_address)
     began = time.monotonic()
     job = submit_locally(configuration)
@@ -55,9 +55,9 @@ def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]
         seen = cluster.metrics(job).get("events", 0.0)
         if not samples or seen != samples[-1][1]:
             samples.append((time.monotonic(), seen))
-            cpu.append((seen, watch.cpu()))
+            cpu.append((seen, sampler.cpu()))
         time.sleep(POLL_SECONDS)
-    watch.close()
+    sampler.close()
     times, seen_at = np.array(samples).T
     steady = (seen_at >= STEADY[0] * work.events) & (seen_at <= STEADY[1] * work.events)
     if steady.sum() < 3:
@@ -72,8 +72,8 @@ def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]
             name: round((cpu[last][1].get(name, 0) - cpu[first][1].get(name, 0)) / events * 1e6, 2)
             for name in cpu[last][1]
         },
-        "peak_rss_mb": {name: round(size) for name, size in sorted(watch.peak_mb.items())},
-        "rss_mb_per_minute": {name: round(slope, 1) for name, slope in watch.mb_per_minute(times[first]).items()},
+        "peak_rss_mb": {name: round(size) for name, size in sorted(sampler.peak_mb.items())},
+        "rss_mb_per_minute": {name: round(slope, 1) for name, slope in sampler.mb_per_minute(times[first]).items()},
         "windows": int(metrics["windows"]),
         "alerts": int(metrics.get("alerts", 0)),
         "checkpoints": cluster.checkpoints(job)["counts"]["completed"],

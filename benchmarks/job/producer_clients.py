@@ -1,4 +1,4 @@
-"""What sending costs: the demo's stream through each Kafka client, flat out.
+"""Measure the cost of sending: the demo's stream through each Kafka client, at full speed.
 
 Run: ``eddy bench producers``. It starts a stack of its own.
 CPU is that of this process alone, encoding and network threads included; the rate also depends on the broker.
@@ -32,7 +32,7 @@ ROUNDS: dict[Client, int] = {"librdkafka": 4, "kafka-python": 1}
 
 
 class Rounds(SyntheticSource):
-    """The stream several times over."""
+    """Repeat the stream several times."""
 
     def __init__(self, stream: SyntheticStream, rounds: int) -> None:
         super().__init__(stream, "all")
@@ -54,7 +54,7 @@ def measure(settings: Settings, stream: SyntheticStream, client: Client) -> dict
 
 
 def run(overrides: Sequence[str], settings: Settings | None = None) -> dict[str, Any]:
-    """Every client, on a stack of its own unless ``settings`` name a broker."""
+    """Run every client, on a stack of its own unless ``settings`` name a broker."""
     if settings is None:
         with tempfile.TemporaryDirectory() as folder:
             own = isolated(load(overrides).settings, Path(folder))

@@ -1,7 +1,7 @@
-"""Windows per second of each detector, beside the same model in plain torch, scikit-learn and ONNX Runtime.
+"""Measure windows per second of each detector, and of the same model in plain torch, scikit-learn and ONNX Runtime.
 
-One core, the same windows, rounds interleaved so that what else the machine does meets all alike; the ratio is the
-median of the rounds' ratios. Scores are compared: a faster wrong answer is no answer.
+One core, the same windows, rounds interleaved so that other work on the machine affects all alike; the ratio is the
+median of the rounds' ratios. Scores are compared as well: speed does not count if they differ.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ PLAIN = {"Z": "numpy", "F": "scikit-learn", "L": "torch"}
 
 
 def run(kinds: str = "ZFL", batches: tuple[int, ...] = BATCHES, onnx: bool = True) -> dict[str, Any]:
-    """Every kind and batch size."""
+    """Measure every kind and batch size."""
     results = []
     for kind in kinds:
-        work = Workload(kind, series=40)  # all of them seen in training: no detector looks at scales of its own
+        work = Workload(kind, series=40)  # all of them seen in training, so no detector computes scales from windows
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             detector = export(work, *work.model(), folder)
@@ -65,7 +65,7 @@ def run(kinds: str = "ZFL", batches: tuple[int, ...] = BATCHES, onnx: bool = Tru
 
 
 def _rates(ways: dict[str, Callable[[], Any]], size: int) -> dict[str, float]:
-    """Windows per second of each way (best round), and the median ratio of the first to the second."""
+    """Return windows per second of each implementation (best round), and the median ratio of first to second."""
     found: dict[str, list[float]] = {name: [] for name in ways}
     for call in ways.values():
         call()
@@ -82,7 +82,7 @@ def _rates(ways: dict[str, Callable[[], Any]], size: int) -> dict[str, float]:
 
 
 def _onnx(folder: Path, windows: Any, binding: Any) -> dict[str, Any]:
-    """ONNX Runtime's LSTM on the same windows, in the peers' own environment (it is no dependency of Eddy)."""
+    """Run ONNX Runtime's LSTM on the same windows, in the peers' own environment (it is no dependency of Eddy)."""
     np.savez(folder / "windows.npz", windows=windows, binding=binding)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(environments.ROOT)}
     done = subprocess.run(

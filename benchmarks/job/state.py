@@ -1,4 +1,4 @@
-"""Bytes of checkpointed state per series, beside the raw window, from few series to many."""
+"""Measure bytes of checkpointed state per series, compared with the raw window, from few series to many."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from eddy.training.registry.registry import Registry
 
 POINTS = 40  # per series: windows are full and have moved on
 VALUE_BYTES = 8
-CHECKPOINT_MS = 2000  # the size does not depend on how often; the wait for the next one does
+CHECKPOINT_MS = 2000  # the size does not depend on the interval; the wait for the next checkpoint does
 DEADLINE_SECONDS = 1200  # a million series on two cores take minutes
 POLL_SECONDS = 0.1
 
 
 def run(work: Workload, sizes: Sequence[int], overrides: Sequence[str], points: int = POINTS) -> dict[str, Any]:
-    """One job per number of series, one after the other on one stack; ``points`` of each, more than the window."""
+    """Run one job per number of series, in turn on one stack; ``points`` of each, more than the window."""
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         settings = isolated(load([*overrides, f"job.checkpoint_interval_ms={CHECKPOINT_MS}"]).settings, Path(folder))

@@ -1,1 +1,1 @@
-"""The workload, and how processes, memory and machines are measured."""
+"""Provide the workload, and measure processes, memory and machines."""

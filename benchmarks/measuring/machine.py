@@ -1,4 +1,4 @@
-"""On what a figure was measured."""
+"""Describe the machine of a measurement, and limit the cores that it uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGES = ("apache-flink", "numpy", "numba", "torch", "scikit-learn", "orjson",
 
 
 def describe() -> dict[str, Any]:
-    """CPU, memory, versions, commit, time and load."""
+    """Return CPU, memory, versions, commit, time and load."""
     java = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
     commit = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
@@ -45,5 +45,5 @@ def _cpu() -> str:
 
 
 def keep_to(cores: int) -> None:
-    """This process and all it starts run on so many cores, where there are more."""
+    """Limit this process and all that it starts to so many cores, if there are more."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])

@@ -1,8 +1,8 @@
-"""Memory of the stack's processes over time, and of the JVMs what is alive in them.
+"""Sample the memory of the stack's processes over time, and the live memory of the JVMs.
 
-A JVM's resident memory says little: it fills its heap up to the limit that it is given before it collects. So each JVM
-is asked now and then to collect (``jcmd GC.run``), and what is left is noted apart: heap in use, metaspace, and
-resident memory outside of the heap (code, threads, network buffers, RocksDB).
+A JVM's resident memory is not informative: it fills its heap up to its limit before it collects. So each JVM is asked
+now and then to collect (``jcmd GC.run``), and the rest is recorded separately: heap in use, metaspace, and resident
+memory outside the heap (code, threads, network buffers, RocksDB).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Samples = dict[str, list[tuple[float, float]]]  # part -> (minutes, MB)
 
 @dataclass(frozen=True)
 class Alive:
-    """What a JVM holds just after it has collected, MB."""
+    """Hold the memory of a JVM just after a collection, MB."""
 
     heap: float
     metaspace: float
@@ -48,15 +48,15 @@ class Alive:
 
 
 def alive(pid: int) -> Alive | None:
-    """Let a JVM collect, and look; None where it does not answer: it is about to end, or stands still."""
+    """Let a JVM collect, then measure it; None if it does not answer, because it is about to end or is stopped."""
     try:
         _jcmd(pid, "GC.run")
-        said = _jcmd(pid, "GC.heap_info")
+        output = _jcmd(pid, "GC.heap_info")
         resident = psutil.Process(pid).memory_info().rss
-        heap = said.partition("Metaspace")[0]
+        heap = output.partition("Metaspace")[0]
         bounds = [int(address, 16) for address in _BOUNDS.findall(heap)]
         used = sum(int(size) for size in _HEAP_USED.findall(heap)) * KIB
-        metaspace = int(_METASPACE.findall(said)[0]) * KIB
+        metaspace = int(_METASPACE.findall(output)[0]) * KIB
         inside = _resident(pid, min(bounds), max(bounds))
     except (subprocess.SubprocessError, psutil.Error, OSError, ValueError, IndexError):
         return None
@@ -64,7 +64,7 @@ def alive(pid: int) -> Alive | None:
 
 
 def _jcmd(pid: int, command: str) -> str:
-    if not _catches_quit(pid):  # jcmd knocks by SIGQUIT, which ends whoever does not catch it: a JVM that just starts
+    if not _catches_quit(pid):  # jcmd sends SIGQUIT, which ends a JVM that has just started
         raise ValueError(f"process {pid} does not catch SIGQUIT: no JVM, or not yet one that answers")
     done = subprocess.run(["jcmd", str(pid), command], capture_output=True, text=True, check=True, timeout=JCMD_SECONDS)
     return done.stdout
@@ -76,7 +76,7 @@ def _catches_quit(pid: int) -> bool:
 
 
 def _resident(pid: int, start: int, end: int) -> int:
-    """Resident bytes of the mappings that lie between two addresses."""
+    """Return resident bytes of the mappings between two addresses."""
     total, within = 0, False
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
         if found := _MAPPING.match(line):
@@ -87,11 +87,11 @@ def _resident(pid: int, start: int, end: int) -> int:
 
 
 class Memory:
-    """Samples every process of a stack in a thread; those that are started again later, too.
+    """Sample every process of a stack in a thread, including those that are started again later.
 
     Attributes:
-        resident: of each part, the sum over its processes.
-        alive: of each JVM, ``heap``, ``metaspace`` and ``outside`` after a collection.
+        resident: per part, the sum over its processes.
+        alive: per JVM, ``heap``, ``metaspace`` and ``outside`` after a collection.
     """
 
     def __init__(self, folder: Path, collect_every: float = COLLECT_EVERY_SECONDS) -> None:
@@ -110,7 +110,7 @@ class Memory:
             thread.join()
 
     def minutes(self) -> float:
-        """Since the start: the time axis of the samples."""
+        """Return minutes since the start: the time axis of the samples."""
         return (time.monotonic() - self._began) / 60
 
     def _watch(self) -> None:
@@ -137,9 +137,9 @@ class Memory:
                         self.alive[f"{name} {kind}"].append((self.minutes(), size))
 
     def figures(self, first_minute: float = 0.0) -> dict[str, dict[str, float]]:
-        """Of each part: the median of the second and of the last third from a minute on, and the peak, MB.
+        """Return per part the median of the second and of the last third from a minute on, and the peak, MB.
 
-        The first third warms up.
+        The first third is warm-up.
         """
         return {
             name: found
@@ -148,7 +148,7 @@ class Memory:
         }
 
     def draw(self, path: Path, faults: list[tuple[float, str]]) -> None:
-        """Both as a picture, the faults as grey lines."""
+        """Draw both as a picture, the faults as grey lines."""
         figure = Figure(figsize=(9, 7), layout="constrained")
         FigureCanvasAgg(figure)
         above, below = figure.subplots(2, sharex=True)

@@ -1,4 +1,4 @@
-"""CPU time and memory of the stack's processes, the Python workers of Flink among them."""
+"""Sample CPU time and memory of the stack's processes, including Flink's Python workers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import psutil
 from eddy.stack.local import Stack
 
 EVERY_SECONDS = 0.5
-MIN_SAMPLES = 6  # a line through fewer says nothing
+MIN_SAMPLES = 6  # a line through fewer is not meaningful
 
 
 def role(process: psutil.Process) -> str:
-    """What a process is, by its command line."""
+    """Return the role of a process, by its command line."""
     line = " ".join(process.cmdline())
     for mark, name in (
         ("beam_boot", "python worker"),
@@ -30,8 +30,8 @@ def role(process: psutil.Process) -> str:
     return "other"
 
 
-class Watch:
-    """Samples the processes of a stack in a thread; peaks and growth of memory, and CPU seconds between two marks."""
+class ProcessSampler:
+    """Sample a stack's processes in a thread: peaks and growth of memory, and CPU seconds between two marks."""
 
     def __init__(self, stack: Stack) -> None:
         self._roots = [s.pid for s in stack.status() if s.pid]
@@ -43,14 +43,14 @@ class Watch:
         self._thread.start()
 
     def cpu(self) -> dict[str, float]:
-        """CPU seconds of each role so far."""
+        """Return CPU seconds of each role so far."""
         total: dict[str, float] = defaultdict(float)
         for (_, name), seconds in dict(self._cpu).items():
             total[name] += seconds
         return dict(total)
 
     def mb_per_minute(self, since: float) -> dict[str, float]:
-        """Growth of each role's memory from a time on (``time.monotonic``), a straight line through the samples."""
+        """Return the growth of each role's memory since a time (``time.monotonic``), by a straight line."""
         slopes = {}
         for name, samples in self._memory.items():
             late = np.array([sample for sample in samples if sample[0] >= since / 60])
@@ -59,7 +59,7 @@ class Watch:
         return slopes
 
     def newest_mb(self) -> dict[str, float]:
-        """Memory of each role now."""
+        """Return the memory of each role now."""
         return {name: samples[-1][1] for name, samples in self._memory.items()}
 
     def close(self) -> None:

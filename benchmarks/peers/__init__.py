@@ -1,1 +1,1 @@
-"""The same workload on other systems. Everything here but numpy is imported where it is used: each has its own venv."""
+"""Run the same workload on other systems. Each has its own venv: everything but numpy is imported where used."""

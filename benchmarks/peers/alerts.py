@@ -1,4 +1,4 @@
-"""What a system raised, when, and whether it is what the others raised."""
+"""Read a system's alerts and their times, and compare them with those of other systems."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from confluent_kafka import Consumer, TopicPartition
 from benchmarks.measuring.workload import START, STEP_MS, Workload
 from eddy.alert_settings import AlertRules
 
-STEADY_FROM = 0.2  # share of the events before which a system may still be starting up
-Incident = tuple[str, int, int | None, int | None]  # series, start; end and points once it is closed
+STEADY_FROM = 0.2  # share of the events during which a system may still be starting up
+IncidentKey = tuple[str, int, int | None, int | None]  # series, start; end and points once it is closed
 Mark = tuple[float, float]  # (seconds since the epoch, events done)
 
 
 @dataclass(frozen=True)
 class Raised:
-    """A message on an alert topic.
+    """Hold a message on an alert topic.
 
     Attributes:
         at: seconds since the epoch, when the broker appended it.
@@ -32,12 +32,12 @@ class Raised:
 
 
 def of_incidents(raised: Sequence[Raised]) -> list[Raised]:
-    """Eddy's messages of single series, without those of groups."""
+    """Return Eddy's messages of single series, without those of groups."""
     return [one for one in raised if one.value.get("kind", "incident") == "incident"]
 
 
 def read(bootstrap: str, topic: str) -> list[Raised]:
-    """All messages of a topic, in the order in which the broker got them."""
+    """Read all messages of a topic, in the order in which the broker received them."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"read-{topic}", "enable.auto.commit": False})
     try:
         partitions = consumer.list_topics(topic, 30).topics[topic].partitions
@@ -56,13 +56,13 @@ def read(bootstrap: str, topic: str) -> list[Raised]:
         consumer.close()
 
 
-def incidents_of_points(work: Workload, points: Iterable[tuple[str, int]]) -> set[Incident]:
-    """What Eddy's alert policy makes of anomalous points (series, ts): they, grouped."""
+def incidents_of_points(work: Workload, points: Iterable[tuple[str, int]]) -> set[IncidentKey]:
+    """Combine anomalous points (series, ts) into incidents by Eddy's alert policy."""
     quiet = AlertRules().close_after
     by_series: dict[str, list[int]] = defaultdict(list)
     for series, ts in sorted(set(points)):
         by_series[series].append(ts)
-    found: set[Incident] = set()
+    found: set[IncidentKey] = set()
     index = {name: k for k, name in enumerate(work.names())}
     for series, times in by_series.items():
         own = (work.events - index[series] + work.series - 1) // work.series
@@ -78,10 +78,10 @@ def incidents_of_points(work: Workload, points: Iterable[tuple[str, int]]) -> se
     return found
 
 
-def incidents_of_eddy(raised: Sequence[Raised]) -> set[Incident]:
-    """Eddy's incidents by their last message."""
+def incidents_of_eddy(raised: Sequence[Raised]) -> set[IncidentKey]:
+    """Return Eddy's incidents from their last messages."""
     last = {r.value["id"]: r.value for r in raised}
-    found: set[Incident] = set()
+    found: set[IncidentKey] = set()
     for value in last.values():
         closed = value["state"] == "closed"
         found.add((value["series"], value["start"], *((value["end"], value["points"]) if closed else (None, None))))
@@ -89,11 +89,11 @@ def incidents_of_eddy(raised: Sequence[Raised]) -> set[Incident]:
 
 
 def marks_of_alerts(times: Sequence[float], events: int) -> list[Mark]:
-    """Progress from the times of alerts, which are spread evenly over the events."""
+    """Estimate progress from the times of alerts, which are evenly distributed over the events."""
     return [(at, (k + 1) / len(times) * events) for k, at in enumerate(times)]
 
 
 def steady(marks: Sequence[Mark], events: int) -> tuple[Mark, Mark]:
-    """First and last mark of the steady state."""
+    """Return the first and the last mark of the steady state."""
     first = next(mark for mark in marks if mark[1] >= STEADY_FROM * events)
     return first, marks[-1]

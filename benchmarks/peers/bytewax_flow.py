@@ -1,9 +1,9 @@
-"""Bytewax: a micro-batch per partition as one item, windows of a partition's series in one recoverable state.
+"""Run the workload on Bytewax: a micro-batch per partition as one item, windows in one recoverable state.
 
     python -m bytewax.run benchmarks.peers.bytewax_flow:flow -r RECOVERY -s 10 -i I -a ADDRESSES      (PEER_CONFIG=FILE)
 
-Its Kafka source and sink, ``flat_map_batch`` and ``stateful_batch`` as documented. One item per micro-batch and
-partition, not one per event, is what makes it fast: per-event items cost it a Python call in each operator.
+Uses its Kafka source and sink, ``flat_map_batch`` and ``stateful_batch`` as documented. One item per micro-batch and
+partition makes it fast: items per event would take a Python call in each operator.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ config = Config.read(os.environ["PEER_CONFIG"])
 detector = load(Path(config.model))  # one process per core, so one thread for each
 
 
-class Windows(StatefulBatchLogic[list[bytes], KafkaSinkMessage[bytes, bytes], Any]):
-    """The series of one partition."""
+class PartitionWindows(StatefulBatchLogic[list[bytes], KafkaSinkMessage[bytes, bytes], Any]):
+    """Keep the windows of one partition's series."""
 
     def __init__(self, state: Any) -> None:
         self.scorer = BatchScorer(detector, *(state or ()))
@@ -44,7 +44,7 @@ class Windows(StatefulBatchLogic[list[bytes], KafkaSinkMessage[bytes, bytes], An
 
 
 def by_partition(messages: list[KafkaSourceMessage[bytes, bytes]]) -> list[tuple[str, list[bytes]]]:
-    """What one poll brought, as one item per partition."""
+    """Group the messages of one poll into one item per partition."""
     parts: dict[str, list[bytes]] = defaultdict(list)
     for message in messages:
         parts[str(message.partition)].append(message.value)
@@ -54,9 +54,9 @@ def by_partition(messages: list[KafkaSourceMessage[bytes, bytes]]) -> list[tuple
 flow = Dataflow("eddy-peer")
 source: Any = KafkaSource(
     [config.bootstrap], [config.topic], tail=False, starting_offset=OFFSET_BEGINNING, batch_size=POLL_MESSAGES,
-    add_config={"fetch.queue.backoff.ms": "10"},  # as the plain loop: else it rests for a second now and then
+    add_config={"fetch.queue.backoff.ms": "10"},  # as in the plain loop: otherwise it pauses for a second now and then
 )  # fmt: skip
 messages = op.input("observations", flow, source)
 batches = op.flat_map_batch("partitions", messages, by_partition)
-alerts = op.stateful_batch("score", batches, Windows)
+alerts = op.stateful_batch("score", batches, PartitionWindows)
 op.output("alerts", op.map("values", alerts, lambda pair: pair[1]), KafkaSink([config.bootstrap], config.alerts))

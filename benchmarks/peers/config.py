@@ -1,4 +1,4 @@
-"""What every peer is told: a JSON file whose path is its first argument."""
+"""Read the configuration of a peer: a JSON file whose path is its first argument."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Config:
-    """One run of one peer.
+    """Configure one run of one peer.
 
     Attributes:
-        bootstrap: the broker.
-        topic, alerts: where the events are, and where alerts go.
+        bootstrap: address of the broker.
+        topic, alerts: topics of the events and of the alerts.
         model: folder that ``export.py`` wrote.
         kind: ``Z``, ``F`` or ``L``.
-        events: how many there are; a peer ends once it has handled them.
-        cores: processors that it may use.
-        folder: for its state.
+        events: number of events; a peer ends once it has processed them.
+        cores: number of processors that it may use.
+        folder: folder for its state.
     """
 
     bootstrap: str

@@ -1,4 +1,4 @@
-"""The workload's detectors as one would write them with numpy, torch and scikit-learn. Every peer scores with these.
+"""Implement the workload's detectors with plain numpy, torch and scikit-learn. Every peer scores with these.
 
 The models are Eddy's own (``export.py``), so scores are equal to Eddy's within rounding and alerts can be compared one
 by one. Nothing of Eddy is imported: this runs in the peers' environments.
@@ -22,13 +22,13 @@ _NORMAL_RANGE = 3.29  # p95 - p5 of a standard normal
 
 @dataclass(frozen=True)
 class PeerDetector:
-    """A model of the workload, ready to score batches.
+    """Hold a model of the workload, ready to score batches.
 
     Attributes:
         window: points per window.
         limit: a score above it is an alert.
         score: (n, W) windows in the series' units and (n,) binding, to (n,) scores.
-        names: series that the model knows, in the order that ``binding`` counts them; -1 stands for any other.
+        names: series that the model knows; ``binding`` is their index here, -1 for any other.
     """
 
     window: int
@@ -37,13 +37,13 @@ class PeerDetector:
     names: tuple[str, ...]
 
     def bind(self, series: Sequence[str]) -> Any:
-        """(n,) index of each series for ``binding``."""
+        """Return (n,) index of each series for ``binding``."""
         index = {name: i for i, name in enumerate(self.names)}
         return np.array([index.get(name, -1) for name in series], np.int64)
 
 
 def load(folder: Path, threads: int = 1) -> PeerDetector:
-    """The model that ``export.py`` left in a folder; ``threads`` is how many torch may use."""
+    """Load the model that ``export.py`` wrote to a folder; torch may use ``threads`` threads."""
     about = json.loads((folder / "model.json").read_text())
     with np.load(folder / "arrays.npz") as stored:  # plain arrays: numpy unpickles nothing by default
         arrays = dict(stored)
@@ -60,17 +60,17 @@ def _zscore(arrays: dict[str, Any], about: dict[str, Any], threads: int) -> Scor
 
 
 class RunningZScore:
-    """The same score one value at a time, for systems and loops that see one event at a time."""
+    """Compute the same score one value at a time, for systems and loops that process single events."""
 
     def __init__(self, window: int) -> None:
         self._values: deque[float] = deque(maxlen=window)
         self._window, self._base, self._sum, self._squares = window, 0.0, 0.0, 0.0
 
     def add(self, value: float) -> float | None:
-        """Score of the newest value; None until the window is full."""
+        """Return the score of the newest value; None until the window is full."""
         values = self._values
         if not values:
-            self._base = value  # sums of differences from it: squares of large values would lose digits
+            self._base = value  # sums of differences from it, since squares of large values would lose digits
         shifted = value - self._base
         if len(values) == self._window:
             oldest = values[0]
@@ -86,7 +86,7 @@ class RunningZScore:
 
 
 def _forest(arrays: dict[str, Any], about: dict[str, Any], threads: int) -> Score:
-    """scikit-learn's forest, grown again from the same rows with the same seed: the same trees."""
+    """Grow scikit-learn's forest again from the same rows with the same seed, which gives the same trees."""
     from sklearn.ensemble import IsolationForest
 
     forest = IsolationForest(
@@ -124,7 +124,7 @@ def forest_features(windows: Any, sigma: Any, usual_run: Any) -> Any:
 
 
 def _window_scales(windows: Any) -> Any:
-    """(n, 3) σ of the increments, longest usual run of unchanged values, 1: of series that training did not see."""
+    """Return (n, 3) σ of the increments, longest usual run of unchanged values, 1: for series not seen in training."""
     steps = np.diff(windows, axis=1)
     low, high = np.percentile(steps, (5, 95), axis=1)
     magnitude = np.maximum(1e-3 * np.median(np.abs(windows), axis=1), 1e-6)
@@ -136,13 +136,13 @@ def _window_scales(windows: Any) -> Any:
 
 
 def _usual_run(steps: Any) -> float:
-    """99th percentile of the lengths of runs of zeros."""
+    """Return the 99th percentile of the lengths of runs of zeros."""
     edges = np.concatenate([[-1], np.flatnonzero(steps), [len(steps)]])
     return float(np.percentile(np.diff(edges) - 1, 99)) if len(edges) > 2 else float(len(steps))
 
 
 def _lstm(arrays: dict[str, Any], about: dict[str, Any], threads: int) -> Score:
-    """Encoder, repeated code, decoder, dense: torch's own ``nn.LSTM``, time first (faster on a CPU)."""
+    """Chain encoder, repeated code, decoder, dense with torch's own ``nn.LSTM``, time first (faster on a CPU)."""
     import torch
 
     torch.set_num_threads(threads)
@@ -182,7 +182,7 @@ def _lstm(arrays: dict[str, Any], about: dict[str, Any], threads: int) -> Score:
 
 
 def _robust_moments(windows: Any) -> Any:
-    """(n,) median, and spread between the 5th and the 95th percentile, floored: of series not seen in training."""
+    """Return (n,) median, and scale between the 5th and the 95th percentile, above a minimum, for unseen series."""
     low, centre, high = np.percentile(windows, (5, 50, 95), axis=1)
     floor = np.maximum(1e-3 * np.abs(centre), 1e-6)
     return centre, np.maximum((high - low) / _NORMAL_RANGE, floor)

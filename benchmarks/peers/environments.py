@@ -1,4 +1,4 @@
-"""The peers' own environments under ``.eddy/peers/NAME``: made once, made again when their requirements change."""
+"""Create the peers' own environments under ``.eddy/peers/NAME``, again whenever their requirements change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TORCH_INDEX = "EDDY_TORCH_INDEX"  # as in ./run: another index to take torch fro
 
 
 def python(name: str) -> Path:
-    """The Python of a peer's environment, which is made if need be.
+    """Return the Python of a peer's environment, which is created if needed.
 
     Raises:
         StackError: its packages cannot be installed.
@@ -38,7 +38,7 @@ def python(name: str) -> Path:
 
 
 def spark_jars() -> str:
-    """Comma-separated jars with which Spark reads and writes Kafka."""
+    """Return comma-separated jars with which Spark reads and writes Kafka."""
     folder = home() / "peers" / "spark-jars"
     stamp = _stamp(SPARK_POM)
     marked = folder / ".stamp"
@@ -51,7 +51,7 @@ def spark_jars() -> str:
 
 
 def versions(name: str, packages: tuple[str, ...]) -> dict[str, str]:
-    """The pinned versions of some packages."""
+    """Return the pinned versions of some packages."""
     text = (HERE / f"requirements-{name}.txt").read_text()
     return {p: found[1] for p in packages if (found := re.search(rf"^{re.escape(p)}==(\S+)", text, re.MULTILINE))}
 
@@ -62,7 +62,7 @@ def _install(folder: Path, requirements: Path) -> None:
     install = [*tool, "pip", "install", "-q", "--no-deps", "--python", str(folder / "bin" / "python")]
     listed = requirements.read_text().splitlines()
     index = os.environ.get(TORCH_INDEX)
-    if index:  # that index has other builds of torch, which need no GPU libraries
+    if index:  # that index has other builds of torch, without GPU libraries
         _run([*install, "--index-url", index, *(line for line in listed if line.startswith("torch=="))])
         listed = [line for line in listed if not re.match(r"(torch|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*)==", line)]
     _run([*install, *listed])

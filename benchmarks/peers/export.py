@@ -1,4 +1,4 @@
-"""The workload's model as plain arrays, for systems that do not have Eddy installed."""
+"""Export the workload's model as plain arrays, for systems without Eddy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from eddy.models.preprocessing.fit_windows import FitWindows
 
 
 def export(work: Workload, manifest: Manifest, content: bytes, folder: Path) -> Detector:
-    """Write ``model.json`` and ``arrays.npz``; returns Eddy's own detector."""
+    """Write ``model.json`` and ``arrays.npz``; return Eddy's own detector."""
     detector = artifact.load(content)
     about: dict[str, Any] = {
         "kind": work.kind,
@@ -43,7 +43,7 @@ def export(work: Workload, manifest: Manifest, content: bytes, folder: Path) -> 
 
 
 def _grown_from(work: Workload, detector: IsolationForest) -> Any:
-    """The rows that ``IsolationForest.fit`` grew its trees from, made again."""
+    """Return the rows from which ``IsolationForest.fit`` grew its trees."""
     defaults = ForestParameters()
     windows = FitWindows.cut(work.training_series(), detector.spec, defaults.validation_share)
     rows = np.flatnonzero(~windows.validation)
@@ -58,7 +58,7 @@ def _grown_from(work: Workload, detector: IsolationForest) -> Any:
 
 
 def batch_of(detector: Detector, work: Workload, count: int) -> tuple[WindowBatch, Any]:
-    """Windows of the workload's own values, series that training saw and others; and their binding."""
+    """Return windows of the workload's own values, of series seen in training and others; and their binding."""
     values = work.values(0, count + work.window)
     windows = np.lib.stride_tricks.sliding_window_view(values, work.window)[:count].copy()
     names = work.names()

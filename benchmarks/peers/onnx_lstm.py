@@ -1,6 +1,6 @@
-"""The workload's LSTM in ONNX Runtime: its own LSTM operators, one thread. Prints rates by batch size as JSON.
+"""Run the workload's LSTM in ONNX Runtime: its own LSTM operators, one thread. Prints rates by batch size as JSON.
 
-python -m benchmarks.peers.onnx_lstm FOLDER SIZE …        (FOLDER: what export.py wrote, and windows.npz)
+python -m benchmarks.peers.onnx_lstm FOLDER SIZE …        (FOLDER: written by export.py, with windows.npz)
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ ROUNDS, ROUND_SECONDS = 5, 0.15
 
 
 def _gates(array: Any) -> Any:
-    """Torch orders gates input, forget, cell, output; ONNX input, output, forget, cell."""
+    """Convert gates from torch's order (input, forget, cell, output) to ONNX's (input, output, forget, cell)."""
     i, f, c, o = np.split(array, 4)
     return np.concatenate([i, o, f, c])[None]
 
 
 def build(arrays: dict[str, Any], scored: int) -> bytes:
-    """(T, n, 1) shown points and (n, E) embedding in; (judged, n, F) rebuilt points out, newest first."""
+    """Build the network: (T, n, 1) points and (n, E) embedding in; (scored, n, F) rebuilt points out, newest first."""
     hidden = arrays["encoder.recurrent"].shape[1]
     constants = {"steps": np.array([scored, 1, 1], np.int64), "dense": arrays["dense.weight"].T.copy(),
                  "dense_bias": arrays["dense.bias"], "directions": np.array([1], np.int64)}  # fmt: skip

@@ -1,8 +1,8 @@
-"""A hand-written loop: one consumer, one process, windows in a dictionary. It keeps no durable state.
+"""Run the workload in a plain Python loop: one consumer, one process, windows in a dictionary, no durable state.
 
     python plain_loop.py CONFIG batch|event
 
-``batch`` scores what a poll brings in one call; ``event`` handles one message at a time (rolling z-score only).
+``batch`` scores the messages of a poll in one call; ``event`` processes one message at a time (rolling z-score only).
 """
 
 from __future__ import annotations

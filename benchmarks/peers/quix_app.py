@@ -1,9 +1,9 @@
-"""Quix Streams: windows in its RocksDB state with changelog topic, one message at a time as its model is.
+"""Run the workload on Quix Streams: windows in its RocksDB state with changelog topic, one message at a time.
 
     python quix_app.py CONFIG NUMBER        (processes of the same consumer group, a state folder each)
 
-The z-score is computed in the stateful callback. Forest and LSTM would cost it a call per event there, so the callback
-hands the window on to a batching sink (its own class), which scores all windows of a checkpoint in one call.
+The z-score is computed in the stateful callback. Forest and LSTM would take a call per event there, so the callback
+passes the window to a batching sink (its own class), which scores all windows of a checkpoint in one call.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from benchmarks.peers.config import Config
 from benchmarks.peers.detectors import PeerDetector, load
 from benchmarks.peers.windows import encode
 
-IDLE_SECONDS = 10.0  # without a message for so long, everything has been handled
+IDLE_SECONDS = 10.0  # without a message for so long, everything has been processed
 DOUBLE_BYTES = 8
 
 
 class Scores(BatchingSink):
-    """Scores the windows of a checkpoint, sends the alerts."""
+    """Score the windows of a checkpoint, and send the alerts."""
 
     def __init__(self, detector: PeerDetector, config: Config) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Scores(BatchingSink):
 
 
 def window_of(state: State, value: float, size: int) -> bytes:
-    """Append to the window in the state; returns it, oldest point first."""
+    """Append to the window in the state; return it, oldest point first."""
     window = (state.get_bytes("window", b"") + struct.pack("d", value))[-size * DOUBLE_BYTES :]
     state.set_bytes("window", window)
     return window
@@ -61,7 +61,7 @@ def main() -> None:
         auto_offset_reset="earliest",
         state_dir=Path(config.folder) / f"state-{number}",
         loglevel="WARNING",
-        consumer_extra_config={"fetch.queue.backoff.ms": 10},  # as the plain loop
+        consumer_extra_config={"fetch.queue.backoff.ms": 10},  # as in the plain loop
     )
     observations = app.topic(config.topic, key_deserializer="str", value_deserializer="json")
     frame = app.dataframe(observations)

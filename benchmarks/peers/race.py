@@ -1,9 +1,9 @@
-"""The same bytes in the same topic, one system after the other on the same cores, the broker on them too.
+"""Run one system after the other over the same topic on the same cores, which the broker shares.
 
-For each workload a stack of its own: the topic is filled, Eddy runs with its shipped settings, then Flink and Redis
-end and the peers run one by one. The rate of each is that between the first 20 % of the events and the last, by the
-times at which the broker appended alerts (Spark: by the ends of its micro-batches). Start-up is stated apart. What
-they raised is compared incident by incident.
+Each workload has a stack of its own: the topic is filled, Eddy runs with its shipped settings, then Flink and Redis end
+and the peers run one by one. The rate of each is that between the first 20 % of the events and the last, by the times
+at which the broker appended alerts (Spark: by the ends of its micro-batches). Start-up is reported separately. The
+alerts are compared incident by incident.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from typing import Any
 import psutil
 
 from benchmarks.measuring.machine import describe, keep_to
-from benchmarks.measuring.rounds import typical
-from benchmarks.measuring.running import own_topic, submitted
+from benchmarks.measuring.running import own_topic, submitted, typical
 from benchmarks.measuring.workload import Workload
 from benchmarks.peers import alerts, environments
 from benchmarks.peers.config import Config
@@ -41,13 +40,13 @@ EDDY_TITLE = "Eddy, shipped settings: keyed state, checkpoints every 10 s"
 CORES = 2
 DEADLINE_SECONDS = 900
 SETTLE_SECONDS = 2.0
-POLL_SECONDS = 1.0  # each look costs the cluster and this process CPU that the job would use
+POLL_SECONDS = 1.0  # each poll takes CPU from the job, in the cluster and in this process
 
 
 def run(
     works: Sequence[Workload], names: Sequence[str], overrides: Sequence[str], cores: int = CORES, rounds: int = 1
 ) -> dict[str, Any]:
-    """All workloads over the systems named, so many times; of each system the run in the middle by its rate."""
+    """Run all workloads over the named systems, so many times; keep each system's median run by rate."""
     keep_to(cores)
     results: list[dict[str, Any]] = []
     for work in works:
@@ -64,13 +63,13 @@ def _once(work: Workload, names: Sequence[str], overrides: Sequence[str], cores:
 
 
 def _middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One system's run; one that failed, or found other incidents, if any did: that must not go unseen."""
+    """Return one system's median run, or one that failed or found other incidents, so that it is not missed."""
     odd = [one for one in runs if "failed" in one or not one["equal"]]
     return odd[0] if odd else typical(runs, lambda one: float(one["events_per_second"]))
 
 
 class _Race:
-    """One workload."""
+    """Run one workload."""
 
     def __init__(self, work: Workload, stack: Stack, folder: Path, cores: int) -> None:
         self._work, self._stack, self._folder, self._cores = work, stack, folder, cores
@@ -117,7 +116,7 @@ class _Race:
             while cluster.metrics(job).get("events", 0.0) < self._work.events:
                 assert time.time() - began < DEADLINE_SECONDS, f"not done in time: {cluster.failure(job)}"
                 time.sleep(POLL_SECONDS)
-            time.sleep(SETTLE_SECONDS)  # the last alerts are on their way
+            time.sleep(SETTLE_SECONDS)  # the last alerts are still being written
         raised = alerts.of_incidents(alerts.read(self._bootstrap, settings.topics.name("alerts")))
         cluster.cancel(job)
         opened = [r.at for r in raised if r.value["state"] == "open"]
@@ -190,7 +189,7 @@ class _Race:
             broker.close()
 
     def _end_flink(self) -> None:
-        """Flink and Redis would take memory and cycles from the peers."""
+        """End Flink and Redis, which would take memory and CPU from the peers."""
         gone = [psutil.Process(pid) for name, pid in self._roots.items() if name != "kafka" and psutil.pid_exists(pid)]
         for process in gone:
             process.terminate()
@@ -198,7 +197,7 @@ class _Race:
 
 
 def _compared(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each system's incidents held against those of the plain loop, else of the first that ran."""
+    """Compare each system's incidents with those of the plain loop, or of the first that ran."""
     ran = [one for one in found if "incidents" in one]
     reference = next((one for one in ran if one["system"] == "plain-batch"), ran[0] if ran else None)
     for one in ran:
@@ -229,6 +228,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def workloads(kinds: str, events: int, others: int, series: int, base: Workload | None = None) -> list[Workload]:
-    """Z over ``events``, the dearer ones over ``others``."""
+    """Return Z over ``events``, the more expensive ones over ``others``."""
     base = base or Workload()
     return [replace(base, kind=k, events=events if k == "Z" else others, series=series) for k in kinds]

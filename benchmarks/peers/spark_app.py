@@ -1,10 +1,10 @@
-"""Spark Structured Streaming: ``transformWithStateInPandas`` over RocksDB state, one micro-batch after the other.
+"""Run the workload on Spark Structured Streaming: ``transformWithStateInPandas`` over RocksDB state, in micro-batches.
 
     python spark_app.py CONFIG JARS
 
-Grouped by Kafka partition, so that a call of the processor sees many series and scores them at once. RocksDB with
-changelog checkpointing, as Spark's guide recommends. ``availableNow`` runs the same micro-batches as a query without
-end, up to the newest event at the start. Prints its own progress reports as the last line.
+Grouped by Kafka partition, so that a call of the processor gets many series and scores them at once. RocksDB with
+changelog checkpointing, as Spark's guide recommends. ``availableNow`` runs the same micro-batches as an endless query,
+up to the newest event at the start. Prints its own progress reports as the last line.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from benchmarks.peers.config import Config
 from benchmarks.peers.detectors import load
 from benchmarks.peers.windows import BatchScorer, encode
 
-TRIGGER_EVENTS = 1_000_000  # large micro-batches suit it: a trigger has fixed costs of a second or so
+TRIGGER_EVENTS = 1_000_000  # large micro-batches suit it: a trigger has fixed costs of about a second
 MIN_TRIGGERS = 3  # the first is start-up, the rest is the steady state
 STATE = StructType([StructField("names", StringType()), StructField("history", BinaryType())])
 ALERT = StructType([StructField("key", StringType()), StructField("value", StringType())])
 _providers = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 
 
-class Windows(StatefulProcessor):
-    """The series of one partition."""
+class PartitionWindows(StatefulProcessor):
+    """Keep the windows of one partition's series."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -92,7 +92,7 @@ def main() -> None:
     event = f.from_json(f.col("value").cast("string"), "series STRING, ts LONG, value DOUBLE")
     events = raw.select(f.col("partition"), event.alias("e")).select("partition", "e.series", "e.ts", "e.value")
     alerts = events.groupBy("partition").transformWithStateInPandas(
-        Windows(config), outputStructType=ALERT, outputMode="Append", timeMode="None"
+        PartitionWindows(config), outputStructType=ALERT, outputMode="Append", timeMode="None"
     )
     query = (
         alerts.writeStream.format("kafka")

@@ -1,4 +1,4 @@
-"""How each peer is started, and what it reports of its progress."""
+"""Start each peer, and read its progress."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from benchmarks.peers.config import Config
 from eddy.stack.paths import ROOT
 from eddy.stack.ports import free_ports
 
-SNAPSHOT_SECONDS = 10  # as Eddy's checkpoints
+SNAPSHOT_SECONDS = 10  # as for Eddy's checkpoints
 HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class System:
-    """A peer.
+    """Describe a peer.
 
     Attributes:
-        title: what it is, with its state, for tables.
+        title: name and kind of state, for tables.
         environment: name of its requirements.
-        packages: whose versions are stated.
+        packages: packages whose versions are reported.
         start: starts its processes.
         kinds: workloads that it runs.
-        marks: its own progress reports, from what it printed; None: its alerts show its progress.
+        marks: reads progress reports from its output; None: its alerts show its progress.
     """
 
     title: str
@@ -62,7 +62,7 @@ def _plain(mode: str) -> Callable[[Config, Path, Path], list[subprocess.Popen[by
 
 
 def _bytewax(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
-    """A process per core, as its documentation has it for real deployments."""
+    """Start a process per core, as its documentation recommends for production."""
     folder = Path(config.folder)
     recovery = folder / "recovery"
     recovery.mkdir()
@@ -75,7 +75,7 @@ def _bytewax(config: Config, file: Path, python: Path) -> list[subprocess.Popen[
 
 
 def _quix(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
-    """A process per core in one consumer group."""
+    """Start a process per core in one consumer group."""
     script = str(HERE / "quix_app.py")
     env = {"OMP_NUM_THREADS": "1"}
     return [
@@ -85,15 +85,16 @@ def _quix(config: Config, file: Path, python: Path) -> list[subprocess.Popen[byt
 
 
 def _spark(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
-    """All cores in local mode; it starts a Python worker per task by itself."""
+    """Use all cores in local mode; it starts a Python worker per task by itself."""
     env = {"PYSPARK_PYTHON": str(python), "OMP_NUM_THREADS": "1", "SPARK_LOCAL_IP": "127.0.0.1"}
     command = [str(python), str(HERE / "spark_app.py"), str(file), environments.spark_jars()]
     return [_spawn(command, Path(config.folder) / "spark.log", env)]
 
 
 def _spark_marks(output: str) -> list[Mark]:
-    """Ends of its micro-batches: alerts come in bursts there. A small remainder at the end, which rounding leaves, is
-    no steady state: its fixed costs would count against Spark.
+    """Return the ends of its micro-batches, where its alerts come in bursts.
+
+    A small remainder at the end, left by rounding, is not steady state: its fixed costs would count against Spark.
     """
     batches = [report for report in json.loads(output.strip().splitlines()[-1]) if report["numInputRows"]]
     if len(batches) > 1 and batches[-1]["numInputRows"] < batches[0]["numInputRows"] / 2:

@@ -1,4 +1,4 @@
-"""CPU time and memory of process trees over time."""
+"""Sample CPU time and memory of process trees over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EVERY_SECONDS = 0.5
 
 
 class Usage:
-    """Samples the trees below some processes until it is closed."""
+    """Sample the trees below some processes until it is closed."""
 
     def __init__(self, roots: Sequence[int]) -> None:
         self._roots = list(roots)
@@ -30,7 +30,7 @@ class Usage:
         self._thread.join()
 
     def cpu_between(self, first: float, last: float) -> float:
-        """CPU seconds used between two times (seconds since the epoch)."""
+        """Return CPU seconds used between two times (seconds since the epoch)."""
         times, used = np.array(self._samples).T
         return float(np.interp(last, times, used) - np.interp(first, times, used))
 

@@ -1,4 +1,4 @@
-"""Windows of many series at once, and alerts as bytes: what the batched peers share."""
+"""Keep windows of many series at once, and encode alerts, for all batched peers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.peers.detectors import PeerDetector
 
 
 def decode(values: Sequence[bytes]) -> tuple[list[str], Any, Any]:
-    """(series, ts, values) of a batch of events, parsed in one call."""
+    """Return (series, ts, values) of a batch of events, parsed in one call."""
     rows = orjson.loads(b"[" + b",".join(values) + b"]")
     return (
         [row["series"] for row in rows],
@@ -22,12 +22,12 @@ def decode(values: Sequence[bytes]) -> tuple[list[str], Any, Any]:
 
 
 def encode(series: str, ts: int, score: float) -> bytes:
-    """One alert."""
+    """Encode one alert."""
     return b'{"series":"%b","ts":%d,"score":%.9g}' % (series.encode(), ts, score)
 
 
 class BatchScorer:
-    """The last points of every series in one array; judges a batch of events of any series in one call.
+    """Keep the last points of every series in one array, and score a batch of events of any series in one call.
 
     Attributes:
         names: series to row.
@@ -41,7 +41,7 @@ class BatchScorer:
         self._binding = detector.bind(list(self.names))
 
     def score_batch(self, series: Sequence[str], ts: Any, values: Any) -> list[tuple[str, int, float]]:
-        """(series, ts, score) of the anomalous ones, from events in each series' order of time."""
+        """Return (series, ts, score) of the anomalous events; each series' events come in order of time."""
         if not len(values):
             return []
         names, past = self.names, self._detector.window - 1
@@ -50,7 +50,7 @@ class BatchScorer:
         order = np.argsort(codes, kind="stable")
         codes, ordered = codes[order], values[order]
         present, first, count = np.unique(codes, return_index=True, return_counts=True)
-        offset = np.arange(len(present)) * past + first  # where each series' part of the buffer begins
+        offset = np.arange(len(present)) * past + first  # start of each series' part of the buffer
         buffer = np.empty(len(present) * past + len(ordered))
         buffer[(offset[:, None] + np.arange(past)).ravel()] = self.history[present].ravel()
         place = np.arange(len(ordered)) + (np.repeat(np.arange(len(present)), count) + 1) * past

@@ -1,1 +1,1 @@
-"""Tables and pictures of what was measured."""
+"""Write measurements as tables and pictures."""

@@ -1,4 +1,4 @@
-"""``eddy bench report``: the figures of ``eddy bench all`` into docs/performance.md and docs/scaling.md, and a plot."""
+"""Write the figures of ``eddy bench all`` into docs/performance.md and docs/scaling.md, with a plot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eddy.stack.paths import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "pictures" / "peers.svg"
-SCALING = ROOT / "docs" / "scaling.md"  # where the table of TaskManagers has its place
+SCALING = ROOT / "docs" / "scaling.md"  # holds the table of TaskManagers
 TITLES = {
     "peers": "Beside other systems",
     "peers-2000": "Beside other systems, 2,000 series",
@@ -33,10 +33,10 @@ COLOURS = {"eddy": "#1f6feb", "plain-batch": "#8b949e", "plain-event": "#b1bac4"
 
 
 def write(folder: Path) -> list[Path]:
-    """Replace what lies between the pages' markers; draw the plot if the peers ran.
+    """Replace the text between the documents' markers; draw the plot if the peers ran.
 
     Raises:
-        DataError: no measurement in the folder, or a page has lost its markers.
+        DataError: the folder holds no measurement, or a document has lost its markers.
     """
     names = (*TITLES, "taskmanagers")
     found = {name: json.loads(file.read_text()) for name in names if (file := folder / f"{name}.json").exists()}
@@ -57,7 +57,7 @@ def write(folder: Path) -> list[Path]:
 
 
 def _put(page: Path, name: str, content: str) -> None:
-    """Replace what a page has between the markers of that name."""
+    """Replace the text of a document between the markers of that name."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     text = page.read_text()
     if text.count(begin) != 1 or text.count(end) != 1:
@@ -105,7 +105,7 @@ def _draw(results: list[dict[str, Any]]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "eddy"  # the same figures draw the same file
+    matplotlib.rcParams["svg.hashsalt"] = "eddy"  # the same figures give the same file
     from matplotlib import pyplot
 
     kinds = list(dict.fromkeys(one["workload"]["kind"] for one in results))

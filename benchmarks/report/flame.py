@@ -1,11 +1,11 @@
-"""Draws a flame graph of an event: CPU of the Python worker and of the TaskManager, in microseconds per event.
+"""Draw a flame graph of an event: CPU of the Python worker and of the TaskManager, in microseconds per event.
 
     perf record -F 999 -e cpu-clock -g -o tm.perf -p TASKMANAGER -- sleep 4; jcmd TASKMANAGER Compiler.perfmap
     perf script -i tm.perf --no-inline > tm.txt
     py-spy record --nonblocking -r 250 -t -f raw -d 5 -o py.txt -p WORKER
     python -m benchmarks.report.flame py.txt tm.txt 1.35 1.19 docs/pictures/flame.svg
 
-The two numbers are the CPU per event that ``eddy bench pipeline`` gives for each; samples only share them out.
+The two numbers are the CPU per event that ``eddy bench pipeline`` reports for each; samples only divide them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-WIDTH, ROW, LEAST = 1000, 15, 1.5  # pixels
+WIDTH, ROW, MIN_WIDTH = 1000, 15, 1.5  # pixels
 OURS = ("flink_job/", "models/", "eddy/", "redis/", "numpy")
 IDLE = re.compile(
     r"\b(wait|acquire|accept|select|sleep|channel_spin)\b|Queue\.get|_Worker\.run \(.*:57\)|threading.py:982"
@@ -35,7 +35,7 @@ Stacks = Counter[tuple[str, ...]]
 
 
 def python_stacks(text: str) -> Stacks:
-    """Of py-spy's raw form: part of the worker, then our functions and those that they call."""
+    """Parse py-spy's raw form: part of the worker, then our functions and those that they call."""
     found: Stacks = Counter()
     for line in text.splitlines():
         stack, count = line.rsplit(" ", 1)
@@ -56,7 +56,7 @@ def python_stacks(text: str) -> Stacks:
 
 
 def java_stacks(text: str) -> Stacks:
-    """Of ``perf script``: kind of thread, then its six innermost frames."""
+    """Parse ``perf script``: kind of thread, then its six innermost frames."""
     found: Stacks = Counter()
     for thread, frames in _samples(text):
         if thread == "python":
@@ -75,13 +75,13 @@ def _samples(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def scaled(stacks: Stacks, total: float) -> dict[tuple[str, ...], float]:
-    """Samples as microseconds per event."""
+    """Convert samples to microseconds per event."""
     samples = sum(stacks.values())
     return {stack: count / samples * total for stack, count in stacks.items()}
 
 
 def draw(stacks: dict[tuple[str, ...], float]) -> str:
-    """The graph as SVG: the outermost frame lowest, width = time."""
+    """Draw the graph as SVG: the outermost frame lowest, width = time."""
     tree: dict[str, Any] = {}
     for stack, value in stacks.items():
         level = tree
@@ -112,7 +112,7 @@ def _boxes(
 ) -> Iterator[tuple[float, int, float, str, float, str]]:
     for name, (value, inner) in sorted(level.items(), key=lambda item: -item[1][0]):
         width = value / total * WIDTH
-        if width >= LEAST:
+        if width >= MIN_WIDTH:
             own = colour or ("#f2c879" if name.startswith("Python") else "#9cc3e6")
             yield x, depth, width, name, value, own
             yield from _boxes(inner, total, x, depth + 1, own)

@@ -1,4 +1,4 @@
-"""Figures as tables: on the terminal and in Markdown, from the same rows."""
+"""Format figures as tables, on the terminal and in Markdown, from the same rows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-FILE_COLUMNS = 200  # where the output goes to a file there is no width to fit
+FILE_COLUMNS = 200  # used for output to a file, which has no width to fit
 Rows = list[list[str]]  # the first is the header
 
 
 def rows_of(found: dict[str, Any]) -> Rows:
-    """The table of a measurement."""
+    """Return the table of a measurement."""
     make: dict[str, Callable[[list[dict[str, Any]]], Rows]] = {
         "pipeline": _pipeline, "scoring": _scoring, "latency": _latency, "state": _state, "producers": _producers,
         "peers": _peers,
@@ -22,7 +22,7 @@ def rows_of(found: dict[str, Any]) -> Rows:
 
 
 def show(found: dict[str, Any]) -> None:
-    """Print it."""
+    """Print the table of a measurement."""
     rows = rows_of(found)
     machine = found["machine"]
     table = Table(title=f"{found['benchmark']}: {machine['cpu']}, {machine['cores']} cores, load {machine['load']}")
@@ -37,7 +37,7 @@ def show(found: dict[str, Any]) -> None:
 
 
 def markdown(rows: Rows) -> str:
-    """It as a Markdown table."""
+    """Format rows as a Markdown table."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
@@ -47,7 +47,7 @@ def _number(value: float | None, digits: int = 0) -> str:
 
 
 def _rate(one: dict[str, Any]) -> str:
-    """Events per second, and between which rates its rounds were."""
+    """Format events per second, and the range over the rounds."""
     rounds = one.get("rounds_events_per_second")
     spread = f" ({_number(min(rounds))}–{_number(max(rounds))})" if rounds else ""
     return _number(one["events_per_second"]) + spread
@@ -57,11 +57,11 @@ def _pipeline(results: list[dict[str, Any]]) -> Rows:
     roles = ("python worker", "taskmanager", "kafka")
     rows = [["workload", "series", "TaskManagers", "events/s", "CPU µs per event: Python, TaskManager, Kafka",
              "all", "peak RSS MB: the same", "RSS MB per minute", "cost against the first row"]]  # fmt: skip
-    least: dict[str, float] = {}
+    first_totals: dict[str, float] = {}
     for one in results:
         work, cpu, memory = one["workload"], one["cpu_us_per_event"], one["peak_rss_mb"]
         total = sum(cpu.values())
-        first = least.setdefault(work["kind"], total)
+        first = first_totals.setdefault(work["kind"], total)
         slope = one.get("rss_mb_per_minute") or {}
         rows.append([
             work["kind"], _number(work["series"]), str(one["taskmanagers"]), _rate(one),

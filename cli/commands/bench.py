@@ -170,7 +170,7 @@ def _pipeline(
 ) -> dict[str, Any]:
     from benchmarks.job import pipeline
     from benchmarks.measuring.machine import describe
-    from benchmarks.measuring.rounds import typical
+    from benchmarks.measuring.running import typical
     from benchmarks.measuring.workload import Workload
 
     runs: dict[tuple[str, int, int], list[dict[str, Any]]] = {}

@@ -55,11 +55,11 @@ def retrain(
 ) -> None:
     """Ask the trainer for a new version of a model; it is published only if it is better."""
     from eddy.training.registry.registry import Registry
-    from eddy.training.trainer.client import ask
+    from eddy.training.trainer.requests import send_request
 
     settings = settings_of(ctx).settings
     Registry(settings).read().find(name)
-    request = ask(settings, name)
+    request = send_request(settings, name)
     if as_json:
         typer.echo(request.to_json().decode())
         return

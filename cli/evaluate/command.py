@@ -83,7 +83,7 @@ def nab(
 def ucr(
     data: Path = typer.Option(..., help="folder of the archive's .txt files"),
     out: Path | None = typer.Option(None, help="folder for results.json and report.html"),
-    detector: list[str] = typer.Option([], "--detector", help="repeatable [the floors of shape, and the default]"),
+    detector: list[str] = typer.Option([], "--detector", help="repeatable [the shape baselines, and the default]"),
     seed: int = typer.Option(0, help="of the detectors that draw at random"),
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:

@@ -28,7 +28,7 @@ def drift_options(settings: LearningSettings) -> DriftOptions | None:
     if not settings.drift:
         return None
     return DriftOptions(
-        settings.min_drift_points, most=settings.max_drift_factor, ask_after=settings.retrain_after_points
+        settings.min_drift_points, max_factor=settings.max_drift_factor, ask_after=settings.retrain_after_points
     )
 
 

@@ -1,1 +1,1 @@
-"""From verdicts to alerts: rules, incidents, groups, maintenance, feedback."""
+"""Turn verdicts into alerts: rules, incidents, groups, maintenance, feedback."""

@@ -1,8 +1,8 @@
-"""What people said of a series' incidents, and how far that raises its limits.
+"""Keep people's verdicts on incidents, and raise the limits of a series by them.
 
-Each dismissed incident raises the limits of its series by one step, each confirmed one takes a step back, between the
-model's own limit and a bound. The factor follows from the newest verdict on each of the last incidents alone, so a
-message that comes twice changes nothing, a change of mind undoes itself, and a replay ends where it ended before.
+Each dismissed incident raises the limits of its series by one step, and each confirmed one lowers them by one step,
+between the model's own limit and a bound. The factor depends only on the newest verdict on each of the last incidents.
+So a duplicate message changes nothing, a reversed verdict undoes itself, and a replay ends in the same state.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from typing import Any, Literal
 
 from eddy.models.core.detector import Floats, Ints
 
-Verdict = Literal[-1, 1]  # confirmed, dismissed
+FeedbackVerdict = Literal[-1, 1]  # confirmed, dismissed
 
 REMEMBERED = 64  # newest verdicts kept per series: several times what takes a limit to its bound
 
 
 @dataclass(frozen=True)
 class FeedbackOptions:
-    """How far feedback reaches.
+    """Set how far feedback raises limits.
 
     Attributes:
-        step: share by which one dismissed incident raises the limits of its series; 0 turns it off.
-        most: largest factor, however many were dismissed.
+        step: share by which one dismissed incident raises the limits of its series; 0 turns feedback off.
+        max_factor: largest factor, however many incidents were dismissed.
     """
 
     step: float = 0.1
-    most: float = 2.0
+    max_factor: float = 2.0
 
     def factor(self, verdicts: Mapping[str, int]) -> float:
-        """What the limits of a series are multiplied by, from 1 to :attr:`most`."""
-        return min(max((1.0 + self.step) ** sum(verdicts.values()), 1.0), self.most)
+        """Return the factor on the limits of a series, from 1 to :attr:`max_factor`."""
+        return min(max((1.0 + self.step) ** sum(verdicts.values()), 1.0), self.max_factor)
 
 
 class SeriesFeedback:
-    """What was said of the incidents of one model, by row; rows without any cost nothing."""
+    """Keep the verdicts on one model's incidents, by row; rows without verdicts cost nothing."""
 
     def __init__(self, options: FeedbackOptions | None = None) -> None:
         self.options = options or FeedbackOptions()
@@ -44,15 +44,15 @@ class SeriesFeedback:
         self._acknowledged: dict[int, list[str]] = {}
         self._factors: dict[int, float] = {}
 
-    def note(self, row: int, incident: str, verdict: Verdict) -> bool:
-        """Take one verdict on an incident of a row; returns whether it changed anything."""
+    def note(self, row: int, incident: str, verdict: FeedbackVerdict) -> bool:
+        """Store one verdict on an incident of a row; return whether it changed anything."""
         known = dict(self._verdicts.get(row, {}))
         if known.pop(incident, None) == verdict:
             return False
-        self._score(row, dict([*known.items(), (incident, verdict)][-REMEMBERED:]))
+        self._set_verdicts(row, dict([*known.items(), (incident, verdict)][-REMEMBERED:]))
         return True
 
-    def _score(self, row: int, verdicts: dict[str, int]) -> None:
+    def _set_verdicts(self, row: int, verdicts: dict[str, int]) -> None:
         self._verdicts[row] = verdicts
         factor = self.options.factor(verdicts)
         if factor == 1.0:
@@ -61,7 +61,7 @@ class SeriesFeedback:
             self._factors[row] = factor
 
     def acknowledge(self, row: int, incident: str, taken: bool = True) -> bool:
-        """Somebody takes an incident on, or not after all; returns whether it changed anything."""
+        """Store whether somebody has acknowledged an incident; return whether it changed anything."""
         known = self._acknowledged.get(row, [])
         if (incident in known) == taken:
             return False
@@ -73,15 +73,15 @@ class SeriesFeedback:
         return True
 
     def acknowledged(self, row: int, incident: str) -> bool:
-        """Whether somebody has taken an incident on."""
+        """Return whether somebody has acknowledged an incident."""
         return incident in self._acknowledged.get(row, ())
 
     def factor(self, row: int) -> float:
-        """What the limits of a row are multiplied by."""
+        """Return the factor on the limits of a row."""
         return self._factors.get(row, 1.0)
 
     def raised(self, rows: Ints, limits: Floats) -> Floats:
-        """Limits with the rows' factors; a limit below 0 is divided, so that it rises as well.
+        """Multiply limits by the rows' factors; a limit below 0 is divided, so that it rises as well.
 
         Args:
             rows, limits: (n,) each.
@@ -105,27 +105,27 @@ class SeriesFeedback:
         self._factors.pop(row, None)
 
     def adopt(self, row: int, other: SeriesFeedback, of: int) -> None:
-        """Take over what another one knows of its row ``of``."""
+        """Copy what ``other`` keeps for its row ``of``."""
         if of in other._verdicts:
-            self._score(row, dict(other._verdicts[of]))
+            self._set_verdicts(row, dict(other._verdicts[of]))
         if of in other._acknowledged:
             self._acknowledged[row] = list(other._acknowledged[of])
 
     def rows(self) -> set[int]:
-        """Rows of which something was said."""
+        """Return the rows that have feedback."""
         return {*self._verdicts, *self._acknowledged}
 
     def to_params(self) -> dict[str, Any]:
-        """As JSON-able data."""
+        """Return the state as JSON-able data."""
         return {
             str(row): {"verdicts": self._verdicts.get(row, {}), "acknowledged": self._acknowledged.get(row, [])}
             for row in sorted(self.rows())
         }
 
     def restore(self, params: Mapping[str, Any]) -> None:
-        """The inverse of :meth:`to_params`, under the options of now."""
-        for row, said in params.items():
-            if said["verdicts"]:
-                self._score(int(row), {str(name): int(value) for name, value in said["verdicts"].items()})
-            if said["acknowledged"]:
-                self._acknowledged[int(row)] = [str(name) for name in said["acknowledged"]]
+        """Restore the result of :meth:`to_params`, under the current options."""
+        for row, stored in params.items():
+            if stored["verdicts"]:
+                self._set_verdicts(int(row), {str(name): int(value) for name, value in stored["verdicts"].items()})
+            if stored["acknowledged"]:
+                self._acknowledged[int(row)] = [str(name) for name in stored["acknowledged"]]

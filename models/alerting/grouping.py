@@ -1,12 +1,12 @@
-"""Incidents that many series share become one group, so that one cause calls people once.
+"""Group incidents that many series share, so that one cause notifies people once.
 
-Incidents share their time if they start in the same stretch of event time. Stretches are ``group_window_ms`` long and
-centred on multiples of it, since causes and samples tend to come at round times. A stretch in which enough distinct
-series have incidents is a group; its id follows from the stretch alone, so whatever the order in which the shards'
-incidents arrive, after a replay or a restart, the same group has the same id.
+Incidents belong together if they start in the same bucket of event time. Buckets are ``group_window_ms`` long and
+centred on multiples of it, since causes and samples tend to come at round times. A bucket in which enough distinct
+series have incidents becomes a group. The group's id depends on the bucket alone, so the same group has the same id
+whatever the order in which the shards' incidents arrive, and after a replay or a restart.
 
-Fails where one cause spreads over a border between two stretches (each side counts by itself) or more slowly than a
-stretch takes; and where series are so many that unrelated incidents share a stretch: raise ``group_series`` then.
+Fails where one cause is spread over the border of two buckets (each side counts by itself) or more slowly than a bucket
+lasts; and where so many series exist that unrelated incidents share a bucket: raise ``group_series`` then.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 from eddy.alert import LISTED_MEMBERS, Alert, AlertState, group_id, severity_level
 from eddy.alert_settings import AlertSettings
 
-_GROWTH = 4  # a group that has so many times more series than when it was last told of is worth an update
+_GROWTH = 4  # a group sends an update when it has so many times more series than at its last message
 _MAX_UPDATES = 2
-_RETAIN_MS = 86_400_000  # event time for which closed incidents may still find company from a shard that is behind
-_MAX_STRETCHES = 10_000
-_MAX_MEMBERS = 100_000  # of all stretches; 50 MB
-_KEPT = {one.name for one in fields(Alert)} - {"window"}  # of a leading message
+_RETAIN_MS = 86_400_000  # event time for which closed incidents may still join a group with a shard that is behind
+_MAX_BUCKETS = 10_000
+_MAX_MEMBERS = 100_000  # in all buckets together; 50 MB
+_KEPT = {one.name for one in fields(Alert)} - {"window"}  # fields kept of a leading message
 
 
 @dataclass
-class Member:
-    """An incident as far as its group has to know it."""
+class GroupMember:
+    """Hold the part of an incident that its group needs."""
 
     series: str
     severity: int
@@ -40,17 +40,17 @@ class Member:
 
 @dataclass
 class TimeBucket:
-    """The incidents that started in one stretch of event time, and what was told of them as a group.
+    """Hold the incidents that started in one bucket of event time, and the state of the group's messages.
 
     Attributes:
         members: by incident id.
-        leading: the last message of the most severe one, without its window.
-        told: number of series at the last message; 0: none was sent.
-        word: severity word at the last message; ``updates``: how many were sent; ``closed``: the last was sent.
-        names: of its distinct series; ``opened``: how many of the incidents are open. Both follow from the members.
+        leading: the last message of the most severe incident, without its window.
+        told: number of series at the group's last message; 0: none was sent.
+        word: severity level at the last message; ``updates``: how many were sent; ``closed``: the last was sent.
+        names: the distinct series; ``opened``: how many of the incidents are open. Both are derived from the members.
     """
 
-    members: dict[str, Member] = field(default_factory=dict)
+    members: dict[str, GroupMember] = field(default_factory=dict)
     leading: dict[str, Any] = field(default_factory=dict)
     told: int = 0
     word: str = ""
@@ -60,43 +60,43 @@ class TimeBucket:
     opened: int = 0
 
     def to_json(self) -> bytes:
-        """For keyed state."""
+        """Return the JSON for keyed state."""
         kept = {name: value for name, value in vars(self).items() if name not in ("names", "opened")}
         return json.dumps(kept | {"members": {number: vars(one) for number, one in self.members.items()}}).encode()
 
     @classmethod
     def from_json(cls, value: bytes) -> TimeBucket:
-        """The inverse of :meth:`to_json`; unknown fields are ignored."""
+        """Rebuild a bucket from the result of :meth:`to_json`; unknown fields are ignored."""
         raw = {name: item for name, item in json.loads(value).items() if name in cls.__dataclass_fields__}
-        members = {number: Member(**one) for number, one in raw["members"].items()}
+        members = {number: GroupMember(**one) for number, one in raw["members"].items()}
         follows = {"names": {m.series for m in members.values()}, "opened": sum(m.open for m in members.values())}
         return cls(**raw | {"members": members} | follows)
 
 
 class IncidentGrouper:
-    """Watches all alerts of a job and tells of groups.
+    """Follow all alerts of a job and report groups.
 
     Args:
         settings: ``group_series`` and ``group_window_ms``.
     """
 
     def __init__(self, settings: AlertSettings) -> None:
-        self._least, self._window = settings.group_series, settings.group_window_ms
+        self._min_series, self._window = settings.group_series, settings.group_window_ms
         self.buckets: dict[int, TimeBucket] = {}  # by start
         self._changed: set[int] = set()
 
     def take(self, alerts: Iterable[Alert], now: int) -> list[Alert]:
-        """Take alerts in order of arrival; returns the messages on groups.
+        """Take alerts in order of arrival; return the messages about groups.
 
-        Repeats change nothing. Suppressed incidents are no company: nobody is called for them anyway.
+        Duplicates change nothing. Suppressed incidents do not join a group, since they notify nobody anyway.
 
         Args:
-            alerts: of incidents; others are ignored.
+            alerts: those of incidents are used, others ignored.
             now: wall clock, epoch ms.
         """
-        told: list[Alert] = []
+        messages: list[Alert] = []
         for alert in alerts:
-            if not self._least or alert.kind != "incident" or alert.suppressed is not None:
+            if not self._min_series or alert.kind != "incident" or alert.suppressed is not None:
                 continue
             start = (alert.start + self._window // 2) // self._window * self._window
             if start not in self.buckets:
@@ -107,14 +107,14 @@ class IncidentGrouper:
             _join(bucket, alert)
             state = self._news(bucket)
             if state is not None:
-                told.append(self._told(start, bucket, state, now))
+                messages.append(self._message(start, bucket, state, now))
             if bucket.told and not bucket.closed and not bucket.opened:
                 bucket.closed = True
-                told.append(self._told(start, bucket, "closed", now))
-        return told
+                messages.append(self._message(start, bucket, "closed", now))
+        return messages
 
     def changes(self) -> dict[str, bytes | None]:
-        """Entries of keyed state that changed since the last call; None: to be removed."""
+        """Return the entries of keyed state that changed since the last call; None: the entry is to be removed."""
         entries = {
             str(start): self.buckets[start].to_json() if start in self.buckets else None for start in self._changed
         }
@@ -122,25 +122,25 @@ class IncidentGrouper:
         return entries
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
-        """Take back what :meth:`changes` gave."""
+        """Restore the entries that :meth:`changes` returned."""
         self.buckets = {int(start): TimeBucket.from_json(value) for start, value in sorted(entries.items())}
 
     def _news(self, bucket: TimeBucket) -> AlertState | None:
-        """What is to be told now that an incident has joined or changed; notes it as told."""
-        count, word = len(bucket.names), severity_level(int(bucket.leading["severity"]))
-        if bucket.closed or count < self._least:
+        """Choose the message to send after an incident has joined or changed, and note it as sent; None: no message."""
+        count, level = len(bucket.names), severity_level(int(bucket.leading["severity"]))
+        if bucket.closed or count < self._min_series:
             return None
         state: AlertState | None = None
         if not bucket.told:
             state = "open"
-        elif bucket.updates < _MAX_UPDATES and (count >= _GROWTH * bucket.told or word != bucket.word):
+        elif bucket.updates < _MAX_UPDATES and (count >= _GROWTH * bucket.told or level != bucket.word):
             bucket.updates += 1
             state = "update"
         if state is not None:
-            bucket.told, bucket.word = count, word
+            bucket.told, bucket.word = count, level
         return state
 
-    def _told(self, start: int, bucket: TimeBucket, state: AlertState, now: int) -> Alert:
+    def _message(self, start: int, bucket: TimeBucket, state: AlertState, now: int) -> Alert:
         number = group_id(start)
         ranked = sorted(bucket.members.items(), key=lambda item: (-item[1].severity, item[1].series, item[0]))
         leading = Alert.from_json(json.dumps(bucket.leading).encode())
@@ -162,11 +162,11 @@ class IncidentGrouper:
         )
 
     def _forget(self, coming: int) -> None:
-        """Drop stretches that nothing can join any more, the oldest first; ``coming`` is added next, however old."""
+        """Drop buckets that nothing can join any more, the oldest first; ``coming`` is added next, however old."""
         newest = max([coming, *self.buckets])
         members = sum(len(bucket.members) for bucket in self.buckets.values())
         for start in sorted(self.buckets):
-            too_many = len(self.buckets) >= _MAX_STRETCHES
+            too_many = len(self.buckets) >= _MAX_BUCKETS
             crowded = members > _MAX_MEMBERS
             if start >= newest - _RETAIN_MS and not too_many and not crowded:
                 break
@@ -178,8 +178,8 @@ class IncidentGrouper:
 
 def _join(bucket: TimeBucket, alert: Alert) -> None:
     known = bucket.members.get(alert.id)
-    closed = alert.state == "closed" or (known is not None and not known.open)  # a repeat opens nothing again
-    bucket.members[alert.id] = Member(
+    closed = alert.state == "closed" or (known is not None and not known.open)  # a duplicate opens nothing again
+    bucket.members[alert.id] = GroupMember(
         alert.series,
         max(alert.severity, known.severity if known else 0),
         max(alert.end, known.end if known else alert.end),

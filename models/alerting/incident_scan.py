@@ -1,4 +1,4 @@
-"""Finds, among scored points, those at which the incidents of their series may change: few of very many."""
+"""Find, among many scored points, the few at which the incidents of their series may change."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ NOT_OPEN = -1
 def next_change(
     begin: int, rows: Any, ts: Any, scores: Any, limits: Any, bits: Any, quiet: Any, end: Any, rules_of: Any, rules: Any
 ) -> int:
-    """Index of the next point, from ``begin`` on, that has to be looked at; the number of points if there is none.
+    """Return the index of the next point, from ``begin`` on, that has to be examined; the number of points if none.
 
-    A quiet point of an open incident only counts, unless it is the one that closes it: that is done here.
+    A normal point of an open incident is only counted here, unless it is the one that closes the incident.
 
     Args:
-        begin: first point to look at.
+        begin: first point to examine.
         rows, ts, scores, limits: (n,) the points, each series' in order of time.
         bits: by row, recent verdicts; see ``eddy.models.alerting.incidents.IncidentTracker``.
         quiet: by row, points since the last anomalous one of its open incident, changed in place; else NOT_OPEN.

@@ -1,4 +1,4 @@
-"""From anomalous points to incidents: opened, updated as they grow more severe, closed after a quiet time."""
+"""Combine anomalous points into incidents: open them, update them as severity grows, close them afterwards."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from eddy.models.alerting.incident_scan import NOT_OPEN, next_change
 from eddy.models.core.detector import Floats, Ints
 
 COOL_DOWN = "cool-down"
-NO_POINT = -1  # in place of an index: no point of the batch stands for this transition
+NO_POINT = -1  # used as an index where no point of the batch stands for a transition
 
-#: (row, event time) -> why an incident that is anomalous there is not to call anybody; None: it is
+#: (row, event time) -> why an incident that is anomalous there notifies nobody; None: it notifies
 Suppressor = Callable[[int, int], str | None]
 
 
 @dataclass
 class Incident:
-    """One incident's state.
+    """Hold one incident's state.
 
     Attributes:
         start, end: event time of the first and last anomalous point, epoch ms.
-        points: how many there were.
+        points: number of anomalous points.
         peak, limit: highest score, and the limit at that point.
-        severity: the highest so far; ``told``: as of the last message.
+        severity: the highest so far; ``told``: the severity at the last message.
         quiet: points since the last anomalous one; ``updates``: messages since it opened.
-        suppressed: why nobody is called; None: somebody is.
+        suppressed: why nobody is notified; None: people are notified.
         recorded: it opened where alerts are only recorded (see :mod:`eddy.models.artifacts.rollout`), and stays so.
     """
 
@@ -47,16 +47,16 @@ class Incident:
     recorded: bool = False
 
     def __post_init__(self) -> None:
-        if self.told < 0:  # new, or of an older version's state, which told of every word
+        if self.told < 0:  # new, or from the state of an older version, which sent a message for every severity level
             self.told = self.severity
 
 
 @dataclass(frozen=True)
 class Transition:
-    """An incident changed: ``at`` is the index, in the scored batch, of the point that changed it.
+    """Report that an incident changed: ``at`` is the index, in the scored batch, of the point that changed it.
 
-    A ``peak`` is no news for consumers: a higher score that is not worth a message. ``at`` is :data:`NO_POINT` where no
-    point has to be explained: at closing, and where an incident that was suppressed opens without a higher score.
+    A ``peak`` is not sent to consumers: it is a higher score that is not worth a message. ``at`` is :data:`NO_POINT`
+    where no point has to be explained: at closing, and where a suppressed incident opens without a higher score.
     """
 
     state: Literal["open", "update", "peak", "closed"]
@@ -66,16 +66,16 @@ class Transition:
 
 
 class IncidentTracker:
-    """The open incidents of many series (rows), and the recent verdicts that may open one."""
+    """Track the open incidents of many series (rows), and the recent verdicts that may open one."""
 
     def __init__(self) -> None:
         self.bits = np.zeros(0, np.uint32)  # the last verdicts, newest in bit 0; all 0 for most series
         self.times: dict[int, list[int]] = {}  # event times of the anomalous points in `bits`, oldest first
         self.open: dict[int, Incident] = {}
-        self.evidence: dict[int, dict[str, Any]] = {}  # of open incidents: what was seen at the highest score
-        self.closed: dict[int, tuple[int, int]] = {}  # rows that cool down: event time of the closing, severity
-        self._quiet = np.zeros(0, np.int32)  # scratch of :meth:`track`, by row: that of the open incident
-        self._end = np.zeros(0, np.int64)  # likewise
+        self.evidence: dict[int, dict[str, Any]] = {}  # of open incidents: the evidence at the highest score
+        self.closed: dict[int, tuple[int, int]] = {}  # rows in their cool-down: event time of the closing, severity
+        self._quiet = np.zeros(0, np.int32)  # scratch of :meth:`track`, by row: `quiet` of the open incident
+        self._end = np.zeros(0, np.int64)  # likewise, `end`
 
     def grow(self, size: int) -> None:
         """Make room for rows below ``size``."""
@@ -87,7 +87,7 @@ class IncidentTracker:
             self._end = np.zeros(len(self.bits), np.int64)
 
     def concerned(self) -> set[int]:
-        """Rows with an open incident, points that may open one, or a cool-down."""
+        """Return the rows with an open incident, points that may open one, or a cool-down."""
         return {*self.open, *self.times, *self.closed}
 
     def clear(self, row: int) -> None:
@@ -98,7 +98,7 @@ class IncidentTracker:
             known.pop(row, None)
 
     def adopt(self, row: int, other: IncidentTracker, of: int) -> None:
-        """Take over what another tracker knows of its row ``of``."""
+        """Copy what ``other`` keeps for its row ``of``."""
         self.bits[row] = other.bits[of]
         for name in ("times", "open", "evidence", "closed"):
             known = getattr(other, name)
@@ -121,9 +121,9 @@ class IncidentTracker:
         Only points at which an incident may change cost anything.
 
         Args:
-            rules: when to open and close; ``rules_of`` (rows,) says which of them holds for each row.
+            rules: when to open and close; ``rules_of`` (rows,) is the index of those that apply to each row.
             rows, ts, scores, limits, severities: (n,) each; a NaN score is not anomalous.
-            suppressor: asked when an incident opens, and at the anomalous points of one that is suppressed.
+            suppressor: called when an incident opens, and at the anomalous points of a suppressed one.
         """
         closing = np.array([(one.close_ratio, one.close_after, one.close_after_ms) for one in rules], float)
         quiet, end = self._quiet, self._end
@@ -158,7 +158,7 @@ class IncidentTracker:
         severity: int,
         suppressor: Suppressor | None,
     ) -> Iterator[Transition]:
-        """A point of a series without an open incident."""
+        """Process a point of a series that has no open incident."""
         over = score > limit
         bits = (int(self.bits[row]) << 1 | over) & ((1 << rules.of_points) - 1)
         count = bits.bit_count()
@@ -185,7 +185,7 @@ class IncidentTracker:
         severity: int,
         suppressor: Suppressor | None,
     ) -> Iterator[Transition]:
-        """A point of a series whose incident is open."""
+        """Process a point of a series whose incident is open."""
         incident = self.open[row]
         if not score > rules.closing(limit):
             incident.quiet += 1
@@ -209,18 +209,18 @@ class IncidentTracker:
             elif higher:
                 yield Transition("peak", row, at, replace(incident))
         elif higher:
-            told = self._worth_notifying(rules, incident)
-            if told:
+            notify = self._worth_notifying(rules, incident)
+            if notify:
                 incident.told, incident.updates = incident.severity, incident.updates + 1
-            yield Transition("update" if told else "peak", row, at, replace(incident))
+            yield Transition("update" if notify else "peak", row, at, replace(incident))
 
     def _worth_notifying(self, rules: AlertRules, incident: Incident) -> bool:
-        """A higher word is; the last message that is left waits for the highest."""
-        word, left = severity_level(incident.severity), rules.max_updates - incident.updates
-        return word != severity_level(incident.told) and (left > 1 or (left == 1 and word == "critical"))
+        """Return whether a higher severity level is worth a message; the last message left is kept for the highest."""
+        level, left = severity_level(incident.severity), rules.max_updates - incident.updates
+        return level != severity_level(incident.told) and (left > 1 or (left == 1 and level == "critical"))
 
     def _reason(self, rules: AlertRules, row: int, ts: int, severity: int, suppressor: Suppressor | None) -> str | None:
-        """Why nobody is called at this anomalous point; a cool-down is over at once for a higher word."""
+        """Return why this anomalous point notifies nobody; a higher severity level ends a cool-down at once."""
         reason = suppressor(row, ts) if suppressor is not None else None
         if row in self.closed:
             since, before = self.closed[row]
@@ -231,9 +231,9 @@ class IncidentTracker:
         return reason
 
     def to_params(self) -> dict[str, Any]:
-        """Open incidents, when those began that may open, and cool-downs, as JSON-able data, by row.
+        """Return open incidents, the points that may open one, and cool-downs, as JSON-able data, by row.
 
-        ``bits`` is kept with the windows.
+        ``bits`` is stored with the windows.
         """
         params: dict[str, dict[str, Any]] = {}
         for row, incident in self.open.items():
@@ -245,7 +245,7 @@ class IncidentTracker:
         return params
 
     def restore(self, params: Mapping[str, Any]) -> None:
-        """The inverse of :meth:`to_params`."""
+        """Restore the result of :meth:`to_params`."""
         by_row = {int(row): kept for row, kept in params.items()}
         opened = {row: kept for row, kept in by_row.items() if "incident" in kept}
         self.open = {row: Incident(**kept["incident"]) for row, kept in opened.items()}

@@ -1,8 +1,8 @@
-"""Maintenance calendars: iCalendar files say when nobody is to be called for which series.
+"""Read maintenance calendars: iCalendar files that say for which series, and when, nobody is notified.
 
 An event of a file (``VEVENT``, with ``RRULE``, ``RDATE``, ``EXDATE``, time zones, whole days) is maintenance from its
 start to its end. Files are expanded a month of event time at a time, when an anomalous point first asks for that month;
-no event of the stream ever waits for a calendar, and points that are not anomalous never ask.
+no event of the stream ever waits for a calendar, and points that are not anomalous never need one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from eddy.alert_settings import CalendarSettings, fits
 from eddy.errors import SettingsError
 
-REFRESH_PERIOD_MS = 5_000  # wall clock between two looks at whether a file has changed
+REFRESH_PERIOD_MS = 5_000  # wall clock between two checks for a changed file
 _CHUNK_MS = 31 * 86_400_000
 _CHUNKS_KEPT = 64  # five years; a replay of more expands some months again
-_TOO_OFTEN = ("SECONDLY", "MINUTELY")  # no maintenance, but millions of occurrences to expand
+_TOO_OFTEN = ("SECONDLY", "MINUTELY")  # no maintenance; would expand to millions of occurrences
 _MAX_PER_HOUR = 4
 _LARGEST_FILE_BYTES = 8 * 1024 * 1024
 #: a property of an event that narrows it to some of its calendar's series: patterns, comma separated
@@ -31,7 +31,7 @@ SERIES_PROPERTY = "X-EDDY-SERIES"
 
 @dataclass(frozen=True)
 class _Span:
-    """One occurrence: [start, end) in epoch ms, and the patterns of its own, if it has any."""
+    """Hold one occurrence: [start, end) in epoch ms, and its own patterns, if it has any."""
 
     start: int
     end: int
@@ -40,7 +40,7 @@ class _Span:
 
 @dataclass
 class _Month:
-    """The occurrences that touch one month, by start, and the latest end among those up to each."""
+    """Hold the occurrences that touch one month, by start, and the latest end among those up to each."""
 
     spans: list[_Span]
     starts: list[int]
@@ -54,10 +54,10 @@ class _Month:
 
 
 class Calendar:
-    """One iCalendar file, as it was when it was read.
+    """Answer questions about one iCalendar file, as it was when it was read.
 
     Args:
-        settings: which file, for which series.
+        settings: the file's path and the series that it applies to.
         content: its bytes.
 
     Raises:
@@ -81,13 +81,13 @@ class Calendar:
                 if problem:
                     raise ValueError(f"event {str(event.get('SUMMARY', 'without a name'))!r}: {problem}")
             self._query = recurring_ical_events.of(parsed, components=["VEVENT"], skip_bad_series=False)
-        except Exception as error:  # the parser raises whatever a broken line provokes
+        except Exception as error:  # the parser raises a different error for each kind of broken line
             message = f"calendar {settings.file}: not an iCalendar file that can be used: {error}"
             raise SettingsError(message) from error
-        self._month(time.time_ns() // 1_000_000 // _CHUNK_MS)  # rules that cannot be expanded show now
+        self._month(time.time_ns() // 1_000_000 // _CHUNK_MS)  # shows at once which rules cannot be expanded
 
     def covers(self, series: str, ts: int) -> bool:
-        """Whether a series is under maintenance at an event time, epoch ms."""
+        """Return whether a series is under maintenance at an event time, epoch ms."""
         month = self._month(ts // _CHUNK_MS)
         at = bisect_right(month.starts, ts) - 1
         while at >= 0 and month.reach[at] > ts:
@@ -106,7 +106,7 @@ class Calendar:
         return known
 
     def _expanded(self, number: int) -> _Month:
-        day = timedelta(days=1)  # times without a zone are moved into the calendar's afterwards
+        day = timedelta(days=1)  # times without a zone are converted to the calendar's zone afterwards
         try:
             start = datetime.fromtimestamp(number * _CHUNK_MS / 1000, UTC)
             start, stop = start - day, start + timedelta(milliseconds=_CHUNK_MS) + day
@@ -131,13 +131,13 @@ class Calendar:
 
 
 class Maintenance:
-    """All calendars of a job, followed as their files change.
+    """Keep all calendars of a job, and read them again when their files change.
 
-    A file that cannot be used leaves its calendar as it was; before the first good reading there is no maintenance.
+    A file that cannot be used leaves its calendar as it was; before the first successful read there is no maintenance.
 
     Args:
-        calendars: the settings.
-        strict: raise at a file that cannot be used, instead of going on without it.
+        calendars: the settings of each.
+        strict: raise an error at a file that cannot be used, instead of going on without it.
     """
 
     def __init__(self, calendars: Sequence[CalendarSettings] = (), strict: bool = False) -> None:
@@ -153,7 +153,7 @@ class Maintenance:
         return bool(self._settings)
 
     def refresh(self, now: int) -> list[SettingsError]:
-        """Read the files that have changed, every few seconds; returns what is wrong, each problem once.
+        """Read the files that have changed, every few seconds; return each new problem once.
 
         Args:
             now: wall clock, epoch ms.
@@ -165,10 +165,10 @@ class Maintenance:
         return found
 
     def reason(self, series: str, ts: int) -> str | None:
-        """What an alert says that is suppressed by a calendar; None where no maintenance is.
+        """Return the reason for an alert that a calendar suppresses; None if there is no maintenance.
 
         Args:
-            series: which one.
+            series: the series' id.
             ts: event time, epoch ms.
         """
         for index, calendar in enumerate(self._calendars):
@@ -204,7 +204,7 @@ class Maintenance:
 
 
 def _problem(event: Any) -> str:
-    """What is wrong with an event; empty if nothing is."""
+    """Return what is wrong with an event; empty if nothing is."""
     if event.errors:
         return str(event.errors[0][1])
     start = event.get("DTSTART")
@@ -232,7 +232,7 @@ def _zone(settings: CalendarSettings) -> tzinfo:
 
 
 def _epoch_ms(moment: date, zone: tzinfo) -> int:
-    """A whole day begins at midnight; times without a zone are in the calendar's."""
+    """Convert to epoch ms: a whole day begins at midnight, a time without a zone is in the calendar's."""
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day, tzinfo=zone)
     elif moment.tzinfo is None:

@@ -1,4 +1,4 @@
-"""Which alert rules hold for which series: settings, the model's manifest, and overrides by pattern."""
+"""Resolve the alert rules of each series from the settings, the model's manifest, and overrides by pattern."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from eddy.errors import ModelError
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import Ints
 
-#: of a manifest: what decides, beside the artifact, whether a point is anomalous
+#: the fields of a manifest that decide, beside the artifact, whether a point is anomalous
 _IDENTITY = ("detector", "features", "window", "stride", "interval_ms", "threshold", "calibration")
 
 
 def read_model_alerts(params: Mapping[str, Any]) -> ModelAlerts:
-    """The ``alerts`` of a manifest.
+    """Read the ``alerts`` of a manifest.
 
     Raises:
         ModelError: an unknown name, or a value that cannot be used; names the key and what was found.
@@ -40,7 +40,7 @@ def read_model_alerts(params: Mapping[str, Any]) -> ModelAlerts:
 
 
 def _check_numbers(where: str, params: Mapping[str, Any]) -> None:
-    """A text is no number in JSON, nor is true; from the environment, settings have to take texts for numbers."""
+    """Refuse text and booleans as numbers: JSON has real numbers, though settings from the environment are text."""
     for name in sorted(AlertRules.model_fields.keys() - {"direction"}):
         if isinstance(params.get(name), str | bool):
             raise ModelError(f"{where}.{name}: found {params[name]}, expected a number")
@@ -51,20 +51,21 @@ def _check_numbers(where: str, params: Mapping[str, Any]) -> None:
 
 
 class AlertRuleResolver:
-    """The rules of every series that one model judges.
+    """Resolve the rules of every series that one model scores.
 
-    The weakest first: defaults, ``alerts.*`` of the settings, the manifest, the first of the manifest's overrides that
+    Later sources win: defaults, ``alerts.*`` of the settings, the manifest, the first of the manifest's overrides that
     fits the series, the first of the settings' overrides that fits it.
 
     Args:
-        settings: of the job.
-        alerts, manifest: of the model.
-        job: settings of the job that decide besides, for the digests.
+        settings: those of the job.
+        alerts, manifest: those of the model.
+        job: other settings of the job that affect verdicts, for the digests.
 
     Attributes:
         rules: all that are in use; index 0 is for series that no override fits.
-        digests: names the settings that judge, beside :attr:`rules`; see ``eddy.alert.Alert.settings_digest``.
-        filters: whether any of them looks at a point's value.
+        digests: identify the settings that decide verdicts, one per entry of :attr:`rules`; see
+            ``eddy.alert.Alert.settings_digest``.
+        filters: whether any of the rules depends on a point's value.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class AlertRuleResolver:
         self._find(-1, -1)
 
     def bind(self, names: Sequence[str]) -> Ints:
-        """(n,) index into :attr:`rules` for each series."""
+        """Return (n,) index into :attr:`rules` for each series."""
         if not (self._settings.overrides or self._alerts.overrides):
             return np.zeros(len(names), np.int64)
         found = []
@@ -96,12 +97,12 @@ class AlertRuleResolver:
         given = {**self._settings.given(), **self._alerts.given()}
         given |= self._alerts.overrides[own].given() if own >= 0 else {}
         given |= self._settings.overrides[by_settings].given() if by_settings >= 0 else {}
-        # Layers are valid by themselves; k of one and n of another must not make k of fewer than k.
+        # Layers are valid by themselves, but combined they must not ask for k anomalous points of fewer than k.
         given["of_points"] = max(given.get("open_points", 1), given.get("of_points", 1))
         rules = AlertRules.model_validate(given)
         self.rules.append(rules)
-        judging = json.dumps([rules.model_dump(), self._identity], sort_keys=True, default=str)
-        self.digests.append(hashlib.blake2b(judging.encode(), digest_size=8).hexdigest())
+        decisive = json.dumps([rules.model_dump(), self._identity], sort_keys=True, default=str)
+        self.digests.append(hashlib.blake2b(decisive.encode(), digest_size=8).hexdigest())
         self.filters = self.filters or rules.filters
         self._index[own, by_settings] = len(self.rules) - 1
         return len(self.rules) - 1

@@ -1,1 +1,1 @@
-"""A trained model as a signed, checked artifact with its manifest, and how it is fetched."""
+"""Store a trained model as a signed, checked artifact with its manifest, and fetch it."""

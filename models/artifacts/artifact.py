@@ -1,4 +1,4 @@
-"""The artifact: a detector as bytes. One safetensors file: arrays, and JSON in its header. Nothing is unpickled."""
+"""Write and read a detector as one safetensors file: arrays, and JSON in its header. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector, WindowSpec
 
 ARTIFACT_SCHEMA = 1
-MAX_ARTIFACT_BYTES = 256 * 1024 * 1024  # far above any detector here; refuses a mistake before it is parsed
+MAX_ARTIFACT_BYTES = 256 * 1024 * 1024  # far above any detector here; refuses a wrong file before it is parsed
 _HEADER_LENGTH_BYTES = 8  # safetensors: little-endian length of the JSON header that follows
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
 
@@ -27,12 +27,12 @@ __all__ = ["dump", "load", "sha256"]
 
 
 def sha256(content: bytes) -> str:
-    """Hex digest that manifests carry."""
+    """Return the hex digest that manifests carry."""
     return hashlib.sha256(content).hexdigest()
 
 
 def dump(detector: Detector) -> bytes:
-    """The detector as an artifact; the same detector always gives the same bytes."""
+    """Write the detector as an artifact; the same detector always gives the same bytes."""
     arrays, params = detector.to_state()
     header = {
         "schema": ARTIFACT_SCHEMA,
@@ -80,7 +80,7 @@ def load(content: bytes) -> Detector:
 
 
 def _header(content: bytes) -> dict[str, Any]:
-    """Eddy's own JSON out of the safetensors header, read without touching the arrays."""
+    """Read Eddy's own JSON out of the safetensors header without touching the arrays."""
     try:
         length = int.from_bytes(content[:_HEADER_LENGTH_BYTES], "little")
         if not 0 < length <= min(_MAX_HEADER_BYTES, len(content)):

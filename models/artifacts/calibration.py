@@ -1,4 +1,4 @@
-"""From a score to a tail probability, so that severities mean the same for every detector."""
+"""Turn scores into tail probabilities, so that severities mean the same for every detector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SMALLEST = 1e-30
 
 
 class Calibration:
-    """Empirical distribution of normal scores, with an exponential tail beyond its 99 % quantile.
+    """Model the normal scores by their empirical distribution, with an exponential tail beyond the 99 % quantile.
 
     The tail is the generalised Pareto distribution with shape 0 (peaks over threshold, Pickands 1975), whose
     maximum-likelihood scale is the mean excess.
@@ -37,7 +37,7 @@ class Calibration:
 
     @classmethod
     def fit(cls, scores: Floats) -> Calibration:
-        """From (n,) validation scores; NaN is left out. Fewer than a few hundred give a coarse tail."""
+        """Fit from (n,) validation scores; NaN is left out. Fewer than a few hundred give a coarse tail."""
         finite = scores[np.isfinite(scores)]
         if not len(finite):
             raise ModelError("calibration: no finite validation score")
@@ -47,18 +47,18 @@ class Calibration:
         return cls(quantiles.tolist(), float(excess.mean()) if len(excess) else 0.1 * spread)
 
     def tail(self, scores: Floats) -> Floats:
-        """(n,) probability of a normal score at least as high, in (0, 1]."""
+        """Return (n,) the probability of a normal score at least as high, in (0, 1]."""
         levels = np.interp(scores, self._quantiles, _LEVELS)
         beyond = (1 - _LEVELS[-1]) * np.exp(-np.maximum(scores - self._quantiles[-1], 0) / self._mean_excess)
         return np.maximum(np.where(scores > self._quantiles[-1], beyond, 1 - levels), _SMALLEST)
 
     def to_params(self) -> dict[str, Any]:
-        """JSON-able parameters for the manifest."""
+        """Return JSON-able parameters for the manifest."""
         return {"quantiles": self._quantiles.tolist(), "mean_excess": self._mean_excess}
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Calibration:
-        """The inverse of :meth:`to_params`."""
+        """Rebuild a calibration from the result of :meth:`to_params`."""
         try:
             return cls(params["quantiles"], params["mean_excess"])
         except (KeyError, TypeError, ValueError) as error:

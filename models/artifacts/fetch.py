@@ -1,4 +1,4 @@
-"""Where the job gets a model's artifact from: the manifest itself, or the place that it names."""
+"""Fetch a model's artifact from its manifest, or from the URI that the manifest names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eddy.settings import RegistrySettings
 
 
 def fetch_artifact(manifest: Manifest, settings: RegistrySettings) -> bytes:
-    """The artifact's bytes, inline or from its URI.
+    """Return the artifact's bytes, inline or from its URI, after checking the signature if the settings ask for one.
 
     Raises:
         ModelError: not signed as the settings ask, or a URI that is not allowed, too large, or unreadable.

@@ -1,4 +1,4 @@
-"""The manifest: what a model is, which series it judges, and where its artifact lies. One Kafka message each."""
+"""Define the manifest, the Kafka message that publishes a model: what it is, its series, where its artifact is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Manifest(Message):
 
     The Kafka key of the message is :attr:`name`; a message without a value withdraws the model. ``features``,
     ``window``, ``stride`` and ``interval_ms`` repeat :class:`eddy.models.core.detector.WindowSpec`, to be read without
-    the artifact; a model whose artifact says something else is refused.
+    the artifact; a model whose artifact differs from them is refused.
 
     Raises:
         ModelError: a field does not fit; names it, what was found and what was expected.
@@ -124,7 +124,7 @@ class Manifest(Message):
     ] = ""
 
     def applies_to(self, series: str) -> bool:
-        """Tell whether the model applies to a series."""
+        """Return whether the model applies to a series."""
         return fits(self.series, series)
 
     def with_artifact(self, content: bytes) -> Manifest:

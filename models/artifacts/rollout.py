@@ -1,9 +1,9 @@
-"""Roll-out of a new version beside the one in use: which of the two calls people, for which series.
+"""Roll out a new version beside the one in use: decide which of the two notifies people, for which series.
 
 A candidate is a model of its own, with ``rollout`` in its manifest: ``of`` (the model that it may replace), ``stage``
-and ``share``. As a ``shadow`` it scores every series, and its alerts are only recorded. As a ``canary`` it calls for a
-share of the series, chosen by a hash of their names, and there the model in use only records. Both always score
-everything, so they can be compared on the same points.
+and ``share``. As a ``shadow`` it scores every series, and its alerts are only recorded. As a ``canary`` it notifies
+people for a share of the series, chosen by a hash of their names, while the model in use only records alerts there.
+Both always score everything, so they can be compared on the same points.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from eddy.errors import ModelError
 from eddy.models.artifacts.manifest import Manifest
 
 SHADOW, CANARY = "shadow", "canary"
-SUFFIX = ".candidate"  # a candidate is called after its model
+SUFFIX = ".candidate"  # a candidate's name is its model's name and this suffix
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """See the module's text; ``share`` in [0, 1]."""
+    """Describe a candidate: the model that it may replace, its stage, and its share of the series in [0, 1]."""
 
     of: str
     stage: str
     share: float
 
     def calls(self, series: str) -> bool:
-        """Whether the candidate's alerts of a series go to people."""
+        """Return whether the candidate's alerts of a series notify people."""
         return self.stage == CANARY and in_share(series, self.share)
 
 
 def in_share(series: str, share: float) -> bool:
-    """Whether a series is among a share of all: always the same ones, and those of a smaller share among them."""
+    """Return whether a series is in a share of all: always the same ones, and a larger share includes a smaller one."""
     return zlib.crc32(b"rollout\0" + series.encode()) < share * 2**32
 
 
 def rollout_of(manifest: Manifest) -> Rollout | None:
-    """What a manifest says; None where it is in full use.
+    """Read a manifest's rollout; None if the model is in full use.
 
     Raises:
-        ModelError: names the field.
+        ModelError: a field does not fit; names it.
     """
     found = manifest.rollout
     if not found:

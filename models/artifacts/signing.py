@@ -1,7 +1,8 @@
-"""A signature over a manifest: who has the key may publish models, who has not may not.
+"""Sign and check manifests, so that only those who have the key can publish models.
 
-HMAC-SHA-256 over the manifest's canonical JSON without its signature. The manifest carries the artifact's checksum, so
-the signature covers the artifact too, wherever it lies. The key is shared by who publishes and who runs the job.
+The signature is HMAC-SHA-256 over the manifest's canonical JSON without the signature. The manifest carries the
+artifact's checksum, so the signature covers the artifact too, wherever it is stored. Publishers and the job share the
+key.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ _MIN_KEY_BYTES = 16
 
 
 def sign(manifest: Manifest, key: str) -> Manifest:
-    """The manifest with its signature.
+    """Return the manifest with its signature.
 
     Raises:
-        SettingsError: the key is too short to protect anything.
+        SettingsError: the key is too short to be safe.
     """
     return replace(manifest, signature=_signature(manifest, key))
 
@@ -30,7 +31,7 @@ def check(manifest: Manifest, key: str) -> None:
     """Refuse a manifest that is not signed with this key.
 
     Raises:
-        ModelError: no signature, or another one.
+        ModelError: the signature is missing or made with another key.
     """
     where = f"model {manifest.name} version {manifest.version}"
     if not manifest.signature:
@@ -42,7 +43,7 @@ def check(manifest: Manifest, key: str) -> None:
 def _signature(manifest: Manifest, key: str) -> str:
     if len(key.encode()) < _MIN_KEY_BYTES:
         raise SettingsError(f"registry.signing_key: {len(key.encode())} bytes; expected at least {_MIN_KEY_BYTES}")
-    # Fields that are empty do not count, so that a later version's new fields break no older signature.
+    # Empty fields are left out, so that new fields of a later version do not break older signatures.
     fields = {name: value for name, value in asdict(manifest).items() if value and name != "signature"}
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()

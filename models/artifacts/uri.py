@@ -1,4 +1,4 @@
-"""Where a model's artifact may be fetched from: the one gate for every URI that comes out of a manifest."""
+"""Read artifacts from the URIs in manifests, after checking each URI against the settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from eddy.settings import RegistrySettings
 
 
 def check_uri(uri: str, settings: RegistrySettings) -> str:
-    """Refuse a URI that the settings do not allow; returns it as it is to be opened.
+    """Check a URI against the settings, and return it in the form to open.
 
-    Refused are other schemes, chained ones (``zip::…``, with which fsspec opens anything), credentials inside, ``..``,
-    and files that are none: a pipe would hold the job up for ever.
+    Refuses other schemes, chained ones (``zip::…``, with which fsspec opens anything), credentials inside, ``..``, and
+    paths that are not regular files: a pipe would block the job for ever.
 
     Raises:
-        ModelError: what was found, and what was expected.
+        ModelError: the URI is refused; says what was found and what was expected.
     """
     parts = urlsplit(uri)
     scheme = parts.scheme or "file"
@@ -41,7 +41,7 @@ def check_uri(uri: str, settings: RegistrySettings) -> str:
 
 
 def read_artifact(uri: str, settings: RegistrySettings) -> bytes:
-    """What lies at a URI, unless it is too large: its size is asked for before it is read.
+    """Read a URI's content, after asking for its size to refuse one that is too large.
 
     Raises:
         ModelError: a URI that is not allowed, too large, or unreadable.
@@ -54,7 +54,7 @@ def read_artifact(uri: str, settings: RegistrySettings) -> bytes:
             with files.open(path, "rb") as file:
                 content = bytes(file.read(MAX_ARTIFACT_BYTES + 1))
             size = len(content)
-    except Exception as error:  # fsspec's parts raise what their libraries raise
+    except Exception as error:  # fsspec passes on whatever its libraries raise
         raise ModelError(f"uri {uri!r} cannot be read: {type(error).__name__}: {error}") from None
     if size > MAX_ARTIFACT_BYTES:
         raise ModelError(f"uri {uri!r}: {size} bytes; at most {MAX_ARTIFACT_BYTES} are accepted")
@@ -66,7 +66,7 @@ def _items(text: str) -> list[str]:
 
 
 def _regular_file(path: str, uri: str) -> str:
-    """The file behind links: a link must not lead out of the allowed folders."""
+    """Resolve links to the file itself: a link must not lead out of the allowed folders."""
     real = os.path.realpath(path)
     try:
         mode = os.stat(real).st_mode

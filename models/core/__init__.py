@@ -1,1 +1,1 @@
-"""The contracts that every detector and threshold keeps, and what they share: parameters, batching."""
+"""Define the contracts that every detector and threshold keeps, and what they share: parameters, batching."""

@@ -1,4 +1,4 @@
-"""Windows of a batch in rounds, for what keeps state per series: each sees its series' windows one after the other."""
+"""Split a batch into rounds, so that what keeps state per series sees each series' windows one after the other."""
 
 from __future__ import annotations
 

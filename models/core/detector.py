@@ -1,9 +1,10 @@
-"""The contract of every detector: windows in, scores out, **a high score is anomalous**.
+"""Define the contract of every detector: windows in, scores out, **a high score is anomalous**.
 
-A detector gives scores. What score is too high is a :mod:`threshold's <eddy.models.core.threshold>` business, and when
-that becomes an alert is the :mod:`alert rules' <eddy.models.alerting.incidents>`. None of the three knows the others.
+A detector only gives scores. A :mod:`threshold <eddy.models.core.threshold>` decides which score is too high, and the
+:mod:`alert rules <eddy.models.alerting.incidents>` decide when that becomes an alert. None of the three knows the
+others.
 
-A detector sees the past only: the newest point of a window is the one being judged.
+A detector sees the past only: it scores the newest point of each window.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ _USUAL_WINDOW = 60  # points, where a day is too short or too long to be a windo
 _DAY_POINTS = (24, 288)
 
 GapPolicy = Literal["hold", "linear", "break"]
-_SERIES_BATCH = 1024  # windows scored at once where a whole series is: bounds the memory
+_SERIES_BATCH = 1024  # windows scored at once when a whole series is scored; bounds the memory
 
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """Which windows a detector wants to see.
+    """Describe the windows that a detector needs.
 
     Attributes:
         window: points in a window, the newest included.
-        stride: a window is due every so many points (1: at each point).
+        stride: points from one window to the next (1: a window at each point).
         features: names of the values of a point, in the order of the last axis of every array.
         interval_ms: sampling interval; 0 means that points are counted, not clocked, and there are no gaps.
         gap_policy: how missing points are filled when ``interval_ms`` > 0: ``hold`` repeats the last value,
             ``linear`` interpolates to the point that ends the gap, ``break`` starts the window anew.
-        max_gap: most points ever filled in one gap; a longer gap breaks the window whatever the policy.
+        max_gap: largest number of points filled in one gap; a longer gap breaks the window whatever the policy.
     """
 
     window: int
@@ -57,7 +58,7 @@ class WindowSpec:
 
 @dataclass(frozen=True)
 class Series:
-    """A stretch of one series, regular and in order of time, as training sees it.
+    """Hold one segment of a series for training: regular points, in order of time, without a break.
 
     Attributes:
         name: series id.
@@ -74,7 +75,7 @@ class Series:
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """Windows to be scored in one call. A series may occur in several rows unless the detector keeps state.
+    """Hold windows to be scored in one call. A series may occur in several rows unless the detector keeps state.
 
     Attributes:
         values: (n, W, F) in the series' own units, oldest point first; NaN where a value is missing.
@@ -95,17 +96,17 @@ class WindowBatch:
         return len(self.values)
 
     def take(self, rows: Ints) -> WindowBatch:
-        """The chosen rows, as copies."""
+        """Return the chosen rows, as copies."""
         return WindowBatch(self.values[rows], self.imputed[rows], self.end[rows], self.binding[rows], self.state[rows])
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a detector expected at the newest point of each window, in the series' own units.
+    """Describe what a detector expected at the newest point of each window, in the series' own units.
 
     Attributes:
-        expected: (n, F); NaN where the detector has no opinion.
-        lower, upper: (n, F) band outside which the value would be alerted, NaN likewise.
+        expected: (n, F); NaN where the detector expects nothing in particular.
+        lower, upper: (n, F) band outside which the value would be anomalous, NaN likewise.
         attribution: (n, F) share of each feature in the score; rows sum to 1.
     """
 
@@ -117,12 +118,13 @@ class Explanation:
 
 @dataclass
 class FitReport:
-    """What fitting found.
+    """Report what fitting measured.
 
     Attributes:
-        scores: per series name, (n,) scores on data not fitted to, NaN excluded: thresholds and calibration use it.
-        history: per epoch, the named losses (empty where a detector has no epochs).
-        notes: anything a user should know, as sentences (series left out and why, features that were constant …).
+        scores: per series name, (n,) scores on data that were not used for fitting, without NaN; thresholds and
+            calibration use them.
+        history: per epoch, the named losses (empty if a detector has no epochs).
+        notes: what a user should know, as sentences (series left out and why, features that were constant …).
     """
 
     scores: dict[str, Floats]
@@ -141,8 +143,8 @@ class Detector(ABC):
     """Base class. :mod:`eddy.models.catalog` finds a subclass by its :attr:`kind`: one of Eddy's, or of a package that
     announces it as an entry point of the group ``eddy.detectors`` (docs/how-to/detector.md).
 
-    A subclass keeps what it learned in numpy arrays and plain JSON values, which :meth:`to_state` returns and
-    :meth:`from_state` takes back: nothing is ever pickled.
+    A subclass keeps what it learned in numpy arrays and plain JSON values. :meth:`to_state` returns them and
+    :meth:`from_state` rebuilds the detector from them, so nothing is ever pickled.
     """
 
     kind: ClassVar[str]  # name in manifests, artifacts and on the command line
@@ -151,13 +153,11 @@ class Detector(ABC):
     starts_silent: bool = False  # has to see more of a series than a window before its first score
     calibrated: bool = False  # scores are normal deviates already: they mean the same on every series
     warm_up: int = 0  # points of a series not seen in training before its first score, beyond a window
-    state_size: int = 0  # float64 numbers kept per series in keyed state; 0: the window is all it needs
-    releases_gil: bool = (
-        False  # scoring spends its time in kernels that let go of the interpreter: threads can share it
-    )
-    attribution_span: int = 1  # newest points that a score is about: where in a series it points to
-    #: how :meth:`updated` goes on from what was learned: ``weights`` are tuned, also after a drift; of a ``window``
-    #: of parts the oldest are replaced, no use where the data have changed for good; "" = fitted anew
+    state_size: int = 0  # float64 values kept per series in keyed state; 0: the detector needs only the window
+    releases_gil: bool = False  # scoring runs in kernels that release the GIL: threads can run in parallel
+    attribution_span: int = 1  # number of newest points that a score is about
+    #: how :meth:`updated` reuses what was learned: "weights" tunes them, also after a drift; "window" replaces the
+    #: oldest parts, which does not help where the data have changed for good; "" fits anew
     updates: Literal["", "weights", "window"] = ""
     continues: bool = False  # the state of a series seen in training begins where its training data ended
 
@@ -195,10 +195,10 @@ class Detector(ABC):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[Detector, FitReport]:
-        """Learn from series that are mostly normal.
+        """Fit a detector to series that are mostly normal.
 
         Raises:
-            DataError: nothing usable: too short, all missing. Names the series, what was found, what is needed.
+            DataError: no usable data: too short, or all missing. Names the series, what was found, what is needed.
         """
 
     def updated(
@@ -209,20 +209,22 @@ class Detector(ABC):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[Detector, FitReport]:
-        """A new detector that begins from what this one has learned, where it can; else one fitted anew.
+        """Return a new detector that reuses what this one has learned, if it can; otherwise one fitted anew.
 
-        Arguments and errors as :meth:`fit`.
+        Takes and raises the same as :meth:`fit`.
         """
         return self.fit(series, spec, params, seed, progress)
 
     def bind(self, series: Sequence[str]) -> Ints:
-        """(n,) an index per series, passed back in :attr:`WindowBatch.binding`; lets a detector keep
-        per-series parameters without a look-up by name at every window. -1 stands for "not seen in training".
+        """Return (n,) an index per series, which comes back in :attr:`WindowBatch.binding`.
+
+        It lets a detector keep parameters per series without searching by name at every window. -1 stands for "not seen
+        in training".
         """
         return np.full(len(series), -1, np.int64)
 
     def initial_state(self, n: int) -> Floats:
-        """(n, state_size) state of series not seen before."""
+        """Return (n, state_size) state of series not seen before."""
         return np.zeros((n, self.state_size))
 
     @cached_property
@@ -251,21 +253,21 @@ class Detector(ABC):
         return self.to_state()
 
     def score(self, batch: WindowBatch) -> Floats:
-        """(n,) score of the newest point of each window, finite or NaN ("cannot say": too many missing values).
+        """Return (n,) scores of the newest point of each window, finite, or NaN if too many values are missing.
 
-        Independent of how windows are grouped into batches (to float32 rounding, about 1e-6 relative).
+        The grouping of windows into batches does not matter (to float32 rounding, about 1e-6 relative).
         """
         if not len(batch):
             return np.zeros(0)
         return self._score(batch)
 
     def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
-        """(n,) scores of a whole series, (n, F), as :meth:`score` gives them window by window; NaN before the first.
+        """Return (n,) scores of a whole (n, F) series, equal to :meth:`score` window by window; NaN before the first.
 
         Args:
             name: the series, as :meth:`bind` knows it.
             ts: (n,) epoch ms, increasing.
-            values: (n, F); none of them counts as filled in.
+            values: (n, F); all count as measured, none as filled in.
         """
         window, n = self.spec.window, len(ts)
         scores = np.full(n, np.nan)
@@ -283,13 +285,13 @@ class Detector(ABC):
         return scores
 
     def describe(self) -> dict[str, Any]:
-        """What was chosen, as plain JSON values, for people who read the manifest; empty where nothing is."""
+        """Return the choices made in fitting, as plain JSON values, for people who read the manifest; empty if none."""
         return {}
 
     def explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """What was expected, for some windows; ``limit`` (n,) is the score above which each would be anomalous.
+        """Explain some windows; ``limit`` (n,) is the score above which each would be anomalous.
 
-        Called for alerts and for the page, not for every window. Does not change ``batch.state``.
+        Called for alerts and for the dashboard, not for every window. Does not change ``batch.state``.
         """
         return self._explain(batch, limit)
 
@@ -301,12 +303,12 @@ class Detector(ABC):
 
     @abstractmethod
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """(arrays, JSON-able parameters) that make up the artifact. ``spec`` is kept beside them by the caller."""
+        """Return (arrays, JSON-able parameters), the content of an artifact; the caller stores ``spec`` beside them."""
 
     @classmethod
     @abstractmethod
     def from_state(cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]) -> Detector:
-        """The inverse of :meth:`to_state`.
+        """Rebuild a detector from the result of :meth:`to_state`.
 
         Raises:
             ModelError: an array is missing, has the wrong shape or dtype, or is not finite; names it.

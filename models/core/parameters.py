@@ -38,7 +38,7 @@ class Described:
 
 
 def read_parameters(cls: type[T], kind: str, params: Mapping[str, Any]) -> T:
-    """``cls(**params)`` with numbers checked against the type of each default.
+    """Return ``cls(**params)`` after checking each number against the type of its default.
 
     Raises:
         SettingsError: an unknown name (the nearest known one is named) or a value of the wrong type.

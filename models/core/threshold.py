@@ -1,4 +1,4 @@
-"""Thresholds: how high a score has to be. They know scores only, neither detectors nor alerts."""
+"""Define the contract of thresholds, which decide how high a score may be. They know neither detectors nor alerts."""
 
 from __future__ import annotations
 
@@ -26,37 +26,38 @@ class Threshold(ABC):
         """Choose the threshold from each series' validation scores."""
 
     def bind(self, series: Sequence[str]) -> Ints:
-        """(n,) index per series, -1 for one not seen in fitting; as :meth:`eddy.models.core.detector.Detector.bind`."""
+        """Return (n,) index per series, -1 if not seen in fitting; see :meth:`.Detector.bind`."""
         return np.full(len(series), -1, np.int64)
 
     def initial_state(self, n: int) -> Floats:
-        """(n, state_size) state of new series."""
+        """Return (n, state_size) state of new series."""
         return np.zeros((n, self.state_size))
 
     @property
     def state_layout(self) -> str:
-        """What the numbers of a series' state mean; state is taken over from one version of a model to the next, and
-        after a restart, only where this is equal.
+        """Name the meaning of the numbers in a series' state.
+
+        State is taken over from one version of a model to the next, and after a restart, only where this is equal.
         """
         return f"{self.policy}/{self.state_size}"
 
     @property
     def start(self) -> float:
-        """The limit of a series of which nothing is known yet; infinite where there is none."""
+        """Return the limit of a series of which nothing is known yet; infinite if there is none."""
         return math.inf
 
     @abstractmethod
     def limits(self, scores: Floats, binding: Ints, state: Floats) -> Floats:
-        """(n,) limit for each score; a score **above** its limit is anomalous.
+        """Return (n,) limits, one per score; a score **above** its limit is anomalous.
 
-        ``state`` (n, state_size) is updated in place with these scores *after* their limits are set; with state,
-        each series occurs at most once in a call. NaN scores change nothing. A limit may be infinite ("never"), not
-        NaN, and does not depend on the score that it is for.
+        ``state`` (n, state_size) is updated in place with these scores *after* their limits are set; with state, each
+        series occurs at most once in a call. NaN scores change nothing. A limit may be infinite ("never"), not NaN, and
+        does not depend on the score that it is compared with.
         """
 
     @abstractmethod
     def to_params(self) -> dict[str, Any]:
-        """JSON-able parameters, ``policy`` among them; goes into the manifest."""
+        """Return JSON-able parameters, ``policy`` among them, for the manifest."""
 
     @classmethod
     @abstractmethod

@@ -1,1 +1,1 @@
-"""The detectors, one folder per family; each gives scores, none knows a threshold."""
+"""Compute scores with detectors, one folder per family; none knows a threshold."""

@@ -1,4 +1,4 @@
-"""Rolling z-score: how many standard deviations the newest value lies from the mean of its window."""
+"""Score how many standard deviations the newest value lies from the mean of its window."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class RollingZScore(Detector):
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         _, each, mean, std = _scores(batch.values)
-        with np.errstate(invalid="ignore"):  # no limit yet and no spread: no band
+        with np.errstate(invalid="ignore"):  # without limit and scale there is no band
             reach = np.maximum(limit, 0)[:, None] * std
         total = np.nansum(each, axis=1, keepdims=True)
         share = np.where(total > 0, np.nan_to_num(each) / np.maximum(total, _TINY), 1.0 / each.shape[1])
@@ -94,7 +94,7 @@ class RollingZScore(Detector):
 
 @njit(cache=True)
 def _scores(windows):  # type: ignore[no-untyped-def]
-    """Over (n, W, F): (n,) score, and per feature (n, F) score, mean, deviation; missing values are left out."""
+    """Score (n, W, F): return (n,) score, and per feature (n, F) score, mean, deviation; leave out missing values."""
     n, size, features = windows.shape
     score = np.full(n, np.nan)
     each, mean, std = np.full((n, features), np.nan), np.full((n, features), np.nan), np.full((n, features), np.nan)

@@ -1,9 +1,9 @@
-"""The drift detectors' arithmetic: one pass over the scored points of a micro-batch, a row of state per series.
+"""Compute drift detection: one pass over the scored points of a micro-batch, with a row of state per series.
 
-Streams of a series: its score, then per feature its value and its step (how far it moved since the point before). Each
-is standardised by its own past and clipped, and summed up by two one-sided Page-Hinkley tests (Page 1954, Biometrika
-41; in the resetting form of a CUSUM): up and down. A single point, however far out, adds no more than the clip, so it
-takes a change that lasts to reach the height. Missing values are left out.
+Each series has several streams: its score, then per feature its value and its step (how far it moved since the point
+before). Each stream is standardised by its own past and clipped, then summed by two one-sided Page-Hinkley tests (Page
+1954, Biometrika 41; in the resetting form of a CUSUM): up and down. A single extreme point adds no more than the clip,
+so only a lasting change reaches the height. Missing values are left out.
 
 Row: [adapted, peak, alarms, alarms since, mean, square, points since the drift, changed at, value before per feature],
 then per stream [count, mean, squares, up, up since, down, down since]; zeros for a new series. Times are epoch ms.
@@ -18,22 +18,22 @@ from eddy.models.core.detector import Floats, Ints
 
 ADAPTED, PEAK, ALARMS, ALARMS_SINCE, MEAN, SQUARE, POINTS, CHANGED, BEFORE = range(9)
 COUNT, CENTRE, SPREAD, UP, UP_SINCE, DOWN, DOWN_SINCE, STATE_WIDTH = range(8)
-LEARN, MEMORY, CLIP, SLACK, INPUT_SLACK, LASTING, MARGIN, MOST, ASK_AFTER = range(9)
-_DEVIATIONS = 3.0  # above their mean: where the scores of the new kind are taken to end
-_FADING = 3.0  # the highest score of the new kind is forgotten so much sooner than what is usual; see decision 062
-_CALM = 0.15  # that a point below its limit takes off the alarms counted: one in eight is too many to be anomalies
-_NEW = 0.25  # share of the lasting alarms below which a calm point ends their stretch, and the next begins another
-_ASKED = 6  # times for one drift: what came so far may not be enough to learn from
-_FLOOR = 1e-3  # of the centre: least spread of a stream
+LEARN, MEMORY, CLIP, SLACK, INPUT_SLACK, LASTING, MARGIN, MAX_FACTOR, ASK_AFTER = range(9)
+_DEVIATIONS = 3.0  # above their mean: taken as the upper end of the scores after a drift
+_FADING = 3.0  # the highest score after a drift is forgotten this many times faster than the rest; see decision 062
+_NORMAL_POINT = 0.15  # subtracted from the alarm count at a normal point: more than one alarm in eight is a drift
+_ENDED = 0.25  # share of the lasting alarms below which a normal point ends their run; the next alarm begins another
+_MAX_REQUESTS = 6  # requests for one drift: the data so far may not be enough to learn from
+_MIN_RELATIVE_SCALE = 1e-3  # of the centre: smallest scale of a stream
 
 
 def head(features: int) -> int:
-    """Numbers before the streams."""
+    """Return the count of numbers before the streams."""
     return BEFORE + features
 
 
 def state_width(features: int) -> int:
-    """Numbers of a row."""
+    """Return the count of numbers in a row."""
     return head(features) + STATE_WIDTH * (1 + 2 * features)
 
 
@@ -50,17 +50,18 @@ def follow(
     since: Ints,
     ask: Ints,
 ) -> None:
-    """Take scored points, each series' in order of time.
+    """Process scored points, each series' in order of time.
 
     Args:
-        state: (rows, words), changed in place.
+        state: (rows, state_width), changed in place.
         rows, ts, scores: (n,); NaN scores change nothing of the score's stream.
-        limits: (n,), raised in place where a series has drifted.
+        limits: (n,), raised in place if a series has drifted.
         values: (n, F), NaN where missing or filled in.
-        p: parameters.
+        p: parameters, in the order of the constants above.
         found: (n, 1 + 2 F), all 0: set to 1 (up) or -1 (down) where a stream drifted; ``since``, of the same shape, to
             the event time of the change.
-        ask: (n,), all -1: where a series has been different for so long that it is worth training anew, since when.
+        ask: (n,), all -1: set to the event time of the drift where a series has been different for so long that
+            training anew is worthwhile.
     """
     features = values.shape[1]
     start = BEFORE + features
@@ -90,12 +91,12 @@ def follow(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _due(points: float, first: float) -> bool:
-    """Whether a new model is asked for so many points after the drift: first, and at each doubling, a few times."""
-    wanted = first
-    for _ in range(1, _ASKED):
-        if points > wanted:
-            wanted *= 2.0
-    return bool(points == wanted)
+    """Return whether to ask for a new model so many points after the drift: first, and a few times at each doubling."""
+    next_request = first
+    for _ in range(1, _MAX_REQUESTS):
+        if points > next_request:
+            next_request *= 2.0
+    return bool(points == next_request)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -110,12 +111,12 @@ def _score(
     since: Ints,
     start: int,
 ) -> bool:
-    """The score's part of a point; returns whether it is above its limit."""
+    """Process a point's score; return whether it is above its limit."""
     base, lasting = limits[i], p[LASTING]
     if row[ADAPTED] > 0.0 and base > 0.0:
-        limits[i] = min(max(base, p[MARGIN] * row[PEAK]), p[MOST] * base)
+        limits[i] = min(max(base, p[MARGIN] * row[PEAK]), p[MAX_FACTOR] * base)
     over = score > limits[i]
-    fresh = row[SQUARE] == 0.0 or (over and row[ALARMS_SINCE] == 0.0)  # the scores of the new kind only
+    fresh = row[SQUARE] == 0.0 or (over and row[ALARMS_SINCE] == 0.0)  # only the scores after a change
     share = 1.0 if fresh else 2.0 / lasting
     row[MEAN] += share * (score - row[MEAN])
     row[SQUARE] += share * (score * score - row[SQUARE])
@@ -124,10 +125,10 @@ def _score(
             row[ALARMS_SINCE] = when
         row[ALARMS] += 1.0
     else:
-        row[ALARMS] = max(row[ALARMS] - _CALM, 0.0)
-        if row[ALARMS] < _NEW * lasting:
+        row[ALARMS] = max(row[ALARMS] - _NORMAL_POINT, 0.0)
+        if row[ALARMS] < _ENDED * lasting:
             row[ALARMS_SINCE] = 0.0
-    if row[ADAPTED] > 0.0 and not over:  # what is anomalous does not teach; see below where it lasts
+    if row[ADAPTED] > 0.0 and not over:  # anomalous scores are not learned, unless they last; see below
         row[PEAK] = max(score, row[PEAK] * (1.0 - _FADING / p[MEMORY]))
     way = _step(row, start, score, when, not over, p[SLACK], p)
     began = _began(row, start, way)
@@ -147,13 +148,13 @@ def _score(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _began(row: Floats, at: int, way: int) -> int:
-    """When the drift that :func:`_step` found began."""
+    """Return the time at which the drift that :func:`_step` found began."""
     return int(row[at + UP_SINCE] if way > 0 else row[at + DOWN_SINCE])
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _step(row: Floats, at: int, x: float, when: float, learn: bool, slack: float, p: Floats) -> int:
-    """One point of one stream; 1 or -1 where it has drifted, and then it begins anew."""
+    """Process one point of one stream; return 1 or -1 if it has drifted, and start the stream anew then."""
     count = row[at + COUNT]
     if count < p[LEARN]:
         row[at + COUNT] = count + 1.0
@@ -163,7 +164,7 @@ def _step(row: Floats, at: int, x: float, when: float, learn: bool, slack: float
         return 0
     centre = row[at + CENTRE]
     variance = row[at + SPREAD] / p[LEARN]
-    z = (x - centre) / max(np.sqrt(variance), _FLOOR * abs(centre), 1e-12)
+    z = (x - centre) / max(np.sqrt(variance), _MIN_RELATIVE_SCALE * abs(centre), 1e-12)
     z = min(max(z, -p[CLIP]), p[CLIP])
     height = p[LASTING] * (p[CLIP] - slack)
     for way, total, since in ((1.0, at + UP, at + UP_SINCE), (-1.0, at + DOWN, at + DOWN_SINCE)):

@@ -1,10 +1,10 @@
-"""Drift: a lasting change of a series, told from an anomaly, and the limit that follows it until a new model comes.
+"""Detect drift, a lasting change of a series as opposed to an anomaly, and adapt the limit until a new model comes.
 
-What counts as lasting is ``lasting`` points, or two windows of the model where that is more: an anomaly stays in a
-window for so long. Three things follow from it. The drift is told. Where the score went up, the limit of the series is
-raised at once to what the scores of the new kind reach, at most by the factor ``most`` and never below the model's own;
-anomalous scores do not teach it, unless they last in turn. And after ``ask_after`` more points a new model is asked
-for. A new version of the model starts with its own limits.
+A change is lasting after ``lasting`` points, or two windows of the model if that is more, since an anomaly stays in a
+window for so long. A drift has three effects. It is reported. If the score went up, the limit of the series is raised
+at once to what the scores reach after the change, at most by ``max_factor`` and never below the model's own limit;
+anomalous scores do not raise it further, unless they last in turn. And after ``ask_after`` more points a new model is
+requested. A new version of the model starts with its own limits.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from eddy.models.drift import kernel
 
 Stream = Literal["score", "value", "step"]
 
-_CLIP = 3.0  # deviations that a single point can add at most
-_SLACK = 1.0  # deviations that the score may stray for ever
+_CLIP = 3.0  # deviations that a single point adds at most
+_SLACK = 1.0  # deviations by which the score may differ for ever
 _INPUT_SLACK = 1.5  # those of an input: a sine never gets so far from its mean
-_MARGIN = 1.2  # the limit over the highest score of the new kind
+_MARGIN = 1.2  # the limit, as a multiple of the highest score after the change
 
 
 @dataclass(frozen=True)
 class DriftOptions:
-    """How drift is found and followed.
+    """Set how drift is found and followed.
 
     Attributes:
         lasting: points after which a change is lasting.
-        learn: points from which a stream's usual mean and deviation are taken.
+        learn: points from which a stream's usual mean and deviation are estimated.
         memory: points after which what was learned has lost most of its weight.
-        most: largest factor on a limit.
-        ask_after: points after a drift before a new model is asked for; again at each doubling while none has come.
+        max_factor: largest factor on a limit.
+        ask_after: points after a drift before a new model is requested; again at each doubling until one has come.
     """
 
     lasting: int = 48
     learn: int = 200
     memory: int = 2000
-    most: float = 50.0
+    max_factor: float = 50.0
     ask_after: int = 200
 
 
 @dataclass(frozen=True)
 class Drift:
-    """A stream of a series has changed.
+    """Report that a stream of a series has changed.
 
     Attributes:
-        row: of the judge.
+        row: of the scorer.
         stream: the score, or a feature's value or step.
         feature: empty for the score.
         direction: 1 up, -1 down.
-        since, at: event time from which on it was different, and at which it counted as lasting; epoch ms.
+        since, at: event times, epoch ms, of the change and of the point at which it counted as lasting.
     """
 
     row: int
@@ -66,18 +66,18 @@ class Drift:
 
 @dataclass(frozen=True)
 class RetrainWanted:
-    """A series has been different for a while: a model of its new kind is wanted. ``since`` as in :class:`Drift`."""
+    """Ask for a new model of a series that has been different for a while. ``since`` as in :class:`Drift`."""
 
     row: int
     since: int
 
 
 class DriftWatch:
-    """The streams of one model's series, by row.
+    """Follow the streams of one model's series, by row.
 
     Args:
-        options: see there.
-        spec: of the model.
+        options: when a change counts as lasting, and what follows.
+        spec: the model's windows.
     """
 
     def __init__(self, options: DriftOptions, spec: WindowSpec) -> None:
@@ -86,7 +86,7 @@ class DriftWatch:
         self.state = np.zeros((0, self.width))
         lasting = max(options.lasting, 2 * spec.window // spec.stride)
         usual = [options.learn, options.memory, _CLIP, _SLACK, _INPUT_SLACK]
-        self._numbers = np.array([*usual, lasting, _MARGIN, options.most, options.ask_after], np.float64)
+        self._numbers = np.array([*usual, lasting, _MARGIN, options.max_factor, options.ask_after], np.float64)
 
     def grow(self, size: int) -> None:
         """Make room for rows below ``size``."""
@@ -117,7 +117,7 @@ class DriftWatch:
     def follow(
         self, rows: Ints, batch: WindowBatch, scores: Floats, limits: Floats
     ) -> tuple[Floats, list[Drift], list[RetrainWanted]]:
-        """(limits, drifts, wishes) after scored windows, each series' in order of time.
+        """Return (limits, drifts, retrain requests) after scored windows, each series' in order of time.
 
         Args:
             rows: (n,) row of each.
@@ -140,5 +140,5 @@ class DriftWatch:
         return limits, drifts, [RetrainWanted(int(rows[i]), int(ask[i])) for i in np.flatnonzero(ask >= 0)]
 
     def adapted(self, row: int) -> bool:
-        """Whether the limit of a row follows a drift."""
+        """Return whether the limit of a row is adapted to a drift."""
         return bool(self.state[row, kernel.ADAPTED])

@@ -1,4 +1,4 @@
-"""All windows of the training series, addressed by index: no window is copied before it is asked for."""
+"""Address all windows of the training series by index, so that a window is copied only when it is used."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from eddy.errors import DataError
 from eddy.models.core.detector import Bools, Floats, Ints, Series, WindowBatch, WindowSpec
 
-MIN_WINDOWS = 32  # a series that has fewer teaches nothing and is left out
-_MIN_OBSERVED = 0.5  # share of a window's points that must be there
+MIN_WINDOWS = 32  # a series with fewer is left out of training
+_MIN_OBSERVED = 0.5  # share of a window's points that must be measured
 _CHUNK = 8192  # windows scored at once: bounds the memory of long windows
 
 
 @dataclass(frozen=True)
 class FitWindows:
-    """Windows of several series.
+    """Hold the points and window positions of several series.
 
     Attributes:
         window: points per window.
-        names: series that are used; a series cut in several stretches counts once.
-        stretches: the used stretches, in the order of their points below.
+        names: series that are used; a series cut into several segments counts once.
+        segments: the used segments, in the order of their points below.
         ts, values, imputed: (T,), (T, F), (T,) all points one after the other.
         starts: (N,) first point of each window.
         series: (N,) index into ``names``.
         validation: (N,) True where the newest point lies in the last part of its series.
-        notes: what was left out, as sentences.
+        notes: which series were left out, as sentences.
     """
 
     window: int
@@ -43,10 +43,10 @@ class FitWindows:
 
     @classmethod
     def cut(cls, series: Sequence[Series], spec: WindowSpec, validation_share: float) -> FitWindows:
-        """Find the windows whose newest point is there and that are not mostly missing.
+        """Find the windows whose newest point was measured and that are not mostly missing.
 
         Raises:
-            DataError: no series has enough of them; names the best one, what was found and what is needed.
+            DataError: no series has enough windows; names the best one, what was found and what is needed.
         """
         by_name: dict[str, list[Series]] = {}
         for segment in series:
@@ -79,17 +79,17 @@ class FitWindows:
 
     @property
     def span_ms(self) -> int:
-        """Longest time that one series covers."""
+        """Return the longest time, in ms, that one series covers."""
         ends = {name: [s for s in self.segments if s.name == name] for name in self.names}
         return max(int(parts[-1].ts[-1] - parts[0].ts[0]) for parts in ends.values())
 
     @property
     def newest(self) -> Ints:
-        """(N,) index of each window's newest point."""
+        """Return (N,) the index of each window's newest point."""
         return self.starts + self.window - 1
 
     def batches(self, rows: Ints, binding: Ints) -> Iterator[tuple[Ints, WindowBatch]]:
-        """The windows ``rows`` in pieces, as (rows, batch); ``binding`` is per name."""
+        """Yield the windows ``rows`` in chunks, as (rows, batch); ``binding`` has one entry per name."""
         offsets = np.arange(self.window)
         for begin in range(0, len(rows), _CHUNK):
             part = rows[begin : begin + _CHUNK]
@@ -100,14 +100,14 @@ class FitWindows:
             )  # fmt: skip
 
     def by_series(self, rows: Ints, scores: Floats) -> dict[str, Floats]:
-        """Finite scores of the windows ``rows`` per series name, in order of time."""
+        """Return the finite scores of the windows ``rows`` per series name, in order of time."""
         finite = np.isfinite(scores)
         owner, kept = self.series[rows][finite], scores[finite]
         return {name: kept[owner == index] for index, name in enumerate(self.names)}
 
 
 def _ends(s: Series, window: int) -> Ints:
-    """(n,) newest points of the usable windows of one stretch."""
+    """Return (n,) the newest points of one segment's usable windows."""
     if len(s.ts) < window:
         return np.zeros(0, np.int64)
     there = ~np.isnan(s.values).all(axis=1) & ~s.imputed
@@ -124,7 +124,7 @@ def _too_short(by_name: dict[str, list[Series]], count: dict[str, int], window: 
     there = sum(int((~np.isnan(s.values).all(axis=1) & ~s.imputed).sum()) for s in by_name[name])
     return DataError(
         f"series {name!r}: found {points} points ({there} with a value), needed at least {window + MIN_WINDOWS - 1} "
-        f"in one stretch for windows of {window}: give more data or a smaller window"
+        f"in one segment for windows of {window}: give more data or a smaller window"
     )
 
 

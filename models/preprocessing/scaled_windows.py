@@ -1,4 +1,4 @@
-"""Windows as the networks want them: scaled, without holes, and what of them counts."""
+"""Scale windows and fill their gaps for the networks; mark which values were measured and which windows to score."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from eddy.models.core.detector import Bools, Floats, WindowBatch
 from eddy.models.preprocessing.scaler import SeriesScaler
 
-_MIN_OBSERVED = 0.5  # share of a window's values that must be there for a verdict
+_MIN_OBSERVED = 0.5  # share of a window's values that must be present for a score
 
 
 @dataclass(frozen=True)
 class ScaledWindows:
-    """A batch in units of each series' spread.
+    """Hold a batch of windows, scaled by each series' location and scale.
 
     Attributes:
         x: (n, W, F) scaled; a missing value repeats the one before, 0 at the start.
         valid: (n, W, F) False where the value was missing or the point filled in.
-        judged: (n,) whether a verdict is possible: some newest value is there, and half of the window.
+        scored: (n,) whether a score is possible: a newest value and half of the window are present.
         centre, scale: (n, F) raw = scaled * scale + centre.
     """
 
@@ -41,6 +41,6 @@ class ScaledWindows:
 
 
 def fill_forward(x: Floats, valid: Bools) -> Floats:
-    """(n, W, F) with each missing value replaced by the last one before it, or 0 where there is none."""
+    """Return (n, W, F) with each missing value replaced by the last one before it, or 0 if there is none."""
     last = np.maximum.accumulate(np.where(valid, np.arange(x.shape[1])[None, :, None], 0), axis=1)
     return np.nan_to_num(np.take_along_axis(x, last, axis=1), nan=0.0)

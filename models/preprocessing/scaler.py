@@ -1,4 +1,4 @@
-"""Per-series scaling, fitted on training data only."""
+"""Scale each series by its own location and scale, fitted on training data only."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import numpy as np
 
 from eddy.models.core.detector import Floats, Ints, Series
 
-_NORMAL_RANGE = 3.29  # p95 - p5 of a standard normal: makes the robust spread equal to its standard deviation
-_RELATIVE_FLOOR = 1e-3  # least spread, as a share of the level: what a constant series may move before it is odd
+_NORMAL_RANGE = 3.29  # p95 - p5 of a standard normal: makes the robust scale equal to the standard deviation
+_RELATIVE_FLOOR = 1e-3  # smallest scale, as a share of the level: how far a constant series may move and stay normal
 _ABSOLUTE_FLOOR = 1e-6
 
 
 class SeriesScaler:
-    """Centre (median) and spread ((p95 - p5) / 3.29, as in a normal distribution) of each series and feature.
+    """Scale each series and feature by its location (median) and its scale ((p95 - p5) / 3.29).
 
-    Robust to a few per cent of anomalies in the training data. A series not seen in training is standardised by
-    its own window. The spread has a floor, so a constant series does not divide by 0.
+    For a normal distribution this scale is the standard deviation.
+    Robust to a few per cent of anomalies in the training data. A series not seen in training is standardised by its own
+    window. The scale has a minimum, so a constant series does not divide by 0.
 
     Args:
         names: the series, in the order of the rows below.
-        centre, spread: (S, F) in the series' own units; spread > 0.
+        centre, spread: (S, F) location and scale in the series' own units; spread > 0.
 
-    Fails (scores too high or too low) where a series' level or spread lastingly leaves that of its training data:
+    Fails (scores too high or too low) once a series' level or scale lastingly differs from that of its training data;
     train again then.
     """
 
@@ -35,7 +36,7 @@ class SeriesScaler:
 
     @classmethod
     def fit(cls, series: Sequence[Series]) -> SeriesScaler:
-        """From training series, in one or more stretches each; a feature without values gets centre 0, spread 1."""
+        """Fit from training series, in one or more segments each; a feature without values gets centre 0, spread 1."""
         by_name: dict[str, list[Floats]] = {}
         for s in series:
             by_name.setdefault(s.name, []).append(s.values)
@@ -44,11 +45,11 @@ class SeriesScaler:
         return cls(list(by_name), centre, spread)
 
     def bind(self, series: Sequence[str]) -> Ints:
-        """(n,) row of each series, -1 where unseen."""
+        """Return (n,) the row of each series, -1 if not seen in training."""
         return np.array([self._index.get(name, -1) for name in series], np.int64)
 
     def moments(self, values: Floats, binding: Ints) -> tuple[Floats, Floats]:
-        """(n, F) centre and spread for windows (n, W, F); those of the window itself where ``binding`` is -1."""
+        """Return (n, F) centre and spread for windows (n, W, F); computed from the window where ``binding`` is -1."""
         if not self.names:
             return robust_moments(values)
         centre, spread = self.centre[binding], self.spread[binding]
@@ -59,7 +60,7 @@ class SeriesScaler:
 
 
 def robust_moments(values: Floats) -> tuple[Floats, Floats]:
-    """(n, F) median and floored spread over the points of (n, W, F), NaN left out."""
+    """Return (n, F) median and scale, kept above a minimum, over the points of (n, W, F); NaN is left out."""
     if np.isnan(values).any():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN features are replaced below

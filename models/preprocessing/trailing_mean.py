@@ -1,4 +1,4 @@
-"""The mean of a score over the newest points: what lasts stands out from what passes. A row of state per series."""
+"""Average a score over the newest points, so that lasting changes stand out. Keeps one row of state per series."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from eddy.models.core.detector import Floats
 
 
 def state_width(points: int) -> int:
-    """State size for a mean over ``points`` scores: how many were seen, and these; 0 where there is nothing to do."""
+    """Return the state size for a mean over ``points`` scores: a count and the scores; 0 for a single point."""
     return 1 + points if points > 1 else 0
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def trailing_mean(rows: Floats, scores: Floats) -> Floats:
-    """(n,) mean of each score with those before it, which (n, words) ``rows`` remember; NaN stays and is forgotten."""
+    """Average each of (n,) scores with those before it, kept in ``rows`` (n, state_width); NaN is not stored."""
     out = np.empty(len(scores))
     for i in range(len(scores)):
         row, points = rows[i], rows.shape[1] - 1
@@ -23,14 +23,14 @@ def trailing_mean(rows: Floats, scores: Floats) -> Floats:
             out[i] = np.nan
             continue
         row[1 + int(row[0]) % points] = scores[i]
-        row[0] = row[0] + 1 if row[0] < 2 * points - 1 else points  # counts on, but stays small
+        row[0] = row[0] + 1 if row[0] < 2 * points - 1 else points  # keeps counting, but stays small
         known = min(int(row[0]), points)
         out[i] = row[1 : 1 + known].mean()
     return out
 
 
 def series_means(scores: Floats, points: int) -> Floats:
-    """(n,) trailing means of one series in order of time, as the state would give them."""
+    """Return (n,) trailing means of one series in order of time, equal to those that the state gives."""
     if points <= 1:
         return scores
     row = np.zeros((1, state_width(points)))
@@ -38,9 +38,9 @@ def series_means(scores: Floats, points: int) -> Floats:
 
 
 def limit_of_newest(rows: Floats, limit: Floats) -> Floats:
-    """(n,) how high the next score may be for the mean to stay within ``limit``; never below the limit itself."""
+    """Return (n,) the highest next score that keeps the mean within ``limit``; never below the limit itself."""
     points = rows.shape[1] - 1
     rows = rows.copy()
     seen = rows[:, 0].astype(np.int64)
-    rows[np.arange(len(rows)), 1 + seen % points] = 0.0  # the one that will be forgotten
+    rows[np.arange(len(rows)), 1 + seen % points] = 0.0  # the next score overwrites this one
     return np.asarray(np.maximum(limit * np.minimum(seen + 1, points) - rows[:, 1:].sum(axis=1), limit))

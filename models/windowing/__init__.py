@@ -1,1 +1,1 @@
-"""Windows of series in ring buffers, and the order of their events in event time."""
+"""Keep windows of series in ring buffers, and put events in order of event time."""

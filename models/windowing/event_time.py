@@ -1,8 +1,8 @@
-"""Event time, series by series: puts stragglers in order, finds what is late and what came twice.
+"""Put each series' events in order of event time; find late events and duplicates.
 
 Each series has a watermark of its own, its newest event time less the allowed out-of-orderness, so that a slow series
-is never made late by a fast one. An event is released when the watermark passes it, or at once when nothing can come
-before it any more: no out-of-orderness is allowed, or it follows the last one within the sampling interval.
+is never made late by a fast one. An event is released when the watermark passes it, or at once if no earlier event can
+still come: no out-of-orderness is allowed, or it follows the last one within the sampling interval.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import njit
 from eddy.models.core.detector import Floats, Ints
 
 NEVER = np.iinfo(np.int64).min // 2  # event time before any event; halved so that differences cannot overflow
-RECENT = 8  # released times remembered per series, to tell an event that came twice from a late one
+RECENT = 8  # released times remembered per series, to distinguish a duplicate from a late event
 NONE = -1
 _FAR = np.uint32(2**32 - 1)  # saturated distance: longer ago than 49 days
 _RELEASED, _HELD, _LATE, _DUPLICATE = 0, 1, 2, 3
@@ -23,12 +23,12 @@ _RELEASED, _HELD, _LATE, _DUPLICATE = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class Admitted:
-    """What became of a batch of events.
+    """Report what happened to a batch of events.
 
     Attributes:
         slots, ts, values: released events, each series' in order of event time; values (n, C).
-        late: indices into the batch of events that came after their time had been passed.
-        duplicates: how many events repeated a series and time already seen.
+        late: indices into the batch of events that came after the watermark had passed them.
+        duplicates: number of events that repeated a series and time already seen.
     """
 
     slots: Ints
@@ -40,7 +40,7 @@ class Admitted:
 
 @dataclass(frozen=True)
 class Held:
-    """Events that wait, in no particular order; ``since`` is the wall clock at which each came."""
+    """Hold the events that wait, in no particular order; ``since`` is the wall-clock time at which each came."""
 
     slots: Ints
     ts: Ints
@@ -49,10 +49,10 @@ class Held:
 
 
 class EventClock:
-    """The event-time state of one shard's series, addressed by slot. How events are cut into batches changes nothing.
+    """Keep the event-time state of one shard's series, by slot. Results do not depend on how events are batched.
 
     Args:
-        out_of_orderness_ms: event time that a series waits for stragglers.
+        out_of_orderness_ms: event time for which a series waits for events that come out of order.
         hold_timeout_ms: wall-clock time after which a held event is released anyway; 0 = never.
     """
 
@@ -97,7 +97,7 @@ class EventClock:
             self.waiting -= dropped
 
     def held(self) -> Held:
-        """All events that wait."""
+        """Return all events that wait."""
         used = np.flatnonzero(self._slots != NONE)
         return Held(self._slots[used], self._ts[used], self._values[used], self._since[used])
 
@@ -113,14 +113,14 @@ class EventClock:
         self.waiting = len(held.slots)
 
     def admit(self, slots: Ints, ts: Ints, values: Floats, now: int, final: bool = False) -> Admitted:
-        """Take a batch in order of arrival.
+        """Admit a batch in order of arrival; release what is due.
 
         Args:
-            slots: (n,) series.
+            slots: (n,) slot of each event's series.
             ts: (n,) event times, epoch ms.
             values: (n, C).
-            now: wall clock, epoch ms; only compared with earlier ``now``.
-            final: no more events will come: release everything.
+            now: wall clock, epoch ms; only compared with earlier values.
+            final: no more events will come, so release everything.
         """
         n = len(slots)
         if self.bound or self.waiting:
@@ -147,7 +147,7 @@ class EventClock:
         return self._next, self._previous, self._slots, self._ts, self._since, self._values
 
     def _reserve(self, places: int, width: int) -> None:
-        """Have at least so many free places, and columns for the widest values."""
+        """Make sure that at least so many places are free, with columns for the widest values."""
         self._values = _widen(self._values, width)
         size = len(self._next)
         more = self.waiting + places - size
@@ -172,7 +172,7 @@ def _widen(values: Floats, width: int) -> Floats:
 
 @njit(cache=True)
 def _pass(slot, t, last, recent):  # type: ignore[no-untyped-def]
-    """Move a series' clock on to a released event."""
+    """Advance a series' clock to a released event."""
     step = min(t - last[slot], _FAR)
     for k in range(RECENT - 1, 0, -1):
         recent[slot, k] = min(recent[slot, k - 1] + step, _FAR)

@@ -1,6 +1,6 @@
-"""Windows: the last points of each series a model judges, on the model's grid, with gaps filled by its policy.
+"""Keep the last points of each series that a model scores, on the model's grid, with gaps filled by its policy.
 
-The same kernel serves the Flink job, offline evaluation and training, so a gap is filled alike everywhere.
+The Flink job, offline evaluation and training use the same kernel, so a gap is filled alike everywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _POLICIES = {"hold": _HOLD, "linear": _LINEAR, "break": _BREAK}
 
 @dataclass(frozen=True)
 class Due:
-    """Windows that are due, in order of arrival.
+    """Hold the windows that are due, in order of arrival.
 
     Attributes:
         windows: (n, W, F), oldest point first.
@@ -37,10 +37,10 @@ class Due:
 
 
 class WindowStore:
-    """Ring buffers of many series, one row each.
+    """Keep ring buffers of many series, one row each.
 
     Attributes:
-        ring: (rows, W, F) values; ``head`` (rows,) is where the next goes.
+        ring: (rows, W, F) values; ``head`` (rows,) is the position that the next point is written to.
         filled: (rows, W) 1 where a point was filled in.
         count: (rows,) points since the start or the last break, at most W.
         until_due: (rows,) points until the next window is due once the ring is full.
@@ -113,7 +113,7 @@ class WindowStore:
             getattr(self, name)[rows] = getattr(other, name)[of]
 
     def adopt(self, row: int, other: WindowStore, other_row: int) -> None:
-        """Take over the newest points of a row of a store with the same features and interval, at any window."""
+        """Copy the newest points of a row from a store with the same features and interval; windows may differ."""
         keep = int(min(other.count[other_row], other.spec.window, self.spec.window))
         back = (other.head[other_row] - keep + np.arange(keep)) % other.spec.window
         self.ring[row, :keep] = other.ring[other_row, back]
@@ -126,7 +126,7 @@ class WindowStore:
 
 
 def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Series]:
-    """A series as the job would see it: points in order, gaps filled by ``spec``; cut in two at each break.
+    """Bring a series into the form that the job works on: in order, gaps filled by ``spec``, cut at each break.
 
     Args:
         name: series id.
@@ -135,7 +135,7 @@ def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Se
         spec: interval and gap policy; its window and stride do not matter here.
 
     Returns:
-        Stretches without a break, in order of time.
+        Segments without a break, in order of time.
     """
     ts, first = np.unique(np.asarray(ts, np.int64), return_index=True)
     values = np.asarray(values, float).reshape(-1, len(spec.features))[first]
@@ -198,7 +198,7 @@ def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
         if count[row] == size and until_due[row] == 0:
             until_due[row] = stride
             start = head[row]
-            older = size - start  # points from the head to the end of the ring: two straight copies, no division
+            older = size - start  # points from the head to the end of the ring: two contiguous copies, no division
             for k in range(older):
                 imputed[due, k] = filled[row, start + k]
                 for f in range(features):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.measuring.rounds import typical
+from benchmarks.measuring.running import typical
 from benchmarks.peers.race import _middle
 from benchmarks.report.tables import rows_of
 

@@ -13,7 +13,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.remote.webelement import WebElement
 
-WAIT_SECONDS = 60.0  # what takes a second on an idle machine takes many on a busy one
+WAIT_SECONDS = 60.0  # an action of a second on an idle machine takes many on a busy one
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -28,7 +28,7 @@ FLAGS = (
 
 
 class Browser:
-    """One window."""
+    """Control one window."""
 
     def __init__(self, profile: Path, base: str) -> None:
         found = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
@@ -43,7 +43,7 @@ class Browser:
         self.size(1280, 800)
 
     def size(self, width: int, height: int) -> None:
-        """The size of the window, in CSS pixels; under 600 it is a phone."""
+        """Set the size of the window, in CSS pixels; below 600 the dashboard uses its layout for phones."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
@@ -56,16 +56,16 @@ class Browser:
         return self.driver.execute_script(text, *arguments)
 
     def all(self, selector: str) -> list[WebElement]:
-        """Elements by CSS selector, as of now."""
+        """Find the elements that match a CSS selector now."""
         return list(self.driver.find_elements("css selector", selector))
 
     def text(self, selector: str = "body") -> str:
-        """What an element shows; empty if it is not there. Read at once: React may replace it in between."""
+        """Return an element's text; empty if there is none. Read at once, since React may replace it in between."""
         found = self.script("const e = document.querySelector(arguments[0]); return e ? e.innerText : ''", selector)
         return str(found)
 
     def until(self, condition: Callable[[], Any], what: str = "", seconds: float = WAIT_SECONDS) -> Any:
-        """Wait for a condition; what it gave."""
+        """Wait for a condition; return its value."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}; shown: {self.text()[:1500]}"
@@ -77,7 +77,7 @@ class Browser:
         self.until(lambda: text in self.text(selector), f"{text!r} in {selector}")
 
     def press(self, text: str, selector: str = "button") -> None:
-        """Click on the first button (or whatever the selector says) that shows this text, once it is there."""
+        """Click on the first button (or element of the selector) with this text, once it exists."""
         click = (
             "for (const e of document.querySelectorAll(arguments[0]))"
             " if (e.innerText.trim().startsWith(arguments[1]) && !e.disabled) { e.click(); return true }"
@@ -93,7 +93,7 @@ class Browser:
         self.until(lambda: self.script(has_data, graph), f"figure {graph}")
 
     def axis(self, graph: str, axis: str = "xaxis") -> list[float]:
-        """The visible range of a figure's axis; of time in epoch ms."""
+        """Return the visible range of a figure's axis; time in epoch ms."""
         script = (
             "const p = document.querySelector('#' + arguments[0] + ' .js-plotly-plot')._fullLayout[arguments[1]];"
             "return p.range.map((v) => p.type === 'date' ? p.d2c(v) : v)"
@@ -101,7 +101,7 @@ class Browser:
         return [float(v) for v in self.script(script, graph, axis)]
 
     def complaints(self) -> list[str]:
-        """What the console says since the last call, but for mere information."""
+        """Return the console's warnings and errors since the last call."""
         return [f"{e['level']}: {e['message']}" for e in self.driver.get_log("browser") if e["level"] != "INFO"]
 
     def shot(self, path: Path) -> None:
@@ -114,5 +114,5 @@ class Browser:
         self.size(width, before)
 
     def close(self) -> None:
-        """End it."""
+        """Close the window."""
         self.driver.quit()

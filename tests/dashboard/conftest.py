@@ -37,14 +37,14 @@ def serving(settings: Settings) -> Iterator[DashboardServer]:
 
 
 def with_page(settings: Settings, **changes: object) -> Settings:
-    """The same settings with a page of its own."""
+    """Return the same settings with a dashboard port of its own."""
     own = {"port": free_ports(1)[0], "refresh_ms": REFRESH_MS, **changes}
     return settings.model_copy(update={"dashboard": settings.dashboard.model_copy(update=own)})
 
 
 @dataclass(frozen=True)
 class Site:
-    """A world, and the page that shows it."""
+    """Hold test data, and the dashboard that shows them."""
 
     world: World
     page: DashboardServer
@@ -71,7 +71,7 @@ def window(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bro
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    """The window, back at its usual size; whatever a test did, the console has nothing to complain about."""
+    """Provide the window at its usual size; after the test, the console must hold no warnings or errors."""
     window.size(1280, 800)
     window.complaints()
     yield window
@@ -80,7 +80,7 @@ def browser(window: Browser) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Where pictures go: the folder PAGE_SCREENSHOTS, else a temporary one."""
+    """Return the path of a picture: in the folder PAGE_SCREENSHOTS, else in a temporary one."""
     folder = Path(os.environ.get("PAGE_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
     return lambda name: folder / f"{name}.png"

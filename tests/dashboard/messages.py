@@ -10,7 +10,7 @@ from eddy.alert import Alert, AlertState, incident_id, severity_level
 
 
 def alert(series: str = "taxi-1", state: AlertState = "open", severity: int = 80, **changes: Any) -> Alert:
-    """An alert of an incident that began at 1,700,000,000,000."""
+    """Build an alert of an incident that began at 1,700,000,000,000."""
     start = changes.pop("start", 1_700_000_000_000)
     base = Alert(
         id=incident_id(series, "m", start),

@@ -1,7 +1,7 @@
 """The pictures of docs/dashboard.md, of a page that shows a real job.
 
-``./run demo --speed 5000``, slow enough for every point to reach the page, and after two minutes of it, beside it,
-``.venv/bin/python -m tests.dashboard.pictures http://127.0.0.1:8050``
+First start ``./run demo --speed 5000``, slow enough for every point to reach the dashboard. After two minutes, run
+``.venv/bin/python -m tests.dashboard.pictures http://127.0.0.1:8050`` beside it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def themed(browser: Browser, path: str, theme: str, *graphs: str) -> None:
 
 
 def take(url: str, folder: Path, series: str) -> list[Path]:
-    """Take them; the incident is the first that the page lists of a series whose name begins so.
+    """Take the pictures; the incident is the first listed one of a series whose name starts with ``series``.
 
     Returns:
         The files written.

@@ -23,7 +23,7 @@ WORSE = "\"><img src=x onerror=alert(2)>/%2e%2e/'&amp;"
 
 
 class World:
-    """Writes what the job and the producers would write."""
+    """Write the data that the job and the producers would write."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -38,7 +38,7 @@ class World:
         self.redis.close()
 
     def job(self, alerts: Sequence[Alert] = (), live: Sequence[Point] = (), points: Sequence[Point] = ()) -> None:
-        """What the job writes to Redis, and its alerts to Kafka; returns when both have it."""
+        """Write to Redis as the job does, and its alerts to Kafka; return when both have the data."""
         for alert in alerts:
             self._producer.send(self._topic("alerts"), key=alert.series.encode(), value=alert.to_json())
         self._producer.flush(20)
@@ -49,12 +49,12 @@ class World:
             time.sleep(0.02)
 
     def observe(self, series: str, ts: int, **values: float) -> None:
-        """An observation on its topic."""
+        """Send an observation to its topic."""
         message = {"series": series, "ts": ts, "values": values}
         self._producer.send(self._topic("observations"), key=series.encode(), value=json.dumps(message).encode())
 
     def dead_letter(self, series: str, value: bytes, reason: str, detail: str) -> None:
-        """A dead letter as the job writes them."""
+        """Send a dead letter in the job's format."""
         origin = {"topic": self._topic("observations"), "partition": "0", "offset": "7", "timestamp": "1"}
         headers = [(k, v.encode()) for k, v in {"reason": reason, "detail": detail, **origin}.items()]
         self._producer.send(self._topic("dlq"), key=series.encode(), value=value, headers=headers)
@@ -67,7 +67,7 @@ class World:
 
 
 def point(series: str, k: int, state: str = "ok", features: Sequence[str] = ("value",), **changes: Any) -> Point:
-    """The k-th point of a series: a day's wave, a minute apart, with a band around it."""
+    """Build the k-th point of a series: a day's wave, a minute apart, with a band around it."""
     middle = {name: 100.0 + 10 * f + 20 * math.sin(2 * math.pi * k / 240 + f) for f, name in enumerate(features)}
     values = changes.pop("values", {name: v + 3 * math.sin(k * 1.7) for name, v in middle.items()})
     return Point(

@@ -1,7 +1,7 @@
-"""Messages as they must never come, by the million: mutated in structure and in bytes.
+"""Generate messages that break the format, by the million: mutated in structure and in bytes.
 
 ``python -m tests.faults.fuzz --messages 1000000`` sends them through a running job on a stack of its own and counts:
-every one is scored or a dead letter, the job does not restart, memory is level. Prints a line of JSON.
+every message is scored or a dead letter, the job does not restart, memory is level. Prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ TIMES: list[Any] = [
 
 
 class Fuzz:
-    """A stream of messages from a seed."""
+    """Generate a stream of messages from a seed."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -75,7 +75,7 @@ class Fuzz:
         ]  # fmt: skip
 
     def messages(self, count: int) -> Iterator[Message]:
-        """Half sound, half mutated, which are of other series: a time that is only wrong makes all that follow late."""
+        """Yield half valid, half mutated messages of other series: a wrong time makes all later points late."""
         for number in range(count):
             mutated = self.rng.random() < 0.5
             sound = self._sound(MUTATED if mutated else SOUND)
@@ -150,7 +150,7 @@ class Fuzz:
         return sound["series"].encode(), self.rng.choice([content * 2, content + b"\n" + content, doubled])
 
     def _large(self, sound: dict[str, Any]) -> Message:
-        if self.rng.random() < 0.95:  # the rest of the time something small: these are slow to send
+        if self.rng.random() < 0.95:  # the rest of the time something small, since these are slow to send
             return self._field(sound)
         values = {f"f{k}": k for k in range(self.rng.choice([1000, 1500]))}
         more: dict[str, Any] = self.rng.choice([{"note": "x" * LARGE}, {"values": values}, {"series": "s" * LARGE}])
@@ -166,7 +166,7 @@ def _dump(value: Any) -> bytes:
 
 
 def send(settings: Settings, count: int, seed: int) -> int:
-    """Send them; returns how many the broker took."""
+    """Send the messages; return how many the broker accepted."""
     options = {**librdkafka_client(settings.kafka), "message.max.bytes": 2 * VERY_LARGE, "linger.ms": 20}
     failed: Counter[str] = Counter()
     producer = Producer(options)
@@ -190,7 +190,7 @@ def _count(failed: Counter[str], error: Any) -> None:
 
 
 def outcome(settings: Settings, cluster: Cluster, job: str, sent: int, seconds: float = 1200) -> dict[str, Any]:
-    """Wait until a checkpoint covers all, and account for each."""
+    """Wait until a checkpoint covers all messages, and account for each."""
     deadline = time.monotonic() + seconds
     while not covered(settings):
         assert time.monotonic() < deadline, f"{cluster.metrics(job)}: {cluster.failure(job)}"
@@ -205,7 +205,7 @@ def outcome(settings: Settings, cluster: Cluster, job: str, sent: int, seconds: 
         sound += (record.key() or b"").startswith(b"s-")
     while (metrics := cluster.metrics(job)).get("events", 0) + reasons["oversized"] < sent:
         assert time.monotonic() < deadline, f"{metrics} and {reasons} of {sent}"
-        time.sleep(0.5)  # they are a second or two behind
+        time.sleep(0.5)  # dead letters come a second or two later
     bad, late = round(metrics.get("bad", 0)), round(metrics.get("late", 0))
     return {
         "sent": sent, "accepted": round(metrics["events"]) - bad - late, "letters": reasons.total(),
@@ -216,7 +216,7 @@ def outcome(settings: Settings, cluster: Cluster, job: str, sent: int, seconds: 
 
 
 def covered(settings: Settings) -> bool:
-    """Whether a checkpoint of the job covers the whole topic: then its letters are out, too."""
+    """Return whether a checkpoint of the job covers the whole topic: then its dead letters are written, too."""
     group = {"group_id": settings.job.name, "enable_auto_commit": False}
     with contextlib.closing(KafkaConsumer(**kafka_client(settings.kafka), **group)) as consumer:
         topic = settings.topics.name("observations")
@@ -226,7 +226,7 @@ def covered(settings: Settings) -> bool:
 
 
 def dead_letters(settings: Settings) -> Iterator[Any]:
-    """All dead letters, by librdkafka: there may be a million."""
+    """Read all dead letters, by librdkafka, since there may be a million."""
     topic = settings.topics.name("dlq")
     options = {**librdkafka_client(settings.kafka), "group.id": "fuzz", "enable.auto.commit": False}
     with contextlib.closing(Consumer(options)) as consumer:
@@ -241,7 +241,7 @@ def dead_letters(settings: Settings) -> Iterator[Any]:
 
 
 def check(found: dict[str, Any]) -> None:
-    """Every message is accounted for, once, and nothing restarted."""
+    """Check that every message is accounted for, once, and that nothing restarted."""
     assert found["restarts"] == 0
     assert found["accepted"] + found["letters"] == found["sent"], found
     assert found["letters"] == found["places"], "one letter for each place in the topic"

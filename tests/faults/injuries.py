@@ -1,4 +1,4 @@
-"""What can be done to the running system. Each is a function of the world and its stream; it returns a word on it."""
+"""Define the faults for the running system. Each is a function of the world and its stream; it returns a short text."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SERVICES = {"taskmanager": "taskmanager-1", "jobmanager": "jobmanager", "broker"
 
 
 def pid_of(world: World, service: str) -> int:
-    """The process of a service, as soon as it runs: the fault before may have hit it."""
+    """Return the process of a service, as soon as it runs: the previous fault may have hit it."""
     name = SERVICES[service]
     return int(until(lambda: {s.name: s.pid for s in world.stack.status()}[name], f"{name} runs", 120))
 
 
 def kill(service: str) -> Injury:
-    """``kill -9`` of a service; whoever keeps the stack up starts it again."""
+    """``kill -9`` a service; the process that keeps the stack up starts it again."""
 
     def injure(world: World, stream: Stream) -> str:
         os.kill(pid_of(world, service), signal.SIGKILL)
@@ -36,14 +36,14 @@ def kill(service: str) -> Injury:
 
 
 def kill_worker(world: World, stream: Stream) -> str:
-    """``kill -9`` of a Python worker, chosen at random."""
+    """``kill -9`` a Python worker, chosen at random."""
     workers = until(lambda: python_workers(world), "a Python worker", 60)
     os.kill(stream.rng.choice(workers), signal.SIGKILL)
     return "kill -9 Python worker"
 
 
 def python_workers(world: World) -> list[int]:
-    """The processes that run our Python in the TaskManagers."""
+    """Return the processes that run our Python in the TaskManagers."""
     found = []
     for process in marked(f"{world.stack.folder}|"):
         try:
@@ -55,7 +55,7 @@ def python_workers(world: World) -> list[int]:
 
 
 def two_at_once(world: World, stream: Stream) -> str:
-    """Two different parts in the same moment."""
+    """Hit two different parts at the same moment."""
     parts: dict[str, Injury] = {"worker": kill_worker, **{name: kill(name) for name in SERVICES}}
     first, second = stream.rng.sample(sorted(parts), 2)
     parts[first](world, stream)
@@ -64,7 +64,7 @@ def two_at_once(world: World, stream: Stream) -> str:
 
 
 def pause(service: str, seconds: float) -> Injury:
-    """A process that stands still: a long garbage collection, a machine that swaps, a slow leader."""
+    """Stop a process for a while: like a long garbage collection, a machine that swaps, a slow leader."""
 
     def injure(world: World, stream: Stream) -> str:
         process = pid_of(world, service)
@@ -79,17 +79,17 @@ def pause(service: str, seconds: float) -> Injury:
 
 
 def cut(link: str, seconds: float) -> Injury:
-    """Connections of a link end, and no new ones come about."""
+    """End the connections of a link, and refuse new ones."""
     return _network(f"no connection to {link} for {seconds:g} s", link, Proxy.cut, seconds)
 
 
 def silence(link: str, seconds: float) -> Injury:
-    """Nothing comes through a link, and nobody is told: only a time-out finds out."""
+    """Drop everything on a link without closing it, so that only a time-out notices."""
     return _network(f"silence on the way to {link} for {seconds:g} s", link, Proxy.silence, seconds)
 
 
 def slow(link: str, delay: float, rate: int, seconds: float) -> Injury:
-    """A long and narrow way."""
+    """Delay a link and limit its bandwidth."""
 
     def narrow(proxy: Proxy) -> None:
         proxy.delay, proxy.rate = delay, rate
@@ -110,10 +110,10 @@ def _network(what: str, link: str, harm: Callable[[Proxy], None], seconds: float
     return injure
 
 
-#: kills of each kind in the full run: with two jobs under each, 20 tries; fewer for a quicker look
+#: kills of each kind in the full run: with two jobs under each, 20 tries; fewer for a quicker run
 KILLS = int(os.environ.get("FAULTS_KILLS", "10"))
 
-#: name -> (what is done, how often in the full run; each time to a job of either delivery)
+#: name -> (fault, number of times in the full run; each time on a job of either delivery)
 INJURIES: Mapping[str, tuple[Injury, int]] = {
     "kill -9 Python worker": (kill_worker, KILLS),
     "kill -9 TaskManager": (kill("taskmanager"), KILLS),

@@ -1,4 +1,4 @@
-"""The network between the parts, each link through proxies of ours: job and Kafka, job and Redis, Flink's two parts."""
+"""Put proxies between the parts: job and Kafka, job and Redis, Flink's two parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KAFKA, REDIS, TASKMANAGER = "Kafka", "Redis", "TaskManager"
 
 
 def links(settings: Settings, patch: pytest.MonkeyPatch) -> dict[str, list[Proxy]]:
-    """Name of a link -> what its traffic goes through. To be made before the stack starts: it is told of them.
+    """Return proxies by link. Call it before the stack starts, since the stack needs their ports.
 
     For Kafka and Redis the job has to use the proxy's port in its settings.
     """
@@ -30,7 +30,7 @@ def links(settings: Settings, patch: pytest.MonkeyPatch) -> dict[str, list[Proxy
 
 
 def _listener(patch: pytest.MonkeyPatch, proxy: int, target: int) -> None:
-    """A second way into the broker, which it knows by the proxy's address: the job's."""
+    """Add a listener to the broker, advertised at the proxy's address, for the job."""
     plain = kafka_broker._properties
 
     def properties(settings: Settings, data: Path) -> dict[str, object]:
@@ -46,7 +46,7 @@ def _listener(patch: pytest.MonkeyPatch, proxy: int, target: int) -> None:
 def _between_flinks_parts(
     patch: pytest.MonkeyPatch, settings: Settings, jobmanager: int, taskmanager: int, taskmanager_target: int
 ) -> list[Proxy]:
-    """JobManager and TaskManager reach each other (RPC: deployment, heartbeats, checkpoints) by a proxy each."""
+    """Let JobManager and TaskManager reach each other (RPC: deployment, heartbeats, checkpoints) by a proxy each."""
     plain, target = flink._config, settings.stack.flink_rpc_port
 
     def config(settings: Settings, data: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut, silenced, slowed and narrowed: the network between two parts of the system."""
+"""Proxy TCP between two parts of the system, so that a test can cut, silence, slow and narrow their network."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ CHUNK = 65536
 
 
 class Proxy:
-    """Forwards ``port`` to ``target`` on loopback, from threads of its own.
+    """Forward ``port`` to ``target`` on loopback, from threads of its own.
 
     Attributes:
         delay: seconds that each piece of data waits, each way.
-        rate: bytes per second, each way and connection; 0 = as fast as it goes.
+        rate: bytes per second, each way and connection; 0 = no limit.
     """
 
     def __init__(self, port: int, target: int) -> None:
@@ -31,7 +31,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """End all connections and take no more."""
+        """End all connections and accept no more."""
         self._up = False
         with self._lock:
             ending, self._open = self._open, set()
@@ -39,11 +39,11 @@ class Proxy:
             _end(one)
 
     def silence(self) -> None:
-        """Carry nothing more and tell nobody, as a network that loses every packet. Comes through after all, later."""
+        """Hold all data back without closing, as if every packet were lost, until :meth:`restore`."""
         self._flows.clear()
 
     def restore(self) -> None:
-        """As it was: connections, no delay, full rate."""
+        """Restore the normal state: connections, no delay, full rate."""
         self._up, self.delay, self.rate = True, 0.0, 0
         self._flows.set()
 

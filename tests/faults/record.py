@@ -1,4 +1,4 @@
-"""What was tried: a line of JSON for each try, and the table in docs/reliability.md made of them."""
+"""Record each try as a line of JSON, and make the table in docs/reliability.md from the lines."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
 
 
 def file() -> Path:
-    """Where the lines are kept."""
+    """Return the file of the lines."""
     return Path(os.environ.get("FAULTS_FILE") or home() / FILE)
 
 
 def note(fault: str, seed: str, **fields: Any) -> None:
-    """Add a try."""
+    """Append a try."""
     line = json.dumps({"fault": fault, "seed": seed, **fields})
     file().parent.mkdir(parents=True, exist_ok=True)
     with file().open("a", encoding="utf-8") as out:
@@ -31,7 +31,7 @@ def note(fault: str, seed: str, **fields: Any) -> None:
 
 
 def table(tries: list[dict[str, Any]]) -> list[str]:
-    """One row per fault, in the order of the first try of each."""
+    """Return one row per fault, in the order of the first try of each."""
     rows = [
         "| fault | tried | events | alerts expected | seen | more than once | recovery, median and most, s |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -47,7 +47,7 @@ def table(tries: list[dict[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    """Write the table into a page."""
+    """Write the table into a document."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "reliability.md")
     parser.add_argument("files", nargs="*", type=Path, help="records of several runs (default: the last one's)")

@@ -1,4 +1,4 @@
-"""A long run with a fault every minute, the memory of each process sampled: nothing lost, nothing grows.
+"""Run for long with a fault every minute, and sample the memory of each process: nothing lost, nothing grows.
 
 ``python -m tests.faults.soak --minutes 30`` prints a line of JSON, and draws the memory of each part as a picture. The
 check after each fault is that of ``./run test --faults``.
@@ -24,7 +24,7 @@ LEFT_OUT = {"Redis away for a minute"}  # longer than the minute between two fau
 
 
 def soak(minutes: float, picture: Path | None) -> dict[str, Any]:
-    """Run it; raises where a check fails. Every kind of fault comes in turn, each as often as in the full run."""
+    """Run it; fails where a check fails. Every kind of fault comes in turn, each as often as in the full run."""
     faults: list[tuple[float, str]] = []
     with tempfile.TemporaryDirectory() as folder, World(Path(folder)) as world:
         streams = [
@@ -50,7 +50,7 @@ def soak(minutes: float, picture: Path | None) -> dict[str, Any]:
                 time.sleep(max(0.0, began + 60 * len(faults) - time.monotonic()))
         finally:
             memory.close()
-            print(json.dumps(memory.figures()), file=sys.stderr)  # also where a check failed
+            print(json.dumps(memory.figures()), file=sys.stderr)  # also if a check failed
             if picture is not None and memory.resident:
                 memory.draw(picture, faults)
     return {

@@ -1,4 +1,4 @@
-"""One try: a chunk of each stream, a fault at a random moment in it, and the check when all has settled."""
+"""Make one try: a chunk of each stream, a fault at a random moment in it, and the check when all has settled."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.faults.injuries import Injury
 from tests.faults.world import PER_SECOND, Stream, World
 from tests.integration.harness import until
 
-PATIENCE_SECONDS = 600  # on a machine that other work keeps busy; what it took is part of the record
+PATIENCE_SECONDS = 600  # long, for a machine that other work keeps busy; the time it took is part of the record
 
 
 def attempt(world: World, streams: Sequence[Stream], fault: str, injury: Injury, seed: str) -> None:
-    """Do it to all jobs at once, and note what came of each. Fails where that differs from a run without the fault.
+    """Apply the fault to all jobs at once, and record the results; fail if one differs from a run without it.
 
-    Recovery is the time from the fault until a checkpoint covers all that had been sent when it came.
+    Recovery is the time from the fault until a checkpoint covers everything sent before it.
     """
     first = streams[0]
     chunks = [stream.chunk() for stream in streams]

@@ -1,4 +1,4 @@
-"""A stack of its own with a job, a stream of known anomalies, and the check that nothing was lost or doubled."""
+"""Run a stack with a job and a stream of known anomalies, and check that nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SETTLE_SECONDS = 480
 
 
 class World:
-    """Everything that a fault can be done to. Use it as a context manager."""
+    """Hold everything that faults act on. Use it as a context manager."""
 
     def __init__(self, folder: Path, **job: Any) -> None:
         self.patch = pytest.MonkeyPatch()
@@ -69,7 +69,7 @@ class World:
         self.patch.undo()
 
     def keep(self) -> None:
-        """Start again what dies, as 'eddy up --watch' does; nothing if that is done already."""
+        """Start services again when they die, as 'eddy up --watch' does; does nothing on the second call."""
         if self._keeper is not None:
             return
         self._stop.clear()
@@ -90,7 +90,7 @@ class World:
 
 
 class Stream:
-    """One job and what is sent to it: names of its own, everything that was sent, and what is to come of it."""
+    """Hold one job and its input: names of its own, everything that was sent, and the expected results."""
 
     def __init__(self, world: World, name: str, seed: str, prefix: str = "", **job: Any) -> None:
         self.world, self.rng = world, random.Random(seed)
@@ -132,7 +132,7 @@ class Stream:
         harness.publish(self.settings, self.model)
 
     def stop(self, drain: bool = False) -> str:
-        """As 'eddy job stop'."""
+        """Stop the job as 'eddy job stop' does."""
         path = self.world.cluster.stop(self.job, drain=drain)
         forget(self.world.stack, self.settings.job.name)
         return path
@@ -146,7 +146,7 @@ class Stream:
     # -- sending -----------------------------------------------------------------------------------------------
 
     def chunk(self) -> list[tuple[str, bytes]]:
-        """The next points of all series, with anomalies, and a few messages that are none."""
+        """Return the next points of all series, with anomalies, and a few invalid messages."""
         start = len(self.observations) // len(NAMES)
         spikes = {}
         for index in sorted(self.rng.sample(range(start + 12, start + POINTS - 5), SPIKES)):
@@ -161,7 +161,7 @@ class Stream:
         return messages
 
     def send(self, messages: Sequence[tuple[str, bytes]], per_second: float = PER_SECOND) -> None:
-        """At a steady pace; what the broker is away for is sent when it is back, in order."""
+        """Send at a steady pace; messages sent while the broker is away follow in order when it is back."""
         topic = self.settings.topics.name("observations")
         began = time.monotonic()
         with harness.producer(self.settings) as client:
@@ -173,7 +173,7 @@ class Stream:
 
     @contextlib.contextmanager
     def positions(self) -> Iterator[Any]:
-        # Looked at again and again: one look must not wait for half a minute for a broker that is about to be back.
+        # Polled often, so one poll must not wait for half a minute for a broker that is about to be back.
         options = {**kafka_client(self.settings.kafka), "request_timeout_ms": 5000, "bootstrap_timeout_ms": 1000}
         consumer = KafkaConsumer(**options, group_id=self.settings.job.name, enable_auto_commit=False)
         try:
@@ -182,14 +182,14 @@ class Stream:
             consumer.close()
 
     def ends(self) -> dict[TopicPartition, int]:
-        """Where each partition of the observations ends."""
+        """Return the end offset of each partition of the observations."""
         topic = self.settings.topics.name("observations")
         with self.positions() as consumer:
             partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
             return dict(consumer.end_offsets(partitions))
 
     def covered(self, ends: dict[TopicPartition, int]) -> bool:
-        """Whether a checkpoint of the job covers all up to there."""
+        """Return whether a checkpoint of the job covers everything up to these offsets."""
         try:
             with self.positions() as consumer:
                 return all((consumer.committed(place) or 0) >= end for place, end in ends.items())
@@ -197,7 +197,7 @@ class Stream:
             return False
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> float:
-        """Wait until a checkpoint covers all that was sent; how long it took."""
+        """Wait until a checkpoint covers all that was sent; return how long it took."""
         began = time.monotonic()
         ends = harness.until(self._ends_or_none, "the broker answers", seconds)
         harness.until(lambda: self.covered(ends), f"all is scored and checkpointed ({self.state()})", seconds)
@@ -210,7 +210,7 @@ class Stream:
             return None
 
     def state(self) -> str:
-        """What the cluster says of its jobs, for a message."""
+        """Return the cluster's state of its jobs, for a message."""
         try:
             jobs = self.world.cluster.jobs()
             return "; ".join(f"{job.name} {job.state} {self.world.cluster.failure(job.id)}" for job in jobs)
@@ -218,7 +218,7 @@ class Stream:
             return str(error)
 
     def check(self) -> dict[str, int]:
-        """Alerts in Kafka (by id and content), live state in Redis and dead letters: as without a fault.
+        """Check alerts in Kafka (by id and content), live state in Redis and dead letters: as without a fault.
 
         Returns counts for the table.
         """

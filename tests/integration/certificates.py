@@ -1,4 +1,4 @@
-"""Certificates of an authority of our own, made by openssl for one run."""
+"""Create certificates of an authority of our own with openssl, for one run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DAYS = "2"
 
 
 class Authority:
-    """A folder with ``ca.pem``, and certificates that it signed."""
+    """Keep a folder with ``ca.pem``, and certificates that it signed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -20,7 +20,7 @@ class Authority:
         _openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject, "-keyout", self._key, "-out", self.ca)
 
     def issue(self, name: str, host: str = "IP:127.0.0.1") -> tuple[Path, Path]:
-        """A certificate for a host: (certificate, unencrypted PKCS#8 key)."""
+        """Issue a certificate for a host: (certificate, unencrypted PKCS#8 key)."""
         certificate, key, asked = (self.folder / f"{name}.{end}" for end in ("pem", "key", "csr"))
         extensions = self.folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={host}\n")

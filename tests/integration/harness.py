@@ -1,4 +1,4 @@
-"""Give integration tests what they do with the stack: publish models, send events, run jobs, read output."""
+"""Help integration tests with the stack: publish models, send events, run jobs, read output."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MAIL_BYTES = 64 * 1024 * 1024
 
 
 def changed(settings: Settings, **job_settings: Any) -> Settings:
-    """Settings with some of the job's changed."""
+    """Return settings with some of the job's changed."""
     return settings.model_copy(update={"job": settings.job.model_copy(update=job_settings)})
 
 
@@ -53,7 +53,7 @@ def model(
     detector: Detector | None = None,
     **fields: Any,
 ) -> Manifest:
-    """A small model, inline: a rolling z-score unless a detector is given."""
+    """Build a small model, inline: a rolling z-score unless a detector is given."""
     detector = detector or RollingZScore(WindowSpec(window))
     content = artifact.dump(detector)
     spec = detector.spec
@@ -76,9 +76,9 @@ def model(
 
 @contextlib.contextmanager
 def producer(settings: Settings) -> Iterator[KafkaProducer]:
-    """A producer that has delivered everything at the end of the block, or raises: a test must know what it sent.
+    """Yield a producer that has delivered everything at the end of the block, or raises: a test must know what it sent.
 
-    It goes on for ten minutes where the broker is away.
+    It retries for ten minutes while the broker is away.
     """
     patience = {"delivery_timeout_ms": 600_000, "max_block_ms": 600_000}
     client = KafkaProducer(**kafka_client(settings.kafka), max_request_size=MAIL_BYTES, linger_ms=5, **patience)
@@ -98,14 +98,14 @@ def producer(settings: Settings) -> Iterator[KafkaProducer]:
 
 
 def publish(settings: Settings, *manifests: Manifest) -> None:
-    """Put models on the registry topic."""
+    """Send models to the registry topic."""
     with producer(settings) as client:
         for manifest in manifests:
             client.send(settings.topics.name("models"), key=manifest.name.encode(), value=manifest.to_json()).get(30)
 
 
 def send(settings: Settings, messages: Iterable[tuple[str | bytes | None, bytes]]) -> None:
-    """Put (key, value) messages on the observations topic, in order."""
+    """Send (key, value) messages to the observations topic, in order."""
     topic = settings.topics.name("observations")
     with producer(settings) as client:
         for key, value in messages:
@@ -113,14 +113,14 @@ def send(settings: Settings, messages: Iterable[tuple[str | bytes | None, bytes]
 
 
 def event(series: str, ts: int, value: float | None) -> tuple[str, bytes]:
-    """An observation as a message."""
+    """Build an observation message."""
     return series, json.dumps({"series": series, "ts": ts, "value": value}).encode()
 
 
 def noise(
     series: Sequence[str], points: int, spikes: dict[tuple[str, int], float], seed: int = 1, start: int = 0
 ) -> list[tuple[str, int, float]]:
-    """(series, ts, value) of small noise with spikes at (series, index), in order of time."""
+    """Return (series, ts, value) of small noise with spikes at (series, index), in order of time."""
     rng = np.random.default_rng(seed)
     values = rng.uniform(-1, 1, (points, len(series)))
     return [
@@ -132,7 +132,7 @@ def noise(
 
 @contextlib.contextmanager
 def running(stack: Stack, settings: Settings, savepoint: str = "") -> Iterator[tuple[Cluster, str]]:
-    """A job on the stack's cluster; cancelled at the end of the block if it still runs."""
+    """Run a job on the stack's cluster; cancel it at the end of the block if it still runs."""
     cluster = Cluster(stack.flink_address)
     number = submit(stack, settings, savepoint)
     try:
@@ -166,13 +166,13 @@ def submit(stack: Stack, settings: Settings, savepoint: str = "") -> str:
 
 
 def run_to_end(stack: Stack, settings: Settings) -> None:
-    """Run the job over what the topic holds now, until it finishes by itself."""
+    """Run the job over the topic's present content, until it finishes by itself."""
     with running(stack, changed(settings, bounded=True)) as (cluster, number):
         cluster.wait(number, "FINISHED", seconds=120)
 
 
 def read(settings: Settings, role: str, isolation: str = "read_uncommitted") -> list[Any]:
-    """All records that a topic holds now."""
+    """Return all records that a topic holds now."""
     consumer = KafkaConsumer(
         **kafka_client(settings.kafka),
         enable_auto_commit=False,
@@ -198,18 +198,18 @@ def read(settings: Settings, role: str, isolation: str = "read_uncommitted") -> 
 
 
 def alerts(settings: Settings) -> list[Alert]:
-    """The alerts topic."""
+    """Read the alerts topic."""
     return [Alert.from_json(record.value) for record in read(settings, "alerts")]
 
 
 def plain(found: Iterable[Alert]) -> list[dict[str, Any]]:
-    """Alerts without what may differ between two runs on the same data, in a fixed order."""
+    """Return alerts in a fixed order, without fields that may differ between two runs on the same data."""
     rows = [{k: v for k, v in asdict(a).items() if k not in ("detected_at", "job")} for a in found]
     return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    """Wait until a condition holds; returns what it gave. Looking takes a quarter of the time at most."""
+    """Wait until a condition holds; return its value. Checking takes at most a quarter of the time."""
     limit = time.monotonic() + seconds
     while True:
         began = time.monotonic()
@@ -230,7 +230,7 @@ def offline(
     bound: int = 0,
     hold: int | None = None,
 ) -> list[Alert]:
-    """What the engine alerts on the same observations without Flink."""
+    """Return the engine's alerts for the same observations without Flink."""
     models = ModelSet()
     for manifest in manifests:
         models.put(manifest, lambda m: m.inline_artifact() or b"")
@@ -238,7 +238,7 @@ def offline(
     index = {name: k for k, name in enumerate(names)}
     return replay(
         models,
-        # as the job has them: the digest of the settings that judged is part of an alert
+        # as in the job: the digest of the effective settings is part of an alert
         EngineOptions(
             out_of_orderness_ms=bound, hold_timeout_ms=JobSettings().hold_timeout_ms if hold is None else hold
         ),
@@ -250,7 +250,7 @@ def offline(
 
 
 def eddy(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command as a user runs it."""
+    """Run the command as a user does."""
     options = [
         part for key, value in flatten(settings) if value is not None for part in ("--set", f"{key}={as_text(value)}")
     ]

@@ -1,4 +1,4 @@
-"""A Kafka broker with TLS, SCRAM and ACLs, and a Redis with TLS and ACL users: really configured so."""
+"""Start a Kafka broker with TLS, SCRAM and ACLs, and a Redis with TLS and ACL users, with real configurations."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from tests.integration.certificates import Authority
 from tests.integration.harness import until
 
 ADMIN = "admin"
-#: with everything that a JAAS line or a shell would take amiss
+#: contains every character that a JAAS line or a shell could misread
 PASSWORD = "geheim-\"x\\y'$z;=ü #1"  # noqa: S105
 MECHANISM = "SCRAM-SHA-512"
 
 
 @contextlib.contextmanager
 def kafka(folder: Path, authority: Authority) -> Iterator[KafkaSettings]:
-    """A broker that lets in nobody without a certificate of ours and a password; yields its administrator."""
+    """Start a broker that requires a certificate of ours and a password; yield its administrator."""
     port, controller = free_ports(2)
     certificate, key = authority.issue("kafka")
     both = folder / "broker.pem"
@@ -112,7 +112,7 @@ def _serves(settings: KafkaSettings) -> bool:
 
 @contextlib.contextmanager
 def redis_server(folder: Path, authority: Authority, settings: Settings) -> Iterator[RedisSettings]:
-    """A Redis that speaks TLS only, with the users of :mod:`eddy.stack.acls`; yields the job's settings."""
+    """Start a Redis that accepts only TLS, with the users of :mod:`eddy.stack.acls`; yield the job's settings."""
     (port,) = free_ports(1)
     certificate, key = authority.issue("redis")
     files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", authority.ca]
@@ -144,7 +144,7 @@ def _pings(client: redis.Redis) -> bool:
 
 
 def add_user(admin: KafkaSettings, role: acls.Role, settings: Settings) -> None:
-    """A Kafka user with what the role may do, and no more."""
+    """Add a Kafka user with the rights of the role, and no more."""
     allow: list[Any] = []
     for entry in acls.entries(settings, role):
         kind = ResourceType[entry.resource.upper().replace("-", "_")]
@@ -161,7 +161,7 @@ def add_user(admin: KafkaSettings, role: acls.Role, settings: Settings) -> None:
 
 
 def as_user(settings: Settings, role: acls.Role, secret: Path) -> Settings:
-    """Settings of a role, its password in a file."""
+    """Return the settings of a role, its password in a file."""
     password = SecretStr(secret.read_text())
     user = {"sasl_username": f"eddy-{role}", "sasl_password": password, "sasl_password_file": str(secret)}
     return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=user)})

@@ -16,7 +16,7 @@ from eddy.settings import Settings
 from eddy.stack.local import Stack
 from eddy.training.registry.candidates import publish_candidate
 from eddy.training.registry.registry import Registry
-from eddy.training.trainer.client import ask
+from eddy.training.trainer.requests import send_request
 from eddy.training.trainer.service import Trainer
 from tests.integration import harness
 from tests.integration.harness import START, STEP
@@ -122,7 +122,7 @@ def test_bad_version_is_rolled_back_and_poisoned_training_is_refused(stack: Stac
         send(settings, poisoned(wave(700, 0.0, 2, 700)), 700)
         send(settings, wave(700, 0.0, 6, 1400), 1400)
         harness.handled(cluster, number, 2100)
-        ask(settings, "m")
+        send_request(settings, "m")
         harness.until(lambda: any("challenger-" in line for line in lines), "a verdict", 180)
         assert any(line.startswith("challenger-refused m") for line in lines), lines
         assert registry.read().current["m"].version == back.version

@@ -1,4 +1,4 @@
-"""Build small models and a small job for tests of the core: what the Flink job does around the engine."""
+"""Build small models and a small job for tests of the core, in place of the Flink job around the engine."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Event = tuple[str, int, Mapping[str, float]]  # series, event time, value by fea
 
 
 class Level(Detector):
-    """Keeps a level per series: the score is the distance from it. Checks that it is called as the contract says."""
+    """Keep a level per series; the score is the distance from it. Checks that calls follow the contract."""
 
-    state_size = 2  # the level, and the time that it was last moved at
+    state_size = 2  # the level, and the time at which it last moved
 
     @classmethod
     def fit(cls, *_: Any, **__: Any) -> Any:
@@ -34,7 +34,7 @@ class Level(Detector):
         return np.array([int(name.split("-")[1]) for name in series], np.int64)
 
     def _score(self, batch):
-        known = batch.binding[batch.binding >= 0]  # the trial when a model is loaded binds none
+        known = batch.binding[batch.binding >= 0]  # the trial batch at loading binds none
         assert len(np.unique(known)) == len(known), "a series twice in one call"
         assert (batch.end >= batch.state[:, 1]).all(), "a series out of order"
         newest = batch.values[:, -1].sum(axis=1)
@@ -56,11 +56,11 @@ class Level(Detector):
         return cls(spec)
 
 
-Level.kind = "test-level"  # set after the class: a test's detector stays out of the catalog that other tests go through
+Level.kind = "test-level"  # set after the class, so that it stays out of the catalog that other tests use
 
 
 class Adaptive(Threshold):
-    """A limit that follows the scores of each series."""
+    """Follow the scores of each series with a limit."""
 
     state_size = 1
 
@@ -85,7 +85,7 @@ Adaptive.policy = "test-adaptive"
 
 
 def manifest(name: str = "z", detector: Detector | None = None, limit: float = 1.7, **fields: Any) -> Manifest:
-    """A manifest with its artifact inline."""
+    """Build a manifest with its artifact inline."""
     detector = detector or RollingZScore(WindowSpec(4))
     content, spec = artifact.dump(detector), detector.spec
     found = Manifest(
@@ -117,7 +117,7 @@ def model_set(*manifests: Manifest) -> ModelSet:
 
 
 class Job:
-    """An engine with its keyed state in a dict, as the Flink job has it in a MapState."""
+    """Run an engine with its keyed state in a dict, in place of the Flink job's MapState."""
 
     def __init__(self, models: ModelSet, options: EngineOptions | None = None, store: dict[str, bytes] | None = None):
         self.models, self.options, self.store = models, options or EngineOptions(), {} if store is None else store
@@ -128,7 +128,7 @@ class Job:
             self.state.restore(dict(self.store))
 
     def send(self, events: Sequence[Event], now: int = 0, final: bool = False) -> BatchResult:
-        self.engine.adopt_models()  # before slots are given, as the shard does
+        self.engine.adopt_models()  # before slots are assigned, as in the shard
         columns = self.models.columns
         values = np.full((len(events), len(columns)), np.nan)
         for i, (_, _, features) in enumerate(events):
@@ -151,7 +151,7 @@ class Job:
         return changes
 
     def restarted(self, models: ModelSet | None = None) -> Job:
-        """A new process that takes the state of the last checkpoint over."""
+        """Return a new process with the state of the last checkpoint."""
         return Job(self.models if models is None else models, self.options, dict(self.store))
 
 
@@ -162,7 +162,7 @@ def run(
     options: EngineOptions | None = None,
     restart_after: Iterable[int] = (),
 ) -> tuple[list[dict[str, Any]], Job]:
-    """Alerts of all events cut into batches, with a restart after some batches; and the job as it is at the end."""
+    """Run all events in batches, with a restart after some; return their alerts, and the job at the end."""
     job, alerts = Job(models(), options), []
     for number, start in enumerate(range(0, len(events), batch)):
         alerts += job.send(events[start : start + batch]).alerts
@@ -174,5 +174,5 @@ def run(
 
 
 def points(series: str, values: Sequence[float], start: int = 0, step: int = STEP) -> list[Event]:
-    """Regular events of one feature."""
+    """Build regular events of one feature."""
     return [(series, (start + i) * step, {"value": value}) for i, value in enumerate(values)]

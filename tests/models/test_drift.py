@@ -11,7 +11,7 @@ from eddy.models.drift.monitor import DriftOptions
 from eddy.models.engine.engine import EngineOptions
 from tests.models.small_models import STEP, Job, Level, manifest, model_set, points
 
-OPTIONS = EngineOptions(drift=DriftOptions(lasting=20, learn=50, ask_after=30, most=10.0))
+OPTIONS = EngineOptions(drift=DriftOptions(lasting=20, learn=50, ask_after=30, max_factor=10.0))
 N = 400
 
 

@@ -68,10 +68,10 @@ def test_season_columns_are_dropped_without_a_season() -> None:
     rng = np.random.default_rng(0)
     walk = [replace(s, values=np.cumsum(rng.normal(size=s.values.shape), axis=0)) for s in TRAIN]
     detector, report = IsolationForest.fit(walk, SPEC, {"features": "season", "season": 48, "trees": 10})
-    assert detector.look.sets == ("window",)
+    assert detector.columns.sets == ("window",)
     assert any("no season" in note for note in report.notes)
     detector, report = IsolationForest.fit(TRAIN, replace(SPEC, window=40), {"features": "raw,season", "trees": 10})
-    assert detector.look.sets == ("raw",)
+    assert detector.columns.sets == ("raw",)
     assert report.notes
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 from eddy.models.detectors.novelty import bit_packing as packed
 from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, MOMENTS, add, add_to_block, deviate
 from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH, peak
-from eddy.training.fitting.offline_calibration import calibrated
+from eddy.training.fitting.causal_run import calibrated
 
 
 @settings(deadline=None)

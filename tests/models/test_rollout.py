@@ -11,7 +11,7 @@ from eddy.errors import ModelError
 from eddy.learning_settings import LearningSettings
 from eddy.models.artifacts.rollout import in_share, rollout_of
 from eddy.models.engine.engine import EngineOptions
-from eddy.training.trainer.rollout_monitor import Counts, out_of_band
+from eddy.training.trainer.rollout_monitor import VersionCounts, out_of_band
 from tests.models.small_models import Job, inline, manifest, model_set, points
 
 SERIES = [f"s-{k}" for k in range(40)]
@@ -122,10 +122,10 @@ def test_rollout_figures_are_counted_per_version():
 
 def test_candidate_outside_the_alarm_rate_band_is_rejected():
     options = LearningSettings(max_alarm_ratio=3.0, ignored_alarm_rate=0.01)
-    old = Counts(10_000, 50, 0)
-    assert out_of_band(Counts(99, 99), old, options) == ""
-    assert out_of_band(Counts(1000, 15), old, options) == ""
-    assert out_of_band(Counts(1000, 20), old, options) == ""  # above, but it may be chance
-    assert "alarm rate" in out_of_band(Counts(1000, 60), old, options)
-    assert out_of_band(Counts(1000, 60), Counts(10_000, 500), options) == ""
-    assert "no score" in out_of_band(Counts(1000, 0, 500), old, options)
+    old = VersionCounts(10_000, 50, 0)
+    assert out_of_band(VersionCounts(99, 99), old, options) == ""
+    assert out_of_band(VersionCounts(1000, 15), old, options) == ""
+    assert out_of_band(VersionCounts(1000, 20), old, options) == ""  # above, but it may be chance
+    assert "alarm rate" in out_of_band(VersionCounts(1000, 60), old, options)
+    assert out_of_band(VersionCounts(1000, 60), VersionCounts(10_000, 500), options) == ""
+    assert "no score" in out_of_band(VersionCounts(1000, 0, 500), old, options)

@@ -22,7 +22,7 @@ verdicts = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from([-1, 1]
 
 
 def test_each_dismissal_raises_the_limit_by_a_step_up_to_the_maximum() -> None:
-    feedback = SeriesFeedback(FeedbackOptions(step=0.1, most=1.3))
+    feedback = SeriesFeedback(FeedbackOptions(step=0.1, max_factor=1.3))
     factors = []
     for incident in "abcd":
         assert feedback.note(3, incident, 1)
@@ -87,7 +87,7 @@ def spiky(engine: Engine, start: int, spikes: int) -> list:
 
 
 def test_dismissed_series_alerts_less_and_a_restored_job_remembers_it() -> None:
-    options = EngineOptions(feedback=FeedbackOptions(step=1.0, most=4.0))
+    options = EngineOptions(feedback=FeedbackOptions(step=1.0, max_factor=4.0))
     engine = Engine(model_set(MODEL), options)
     engine.adopt_models()
     before = [a for a in spiky(engine, 0, 5) if a.state == "open"]

@@ -13,7 +13,7 @@ from eddy.stack.paths import ROOT
 
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
-    """Output of a command that has to succeed."""
+    """Run a command that has to succeed; return its output."""
     done = subprocess.run(list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -21,7 +21,7 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> s
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the wheel and the source distribution, built from what git would commit."""
+    """Build the wheel and the source distribution from what git would commit; return their folder."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     files = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
     for name in filter(None, files):
@@ -34,7 +34,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Installs the wheel with some extras into a new environment; returns the folder of its commands."""
+    """Return a function that installs the wheel with extras into a new environment, whose bin folder it returns."""
     made: dict[str, Path] = {}
 
     def install(extras: str = "") -> Path:
@@ -43,7 +43,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
             uv = [sys.executable, "-m", "uv"]
             run(*uv, "venv", "-q", "--python", sys.executable, folder, cwd=folder)
             wheel = f"eddy[{extras}] @ {next(built.glob('*.whl')).as_uri()}"
-            # of the lock's versions, which setting up the checkout has put into uv's cache
+            # with the lock's versions, which setting up the checkout has put into uv's cache
             into: list[str | Path] = ["--python", folder / "bin" / "python"]
             run(*uv, "pip", "install", "-q", *into, "-c", ROOT / "requirements.txt", wheel, cwd=folder)
             made[extras] = folder / "bin"

@@ -53,7 +53,7 @@ def test_range_scores_its_own_points_with_windows_filled_beforehand() -> None:
 
 
 def test_missing_series_are_named() -> None:
-    with pytest.raises(DataError, match="judges c"):
+    with pytest.raises(DataError, match="applies to c"):
         run(0, at(1000), series=("c",))
 
 

@@ -15,7 +15,7 @@ from eddy.models.core.detector import Series, WindowSpec
 from eddy.models.thresholds.fixed import FixedThreshold
 from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.fitting.fit import fit_model
-from eddy.training.trainer.holdout_evaluation import evaluate_on_holdout, put_in
+from eddy.training.trainer.holdout_evaluation import evaluate_on_holdout, inject
 from eddy.training.trainer.requests import RequestQueue
 from eddy.training.trainer.training_data import anomalous, prepare
 from eddy.training.trainer.worker_process import decide
@@ -141,7 +141,7 @@ def test_training_data_start_at_the_drift_without_anomalies():
 
 def test_trial_anomalies_are_injected_apart_in_the_held_back_part():
     series = [wave(1500, seed=1), wave(900, seed=2, name="t")]
-    changed, events = put_in(series, [1000, 500], 20, 3)
+    changed, events = inject(series, [1000, 500], 20, 3)
     assert len(events) > 10
     for one, after, start, k in zip(series, changed, (1000, 500), (0, 1), strict=True):
         differs = np.flatnonzero((one.values != after.values).any(axis=1))

@@ -1,4 +1,4 @@
-"""Data sets from files: CSV (one series or many, long or wide, a folder, NAB's layout), UCR archive, UCI power."""
+"""Read data sets from files: CSV (one series or many, long or wide, a folder, NAB's layout), UCR archive, UCI power."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Form = Literal["auto", "csv", "nab", "ucr", "power"]
 TIME_NAMES = ("timestamp", "time", "ts", "datetime", "date_time", "date")
 SERIES_NAMES = ("series", "series_id")
 _MISSING = frozenset(("", "?", "nan", "null", "none", "na"))
-_SECONDS_BELOW = 100_000_000_000  # a whole number below it is epoch seconds: as milliseconds it would be March 1973
+_SECONDS_BELOW = 100_000_000_000  # a whole number below it is in epoch seconds: as milliseconds it would be March 1973
 
 
 @dataclass(frozen=True)
 class RawSeries:
-    """A series as found: ``ts`` (n,) epoch ms in the file's order, ``values`` (n, F), NaN where missing."""
+    """Hold a series as read: ``ts`` (n,) epoch ms in the file's order, ``values`` (n, F), NaN where missing."""
 
     name: str
     ts: Ints
@@ -38,13 +38,13 @@ class RawSeries:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Series with the same features.
+    """Hold series with the same features.
 
     Attributes:
         features: names of the columns of every series' values.
-        series: as found.
-        train_rows: rows that the data set itself says are for training, by series (UCR).
-        anomalies: stretches that it says are anomalous, by series (UCR).
+        series: the series as read.
+        train_rows: number of rows that the data set itself marks for training, by series (UCR).
+        anomalies: anomalous spans that the data set marks, by series (UCR).
     """
 
     features: tuple[str, ...]
@@ -53,10 +53,10 @@ class Dataset:
     anomalies: Labels = field(default_factory=dict)
 
     def only(self, pattern: str) -> Dataset:
-        """The series whose names match a glob pattern.
+        """Return the series whose names match a glob pattern.
 
         Raises:
-            DataError: none does; names some that are there.
+            DataError: no series matches; names some that exist.
         """
         chosen = tuple(s for s in self.series if fnmatchcase(s.name, pattern))
         if not chosen:
@@ -65,10 +65,10 @@ class Dataset:
         return replace(self, series=chosen)
 
     def interval_ms(self) -> int:
-        """The sampling interval that most steps of every series have.
+        """Return the sampling interval that most steps of every series have.
 
         Raises:
-            DataError: series differ, or none has two points.
+            DataError: intervals differ between series, or no series has two points.
         """
         found = {s.name: _usual_step(s.ts) for s in self.series if len(s.ts) > 1}
         if not found:
@@ -84,7 +84,7 @@ class Dataset:
         return next(iter(found.values()))
 
     def regular(self, spec: WindowSpec, until: int | None = None, share: float = 1.0) -> list[Series]:
-        """Stretches as the job would see them, cut in time.
+        """Return regular segments like those of the job's windows, cut in time.
 
         Args:
             spec: interval and gap policy.
@@ -101,8 +101,9 @@ class Dataset:
 
 
 def labelled_part(data: Dataset, labels: Labels, spec: WindowSpec, until: int | None, share: float) -> list[Series]:
-    """Series to choose a limit on by labels: what follows the training part, or all of them if nothing there is
-    labelled.
+    """Return the part of the series on which labels choose a limit.
+
+    That is everything after the training part, or all of the series if nothing after it is labelled.
     """
     later = []
     for s in data.series:
@@ -127,16 +128,17 @@ def load(
 
     Args:
         form: ``csv``; ``nab`` (CSV with ``timestamp,value``); ``ucr`` (one column of numbers, training length and
-            anomaly in the file's name); ``power`` (UCI household power); ``auto`` finds out by name and first line.
+            anomaly in the file's name); ``power`` (UCI household power); ``auto`` recognises the form by name and first
+            line.
         path: file or folder. A file without a series column is one series, named after the file.
-        time: time column; default: the first named like one. Its cells are ISO-8601 (UTC where no offset is given)
-            or whole numbers, epoch seconds or milliseconds.
+        time: time column; default: the first column with a usual name for time. Its cells are ISO-8601 (UTC if no
+            offset is given) or whole numbers, epoch seconds or milliseconds.
         series: column of the series id; default: a column called ``series``, if there is one.
         features: value columns; default: all others.
         wide: every value column is a series of its own, named after the column.
 
     Raises:
-        DataError: no file, no such column, or a cell that cannot be read; names file and line.
+        DataError: the file or column does not exist, or a cell cannot be read; names file and line.
     """
     if form not in get_args(Form):
         raise SettingsError(f"format {form!r} is unknown; expected one of {', '.join(get_args(Form))}")
@@ -214,7 +216,7 @@ def _read(
     ts = np.array([_time(path, line, row[columns.time]) for line, row in enumerate(cells, 2)], np.int64)
     values = np.array([[_number(path, line, row[i]) for i in columns.values] for line, row in enumerate(cells, 2)])
     names = tuple(header[i] for i in columns.values)
-    # One value has no name, here as in the messages of the producers: its column may be called anything.
+    # A single value has no name here, as in the messages of the producers, so its column may have any name.
     features = names if len(names) > 1 else ("value",)
     if wide:
         for i, name in enumerate(names):

@@ -1,6 +1,6 @@
-"""Labels that people gave on alerts, as windows: for evaluation, for thresholds, and to train without the anomalies.
+"""Turn people's labels on alerts into windows: for evaluation, for thresholds, and to train without the anomalies.
 
-The form is that of NAB's ``combined_windows.json``, which :func:`eddy.training.data.labels.load_labels` reads.
+The format is that of NAB's ``combined_windows.json``, which :func:`eddy.training.data.labels.load_labels` reads.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from eddy.topic_reader import whole_topic
 
 log = logging.getLogger(__name__)
 
-Windows = dict[str, list[tuple[int, int]]]  # by series: (first, last) anomalous moment, epoch ms, in order
+AnomalyWindows = dict[str, list[tuple[int, int]]]  # by series: (first, last) anomalous moment, epoch ms, in order
 
 
 @dataclass(frozen=True)
 class FeedbackLabels:
-    """What people said: ``anomalies`` are incidents labelled as such, ``normal`` those dismissed or labelled normal."""
+    """Hold labels from feedback: ``anomalies`` (labelled as such) and ``normal`` (dismissed or labelled normal)."""
 
-    anomalies: Windows
-    normal: Windows
+    anomalies: AnomalyWindows
+    normal: AnomalyWindows
 
 
 def read(settings: Settings) -> FeedbackLabels:
-    """All labels on the feedback topic; of each incident the newest counts.
+    """Read all labels on the feedback topic; the newest label of each incident counts.
 
     Raises:
         StackError: no broker answers, or the topic does not exist.
@@ -50,7 +50,7 @@ def read(settings: Settings) -> FeedbackLabels:
 
 
 def of_feedback(feedback: Sequence[Feedback]) -> FeedbackLabels:
-    """Windows of one message per incident; groups have none of their own."""
+    """Convert one message per incident to windows; groups have no windows of their own."""
     found = FeedbackLabels({}, {})
     for one in feedback:
         if one.series == f"group:{one.id}":
@@ -69,7 +69,7 @@ def write_windows(path: Path, windows: Mapping[str, Sequence[tuple[int, int]]]) 
 
 
 def shown(windows: Mapping[str, Sequence[tuple[int, int]]]) -> dict[str, list[list[str]]]:
-    """Windows with their times as text."""
+    """Format the times of windows as text."""
     return {series: [[_text(first), _text(last)] for first, last in spans] for series, spans in windows.items()}
 
 

@@ -1,4 +1,4 @@
-"""Anomalies of known kinds put into a real multivariate recording: seeded, labelled, of sizes that a person would see.
+"""Inject anomalies of known kinds into a real multivariate recording: seeded, labelled, large enough for people to see.
 
 =============  ===============================================================================================
 ``frozen``     the meter hangs: every feature repeats its last value for 15 to 90 points
@@ -6,11 +6,11 @@
                that follow it, follow (current with the voltage, power with its square: resistive loads)
 ``spike``      one feature leaves its range by 1.5 to 3 times its width for 1 to 3 points: a transmission error
 ``swapped``    two features change places for 30 to 120 points: wiring, or columns of a changed file format
-``shift``      one feature moves by 1 to 2 times its usual spread (5th to 95th percentile) for 60 to 240 points; only
-               features that are not at rest most of the time, where that spread is a quarter of the range or more
+``shift``      one feature moves by 1 to 2 times its usual range (5th to 95th percentile) for 60 to 240 points; only
+    features that are rarely constant, where the usual range is a quarter of the full range or more
 =============  ===============================================================================================
 
-Sizes are taken from the start of the recording, which stays clean. Nothing here knows any detector.
+Sizes are measured on the start of the recording, which stays clean. Injection does not depend on any detector.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from eddy.models.core.detector import Floats
 from eddy.training.data.recording import Event, Recording
 
 _ATTEMPTS = 2000  # places tried for one anomaly
-_SWAP_APART = 1.0  # usual spreads of either feature by which two swapped ones have to differ, on average
+_SWAP_APART = 1.0  # usual ranges of either feature by which two swapped ones have to differ, on average
 LENGTHS: Mapping[str, tuple[int, int]] = {
     "frozen": (15, 90),
     "sag": (2, 10),
@@ -35,13 +35,13 @@ LENGTHS: Mapping[str, tuple[int, int]] = {
 }
 _SAG = (0.10, 0.20)  # share of the voltage
 _SPIKE = (1.5, 3.0)  # widths of the range
-_SHIFT = (1.0, 2.0)  # usual spreads
-_ALIVE = 0.25  # usual spread over range from which a feature is not at rest most of the time
+_SHIFT = (1.0, 2.0)  # usual ranges
+_ALIVE = 0.25  # usual range over full range from which a feature counts as rarely constant
 
 
 @dataclass(frozen=True)
 class Sagging:
-    """What a voltage sag touches: the voltage, and features with the power of the voltage that they follow."""
+    """Name the features of a voltage sag: the voltage, and features with the power of the voltage that they follow."""
 
     voltage: str
     follows: Mapping[str, float] = field(default_factory=dict)
@@ -55,18 +55,18 @@ def inject(
     kinds: Sequence[str] = tuple(LENGTHS),
     sagging: Sagging | None = None,
 ) -> Recording:
-    """A copy with ``count`` anomalies, kinds in turn, after the recording's start, as its only events.
+    """Copy a recording and inject ``count`` anomalies, kinds in turn, after its start, as its only events.
 
     Args:
-        recording: real data; what anomalies it may hold already is not labelled.
-        seed: of every choice.
-        count: anomalies.
-        gap: rows without any between two of them, and after the start.
-        kinds: of the table above; ``sag`` needs ``sagging``.
+        recording: real data; anomalies that it may already contain are not labelled.
+        seed: random seed of all choices.
+        count: number of anomalies.
+        gap: rows without an anomaly between any two of them, and after the start.
+        kinds: kinds of the table above; ``sag`` needs ``sagging``.
         sagging: the features that a sag touches.
 
     Raises:
-        DataError: no room for so many, an unknown kind, or a feature that is not there.
+        DataError: no room for so many anomalies, an unknown kind, or a feature that does not exist.
     """
     for kind in kinds:
         if kind not in LENGTHS:
@@ -97,7 +97,7 @@ def inject(
 
 
 class _Work:
-    """The copy that is changed."""
+    """Hold the copy while anomalies are written into it."""
 
     def __init__(self, recording: Recording, values: Floats, sagging: Sagging | None) -> None:
         head = recording.values[: recording.start]
@@ -109,7 +109,7 @@ class _Work:
         self.values, self.sagging, self.features = values, sagging, recording.features
 
     def apply(self, kind: str, part: slice, rng: np.random.Generator) -> bool:
-        """Change the rows; False, and no change, where the anomaly could not be seen there."""
+        """Change the rows; return False, and change nothing, if the anomaly would not be visible there."""
         rows = self.values[part]
         if np.isnan(rows).any() or np.isnan(self.values[part.start - 1]).any():
             return False

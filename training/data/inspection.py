@@ -1,4 +1,4 @@
-"""What a data set holds, before anything is trained on it."""
+"""Describe a data set before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 from eddy.models.core.detector import Floats, Ints
 from eddy.training.data.datasets import Dataset, RawSeries
 
-_MIN_SEASON = 0.3  # autocorrelation at the season's lag, after a linear trend is taken out
-_MIN_CYCLES = 3.0  # periods that the data must hold
-_MAX_POINTS = 100_000  # for the season: enough for any, bounds the cost
+_MIN_SEASON = 0.3  # autocorrelation at the season's lag, after a linear trend is removed
+_MIN_CYCLES = 3.0  # periods that the data must cover
+_MAX_POINTS = 100_000  # used to find the season: enough for any, bounds the cost
 _DAY_MS = 86_400_000
 _PERIODS = {"hour": _DAY_MS // 24, "day": _DAY_MS, "week": 7 * _DAY_MS}
 
 
 @dataclass(frozen=True)
 class SeriesFindings:
-    """What one series holds.
+    """Describe one series.
 
     Attributes:
-        rows: as found; duplicates: rows that repeat a time; disordered: rows earlier than the one before.
+        rows: as read; duplicates: rows that repeat a time; disordered: rows earlier than the one before.
         start, end: ISO-8601, UTC.
         interval_ms: the usual step; 0 with fewer than two times.
-        gaps: places where points are missing from the regular grid; missing_points: how many points in all.
+        gaps: places where points are missing from the regular grid; missing_points: number of missing points in all.
         features: per feature: missing values, minimum, maximum, mean, whether it is constant.
         season: of the first feature: ``hour``, ``day``, ``week`` or None; season_strength: autocorrelation at its lag.
     """
@@ -47,7 +47,7 @@ class SeriesFindings:
 
 
 def inspect(data: Dataset) -> list[SeriesFindings]:
-    """Findings per series, in the data's order."""
+    """Describe each series, in the data's order."""
     return [_series(s, data.features) for s in data.series]
 
 
@@ -75,7 +75,7 @@ def _feature(values: Floats) -> dict[str, Any]:
 
 
 def _season(ts: Ints, values: Floats, interval: int) -> tuple[str | None, float]:
-    """The strongest of hour, day and week, by the autocorrelation at its lag beside that at half of it."""
+    """Return the strongest of hour, day and week, by its autocorrelation compared with that at half of its lag."""
     if not interval:
         return None, 0.0
     at = np.rint((ts - ts[0]) / interval).astype(np.int64)

@@ -13,7 +13,7 @@ from eddy.settings import Settings
 from eddy.topic_reader import whole_topic
 from eddy.training.data.datasets import Dataset, RawSeries
 
-_MAX_POINTS = 50_000_000  # of all series: a few gigabytes; more does not fit a laptop
+_MAX_POINTS = 50_000_000  # in all series: a few gigabytes; more does not fit a laptop
 
 
 def load_history(
@@ -26,18 +26,18 @@ def load_history(
 
     Messages are read with the format of the job (``job.format``), which decides what is an observation here as well.
 
-    The topic is read from its oldest record to its end: brokers index records by when they were sent, and ``ts`` is
-    another time.
+    The topic is read from its oldest record to its end, since brokers index records by the time of sending, and ``ts``
+    is another time.
 
     Args:
         settings: connection and topic names.
         start, end: epoch ms; points from ``start`` on and before ``end``. None = all.
-        wanted: which series.
+        wanted: returns whether to read a series.
 
     Raises:
         SettingsError: there is no such format.
         StackError: no broker answers, or the topic does not exist.
-        DataError: no point in this range; or series differ in their features.
+        DataError: there is no point in this range, or series differ in their features.
     """
     topic, form = settings.topics.name("observations"), find_format(settings.job.format)
     found: dict[str, tuple[list[int], list[dict[str, float]]]] = {}

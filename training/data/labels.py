@@ -1,4 +1,4 @@
-"""Known anomalies: read from NAB's window files, from a producer's labels, or from a CSV file; laid over scores."""
+"""Read known anomalies from NAB's window files, a producer's labels, or a CSV file, and mark points with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Labels = Mapping[str, Spans]
 
 
 def load_labels(path: Path) -> dict[str, list[tuple[int, int]]]:
-    """Anomalous stretches by series.
+    """Read anomalous spans by series.
 
     Args:
         path: ``combined_windows.json`` of NAB, ``{"group/file.csv": [[start, end], …]}``; what ``eddy produce`` writes,
@@ -28,7 +28,7 @@ def load_labels(path: Path) -> dict[str, list[tuple[int, int]]]:
             ISO-8601 or epoch milliseconds.
 
     Raises:
-        DataError: none of these, or a stretch that ends before it starts; names it.
+        DataError: the file has none of these forms, or a span ends before it starts; names it.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -41,20 +41,20 @@ def load_labels(path: Path) -> dict[str, list[tuple[int, int]]]:
         except DataError as error:
             raise DataError(f"{path}: series {name!r}: {error}") from None
         if span[1] < span[0]:
-            raise DataError(f"{path}: series {name!r}: a stretch ends at {last}, before its start {first}")
+            raise DataError(f"{path}: series {name!r}: a span ends at {last}, before its start {first}")
         found.setdefault(name, []).append(span)
     return found
 
 
 def spans_of(labels: Labels, series: str) -> Spans:
-    """The stretches of a series, also where the labels name its file with folder and ending, as NAB's do."""
+    """Return the spans of a series, also if the labels name its file with folder and ending, as NAB's do."""
     if series in labels:
         return labels[series]
     return next((spans for name, spans in labels.items() if PurePosixPath(name).stem == series), ())
 
 
 def mark(labels: Labels, series: Series) -> Bools:
-    """(n,) True where a point lies in a labelled stretch."""
+    """Return (n,) True where a point lies in a labelled span."""
     marked = np.zeros(len(series.ts), bool)
     for first, last in spans_of(labels, series.name):
         marked |= (series.ts >= first) & (series.ts <= last)
@@ -62,7 +62,7 @@ def mark(labels: Labels, series: Series) -> Bools:
 
 
 def without_labelled(series: Sequence[Series], labels: Labels) -> list[Series]:
-    """The same stretches with labelled points missing: anomalies must not teach what is normal."""
+    """Return the segments with labelled points missing, so that anomalies are not learned as normal."""
     kept = []
     for s in series:
         marked = mark(labels, s)

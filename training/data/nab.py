@@ -1,7 +1,7 @@
-"""The Numenta Anomaly Benchmark: its files, its scoring rules, its threshold sweep, its result files.
+"""Implement the Numenta Anomaly Benchmark: its files, its scoring rules, its threshold sweep, its result files.
 
 Written from the benchmark's rules (Lavin and Ahmad 2015, "Evaluating Real-time Anomaly Detection Algorithms — the
-Numenta Anomaly Benchmark", and the behaviour of NAB 1.1's sweeper). Labels are used here and only here, to score.
+Numenta Anomaly Benchmark", and the behaviour of NAB 1.1's sweeper). Labels are only used to score.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from eddy.models.core.detector import Floats, Ints
 PROBATION_SHARE = 0.15
 PROBATION_MAX_ROWS = 750
 _STEEPNESS = 5.0  # of the position sigmoid
-_FAR = 3.0  # widths past a window from which a false positive costs in full
+_FAR = 3.0  # widths past a window from which a false positive costs its full weight
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a hit, a false alarm and a miss are worth."""
+    """Set the weights of a hit, a false alarm and a miss."""
 
     name: str
     tp: float
@@ -44,7 +44,7 @@ STANDARD = PROFILES[0]
 
 @dataclass(frozen=True)
 class LabelledSeries:
-    """One file of the benchmark.
+    """Hold one file of the benchmark.
 
     Attributes:
         name: path inside the data folder, ``group/file.csv``.
@@ -62,7 +62,7 @@ class LabelledSeries:
 
     @property
     def probation(self) -> int:
-        """Rows at the start that are not scored and may be used for fitting."""
+        """Return the number of rows at the start that are not scored and may be used for fitting."""
         return probation_rows(len(self.values))
 
     @property
@@ -71,15 +71,15 @@ class LabelledSeries:
 
 
 def probation_rows(n: int) -> int:
-    """Length of the probationary period of a series of ``n`` rows."""
+    """Return the length of the probationary period of a series of ``n`` rows."""
     return min(int(PROBATION_SHARE * n), PROBATION_MAX_ROWS)
 
 
 def parse_time(text: str) -> int:
-    """Epoch milliseconds of a NAB time stamp (taken as UTC).
+    """Return epoch milliseconds of a NAB time stamp (taken as UTC).
 
     Raises:
-        DataError: not an ISO-8601 date and time.
+        DataError: the text is not an ISO-8601 date and time.
     """
     try:
         moment = datetime.fromisoformat(text.strip())
@@ -89,14 +89,14 @@ def parse_time(text: str) -> int:
 
 
 def load_folder(data: Path, labels: Path | None = None) -> list[LabelledSeries]:
-    """Every ``group/file.csv`` under ``data``, in order of name.
+    """Read every ``group/file.csv`` under ``data``, in order of name.
 
     Args:
         data: folder in NAB's layout; CSV files with the columns ``timestamp`` and ``value``.
-        labels: ``combined_windows.json``; series it does not name have no window. None: no labels at all.
+        labels: ``combined_windows.json``; series that it does not name have no window. None: no labels at all.
 
     Raises:
-        DataError: no CSV file, a malformed one, or a window whose edges are not rows of its series.
+        DataError: there is no CSV file, one is malformed, or the edges of a window are not rows of its series.
     """
     paths = sorted(data.rglob("*.csv"))
     if not paths:
@@ -149,17 +149,17 @@ def _stamp(path: Path, line: int, cell: str | None) -> int:
 
 
 def sigmoid(position: Floats | float) -> Floats:
-    """NAB's scaled sigmoid: about 1 at -1, 0 at 0, -1 beyond 3 widths past a window."""
+    """Compute NAB's scaled sigmoid: about 1 at -1, 0 at 0, -1 beyond 3 widths past a window."""
     x = np.asarray(position, float)
     return np.where(x > _FAR, -1.0, 2.0 / (1.0 + np.exp(_STEEPNESS * np.minimum(x, _FAR))) - 1.0)
 
 
 @dataclass(frozen=True)
 class RowWorth:
-    """What a detection at each row of one series would count, before weights.
+    """Hold the value of a detection at each row of one series, before weights.
 
     Attributes:
-        gain: (n,) in a window: worth of the earliest detection there, 1 at its left edge; else 0.
+        gain: (n,) in a window: value of the earliest detection there, 1 at its left edge; else 0.
         cost: (n,) outside windows: share of a full false positive, <= 1 (negative: none); else 0.
         window: (n,) index of the window, -1 outside, -2 in probation.
         count: number of windows.
@@ -172,7 +172,7 @@ class RowWorth:
 
 
 def row_worth(n: int, windows: Sequence[tuple[int, int]]) -> RowWorth:
-    """Positions of all rows relative to the anomaly windows."""
+    """Compute the value of a detection at each row from its position relative to the anomaly windows."""
     gain, cost = np.zeros(n), np.ones(n)
     index = np.full(n, -1, np.int64)
     rows = np.arange(n)
@@ -189,7 +189,7 @@ def row_worth(n: int, windows: Sequence[tuple[int, int]]) -> RowWorth:
 
 
 class Corpus:
-    """Scores detections over a set of series by NAB's rules.
+    """Score detections over a set of series by NAB's rules.
 
     Args:
         series: the labelled series; every score array passed later must match their lengths and order.
@@ -209,15 +209,15 @@ class Corpus:
         self.windows = int(first[-1])
 
     def score(self, detections: Sequence[NDBools], profile: Profile = STANDARD) -> float:
-        """NAB score, 0 (nothing found, nothing raised) to 100, of boolean detections per row of each series.
+        """Return the NAB score, 0 (no detection at all) to 100, of boolean detections per row of each series.
 
-        NaN without a window.
+        NaN if there is no window.
         """
         raw, perfect = self.raw(detections, profile)
         return 100.0 * float(raw.sum() / perfect.sum()) if self.windows else float("nan")
 
     def raw(self, detections: Sequence[NDBools], profile: Profile = STANDARD) -> tuple[Floats, Floats]:
-        """(series,) score above the null detector's, and that of the perfect detector, unscaled."""
+        """Return (series,) score above the null detector's, and that of the perfect detector, unscaled."""
         hit = np.concatenate([np.asarray(d, bool) for d in detections]) & (self._window != -2)
         best = np.zeros(self.windows)
         inside = hit & (self._window >= 0)
@@ -232,11 +232,11 @@ class Corpus:
         return raw, perfect.astype(float)
 
     def sweep(self, scores: Sequence[Floats], profile: Profile = STANDARD) -> tuple[float, float]:
-        """(threshold, NAB score) of the one threshold for all series that scores best; detections are ``>=`` it."""
+        """Return (threshold, NAB score) of the best single threshold for all series; detections are ``>=`` it."""
         return best_threshold(*self.curve(scores, profile))
 
     def curve(self, scores: Sequence[Floats], profile: Profile = STANDARD) -> tuple[Floats, Floats]:
-        """(k,) distinct scores, descending, and (k,) the NAB score with each as threshold. NaN never detects."""
+        """Return (k,) distinct scores, descending, and (k,) the NAB score with each as threshold. NaN never detects."""
         flat = np.concatenate([np.asarray(s, float) for s in scores])
         rows = np.flatnonzero((self._window != -2) & np.isfinite(flat))
         if not len(rows):
@@ -257,7 +257,7 @@ class Corpus:
 
 
 def best_threshold(levels: Floats, totals: Floats) -> tuple[float, float]:
-    """The highest level among those with the best total; above every score where raising nothing is better."""
+    """Return the highest level with the best total; a level above every score if detecting nothing is better."""
     if not len(totals) or totals.max() <= 0:
         return (float(levels[0]) + 1.0 if len(levels) else 1.0), 0.0
     k = int(np.argmax(totals))
@@ -268,10 +268,10 @@ NDBools = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
 def write_result(out: Path, detector: str, series: LabelledSeries, scores: Floats) -> Path:
-    """``OUT/<detector>/<group>/<detector>_<file>.csv`` with ``timestamp,value,anomaly_score,label``, as NAB writes it.
+    """Write ``OUT/<detector>/<group>/<detector>_<file>.csv`` in NAB's format: ``timestamp,value,anomaly_score,label``.
 
     Raises:
-        DataError: a score outside [0, 1].
+        DataError: a score is outside [0, 1].
     """
     if not ((scores >= 0) & (scores <= 1)).all():
         raise DataError(f"{detector} on {series.name}: scores outside [0, 1]")

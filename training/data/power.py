@@ -1,6 +1,6 @@
-"""UCI's *Individual household electric power consumption*, in its own format: seven features a minute, one series.
+"""Read UCI's *Individual household electric power consumption* in its own format: seven features a minute, one series.
 
-``;`` between cells, ``?`` = missing, ``Date`` d/m/Y and ``Time`` (local time without a zone, read as UTC).
+Cells are separated by ``;``, ``?`` is missing, ``Date`` is d/m/Y and ``Time`` local without a zone, read as UTC.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _TIMES = ("Date", "Time")
 
 
 def load_power(path: Path) -> tuple[tuple[str, ...], Ints, Floats]:
-    """(features, (n,) epoch ms, (n, 7) values with NaN where missing), in the file's order.
+    """Return (features, (n,) epoch ms, (n, 7) values with NaN where missing), in the file's order.
 
     Raises:
-        DataError: not that format; names the line.
+        DataError: the file does not have that format; names the line.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -46,7 +46,7 @@ def load_power(path: Path) -> tuple[tuple[str, ...], Ints, Floats]:
 
 
 def is_power(path: Path) -> bool:
-    """Whether a file begins as UCI's does."""
+    """Return whether a file begins as UCI's does."""
     try:
         with path.open("rb") as file:
             return file.read(10) == b"Date;Time;"

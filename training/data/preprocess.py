@@ -1,4 +1,4 @@
-"""From a data set to windows: cleaned, regular, split in time without leakage, scaled by the training part only."""
+"""Turn a data set into windows: clean, make regular, split in time without leakage, scale by the training part only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_NUMBERS = 250_000_000  # 2 GB of float64
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of one part.
+    """Hold the windows of one part.
 
     Attributes:
         values: (n, W, F) scaled.
@@ -41,10 +41,10 @@ class Windows:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The windows of all parts, and how they came about.
+    """Hold the windows of all parts, and how they were made.
 
     Attributes:
-        names: of the series.
+        names: names of the series.
         parts: ``train``, ``validation``, ``test``.
         centre, spread: (S, F); a scaled value is (x - centre) / spread, from the training part of its series.
         left_out: windows with a missing value, which are in no part.
@@ -58,7 +58,7 @@ class Prepared:
 
 
 def clean(data: Dataset) -> Dataset:
-    """In order of time, the first of equal times, and without rows in which every value is missing: these are gaps."""
+    """Sort by time, keep the first of equal times, and drop rows in which every value is missing: these become gaps."""
     kept = []
     for s in data.series:
         ts, first = np.unique(s.ts, return_index=True)
@@ -69,13 +69,13 @@ def clean(data: Dataset) -> Dataset:
 
 
 def split(n: int, window: int, train: float, validation: float) -> dict[str, slice]:
-    """Rows of each part of ``n`` rows in order of time, with ``window`` rows of no part in between.
+    """Return the rows of each part of ``n`` rows in order of time, with ``window`` unused rows between parts.
 
-    No window straddles two parts, and none of one part shares a neighbourhood with one of another: the last training
-    point and the first of validation are more than a window apart.
+    No window crosses from one part into another, and no two parts have windows near each other: the last training point
+    and the first of validation are more than a window apart.
 
     Raises:
-        SettingsError: shares that are not shares.
+        SettingsError: the shares are outside 0 to 1, or their sum is.
     """
     if not (0 < train <= 1 and 0 <= validation < 1 and train + validation <= 1 + 1e-9):
         raise SettingsError(f"shares: found train {train}, validation {validation}; expected together at most 1")
@@ -98,11 +98,12 @@ def prepare(
 ) -> Prepared:
     """Clean, make regular, split each series in time, scale, cut windows every ``spec.stride`` points.
 
-    Where the data set says itself which rows are for training (UCR), that is the training part.
+    If the data set itself marks the rows for training (UCR), they are the training part.
 
     Raises:
-        DataError: no training window; says what was found and what is needed. Or more windows than fit into memory.
-        SettingsError: an unknown scaling, or shares that are not shares.
+        DataError: there is no training window; says what was found and what is needed. Or more windows than fit into
+            memory.
+        SettingsError: the scaling is unknown, or the shares are out of range.
     """
     if scaling not in get_args(Scaling):
         raise SettingsError(f"scaling {scaling!r} is unknown; expected one of {', '.join(get_args(Scaling))}")
@@ -134,13 +135,13 @@ def prepare(
         longest = max((len(s.ts) for s in cleaned.series), default=0)
         raise DataError(
             f"no training window: the longest series has {longest} points with a value, of which {train:.0%} are for "
-            f"training; needed {spec.window} in one stretch for windows of {spec.window}"
+            f"training; needed {spec.window} in one segment for windows of {spec.window}"
         )
     return Prepared(tuple(s.name for s in cleaned.series), parts, centre, spread, left_out)
 
 
 def moments(values: Floats, scaling: Scaling) -> tuple[Floats, Floats]:
-    """(F,) centre and (F,) spread of (n, F), NaN left out; a constant or empty feature has spread 1.
+    """Return (F,) centre and (F,) spread of (n, F), NaN left out; a constant or empty feature has spread 1.
 
     ``minmax``: minimum and range, so that training values lie in [0, 1]; ``standard``: mean and standard deviation;
     ``robust``: median and interquartile range; ``none``: 0 and 1.
@@ -163,7 +164,7 @@ def moments(values: Floats, scaling: Scaling) -> tuple[Floats, Floats]:
 
 
 def save(out: Path, prepared: Prepared, about: Mapping[str, Any]) -> list[Path]:
-    """``OUT.npz`` (plain arrays, readable with ``allow_pickle=False``) and ``OUT.json`` beside it."""
+    """Write ``OUT.npz`` (plain arrays, readable with ``allow_pickle=False``) and ``OUT.json`` beside it."""
     stem = out.with_suffix("") if out.suffix in (".npz", ".json") else out
     arrays: dict[str, Any] = {"centre": prepared.centre, "spread": prepared.spread}
     for part, windows in prepared.parts.items():
@@ -180,7 +181,7 @@ def save(out: Path, prepared: Prepared, about: Mapping[str, Any]) -> list[Path]:
 
 
 def _within(segments: list[Series], rows: slice) -> list[Series]:
-    """What of the stretches lies in the rows of a part, rows counted over all stretches."""
+    """Return the parts of the segments that lie in the given rows, rows counted over all segments."""
     pieces, at = [], 0
     for s in segments:
         first, last = max(rows.start - at, 0), min(rows.stop - at, len(s.ts))

@@ -1,4 +1,4 @@
-"""A series as it is evaluated: values, where judging begins, and the labelled events that only scoring may see."""
+"""Hold a series for evaluation: values, where scoring begins, and the labelled events, which only scoring may use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MS_PER_DAY = 86_400_000
 
 @dataclass(frozen=True)
 class Event:
-    """A labelled anomaly: rows ``first`` to ``last``, both included, and what it is, where that is known."""
+    """Hold a labelled anomaly: rows ``first`` to ``last``, both included, and its kind, if known."""
 
     first: int
     last: int
@@ -24,15 +24,15 @@ class Event:
 
 @dataclass(frozen=True)
 class Recording:
-    """One series with its labels.
+    """Hold one series with its labels.
 
     Attributes:
         name: series id.
         ts: (n,) epoch ms.
         values: (n, F) in the series' own units; NaN where missing.
-        features: F names.
-        start: rows at the start that fitting may use and that are not judged.
-        events: the labelled ones, in order; empty where there is none, or no label at all.
+        features: names of the F features.
+        start: rows at the start that fitting may use and that are not scored.
+        events: the labelled ones, in order; empty if there are none or no labels at all.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Recording:
 
     @classmethod
     def of_nab(cls, series: LabelledSeries) -> Recording:
-        """A NAB series; its anomaly windows become events."""
+        """Convert a NAB series; its anomaly windows become events."""
         events = tuple(Event(first, last) for first, last in series.windows)
         return cls(series.name, series.ts, series.values[:, None], ("value",), series.probation, events)
 
     @property
     def truth(self) -> Bools:
-        """(n,) True in labelled events."""
+        """Return (n,) True in labelled events."""
         inside = np.zeros(len(self.ts), bool)
         for event in self.events:
             inside[event.first : event.last + 1] = True
@@ -58,16 +58,16 @@ class Recording:
 
     @property
     def days(self) -> float:
-        """Days judged."""
+        """Return the number of scored days."""
         scored = self.ts[self.start :]
         return float(scored.max() - scored.min()) / _MS_PER_DAY if len(scored) else 0.0
 
     @property
     def scored_events(self) -> Sequence[Event]:
-        """The events that reach into the judged part."""
+        """Return the events that reach into the scored part."""
         return [event for event in self.events if event.last >= self.start]
 
     @property
     def interval_ms(self) -> float:
-        """The usual step between two rows."""
+        """Return the usual step between two rows, ms."""
         return max(float(np.median(np.diff(self.ts))), 1.0) if len(self.ts) > 1 else 1.0

@@ -1,4 +1,4 @@
-"""Files of the UCR anomaly archive: one column of numbers; training length and anomaly are in the file's name."""
+"""Read files of the UCR anomaly archive: one column of numbers; training length and anomaly are in the file's name."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from eddy.errors import DataError
 from eddy.models.core.detector import Floats
 
-INTERVAL_MS = 60_000  # the archive has no clock: points are a minute apart
+INTERVAL_MS = 60_000  # the archive has no times: points are taken as a minute apart
 _NAME = re.compile(r"_(\d+)_(\d+)_(\d+)\.txt$")
 
 
 @dataclass(frozen=True)
 class UcrSeries:
-    """One file: values, length of the training part, first and last index of the anomaly (0-based)."""
+    """Hold one file: values, length of the training part, first and last index of the anomaly (0-based)."""
 
     name: str
     values: Floats
@@ -27,12 +27,12 @@ class UcrSeries:
 
 
 def is_ucr(path: Path) -> bool:
-    """Whether a file is named as the archive names its own."""
+    """Return whether a file has a name like those of the archive."""
     return _NAME.search(path.name) is not None
 
 
 def load_ucr(path: Path) -> UcrSeries:
-    """A file of the archive; everything but the values is in its name.
+    """Read a file of the archive; everything but the values is in its name.
 
     Raises:
         DataError: the name does not end in ``_<train>_<first>_<last>.txt``, or a value is not a number.
@@ -42,7 +42,7 @@ def load_ucr(path: Path) -> UcrSeries:
         raise DataError(f"{path}: the name has to end in _<training length>_<first>_<last>.txt")
     train, first, last = (int(group) for group in match.groups())
     try:
-        values = np.array([float(word) for word in path.read_text().split()])
+        values = np.array([float(number) for number in path.read_text().split()])
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a list of numbers: {error}") from None
     if not train < len(values) or not first <= last <= len(values):

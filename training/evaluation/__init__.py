@@ -1,1 +1,1 @@
-"""How good detectors are: causal runs over labelled data, metrics, rankings."""
+"""Measure how good detectors are: causal runs over labelled data, metrics, rankings."""

@@ -1,4 +1,4 @@
-"""A candidate over history: what it would have alerted, beside what was alerted."""
+"""Run a candidate over history, and compare its incidents with those that were alerted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Side = Literal["both", "would", "did"]
 
 @dataclass(frozen=True)
 class Found:
-    """An incident as a backtest sees it; times in epoch ms."""
+    """Hold an incident of a backtest; times in epoch ms."""
 
     series: str
     start: int
@@ -34,35 +34,35 @@ class Found:
 
 @dataclass(frozen=True)
 class Line:
-    """One stretch of time of one series: what the candidate would have opened, and what was opened; None: nothing."""
+    """Pair an incident that the candidate would have opened with one that was opened; None: there is none."""
 
     would: Found | None
     did: Found | None
 
     @property
     def side(self) -> Side:
-        """Who alerted."""
+        """Return whose incident it is."""
         return "both" if self.would and self.did else "would" if self.would else "did"
 
     @property
     def series(self) -> str:
-        """Whose."""
+        """Return the series' id."""
         return (self.would or self.did).series  # type: ignore[union-attr]
 
     @property
     def start(self) -> int:
-        """The earlier one's."""
+        """Return the start of the earlier incident, epoch ms."""
         return min(one.start for one in (self.would, self.did) if one)
 
 
 def would_have(
     manifest: Manifest, content: bytes, found: Dataset, options: EngineOptions, start: int, end: int
 ) -> list[Found]:
-    """Incidents that a model would have opened in [start, end); earlier data fill its windows and state.
+    """Return incidents that a model would have opened in [start, end); earlier data fill its windows and state.
 
     Raises:
         ModelError: the model cannot be used.
-        DataError: it judges none of the series, or the data lack a feature.
+        DataError: the model applies to none of the series, or the data lack a feature.
     """
     models = ModelSet()
     models.put(replace(manifest, rollout={}), lambda _: content)
@@ -108,7 +108,7 @@ def replay_series(
 
 
 def incidents_of(alerts: Iterable[Alert], start: int, end: int) -> list[Found]:
-    """Incidents that called somebody and began in [start, end), each as its newest message has it."""
+    """Return incidents that notified people and began in [start, end), each from its newest message."""
     newest: dict[tuple[str, str], Alert] = {}
     for alert in alerts:
         if alert.kind == "incident" and not alert.suppressed and start <= alert.start < end:
@@ -120,11 +120,11 @@ def incidents_of(alerts: Iterable[Alert], start: int, end: int) -> list[Found]:
 
 
 def beside(would: Sequence[Found], did: Sequence[Found], slack_ms: int) -> list[Line]:
-    """Both, in order of time: two incidents of a series belong together where they overlap.
+    """Pair both lists, in order of time: two incidents of a series belong together if they overlap.
 
     Args:
         would, did: incidents.
-        slack_ms: time by which they may miss each other.
+        slack_ms: largest gap between two incidents that still belong together.
     """
     left = list(did)
     lines = []
@@ -142,5 +142,5 @@ def beside(would: Sequence[Found], did: Sequence[Found], slack_ms: int) -> list[
 
 
 def summary(lines: Sequence[Line]) -> dict[str, Any]:
-    """How many of each side."""
+    """Count the pairs and the incidents without a counterpart."""
     return {side: sum(line.side == side for line in lines) for side in ("both", "would", "did")}

@@ -1,4 +1,4 @@
-"""A trained model over recorded data: at each point what it expected, its score, and whether it is an anomaly."""
+"""Write the expectation, the score and the verdict of a trained model at each point of recorded data."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ import numpy as np
 from eddy.models.core.detector import Series, WindowBatch
 from eddy.models.serving.loaded_model import LoadedModel
 
-_BATCH = 512  # windows explained at once where the detector keeps no state
+_BATCH = 512  # windows explained at once if the detector keeps no state
 COLUMNS = ("series", "ts", "feature", "value", "expected", "lower", "upper", "score", "threshold", "anomaly")
 
 
 def write_predictions(model: LoadedModel, series: Sequence[Series], out: Path) -> tuple[int, int]:
-    """Write a row per point and feature, in order of time; returns (points judged, anomalies).
+    """Write a row per point and feature, in order of time; return (points scored, anomalies).
 
     Args:
-        model: detector and threshold as the job would load them.
-        series: regular stretches (:meth:`eddy.training.data.datasets.Dataset.regular`), as the job's windows would see
-        them.
-        out: CSV file; cells are empty where the model cannot say.
+        model: detector and threshold, loaded as in the job.
+        series: regular segments (:meth:`eddy.training.data.datasets.Dataset.regular`), like those of the job's windows.
+        out: CSV file; a cell is empty if the model has no value for it.
     """
     points = anomalies = 0
     with out.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         for one in series:
-            for batch, scores, limits, said in _scored(model, one):
+            for batch, scores, limits, band in _scored(model, one):
                 found = scores > limits
                 points, anomalies = points + len(batch), anomalies + int(found.sum())
                 for i in range(len(batch)):
                     for f, feature in enumerate(model.detector.spec.features):
-                        numbers = (batch.values[i, -1, f], *(part[i, f] for part in said), scores[i], limits[i])
+                        numbers = (batch.values[i, -1, f], *(part[i, f] for part in band), scores[i], limits[i])
                         cells = [f"{x:.9g}" if np.isfinite(x) else "" for x in numbers]
                         rows.writerow([one.name, int(batch.end[i]), feature, *cells, int(found[i])])
     return points, anomalies
 
 
 def _scored(model: LoadedModel, one: Series) -> Iterator[tuple[WindowBatch, np.ndarray, np.ndarray, tuple]]:  # type: ignore[type-arg]
-    """Batches of windows in order of time, with scores, limits and (expected, lower, upper)."""
+    """Yield batches of windows in order of time, with scores, limits and (expected, lower, upper)."""
     detector, threshold = model.detector, model.threshold
     window = detector.spec.window
     state, of_threshold = detector.initial_state(1), threshold.initial_state(1)
@@ -58,5 +57,5 @@ def _scored(model: LoadedModel, one: Series) -> Iterator[tuple[WindowBatch, np.n
         limits_of = np.repeat(threshold.bind([one.name]), len(ends))
         scores = detector.score(WindowBatch(batch.values, batch.imputed, batch.end, batch.binding, own))
         limits = threshold.limits(scores, limits_of, of_threshold if alone else np.zeros((len(ends), 0)))
-        said = detector.explain(batch, limits)  # with the state before these points: nothing of them is known yet
-        yield batch, scores, limits, (said.expected, said.lower, said.upper)
+        explained = detector.explain(batch, limits)  # with the state before these points, which does not know them yet
+        yield batch, scores, limits, (explained.expected, explained.lower, explained.upper)

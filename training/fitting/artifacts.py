@@ -1,4 +1,4 @@
-"""A trained model as a folder: ``model.safetensors``, ``manifest.json``, ``history.json``, ``loss.png``."""
+"""Write and read a trained model's folder: ``model.safetensors``, ``manifest.json``, ``history.json``, ``loss.png``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODEL, MANIFEST, HISTORY, PLOT = "model.safetensors", "manifest.json", "history.
 
 
 def write(folder: Path, trained: Trained) -> list[Path]:
-    """Write a model; files of an earlier one are replaced. The plot is left out where there is no loss."""
+    """Write a model; replaces files of an earlier one. The plot is left out if there is no loss."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL).write_bytes(trained.content)
     manifest = {"schema": MANIFEST_SCHEMA, **asdict(trained.manifest)}
@@ -29,10 +29,10 @@ def write(folder: Path, trained: Trained) -> list[Path]:
 
 
 def read(folder: Path) -> tuple[Manifest, bytes]:
-    """The manifest and the artifact of a folder.
+    """Read the manifest and the artifact of a folder.
 
     Raises:
-        ModelError: a file is missing, or the artifact is not the one the manifest speaks of.
+        ModelError: a file is missing, or the manifest belongs to another artifact.
     """
     try:
         manifest = Manifest.from_json((folder / MANIFEST).read_bytes())

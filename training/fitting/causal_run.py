@@ -1,4 +1,4 @@
-"""One detector over one series as it would have run live: fitted on the start, then point by point, past data only."""
+"""Run one detector over one series as live: fit on the start, then score point by point, with past data only."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from numba import njit
 from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Bools, Detector, FitReport, Floats, Ints, Series, WindowBatch, WindowSpec
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
-from eddy.models.detectors.novelty.online_calibration import MOMENTS, add
+from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
+from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH as PEAK_WIDTH
+from eddy.models.detectors.novelty.peak_filter import peak
 from eddy.training.data.labels import Labels, mark
-from eddy.training.fitting.offline_calibration import calibrated
 
-_FLOOR_SHARE = 0.01  # of the median raw score in start-up: less spread than that is not trusted
-NAME = "series"  # of the one series that each fitted detector knows
+_MIN_SCALE_SHARE = 0.01  # of the median raw score in start-up: smallest scale of scores
+NAME = "series"  # name of the one series that each fitted detector knows
 
 
 @dataclass(frozen=True)
 class CausalRun:
-    """What a detector said about every row of one series.
+    """Hold the results of a detector at every row of one series.
 
     Attributes:
         deviates: (n,) calibrated scores, at least 0, 0 in the start-up part; >= the limit is an alert. Only the peak of
             an event keeps its score.
-        raw: (n,) scores before calibration, NaN where the detector could not say.
-        raw_limits: (n,) raw score that was the limit at each row, NaN where none was known.
-        detector: as fitted on the start; None where nothing was fitted.
-        begin: row at which the detector's state begins (``start`` where it continues from its training).
-        history: losses per epoch, empty where there are no epochs.
-        notes: what a reader should know.
+        raw: (n,) scores before calibration, NaN where the detector has none.
+        raw_limits: (n,) raw score that was the limit at each row, NaN where there was none.
+        detector: as fitted on the start; None if nothing was fitted.
+        begin: row at which the detector's state begins (``start`` if it continues from its training).
+        history: losses per epoch, empty if there are no epochs.
+        notes: remarks for readers.
         validation: (m,) raw scores of the held-out part of the start, as fitting reports them.
     """
 
@@ -47,7 +48,7 @@ class CausalRun:
 
     @classmethod
     def silent(cls, n: int, note: str) -> CausalRun:
-        """A detector that could not be fitted raises nothing."""
+        """Return a run without alerts, for a detector that could not be fitted."""
         return cls(np.zeros(n), np.full(n, np.nan), np.full(n, np.nan), notes=[note])
 
 
@@ -61,21 +62,21 @@ def causal_run(
     limit: float = DEFAULT_LIMIT,
     seed: int = 0,
 ) -> CausalRun:
-    """A detector over one series.
+    """Run a detector over one series.
 
-    Detectors whose scores mean the same on every series (they have a ``default_limit``) are taken as they are, in units
-    in which that limit is ``limit``; the raw scores of all others go through the same expanding calibration and peak
-    stage (:func:`eddy.training.fitting.offline_calibration.calibrated`).
+    Detectors whose scores mean the same on every series (they have a ``default_limit``) keep their scores, in units in
+    which that limit is ``limit``; the raw scores of all others pass through the same expanding calibration and peak
+    filter (:func:`calibrated`).
 
     Args:
         kind: a registered detector.
         ts: (n,) epoch ms.
         values: (n, F).
-        start: rows at the start that fitting may use and that are not judged.
-        params: the detector's.
-        spec: its windows.
+        start: rows at the start that fitting may use and that are not scored.
+        params: parameters of the detector.
+        spec: windows of the detector.
         limit: deviate that counts as an alert.
-        seed: for detectors that draw at random.
+        seed: random seed.
 
     Raises:
         DataError: the start is too short for this detector.
@@ -92,9 +93,9 @@ def causal_run(
         deviates[:start] = 0.0
         return _run(deviates, raw, np.full(len(ts), float(own)), detector, begin, fitted)
     known = raw[:start][np.isfinite(raw[:start])]
-    floor = max(_FLOOR_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
-    deviates = np.asarray(calibrated(raw, start, limit, floor))
-    return _run(deviates, raw, np.asarray(limits_of(raw, limit, floor)), detector, begin, fitted)
+    min_scale = max(_MIN_SCALE_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
+    deviates = np.asarray(calibrated(raw, start, limit, min_scale))
+    return _run(deviates, raw, np.asarray(limits_of(raw, limit, min_scale)), detector, begin, fitted)
 
 
 def _run(deviates: Floats, raw: Floats, limits: Floats, detector: Detector, begin: int, fitted: FitReport) -> CausalRun:
@@ -103,25 +104,25 @@ def _run(deviates: Floats, raw: Floats, limits: Floats, detector: Detector, begi
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def limits_of(scores: Floats, limit: float, floor: float) -> Floats:
-    """(n,) raw score whose deviate is about ``limit`` against the scores before each row; NaN for the first three."""
+def limits_of(scores: Floats, limit: float, min_scale: float) -> Floats:
+    """Return (n,) raw scores whose deviate is about ``limit`` against all earlier scores; NaN for the first three."""
     row = np.zeros(MOMENTS)
     out = np.full(len(scores), np.nan)
     for t in range(len(scores)):
         if row[0] >= 3:
-            out[t] = row[1] + limit * np.sqrt(row[2] / (row[0] - 1.0) + floor * floor)
+            out[t] = row[1] + limit * np.sqrt(row[2] / (row[0] - 1.0) + min_scale * min_scale)
         if not np.isnan(scores[t]):
             add(row, 0, scores[t])
     return out
 
 
 def raw_scores(detector: Detector, ts: Ints, values: Floats, name: str = NAME) -> Floats:
-    """(n,) scores of a detector at every point of a series, NaN before its first full window."""
+    """Return (n,) scores of a detector at every point of a series, NaN before its first full window."""
     return np.asarray(detector.score_series(name, ts, values))
 
 
 def windows_at(ends: Ints, window: int, ts: Ints, values: Floats, binding: Ints, state: Floats) -> WindowBatch:
-    """The windows whose newest rows are ``ends``, each at least ``window - 1``."""
+    """Return the windows whose newest rows are ``ends``, each at least ``window - 1``."""
     rows = ends[:, None] + np.arange(1 - window, 1)
     return WindowBatch(values[rows], np.zeros(rows.shape, bool), ts[ends], np.repeat(binding, len(ends)), state)
 
@@ -129,10 +130,32 @@ def windows_at(ends: Ints, window: int, ts: Ints, values: Floats, binding: Ints,
 def labelled_scores(
     detector: Detector, series: Sequence[Series], labels: Labels
 ) -> tuple[dict[str, Floats], dict[str, Bools]]:
-    """Score every series as it would have been scored live; return the scores and which rows are labelled anomalous."""
+    """Score every series as live; return the scores and which rows are labelled anomalous."""
     scores: dict[str, list[Floats]] = {}
     flags: dict[str, list[Bools]] = {}
     for s in series:
         scores.setdefault(s.name, []).append(raw_scores(detector, s.ts, s.values, s.name))
         flags.setdefault(s.name, []).append(mark(labels, s))
     return {n: np.concatenate(x) for n, x in scores.items()}, {n: np.concatenate(x) for n, x in flags.items()}
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def calibrated(scores: Floats, quiet: int, limit: float, min_scale: float) -> Floats:
+    """Turn raw scores (n,) of one series into deviates from their past, peaks only, so that detectors can be compared.
+
+    Args:
+        scores: (n,) raw scores, NaN if there is none.
+        quiet: rows at the start that only calibrate; their result is 0.
+        limit: deviate that counts as an alert, for the peak filter.
+        min_scale: smallest scale of raw scores; see :mod:`eddy.models.detectors.novelty.online_calibration`.
+    """
+    row = np.zeros(MOMENTS + PEAK_WIDTH)
+    out = np.zeros(len(scores))
+    for t in range(len(scores)):
+        if np.isnan(scores[t]):
+            continue
+        z = deviate(row, 0, scores[t], min_scale)
+        add(row, 0, scores[t])
+        if t >= quiet:
+            out[t] = peak(row, MOMENTS, z, limit)
+    return out

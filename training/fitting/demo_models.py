@@ -1,4 +1,4 @@
-"""The models of the demo, trained on the clean part of its stream or on the start of one real file."""
+"""Train the models of the demo, on the clean part of its stream or on the start of one real file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MARKET_WINDOW = 200  # ten-minute bars: the default window of the original syste
 WEEK_MS = 7 * 86_400_000
 PREFIX_SHARE = 0.3  # of a single file: NYC taxi's July and August, before its first labelled anomaly
 _PREFIX_FALSE_RATE = (
-    1e-5  # of a single series; a season's growth after the prefix makes errors larger than held-out ones
+    1e-5  # for a single series, whose season may grow after the prefix, so that errors exceed the held-out ones
 )
-_QUIET = {"close_after": 24}  # points: half a day of demand, four hours of prices; an incident pauses, and is one
+_QUIET = {"close_after": 24}  # points: half a day of demand, four hours of prices; bridges pauses within an incident
 
 
 class Segment(Protocol):
-    """One series: ``ts`` (n,) epoch ms, ``values`` (n,)."""
+    """Describe one series: ``ts`` (n,) epoch ms, ``values`` (n,)."""
 
     @property
     def ts(self) -> Ints: ...
@@ -36,7 +36,7 @@ class Segment(Protocol):
 
 
 class CleanStream(Protocol):
-    """What training needs of a stream: the clean part and the interval of each series."""
+    """Describe a stream for training: the clean part and the interval of each series."""
 
     @property
     def train(self) -> Mapping[str, Any]: ...
@@ -52,7 +52,7 @@ def train_demo(stream: CleanStream, out_dir: Path, progress: Progress = no_progr
     """
     plans: list[tuple[str, str, int, Mapping[str, Any], float]] = [
         ("market", "isolation-forest", MARKET_WINDOW, {}, FALSE_RATE),
-        # days differ as a whole, so errors come in runs: a rarer score halves false alerts and costs hardly any hit
+        # whole days differ, so errors come in runs: a smaller rate halves false alerts and costs few hits
         ("taxi", "lstm-autoencoder", TAXI_WINDOW, {"epochs": 10, "windows_per_epoch": 6_000}, 1e-5),
     ]
     done = []
@@ -77,17 +77,17 @@ def train_series(
 ) -> Trained:
     """Train a weekly LSTM autoencoder on the first ``share`` of one series, such as NYC taxi demand.
 
-    The window is a week where that is at most 336 points (half-hours), as in the original system, else a day.
+    The window is a week if that is at most 336 points (half-hours), as in the original system, else a day.
 
     Args:
-        name: series id; the model is called the same and judges that series only.
+        name: series id; the model has the same name and applies to that series only.
         ts: (n,) epoch ms; ``values`` (n,), NaN where missing.
         out_dir: the model is written to ``out_dir/<name>``.
         share: share of the points to train on; it should hold at least three weeks and no known incident.
-        progress: told what is being done.
+        progress: called with the current step.
 
     Raises:
-        DataError: too few points for the window.
+        DataError: there are too few points for the window.
     """
     raw = RawSeries(name, np.asarray(ts, np.int64), np.asarray(values, float).reshape(-1, 1))
     data = Dataset(("value",), (raw,))

@@ -1,4 +1,4 @@
-"""From training series to a model that can be published: detector, threshold, calibration, manifest."""
+"""Fit a model that can be published from training series: detector, threshold, calibration, manifest."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from eddy.training.fitting.causal_run import labelled_scores
 
 #: Anomalous points per normal point that the default threshold aims at: about one in seven months of half-hours.
 FALSE_RATE = 1e-4
-_FEWEST_SCORES = 100  # validation scores below which a tail cannot be estimated
+_MIN_SCORES = 100  # number of validation scores below which a tail cannot be estimated
 
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """How the limit follows from validation scores; labels are used by ``f-beta`` only.
+    """Choose the limit from validation scores; only ``f-beta`` uses labels.
 
     Attributes:
         name: ``tail`` (the score that ``false_rate`` of normal points exceed, by the calibration's tail); a rule of
@@ -47,11 +47,11 @@ class ThresholdRule:
     labels: Labels = field(default_factory=dict)
 
     def recipe(self) -> dict[str, Any]:
-        """As JSON-able data, without labels."""
+        """Return the rule as JSON-able data, without labels."""
         return {"name": self.name, "false_rate": self.false_rate, "params": dict(self.params)}
 
     def fit(self, scores: Mapping[str, Floats], calibration: Calibration) -> Threshold:
-        """The threshold for these validation scores."""
+        """Fit the threshold to these validation scores."""
         params = dict(self.params)
         if self.name == "tail":
             _none_but(self.name, params, ())
@@ -68,7 +68,7 @@ class ThresholdRule:
         return THRESHOLDS.get(self.name).fit(scores, **params)
 
     def fit_labelled(self, detector: Detector, series: Sequence[Series]) -> Threshold:
-        """The threshold with the best F-beta on labelled series, scored by a detector that is fitted already."""
+        """Choose the threshold with the best F-beta on labelled series, scored by a fitted detector."""
         scores, labels = labelled_scores(detector, series, self.labels)
         return FixedThreshold.fit(scores, rule=self.name, labels=labels, **self.params)
 
@@ -84,7 +84,7 @@ def _none_but(name: str, params: Mapping[str, Any], known: Sequence[str]) -> Non
 
 
 def tail_limit(calibration: Calibration, rate: float) -> float:
-    """The score that a share ``rate`` of normal points exceed, by the calibration's tail."""
+    """Return the score that a share ``rate`` of normal points exceed, by the calibration's tail."""
     params = calibration.to_params()
     quantiles, excess = np.asarray(params["quantiles"]), float(params["mean_excess"])
     low, high = float(quantiles[0]), float(quantiles[-1]) + excess * max(-math.log(rate), 1.0) * 2
@@ -96,7 +96,7 @@ def tail_limit(calibration: Calibration, rate: float) -> float:
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted model: its manifest (without the artifact), the artifact, losses per epoch, and what to know."""
+    """Hold a fitted model: its manifest (without the artifact), the artifact, losses per epoch, and notes."""
 
     manifest: Manifest
     content: bytes
@@ -104,7 +104,7 @@ class Trained:
     notes: list[str]
 
     def publishable(self) -> Manifest:
-        """The manifest with the artifact inline."""
+        """Return the manifest with the artifact inline."""
         return self.manifest.with_artifact(self.content)
 
 
@@ -134,12 +134,12 @@ def fit_model(
 ) -> Trained:
     """Fit a detector on mostly normal series; its last part, held out, gives threshold and calibration.
 
-    ``judged`` are the series, or the later parts of them, on which a rule with labels chooses its limit. A detector
-    that can learn on begins from ``previous``, the one in use.
+    ``scored`` are the series, or the later parts of them, on which a rule with labels chooses its limit. A detector
+    that can be updated begins from ``previous``, the one in use.
 
     Raises:
-        DataError: not enough data; names the series, what was found and what is needed.
-        SettingsError: an unknown detector or parameter.
+        DataError: there are not enough data; names the series, what was found and what is needed.
+        SettingsError: a detector or parameter is unknown.
     """
     kind, params = DETECTORS.current(kind, params)
     detector_class = DETECTORS.get(kind)
@@ -149,9 +149,9 @@ def fit_model(
     else:
         detector, report = detector_class.fit(series, spec, params, seed, progress)
     pooled = np.concatenate([*report.scores.values(), np.zeros(0)])
-    if len(pooled) < _FEWEST_SCORES:
+    if len(pooled) < _MIN_SCORES:
         raise DataError(
-            f"{kind}: {len(pooled)} validation scores, needed at least {_FEWEST_SCORES} to choose a threshold: "
+            f"{kind}: {len(pooled)} validation scores, needed at least {_MIN_SCORES} to choose a threshold: "
             "give more training data"
         )
     calibration = Calibration.fit(pooled)
@@ -179,7 +179,7 @@ def fit_model(
         detector=kind,
         series=tuple(patterns),
         features=spec.features,
-        window=detector.spec.window,  # some detectors fix their own
+        window=detector.spec.window,  # some detectors fix their own window
         stride=detector.spec.stride,
         interval_ms=spec.interval_ms,
         threshold=threshold.to_params(),

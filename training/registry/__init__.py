@@ -1,1 +1,1 @@
-"""The model registry: versions in a compacted Kafka topic, candidates beside them."""
+"""Keep the model registry: versions in a compacted Kafka topic, candidates beside them."""

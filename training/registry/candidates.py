@@ -1,4 +1,4 @@
-"""Candidates in the registry: published beside the model that they may replace, advanced, promoted."""
+"""Publish candidates beside the model that they may replace, advance them, promote them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def publish_candidate(
     """Publish a version as the candidate of a model; it takes the place of an earlier candidate.
 
     Args:
-        registry: where.
+        registry: the registry to publish in.
         manifest, content: the version.
         of: the model that it may replace, which has to be in use.
         stage: ``shadow`` or ``canary``.
-        share: of the series that a canary calls people for.
+        share: share of the series for which a canary notifies people.
 
     Raises:
-        ModelError: there is no such model, or stage or share cannot be.
+        ModelError: there is no such model, or stage or share is out of range.
     """
     registry.read().find(of)
     staged = replace(manifest, name=of + SUFFIX, rollout={"of": of, "stage": stage, "share": share})
@@ -33,10 +33,10 @@ def publish_candidate(
 
 
 def advance(registry: Registry, of: str, share: float) -> Manifest:
-    """The next stage of a model's candidate: a shadow becomes a canary, a canary the next version of the model.
+    """Advance a model's candidate by a stage: a shadow becomes a canary, a canary the next version of the model.
 
     Raises:
-        ModelError: it has no candidate.
+        ModelError: the model has no candidate.
     """
     candidate = _candidate(registry, of)
     found = rollout_of(candidate)
@@ -47,10 +47,10 @@ def advance(registry: Registry, of: str, share: float) -> Manifest:
 
 
 def promote(registry: Registry, of: str) -> Manifest:
-    """A model's candidate becomes its next version, whatever its stage.
+    """Make a model's candidate its next version, whatever its stage.
 
     Raises:
-        ModelError: it has no candidate.
+        ModelError: the model has no candidate.
     """
     candidate = _candidate(registry, of)
     content = fetch_artifact(candidate, registry.settings.registry)

@@ -1,9 +1,9 @@
-"""The model registry: a compacted Kafka topic that the job reads, and beside it the history of versions.
+"""Keep the model registry: a compacted Kafka topic that the job reads, and beside it the history of versions.
 
 ``eddy.models`` holds the current manifest of each model under its name; a tombstone withdraws it. That is all the job
 ever reads. Every version is first written to ``eddy.models.history`` (compacted as well) under ``name@version`` and
-stays there, so a rollback can bring any of them back: it publishes the old artifact **as a new version**, so versions
-only count up, and a job that sees a rollback treats it like any other new version.
+stays there, so a rollback can restore any of them: it publishes the old artifact **as a new version**, so versions only
+count up, and a job treats a rollback like any other new version.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _CONNECT_MS = 10_000
 
 @dataclass(frozen=True)
 class Listing:
-    """What the registry holds.
+    """Hold the content of the registry.
 
     Attributes:
-        current: by name; what jobs use.
-        versions: by name and version, those withdrawn or replaced included.
-        broken: message key to what is wrong with it.
+        current: manifests by name, as used by jobs.
+        versions: by name and version, including those withdrawn or replaced.
+        broken: message key -> what is wrong with the message.
     """
 
     current: dict[str, Manifest] = field(default_factory=dict)
@@ -46,15 +46,15 @@ class Listing:
     broken: dict[str, str] = field(default_factory=dict)
 
     def next_version(self, name: str) -> int:
-        """One above all versions there ever were."""
+        """Return one above all versions that ever existed."""
         known = [*self.versions.get(name, {}), *(m.version for m in [self.current.get(name)] if m)]
         return max(known, default=0) + 1
 
     def find(self, name: str) -> Manifest:
-        """The current manifest of a model.
+        """Return the current manifest of a model.
 
         Raises:
-            ModelError: there is none; names those that are there.
+            ModelError: there is none; names those that exist.
         """
         if name in self.current:
             return self.current[name]
@@ -65,7 +65,7 @@ class Listing:
 
 
 class Registry:
-    """Reads and writes the registry. Nothing is kept open between calls.
+    """Read and write the registry. Nothing is kept open between calls.
 
     Raises (all methods):
         StackError: Kafka does not answer, or the models topic does not exist.
@@ -77,7 +77,7 @@ class Registry:
         self.history = self.topic + HISTORY_SUFFIX
 
     def read(self) -> Listing:
-        """Everything, as of now."""
+        """Read everything, as of now."""
         listing = Listing()
         with self._reaching("read"):
             known = newest_by_key(self.settings, "models", HISTORY_SUFFIX) if self.history in self._existing() else {}
@@ -91,7 +91,7 @@ class Registry:
                 listing.broken[key] = str(error)
                 continue
             if is_current and key != manifest.name:
-                listing.broken[key] = f"the message says its name is {manifest.name!r}"
+                listing.broken[key] = f"the message's name is {manifest.name!r}"
                 continue
             listing.versions.setdefault(manifest.name, {})[manifest.version] = manifest
             if is_current:
@@ -111,7 +111,7 @@ class Registry:
             The manifest as published.
 
         Raises:
-            ModelError: too large to be inline, or not what lies at ``uri``.
+            ModelError: the artifact is too large to be inline, or the content at ``uri`` differs.
         """
         manifest = replace(manifest, name=name or manifest.name)
         manifest = replace(manifest, version=self.read().next_version(manifest.name))
@@ -130,7 +130,7 @@ class Registry:
             to: the version to bring back; default: the one before the current, or the last one if withdrawn.
 
         Raises:
-            ModelError: no such model or version; names those that are there.
+            ModelError: there is no such model or version; names those that exist.
         """
         listing = self.read()
         versions = listing.versions.get(name)
@@ -153,7 +153,7 @@ class Registry:
         """Take a model out of use; its versions stay in the history.
 
         Raises:
-            ModelError: it is not in use.
+            ModelError: the model is not in use.
         """
         manifest = self.read().find(name)
         with TopicWriter(self.settings) as writer:
@@ -203,7 +203,7 @@ class Registry:
             client.close()
 
     def _existing(self) -> set[str]:
-        """Names of all topics, the models topic among them."""
+        """Return the names of all topics; fails if the models topic is not among them."""
         with self._admin() as admin:
             present = set(admin.list_topics())
         if self.topic not in present:

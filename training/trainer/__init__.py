@@ -1,1 +1,1 @@
-"""The trainer service: requests in, better models out."""
+"""Run the trainer service: take requests, train better models, publish them."""

@@ -1,4 +1,4 @@
-"""What the trainer remembers over restarts: the newest training of each model, in a compacted topic."""
+"""Keep the newest training of each model in a compacted topic, so that the trainer knows it after a restart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eddy.topic_writer import TopicWriter
 
 @dataclass(frozen=True)
 class Training:
-    """The newest training of a model: time of its request and of its end (epoch ms), and what came of it."""
+    """Hold the newest training of a model: time of its request and of its end (epoch ms), and its outcome."""
 
     model: str
     request_ts: int
@@ -22,7 +22,7 @@ class Training:
 
 
 def remembered(settings: Settings) -> Iterator[Training]:
-    """What earlier runs wrote; the last of several entries of a model is the newest.
+    """Yield the trainings of earlier runs; of several entries of a model, the last is the newest.
 
     Raises:
         StackError: no broker answers, or the topic does not exist.
@@ -36,10 +36,10 @@ def remembered(settings: Settings) -> Iterator[Training]:
 
 
 class Messages:
-    """Writes what the trainer says and remembers.
+    """Write the trainer's events and its history.
 
     Raises (all methods):
-        StackError: Kafka does not take it.
+        StackError: Kafka does not accept a message.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -47,17 +47,17 @@ class Messages:
         self._writer = TopicWriter(settings)
 
     def event(self, now: int, name: str, model: str, **more: object) -> None:
-        """A message on the events topic."""
-        told = {"schema": 1, "ts": now, "job": "trainer", "event": name, "model": model, **more}
-        self._send("events", model, told)
+        """Send a message on the events topic."""
+        event = {"schema": 1, "ts": now, "job": "trainer", "event": name, "model": model, **more}
+        self._send("events", model, event)
 
     def remember(self, training: Training) -> None:
-        """Keep the newest training of a model."""
+        """Store the newest training of a model."""
         self._send("trainer", training.model, {"schema": 1, **asdict(training)})
 
     def _send(self, role: str, key: str, value: object) -> None:
         self._writer.send(self._settings.topics.name(role), (key, json.dumps(value).encode()))
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Close the connection to the broker."""
         self._writer.close()

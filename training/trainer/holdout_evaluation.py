@@ -1,9 +1,9 @@
-"""A model on trial: held-back recent data as they are, and the same with anomalies put in that a person would see.
+"""Evaluate a model on held-back recent data, unchanged, and with injected anomalies that a person would see.
 
-Live data have no labels. What can be measured on them is how much of a quiet stretch a model alerts, and how many
-anomalies of known place and visible size it finds. Both go into one figure, F1: precision counts the alarmed blocks of
-the untouched stretch as false, recall the anomalies found. A model that always alerts has hardly any precision, one
-that never does has no recall, so neither a worn-out nor a poisoned model can win.
+Live data have no labels. But one can measure how much of a normal segment a model alerts, and how many injected
+anomalies it finds. Both go into one figure, F1: precision counts the alarmed blocks of the unchanged segment as false,
+recall the anomalies found. A model that always alerts has almost no precision, one that never does has no recall, so
+neither a worn-out nor a poisoned model can win.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from eddy.models.core.detector import Bools, Floats, Ints, Series
 from eddy.models.engine.engine import Engine, EngineOptions
 from eddy.models.serving.model_set import ModelSet
 
-BLOCK = 8  # points: alarms of one block count once
-_MAX_POINTS = 400_000  # over all series; the newest of each
-_MAX_EVENTS, _FEWEST_EVENTS = 30, 6  # in a series; in a short one they come closer together
-_DRAWS = 3  # times that anomalies are put in anew: the fewer there are, the more the figure owes to luck
+BLOCK = 8  # points: several alarms in one block count once
+_MAX_POINTS = 400_000  # in all series; the newest of each are used
+_MAX_EVENTS, _MIN_EVENTS = 30, 6  # in a series; in a short one they are closer together
+_DRAWS = 3  # times that anomalies are injected anew: with fewer draws, the figure depends more on luck
 _BATCH = 8192
 
 
 @dataclass(frozen=True)
-class Event:
-    """An anomaly that was put in: index of the series, first and last row of its held-back part, kind."""
+class InjectedAnomaly:
+    """Describe an injected anomaly: index of the series, first and last row of its held-back part, kind."""
 
     series: int
     first: int
@@ -38,11 +38,11 @@ class Event:
 
 @dataclass(frozen=True)
 class HoldoutMetrics:
-    """What a trial found.
+    """Hold the result of a hold-out evaluation.
 
     Attributes:
-        events, found: anomalies put in, over all draws, and those with an alarm on one of their points.
-        blocks, false: blocks of :data:`BLOCK` points of the untouched stretch, and those with an alarm.
+        events, found: injected anomalies, over all draws, and those with an alarm on one of their points.
+        blocks, false: blocks of :data:`BLOCK` points of the unchanged segment, and those with an alarm.
         silent: share of the held-back points without a score.
     """
 
@@ -54,12 +54,12 @@ class HoldoutMetrics:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall; 0 where nothing was found. Anomalies are counted as if drawn once."""
+        """Return F1 of precision and recall; 0 if nothing was found. Anomalies count once for all draws."""
         found, events = self.found / _DRAWS, self.events / _DRAWS
         return 2 * found / (found + self.false + events) if found else 0.0
 
     def plain(self) -> dict[str, Any]:
-        """As JSON-able data."""
+        """Return the metrics as JSON-able data."""
         return {
             "f1": round(self.f1, 4), "events": self.events, "found": self.found, "blocks": self.blocks,
             "false": self.false, "silent": round(self.silent, 4),
@@ -69,13 +69,13 @@ class HoldoutMetrics:
 def evaluate_on_holdout(
     manifest: Manifest, content: bytes, series: Sequence[Series], held_back: Sequence[int], seed: int = 0
 ) -> HoldoutMetrics:
-    """Run a model over series as the job would, with nothing of its past, and judge their held-back parts.
+    """Run a model over series as the job would, without its past, and evaluate it on their held-back parts.
 
     Args:
-        manifest, content: the model; it judges all of these series here.
-        series: whole histories; what comes before the held-back part is only there to fill windows and state.
+        manifest, content: the model; it is applied to all of these series here.
+        series: whole histories; the data before the held-back part only fill windows and state.
         held_back: first row of each series that counts.
-        seed: of the anomalies' places and sizes.
+        seed: random seed of the anomalies' places and sizes.
 
     Raises:
         ModelError: the model cannot be used.
@@ -92,7 +92,7 @@ def evaluate_on_holdout(
         false += int(np.logical_or.reduceat(part, cuts).sum()) if len(part) else 0
     found = count = 0
     for draw in range(_DRAWS):
-        changed, events = put_in(series, starts, manifest.window, seed + draw)
+        changed, events = inject(series, starts, manifest.window, seed + draw)
         alarms, _ = _alarms(models, changed)
         count += len(events)
         for e in events:
@@ -103,19 +103,21 @@ def evaluate_on_holdout(
     return HoldoutMetrics(count, found, blocks, false, 1.0 - seen / max(held, 1))
 
 
-def put_in(series: Sequence[Series], starts: Sequence[int], window: int, seed: int) -> tuple[list[Series], list[Event]]:
-    """Copies with anomalies in the held-back parts, where there is room so far apart that no window holds two of them.
+def inject(
+    series: Sequence[Series], starts: Sequence[int], window: int, seed: int
+) -> tuple[list[Series], list[InjectedAnomaly]]:
+    """Copy series and inject anomalies into the held-back parts, so far apart that no window holds two of them.
 
-    ``spike``: 1 to 3 points off by 1 to 2 ranges of the series; ``shift``: 6 to 16 points moved by 1 to 2 usual spreads
-    (5th to 95th percentile, or half of the range where that is more: less would not be seen on a plot); ``burst``: 8 to
-    16 points of noise as wide as the spread. Sizes are those of the held-back part itself.
+    ``spike``: 1 to 3 points off by 1 to 2 ranges of the series; ``shift``: 6 to 16 points moved by 1 to 2 usual ranges
+    (5th to 95th percentile, or half of the full range if that is more, since less would not be visible on a plot);
+    ``burst``: 8 to 16 points of noise as wide as the usual range. Sizes are those of the held-back part itself.
     """
     rng = np.random.default_rng(seed)
     changed, events = [], []
     for k, (one, start) in enumerate(zip(series, starts, strict=True)):
         values = one.values.copy()
         room = len(values) - start
-        apart = max(4 * BLOCK, min(2 * window, 400, room // _FEWEST_EVENTS))
+        apart = max(4 * BLOCK, min(2 * window, 400, room // _MIN_EVENTS))
         count = min(_MAX_EVENTS, room // apart)
         stride = room // max(count, 1)
         for number in range(count):
@@ -131,7 +133,7 @@ def put_in(series: Sequence[Series], starts: Sequence[int], window: int, seed: i
             if len(part) < length or np.isnan(part[:, feature]).any():
                 continue
             _disturb(part[:, feature], kind, values[start:, feature], rng)
-            events.append(Event(k, first, first + length - 1, kind))
+            events.append(InjectedAnomaly(k, first, first + length - 1, kind))
         changed.append(replace(one, values=values))
     return changed, events
 
@@ -149,7 +151,7 @@ def _disturb(part: Floats, kind: str, of: Floats, rng: np.random.Generator) -> N
 
 
 def _bounded(series: Sequence[Series], held_back: Sequence[int]) -> tuple[list[Series], list[int]]:
-    """At most so many points in all: the newest of each series, or fewer series."""
+    """Limit the points in all: keep the newest of each series, or fewer series."""
     each = max(_MAX_POINTS // max(len(series), 1), 2000)
     kept, starts = [], []
     for one, start in list(zip(series, held_back, strict=True))[: max(_MAX_POINTS // each, 1)]:
@@ -160,7 +162,7 @@ def _bounded(series: Sequence[Series], held_back: Sequence[int]) -> tuple[list[S
 
 
 def _alarms(models: ModelSet, series: Sequence[Series]) -> tuple[list[Bools], list[Bools]]:
-    """Per series (n,): where its score is above the limit, and where it has one."""
+    """Return per series (n,): where its score is above the limit, and where it has a score."""
     engine = Engine(models, EngineOptions(report_scores=True))
     engine.adopt_models()
     slots = engine.slots([s.name for s in series])

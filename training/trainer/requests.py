@@ -1,10 +1,13 @@
-"""Requests that wait for the trainer: one for each model, a bounded number, none lost by a restart."""
+"""Queue requests for the trainer: one for each model, a bounded number, none lost by a restart."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
+from eddy.settings import Settings
+from eddy.topic_writer import TopicWriter
 from eddy.training_request import TrainingRequest
 
 Taken = Literal["added", "merged", "known", "too-many"]
@@ -13,31 +16,31 @@ Taken = Literal["added", "merged", "known", "too-many"]
 @dataclass(frozen=True)
 class _Waiting:
     request: TrainingRequest
-    offset: int | None  # of the first message that it came with; None where no message asked
+    offset: int | None  # of its first message; None if no message asked for it
 
 
 class RequestQueue:
-    """What waits, in order of arrival, and which model was served when.
+    """Hold waiting requests, in order of arrival, and the time at which each model was served.
 
     Args:
-        most: requests that may wait at once.
-        least_between_ms: a model rests so long after each training; its next request waits.
+        max_waiting: largest number of requests that may wait at once.
+        min_pause_ms: pause after each training of a model, during which its next request waits.
     """
 
-    def __init__(self, most: int, min_pause_ms: int) -> None:
-        self._most, self._min_pause_ms = most, min_pause_ms
+    def __init__(self, max_waiting: int, min_pause_ms: int) -> None:
+        self._max_waiting, self._min_pause_ms = max_waiting, min_pause_ms
         self._waiting: dict[str, _Waiting] = {}
-        self._served: dict[str, tuple[int, int]] = {}  # by model: time of the newest request served, when it was done
+        self._served: dict[str, tuple[int, int]] = {}  # by model: request time of the newest one, and its end
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, request: TrainingRequest, offset: int | None = None) -> Taken:
-        """Take a request; one for a model that waits already joins it.
+        """Add a request, or merge it into a waiting one for the same model.
 
         Args:
-            request: what is asked.
-            offset: of its message.
+            request: the request.
+            offset: offset of its message.
         """
         if request.ts <= self._served.get(request.model, (-1, 0))[0]:
             return "known"  # served before a restart
@@ -45,33 +48,45 @@ class RequestQueue:
         if before is not None:
             self._waiting[request.model] = _Waiting(before.request.merged(request), before.offset)
             return "merged"
-        if len(self._waiting) >= self._most:
+        if len(self._waiting) >= self._max_waiting:
             return "too-many"
         self._waiting[request.model] = _Waiting(request, offset)
         return "added"
 
     def ready(self, now: int) -> TrainingRequest | None:
-        """The first request whose model has rested; it goes on waiting until it is :meth:`done`."""
+        """Return the first request whose model has paused long enough; it keeps waiting until it is :meth:`done`."""
         for model, waiting in self._waiting.items():
             if now - self._served.get(model, (0, -self._min_pause_ms))[1] >= self._min_pause_ms:
                 return waiting.request
         return None
 
     def done(self, request: TrainingRequest, now: int) -> None:
-        """A request was served, whatever came of it; one that joined it meanwhile waits on."""
+        """Mark a request as served, whatever the outcome; one that was merged into it meanwhile keeps waiting."""
         self._served[request.model] = request.ts, now
         left = self._waiting.pop(request.model, None)
         if left is not None and left.request.ts > request.ts:
             self._waiting[request.model] = left
 
     def served(self, model: str, request_ts: int, done_at: int) -> None:
-        """What an earlier run of the trainer did."""
+        """Restore a training of an earlier run of the trainer."""
         self._served[model] = request_ts, done_at
 
     def last_served(self, model: str) -> int:
-        """When a model's last training ended, epoch ms; 0 = never."""
+        """Return the time at which a model's last training ended, epoch ms; 0 = never."""
         return self._served.get(model, (0, 0))[1]
 
     def settled(self, position: int) -> int:
-        """The offset up to which all messages are dealt with, where those before ``position`` have been read."""
+        """Return the offset up to which all messages are processed, given that those before ``position`` were read."""
         return min([w.offset for w in self._waiting.values() if w.offset is not None], default=position)
+
+
+def send_request(settings: Settings, model: str) -> TrainingRequest:
+    """Send a request for a model, on behalf of a person.
+
+    Raises:
+        StackError: Kafka did not accept the message.
+    """
+    request = TrainingRequest(model, "manual", int(time.time() * 1000))
+    with TopicWriter(settings) as writer:
+        writer.send(settings.topics.name("training"), (model, request.to_json()))
+    return request

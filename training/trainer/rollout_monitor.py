@@ -1,4 +1,4 @@
-"""Watches what new versions do in the job: candidates move on or are stopped, a bad version is taken back."""
+"""Follow new versions in the job: advance or stop candidates, and roll back a bad version."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from eddy.models.artifacts.rollout import Rollout, rollout_of
 from eddy.training.registry.candidates import advance
 from eddy.training.registry.registry import Listing, Registry
 
-_FEWEST = 100  # windows below which nothing is said of a version
-_DEVIATIONS = 3.0  # by which an alarm rate has to lie above its band: the count is a Poisson one
-_SILENT = 0.2  # share of windows without a score that a new version may have more
+_MIN_WINDOWS = 100  # windows below which a version is not compared
+_DEVIATIONS = 3.0  # by which an alarm rate has to exceed its band: the count follows a Poisson distribution
+_SILENT = 0.2  # share of windows without a score by which a new version may exceed the old one
 
-Say = Callable[..., None]
+SendEvent = Callable[..., None]
 
 
 @dataclass
-class Counts:
-    """Of one version since the trainer started."""
+class VersionCounts:
+    """Count the windows of one version since the trainer started."""
 
     windows: int = 0
     alarms: int = 0
@@ -32,21 +32,21 @@ class Counts:
 
     @property
     def rate(self) -> float:
-        """Share of the windows above the limit."""
+        """Return the share of the windows above the limit."""
         return self.alarms / self.windows if self.windows else 0.0
 
-    def since(self, before: Counts) -> Counts:
-        """What came after an earlier look."""
-        return Counts(self.windows - before.windows, self.alarms - before.alarms, self.silent - before.silent)
+    def since(self, before: VersionCounts) -> VersionCounts:
+        """Return the counts since an earlier state."""
+        return VersionCounts(self.windows - before.windows, self.alarms - before.alarms, self.silent - before.silent)
 
 
-def out_of_band(new: Counts, old: Counts, options: LearningSettings) -> str:
-    """Why a version is not to stay beside what the one before does; empty where nothing speaks against it."""
-    if new.windows < _FEWEST:
+def out_of_band(new: VersionCounts, old: VersionCounts, options: LearningSettings) -> str:
+    """Return why a version is out of band, compared with the one before; empty if it is not."""
+    if new.windows < _MIN_WINDOWS:
         return ""
-    most = max(options.max_alarm_ratio * old.rate, options.ignored_alarm_rate)
-    if new.alarms - _DEVIATIONS * math.sqrt(new.alarms) > most * new.windows:
-        return f"alarm rate {new.rate:.4f}, before {old.rate:.4f}, at most {most:.4f} ({new.windows} windows)"
+    max_rate = max(options.max_alarm_ratio * old.rate, options.ignored_alarm_rate)
+    if new.alarms - _DEVIATIONS * math.sqrt(new.alarms) > max_rate * new.windows:
+        return f"alarm rate {new.rate:.4f}, before {old.rate:.4f}, at most {max_rate:.4f} ({new.windows} windows)"
     silent, before = new.silent / new.windows, old.silent / max(old.windows, 1)
     if silent > before + _SILENT:
         return f"no score for {silent:.0%} of {new.windows} windows, before {before:.0%}"
@@ -54,33 +54,33 @@ def out_of_band(new: Counts, old: Counts, options: LearningSettings) -> str:
 
 
 class RolloutWatch:
-    """Takes the job's figures, decides by the band of ``learning``.
+    """Take the job's figures, and decide by the band of ``learning``.
 
-    Figures that came before the trainer started are not known: a version is compared with the one before only if both
-    were seen.
+    Figures from before the trainer started are not known: a version is compared with the one before only if both were
+    seen.
     """
 
-    def __init__(self, registry: Registry, options: LearningSettings, say: Say) -> None:
-        self._registry, self._options, self._say = registry, options, say
-        self._counts: dict[tuple[str, int], Counts] = {}
-        self._beside: dict[tuple[str, int], Counts] = {}  # by candidate: its model's counts when it began
+    def __init__(self, registry: Registry, options: LearningSettings, send_event: SendEvent) -> None:
+        self._registry, self._options, self._send_event = registry, options, send_event
+        self._counts: dict[tuple[str, int], VersionCounts] = {}
+        self._beside: dict[tuple[str, int], VersionCounts] = {}  # by candidate: its model's counts when it began
         self._settled: set[tuple[str, int]] = set()
         self._fresh = False
 
     def take(self, value: bytes | None) -> None:
-        """A message of the figures topic."""
+        """Take a message of the figures topic."""
         try:
-            told = json.loads(value or b"")
-            counts = self._counts.setdefault((str(told["model"]), int(told["version"])), Counts())
-            counts.windows += int(told["windows"])
-            counts.alarms += int(told["alarms"])
-            counts.silent += int(told["silent"])
+            figures = json.loads(value or b"")
+            counts = self._counts.setdefault((str(figures["model"]), int(figures["version"])), VersionCounts())
+            counts.windows += int(figures["windows"])
+            counts.alarms += int(figures["alarms"])
+            counts.silent += int(figures["silent"])
             self._fresh = True
         except (ValueError, TypeError, KeyError):
             return
 
     def check(self) -> None:
-        """Decide where figures say so."""
+        """Advance, stop or roll back versions according to the figures."""
         if not self._fresh:
             return
         self._fresh = False
@@ -99,43 +99,44 @@ class RolloutWatch:
                     self._in_use(manifest)
             except EddyError as error:
                 self._settled.add(key)
-                self._say("rollout-stopped", name, version=manifest.version, reason=str(error))
+                self._send_event("rollout-stopped", name, version=manifest.version, reason=str(error))
 
     def _candidate(self, manifest: Manifest, rollout: Rollout, listing: Listing) -> None:
         key = manifest.name, manifest.version
         champion = listing.find(rollout.of)
-        beside = self._counts.setdefault((champion.name, champion.version), Counts())
-        begun = self._beside.setdefault(key, Counts(**vars(beside)))
+        beside = self._counts.setdefault((champion.name, champion.version), VersionCounts())
+        begun = self._beside.setdefault(key, VersionCounts(**vars(beside)))
         new, old = self._counts[key], beside.since(begun)
         if reason := out_of_band(new, old, self._options):
             self._settled.add(key)
             self._registry.withdraw(manifest.name)
-            self._say("rollout-stopped", manifest.name, version=manifest.version, reason=f"{rollout.stage}: {reason}")
+            why = f"{rollout.stage}: {reason}"
+            self._send_event("rollout-stopped", manifest.name, version=manifest.version, reason=why)
         elif new.windows >= self._options.windows_per_stage:
             self._settled.add(key)
             after = advance(self._registry, rollout.of, self._options.canary_share)
             stage: Mapping[str, Any] = after.rollout
             reason = f"{rollout.stage}: alarm rate {new.rate:.4f} beside {old.rate:.4f} ({new.windows} windows)"
-            self._say(
+            self._send_event(
                 "rollout-advanced", after.name, version=after.version,
                 reason=f"{reason}; now {stage.get('stage', 'in use')}",
             )  # fmt: skip
 
     def _in_use(self, manifest: Manifest) -> None:
-        """A version in full use, beside the newest earlier one that was seen at work."""
+        """Check a version in full use against the newest earlier one with figures."""
         key = manifest.name, manifest.version
-        if "rollback_to" in manifest.metrics:  # the way back has been taken already
+        if "rollback_to" in manifest.metrics:  # it is a rollback itself
             self._settled.add(key)
             return
         earlier = [
             version
             for (name, version), counts in self._counts.items()
-            if name == manifest.name and version < manifest.version and counts.windows >= _FEWEST
+            if name == manifest.name and version < manifest.version and counts.windows >= _MIN_WINDOWS
         ]
         new = self._counts[key]
         if earlier and (reason := out_of_band(new, self._counts[manifest.name, max(earlier)], self._options)):
             self._settled.add(key)
             back = self._registry.rollback(manifest.name, max(earlier))
-            self._say("version-rolled-back", manifest.name, version=back.version, reason=reason)
+            self._send_event("version-rolled-back", manifest.name, version=back.version, reason=reason)
         elif new.windows >= self._options.windows_per_stage:
             self._settled.add(key)

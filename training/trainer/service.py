@@ -1,4 +1,4 @@
-"""The service: takes requests, trains one model at a time, publishes what is better."""
+"""Run the trainer service: take requests, train one model at a time, publish better models."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ log = logging.getLogger(__name__)
 
 GROUP = "eddy-trainer"
 _HOUR_MS = 3_600_000
-_SCHEDULE_EVERY_S = 30.0  # the registry is looked at so often for models that are due
+_SCHEDULE_EVERY_S = 30.0  # interval at which the registry is searched for models that are due
 
 
 class Trainer:
-    """One trainer for a registry: it reads all requests. Delivery: at least once; a request that was served is known.
+    """Serve all requests for a registry. Delivery: at least once; a served request is recognised.
 
     Args:
         settings: connection, topics, ``learning``.
         data: file or folder to learn from; None: the observations topic.
-        tell: takes one line about everything that happens.
+        tell: called with one line about every event.
 
     Raises:
         StackError: no broker answers, or a topic does not exist.
@@ -57,7 +57,7 @@ class Trainer:
         self._messages = Messages(settings)
         self._figures = TopicReader(settings, "figures")
         self._figures.from_end()
-        self._watch = RolloutWatch(self._registry, options, self._say)
+        self._watch = RolloutWatch(self._registry, options, self._send_event)
         self._fitting: Fitting | None = None
         self._committed: dict[Any, int] = {}
         self._scheduled = -1e9
@@ -69,8 +69,9 @@ class Trainer:
             self._reader.consumer.seek(self._partition, begin)
 
     def run(self, stop: threading.Event, once: bool = False) -> int:
-        """Work until told to stop, or, ``once``, until nothing waits that may be served now; returns how many
-        trainings ended.
+        """Work until ``stop`` is set, or, ``once``, until no waiting request may be served now.
+
+        Returns the number of trainings that ended.
         """
         served = 0
         ends = self._reader.ends() if once else {}
@@ -86,7 +87,7 @@ class Trainer:
         return served
 
     def close(self) -> None:
-        """End a training that runs; its request stays for the next start."""
+        """End a running training; its request is kept for the next start."""
         if self._fitting is not None:
             self._fitting.close()
         self._commit()
@@ -102,14 +103,15 @@ class Trainer:
                 try:
                     request = TrainingRequest.from_json(record.value or b"")
                 except DataError as error:
-                    self._say("training-refused", (record.key or b"").decode(errors="replace"), reason=str(error))
+                    model = (record.key or b"").decode(errors="replace")
+                    self._send_event("training-refused", model, reason=str(error))
                     continue
                 if self._queue.add(request, record.offset) == "too-many":
                     reason = f"{len(self._queue)} requests wait already (learning.max_pending_requests)"
-                    self._say("training-refused", request.model, reason=reason)
+                    self._send_event("training-refused", request.model, reason=reason)
 
     def _schedule(self) -> None:
-        """Ask for models whose last training is too long ago."""
+        """Request trainings of models whose last training is too long ago."""
         hours = self.settings.learning.schedule_hours
         if not hours or time.monotonic() - self._scheduled < _SCHEDULE_EVERY_S:
             return
@@ -132,13 +134,13 @@ class Trainer:
         try:
             self._reader.consumer.commit({self._partition: OffsetAndMetadata(settled, "", -1)})
             self._committed[self._partition] = settled
-        except KafkaError as error:  # what was served is remembered, so nothing is done twice
+        except KafkaError as error:  # served requests are stored, so nothing is done twice
             log.warning("offsets of %s not committed: %s", self._reader.topic, error)
 
     # -- trainings ---------------------------------------------------------------------------------------------
 
     def _go_on(self) -> int:
-        """Begin the next training, or take the result of the one that ended; returns how many ended."""
+        """Begin the next training, or take the result of the one that ended; return how many ended."""
         if self._fitting is None:
             request = self._queue.ready(_now())
             if request is None:
@@ -148,7 +150,7 @@ class Trainer:
             except EddyError as error:
                 self._finish(request, "training-failed", reason=str(error))
                 return 1
-            self._say("training-started", request.model, reason=request.reason)
+            self._send_event("training-started", request.model, reason=request.reason)
         if not self._fitting.finished():
             return 0
         fitting, self._fitting = self._fitting, None
@@ -170,7 +172,7 @@ class Trainer:
         return 1
 
     def _publish(self, manifest: Manifest, content: bytes, champion: Manifest | None) -> Manifest:
-        """In full use, or as a candidate beside the version in use."""
+        """Publish a version in full use, or as a candidate beside the version in use."""
         options = self.settings.learning
         if champion is None or options.rollout == "live":
             return self._registry.publish(manifest, content)
@@ -195,9 +197,9 @@ class Trainer:
         now = _now()
         self._messages.remember(Training(request.model, request.ts, now, event))
         self._queue.done(request, now)
-        self._say(event, request.model, **more)
+        self._send_event(event, request.model, **more)
 
-    def _say(self, event: str, model: str, **more: object) -> None:
+    def _send_event(self, event: str, model: str, **more: object) -> None:
         self._messages.event(_now(), event, model, **more)
         self._report(" ".join([event, model, *(f"{key}={value}" for key, value in more.items())]))
 

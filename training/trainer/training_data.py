@@ -1,4 +1,4 @@
-"""What a training learns from: recent history, without what was anomalous, cut into a past and a held-back part."""
+"""Prepare the data of a training: recent history, without anomalies, split into a past and a held-back part."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from eddy.training.data.datasets import Dataset
 from eddy.training.data.kafka_history import load_history
 from eddy.training.data.labels import Labels, without_labelled
 
-_FEWEST_POINTS = 64  # of a series after a drift: with fewer, its past before the drift counts too
+_MIN_POINTS = 64  # of a series after a drift: with fewer, its past before the drift is used too
 
 
 @dataclass(frozen=True)
 class Material:
-    """Stretches of series, one after the other.
+    """Hold segments of series, one after the other.
 
     Attributes:
-        past: what is fitted to, anomalies missing.
-        whole: the newest stretch of each series, past and held-back part, as it came.
+        past: data to fit to, anomalies missing.
+        whole: the newest segment of each series, past and held-back part, as received.
         held_back: first row of the held-back part in each of ``whole``.
-        notes: what a reader of the manifest should know.
+        notes: remarks for readers of the manifest.
     """
 
     past: tuple[Series, ...]
@@ -42,7 +42,7 @@ class Material:
 
 
 def history(settings: Settings, patterns: Sequence[str], data: Path | None = None) -> Dataset:
-    """All that is known of some series: from a file or folder, else from the observations topic."""
+    """Read the history of some series: from a file or folder, else from the observations topic."""
     if data is None:
         return load_history(settings, wanted=lambda name: fits(patterns, name))[0]
     found = datasets.load(data)
@@ -53,13 +53,13 @@ def history(settings: Settings, patterns: Sequence[str], data: Path | None = Non
 
 
 def incidents(settings: Settings) -> Iterator[Alert]:
-    """All alerts of the alerts topic, oldest first."""
+    """Yield all alerts of the alerts topic, oldest first."""
     with AlertStream(settings, from_start=True, stop_at_end=True) as alerts:
         yield from alerts
 
 
 def anomalous(alerts: Iterable[Alert], max_excluded_points: int) -> Labels:
-    """Stretches that were alerted, by series; those of so many anomalous points are taken for a lasting change."""
+    """Return alerted spans by series, except those with so many anomalous points that they are a lasting change."""
     newest = {(alert.series, alert.id): alert for alert in alerts if alert.kind == "incident"}
     spans: dict[str, list[tuple[int, int]]] = {}
     for alert in newest.values():
@@ -71,17 +71,17 @@ def anomalous(alerts: Iterable[Alert], max_excluded_points: int) -> Labels:
 def prepare(
     found: Dataset, spec: WindowSpec, options: LearningSettings, labels: Labels, since: Mapping[str, int]
 ) -> Material:
-    """Cut the histories.
+    """Select and split the histories.
 
     Args:
-        found: histories.
+        found: the histories.
         spec: features, interval and gap policy of the model.
-        options: how many points, which share is held back.
-        labels: stretches that must not teach; in the held-back part they stay, as the job saw them.
-        since: by series, the event time from which its data count.
+        options: number of points, and the share that is held back.
+        labels: spans that must not be learned; in the held-back part they stay, as the job received them.
+        since: by series, the event time from which its data are used.
 
     Raises:
-        DataError: features that the model needs are not there, or nothing is left.
+        DataError: features that the model needs are missing, or nothing is left.
     """
     columns = _columns(found, spec)
     past: list[Series] = []
@@ -94,7 +94,7 @@ def prepare(
         changed = since.get(raw.name)
         if changed is not None:
             fresh = ts >= changed
-            if int(fresh.sum()) >= max(_FEWEST_POINTS, 2 * spec.window):
+            if int(fresh.sum()) >= max(_MIN_POINTS, 2 * spec.window):
                 ts, values = ts[fresh], values[fresh]
             else:
                 notes.append(f"{raw.name}: {int(fresh.sum())} points since its drift, so those before it count too")

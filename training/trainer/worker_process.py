@@ -1,4 +1,4 @@
-"""One training, from history to verdict, in a process of its own: it may fail, hang or eat memory without harm."""
+"""Run one training, from history to result, in a process of its own, which may fail, hang or run out of memory."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from eddy.training.trainer.training_data import Material, anomalous, history, in
 from eddy.training_request import TrainingRequest
 
 RESULT = "verdict.json"
-_RULES_WITH_LABELS = ("f-beta",)  # live data have no labels: the default rule in their place
+_RULES_WITH_LABELS = ("f-beta",)  # live data have no labels, so the default rule replaces these
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a training needs to know.
+    """Describe a training.
 
     Attributes:
-        request: which model and why.
+        request: the model and the reason.
         champion: the manifest in use, with its artifact fetched; None for a first version.
         content: its artifact.
         data: file or folder to learn from; None: the observations topic.
@@ -51,12 +51,12 @@ class Task:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training came to.
+    """Hold the outcome of a training.
 
     Attributes:
-        better: whether the challenger is to be published.
+        better: whether to publish the challenger.
         reason: one sentence with the figures.
-        challenger, champion: figures of the trial; empty where there is no such model.
+        challenger, champion: hold-out figures; empty if there is no such model.
     """
 
     better: bool
@@ -66,7 +66,7 @@ class TrainingResult:
 
 
 class Fitting:
-    """A training that runs. Look with :meth:`finished`; :meth:`close` ends it whatever it does.
+    """Run a training in a process. Poll with :meth:`finished`; :meth:`close` ends it at any time.
 
     Args:
         settings: connection, and the limits of ``learning``.
@@ -83,35 +83,35 @@ class Fitting:
         self._process.start()
 
     def finished(self) -> bool:
-        """Whether it has ended; one whose time is up is ended."""
+        """Return whether it has ended; ends it if its time is up."""
         if self._process.is_alive() and time.monotonic() - self._started > self._limit:
             self._process.kill()
             self._process.join()
         return not self._process.is_alive()
 
     def result(self) -> tuple[TrainingResult, Manifest, bytes]:
-        """The verdict and the challenger of a finished training.
+        """Return the result and the challenger of a finished training.
 
         Raises:
-            EddyError: it failed; says why.
+            EddyError: the training failed; says why.
         """
         took = time.monotonic() - self._started
         if took > self._limit:
             raise DataError(f"training did not end within {self._limit:g} s (learning.max_fit_seconds)")
         try:
-            told = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
+            result = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise DataError(
                 f"training ended with exit code {self._process.exitcode} and without a word; was it out of memory "
                 "(learning.max_fit_memory_mb)?"
             ) from None
-        if "error" in told:
-            raise DataError(str(told["error"]))
+        if "error" in result:
+            raise DataError(str(result["error"]))
         manifest, content = artifacts.read(self.folder)
-        return TrainingResult(**told), manifest, content
+        return TrainingResult(**result), manifest, content
 
     def close(self) -> None:
-        """End it, and remove what it wrote."""
+        """End the process, and remove its files."""
         if self._process.is_alive():
             self._process.kill()
         self._process.join()
@@ -119,12 +119,12 @@ class Fitting:
 
 
 def _work(settings: Settings, task: Task, folder: Path) -> None:
-    """The process's body."""
+    """Run in the new process: limit its memory, train, write the result."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    os.nice(5)  # the job comes first
-    most = settings.learning.max_fit_memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    os.nice(5)  # the job has priority
+    memory = settings.learning.max_fit_memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     try:
         result, trained = train(settings, task)
     except MemoryError:
@@ -140,12 +140,12 @@ def _work(settings: Settings, task: Task, folder: Path) -> None:
         _report(folder, vars(result))
 
 
-def _report(folder: Path, told: dict[str, Any]) -> None:
-    (folder / RESULT).write_text(json.dumps(told), encoding="utf-8")
+def _report(folder: Path, result: dict[str, Any]) -> None:
+    (folder / RESULT).write_text(json.dumps(result), encoding="utf-8")
 
 
 def train(settings: Settings, task: Task) -> tuple[TrainingResult, Trained]:
-    """A training from the history that is there now.
+    """Train on the history available now.
 
     Raises:
         EddyError: there is nothing to learn from, or the detector cannot be fitted to it.
@@ -161,7 +161,7 @@ def train(settings: Settings, task: Task) -> tuple[TrainingResult, Trained]:
 
 
 def challenge(settings: Settings, task: Task, found: Dataset, labels: Labels) -> tuple[TrainingResult, Trained]:
-    """Fit a challenger to the past part of histories and try it, beside the model in use, on the held-back part."""
+    """Fit a challenger to the past part of histories; evaluate it and the model in use on the held-back part."""
     request, champion, options = task.request, task.champion, settings.learning
     spec, kind = _spec(settings, task, found.features, found.interval_ms)
     material = prepare(found, spec, options, labels, request.since)
@@ -180,14 +180,12 @@ def challenge(settings: Settings, task: Task, found: Dataset, labels: Labels) ->
     return result, replace(trained, manifest=replace(trained.manifest, metrics=metrics))
 
 
-def decide(challenger: HoldoutMetrics, champion: HoldoutMetrics | None, margin: float, least: float) -> TrainingResult:
-    """Better by the margin, or, where there is nothing to compare with, good enough."""
-    bar = champion.f1 + margin if champion else least
-    beside = f"that of the model in use {champion.f1:.3f}, margin {margin:g}" if champion else f"needed {least:g}"
-    better = challenger.f1 >= bar and challenger.events > 0
-    reason = (
-        f"F1 on the trial {challenger.f1:.3f}, {beside} ({challenger.events} anomalies, {challenger.blocks} blocks)"
-    )
+def decide(challenger: HoldoutMetrics, champion: HoldoutMetrics | None, margin: float, min_f1: float) -> TrainingResult:
+    """Decide whether the challenger is better by the margin, or good enough if there is no model in use."""
+    required = champion.f1 + margin if champion else min_f1
+    beside = f"that of the model in use {champion.f1:.3f}, margin {margin:g}" if champion else f"needed {min_f1:g}"
+    better = challenger.f1 >= required and challenger.events > 0
+    reason = f"hold-out F1 {challenger.f1:.3f}, {beside} ({challenger.events} anomalies, {challenger.blocks} blocks)"
     return TrainingResult(better, reason, challenger.plain(), champion.plain() if champion else {})
 
 

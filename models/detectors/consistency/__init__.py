@@ -1,1 +1,1 @@
-"""Features that belong together: each is predicted from the others."""
+"""Check features that belong together: predict each from the others."""

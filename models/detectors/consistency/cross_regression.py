@@ -1,4 +1,4 @@
-"""Each feature predicted from the others and their products, where held-out data shows that this works."""
+"""Predict each feature from the others and their products, where held-out data shows that this works."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from eddy.errors import ModelError
 from eddy.models.core.detector import Bools, Floats
 
-_RIDGE = 1e-3  # of the number of rows, on standardised columns: keeps products that hardly vary from running away
-_BLOCKS = 5  # held out in turn: neighbouring rows are alike, so blocks, not rows
+_RIDGE = 1e-3  # times the number of rows, on standardised columns: bounds coefficients of nearly constant products
+_BLOCKS = 5  # held out in turn: blocks rather than rows, because neighbouring rows are alike
 _MIN_PER_COLUMN = 5  # rows per coefficient; with fewer, nothing is predicted
 _CUT = 3.0  # robust deviations beyond which a training row counts less
 _ROUNDS = 4  # of reweighting
@@ -21,12 +21,12 @@ _ROUNDS = 4  # of reweighting
 
 @dataclass(frozen=True)
 class CrossRegression:
-    """Regressions between the F features of a point.
+    """Predict the F features of a point from each other by linear regression.
 
     Attributes:
-        centre, spread: (F,) of the features.
-        coefficients: (F, 1 + F + F(F+1)/2) of the constant, the features and their products; 0 where the feature
-            itself is involved.
+        centre, spread: (F,) location and scale of the features.
+        coefficients: (F, 1 + F + F(F+1)/2) of the constant, the features and their products; 0 where the feature itself
+            is involved.
         used: (F,) whether a feature is predicted at all.
     """
 
@@ -41,8 +41,8 @@ class CrossRegression:
 
         Args:
             values: NaN where missing; rows with a missing value are left out.
-            worth: share of a feature's spread (5th to 95th percentile) that the prediction has to take away on
-                held-out blocks.
+            worth: share of a feature's scale (5th to 95th percentile) that the prediction has to remove on held-out
+                blocks.
         """
         count = values.shape[1]
         rows = values[np.isfinite(values).all(axis=1)]
@@ -64,16 +64,16 @@ class CrossRegression:
         return cls(centre, spread, coefficients, used)
 
     def predict(self, values: Floats) -> Floats:
-        """(n, F) predictions for (n, F) points; NaN where a feature is not predicted or one it needs is missing."""
+        """Predict (n, F) points; NaN if a feature is not predicted or a feature that it needs is missing."""
         columns = _columns((values - self.centre) / self.spread)
         out = np.full(values.shape, np.nan)
         for f in np.flatnonzero(self.used):
-            free = self.coefficients[f] != 0  # a missing feature spoils only what depends on it
+            free = self.coefficients[f] != 0  # a missing feature affects only what depends on it
             out[:, f] = (columns[:, free] * self.coefficients[f, free]).sum(axis=1) * self.spread[f] + self.centre[f]
         return out
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """For the artifact."""
+        """Return the arrays for the artifact."""
         return {
             "regression.centre": self.centre,
             "regression.spread": self.spread,
@@ -83,7 +83,7 @@ class CrossRegression:
 
     @classmethod
     def from_arrays(cls, kind: str, arrays: Mapping[str, NDArray[Any]], features: int) -> CrossRegression:
-        """The inverse of :meth:`arrays`.
+        """Rebuild the regressions from the result of :meth:`arrays`.
 
         Raises:
             ModelError: an array has the wrong shape or is not finite; names it.
@@ -101,13 +101,13 @@ class CrossRegression:
 
 
 def _columns(u: Floats) -> Floats:
-    """(n, 1 + F + F(F+1)/2): constant, features, products of two."""
+    """Return (n, 1 + F + F(F+1)/2) columns: constant, features, products of two."""
     first, second = np.triu_indices(u.shape[1])
     return np.concatenate([np.ones((len(u), 1)), u, u[:, first] * u[:, second]], axis=1)
 
 
 def _involved(count: int) -> Bools:
-    """(F, columns) whether a column is made with a feature."""
+    """Return (F, columns) whether a column is computed from a feature."""
     first, second = np.triu_indices(count)
     own = np.arange(count)[:, None]
     alone = own == np.arange(count)[None, :]
@@ -115,7 +115,7 @@ def _involved(count: int) -> Bools:
 
 
 def _ridge(x: Floats, y: Floats) -> Floats:
-    """Coefficients; rows with large residuals count less (Huber's weights, a few rounds)."""
+    """Fit coefficients; rows with large residuals count less (Huber's weights, a few rounds)."""
     penalty = _RIDGE * len(x) * np.eye(x.shape[1])
     penalty[0, 0] = 1e-9 * len(x)
     weight = np.ones(len(x))
@@ -130,7 +130,7 @@ def _ridge(x: Floats, y: Floats) -> Floats:
 
 
 def _held_out(x: Floats, y: Floats) -> Floats:
-    """(n,) residuals of blocks that the fit did not see."""
+    """Return (n,) residuals on blocks, each left out of its fit."""
     left = np.empty(len(y))
     for part in np.array_split(np.arange(len(y)), _BLOCKS):
         kept = np.ones(len(y), bool)

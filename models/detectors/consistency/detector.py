@@ -1,4 +1,4 @@
-"""Consistency: whether the features of a point agree with each other, and each of them with its own past."""
+"""Detect points whose features disagree with each other, or with their own past."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from eddy.models.detectors.consistency import kernel
 from eddy.models.detectors.consistency.cross_regression import CrossRegression
 
 _MIN_ROWS = 64  # of a series in training
-_NEVER = 1 << 60  # rows before judging: while training
-_FLOOR_SHARE = 0.02  # of a feature's spread: errors below it are never news
+_NEVER = 1 << 60  # rows before the first score: never, while training
+_FLOOR_SHARE = 0.02  # of a feature's scale: smaller errors never count as unusual
 
 
 @dataclass(frozen=True)
 class ConsistencyParameters:
-    """Parameters.
+    """Set the parameters of the consistency detector.
 
     Attributes:
         limit: deviate from which a point counts as an alert.
-        window: points before the newest whose median it is compared with.
-        start_up: points of a series not seen in training before it is judged.
-        worth: share of a feature's spread that the others have to explain for their prediction to be used.
+        window: points before the newest; it is compared with their median.
+        start_up: points of a series not seen in training before its first score.
+        worth: share of a feature's scale that the others have to explain before their prediction is used.
     """
 
     limit: float = 4.0
@@ -112,7 +112,7 @@ class ConsistencyDetector(Detector):
 
     @property
     def default_limit(self) -> float:
-        """The threshold that goes with the scores."""
+        """Return the threshold that fits the scores."""
         return self.params.limit
 
     @classmethod
@@ -124,12 +124,12 @@ class ConsistencyDetector(Detector):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[ConsistencyDetector, FitReport]:
-        """Regressions on all series together, then one pass through each; nothing is random."""
+        """Fit regressions on all series together, then pass once through each series; nothing is random."""
         chosen = read_parameters(ConsistencyParameters, cls.kind, params)
         long = [s for s in series if int(np.isfinite(s.values).any(axis=1).sum()) >= _MIN_ROWS]
         if not long:
-            most = max((len(s.ts) for s in series), default=0)
-            raise DataError(f"{cls.kind}: the longest series has {most} points, {_MIN_ROWS} are needed")
+            longest = max((len(s.ts) for s in series), default=0)
+            raise DataError(f"{cls.kind}: the longest series has {longest} points, {_MIN_ROWS} are needed")
         pooled = np.concatenate([np.where(s.imputed[:, None], np.nan, s.values) for s in long])
         regression = CrossRegression.fit(pooled, chosen.worth)
         spread = np.nan_to_num(np.nanpercentile(pooled, 95, axis=0) - np.nanpercentile(pooled, 5, axis=0))
@@ -152,11 +152,11 @@ class ConsistencyDetector(Detector):
             start[one.name] = state[0]
         left_out = [f for f, used in zip(spec.features, regression.used, strict=True) if not used]
         if left_out and len(spec.features) > 1:
-            report.notes.append(f"not predicted by the others, judged by their own past only: {', '.join(left_out)}")
+            report.notes.append(f"not predicted by the others, scored by their own past only: {', '.join(left_out)}")
         return cls(spec, chosen, regression, floor, start), report
 
     def _over(self, state: Floats, values: Floats, start_up: int) -> Floats:
-        """(n,) scores of consecutive points of one series; the first ``window`` of them are not scored."""
+        """Return (n,) scores of consecutive points of one series; the first ``window`` of them are not scored."""
         n, back = len(values), self.params.window
         scores = np.full(n, np.nan)
         if n > back:
@@ -165,7 +165,7 @@ class ConsistencyDetector(Detector):
         return scores
 
     def _points(self, state: Floats, windows: Floats, start_up: int) -> tuple[Floats, Floats]:
-        """(n,) scores and (n, F) deviates of the newest points of (n, W, F) windows."""
+        """Return (n,) scores and (n, F) deviates of the newest points of (n, W, F) windows."""
         newest, before = (np.ascontiguousarray(windows[:, k], float) for k in (-1, -2))
         middle = _median(windows[:, :-1])
         each = np.zeros_like(newest)
@@ -183,7 +183,7 @@ class ConsistencyDetector(Detector):
         return np.asarray(scores), each
 
     def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
-        """(n,) scores of a whole series, as :meth:`score` gives them window by window."""
+        """Return (n,) scores of a whole series, equal to :meth:`score` window by window."""
         index = self._index.get(name)
         state = np.zeros((1, self.state_size)) if index is None else self._start[index : index + 1].copy()
         return self._over(state, values, self.params.start_up)
@@ -203,8 +203,9 @@ class ConsistencyDetector(Detector):
         return self._points(self._started(batch), self._seen(batch), self.params.start_up)[0]
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """Expected: what the other features say, else the median of the last points. Band: where that error's deviate
-        stays below the limit.
+        """Explain by the prediction from the other features, else by the median of the last points.
+
+        The band holds the values for which that error's deviate stays below the limit.
         """
         copy = batch.take(np.arange(len(batch)))
         before, windows = self._started(copy).copy(), self._seen(copy)
@@ -251,7 +252,7 @@ class ConsistencyDetector(Detector):
 
 
 def _median(windows: Floats) -> Floats:
-    """(n, F) median over the points of windows, NaN where all are missing."""
+    """Return (n, F) medians over the points of windows, NaN if all are missing."""
     ordered = np.sort(windows, axis=1)  # NaN last
     count = (~np.isnan(ordered)).sum(axis=1)
     low = np.maximum((count - 1) // 2, 0)[:, None]

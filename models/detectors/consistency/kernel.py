@@ -1,9 +1,9 @@
-"""One point of a multivariate series against what the other features say, its own runs, jumps, level and range.
+"""Score one point of a multivariate series against the other features and its own runs, jumps, level and range.
 
-State of a series, float64 words: rows seen, length and longest of the run in which *no* feature changed, then per
-feature ``FEATURE_WIDTH``: whether it was seen; lowest and highest value, lowest and highest median, largest jump, each
-so far; width of the range before judging began; current and longest run of unchanged values; block maxima
-(:mod:`eddy.models.detectors.novelty.online_calibration`) of prediction errors.
+State of a series, float64 values: rows seen, length of the current and of the longest run in which *no* feature
+changed, then per feature ``FEATURE_WIDTH``: whether it was seen; lowest and highest value, lowest and highest median,
+largest jump, each so far; width of the range before the first score; current and longest run of unchanged values; block
+maxima (:mod:`eddy.models.detectors.novelty.online_calibration`) of prediction errors.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ ROWS, STILL, LONGEST_STILL, FEATURES_AT = 0, 1, 2, 3
 SEEN, LOW, HIGH, LOW_MEDIAN, HIGH_MEDIAN, JUMP, WIDTH, RUN, LONGEST_RUN, RESIDUAL = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 FEATURE_WIDTH = RESIDUAL + BLOCK_MAXIMA
 
-BLOCK = 60  # points: errors of neighbours belong together, their maxima per block do not
-_CAP = 3.0  # deviations beyond which an error no longer widens what is taken for usual
-_STEADY = 20.0  # points: a feature that stands still for longer in normal times is not judged by its runs
+BLOCK = 60  # points: errors of neighbours are dependent, their maxima per block are not
+_CAP = 3.0  # deviations beyond which an error no longer widens the usual range of errors
+_STEADY = 20.0  # points: a feature that is constant for longer in normal times is not scored by its runs
 _RUN_WORTH = 2.2  # deviate of a run twice as long as the longest before; it grows with the logarithm
-RANGE_WORTH = 12.0  # deviate of leaving the range so far, or the largest jump so far, by the range's width
-_LEVEL_WORTH = 24.0  # the same for the median of the last points, which a single wild value does not move
-_SLOW = 0.002  # widths by which a point that is anomalous itself may extend what is taken for usual
-_SLOW_RUN = 0.25  # points by which an anomalous run makes the longest usual one longer
+RANGE_WORTH = 12.0  # deviate of leaving the range, or exceeding the largest jump, by one width of the range
+_LEVEL_WORTH = 24.0  # the same for the median of the last points, which a single extreme value does not move
+_SLOW = 0.002  # widths by which an anomalous point may extend the usual range
+_SLOW_RUN = 0.25  # points by which an anomalous run extends the longest usual one
 
 
 def state_width(features: int) -> int:
-    """Length of the state."""
+    """Return the length of the state."""
     return FEATURES_AT + features * FEATURE_WIDTH
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _usual(row: Floats, at: int, size: float, floor: float) -> float:
-    """The deviate of an error's size, which is then remembered, at most ``_CAP`` deviations above what is usual."""
+    """Return the deviate of an error's size, then store the size, at most ``_CAP`` deviations above the usual one."""
     z = deviate(row, at, size, floor)
     kept = size
     if row[at] >= 3.0:
@@ -46,7 +46,7 @@ def _usual(row: Floats, at: int, size: float, floor: float) -> float:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _run_deviate(run: float, longest: float) -> float:
-    """Of a run of unchanged values: 0 up to the longest before, and for features that often stand still."""
+    """Return the deviate of a run of unchanged values; 0 up to the longest before, and for features often constant."""
     if longest > _STEADY or run <= longest + 2.0:
         return 0.0
     return float(_RUN_WORTH * np.log2((run + 1.0) / (longest + 1.0)))
@@ -54,13 +54,13 @@ def _run_deviate(run: float, longest: float) -> float:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _longer(longest: float, run: float, anomalous: bool) -> float:
-    """The longest run after one that ended: an anomalous one counts as hardly longer than those before."""
+    """Return the longest run after one that ended: an anomalous one extends it only a little."""
     return max(longest, min(run, longest + _SLOW_RUN) if anomalous else run)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _ends(row: Floats, low: int, high: int, x: float, step: float) -> None:
-    """Take x into a range, by at most ``step``."""
+    """Extend a range to include x, by at most ``step``."""
     if x > row[high]:
         row[high] = min(x, row[high] + step)
     elif x < row[low]:
@@ -70,7 +70,7 @@ def _ends(row: Floats, low: int, high: int, x: float, step: float) -> None:
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _feature(row: Floats, at: int, x: float, before: float, middle: float, predicted: float, floor: float,
              limit: float, scored: bool) -> float:  # fmt: skip
-    """The largest deviate of one feature; its state takes the value in."""
+    """Return the largest deviate of one feature, and update its state with the value."""
     if row[at + SEEN] == 0.0:
         row[at + SEEN] = 1.0
         row[at + LOW] = row[at + HIGH] = x
@@ -106,17 +106,17 @@ def point(
     row: Floats, newest: Floats, before: Floats, middle: Floats, predicted: Floats, floor: Floats, start_up: int,
     limit: float, each: Floats,
 ) -> float:  # fmt: skip
-    """Score of one point, the largest deviate of any feature; the state takes it in.
+    """Score one point by the largest deviate of any feature, and update the state with it.
 
     Args:
         row: state.
         newest, before: (F,) this point and the one before, NaN where missing.
         middle: (F,) median of the window before this point.
-        predicted: (F,) what the other features say, NaN where they say nothing.
-        floor: (F,) errors and widths below it are never news.
-        start_up: rows before anything is judged.
+        predicted: (F,) predictions from the other features, NaN if there are none.
+        floor: (F,) smaller errors and widths never count as unusual.
+        start_up: rows before the first score.
         limit: deviate that counts as an alert.
-        each: (F,) out: the largest deviate of each feature.
+        each: (F,) receives the largest deviate of each feature.
     """
     scored = row[ROWS] >= start_up
     row[ROWS] += 1.0
@@ -151,7 +151,7 @@ def points(
     state: Floats, newest: Floats, before: Floats, middle: Floats, predicted: Floats, floor: Floats, start_up: int,
     limit: float, each: Floats,
 ) -> Floats:  # fmt: skip
-    """Scores of (n, F) points: one for each row of the state, or all of one series where the state has one row."""
+    """Score (n, F) points: one for each row of the state, or all of one series if the state has one row."""
     out = np.empty(len(newest))
     for k in range(len(newest)):
         row = state[k if len(state) > 1 else 0]

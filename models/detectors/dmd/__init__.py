@@ -1,1 +1,1 @@
-"""Forecasts by dynamic mode decomposition."""
+"""Forecast by dynamic mode decomposition."""

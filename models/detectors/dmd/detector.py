@@ -1,4 +1,4 @@
-"""Dynamic mode decomposition as a forecaster: how far the newest point lies from what the modes predict."""
+"""Forecast by dynamic mode decomposition, and score how far the newest point lies from the forecast."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from eddy.models.preprocessing.fit_windows import FitWindows
 
 _METHODS = ("hankel", "bop")
 _BOP_SNAPSHOTS = 600  # columns that BOPDMD sees: its variable projection costs their square
-_PRIOR_POINTS = 500.0  # that the batch fit counts for when a series starts to learn on its own
-_WINSOR = 99.0  # per cent: larger errors do not widen the usual one
+_PRIOR_POINTS = 500.0  # weight of the batch fit, in points, when a series starts to learn on its own
+_WINSOR = 99.0  # per cent: larger errors do not widen the usual error
 _ARRAYS = ("operator", "basis", "inverse", "scale", "error")
 
 
 @dataclass(frozen=True)
 class DmdParameters:
-    """What a user may set.
+    """Set the parameters of the DMD detector.
 
     Attributes:
         method: ``hankel`` (exact DMD on delay coordinates) or ``bop`` (bagging, optimised DMD, also on them).
-        rank: most modes.
+        rank: largest number of modes.
         trials: bags of ``bop``; 0: optimised DMD without bags.
         online: keep learning on each series.
-        forgetting: weight that the past loses per point online, 1 - λ; 0.001 is a memory of about 1,000 points.
-        snapshots: most training windows.
+        forgetting: weight that the past loses per point online, 1 - λ; 0.001 remembers about 1,000 points.
+        snapshots: largest number of training windows.
         validation_share: last part of each series that is held out.
     """
 
@@ -156,7 +156,7 @@ class DmdDetector(Detector):
         return self._arrays["operator"], self._arrays["basis"], self._arrays["inverse"], self._forgetting
 
     def _scales(self, binding: Ints) -> Floats:
-        """(n, F, 2); NaN for series not seen: their first window gives it."""
+        """Return (n, F, 2) scales; NaN for series not seen: their first window sets the scale."""
         unseen = np.full((1, len(self.spec.features), 2), np.nan)
         return np.asarray(np.concatenate([self._arrays["scale"], unseen])[binding])
 
@@ -164,12 +164,12 @@ class DmdDetector(Detector):
         return np.asarray(self._arrays["error"][binding])
 
     def _step(self, batch: WindowBatch, state: Floats) -> tuple[Floats, Floats, Floats]:
-        """(scores, (n, F) of each feature, (n, F, 2) prediction and usual error); changes ``state``."""
+        """Return (scores, (n, F) of each feature, (n, F, 2) prediction and usual error); changes ``state``."""
         n, features = len(batch), len(self.spec.features)
         each, expected = np.empty((n, features)), np.empty((n, features, 2))
         windows = np.ascontiguousarray(batch.values, float)
         filled = batch.imputed[:, -1]
-        if filled.any():  # what was filled in is no observation to be judged or learned from
+        if filled.any():  # filled-in points are not observations, so they are neither scored nor learned from
             windows = windows.copy()
             windows[filled, -1] = np.nan
         scores = kernel.rows(
@@ -184,7 +184,7 @@ class DmdDetector(Detector):
         return self._step(batch, self._state(batch))[0]
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """Expected is the prediction, the band where the feature's own error stays below the limit."""
+        """Explain by the prediction; the band is where the feature's own error stays below the limit."""
         _, each, expected = self._step(batch, self._state(batch).copy())
         squares = np.nan_to_num(each) ** 2
         total = squares.sum(axis=1, keepdims=True)
@@ -195,7 +195,7 @@ class DmdDetector(Detector):
         return Explanation(middle, middle - reach, middle + reach, share)
 
     def _usual_errors(self, windows: FitWindows) -> Floats:
-        """(S + 1, F) root mean square of held-out one-step errors, in spreads; the last row is of all series."""
+        """Return (S + 1, F) root mean square of held-out one-step errors, in scales; the last row is for all series."""
         held_out = np.flatnonzero(windows.validation)
         binding = np.arange(len(windows.names))
         errors, owner = [], []
@@ -203,7 +203,7 @@ class DmdDetector(Detector):
             scale = self._scales(batch.binding)
             _, each, _ = self._step(
                 batch, np.zeros((len(batch), self._state_width))
-            )  # usual error 1: scores are errors
+            )  # with usual error 1, scores are errors
             errors.append(np.where(scale[:, :, 1] > 0, each, np.nan))
             owner.append(windows.series[part])
         every, of = np.concatenate(errors), np.concatenate(owner)
@@ -229,7 +229,7 @@ class DmdDetector(Detector):
         return cls(spec, read_parameters(DmdParameters, cls.kind, own), arrays, params["series"])
 
     def _check(self) -> None:
-        """Raise a ModelError that names the first array which does not fit."""
+        """Raise a ModelError that names the first array of a wrong shape."""
         features, rank = len(self.spec.features), len(self._arrays["basis"])
         delays, seen = (self.spec.window - 1) * features, len(self.names)
         wanted = {
@@ -252,7 +252,7 @@ def _observed(s: Series) -> Floats:
 
 
 def _scale(windows: FitWindows, name: str, validation_share: float) -> Floats:
-    """(F, 2) median and spread of a series' training part; a constant one is measured in its own value."""
+    """Return (F, 2) median and scale of a series' training part; a constant one is scaled by its own value."""
     values = np.concatenate([_observed(s) for s in windows.segments if s.name == name])
     values = values[: max(round((1 - validation_share) * len(values)), 1)]
     values = np.where(np.isfinite(values).any(axis=0), values, 0.0)
@@ -262,12 +262,12 @@ def _scale(windows: FitWindows, name: str, validation_share: float) -> Floats:
 
 
 def _pairs(windows: FitWindows, scale: Floats, chosen: DmdParameters) -> tuple[Floats, Floats]:
-    """Hankel states (d·F, m) of the training windows, and the same one point later."""
+    """Return Hankel states (d·F, m) of the training windows, and the same states one point later."""
     rows = np.flatnonzero(~windows.validation)
     if chosen.method == "bop":
         longest = int(np.argmax(np.bincount(windows.series[rows])))
         rows = rows[windows.series[rows] == longest]
-        jumps = np.flatnonzero(np.diff(windows.starts[rows]) != 1)  # a hole in time: only what follows the last one
+        jumps = np.flatnonzero(np.diff(windows.starts[rows]) != 1)  # gaps in time: only the part after the last is used
         rows = rows[jumps[-1] + 1 :] if len(jumps) else rows
         rows = rows[-_BOP_SNAPSHOTS:]
     else:
@@ -282,13 +282,13 @@ def _pairs(windows: FitWindows, scale: Floats, chosen: DmdParameters) -> tuple[F
 
 
 def _held(values: Floats) -> Floats:
-    """(n, W, F) with missing values replaced by the last that is there, 0 (the centre) before the first."""
+    """Return (n, W, F) with each missing value replaced by the one before it, or 0 (the centre) if there is none."""
     at = np.where(np.isfinite(values), np.arange(values.shape[1])[None, :, None], 0)
     return np.nan_to_num(np.take_along_axis(values, np.maximum.accumulate(at, axis=1), axis=1))
 
 
 def _size(errors: Floats, otherwise: Floats | None = None) -> Floats:
-    """(F,) root mean square of (n, F) winsorised errors; ``otherwise`` (or 1) where there is none."""
+    """Return (F,) root mean square of (n, F) winsorised errors; ``otherwise`` (or 1) if there are none."""
     result = np.ones(errors.shape[1]) if otherwise is None else otherwise.copy()
     for f in range(errors.shape[1]):
         known = errors[np.isfinite(errors[:, f]), f]

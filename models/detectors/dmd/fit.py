@@ -1,4 +1,4 @@
-"""The batch fit of a DMD forecaster: PyDMD's modes and eigenvalues, turned into the operator that scoring needs."""
+"""Fit a DMD forecaster to a batch with PyDMD, and turn its modes and eigenvalues into the operator for scoring."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from eddy.models.core.detector import Floats
 
 Complexes = NDArray[np.complex128]
 
-_TINY = 1e-9  # of the largest singular value: below it a direction is rounding
+_TINY = 1e-9  # of the largest singular value: smaller directions are rounding errors
 _RIDGE = 1e-3  # of the mean variance: keeps the first gain finite where a coordinate never moved
 
 
 @dataclass(frozen=True)
 class Operator:
-    """What was learned.
+    """Hold the result of the fit.
 
     Attributes:
         operator: (F, d·F) predicts the next point from the d points before it.
@@ -42,12 +42,12 @@ def fit_operator(
     Args:
         before, after: scaled, without missing values. For ``bop`` the columns follow one another in time.
         features: F.
-        rank: most modes.
+        rank: largest number of modes.
         method: ``hankel`` (exact DMD of the pairs, Tu et al. 2014, after Arbabi and Mezić 2017) or ``bop`` (BOPDMD:
-            optimised, and bagged where ``trials``; Sashidhar and Kutz 2022).
+            optimised, and bagged if ``trials`` > 0; Sashidhar and Kutz 2022).
         trials: bags, for ``bop``.
-        prior: points that the batch fit counts for online.
-        seed: of the bags.
+        prior: weight of the batch fit online, in points.
+        seed: random seed of the bags.
 
     Raises:
         DataError: PyDMD finds no modes.
@@ -56,7 +56,7 @@ def fit_operator(
     there = int((values > _TINY * max(values[0], 1e-300)).sum()) if values[0] > _TINY else 0
     rank = min(rank, there)
     size = before.shape[0]
-    if rank == 0:  # constant: what was is what will be
+    if rank == 0:  # constant values: the forecast repeats them
         operator = np.zeros((features, size))
         operator[:, -features:] = np.eye(features)
         return Operator(operator, np.zeros((1, size)), np.eye(2), np.ones(1, complex))
@@ -77,9 +77,9 @@ def fit_operator(
 def _modes(
     before: Floats, after: Floats, rank: int, method: str, trials: int, seed: int
 ) -> tuple[Complexes, Complexes]:
-    """(modes (d·F, r), discrete eigenvalues (r,))."""
+    """Return (modes (d·F, r), discrete eigenvalues (r,))."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PyDMD's about condition numbers; what matters is checked above
+        warnings.simplefilter("ignore")  # PyDMD warns about condition numbers; the relevant ones are checked above
         from pydmd import BOPDMD, DMD  # noqa: PLC0415  fitted with, never scored with
 
         if method == "hankel":

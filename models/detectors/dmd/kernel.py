@@ -1,11 +1,11 @@
-"""One step of online dynamic mode decomposition per series: predict the newest point, measure, learn from it.
+"""Run one step of online dynamic mode decomposition per series: predict the newest point, score it, learn from it.
 
-The past d points of F features, scaled, are h (d·F). The batch operator predicts C h; on top of it each series has a
-correction D [Uᵀh, 1] of its own in r reduced coordinates, which recursive least squares with forgetting keeps
-(Zhang, Rowley, Deem, Cattafesta 2019, equations 26 to 29 with weighting: P is the inverse of the weighted covariance
-of the coordinates).
+Let h (d·F) be the past d points of F features, scaled. The batch operator predicts C h. Each series adds a correction D
+[Uᵀh, 1] of its own in r reduced coordinates, updated by recursive least squares with forgetting (Zhang, Rowley, Deem,
+Cattafesta 2019, equations 26 to 29 with weighting: P is the inverse of the weighted covariance of the coordinates).
 
-A row of state: points learned from, centre and spread of each feature, squared error of each, D, P (upper triangle).
+A row of state: number of points learned from, centre and spread of each feature, squared error of each, D, P (upper
+triangle).
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_CLIP = 4.0  # deviations: a larger error is learned from as this one, so that an anomaly does not become the rule
-_MIN_KNOWN = 0.5  # share of the past that has to be there
-_MIN_ERROR = 0.02  # spreads of the series: a perfectly predictable one is not judged more finely
-_MAX_TRACE = 1e6  # of P: where nothing moves, forgetting would let it grow without end
+_CLIP = 4.0  # deviations: larger errors are clipped before learning, so that an anomaly is not learned as normal
+_MIN_KNOWN = 0.5  # share of the past that has to be present
+_MIN_ERROR = 0.02  # scales of the series: smallest usual error, for a perfectly predictable series
+_MAX_TRACE = 1e6  # of P: without it, forgetting lets P of a constant series grow without end
 _MIN_SPREAD = 1e-3  # of a constant series at 0, in its own units
 
 
 def state_width(features: int, rank: int) -> int:
-    """State size of a series."""
+    """Return the state size of a series."""
     return 1 + 3 * features + features * (rank + 1) + (rank + 1) * (rank + 2) // 2
 
 
 @njit(cache=True)
 def _begin(row, window, scale, error, inverse):  # type: ignore[no-untyped-def]
-    """State of a series that is new: its scale from training or, where NaN, from its first window."""
+    """Initialise the state of a new series: its scale comes from training or, if that is NaN, from its first window."""
     features, size = window.shape[1], inverse.shape[0]
     row[:] = 0.0
     for f in range(features):
@@ -45,7 +45,7 @@ def _begin(row, window, scale, error, inverse):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _own_scale(values):  # type: ignore[no-untyped-def]
-    """(median, spread from the 5th to the 95th percentile) of the values that are there; (0, 1) of none."""
+    """Return (median, scale from the 5th to the 95th percentile) of the values present; (0, 1) if there are none."""
     ordered = np.sort(values[~np.isnan(values)])
     n = len(ordered)
     if n == 0:
@@ -60,7 +60,7 @@ def _own_scale(values):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _past(row, window, past):  # type: ignore[no-untyped-def]
-    """Fill ``past`` (d·F) with the scaled points before the newest; missing ones hold the last. Share that is known."""
+    """Fill ``past`` (d·F) with the scaled points before the newest, gaps held; return the known share."""
     points, features = window.shape
     known = 0
     for f in range(features):
@@ -76,16 +76,16 @@ def _past(row, window, past):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def step(row, window, scale, error, operator, basis, inverse, forgetting, each, expected):  # type: ignore[no-untyped-def]
-    """Score of the newest point of one window (W, F), the largest over its features; NaN where it cannot say.
+    """Score the newest point of one window (W, F), the largest over its features; NaN if too little is known.
 
     Args:
-        row: state, changed in place; begun where it is empty.
+        row: state, changed in place; initialised here if empty.
         window: (W, F) in the series' units.
-        scale: (F, 2) centre and spread from training, NaN for a series not seen there.
-        error: (F,) usual one-step error, in spreads.
+        scale: (F, 2) location and scale from training, NaN for a series not seen there.
+        error: (F,) usual one-step error, in scales.
         operator: (F, d·F) C; the newest point of the past last.
         basis: (r, d·F) Uᵀ.
-        inverse: (r + 1, r + 1) P to begin with.
+        inverse: (r + 1, r + 1) P at the start.
         forgetting: weight of the past per point; 0: nothing is learned online.
         each: (F,) receives each feature's score.
         expected: (F, 2) receives prediction and usual error, in the series' units.
@@ -128,7 +128,7 @@ def step(row, window, scale, error, operator, basis, inverse, forgetting, each, 
 
 @njit(cache=True)
 def _learn(row, z, errors, forgetting, features, size):  # type: ignore[no-untyped-def]
-    """Recursive least squares with the errors (F,) of the point; NaN ones change nothing of their feature."""
+    """Update by recursive least squares with the errors (F,) of the point; NaN changes nothing of its feature."""
     at, head = 1 + 3 * features, 1 + 3 * features + features * size
     gain = np.zeros(size)
     place, trace = head, 0.0
@@ -157,7 +157,7 @@ def _learn(row, z, errors, forgetting, features, size):  # type: ignore[no-untyp
 
 @njit(cache=True)
 def rows(state, windows, scale, error, operator, basis, inverse, forgetting, each, expected):  # type: ignore[no-untyped-def]
-    """(n,) scores of one window each of n series: (n, words), (n, W, F), (n, F, 2), (n, F), …, (n, F), (n, F, 2)."""
+    """Score one window each of n series: (n, state_width), (n, W, F), (n, F, 2), (n, F), …, (n, F), (n, F, 2)."""
     scores = np.empty(len(windows))
     for i in range(len(windows)):
         scores[i] = step(
@@ -168,7 +168,7 @@ def rows(state, windows, scale, error, operator, basis, inverse, forgetting, eac
 
 @njit(cache=True)
 def series(row, values, size, scale, error, operator, basis, inverse, forgetting):  # type: ignore[no-untyped-def]
-    """(n,) scores of n consecutive points (n, F) of one series, NaN before the first window of ``size`` points."""
+    """Score n consecutive points (n, F) of one series; return (n,), NaN before the first window of ``size`` points."""
     scores = np.full(len(values), np.nan)
     each, expected = np.empty(values.shape[1]), np.empty((values.shape[1], 2))
     for t in range(size - 1, len(values)):

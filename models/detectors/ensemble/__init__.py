@@ -1,1 +1,1 @@
-"""Several detectors combined by calibrated scores."""
+"""Combine several detectors by calibrated scores."""

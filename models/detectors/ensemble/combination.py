@@ -1,9 +1,8 @@
-"""Several detectors' deviates made one: the rules of an ensemble.
+"""Combine several detectors' deviates into one by the rules of an ensemble.
 
-All rules take normal deviates z (0 below a score's own mean) and give one back, so that one threshold serves them
-all. p is the upper tail, 1 - Φ(z). Members of an ensemble see the same points, so they depend on one another:
-``stouffer`` and ``fisher``, made for independent tests, then give a deviate that is too large; ``mean`` and ``max``
-do not.
+All rules take normal deviates z (0 below a score's own mean) and return one, so that one threshold serves them all. p
+is the upper tail, 1 - Φ(z). Members of an ensemble see the same points, so they depend on one another: ``stouffer`` and
+``fisher``, made for independent tests, then give a deviate that is too large; ``mean`` and ``max`` do not.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 
 from eddy.models.core.detector import Floats
 
-_DEEPEST = -700.0  # ln of the smallest tail that float64 holds: beyond it the chi-squared tail is taken at its head
+_DEEPEST = -700.0  # ln of the smallest tail of float64; beyond it the chi-squared tail is its leading term
 
 
 def _mean(z: Floats, weight: Floats) -> Floats:
@@ -22,18 +21,18 @@ def _mean(z: Floats, weight: Floats) -> Floats:
 
 
 def _max(z: Floats, weight: Floats) -> Floats:
-    """The largest weighted deviate; the largest weight counts as 1."""
+    """Return the largest weighted deviate; the largest weight counts as 1."""
     return np.asarray((z * weight / weight.max(axis=1, keepdims=True)).max(axis=1))
 
 
 def _stouffer(z: Floats, weight: Floats) -> Floats:
-    """Stouffer et al. 1949, with Lipták's weights: Σ w z / √Σ w²."""
+    """Combine by Stouffer et al. 1949, with Lipták's weights: Σ w z / √Σ w²."""
     return np.asarray((weight * z).sum(axis=1) / np.sqrt((weight**2).sum(axis=1)))
 
 
 def _fisher(z: Floats, weight: Floats) -> Floats:
-    """Fisher 1925: X = -2 Σ w ln p, with the weights' mean at 1, against chi-squared (of 2 Σ 1 degrees of freedom)."""
-    from scipy.special import gammaincc, log_ndtr, ndtri_exp  # here: a third of a second, and few jobs need it
+    """Combine by Fisher 1925: X = -2 Σ w ln p, weights' mean 1, against chi-squared (of 2 Σ 1 degrees of freedom)."""
+    from scipy.special import gammaincc, log_ndtr, ndtri_exp  # slow to import, and few jobs need it
 
     there = weight > 0
     members = there.sum(axis=1)
@@ -53,9 +52,9 @@ RULES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
 
 
 def combine(z: Floats, weights: Floats, rule: str) -> Floats:
-    """(n,) deviates of (n, M) ones with (M,) weights; a member that cannot say (NaN) is left out of its row.
+    """Combine (n, M) deviates with (M,) weights into (n,); a member without a deviate (NaN) is left out of its row.
 
-    NaN where no member can say.
+    NaN if no member has a deviate.
     """
     known = np.isfinite(z)
     rows = known.any(axis=1)

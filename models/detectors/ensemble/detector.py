@@ -1,6 +1,6 @@
-"""Ensemble: several detectors as one, each member's score first made a deviate from its own past.
+"""Combine several detectors into one, after turning each member's scores into deviates from their own past.
 
-An ensemble of one is how any detector gets the calibration, the gate and the peak stage of the default detector.
+An ensemble of one gives any detector the calibration, the gate and the peak filter of the default detector.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from eddy.models.detectors.ensemble.combination import combine
 from eddy.models.detectors.ensemble.members import EnsembleParameters, Member, read_members
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
 
-_FLOOR_SHARE = 0.01  # of the median validation score: less spread than that is not trusted
+_MIN_SCALE_SHARE = 0.01  # of the median validation score: smallest scale of scores
 _UNSEEN = ""  # a name that no series has
 _ARRAYS = ("ensemble.prior", "ensemble.floors", "ensemble.scale")
 
@@ -101,16 +101,16 @@ class EnsembleDetector(Detector):
         self.attribution_span = max(d.attribution_span for d in detectors)
         stateful = [d for d in detectors if d.state_size]
         self.continues = bool(stateful) and all(d.continues for d in stateful)
-        self._prior, self._baselines, self._scale = (np.asarray(arrays[name], float) for name in _ARRAYS)
+        self._prior, self._min_scales, self._scale = (np.asarray(arrays[name], float) for name in _ARRAYS)
         gated = np.array([bool(m.gate) for m in members])
         self._layout = kernel.Layout(len(spec.features) if gated.any() else 0, len(members))
         own = np.array([d.calibrated for d in detectors])
         interval = float(arrays["ensemble.interval"][0])
-        self._rules = kernel.Rules(self._baselines, own, gated, params.start_up, interval)
+        self._rules = kernel.Rules(self._min_scales, own, gated, params.start_up, interval)
         self._cuts = np.cumsum([0, *(d.state_size for d in detectors)])
         self.state_size = int(self._cuts[-1]) + self._layout.state_width
         self._index = {name: i for i, name in enumerate(self.names)}
-        # a member that would go on from its training data may do so only if all do: they see the same points
+        # a member can continue from its training data only if all members can, since they see the same points
         seen = [names if self.continues or not d.continues else [_UNSEEN] * len(names) for d in detectors]
         self._bindings = np.stack(
             [np.r_[d.bind(known), d.bind([_UNSEEN])] for d, known in zip(detectors, seen, strict=True)], axis=1
@@ -141,11 +141,11 @@ class EnsembleDetector(Detector):
         names = list(dict.fromkeys(s.name for s in series))
         none = np.zeros(0)
         pooled = [np.concatenate([none, *r.scores.values()]) for r in reports]
-        baselines = [max(_FLOOR_SHARE * float(np.median(np.abs(p))) if len(p) else 0.0, 1e-9) for p in pooled]
+        min_scales = [max(_MIN_SCALE_SHARE * float(np.median(np.abs(p))) if len(p) else 0.0, 1e-9) for p in pooled]
         of_series = [[r.scores.get(name, none) for r in reports] for name in names]
         arrays = {
             "ensemble.prior": np.stack([kernel.prior(s, chosen.start_up) for s in (*of_series, pooled)]),
-            "ensemble.floors": np.array(baselines),
+            "ensemble.floors": np.array(min_scales),
             "ensemble.scale": _scales(series, names),
             "ensemble.interval": np.array([_interval(series)]),
         }
@@ -160,7 +160,7 @@ class EnsembleDetector(Detector):
 
     @property
     def default_limit(self) -> float | None:
-        """The threshold that goes with the scores, where each is an event; None where events are not told apart."""
+        """Return the threshold that fits the scores if each one above it is an event; None without the peak filter."""
         return self.params.limit if self.params.peaks else None
 
     def bind(self, series: Sequence[str]) -> Ints:
@@ -174,8 +174,8 @@ class EnsembleDetector(Detector):
         return self._run(self.bind([name])[0], name, ts, values)
 
     def _run(self, binding: int, name: str, ts: Ints, values: Floats) -> Floats:
-        """Scores of a whole series; ``binding`` says whose calibration it begins with, ``name`` whose state."""
-        first = self.spec.window - 1  # in the job, shorter members too begin with the first full window of the longest
+        """Score a whole series, with the calibration of ``binding`` and the members' state of series ``name``."""
+        first = self.spec.window - 1  # in the job, shorter members too start with the first full window of the longest
         scores = np.full(len(ts), np.nan)
         if len(ts) <= first:
             return scores
@@ -199,7 +199,7 @@ class EnsembleDetector(Detector):
         return slice(self._layout.moments_at, self._layout.peak_at)
 
     def _member_batches(self, batch: WindowBatch) -> list[WindowBatch]:
-        """What each member sees, with copies of its part of the state."""
+        """Return the windows of each member, with copies of its part of the state."""
         batches = []
         for m, detector in enumerate(self.detectors):
             tail = slice(self.spec.window - detector.spec.window, None)
@@ -213,7 +213,7 @@ class EnsembleDetector(Detector):
         return batches
 
     def _calibration(self, batch: WindowBatch) -> Floats:
-        """(n, words) the ensemble's own part of the state; begins with what validation said of the series."""
+        """Return (n, state_width) the ensemble's own state; a new series starts from its validation scores."""
         state = np.ascontiguousarray(batch.state[:, self._cuts[-1] :]).copy()
         untouched = ~batch.state.any(axis=1)
         state[untouched, self._moments] = self._prior[batch.binding[untouched]]
@@ -239,7 +239,7 @@ class EnsembleDetector(Detector):
         z = self._deviates(batch, self._member_batches(batch), before.copy())
         gained = np.nan_to_num(np.maximum(z, 0.0)) * self.weights
         limits = kernel.raw_limits(
-            before, self._layout.moments_at, self._baselines, self._rules.own, np.asarray(limit, float)
+            before, self._layout.moments_at, self._min_scales, self._rules.own, np.asarray(limit, float)
         )
         each = [
             d.explain(part, np.nan_to_num(limits[:, m], nan=np.inf))
@@ -257,7 +257,7 @@ class EnsembleDetector(Detector):
 
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays: dict[str, NDArray[Any]] = dict(
-            zip(_ARRAYS, (self._prior, self._baselines, self._scale), strict=True)
+            zip(_ARRAYS, (self._prior, self._min_scales, self._scale), strict=True)
         ) | {"ensemble.interval": np.array([self._rules.interval_ms])}
         stored = []
         for m, (member, detector) in enumerate(zip(self.members, self.detectors, strict=True)):
@@ -270,8 +270,10 @@ class EnsembleDetector(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> EnsembleDetector:
-        said = [{k: v for k, v in m.items() if k not in ("state", "spec")} for m in params["members"]]
-        chosen, members = read_members({**{k: v for k, v in params.items() if k != "series"}, "members": said})
+        stored_members = [{k: v for k, v in m.items() if k not in ("state", "spec")} for m in params["members"]]
+        chosen, members = read_members(
+            {**{k: v for k, v in params.items() if k != "series"}, "members": stored_members}
+        )
         detectors = []
         for m, (member, stored) in enumerate(zip(members, params["members"], strict=True)):
             raw = dict(stored["spec"])
@@ -291,7 +293,7 @@ class EnsembleDetector(Detector):
         return cls(spec, chosen, members, detectors, params["series"], arrays)
 
     def _check(self) -> None:
-        """Raise an error that names what does not fit."""
+        """Raise an error that names what does not match."""
         features, strides = {d.spec.features for d in self.detectors}, {d.spec.stride for d in self.detectors}
         if features != {self.spec.features}:
             raise ModelError(f"{self.kind}: members' features differ: {sorted(features)}")
@@ -300,7 +302,7 @@ class EnsembleDetector(Detector):
         rows = len(self.names) + 1
         wanted = {
             "ensemble.prior": (self._prior, (rows, len(self.members) * MOMENTS)),
-            "ensemble.floors": (self._baselines, (len(self.members),)),
+            "ensemble.floors": (self._min_scales, (len(self.members),)),
             "ensemble.scale": (self._scale, (rows, len(self.spec.features), 2)),
         }
         for name, (array, shape) in wanted.items():
@@ -314,7 +316,7 @@ def _interval(series: Sequence[Series]) -> float:
 
 
 def _scales(series: Sequence[Series], names: Sequence[str]) -> Floats:
-    """(S + 1, F, 2) median and spread of each series, and of all together."""
+    """Return (S + 1, F, 2) median and scale of each series, and of all together."""
     of = [np.concatenate([s.values for s in series if s.name == name]) for name in names]
     return np.stack([_scale(values) for values in (*of, np.concatenate(of))])
 

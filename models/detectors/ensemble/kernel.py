@@ -1,7 +1,7 @@
-"""What an ensemble keeps of a series beside its members' own state, and how a point changes it.
+"""Keep and update the state that an ensemble has for each series beside its members' own state.
 
-A row holds a season's gate per feature (where a member asks for one), the moments of each member's scores, and the
-peak stage. The members' scores of a point come in, their deviates from their own past go out.
+A row holds a season's gate per feature (if a member asks for one), the moments of each member's scores, and the peak
+filter. The functions take the members' scores of a point and return their deviates from their own past.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _GATE_WIDTH = season.STATE_WIDTH
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a row lie.
+    """Locate the parts of a row.
 
     Attributes:
-        gates: features that have a gate: all, or none where no member asks for one.
+        gates: number of features that have a gate: all, or none if no member asks for one.
         members: number of members.
     """
 
@@ -39,33 +39,33 @@ class Layout:
 
     @property
     def moments_at(self) -> int:
-        """First word of the members' moments."""
+        """Return the index of the members' moments."""
         return self.gates * _GATE_WIDTH
 
     @property
     def peak_at(self) -> int:
-        """First word of the peak stage."""
+        """Return the index of the peak filter's state."""
         return self.moments_at + self.members * MOMENTS
 
     @property
     def state_width(self) -> int:
-        """Words of a row."""
+        """Return the number of values in a row."""
         return self.peak_at + PEAK_WIDTH
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How members are calibrated; arrays are (M,).
+    """Hold the calibration of the members; arrays are (M,).
 
     Attributes:
-        floors: smallest spread of each member's scores, in their own units.
-        own: True where the scores are deviates already and stay as they are.
-        gated: True where a member counts only while the season's gate is open.
-        start_up: scores of a member that only calibrate.
+        min_scales: smallest scale of each member's scores, in their own units.
+        own: True if the scores are deviates already and stay as they are.
+        gated: True if a member counts only while the season's gate is open.
+        start_up: number of a member's first scores that only calibrate.
         interval_ms: sampling interval; the gate's season is a day.
     """
 
-    baselines: Floats
+    min_scales: Floats
     own: Bools
     gated: Bools
     start_up: int
@@ -73,22 +73,22 @@ class Rules:
 
     @property
     def slots(self) -> int:
-        """Slots of the gate's day; 0: too few points a day to show a season."""
+        """Return the number of slots of the gate's day; 0: too few points a day to show a season."""
         points = round(_DAY_MS / self.interval_ms) if self.interval_ms > 0 else 0
-        return min(points, season.SLOTS) if points >= season.FEWEST_SLOTS else 0
+        return min(points, season.SLOTS) if points >= season.MIN_SLOTS else 0
 
 
 def deviates(
     layout: Layout, rules: Rules, state: Floats, raw: Floats, points: Floats, scale: Floats, ts: Ints
 ) -> Floats:
-    """(n, M) deviates of one point each of n series.
+    """Return (n, M) deviates of one point each of n series.
 
     Args:
-        layout, rules: of the ensemble.
-        state: (n, layout.words), changed in place.
-        raw: (n, M) members' scores, NaN where one cannot say.
+        layout, rules: those of the ensemble.
+        state: (n, layout.state_width), changed in place.
+        raw: (n, M) members' scores, NaN if a member has none.
         points: (n, F) newest values, NaN where missing.
-        scale: (n, F, 2) centre and spread, for the gate.
+        scale: (n, F, 2) location and scale of the features, for the gate.
         ts: (n,) epoch ms.
     """
     out = np.empty_like(raw)
@@ -99,7 +99,7 @@ def deviates(
 def series_deviates(
     layout: Layout, rules: Rules, row: Floats, raw: Floats, points: Floats, scale: Floats, ts: Ints
 ) -> Floats:
-    """(n, M) deviates of n consecutive points of one series; ``row`` (words,), ``scale`` (F, 2)."""
+    """Return (n, M) deviates of n consecutive points of one series; ``row`` (state_width,), ``scale`` (F, 2)."""
     out = np.empty_like(raw)
     _series(row, raw, points, scale, ts, *_arguments(layout, rules), out)
     return out
@@ -109,12 +109,12 @@ def _arguments(layout: Layout, rules: Rules) -> tuple[int, int, Floats, Bools, B
     slots = rules.slots if layout.gates else 0
     per_slot = max(round(_DAY_MS / rules.interval_ms / slots), 1) if slots else 1
     return (
-        layout.gates, layout.moments_at, rules.baselines, rules.own, rules.gated, rules.start_up, slots, per_slot
+        layout.gates, layout.moments_at, rules.min_scales, rules.own, rules.gated, rules.start_up, slots, per_slot
     )  # fmt: skip
 
 
 @njit(cache=True)
-def _step(row, raw, point, scale, ts, gates, at, baselines, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
+def _step(row, raw, point, scale, ts, gates, at, min_scales, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
     is_open = False
     for f in range(gates):
         if slots and not np.isnan(point[f]):
@@ -128,7 +128,7 @@ def _step(row, raw, point, scale, ts, gates, at, baselines, own, gated, start_up
         if own[m]:
             z = raw[m]
         else:
-            z = deviate(row, at + m * MOMENTS, raw[m], baselines[m])
+            z = deviate(row, at + m * MOMENTS, raw[m], min_scales[m])
             if row[at + m * MOMENTS] < start_up:
                 z = 0.0
             add(row, at + m * MOMENTS, raw[m])
@@ -137,26 +137,26 @@ def _step(row, raw, point, scale, ts, gates, at, baselines, own, gated, start_up
 
 
 @njit(cache=True)
-def _rows(state, raw, points, scale, ts, gates, at, baselines, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
+def _rows(state, raw, points, scale, ts, gates, at, min_scales, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
     for i in range(len(raw)):
         _step(
             state[i], raw[i], points[i], scale[i], ts[i],
-            gates, at, baselines, own, gated, start_up, slots, per_slot, out[i],
+            gates, at, min_scales, own, gated, start_up, slots, per_slot, out[i],
         )  # fmt: skip
 
 
 @njit(cache=True)
-def _series(row, raw, points, scale, ts, gates, at, baselines, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
+def _series(row, raw, points, scale, ts, gates, at, min_scales, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
     for i in range(len(raw)):
         _step(
             row, raw[i], points[i], scale, ts[i],
-            gates, at, baselines, own, gated, start_up, slots, per_slot, out[i],
+            gates, at, min_scales, own, gated, start_up, slots, per_slot, out[i],
         )  # fmt: skip
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def peaks(state: Floats, at: int, scores: Floats, reference: float) -> Floats:
-    """(n,) scores after the peak stage, one point each of n series; NaN stays NaN and changes nothing."""
+    """Return (n,) scores after the peak filter, one point each of n series; NaN stays NaN and changes nothing."""
     out = scores.copy()
     for i in range(len(scores)):
         if not np.isnan(scores[i]):
@@ -166,7 +166,7 @@ def peaks(state: Floats, at: int, scores: Floats, reference: float) -> Floats:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def series_peaks(row: Floats, at: int, scores: Floats, reference: float) -> Floats:
-    """(n,) scores after the peak stage, consecutive points of one series."""
+    """Return (n,) scores after the peak filter, consecutive points of one series."""
     out = scores.copy()
     for i in range(len(scores)):
         if not np.isnan(scores[i]):
@@ -175,20 +175,20 @@ def series_peaks(row: Floats, at: int, scores: Floats, reference: float) -> Floa
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def raw_limits(state: Floats, at: int, baselines: Floats, own: Bools, limits: Floats) -> Floats:
-    """(n, M) score of each member at which its deviate is ``limits`` (n,)."""
-    out = np.empty((len(state), len(baselines)))
+def raw_limits(state: Floats, at: int, min_scales: Floats, own: Bools, limits: Floats) -> Floats:
+    """Return (n, M) the score of each member at which its deviate equals ``limits`` (n,)."""
+    out = np.empty((len(state), len(min_scales)))
     for i in range(len(state)):
-        for m in range(len(baselines)):
-            out[i, m] = limits[i] if own[m] else score_at(state[i], at + m * MOMENTS, limits[i], baselines[m])
+        for m in range(len(min_scales)):
+            out[i, m] = limits[i] if own[m] else score_at(state[i], at + m * MOMENTS, limits[i], min_scales[m])
     return out
 
 
-def prior(scores: Sequence[Floats], most: int) -> Floats:
-    """(M * MOMENTS,) moments of members' validation scores, as if at most ``most`` of them had been seen."""
+def prior(scores: Sequence[Floats], max_scores: int) -> Floats:
+    """Return (M * MOMENTS,) moments of members' validation scores, weighted as at most ``max_scores`` of them."""
     out = np.zeros((len(scores), MOMENTS))
     for m, known in enumerate(scores):
         if len(known):
-            count = min(len(known), most)
+            count = min(len(known), max_scores)
             out[m] = count, known.mean(), known.var() * count
     return out.ravel()

@@ -1,4 +1,4 @@
-"""What an ensemble is made of: its rule and its members, read from plain values."""
+"""Read an ensemble's rule and members from plain values."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.ensemble.combination import RULES
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 
-_MAX_MEMBERS = 16  # far above any use; an artifact with more is a mistake
+_MAX_MEMBERS = 16  # far above any use; an artifact with more is refused as an error
 GATES = ("", "season")
 
 
 @dataclass(frozen=True)
 class EnsembleParameters:
-    """Parameters of an ensemble besides its members.
+    """Set the parameters of an ensemble, except for its members.
 
     Attributes:
         rule: how deviates are combined: mean, max, stouffer or fisher.
         peaks: keep only the highest score of an event, as the default detector does.
-        limit: score from which a point counts as an alert, for the peak stage and as default threshold.
-        start_up: scores of a member that only calibrate, on a series whose members' scores training has not seen.
+        limit: score from which a point counts as an alert, for the peak filter and as default threshold.
+        start_up: number of a member's first scores that only calibrate, on a series not seen in training.
     """
 
     rule: str = "mean"
@@ -35,10 +35,10 @@ class EnsembleParameters:
 
 @dataclass(frozen=True)
 class Member:
-    """A member as it is asked for.
+    """Describe a member.
 
     Attributes:
-        name: what it is called; the detector's kind, unless two are of the same.
+        name: unique in the ensemble; the detector's kind, unless two members are of the same kind.
         kind: the registered detector.
         params: the detector's.
         weight: above 0; only ratios between members count.
@@ -54,12 +54,12 @@ class Member:
     gate: str = ""
 
 
-#: Members where none are named: both judge shapes, one with and one without alignment to a season.
+#: default members: both compare shapes, one with and one without alignment to a season
 DEFAULT_MEMBERS: tuple[Mapping[str, Any], ...] = ({"kind": "left-discord"}, {"kind": "same-phase-neighbours"})
 
 
 def read_members(params: Mapping[str, Any]) -> tuple[EnsembleParameters, tuple[Member, ...]]:
-    """Check what was asked for; ``members`` is a list of mappings with the fields of :class:`Member`.
+    """Read and check parameters and members; ``members`` is a list of mappings with the fields of :class:`Member`.
 
     Raises:
         SettingsError: an unknown field, rule, detector or gate, a weight that is not above 0; names it.

@@ -1,1 +1,1 @@
-"""Detectors that compare a window with the series' own past: seasonal naive, neighbours, left discord."""
+"""Compare a window with the series' own past: seasonal naive, neighbours, left discord."""

@@ -1,4 +1,4 @@
-"""What the floors share: detectors that compare the newest points with a bounded past kept in state."""
+"""Share the base of the baseline detectors, which compare the newest points with a bounded past kept in state."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.history import kernel as ring_kernel
 from eddy.models.preprocessing.seasonality import usual_period
 
-_NO_SEASON = 64  # points that are compared where nothing repeats
+_NO_SEASON = 64  # points that are compared if no period is found
 
 
 @dataclass(frozen=True)
 class RingParameters:
-    """Parameters of a floor.
+    """Set the parameters of a baseline.
 
     Attributes:
-        period: points of a season (of a stretch, for the discord); 0: found in the training data, without labels
+        period: points of a season (of a segment, for the discord); 0: found in the training data, without labels
             (:func:`eddy.models.preprocessing.seasonality.usual_period`; the discord takes two of them, at most 192
             points).
         reach: periods for the median, or nearest neighbours; 0: the detector's default.
@@ -114,7 +114,7 @@ class PastRingDetector(Detector):
         return np.ascontiguousarray((values - self.centre[binding]) / self.spread[binding])
 
     def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
-        """(n,) scores of a whole series from its first point, (n, F), as :meth:`score` gives them one by one."""
+        """Return (n,) scores of a whole (n, F) series from its first point, equal to :meth:`score` point by point."""
         row = np.zeros(self.state_size)
         return np.asarray(
             ring_kernel.ring_series(
@@ -134,7 +134,7 @@ class PastRingDetector(Detector):
         return self._step(batch)[0]
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """Expected: the same point of what was compared with. Band: where that distance alone stays in the limit."""
+        """Explain by the same point of the compared past; in the band that distance alone is within the limit."""
         _, each, expected = self._step(batch.take(np.arange(len(batch))))
         squares = np.nan_to_num(each) ** 2
         total = squares.sum(axis=1, keepdims=True)
@@ -163,7 +163,7 @@ class PastRingDetector(Detector):
 
 
 def _scales(values: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """(S, F) medians and spreads of series (n, F); a constant one is measured in its own value."""
+    """Return (S, F) medians and scales of series (n, F); a constant one is scaled by its own value."""
     centre = np.stack([np.nanmedian(v, axis=0) for v in values])
     spread = np.stack([np.nanpercentile(v, 95, axis=0) - np.nanpercentile(v, 5, axis=0) for v in values])
     spread = np.where(spread > 0, spread, np.stack([np.nanstd(v, axis=0) for v in values]))

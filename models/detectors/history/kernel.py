@@ -1,7 +1,7 @@
-"""Comparisons of the newest points with a bounded past, and the ring in which a row of state keeps that past.
+"""Compare the newest points with a bounded past, which a row of state keeps in a ring buffer.
 
-A ring of ``capacity`` values is written twice, ``capacity`` words apart, so that the newest values always lie side by
-side, oldest first, and inner loops need no wrap-around.
+A ring of ``capacity`` values is written twice, ``capacity`` values apart, so that the newest values are always
+contiguous, oldest first, and inner loops need no wrap-around.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from numba import njit
 from eddy.models.core.detector import Floats
 
 SEASONAL_NAIVE, NEIGHBOURS, DISCORD = 0, 1, 2
-_KNOWN = 0.75  # share of a stretch that has to be present on both sides
-_PIECE = 16  # values compared before looking whether it is worth going on
-_FEWEST = 3  # values of the same phase, for a median
+_KNOWN = 0.75  # share of a segment that has to be present on both sides
+_PIECE = 16  # values compared between two checks whether the comparison can still win
+_MIN_VALUES = 3  # values of the same phase, for a median
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def push(ring: Floats, count: int, value: float) -> Floats:
-    """Write value number ``count`` (from 0); returns the view of the past, oldest first, the value last."""
+    """Write value number ``count`` (from 0); return the view of the past, oldest first, the value last."""
     capacity = len(ring) // 2
     place = count % capacity
     ring[place] = value
@@ -31,7 +31,7 @@ def push(ring: Floats, count: int, value: float) -> Floats:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def seasonal_naive(past: Floats, period: int, periods: int) -> tuple[float, float]:
-    """(distance of the newest value from the median of its phase in the last periods, that median)."""
+    """Return (distance of the newest value from the median of its phase in the last periods, that median)."""
     same = np.empty(periods)
     n = 0
     for k in range(1, periods + 1):
@@ -39,7 +39,7 @@ def seasonal_naive(past: Floats, period: int, periods: int) -> tuple[float, floa
         if at >= 0 and not np.isnan(past[at]):
             same[n] = past[at]
             n += 1
-    if n < _FEWEST:
+    if n < _MIN_VALUES:
         return np.nan, np.nan
     ordered = np.sort(same[:n])
     median = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2])
@@ -48,10 +48,10 @@ def seasonal_naive(past: Floats, period: int, periods: int) -> tuple[float, floa
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _apart(past: Floats, back: int, length: int, centred: bool, worst: float) -> float:
-    """Mean square difference of the last ``length`` values and those ``back`` earlier; inf once it exceeds ``worst``.
+    """Return the mean square difference of the last ``length`` values and those ``back`` earlier; inf above ``worst``.
 
-    ``centred`` takes the difference of the means out first. Either sum can only grow with each value, so that most
-    comparisons end after a few of them.
+    ``centred`` first removes the difference of the means. Both sums only grow with each value, so most comparisons end
+    after a few values.
     """
     total, shift, known = 0.0, 0.0, 0
     end = len(past)
@@ -72,7 +72,7 @@ def _apart(past: Floats, back: int, length: int, centred: bool, worst: float) ->
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def neighbours(past: Floats, period: int, nearest: int) -> tuple[float, float]:
-    """(mean distance of the last period to its ``nearest`` past ones at the same phase, value of the nearest)."""
+    """Return (mean distance of the last period to its ``nearest`` past ones at the same phase, nearest value)."""
     best = np.full(nearest, np.inf)
     expected = np.nan
     back = period
@@ -91,8 +91,10 @@ def neighbours(past: Floats, period: int, nearest: int) -> tuple[float, float]:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def discord(past: Floats, length: int, likely: int) -> tuple[float, float, int]:
-    """(distance of the last ``length`` values, mean removed, to the nearest stretch before them, its newest value,
-    how far back it lies). ``likely`` is where to look first: how far back the nearest lay a point ago, or 0.
+    """Return the distance of the last ``length`` values, mean removed, to the nearest earlier segment.
+
+    Also returns that segment's newest value and how far back it lies. ``likely`` is tried first: how far back the
+    nearest segment lay one point ago, or 0.
     """
     best, at = np.inf, 0
     if length <= likely <= len(past) - length:
@@ -114,16 +116,16 @@ def discord(past: Floats, length: int, likely: int) -> tuple[float, float, int]:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def ring_step(row: Floats, values: Floats, mode: int, period: int, reach: int, each: Floats, expected: Floats) -> float:
-    """Score of the next point of a series: the largest over its features; NaN where no feature can say.
+    """Score the next point of a series: the largest over its features; NaN if no feature has a score.
 
     Args:
-        row: a count, and per feature how far back its nearest stretch lay and a ring; changed in place.
+        row: a count, and per feature how far back its nearest segment lay and a ring; changed in place.
         values: (F,) scaled; NaN where missing.
-        mode: which comparison.
-        period: points of a season, or of a stretch.
+        mode: number of the comparison.
+        period: points of a season, or of a segment.
         reach: periods for the median, or nearest neighbours.
         each: (F,) receives each feature's score.
-        expected: (F,) receives what was expected, scaled.
+        expected: (F,) receives the expected values, scaled.
     """
     features = len(values)
     size = (len(row) - 1) // features
@@ -151,7 +153,7 @@ def ring_step(row: Floats, values: Floats, mode: int, period: int, reach: int, e
 def ring_rows(
     state: Floats, values: Floats, mode: int, period: int, reach: int, each: Floats, expected: Floats
 ) -> Floats:
-    """(n,) scores of one point each of n series; (n, F) values, ``each`` and ``expected``."""
+    """Score one point each of n series; (n, F) values, ``each`` and ``expected``; return (n,)."""
     scores = np.empty(len(values))
     for i in range(len(values)):
         scores[i] = ring_step(state[i], values[i], mode, period, reach, each[i], expected[i])
@@ -160,7 +162,7 @@ def ring_rows(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def ring_series(row: Floats, values: Floats, mode: int, period: int, reach: int) -> Floats:
-    """(n,) scores of n consecutive points, (n, F), of one series."""
+    """Score n consecutive points, (n, F), of one series; return (n,)."""
     scores = np.empty(len(values))
     each, expected = np.empty(values.shape[1]), np.empty(values.shape[1])
     for i in range(len(values)):

@@ -1,4 +1,4 @@
-"""Left discord: how far the last stretch is from the most similar stretch before it."""
+"""Score how far the last segment is from the most similar segment before it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from eddy.models.core.detector import Series
 from eddy.models.detectors.history.base import PastRingDetector
 from eddy.models.detectors.history.kernel import DISCORD
 
-_SEASONS = 2  # in a stretch: one alone is like any other that is as odd in one place, two show what follows what
-_LONGEST = 192  # points of a stretch that is chosen: each costs as many operations a point as there is past
+_SEASONS = 2  # in a segment: two seasons also show the order of days, which one season alone does not
+_LONGEST = 192  # points of an automatically chosen segment: each costs one operation per kept point
 
 
 class LeftDiscordDetector(PastRingDetector):

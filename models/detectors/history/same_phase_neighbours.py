@@ -1,4 +1,4 @@
-"""Same-phase nearest neighbours: the last day against the three most similar past days at the same phase."""
+"""Score the last day against the three most similar past days at the same phase."""
 
 from __future__ import annotations
 

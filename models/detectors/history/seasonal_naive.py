@@ -1,4 +1,4 @@
-"""Seasonal-naive: how far a value lies from the median of its phase over the last four weeks."""
+"""Score how far a value lies from the median of its phase over the last four weeks."""
 
 from __future__ import annotations
 

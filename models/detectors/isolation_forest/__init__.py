@@ -1,1 +1,1 @@
-"""Isolation forest over raw values, differences, seasonal and window features."""
+"""Isolate windows by random cuts of raw values, differences, seasonal and window features."""

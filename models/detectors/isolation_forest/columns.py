@@ -1,4 +1,4 @@
-"""Which columns a forest is given: the window itself, its differences, its season's residuals, or its features."""
+"""Compute the columns of a forest: the window itself, its differences, its season's residuals, or its features."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from eddy.models.preprocessing.scaled_windows import fill_forward
 
 SETS = ("raw", "differences", "season", "window")
 RESIDUALS = ("size", "lately", "shift", "largest", "newest")
-_CAP = 50.0  # a ratio above it is as odd as can be
+_CAP = 50.0  # ratios above it count the same
 _LATELY = 4  # the newest quarter of the recent points
-_MIN_OBSERVED = 0.5  # share of a window's points that must be there
-_RAW_CUT = 6.0  # spreads
+_MIN_OBSERVED = 0.5  # share of a window's points that must be present
+_RAW_CUT = 6.0  # scales
 _SEASON_PHASES = 2  # a season needs as many earlier values of its phase in the window
 
 
 @dataclass(frozen=True)
 class ForestColumns:
-    """The columns of each value of a point, those of one value side by side.
+    """Compute the columns of each value of a point, those of one value side by side.
 
-    ``raw``: every value of the window, in spreads of the series. ``differences``: every increment in its usual size,
-    as sign · log(1 + ratio). ``season``: of the residuals r of the ``recent`` newest points from the median of their
-    phase in the window's earlier periods, in their usual spread: mean |r| of all and of the newest quarter, |mean r|,
-    the largest and the newest |r|, as log(1 + ratio). ``window``: see
+    ``raw``: every value of the window, in scales of the series. ``differences``: every increment divided by its usual
+    size, as sign · log(1 + ratio). ``season``: from the residuals r of the ``recent`` newest points, relative to the
+    median of their phase in the window's earlier periods and divided by their usual scale: mean |r| of all and of the
+    newest quarter, |mean r|, the largest and the newest |r|, as log(1 + ratio). ``window``: see
     :mod:`eddy.models.detectors.isolation_forest.window_features`.
 
     Attributes:
-        sets: which of these, in this order.
+        sets: the chosen sets, in this order.
         window: points in a window.
         season: period in points; 0 for none.
         recent: newest points whose season residuals count.
@@ -54,13 +54,13 @@ class ForestColumns:
 
     @classmethod
     def named(cls, text: str, window: int, season: int, recent: int) -> ForestColumns:
-        """From a list such as ``raw,differences``.
+        """Read the sets from a list such as ``raw,differences``.
 
         Raises:
-            SettingsError: names what is not among the sets.
+            SettingsError: a name is not a set; names it.
         """
-        sets = tuple(word.strip() for word in text.split(","))
-        unknown = [word for word in sets if word not in SETS]
+        sets = tuple(name.strip() for name in text.split(","))
+        unknown = [name for name in sets if name not in SETS]
         if unknown or len({*sets}) < len(sets):
             raise SettingsError(
                 f"isolation-forest: parameter 'features': found {text!r}, expected some of {', '.join(SETS)}, each once"
@@ -69,13 +69,13 @@ class ForestColumns:
 
     @property
     def each(self) -> int:
-        """Columns per value of a point."""
+        """Return the number of columns per value of a point."""
         plain = len(PLAIN) + (len(SEASONAL) if self.season else 0)
         sizes = {"raw": self.window, "differences": self.window - 1, "season": len(RESIDUALS), "window": plain}
         return sum(sizes[name] for name in self.sets)
 
     def bounds(self, features: int) -> Floats:
-        """(2, columns) smallest and largest value each column can take, raw values within their usual cut."""
+        """Return (2, columns) smallest and largest value each column can take, raw values within their usual cut."""
         high = np.log1p(_CAP)
         parts = {
             "raw": np.repeat([[-_RAW_CUT], [_RAW_CUT]], self.window, axis=1),
@@ -87,17 +87,16 @@ class ForestColumns:
         return np.tile(one, features)
 
     def of(self, values: Floats, skipped: Bools, scales: Floats, levels: Floats) -> Floats:
-        """Columns of windows.
+        """Return the columns of windows.
 
         Args:
             values: (n, W, F); NaN where missing.
             skipped: (n, W) True where the point was filled in.
-            scales: (n, F, 3) as :func:`eddy.models.detectors.isolation_forest.window_features.window_features` wants
-            them.
-            levels: (n, F, 2) centre and spread.
+            scales: (n, F, 3), see :func:`eddy.models.detectors.isolation_forest.window_features.window_features`.
+            levels: (n, F, 2) location and scale.
 
         Returns:
-            (n, F · each); a row is NaN where the newest point has no value at all or half of the window is missing.
+            (n, F · each); a row is NaN if the newest point has no value at all or half of the window is missing.
         """
         n, _, count = values.shape
         there = ~np.isnan(values) & ~skipped[:, :, None]
@@ -170,7 +169,7 @@ def _residuals(values: Any, skipped: Any, scales: Any, season: int, recent: int,
 def columns_for(
     features: str, period: int, recent: int, spec: WindowSpec, windows: FitWindows
 ) -> tuple[ForestColumns, str]:
-    """(columns, note) for training data; without a season in them the set ``season`` gives way to ``window``.
+    """Return (columns, note) for training data; without a season in them, the set ``window`` replaces ``season``.
 
     Args:
         features: list of sets.
@@ -179,7 +178,7 @@ def columns_for(
         spec, windows: the training data.
 
     Raises:
-        SettingsError: an unknown set, or a window too short for the season that was asked for.
+        SettingsError: an unknown set, or a window too short for the requested season.
     """
     asked = ForestColumns.named(features, spec.window, 0, max(recent, 1))
     seasonal = "season" in asked.sets
@@ -192,7 +191,7 @@ def columns_for(
 
 
 def _season(asked: int, spec: WindowSpec, windows: FitWindows, phases: int) -> tuple[int, str]:
-    """(period in points or 0, note): the season that was asked for, or a day, if the data shows it."""
+    """Return (period in points or 0, note): the requested season, or a day, if the data shows it."""
     period = asked or (DAY_MS // spec.interval_ms if spec.interval_ms else 0)
     if period < 2 or spec.window <= phases * period:
         if asked > 1:

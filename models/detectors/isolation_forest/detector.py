@@ -1,4 +1,4 @@
-"""Isolation forest on features of sliding windows."""
+"""Detect anomalies with an isolation forest on features of sliding windows."""
 
 from __future__ import annotations
 
@@ -32,30 +32,31 @@ from eddy.models.preprocessing.scaler import SeriesScaler, robust_moments
 from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, state_width, trailing_mean
 
 _ARRAYS = ("forest.column", "forest.threshold", "forest.length", "series.scales", "series.levels", "typical")
-_MAX_SAMPLES = 1024  # per tree: 2^10 leaves each; more would not fit the cache, and the paper finds 256 enough
-_FEWEST_SAMPLES = 8
-#: Distances from the expected value, in σ, at which the band is looked for.
+_MAX_SAMPLES = 1024  # per tree: 2^10 leaves each; more would exceed the cache, and the paper finds 256 sufficient
+_MIN_SAMPLES = 8
+#: distances from the expected value, in σ, that are tried to find the band
 _BAND_STEPS = np.array([0.5, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50])
 
 
 @dataclass(frozen=True)
 class ForestParameters:
-    """What a user may set; everything has a default.
+    """Set the parameters of the isolation forest; everything has a default.
 
     Attributes:
         trees: number of trees.
         samples: windows each tree is grown from.
-        season: period in points; 0 = a day if clocked and if the window holds at least 2 earlier values of a
-            phase; it is used only where it shows in the training data. 1 = never.
-        windows: most windows used for training, spread evenly.
-        background: share of uniform random points, over all that features can be, among what trees are grown from.
-            Trees cut only inside the range of their data: without such points a window far outside it is isolated
-            no sooner than the oddest normal one.
+        season: period in points; 0 = a day if clocked and if the window holds at least 2 earlier values of a phase;
+            used only if the training data show it. 1 = never.
+        windows: largest number of windows used for training, evenly distributed.
+        background: share of uniform random points, over the whole range of the features, in each tree's sample. Trees
+            cut only inside the range of their data: without such points a window far outside it is isolated no sooner
+            than the most unusual normal one.
         validation_share: last part of each series that is held out.
         features: sets of columns, such as ``raw,differences``; see
         :class:`eddy.models.detectors.isolation_forest.columns.ForestColumns`.
-        recent: newest points whose season residuals are summed up, for the set ``season``.
-        smooth: newest windows whose scores are averaged; 1 = none. Finds what lasts, later; so many numbers of state.
+        recent: newest points whose season residuals are used, for the set ``season``.
+        smooth: newest windows whose scores are averaged; 1 = none. Finds lasting changes, but later; needs as many
+            numbers of state.
         refresh: share of the trees that an update replaces.
     """
 
@@ -111,12 +112,12 @@ class IsolationForest(Detector):
         arrays: Mapping[str, NDArray[Any]],
         names: Sequence[str],
         samples: int,
-        look: ForestColumns,
+        columns: ForestColumns,
         smooth: int = 1,
     ) -> None:
         super().__init__(spec)
         self.smooth, self.state_size = smooth, state_width(smooth)
-        self.names, self.samples, self.look, self.season = list(names), samples, look, look.season
+        self.names, self.samples, self.columns, self.season = list(names), samples, columns, columns.season
         self.column = np.asarray(arrays["forest.column"])
         self.threshold = np.asarray(arrays["forest.threshold"], np.float32)
         self.length = np.asarray(arrays["forest.length"], np.float32)
@@ -151,18 +152,18 @@ class IsolationForest(Detector):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[IsolationForest, FitReport]:
-        """The share ``refresh`` of the trees, the oldest, are replaced by trees grown from these data."""
+        """Replace the share ``refresh`` of the trees, the oldest, by trees grown from these data."""
         chosen = read_parameters(ForestParameters, self.kind, params)
         fresh = max(round(chosen.refresh * chosen.trees), 1)
-        grown = (seed + zlib.crc32(self.threshold.tobytes())) % 2**31  # other trees than last time
+        grown = (seed + zlib.crc32(self.threshold.tobytes())) % 2**31  # different trees from the last update
         return self._fitted(series, spec, replace(chosen, trees=fresh), grown, progress, self)
 
     def _with_trees(
-        self, arrays: dict[str, NDArray[Any]], samples: int, look: ForestColumns
+        self, arrays: dict[str, NDArray[Any]], samples: int, columns: ForestColumns
     ) -> dict[str, NDArray[Any]]:
-        """Fresh trees behind the newest of these; only the fresh ones where they do not fit together."""
+        """Add fresh trees after the newest of these; use only the fresh ones if they do not fit together."""
         fresh = arrays["forest.column"]
-        same = (samples, fresh.shape[1], vars(look)) == (self.samples, self.column.shape[1], vars(self.look))
+        same = (samples, fresh.shape[1], vars(columns)) == (self.samples, self.column.shape[1], vars(self.columns))
         if not same:
             return arrays
         own = {"forest.column": self.column, "forest.threshold": self.threshold, "forest.length": self.length}
@@ -179,10 +180,10 @@ class IsolationForest(Detector):
         progress: Progress,
         before: IsolationForest | None,
     ) -> tuple[IsolationForest, FitReport]:
-        """Grown anew, or on top of ``before``."""
+        """Grow anew, or add to ``before``."""
         windows = FitWindows.cut(series, spec, chosen.validation_share)
-        look, note = columns_for(chosen.features, chosen.season, chosen.recent, spec, windows)
-        season = look.season
+        columns, note = columns_for(chosen.features, chosen.season, chosen.recent, spec, windows)
+        season = columns.season
         values = {name: [s for s in windows.segments if s.name == name] for name in windows.names}
         scales = np.stack(
             [
@@ -195,17 +196,17 @@ class IsolationForest(Detector):
         progress("features", 0.1)
         training = np.flatnonzero(~windows.validation)
         training = training[:: -(-len(training) // max(chosen.windows, 1))]
-        x = _rows(windows, training, scales, levels, look)
-        if not (_FEWEST_SAMPLES <= chosen.samples <= _MAX_SAMPLES and chosen.trees and chosen.background < 1):
+        x = _rows(windows, training, scales, levels, columns)
+        if not (_MIN_SAMPLES <= chosen.samples <= _MAX_SAMPLES and chosen.trees and chosen.background < 1):
             raise SettingsError(
                 f"{cls.kind}: samples={chosen.samples}, trees={chosen.trees}, background={chosen.background}; expected "
-                f"samples of {_FEWEST_SAMPLES} to {_MAX_SAMPLES}, at least 1 tree, background below 1"
+                f"samples of {_MIN_SAMPLES} to {_MAX_SAMPLES}, at least 1 tree, background below 1"
             )
         progress("trees", 0.4)
-        arrays, samples = _grow(x, look.bounds(len(spec.features)), chosen, seed)
-        arrays = arrays if before is None else before._with_trees(arrays, samples, look)
+        arrays, samples = _grow(x, columns.bounds(len(spec.features)), chosen, seed)
+        arrays = arrays if before is None else before._with_trees(arrays, samples, columns)
         arrays |= {"series.scales": scales, "series.levels": levels, "typical": np.median(x, axis=0)}
-        detector = cls(spec, arrays, windows.names, samples, look, chosen.smooth)
+        detector = cls(spec, arrays, windows.names, samples, columns, chosen.smooth)
         progress("validation scores", 0.8)
         held_out = np.flatnonzero(windows.validation)
         batches = windows.batches(held_out, np.arange(len(windows.names)))
@@ -219,11 +220,11 @@ class IsolationForest(Detector):
         return np.array([self._index.get(name, -1) for name in series], np.int64)
 
     def features(self, batch: WindowBatch) -> Floats:
-        """(n, columns) what the forest sees; a row is NaN where it cannot say."""
-        return self.look.of(batch.values, batch.imputed, *self._usual(batch))
+        """Return (n, columns) the forest's input; a row is NaN if too many values are missing."""
+        return self.columns.of(batch.values, batch.imputed, *self._usual(batch))
 
     def _usual(self, batch: WindowBatch) -> tuple[Floats, Floats]:
-        """(n, F, 3) scales and (n, F, 2) levels of each row's series; from the window where it was not seen."""
+        """Return (n, F, 3) scales and (n, F, 2) levels of each row's series; from the window if unseen."""
         scales = grouped(batch.binding, self.scales, batch.values, batch.imputed, self.season)
         levels = self.levels[batch.binding]
         unseen = np.flatnonzero(batch.binding < 0)
@@ -244,7 +245,7 @@ class IsolationForest(Detector):
         return forest_score(self._nodes, self.length, x, self.samples)
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """Expected is the value before (or the season's median); the band is found by trying values."""
+        """Explain by the value before (or the season's median); the band is found by trying values."""
         if self.state_size:
             limit = limit_of_newest(batch.state, limit)
         n, _, count = batch.values.shape
@@ -254,16 +255,16 @@ class IsolationForest(Detector):
         for f in range(count):
             step = scales[:, f, 2 if self.season else 0]
             for sign, bound in ((-1.0, lower), (1.0, upper)):
-                for distance in _BAND_STEPS[::-1]:  # from far to near: the nearest that is still too much stays
+                for distance in _BAND_STEPS[::-1]:  # from far to near: keeps the nearest that is anomalous
                     tried = batch.values.copy()
                     tried[:, -1, f] = expected[:, f] + sign * distance * step
-                    x = self.look.of(tried, batch.imputed, scales, levels)
+                    x = self.columns.of(tried, batch.imputed, scales, levels)
                     too_much = self._of_features(x) > limit
                     bound[too_much, f] = tried[too_much, -1, f]
         return Explanation(expected, lower, upper, self._attribution(batch))
 
     def _attribution(self, batch: WindowBatch) -> Floats:
-        """(n, F) how much the score falls when a value's columns are set to their typical values, as shares."""
+        """Return (n, F) shares of the score: how much it falls if a value's columns are set to their typical values."""
         n, _, count = batch.values.shape
         if count == 1:
             return np.ones((n, 1))
@@ -271,10 +272,10 @@ class IsolationForest(Detector):
         score, each = self._of_features(x), x.shape[1] // count
         fall = np.zeros((n, count))
         for f in range(count):
-            calm = x.copy()
+            typical = x.copy()
             own = slice(f * each, (f + 1) * each)
-            calm[:, own] = np.where(np.isnan(x[:, own]), np.nan, self.typical[own])
-            fall[:, f] = np.maximum(np.nan_to_num(score - self._of_features(calm)), 0)
+            typical[:, own] = np.where(np.isnan(x[:, own]), np.nan, self.typical[own])
+            fall[:, f] = np.maximum(np.nan_to_num(score - self._of_features(typical)), 0)
         total = fall.sum(axis=1, keepdims=True)
         return np.where(total > 0, fall / np.where(total > 0, total, 1), 1 / count)
 
@@ -291,8 +292,8 @@ class IsolationForest(Detector):
             "series": self.names,
             "samples": self.samples,
             "season": self.season,
-            "features": ",".join(self.look.sets),
-            "recent": self.look.recent,
+            "features": ",".join(self.columns.sets),
+            "recent": self.columns.recent,
             "smooth": self.smooth,
         }
 
@@ -300,19 +301,19 @@ class IsolationForest(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> IsolationForest:
-        if "features" not in params:  # saved before there was a choice
+        if "features" not in params:  # saved before the parameter existed
             params = {**params, "features": "window", "recent": 1}
             shape = (len(params["series"]), len(spec.features))
             arrays = {**arrays, "series.levels": np.stack([np.zeros(shape), np.ones(shape)], axis=2)}
         missing = [name for name in _ARRAYS if name not in arrays]
         if missing:
             raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
-        look = ForestColumns.named(params["features"], spec.window, int(params["season"]), int(params["recent"]))
-        return cls(spec, arrays, params["series"], int(params["samples"]), look, int(params.get("smooth", 1)))
+        columns = ForestColumns.named(params["features"], spec.window, int(params["season"]), int(params["recent"]))
+        return cls(spec, arrays, params["series"], int(params["samples"]), columns, int(params.get("smooth", 1)))
 
     def _check(self) -> None:
-        """Raise a ModelError that names the first array which does not fit."""
-        wide = self.look.each * len(self.spec.features)
+        """Raise a ModelError that names the first array of a wrong shape."""
+        wide = self.columns.each * len(self.spec.features)
         trees, inner = self.column.shape
         wanted = {
             "forest.threshold": (self.threshold, (trees, inner)),
@@ -330,16 +331,16 @@ class IsolationForest(Detector):
             raise ModelError(f"{self.kind}: 'series.scales', samples and season must be positive")
 
 
-def _rows(windows: FitWindows, rows: Ints, scales: Floats, levels: Floats, look: ForestColumns) -> Floats:
+def _rows(windows: FitWindows, rows: Ints, scales: Floats, levels: Floats, columns: ForestColumns) -> Floats:
     batches = windows.batches(rows, np.arange(len(windows.names)))
-    found = [look.of(b.values, b.imputed, scales[b.binding], levels[b.binding]) for _, b in batches]
+    found = [columns.of(b.values, b.imputed, scales[b.binding], levels[b.binding]) for _, b in batches]
     x = np.concatenate(found)
     known: Floats = x[~np.isnan(x[:, 0])]
     return known
 
 
 def _grow(x: Floats, box: Floats, chosen: ForestParameters, seed: int) -> tuple[dict[str, NDArray[Any]], int]:
-    """(arrays of the forest, samples per tree)."""
+    """Return (arrays of the forest, samples per tree)."""
     from sklearn import ensemble  # noqa: PLC0415  trained with, never scored with
 
     extra = round(len(x) * chosen.background / (1 - chosen.background))
@@ -354,7 +355,7 @@ def _grow(x: Floats, box: Floats, chosen: ForestParameters, seed: int) -> tuple[
 
 
 def _expected(batch: WindowBatch, season: int) -> Floats:
-    """(n, F) median of the season's earlier values, else the last value before the newest that is there."""
+    """Return (n, F) median of the season's earlier values, else the last value present before the newest."""
     past: Floats = np.where(batch.imputed[:, :-1, None], np.nan, batch.values[:, :-1])
     if season:
         phase = np.sort(past[:, -season::-season], axis=1)  # NaN last

@@ -1,8 +1,8 @@
-"""An isolation forest as flat arrays, scored without scikit-learn.
+"""Score with an isolation forest stored as flat arrays, without scikit-learn.
 
-Every tree is stored as a perfect binary tree of the same depth: a leaf higher up is repeated below itself behind
-thresholds nothing exceeds. So a path needs no pointers and no tests for leaves, and the nodes of 100 trees of depth 8
-(about 230 kB) stay in the second-level cache.
+Every tree is stored as a perfect binary tree of the same depth: a leaf higher up is repeated in all positions below it,
+under thresholds that nothing exceeds. So a path needs no pointers and no tests for leaves, and the nodes of 100 trees
+of depth 8 (about 230 kB) stay in the second-level cache.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from eddy.models.core.detector import Floats
 
 Floats32 = NDArray[np.float32]
-_BLOCK = 256  # windows that pass a tree before the next one; a multiple of 4
-_ONE, _HALF, _COLUMN = np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)  # of a node's word
+_BLOCK = 256  # windows that pass one tree before the next; a multiple of 4
+_ONE, _HALF, _COLUMN = np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF)  # of a node's 64-bit record
 _EULER = 0.5772156649015329
 
 
 def average_path_length(n: Floats) -> Floats:
-    """(k,) c(n) of Liu, Ting, Zhou 2008, equation 1: mean depth of an unsuccessful search among n points."""
+    """Return (k,) c(n) of Liu, Ting, Zhou 2008, equation 1: mean depth of an unsuccessful search among n points."""
     n = np.asarray(n, float)
     safe = np.maximum(n, 3)
     return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, 2 * (np.log(safe - 1) + _EULER) - 2 * (safe - 1) / safe))
 
 
 def flatten(trees: list[Any], columns: list[NDArray[np.int64]], depth: int) -> dict[str, NDArray[Any]]:
-    """Arrays of scikit-learn trees.
+    """Flatten scikit-learn trees into arrays.
 
     Args:
         trees: fitted ``sklearn.tree`` estimators, none deeper than ``depth``.
@@ -47,7 +47,7 @@ def flatten(trees: list[Any], columns: list[NDArray[np.int64]], depth: int) -> d
     for t, (estimator, own) in enumerate(zip(trees, columns, strict=True)):
         tree = estimator.tree_
         correction = average_path_length(tree.n_node_samples)
-        # scikit-learn compares float32 data with float64 thresholds: the float32 just below decides alike
+        # scikit-learn compares float32 data with float64 thresholds: the float32 just below gives the same result
         cut = tree.threshold.astype(np.float32)
         cut = np.where(cut > tree.threshold, np.nextafter(cut, np.float32(-np.inf)), cut)
         at, level = np.zeros(1, np.int64), np.zeros(1)  # tree node and true depth of each place in this layer
@@ -65,13 +65,13 @@ def flatten(trees: list[Any], columns: list[NDArray[np.int64]], depth: int) -> d
 
 
 def node_records(column: Any, threshold: Floats32) -> NDArray[np.uint64]:
-    """(T, 2^D - 1) nodes as one word each, the threshold's order in the upper half, the column in the lower."""
+    """Return (T, 2^D - 1) nodes as one uint64 each: the threshold's rank in the upper half, the column in the lower."""
     order = _order(np.ascontiguousarray(threshold, np.float32)).astype(np.uint64)
     return np.asarray(order << np.uint64(32) | column.astype(np.uint64))
 
 
 def forest_score(nodes: NDArray[np.uint64], length: Floats32, x: Floats, sample: int) -> Floats:
-    """(n,) anomaly score 2^(-E[h] / c(sample)) of (n, columns) data without NaN (equation 2 of the paper).
+    """Return (n,) anomaly scores 2^(-E[h] / c(sample)) of (n, columns) data without NaN (equation 2 of the paper).
 
     Args:
         nodes: from :func:`node_records`.
@@ -87,14 +87,14 @@ def forest_score(nodes: NDArray[np.uint64], length: Floats32, x: Floats, sample:
 
 
 def _order(x: Floats32) -> NDArray[np.uint32]:
-    """Whole numbers that are ordered as the floats are: comparing them is cheaper, and they fit beside a column."""
+    """Return integers in the order of the floats: comparing them is cheaper, and they fit beside a column."""
     bits = (x + np.float32(0)).view(np.uint32)  # -0 and 0 are equal
     return np.where(bits >> np.uint32(31) == 1, ~bits, bits | np.uint32(1 << 31))
 
 
 @njit(inline="always")  # type: ignore[untyped-decorator]
 def _down(records: Any, root: Any, place: Any, flat: Any, base: Any) -> Any:
-    """The child that a window goes on to."""
+    """Return the child node that a window goes to."""
     record = records[root + place]
     value = np.uint64(flat[base + (record & _COLUMN)])
     return place + place + _ONE + np.uint64(value > record >> _HALF)
@@ -102,10 +102,10 @@ def _down(records: Any, root: Any, place: Any, flat: Any, base: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _walk(nodes: Any, length: Any, x: Any, total: Any) -> None:
-    """Add up path lengths, four windows side by side in registers, so that their memory accesses overlap.
+    """Add up path lengths of four windows side by side in registers, so that their memory accesses overlap.
 
-    Indices are unsigned: numba tests signed ones for being negative at each access. All windows of a block pass a tree
-    before the next one, whose nodes then are in the first-level cache.
+    Indices are unsigned, because numba tests signed ones for being negative at each access. All windows of a block pass
+    a tree before the next one, so its nodes are in the first-level cache.
     """
     n, width = x.shape
     trees, inner = nodes.shape

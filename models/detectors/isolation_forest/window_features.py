@@ -1,7 +1,7 @@
-"""What a practitioner looks at in a window: jumps, volatility, frozen values, distance from mean and season.
+"""Compute features of a window: jumps, volatility, frozen values, distance from mean and season.
 
-For each value of a point the following columns, in this order, made of increments ``d`` (differences to the point
-before) and of ``σ``, the series' own increment spread in training:
+Each value of a point gives the following columns, in this order. They use increments ``d`` (differences to the point
+before) and ``σ``, the scale of the series' increments in training:
 
 ======================  ================================================================================
 ``jump``                newest increment / σ, without sign
@@ -17,12 +17,12 @@ before) and of ``σ``, the series' own increment spread in training:
 ``season_mean``         the same, mean of the last 6 points with sign, without sign at the end
 ======================  ================================================================================
 
-All are ratios r ≥ 0, capped at 50. Those that are 0 when a series stands still (largest, the volatilities, range) are
-given as log(0.05 + r), the others as log(1 + r): an anomaly stands out by its ratio on either side, and the uniform
-cuts of an isolation tree fall evenly.
+All are ratios r ≥ 0, capped at 50. Those that are 0 when a series is constant (largest, the volatilities, range) are
+given as log(0.05 + r), the others as log(1 + r): so anomalous ratios, small or large, lie far out, and the uniform cuts
+of an isolation tree are evenly distributed.
 
-The last two exist only where a season is configured and shows in the data. Missing and filled-in points are skipped:
-the increment across a gap of g points is divided by √g, as in a random walk.
+The last two exist only if a season is configured and shows in the data. Missing and filled-in points are skipped: the
+increment across a gap of g points is divided by √g, as in a random walk.
 """
 
 from __future__ import annotations
@@ -43,32 +43,32 @@ SEASONAL = ("season", "season_mean")
 _TWO_SIDED = ("largest", "volatility_short", "volatility_long", "volatility_ratio", "range")
 _NEWEST, _SHORT, _MIDDLE, _LONG = 4, 8, 12, 24  # points
 _SEASON_MEAN = 6  # points
-_LOCAL_FLOOR = 0.25  # of σ: quiet stretches and frozen ones do not make every later move a jump
-_CAP = 50.0  # a ratio above it is as odd as can be
-_STILL = 0.05  # ratio below which a series stands still
-_SCALES = 3  # per value: σ, usual longest run, spread of the season's residual
+_LOCAL_FLOOR = 0.25  # of σ: after quiet or frozen segments, an ordinary move is not a jump
+_CAP = 50.0  # ratios above it count the same
+_STILL = 0.05  # ratio below which a series counts as constant
+_SCALES = 3  # per value: σ, usual longest run, scale of the season's residual
 _MIN_POINTS = 3
-_FEW = 64  # numbers, below which insertion sorts faster
+_FEW = 64  # numbers; below it insertion sort is faster
 
 
 def columns(features: Sequence[str], seasonal: bool) -> list[str]:
-    """Names of the columns, ``value.jump`` and so on."""
+    """Return the names of the columns, ``value.jump`` and so on."""
     names = PLAIN + (SEASONAL if seasonal else ())
     return [f"{feature}.{name}" for feature in features for name in names]
 
 
 def window_features(values: Floats, skipped: Bools, scales: Floats, season: int) -> Floats:
-    """Features of windows.
+    """Return features of windows.
 
     Args:
         values: (n, W, F); NaN where missing.
         skipped: (n, W) True where the point was filled in.
-        scales: (n, F, 3) σ, longest usual run, and spread of the season's residual; all > 0.
+        scales: (n, F, 3) σ, longest usual run, and scale of the season's residual; all > 0.
         season: period in points; 0 for none.
 
     Returns:
-        (n, F · columns) float32-representable; a row is NaN where the newest point has no value at all or where less
-        than half of the window is there. Features that miss their newest value have 0 in all their columns.
+        (n, F · columns) float32-representable; a row is NaN if the newest point has no value at all or if less than
+        half of the window is present. Features whose newest value is missing have 0 in all their columns.
     """
     n, _, count = values.shape
     each = len(PLAIN) + (len(SEASONAL) if season else 0)
@@ -78,7 +78,7 @@ def window_features(values: Floats, skipped: Bools, scales: Floats, season: int)
 
 
 def bounds(count: int, seasonal: bool) -> Floats:
-    """(2, columns) smallest and largest value each column can take, for ``count`` values per point."""
+    """Return (2, columns) smallest and largest value each column can take, for ``count`` values per point."""
     names = PLAIN + (SEASONAL if seasonal else ())
     either = np.array([name in _TWO_SIDED for name in names] * count)
     low, high = np.where(either, np.log(_STILL), 0.0), np.where(either, np.log(_STILL + _CAP), np.log1p(_CAP))
@@ -140,7 +140,7 @@ def _features(values: Any, skipped: Any, scales: Any, season: int, each: int, ou
                 if k == short_to - 1:
                     short = np.sqrt(squares / short_to)
             long = np.sqrt(squares / long_to)
-            # newest increments do not count in what is usual here, as long as there are others
+            # The newest increments are left out of what is usual here, as long as there are others.
             first = short_to if steps - short_to >= short_to else 1
             size = 0.0
             for k in range(first, steps):
@@ -195,10 +195,10 @@ def _features(values: Any, skipped: Any, scales: Any, season: int, each: int, ou
 
 
 def season_shows(values: Floats, season: int) -> bool:
-    """Whether points (T,) repeat after ``season`` points better than after half of that.
+    """Return whether points (T,) repeat after ``season`` points better than after half of that.
 
-    ``1 - median |u(t) - u(t - P)| / median |u(t) - u(t - P/2)| > 0.5``: autocorrelation would take shifts and drift
-    for a season.
+    Uses ``1 - median |u(t) - u(t - P)| / median |u(t) - u(t - P/2)| > 0.5``, since autocorrelation would take shifts
+    and drift for a season.
     """
     if season < 2 or len(values) <= season:
         return False
@@ -211,13 +211,13 @@ def season_shows(values: Floats, season: int) -> bool:
 
 
 def series_scales(values: Floats, imputed: Bools, season: int) -> Floats:
-    """(F, 3) scales of a series from its training points (T, F); see :func:`window_features`."""
+    """Return (F, 3) scales of a series from its training points (T, F); see :func:`window_features`."""
     scales: Floats = unseen_scales(values[None], imputed[None], season)[0]
     return scales
 
 
 def unseen_scales(values: Floats, imputed: Bools, season: int) -> Floats:
-    """(n, F, 3) scales of windows (n, W, F) whose series were not seen in training: from the window itself."""
+    """Return (n, F, 3) scales of windows (n, W, F) of series not seen in training, from the windows themselves."""
     out = np.empty((len(values), values.shape[2], _SCALES))
     _all_scales(values, imputed, season, out)
     return out
@@ -236,7 +236,7 @@ def _all_scales(values, imputed, season, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _sort(ordered, count):  # type: ignore[no-untyped-def]
-    """Sort the first numbers in place: by insertion where they are few, which beats a call to the general sort."""
+    """Sort the first numbers in place: by insertion if they are few, which is faster than calling the general sort."""
     if count > _FEW:
         ordered[:count] = np.sort(ordered[:count])
         return
@@ -251,7 +251,7 @@ def _sort(ordered, count):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _quantile(ordered, count, share):  # type: ignore[no-untyped-def]
-    """Linear interpolation between order statistics, as numpy's default; numba's own percentile compiles for long."""
+    """Interpolate between order statistics, numpy's default; numba's own percentile takes long to compile."""
     place = share * (count - 1)
     low = int(place)
     high = min(low + 1, count - 1)
@@ -260,7 +260,7 @@ def _quantile(ordered, count, share):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped-def]
-    """Scales of a window; ``steps``, ``ordered`` and ``runs`` are room to work in."""
+    """Compute the scales of a window; ``steps``, ``ordered`` and ``runs`` are scratch space."""
     kept = 0
     before = 0.0
     for k in range(len(x)):
@@ -310,7 +310,7 @@ def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped
 
 @njit(cache=True)
 def _deviation_floor(steps, count, ordered, floor):  # type: ignore[no-untyped-def]
-    """A series that mostly stands still and moves at times: the spread of its moves, else the floor."""
+    """Return the scale of the moves of a series that is mostly constant and moves at times, else the minimum."""
     moves = 0
     for k in range(count):
         if steps[k] != 0:
@@ -323,7 +323,7 @@ def _deviation_floor(steps, count, ordered, floor):  # type: ignore[no-untyped-d
 
 
 def grouped(binding: Ints, table: Floats, values: Floats, imputed: Bools, season: int) -> Floats:
-    """(n, F, 3) scales per row: from ``table`` (S, F, 3), or from the window where ``binding`` is -1."""
+    """Return (n, F, 3) scales per row: from ``table`` (S, F, 3), or from the window where ``binding`` is -1."""
     unseen = np.flatnonzero(binding < 0)
     if not len(unseen):
         return table[binding]

@@ -1,4 +1,4 @@
-"""LSTM autoencoder: rebuilds the newest points of a window from those before, and scores what it could not rebuild."""
+"""Rebuild the newest points of a window from those before with an LSTM, and score the errors."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_mean
 _WEIGHTS = ("encoder.input", "encoder.recurrent", "encoder.bias", "decoder.input", "decoder.recurrent",
             "decoder.bias", "dense.weight", "dense.bias", "embedding")  # fmt: skip
 _TABLES = ("scaler.centre", "scaler.spread", "spread.position", "spread.series", "spread.week")
-_PATTERN_WINDOWS = 40_000  # training windows, at most, from which the errors' pattern over the week is taken
-_TUNING, _TUNING_RATE = 3, 5  # fine-tuning: epochs and rate are so many times smaller
-_MIN_OBSERVED = 0.5  # share of a window's encoder input that must be there for a verdict
+_PATTERN_WINDOWS = 40_000  # max. training windows from which the errors' pattern over the week is estimated
+_TUNING, _TUNING_RATE = 3, 5  # fine-tuning divides epochs and rate by these
+_MIN_OBSERVED = 0.5  # share of a window's encoder input that must be present for a score
 
 
 class LstmAutoencoder(Detector):
@@ -124,7 +124,7 @@ class LstmAutoencoder(Detector):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[LstmAutoencoder, FitReport]:
-        """Fine-tuned: from these weights, a third of the epochs at a fifth of the rate; scales and errors anew."""
+        """Fine-tune: a third of the epochs at a fifth of the rate; scales and errors are fitted anew."""
         chosen = read_parameters(LstmParameters, self.kind, params)
         chosen = replace(
             chosen, epochs=max(chosen.epochs // _TUNING, 1), learning_rate=chosen.learning_rate / _TUNING_RATE
@@ -144,7 +144,7 @@ class LstmAutoencoder(Detector):
         progress: Progress,
         before: LstmAutoencoder | None,
     ) -> tuple[LstmAutoencoder, FitReport]:
-        """Fitted anew, or from ``before``."""
+        """Fit anew, or continue from ``before``."""
         from eddy.models.detectors.lstm import training  # noqa: PLC0415  torch is loaded to train, never to score
 
         windows = FitWindows.cut(series, spec, chosen.validation_share)
@@ -152,7 +152,7 @@ class LstmAutoencoder(Detector):
         scaler = SeriesScaler.fit(windows.segments)
         phase = SeasonPhase.learnable(spec.interval_ms if chosen.season else 0, windows.span_ms)
         start = None
-        if before is not None:  # it knows the season already, however short the data are now
+        if before is not None:  # it learned the season before, however short the data are now
             phase = before.phase
             start = {**before.arrays, "embedding": before.embedding[before.bind(windows.names)]}
         size = replace(size, phase=phase.size)
@@ -180,14 +180,14 @@ class LstmAutoencoder(Detector):
         shown = np.clip(x[:, :seen], -self.clip, self.clip).astype(np.float32)
         context = np.concatenate([self.phase.encode(batch.end), self.embedding[batch.binding]], axis=1)
         output = reconstruct(self._weights, shown, context.astype(np.float32), scored).astype(float)
-        newest = slice(None, -scored - 1, -1)  # the judged points, newest first
+        newest = slice(None, -scored - 1, -1)  # the scored points, newest first
         errors = x[:, newest] - output
         counts = valid[:, newest] & ~batch.imputed[:, newest, None]
         counts &= (enough & counts[:, 0].any(axis=1))[:, None, None]
         return _Reconstruction(errors, counts, output[:, 0] * scale + centre, scale)
 
     def _squares(self, scored: _Reconstruction, batch: WindowBatch) -> Floats:
-        """(n, k, F) squared normalised errors, newest first; 0 where a point does not count."""
+        """Return (n, k, F) squared normalised errors, newest first; 0 where a point does not count."""
         return np.where(scored.valid, (scored.errors / self.spread.of(batch.binding, batch.end)) ** 2, 0.0)
 
     def _score(self, batch: WindowBatch) -> Floats:
@@ -195,7 +195,7 @@ class LstmAutoencoder(Detector):
         return np.asarray(trailing_mean(batch.state, scores)) if self.state_size else scores
 
     def _window_scores(self, batch: WindowBatch) -> Floats:
-        """(n,) scores of the windows as such, not averaged."""
+        """Return (n,) scores of the windows themselves, not averaged."""
         scored = self._reconstruct(batch)
         count = scored.valid.sum(axis=(1, 2))
         total = self._squares(scored, batch).sum(axis=(1, 2))
@@ -208,7 +208,7 @@ class LstmAutoencoder(Detector):
         squares = self._squares(scored, batch)
         count, total = scored.valid.sum(axis=(1, 2))[:, None], squares.sum(axis=(1, 2))[:, None]
         room = limit[:, None] ** 2 * count - (total - squares[:, 0])
-        # While older points are off, any newest value would be alerted; the band shown never closes, though.
+        # While older points are anomalous, any newest value would be anomalous; the band is still drawn with a width.
         half = np.sqrt(np.maximum(room, limit[:, None] ** 2)) * self.spread.of(batch.binding, batch.end)[:, 0]
         half *= scored.scale
         features = squares.shape[2]
@@ -253,7 +253,7 @@ class LstmAutoencoder(Detector):
 
 @dataclass(frozen=True)
 class _Reconstruction:
-    """``errors``, ``valid`` (n, k, F) newest first, in the scaler's units; ``expected``, ``scale`` (n, F) raw."""
+    """Hold ``errors``, ``valid`` (n, k, F) newest first, in the scaler's units; ``expected``, ``scale`` (n, F) raw."""
 
     errors: Floats
     valid: Bools
@@ -296,7 +296,7 @@ def _check_shapes(
     scaler: SeriesScaler,
     spread: ErrorSpread,
 ) -> None:
-    """Raise a ModelError that names the first array which does not fit the others."""
+    """Raise a ModelError that names the first array which does not match the others."""
     hidden, features, names = arrays["encoder.recurrent"].shape[-1], len(spec.features), len(scaler.names)
     inputs = hidden + phase.size + arrays["embedding"].shape[-1]
     wanted = {
@@ -321,4 +321,4 @@ def _check_shapes(
         if found[name] != shape:
             raise ModelError(f"lstm-autoencoder: array {name!r} has shape {found[name]}, expected {shape}")
     if not 1 <= len(spread.position) <= spec.window:
-        raise ModelError(f"lstm-autoencoder: judges {len(spread.position)} points of a window of {spec.window}")
+        raise ModelError(f"lstm-autoencoder: scores {len(spread.position)} points of a window of {spec.window}")

@@ -1,4 +1,4 @@
-"""EncDec-AD: an LSTM encoder-decoder, and the Mahalanobis distance of its error vectors."""
+"""Score by the Mahalanobis distance of an LSTM encoder-decoder's error vectors (EncDec-AD)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _KINDS = ("window", "point")
 
 @dataclass(frozen=True)
 class EncDecParameters(SequenceParameters):
-    """Those of :class:`eddy.models.detectors.lstm.sequence_autoencoder.SequenceParameters`, and two of its own.
+    """Set the parameters of EncDec-AD, besides those of :class:`.SequenceParameters`.
 
     Attributes:
         hidden: units of encoder and decoder.
         errors: ``point``: an error vector per point, one component per feature, as in the paper; the score is the mean
-            over the judged points. ``window``: one error vector of all judged points and features together, whose
-            covariance also knows which errors go together in time.
+            over the scored points. ``window``: one error vector of all scored points and features together, whose
+            covariance also covers which errors occur together in time.
     """
 
     hidden: int = 64
@@ -113,11 +113,11 @@ class EncDecAD(SequenceAutoencoder):
         return cls(spec, arrays, scaler, chosen, _in_float32(gaussian))
 
     def _vectors(self, errors: Floats) -> Floats:
-        """(n, vectors, D): one vector per judged point, or a single one."""
+        """Return (n, vectors, D): one vector per scored point, or a single one."""
         return errors if self.chosen.errors == "point" else errors.reshape(len(errors), 1, -1)
 
     def _complete(self, valid: Bools) -> Bools:
-        """(n, vectors) which vectors have all their components."""
+        """Return (n, vectors) which vectors have all their components."""
         return np.asarray(self._vectors(valid.astype(float)).all(axis=2))
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
@@ -134,7 +134,7 @@ class EncDecAD(SequenceAutoencoder):
         return decode_backwards(self._encoder, self._decoder, self._dense, x, self.scored_points).astype(float)
 
     def _measured(self, batch: WindowBatch) -> tuple[ScaledWindows, Floats, Floats, Floats]:
-        """(scaled, vectors with missing components at their mean, weight of each vector, rebuilt)."""
+        """Return (scaled, vectors with missing components at their mean, weight of each vector, rebuilt)."""
         scaled = ScaledWindows.of(self.scaler, batch)
         errors, valid, rebuilt = self._errors(scaled)
         there = self._vectors(valid.astype(float)) > 0
@@ -147,9 +147,11 @@ class EncDecAD(SequenceAutoencoder):
         return np.where(scaled.scored, (self.gaussian.squared(vectors) * weight).sum(axis=1), np.nan)
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """Expected is the newest value with the lowest score, all else as it is, the rebuilt window too: the rebuilt
-        value moved by what the other errors say about its own. The band solves the quadratic score = limit; where
-        nothing would bring the score below the limit it is as wide as if the rest were usual.
+        """Explain by the newest value with the lowest score, all else and the rebuilt window unchanged.
+
+        That is the rebuilt value, moved by the correlation of its error with the others. The band solves the quadratic
+        score = limit; if no value brings the score below the limit, the band is as wide as if the other errors were
+        usual.
         """
         scaled, vectors, weight, rebuilt = self._measured(batch)
         features = len(self.spec.features)
@@ -157,7 +159,7 @@ class EncDecAD(SequenceAutoencoder):
         first = weight[:, :1]  # the newest point is in the first vector, its features first
         curve = self.gaussian.precision_diagonal[:features] * np.where(first > 0, first, 1.0)
         slope = pull[:, 0, :features] * first
-        change = -slope / curve  # of the newest error, to where the score is lowest
+        change = -slope / curve  # of the newest error, to the lowest score
         lowest = score[:, None] - slope**2 / curve
         half = np.sqrt(np.where(limit[:, None] > lowest, limit[:, None] - lowest, limit[:, None]) / curve)
         middle = rebuilt[:, 0] + vectors[:, 0, :features] + change
@@ -190,7 +192,7 @@ class EncDecAD(SequenceAutoencoder):
 
 
 def _in_float32(gaussian: ErrorGaussian) -> ErrorGaussian:
-    """As the artifact will hold it, so that a model scores alike before and after it is saved."""
+    """Round to float32 as the artifact does, so that a model scores alike before and after it is saved."""
     mean, root = (array.astype(np.float32).astype(float) for array in (gaussian.mean, gaussian.root))
     return ErrorGaussian(mean, root)
 

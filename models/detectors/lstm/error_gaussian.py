@@ -1,4 +1,4 @@
-"""A normal distribution of error vectors with its full covariance, and the Mahalanobis distance from it."""
+"""Fit a normal distribution of error vectors with its full covariance, and compute the Mahalanobis distance from it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from eddy.models.core.detector import Floats
 
-_CONDITION = 1e6  # largest over smallest eigenvalue; beyond it the inverse is noise in float32
-_FLOOR = 1e-4  # squared spreads of the series: errors are not judged more finely than 1 % of a spread
+_CONDITION = 1e6  # largest over smallest eigenvalue; beyond it the inverse is inaccurate in float32
+_FLOOR = 1e-4  # squared scales of the series: smallest variance, so errors below 1 % of a scale do not count
 
 
 class ErrorGaussian:
-    """N(mean, S), with S^-1 = root @ root.T.
+    """Hold N(mean, S), with S^-1 = root @ root.T.
 
     Args:
         mean: (D,).
@@ -23,10 +23,10 @@ class ErrorGaussian:
 
     @classmethod
     def fit(cls, errors: Floats) -> tuple[ErrorGaussian, str]:
-        """Mean and covariance by maximum likelihood from (n, D) error vectors, and a note where that was not enough.
+        """Estimate mean and covariance by maximum likelihood from (n, D) error vectors; add a note if shrunk.
 
         A covariance that is singular or nearly so (condition above 1e6, as with fewer vectors than components) is
-        shrunk towards a multiple of the identity by Ledoit and Wolf 2004; variances below a floor (errors that are
+        shrunk towards a multiple of the identity by Ledoit and Wolf 2004; variances below a minimum (errors that are
         always 0) are raised to it.
         """
         n, size = errors.shape
@@ -53,18 +53,18 @@ class ErrorGaussian:
         return cls(mean, np.linalg.cholesky(np.linalg.inv(covariance))), note
 
     def whitened(self, errors: Floats) -> Floats:
-        """(…, D) root.T @ (e - mean): independent, of variance 1."""
+        """Return (…, D) root.T @ (e - mean): independent components of variance 1."""
         return np.asarray((errors - self.mean) @ self.root)
 
     def squared(self, errors: Floats) -> Floats:
-        """(…,) (e - mean)' S^-1 (e - mean)."""
+        """Return (…,) (e - mean)' S^-1 (e - mean)."""
         return np.asarray((self.whitened(errors) ** 2).sum(axis=-1))
 
     def pulled(self, errors: Floats) -> Floats:
-        """(…, D) S^-1 (e - mean): half the gradient of :meth:`squared`."""
+        """Return (…, D) S^-1 (e - mean): half the gradient of :meth:`squared`."""
         return np.asarray(self.whitened(errors) @ self.root.T)
 
     @property
     def precision_diagonal(self) -> Floats:
-        """(D,) diagonal of S^-1."""
+        """Return (D,) diagonal of S^-1."""
         return np.asarray((self.root**2).sum(axis=1))

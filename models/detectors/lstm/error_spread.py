@@ -1,4 +1,4 @@
-"""How large errors usually are, so that an error of a noisy series at a busy hour is not taken for an anomaly."""
+"""Estimate the usual size of errors, so that an error of a noisy series at a busy hour is not taken for an anomaly."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from eddy.models.preprocessing.calendar_features import DAY_MS
 HOURS = 24
 WEEK_HOURS = 168
 WEEK_MS = 7 * DAY_MS
-_WINSOR = 99.0  # per cent: larger errors count as this one, so the odd anomaly does not widen the spread
-_PRIOR_POINTS = 12.0  # an hour's own spread counts as much as the prior once it has this many points
-_FLOOR = 0.02  # spreads of the series itself: a perfectly predictable series is not judged more finely
+_WINSOR = 99.0  # per cent: larger errors count as this one, so single anomalies do not widen the scale
+_PRIOR_POINTS = 12.0  # with so many points, an hour's own scale has the same weight as the prior
+_FLOOR = 0.02  # scales of the series itself: smallest usual error, for a perfectly predictable series
 
 
 class ErrorSpread:
-    """Standard deviation of errors per position, series, hour of the day and hour of the week.
+    """Hold the standard deviation of errors per position, series, hour of the day and hour of the week.
 
-    The diagonal of Σ in Malhotra et al. 2016, and finer. Errors and spreads are in units of the scaler's spread. What
-    few points say is shrunk: an hour of a series towards (spread of the series) × (spread of that hour over all
-    series), an hour of the week towards 1.
+    This is the diagonal of Σ in Malhotra et al. 2016, at a finer resolution. Errors and their scales are in units of
+    the scaler's scale. Estimates from few points are shrunk: an hour of a series towards (scale of the series) × (scale
+    of that hour over all series), an hour of the week towards 1.
 
     Args:
         position: (k, F) for the newest, second newest … point.
-        series: (S + 1, H, F) factor of each series and hour of the day, H = 24, or 1 where hours do not matter; the
-            last row is for unseen series.
+        series: (S + 1, H, F) factor of each series and hour of the day, H = 24, or 1 if hours do not matter; the last
+            row is for unseen series.
         week: (168, F) factor of each hour of the week over all series, or (1, F).
     """
 
@@ -38,17 +38,17 @@ class ErrorSpread:
 
     @classmethod
     def blank(cls, scored: int, features: int, series: int) -> ErrorSpread:
-        """All spreads 1, until they are known."""
+        """Return scales that are all 1, until they are known."""
         return cls(np.ones((scored, features)), np.ones((series + 1, 1, features)), np.ones((1, features)))
 
     @classmethod
     def fit(
         cls, errors: Floats, valid: Bools, binding: Ints, end: Ints, held_out: Bools, series: int, day: bool, week: bool
     ) -> ErrorSpread:
-        """From errors (n, k, F) whose points count where ``valid``.
+        """Fit to errors (n, k, F) whose points count where ``valid``.
 
-        The size comes from the windows that are ``held_out``; the pattern over hours from all of them, since held-out
-        data alone hold each hour of the week only a few times.
+        The size comes from the windows that are ``held_out``; the pattern over hours comes from all of them, since
+        held-out data alone hold each hour of the week only a few times.
         """
         known = np.where(valid, errors, np.nan)
         position = np.stack([_deviation(known[held_out, j].T) for j in range(errors.shape[1])])  # (k, F)
@@ -73,35 +73,35 @@ class ErrorSpread:
         return cls(position, np.maximum(table, _FLOOR / position[0]), of_week)
 
     def of(self, binding: Ints, end: Ints) -> Floats:
-        """(n, k, F) spread of each error."""
+        """Return (n, k, F) the scale of each error."""
         factor = self.series[binding, _bin(end, DAY_MS, self.series.shape[1])]
         if len(self.week) > 1:
             factor = factor * self.week[_bin(end, WEEK_MS, len(self.week))]
         return self.position[None] * factor[:, None]
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """For the artifact."""
+        """Return the arrays for the artifact."""
         return {"spread.position": self.position, "spread.series": self.series, "spread.week": self.week}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> ErrorSpread:
-        """The inverse of :meth:`to_arrays`."""
+        """Rebuild the scales from the result of :meth:`to_arrays`."""
         return cls(*(np.asarray(arrays[f"spread.{name}"], float) for name in ("position", "series", "week")))
 
 
 def _bin(end: Ints, period_ms: int, bins: int) -> Ints:
-    """(n,) which of ``bins`` equal parts of the period each time lies in."""
+    """Return (n,) which of ``bins`` equal parts of the period each time lies in."""
     return end % period_ms // (period_ms // bins)
 
 
 def _shrunk(errors: Floats, prior: Floats | float) -> Floats:
-    """(F,) root mean square of (n, F) errors, drawn towards ``prior`` where there are few."""
+    """Return (F,) root mean square of (n, F) errors, shrunk towards ``prior`` if there are few."""
     n = np.isfinite(errors).sum(axis=0)
     return np.asarray(np.sqrt((n * _deviation(errors.T) ** 2 + _PRIOR_POINTS * prior**2) / (n + _PRIOR_POINTS)))
 
 
 def _deviation(errors: Floats) -> Floats:
-    """(F,) root mean square of winsorised errors (F, n), NaN left out; 1 where there are none."""
+    """Return (F,) root mean square of winsorised errors (F, n), NaN left out; 1 if there are none."""
     result = np.ones(len(errors))
     for f, row in enumerate(errors):
         size = np.abs(row[np.isfinite(row)])

@@ -1,12 +1,12 @@
-"""Forward pass of the LSTM autoencoder on one core, compiled with numba: no torch, no BLAS, no threads.
+"""Compute the LSTM autoencoder's forward pass on one core, compiled with numba: no torch, no BLAS, no threads.
 
 Windows are laid out with the window as the innermost axis ("lanes"), so every operation is a vector operation over
 windows, whatever the hidden size. The recurrent product of one hidden unit's four gates with 16 windows stays in
 registers (:func:`_dot4`, written as LLVM IR, since numba's loop vectoriser does not tile registers). The decoder's
 input is the same at every step, so its projection is computed once.
 
-BLAS was tried: as fast for large blocks, but OpenBLAS starts threads at sizes that differ between builds, and a Flink
-worker must not use more cores than it was given.
+We tried BLAS: it is as fast for large blocks, but OpenBLAS starts threads at sizes that differ between builds, and a
+Flink worker must not use more cores than it was given.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 Floats32 = NDArray[np.float32]
 
 LANES = 16  # windows per register tile: 2 AVX2 registers for each of the 4 gates, or 1 of AVX-512
-ACTIVATIONS = 4096  # hidden size times windows of a pass: what stays in the first-level cache
+ACTIVATIONS = 4096  # hidden size times windows of a pass: fits into the first-level cache
 _FLOAT_BYTES = 4
 _OPTIONS = {"fastmath": True, "cache": True, "nogil": True, "error_model": "numpy"}
 
 
 @dataclass(frozen=True)
 class LstmWeights:
-    """Weights in the kernel's layout, gates i, f, g, o innermost; i, f and o halved for the tanh form of the sigmoid.
+    """Hold weights in the kernel's layout, gates i, f, g, o innermost; i, f, o are halved for the sigmoid's tanh form.
 
     Attributes:
         enc_in: (H, F, 4); enc_rec: (H, H, 4); enc_bias: (H, 4).
@@ -49,7 +49,7 @@ class LstmWeights:
 
 
 def pack(matrix: Floats32) -> Floats32:
-    """(4H, K) or (4H,) in torch's order of gates to (H, K, 4) or (H, 4), as :class:`LstmWeights` wants it."""
+    """Convert (4H, K) or (4H,) in torch's order of gates to (H, K, 4) or (H, 4), the layout of :class:`LstmWeights`."""
     hidden = len(matrix) // 4
     gates = np.array(matrix, np.float32).reshape(4, hidden, *matrix.shape[1:])
     gates[[0, 1, 3]] *= 0.5  # sigmoid(x) = (1 + tanh(x / 2)) / 2
@@ -66,8 +66,8 @@ def reconstruct(weights: LstmWeights, x: Floats32, context: Floats32, steps: int
         steps: decoder steps.
 
     Returns:
-        (n, steps, F), **newest point first**: the decoder runs backwards in time (Malhotra et al. 2016), so the
-        newest points cost a few steps only.
+        (n, steps, F), **newest point first**: the decoder runs backwards in time (Malhotra et al. 2016), so decoding
+        the newest points takes only a few steps.
     """
     w = weights
     out = np.empty((len(x), steps, x.shape[2]), np.float32)
@@ -82,7 +82,7 @@ def reconstruct(weights: LstmWeights, x: Floats32, context: Floats32, steps: int
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _dot4(typing: Any, w: Any, h: Any, z: Any, count: Any, stride: Any) -> Any:
-    """Z[g, :16] += sum over k < count of w[k, g] * h[k, :16]; addresses; rows of h, z ``stride`` floats apart."""
+    """Add the sum over k < count of w[k, g] * h[k, :16] to z[g, :16]; rows of h, z are ``stride`` floats apart."""
     signature = types.void(*[types.intp] * 5)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
@@ -131,8 +131,9 @@ def _dot4(typing: Any, w: Any, h: Any, z: Any, count: Any, stride: Any) -> Any:
 
 @njit(inline="always")  # type: ignore[untyped-decorator]
 def _tanh(x: Any) -> Any:
-    """Tanh as a fraction (p, q): rational approximation of degree 13/6, error below 4 units in the last place of
-    float32 (as in Eigen). Whoever combines several of them divides once.
+    """Return tanh as a fraction (p, q), so that several of them can be combined with one division.
+
+    Rational approximation of degree 13/6, error below 4 units in the last place of float32 (as in Eigen).
     """
     x = min(max(x, np.float32(-7.90531110763549805)), np.float32(7.90531110763549805))
     s = x * x
@@ -150,7 +151,7 @@ def _tanh(x: Any) -> Any:
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def _project(z: Any, weight: Any, bias: Any, x: Any, lanes: int) -> None:
-    """Z[g] = bias[g] + sum over the features of weight[f, g] * x[f]."""
+    """Set z[g] = bias[g] + sum over the features of weight[f, g] * x[f]."""
     for gate in range(4):
         row, b, w, first = z[gate], bias[gate], weight[0, gate], x[0]
         for lane in range(lanes):
@@ -164,7 +165,7 @@ def _project(z: Any, weight: Any, bias: Any, x: Any, lanes: int) -> None:
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def _gates(zi: Any, zf: Any, zg: Any, zo: Any, cell: Any, hidden: Any, lanes: int) -> None:
-    """The LSTM's elementwise part for one hidden unit; ``hidden`` receives the new output."""
+    """Compute the LSTM's elementwise part for one hidden unit; ``hidden`` receives the new output."""
     half = np.float32(0.5)
     for lane in range(lanes):
         i, under_i = _tanh(zi[lane])
@@ -187,8 +188,8 @@ def _forward(  # noqa: PLR0912  one pass, so that nothing is allocated or called
     n, points, features = x.shape
     hidden, inputs = enc_rec.shape[0], dec_in.shape[1]
     steps = out.shape[1]
-    most = max(ACTIVATIONS // hidden // LANES, 1) * LANES
-    width = min(most, (n + LANES - 1) // LANES * LANES)
+    max_width = max(ACTIVATIONS // hidden // LANES, 1) * LANES
+    width = min(max_width, (n + LANES - 1) // LANES * LANES)
     z = np.empty((4, width), np.float32)
     cell = np.empty((hidden, width), np.float32)
     state = np.empty((2, hidden, width), np.float32)

@@ -1,7 +1,7 @@
-"""Forward passes of any stack of LSTM layers and of a decoder that feeds on its own output, compiled; no torch.
+"""Compute forward passes of any stack of LSTM layers and of a decoder fed with its own output, compiled; no torch.
 
 The register tile and the layout (windows innermost, "lanes") are those of :mod:`eddy.models.detectors.lstm.kernel`,
-which serves the one network whose decoder input is a constant; here a layer hands its whole output to the next.
+which serves the one network whose decoder input is constant; here a layer passes its whole output to the next.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OPTIONS = {"fastmath": True, "cache": True, "nogil": True, "error_model": "nump
 
 @dataclass(frozen=True)
 class Layer:
-    """One LSTM layer in the kernel's layout (see :func:`eddy.models.detectors.lstm.kernel.pack`).
+    """Hold one LSTM layer in the kernel's layout (see :func:`eddy.models.detectors.lstm.kernel.pack`).
 
     Attributes:
         weight: (H, K, 4) of the K inputs.
@@ -38,7 +38,7 @@ class Layer:
 
     @classmethod
     def packed(cls, arrays: Mapping[str, NDArray[Any]], name: str) -> Layer:
-        """From arrays in torch's layout, ``<name>.input``, ``.recurrent`` and ``.bias``."""
+        """Pack arrays in torch's layout, ``<name>.input``, ``.recurrent`` and ``.bias``."""
         return cls(*(pack(np.asarray(arrays[f"{name}.{part}"])) for part in ("input", "recurrent", "bias")))
 
     @property
@@ -48,14 +48,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Dense:
-    """``weight`` (F, H), ``bias`` (F,)."""
+    """Hold a linear layer: ``weight`` (F, H), ``bias`` (F,)."""
 
     weight: Floats32
     bias: Floats32
 
 
 def repeat_vector(encoder: Sequence[Layer], decoder: Sequence[Layer], dense: Dense, x: Floats32) -> Floats32:
-    """Encode, repeat the code, decode: (n, T, F) rebuilt in order of time from (n, T, F) without NaN."""
+    """Encode, repeat the code, decode: return (n, T, F) rebuilt in order of time from (n, T, F) without NaN."""
     out = np.empty_like(x)
     points = x.shape[1]
     for rows, lanes in _blocks(x):
@@ -71,7 +71,7 @@ def repeat_vector(encoder: Sequence[Layer], decoder: Sequence[Layer], dense: Den
 
 
 def decode_backwards(encoder: Layer, decoder: Layer, dense: Dense, x: Floats32, steps: int) -> Floats32:
-    """Encode, then predict each point from the one predicted before: (n, steps, F), **newest point first**.
+    """Encode, then predict each point from the previous prediction; return (n, steps, F), **newest point first**.
 
     Args:
         encoder, decoder, dense: the network of Malhotra et al. 2016.
@@ -90,7 +90,7 @@ def decode_backwards(encoder: Layer, decoder: Layer, dense: Dense, x: Floats32, 
 
 
 def _blocks(x: Floats32) -> Iterator[tuple[slice, Floats32]]:
-    """Windows in blocks, as (rows, (T, F, width)); the width is a multiple of the register tile, padded with 0."""
+    """Yield windows in blocks, as (rows, (T, F, width)), padded with 0 to a multiple of the register tile."""
     for begin in range(0, len(x), BLOCK):
         part = x[begin : begin + BLOCK]
         width = -(-len(part) // LANES) * LANES
@@ -100,7 +100,7 @@ def _blocks(x: Floats32) -> Iterator[tuple[slice, Floats32]]:
 
 
 def _sequence(layer: Layer, x: Floats32, points: int) -> tuple[Floats32, Floats32, Floats32]:
-    """((T, H, width) outputs, (H, width) last output, (H, width) last cell) of a layer from a zero state."""
+    """Run a layer from a zero state; return ((T, H, width) outputs, (H, width) last output, (H, width) last cell)."""
     width = x.shape[2]
     cell = np.zeros((layer.hidden, width), np.float32)
     out = np.empty((points, layer.hidden, width), np.float32)
@@ -110,7 +110,7 @@ def _sequence(layer: Layer, x: Floats32, points: int) -> tuple[Floats32, Floats3
 
 @njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def _run(weight: Any, recurrent: Any, bias: Any, x: Any, cell: Any, out: Any) -> None:
-    """All steps of one layer; where ``x`` has fewer steps than ``out``, its last one goes on."""
+    """Run all steps of one layer; if ``x`` has fewer steps than ``out``, its last one is repeated."""
     points, hidden, width = out.shape
     inputs = weight.shape[1]
     base = np.empty((hidden, 4, width), np.float32)
@@ -141,7 +141,7 @@ def _run(weight: Any, recurrent: Any, bias: Any, x: Any, cell: Any, out: Any) ->
 def _feedback(
     weight: Any, recurrent: Any, bias: Any, out_weight: Any, out_bias: Any, hidden: Any, cell: Any, out: Any
 ) -> None:
-    """Linear layer, then step after step; ``cell`` is changed in place, ``out`` (steps, F, width) is filled."""
+    """Run the linear layer, then step after step; changes ``cell`` in place and fills ``out`` (steps, F, width)."""
     steps, features, width = out.shape
     units = len(hidden)
     z = np.empty((4, width), np.float32)

@@ -1,4 +1,4 @@
-"""What may be set of the LSTM autoencoder, checked and turned into the sizes of its network."""
+"""Define and check the parameters of the LSTM autoencoder, and derive the sizes of its network."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from eddy.models.core.detector import WindowSpec
 
 @dataclass(frozen=True)
 class LstmParameters:
-    """What a user may set; everything has a default.
+    """Set the parameters of the LSTM autoencoder; everything has a default.
 
     Attributes:
         hidden: units of encoder and decoder.
         judged: newest points whose errors make the score.
-        hidden_points: newest points that the encoder does not see (at most window - 2): an anomaly there cannot be
-            copied to the output then. 0 gives the plain autoencoder.
+        hidden_points: newest points that the encoder does not see (at most window - 2), so that it cannot copy an
+            anomaly there to the output. 0 gives the plain autoencoder.
         rebuilt: newest points the decoder rebuilds in training; 0 = the whole window (slower, not better: measured).
         embedding: inputs learned per series seen in training; 0 turns them off.
-        season: whether the decoder is told the time of day and the weekday, where the data can teach it.
+        season: whether the decoder gets the time of day and the weekday, if the data can teach them.
         epochs, patience, batch, learning_rate: of training; it stops after ``patience`` epochs without improvement.
-        windows_per_epoch: most windows per epoch, drawn anew each time.
+        windows_per_epoch: largest number of windows per epoch, drawn anew each time.
         corrupted: share of training windows whose input is disturbed.
         validation_share: last part of each series that is held out.
         seconds: stop training after this time (0 = never; then seeds reproduce the model).
-        clip: scaled encoder input is cut here, in spreads.
-        smooth: newest windows whose scores are averaged; 1 = none. Finds what lasts (a holiday, a drift) in place of
-            single points, later, and needs as many numbers of state per series.
+        clip: scaled encoder input is cut here, in scales.
+        smooth: newest windows whose scores are averaged; 1 = none. Finds lasting changes (a holiday, a drift) instead
+            of single points, later, and needs as many numbers of state per series.
     """
 
     hidden: int = 32
@@ -50,10 +50,10 @@ class LstmParameters:
 
 
 def architecture(chosen: LstmParameters, spec: WindowSpec, series: int) -> Any:
-    """Sizes of the network for this many series.
+    """Return the sizes of the network for this many series.
 
     Raises:
-        SettingsError: names the parameter, what was found and what is expected.
+        SettingsError: a parameter is out of range; names it, what was found and what is expected.
     """
     from eddy.models.detectors.lstm.training import Architecture  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The plain LSTM autoencoder: encode a window, repeat the code, decode it; the score is the mean squared error."""
+"""Encode a window, repeat the code, decode it, and score by the mean squared error: the plain LSTM autoencoder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_LAYERS = 4
 
 @dataclass(frozen=True)
 class RepeatVectorParameters(SequenceParameters):
-    """Those of :class:`eddy.models.detectors.lstm.sequence_autoencoder.SequenceParameters`, and one of its own.
+    """Set the parameters of the RepeatVector form, besides those of :class:`.SequenceParameters`.
 
     Attributes:
         units: of the encoder's layers, outermost first: ``64`` is LSTM(64) → repeat → LSTM(64) → dense, ``128,64`` the
@@ -98,8 +98,9 @@ class RepeatVectorAutoencoder(SequenceAutoencoder):
         return np.where(count > 0, (errors**2).sum(axis=(1, 2)) / np.maximum(count, 1), np.nan)
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """The band is where the newest value's own error leaves the score within the limit, the window rebuilt as it
-        is; while older points alone exceed the limit it is as wide as a single error of that size.
+        """Explain by the rebuilt value; in the band, the newest value's error keeps the score within the limit.
+
+        While older points alone exceed the limit, the band is as wide as a single error of that size.
         """
         scaled = ScaledWindows.of(self.scaler, batch)
         errors, valid, rebuilt = self._errors(scaled)
@@ -114,13 +115,13 @@ class RepeatVectorAutoencoder(SequenceAutoencoder):
 
 
 def _units(text: str) -> tuple[int, ...]:
-    """Sizes of the encoder's layers from ``128,64``.
+    """Read the sizes of the encoder's layers from ``128,64``.
 
     Raises:
-        SettingsError: not one to four whole numbers above 0.
+        SettingsError: the text is not one to four whole numbers above 0.
     """
     try:
-        units = tuple(int(word) for word in str(text).split(","))
+        units = tuple(int(one) for one in str(text).split(","))
     except ValueError:
         units = ()
     if not 1 <= len(units) <= _MAX_LAYERS or min(units) < 1:

@@ -1,4 +1,4 @@
-"""What the classic LSTM autoencoders share: how data are split, scaled and kept."""
+"""Share what the classic LSTM autoencoders have in common: splitting, scaling and storing."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from eddy.models.preprocessing.fit_windows import FitWindows
 from eddy.models.preprocessing.scaled_windows import ScaledWindows, fill_forward
 from eddy.models.preprocessing.scaler import SeriesScaler
 
-_FEWEST = 100  # windows that a half of the held-out part needs, else both halves are the whole
+_MIN_WINDOWS = 100  # windows that each half of the held-out part needs; with fewer, both halves are the whole part
 
 
 @dataclass(frozen=True)
 class SequenceParameters:
-    """What the user may set of any of them; everything has a default.
+    """Set the parameters that all of them share; everything has a default.
 
     Attributes:
         judged: newest points whose errors make the score; 0 = the whole window.
-        step: points between the windows of training (1: all of them; the window: none overlap).
+        step: points from one training window to the next (1: all windows; the window: none overlap).
         epochs, patience, batch, learning_rate: of training; it stops after ``patience`` epochs without improvement.
-        windows_per_epoch: most windows per epoch, drawn anew each time.
+        windows_per_epoch: largest number of windows per epoch, drawn anew each time.
         validation_share: last part of each series that is held out.
         seconds: stop training after this time (0 = never; then seeds reproduce the model).
-        clip: scaled input is cut here, in spreads.
+        clip: scaled input is cut here, in scales.
     """
 
     judged: int = 0
@@ -127,33 +127,33 @@ class SequenceAutoencoder(Detector):
     @classmethod
     @abstractmethod
     def _train(cls, data: Any, chosen: Any, seed: int, progress: Progress) -> Any:
-        """(weights by name, losses per epoch)."""
+        """Return (weights by name, losses per epoch)."""
 
     @classmethod
     def _with_errors(
         cls, spec: WindowSpec, arrays: Any, scaler: SeriesScaler, chosen: Any, windows: FitWindows, rows: Ints,
         notes: list[str],
     ) -> SequenceAutoencoder:  # fmt: skip
-        """The detector, with what it learns from errors on the held-out windows ``rows``; may add notes."""
+        """Return the detector after fitting to errors on the held-out windows ``rows``; may add notes."""
         return cls(spec, arrays, scaler, chosen)
 
     @abstractmethod
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each weight array."""
+        """Return the shape of each weight array."""
 
     @abstractmethod
     def _pack(self) -> None:
-        """Put :attr:`arrays` into the kernel's layout."""
+        """Convert :attr:`arrays` into the kernel's layout."""
 
     @abstractmethod
     def _rebuild(self, x: NDArray[np.float32]) -> Floats:
-        """(n, judged, F) the newest points rebuilt, **newest first**, from (n, W, F) scaled and cut."""
+        """Rebuild the newest points: (n, scored, F), **newest first**, from (n, W, F) scaled and cut."""
 
     def bind(self, series: Sequence[str]) -> Ints:
         return self.scaler.bind(series)
 
     def _errors(self, scaled: ScaledWindows) -> tuple[Floats, Bools, Floats]:
-        """(errors, valid, rebuilt), all (n, judged, F), newest first and scaled; an error is 0 where not valid."""
+        """Return (errors, valid, rebuilt), all (n, scored, F), newest first, scaled; an error is 0 if not valid."""
         clip = self.chosen.clip
         rebuilt = self._rebuild(np.clip(scaled.x, -clip, clip).astype(np.float32))
         newest = slice(None, -self.scored_points - 1, -1)
@@ -167,7 +167,7 @@ class SequenceAutoencoder(Detector):
 
     @classmethod
     def _restored(cls, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]) -> tuple[SeriesScaler, Any]:
-        """(scaler, parameters) of an artifact."""
+        """Return (scaler, parameters) of an artifact."""
         for name in ("scaler.centre", "scaler.spread"):
             if name not in arrays:
                 raise ModelError(f"{cls.kind}: array {name!r} is missing from the artifact")
@@ -190,7 +190,7 @@ def _check(kind: str, chosen: SequenceParameters, spec: WindowSpec) -> None:
 
 
 def _split(windows: FitWindows, step: int) -> tuple[Bools, Bools, Bools, str]:
-    """(trained on, decides about training, gives scores, note): (N,) masks over the windows."""
+    """Split the windows; return (trained on, decides about training, gives scores, note): (N,) masks."""
     used, clear = np.zeros(len(windows.starts), bool), windows.validation.copy()
     for index in range(len(windows.names)):
         own = np.flatnonzero(windows.series == index)
@@ -200,12 +200,12 @@ def _split(windows: FitWindows, step: int) -> tuple[Bools, Bools, Bools, str]:
             clear[own[windows.starts[own] <= windows.newest[learnt].max()]] = False
     held_out = windows.validation & used
     note = ""
-    if (clear & used).sum() >= _FEWEST:
+    if (clear & used).sum() >= _MIN_WINDOWS:
         held_out = clear & used
     else:
         note = "too few held-out windows are clear of the training windows: those that overlap them count too"
     rows = np.flatnonzero(held_out)
-    if len(rows) < 2 * _FEWEST:
+    if len(rows) < 2 * _MIN_WINDOWS:
         return ~windows.validation & used, held_out, held_out, note
     later = np.zeros(len(used), bool)
     for index in range(len(windows.names)):
@@ -215,7 +215,7 @@ def _split(windows: FitWindows, step: int) -> tuple[Bools, Bools, Bools, str]:
 
 
 def _scaled_points(windows: FitWindows, scaler: SeriesScaler) -> Floats:
-    """(T, F) all points scaled, holes filled from before."""
+    """Return (T, F) all points scaled, gaps filled with the value before."""
     pieces = []
     for segment in windows.segments:
         centre, spread = scaler.moments(segment.values[None], scaler.bind([segment.name]))

@@ -1,4 +1,4 @@
-"""The two classic LSTM autoencoders in torch. Only imported when a model is fitted: scoring never loads torch."""
+"""Define the two classic LSTM autoencoders in torch. Only imported for fitting: scoring never loads torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats32 = NDArray[np.float32]
 
 
 class RepeatVectorNetwork(nn.Module):
-    """LSTM layers → code of the last step → repeated → LSTM layers mirrored → dense, in order of time.
+    """Chain LSTM layers → code of the last step → repeated → LSTM layers mirrored → dense, in order of time.
 
     Args:
         features: values of a point.
@@ -31,7 +31,7 @@ class RepeatVectorNetwork(nn.Module):
         self.dense = nn.Linear(units[0], features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, T, F) rebuilt from (n, T, F)."""
+        """Return (n, T, F) rebuilt from (n, T, F)."""
         y = x.transpose(0, 1).contiguous()  # time first: half the cost on a CPU
         for layer in self.encoder:
             y, (state, _) = layer(y)
@@ -42,10 +42,10 @@ class RepeatVectorNetwork(nn.Module):
 
 
 class EncoderDecoderNetwork(nn.Module):
-    """Malhotra et al. 2016, section 2.1: the decoder starts from the encoder's final state and runs backwards.
+    """Decode backwards from the encoder's final state, as in Malhotra et al. 2016, section 2.1.
 
-    The newest point is predicted from the encoder's final state by the linear layer that serves all steps; each
-    further step takes in the point just predicted: its true value in training, the prediction in use.
+    The linear layer that serves all steps predicts the newest point from the encoder's final state; each further step
+    takes in the point just predicted: its true value in training, the prediction in use.
     """
 
     def __init__(self, features: int, hidden: int) -> None:
@@ -55,7 +55,7 @@ class EncoderDecoderNetwork(nn.Module):
         self.dense = nn.Linear(hidden, features)
 
     def forward(self, x: Tensor, steps: int, teacher: bool) -> Tensor:
-        """(n, steps, F) rebuilt, **newest point first**, from (n, T, F) oldest first."""
+        """Return (n, steps, F) rebuilt, **newest point first**, from (n, T, F) oldest first."""
         backwards = x.transpose(0, 1).flip(0)
         _, state = self.encoder(x.transpose(0, 1).contiguous())
         first = self.dense(state[0])
@@ -72,7 +72,7 @@ class EncoderDecoderNetwork(nn.Module):
 
 
 def exported(network: nn.Module) -> dict[str, Floats32]:
-    """Weights for the artifact in torch's own layout, such as ``encoder.0.input``; the two biases of a layer added."""
+    """Return weights in torch's layout, such as ``encoder.0.input``, with a layer's two biases added."""
     arrays: dict[str, Floats32] = {}
     for name, module in network.named_modules():
         own = {k: v.detach().numpy().astype(np.float32) for k, v in module.named_parameters(recurse=False)}

@@ -1,4 +1,4 @@
-"""Trains the classic LSTM autoencoders with torch. Only imported when a model is fitted."""
+"""Train the classic LSTM autoencoders with torch. Only imported when a model is fitted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eddy.models.detectors.lstm.training_loop import Plan, seeded, train_network
 
 @dataclass(frozen=True)
 class SequenceSet:
-    """Windows to train on, without copying any.
+    """Hold the windows to train on, without copying any.
 
     Attributes:
         points: (T, F) scaled, cut and filled; ``valid`` (T, F) False where a value was missing or filled in.
@@ -31,11 +31,13 @@ class SequenceSet:
     held_out: Bools
 
 
-Trained = tuple[dict[str, Floats32], list[dict[str, float]]]  # weights of the best epoch, losses per epoch
+TrainedWeights = tuple[dict[str, Floats32], list[dict[str, float]]]  # weights of the best epoch, losses per epoch
 
 
-def train_repeat_vector(data: SequenceSet, units: Sequence[int], plan: Plan, seed: int, progress: Progress) -> Trained:
-    """Mean squared error over the window."""
+def train_repeat_vector(
+    data: SequenceSet, units: Sequence[int], plan: Plan, seed: int, progress: Progress
+) -> TrainedWeights:
+    """Minimise the mean squared error over the window."""
 
     def build() -> tuple[nn.Module, Callable[[Tensor, bool], Tensor]]:
         network = RepeatVectorNetwork(data.points.shape[1], units)
@@ -44,8 +46,8 @@ def train_repeat_vector(data: SequenceSet, units: Sequence[int], plan: Plan, see
     return _train(data, build, plan, seed, progress)
 
 
-def train_encoder_decoder(data: SequenceSet, hidden: int, plan: Plan, seed: int, progress: Progress) -> Trained:
-    """Mean squared error over the window; the decoder is given the true points in training, its own when checked."""
+def train_encoder_decoder(data: SequenceSet, hidden: int, plan: Plan, seed: int, progress: Progress) -> TrainedWeights:
+    """Minimise the mean squared error; the decoder gets true points in training, its own in validation."""
 
     def build() -> tuple[nn.Module, Callable[[Tensor, bool], Tensor]]:
         network = EncoderDecoderNetwork(data.points.shape[1], hidden)
@@ -60,7 +62,7 @@ def _train(
     plan: Plan,
     seed: int,
     progress: Progress,
-) -> Trained:
+) -> TrainedWeights:
     points = torch.from_numpy(data.points.astype(np.float32))
     valid = torch.from_numpy(data.valid.astype(np.float32))
     starts, offsets = torch.from_numpy(data.starts), torch.arange(data.window)

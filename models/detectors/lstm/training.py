@@ -1,4 +1,4 @@
-"""Trains the LSTM autoencoder with torch. Only imported when a model is fitted: scoring never loads torch."""
+"""Train the LSTM autoencoder with torch. Only imported when a model is fitted: scoring never loads torch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from eddy.models.detectors.lstm.training_loop import seeded, train_network
 
 Floats32 = NDArray[np.float32]
 
-_HUBER = 2.0  # spreads; beyond it the loss grows linearly, so the odd anomaly in training data does not steer it
-_UNSEEN_SHARE = 0.1  # of training windows that hide which series they are from: what unseen series get
+_HUBER = 2.0  # scales; beyond it the loss grows linearly, so single anomalies in training data have little effect
+_UNSEEN_SHARE = 0.1  # of training windows whose series is hidden, to learn for unseen series
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """All windows of all series, without copying any: one long array and where windows start.
+    """Hold all windows of all series, without copying any: one long array and the starts of the windows.
 
     Attributes:
         points: (T, F) scaled, filled; ``valid`` (T, F) False where the value was missing or filled in.
@@ -39,7 +39,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of the network and how it is trained; the names are those of the detector's parameters."""
+    """Set the sizes of the network and its training; the names are those of the detector's parameters."""
 
     window: int
     features: int
@@ -61,7 +61,7 @@ class Architecture:
 
 
 class Network(nn.Module):
-    """LSTM → repeat → LSTM → dense; the decoder starts at the newest point and runs backwards in time."""
+    """Chain LSTM → repeat → LSTM → dense; the decoder starts at the newest point and runs backwards in time."""
 
     def __init__(self, size: Architecture) -> None:
         super().__init__()
@@ -73,27 +73,27 @@ class Network(nn.Module):
         self.dense = nn.Linear(size.hidden, size.features)
 
     def forward(self, x: Tensor, phase: Tensor, series: Tensor, known: Tensor, steps: int) -> Tensor:
-        """(n, steps, F), newest point first, from (n, T, F) encoder input; ``known`` (n, 1) 0 hides the series."""
+        """Return (n, steps, F), newest point first, from (n, T, F) input; ``known`` (n, 1) 0 hides the series."""
         _, (state, _) = self.encoder(x.transpose(0, 1).contiguous())  # time first: half the cost on a CPU
         code = torch.cat([state[-1], phase, self.embedding(series) * known], dim=1)
         decoded, _ = self.decoder(code.expand(steps, -1, -1))
         return self.dense(decoded).transpose(0, 1)  # type: ignore[no-any-return]
 
     def begin_from(self, arrays: Mapping[str, Floats32]) -> None:
-        """Take weights as :meth:`arrays` gives them; the embedding has a row for each of this network's series."""
+        """Load weights that :meth:`arrays` returned; the embedding has a row for each of this network's series."""
         torch_names = {"input": "weight_ih_l0", "recurrent": "weight_hh_l0", "bias": "bias_ih_l0"}
         state = self.state_dict()
         for layer in ("encoder", "decoder"):
             for ours, theirs in torch_names.items():
                 state[f"{layer}.{theirs}"] = torch.from_numpy(arrays[f"{layer}.{ours}"].copy())
-            state[f"{layer}.bias_hh_l0"] = torch.zeros_like(state[f"{layer}.bias_hh_l0"])  # ours is the sum of both
+            state[f"{layer}.bias_hh_l0"] = torch.zeros_like(state[f"{layer}.bias_hh_l0"])  # summed in the artifact
         for name in ("weight", "bias"):
             state[f"dense.{name}"] = torch.from_numpy(arrays[f"dense.{name}"].copy())
         state["embedding.weight"] = torch.from_numpy(arrays["embedding"].copy())
         self.load_state_dict(state)
 
     def arrays(self) -> dict[str, Floats32]:
-        """Weights for the artifact, in torch's own layout, the two biases of each LSTM added."""
+        """Return weights for the artifact, in torch's own layout, the two biases of each LSTM added."""
         state = {k: v.detach().numpy().astype(np.float32) for k, v in self.state_dict().items()}
         bias = {n: state[f"{n}.bias_ih_l0"] + state[f"{n}.bias_hh_l0"] for n in ("encoder", "decoder")}
         return {
@@ -117,11 +117,11 @@ def train(
     progress: Progress,
     start: Mapping[str, Floats32] | None = None,
 ) -> tuple[dict[str, Floats32], list[dict[str, float]]]:
-    """Fit with Adam and early stopping; returns the weights of the best epoch and the losses per epoch.
+    """Fit with Adam and early stopping; return the weights of the best epoch and the losses per epoch.
 
-    The loss is a Huber loss over the rebuilt points, the judged (newest) points counting as much as all others
-    together. ``size.seconds`` > 0 stops at the end of the first epoch past that time; then the result depends on the
-    machine's speed and is not reproducible. Training begins from the weights ``start`` where they are given.
+    The loss is a Huber loss over the rebuilt points; the scored (newest) points count as much as all others together.
+    ``size.seconds`` > 0 stops at the end of the first epoch past that time; then the result depends on the machine's
+    speed and is not reproducible. Training begins from the weights ``start`` if they are given.
     """
     arrays: dict[str, Floats32] = {}
 
@@ -146,7 +146,7 @@ def train(
 
 
 class _Batches:
-    """Gathers windows by index and computes their loss."""
+    """Gather windows by index and compute their loss."""
 
     def __init__(self, data: TrainingSet, size: Architecture) -> None:
         self.size = size
@@ -158,7 +158,7 @@ class _Batches:
         self.offsets = torch.arange(size.window)
 
     def loss(self, network: Network, rows: Ints, known: Tensor, rng: np.random.Generator | None) -> Tensor:
-        """Mean loss of the windows ``rows``; corrupts encoder inputs where a generator is given."""
+        """Return the mean loss of the windows ``rows``; with a generator, encoder inputs are corrupted."""
         size, index = self.size, torch.from_numpy(rows)
         at = self.starts[index][:, None] + self.offsets
         window, valid = self.points[at], self.valid[at]
@@ -178,8 +178,8 @@ class _Batches:
 def _corrupt(x: Tensor, share: float, rng: np.random.Generator) -> Tensor:
     """Shift a random run of points in a ``share`` of the windows, so that an anomaly in the input does not carry over.
 
-    The denoising idea of Vincent et al. 2008, with corruptions that look like incidents: runs of 1 to T/2 points
-    are moved by up to a few spreads.
+    This is the denoising idea of Vincent et al. 2008, with corruptions that resemble incidents: runs of 1 to T/2 points
+    are moved by up to a few scales.
     """
     n, points, features = x.shape
     chosen = rng.random(n) < share

@@ -1,4 +1,4 @@
-"""The training loop that all networks share: Adam, one cycle of the learning rate, early stopping, the best epoch."""
+"""Train any of the networks: Adam, one cycle of the learning rate, early stopping, the best epoch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from eddy.models.core.detector import Bools, Ints, Progress
 
 _GRADIENT_NORM = 1.0
-_THREADS = 1  # a second one spins more than it helps at these sizes, and the cores are shared
+_THREADS = 1  # a second thread costs more than it gains at these sizes, and the cores are shared
 _VALIDATION_BATCH = 1024
 _MIN_STEPS, _MIN_BATCH = 60, 16  # few windows make smaller batches, so that an epoch still has that many steps
 _WARM_UP = 0.15  # share of all steps in which the learning rate rises
 
 
 class Plan(Protocol):
-    """How long and how fast to train; ``seconds`` > 0 stops after the first epoch past that time."""
+    """Set how long and how fast to train; ``seconds`` > 0 stops after the first epoch past that time."""
 
     @property
     def epochs(self) -> int: ...
@@ -41,7 +41,7 @@ Loss = Callable[[Ints, bool], Tensor]  # (rows of windows, whether they are trai
 
 
 def seeded(seed: int, run: Callable[[], list[dict[str, float]]]) -> list[dict[str, float]]:
-    """``run()`` on one thread with torch's generator seeded; both are put back afterwards."""
+    """Call ``run`` on one thread with torch's generator seeded; both are restored afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(min(_THREADS, threads))
     try:
@@ -59,11 +59,11 @@ def train_network(
 
     Args:
         network: trained in place.
-        loss: mean loss of some windows.
-        validation: (N,) True where a window is held out; where none is, the training windows are checked instead.
+        loss: returns the mean loss of some windows.
+        validation: (N,) True where a window is held out; if none is, the training windows are checked instead.
         plan: see :class:`Plan`. With ``seconds`` the result depends on the machine's speed.
         rng: draws the windows of each epoch.
-        progress: told the epoch.
+        progress: called with the epoch.
 
     Returns:
         Per epoch ``epoch``, ``loss`` and ``validation_loss``.

@@ -1,1 +1,1 @@
-"""The default detector: values, phases of the day and values' rarity that a series has not shown before."""
+"""Detect values, phases of the day and rates of rare values that are new to a series: the default detector."""

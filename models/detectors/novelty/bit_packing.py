@@ -1,8 +1,8 @@
-"""Small whole numbers packed into float64 words of a state vector.
+"""Pack small whole numbers into the float64 values of a state vector.
 
-A word holds 48 bits as a whole number, so it survives anything that keeps float64 values (JSON, Arrow, pickling),
-which bit patterns read through a view would not: some of them are NaN, and NaN payloads may change on the way.
-All functions are compiled by numba and work in place on one row of state.
+One float64 holds 48 bits as a whole number, so it survives everything that keeps float64 values (JSON, Arrow,
+pickling). Bit patterns read through a view would not: some of them are NaN, and NaN payloads may change on the way. All
+functions are compiled by numba and work in place on one row of state.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ BITS_PER_WORD = 48
 
 
 def state_width(cells: int, bits: int) -> int:
-    """Words that ``cells`` numbers of ``bits`` bits each take; ``bits`` divides 48."""
+    """Return the number of float64 values that ``cells`` numbers of ``bits`` bits each take; ``bits`` divides 48."""
     per = BITS_PER_WORD // bits
     return -(-cells // per)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def get(row: Floats, at: int, cell: int, bits: int) -> int:
-    """Cell number ``cell`` of the packed array that starts at word ``at``."""
+    """Read cell number ``cell`` of the packed array that starts at index ``at``."""
     per = BITS_PER_WORD // bits
     return int((np.int64(row[at + cell // per]) >> ((cell % per) * bits)) & ((1 << bits) - 1))
 
@@ -33,13 +33,13 @@ def put(row: Floats, at: int, cell: int, bits: int, value: int) -> None:
     """Write one cell; ``value`` must fit into ``bits`` bits."""
     per = BITS_PER_WORD // bits
     shift = (cell % per) * bits
-    word = np.int64(row[at + cell // per])
-    row[at + cell // per] = float((word & ~(((1 << bits) - 1) << shift)) | (np.int64(value) << shift))
+    packed = np.int64(row[at + cell // per])
+    row[at + cell // per] = float((packed & ~(((1 << bits) - 1) << shift)) | (np.int64(value) << shift))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def nearest_set(row: Floats, at: int, cells: int, cell: int) -> int:
-    """The set cell of a packed bitmap that is nearest to ``cell``, the lower one on a tie; -1 where none is set."""
+    """Return the set cell of a packed bitmap that is nearest to ``cell``, the lower one on a tie; -1 if none is set."""
     for reach in range(cells):
         left, right = cell - reach, cell + reach
         if left < 0 and right >= cells:

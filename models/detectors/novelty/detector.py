@@ -1,8 +1,8 @@
 """The shipped default detector: novelty of value, of season, of the rate of rare values, together or each alone.
 
-The score of a point is the largest of the members' deviates from their own past (see the kernels' modules for what
-each measures and where it comes from), kept only where it stands out among the last hundred points. It is a normal
-deviate: :data:`DEFAULT_LIMIT`, the two-sided 5 % point, is its threshold without any tuning on labels.
+The score of a point is the largest of the members' deviates from their own past (the kernels' modules say what each
+measures, and the source), kept only if it stands out among the last hundred points. It is a normal deviate:
+:data:`DEFAULT_LIMIT`, the two-sided 5 % point, is its threshold without any tuning on labels.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class NoveltyDetector(Detector):
 
     @property
     def default_limit(self) -> float:
-        """The threshold that goes with the scores; nothing has to be chosen from validation scores."""
+        """Return the threshold that fits the scores; nothing has to be chosen from validation scores."""
         return self.params.limit
 
     @property
@@ -179,10 +179,10 @@ class NoveltyDetector(Detector):
         )
 
     def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
-        """(n,) scores of a whole series, (n, F), as :meth:`score` gives them point by point, without their overhead.
+        """Return (n,) scores of a whole (n, F) series, equal to :meth:`score` point by point, but faster.
 
         Args:
-            name: the series; one seen in training continues from where its training data ended.
+            name: the series; one seen in training continues from the end of its training data.
             ts: (n,) epoch ms, increasing.
             values: (n, F).
         """
@@ -198,7 +198,7 @@ class NoveltyDetector(Detector):
         return np.ascontiguousarray(newest, float)
 
     def _started(self, batch: WindowBatch) -> Floats:
-        """State of the rows, in place from the training data where a series comes for the first time."""
+        """Return the state of the rows; a new series starts in place from the state after its training data."""
         untouched = ~batch.state.any(axis=1) & (batch.binding >= 0)
         batch.state[untouched] = self._start[batch.binding[untouched]]
         return batch.state
@@ -220,9 +220,10 @@ class NoveltyDetector(Detector):
         return self._step(self._started(batch), batch)
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """Expected: the nearest value seen before or, where the season's gate is open, the same slot of the nearest
-        period. Band: where value novelty stays below the limit, or three typical differences from period to period.
-        Rarity and the season alone, while its gate is closed, judge no single value: median and usual range.
+        """Explain by the nearest value seen before or, while the season's gate is open, by the nearest period.
+
+        The band is where value novelty stays below the limit, or three typical differences from period to period.
+        Rarity, and the season while its gate is closed, do not score single values: they give median and usual range.
         """
         before = self._started(batch.take(np.arange(len(batch))))
         after = before.copy()
@@ -236,7 +237,7 @@ class NoveltyDetector(Detector):
         centre, spread = new[:, :, kernel.CENTRE], new[:, :, kernel.SPREAD]
         if self.members & kernel.VALUE:
             middle, reach = _value_band(old, new, limit)
-        else:  # judges no single value: what is usual, as start-up had it
+        else:  # does not score single values: gives the usual range of start-up
             middle, reach = np.zeros_like(centre), np.full_like(centre, _BAND_USUAL)
         if self.members & kernel.SEASON:
             at = kernel.SEASON_AT
@@ -282,7 +283,7 @@ def _bits(members: str) -> int:
 
 
 def _value_band(old: Floats, new: Floats, limit: Floats) -> tuple[Floats, Floats]:
-    """(n, F) nearest value seen before, and how far from it value novelty stays below the limit, scaled."""
+    """Return (n, F) nearest value seen before, and how far from it value novelty stays below the limit, scaled."""
     moments = old[:, :, kernel.VALUE_AT : kernel.VALUE_AT + MOMENTS]
     count = np.maximum(moments[:, :, 0], 2.0)
     deviation = np.sqrt(np.maximum(moments[:, :, 2], 0.0) / (count - 1.0) + FLOOR**2)  # no moments while collecting

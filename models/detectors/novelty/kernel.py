@@ -1,7 +1,7 @@
-"""One row of state per series and how it changes with each point: start-up, scale, the three kernels, their maximum.
+"""Update one row of state per series with each point: start-up, scale, the three kernels, and their maximum.
 
-A row begins with the peak stage, followed by one block per feature. During start-up a block holds the points
-collected so far in the room that the kernels use later; then the scale is taken from them and they are replayed.
+A row begins with the peak filter, followed by one block per feature. During start-up a block collects points in the
+space that the kernels use later; then the scale is computed from them and they are replayed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from eddy.models.detectors.novelty.rarity import step as rarity_step
 from eddy.models.detectors.novelty.season import step as season_step
 from eddy.models.detectors.novelty.value import step as value_step
 
-VALUE, SEASON, RARITY = 1, 2, 4  # members, added up
+VALUE, SEASON, RARITY = 1, 2, 4  # members, as bits
 DAY_MS = 86_400_000
 
-# Words of a feature's block.
+# Indices into a feature's block.
 PHASE, COUNT, CENTRE, SPREAD, SLOT_MS, SLOTS, SLOT_POINTS = range(7)
 Z_VALUE, Z_SEASON, Z_RARITY, NEAREST = range(7, 11)
 _UNTOUCHED, _COLLECTING, _RUNNING = 0.0, 1.0, 2.0
@@ -30,24 +30,24 @@ SEASON_AT = RARITY_AT + rarity.STATE_WIDTH
 FEATURE_WIDTH = SEASON_AT + season.STATE_WIDTH
 MAX_START_UP = (FEATURE_WIDTH - VALUE_AT) // 2  # points that start-up can collect
 _MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
-_FEWEST_SLOTS, _MAX_SLOTS = season.FEWEST_SLOTS, season.SLOTS
+_MIN_SLOTS, _MAX_SLOTS = season.MIN_SLOTS, season.SLOTS
 
 
 def state_width(features: int) -> int:
-    """State size of a series."""
+    """Return the state size of a series."""
     return peak_filter.STATE_WIDTH + features * FEATURE_WIDTH
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def scaled(x: float, centre: float, spread: float) -> float:
-    """sign(u) ln(1 + |u|) of u = (x - centre) / spread: linear near the centre, logarithmic far from it."""
+    """Return sign(u) ln(1 + |u|) of u = (x - centre) / spread: linear near the centre, logarithmic far from it."""
     u = (x - centre) / spread
     return float(np.sign(u) * np.log1p(abs(u)))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def quantile(ordered: Floats, share: float) -> float:
-    """Linearly interpolated quantile of ascending numbers (numpy's default; its own takes seconds to compile)."""
+    """Return an interpolated quantile of ascending numbers (as numpy, whose own takes seconds to compile)."""
     place = share * (len(ordered) - 1)
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
@@ -56,7 +56,7 @@ def quantile(ordered: Floats, share: float) -> float:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def begin(row: Floats, at: int, values: Floats, ts: Ints, period_ms: float) -> None:
-    """Take scale and season from (n,) start-up points, NaN excluded, and leave the block ready to run."""
+    """Set scale and season from (n,) start-up points, NaN excluded, and make the block ready to run."""
     row[at : at + FEATURE_WIDTH] = 0.0
     ordered = np.sort(values)
     centre = quantile(ordered, 0.5)
@@ -70,7 +70,7 @@ def begin(row: Floats, at: int, values: Floats, ts: Ints, period_ms: float) -> N
         return
     interval = max(quantile(np.sort((ts[1:] - ts[:-1]).astype(np.float64)), 0.5), 1.0)
     points = round(period_ms / interval)
-    if points >= _FEWEST_SLOTS:
+    if points >= _MIN_SLOTS:
         slots = min(points, _MAX_SLOTS)
         row[at + SLOTS] = slots
         row[at + SLOT_MS] = period_ms / slots
@@ -79,7 +79,7 @@ def begin(row: Floats, at: int, values: Floats, ts: Ints, period_ms: float) -> N
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def feature_step(row: Floats, at: int, x: float, ts: int, members: int) -> float:
-    """Largest deviate of the chosen members for one value of a running block."""
+    """Return the largest deviate of the chosen members for one value of a running block."""
     y = scaled(x, row[at + CENTRE], row[at + SPREAD])
     row[at + COUNT] += 1.0
     best = 0.0
@@ -101,16 +101,16 @@ def feature_step(row: Floats, at: int, x: float, ts: int, members: int) -> float
 def point_step(
     row: Floats, values: Floats, ts: int, members: int, start_up: int, period_ms: float, reference: float
 ) -> float:
-    """Score of the next point of a series: 0 during start-up, NaN where every feature is missing.
+    """Score the next point of a series: 0 during start-up, NaN if every feature is missing.
 
     Args:
-        row: (words(F),) state, changed in place.
+        row: (state_width(F),) state, changed in place.
         values: (F,) in the series' units.
         ts: epoch ms, increasing.
-        members: which kernels take part, VALUE + SEASON + RARITY.
-        start_up: values of a feature that are collected before it is judged, at most MOST_START_UP.
+        members: the kernels to use, as a sum of VALUE, SEASON and RARITY.
+        start_up: values of a feature that are collected before its first score, at most MAX_START_UP.
         period_ms: length of the season.
-        reference: score from which the peak stage takes a point for an alert.
+        reference: score from which the peak filter counts a point as an alert.
     """
     best, known = 0.0, False
     for f in range(len(values)):
@@ -140,7 +140,7 @@ def point_step(
 def rows_step(
     state: Floats, values: Floats, ts: Ints, members: int, start_up: int, period_ms: float, reference: float
 ) -> Floats:
-    """(n,) scores of one point each of n series: (n, words) state changed in place, (n, F) values, (n,) times."""
+    """Score one point each of n series: (n, state_width) state changed in place, (n, F) values, (n,) times."""
     scores = np.empty(len(state))
     for i in range(len(state)):
         scores[i] = point_step(state[i], values[i], ts[i], members, start_up, period_ms, reference)
@@ -151,7 +151,7 @@ def rows_step(
 def series_step(
     row: Floats, values: Floats, ts: Ints, members: int, start_up: int, period_ms: float, reference: float
 ) -> Floats:
-    """(n,) scores of n consecutive points of one series: the same steps, without a call for each."""
+    """Score n consecutive points of one series: the same steps, without a call for each; return (n,)."""
     scores = np.empty(len(values))
     for i in range(len(values)):
         scores[i] = point_step(row, values[i], ts[i], members, start_up, period_ms, reference)

@@ -1,11 +1,11 @@
-"""A score measured in the spread of its own past: the calibration that all streaming detectors share.
+"""Calibrate a score by its own past: turn it into a normal deviate. All streaming detectors share this.
 
 ``z = (s - m) / sqrt((v + f^2)(1 + 1/n))`` with the expanding mean m and variance v of n earlier scores, then mapped
-through Student's t with n - 1 degrees of freedom to the normal deviate of the same tail (Wallace 1959), so that a
-score looked at after ten observations is not trusted as one after ten thousand. Below the mean z is 0.
+through Student's t with n - 1 degrees of freedom to the normal deviate of the same tail (Wallace 1959), so that a score
+after ten observations is trusted less than one after ten thousand. Below the mean z is 0.
 
-The floor f, in units of the score, keeps a score that was always exactly 0 from dividing by 0.
-Fails where the past is itself contaminated by something extreme: v then hides what follows for long.
+The smallest scale f, in units of the score, prevents a division by 0 for a score that was always exactly 0.
+Fails if the past contains something extreme: v then hides later anomalies for a long time.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from numba import njit
 
 from eddy.models.core.detector import Floats
 
-MOMENTS = 3  # words: count, mean, sum of squared deviations
-BLOCK_MAXIMA = MOMENTS + 2  # words: and the maximum and the length of the unfinished block
+MOMENTS = 3  # count, mean, sum of squared deviations
+BLOCK_MAXIMA = MOMENTS + 2  # and the maximum and the length of the unfinished block
 
 __all__ = ["BLOCK_MAXIMA", "MOMENTS", "add", "add_to_block", "deviate", "score_at"]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def deviate(row: Floats, at: int, score: float, floor: float) -> float:
-    """The score as a normal deviate, >= 0, against the moments at ``at``; 0 while fewer than 3 are known."""
+    """Return the score as a normal deviate, >= 0, against the moments at ``at``; 0 while fewer than 3 are known."""
     n = row[at]
     if n < 3 or score <= row[at + 1]:
         return 0.0
@@ -34,7 +34,7 @@ def deviate(row: Floats, at: int, score: float, floor: float) -> float:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def add(row: Floats, at: int, score: float) -> None:
-    """Take one more score into the moments (Welford 1962)."""
+    """Add one more score to the moments (Welford 1962)."""
     row[at] += 1.0
     apart = score - row[at + 1]
     row[at + 1] += apart / row[at]
@@ -43,10 +43,10 @@ def add(row: Floats, at: int, score: float) -> None:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def add_to_block(row: Floats, at: int, score: float, length: int) -> None:
-    """Take one more score into moments of the maxima of blocks of ``length`` scores.
+    """Add one more score to moments of the maxima of blocks of ``length`` scores.
 
-    For scores that stay high together, as averages over overlapping windows do: their maxima per block are about
-    independent, the scores themselves are not. Scores are >= 0.
+    Use this for scores that stay high together, such as averages over overlapping windows: their maxima per block are
+    about independent, the scores themselves are not. Scores are >= 0.
     """
     row[at + MOMENTS] = max(row[at + MOMENTS], score)
     row[at + MOMENTS + 1] += 1.0
@@ -58,7 +58,7 @@ def add_to_block(row: Floats, at: int, score: float, length: int) -> None:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def score_at(row: Floats, at: int, z: float, floor: float) -> float:
-    """The inverse of :func:`deviate`: the score whose deviate is ``z``; NaN while fewer than 3 scores are known."""
+    """Invert :func:`deviate`: return the score whose deviate is ``z``; NaN while fewer than 3 scores are known."""
     n = row[at]
     if n < 3:
         return np.nan

@@ -1,7 +1,7 @@
-"""One alert per event: only a new maximum of the last hundred points keeps its score, the others become 0.
+"""Raise one alert per event: keep the score of a new maximum of the last hundred points, set the others to 0.
 
-After a score that was kept, at or above ``reference``, the next one has to be ``ESCALATION`` times as high: a rising
-event would otherwise raise an alert at each of its steps. Works on one row of state, compiled by numba.
+After a score that was kept, at or above ``reference``, the next one has to be ``ESCALATION`` times as high; otherwise a
+rising event would raise an alert at each of its steps. Works on one row of state, compiled by numba.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from numba import njit
 
 from eddy.models.core.detector import Floats
 
-BLOCKS = 10  # the memory is counted in blocks, which keeps it small: 91 to 100 points
+BLOCKS = 10  # the past is counted in blocks, to keep the state small: 91 to 100 points
 BLOCK_POINTS = 10
 ESCALATION = 2.0
-STATE_WIDTH = BLOCKS + 1  # a maximum per block, and how many points were seen
+STATE_WIDTH = BLOCKS + 1  # a maximum per block, and the number of points seen
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def peak(row: Floats, at: int, score: float, reference: float) -> float:
-    """``score`` if it stands out among the recent ones, else 0; remembers it."""
+    """Return ``score`` if it stands out among the recent ones, else 0; store it."""
     seen = int(row[at + BLOCKS])
     block = at + (seen // BLOCK_POINTS) % BLOCKS
     if seen % BLOCK_POINTS == 0:

@@ -1,13 +1,13 @@
-"""Whether rare values have become common: novelty of the mean surprise of recent values. Kernel of one feature.
+"""Detect that rare values have become common, by the novelty of the mean surprise of recent values, for one feature.
 
 The surprise of a value is ``-ln p(value)`` under the histogram of all values before it; its mean over the last 96
 points is the cross-entropy of the recent distribution against the past one (as in Wang et al. 2011, "Statistical
-Techniques for Online Anomaly Detection in Data Centers", without the entropy term). It rises when rare values crowd,
-falls when ordinary ones do: a change of the *rate* of events, where no single value is new. The score is how far
-that mean lies from all means of the past that share no point with it, calibrated on maxima of blocks.
+Techniques for Online Anomaly Detection in Data Centers", without the entropy term). It rises when rare values become
+frequent and falls when ordinary ones do: a change of the *rate* of events, where no single value is new. The score is
+how far that mean lies from all means of the past that share no point with it, calibrated on maxima of blocks.
 
-Fails where the distribution drifts all the time (each stretch is as new as the one before) and for changes much
-shorter than the window.
+Fails if the distribution drifts all the time (each segment is as new as the one before) and for changes much shorter
+than the window.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _COUNT_BITS = 24
 _SURPRISE_BITS = 12
 _PER_NAT = 240.0  # resolution of a stored surprise
 _LEVEL = 0.02  # grid of the mean surprise, nats
-_LEVELS = 855  # up to 17 nats, the most that 24-bit counts can give
+_LEVELS = 855  # up to 17 nats, the maximum that 24-bit counts can give
 FLOOR = 0.02
 _HISTOGRAM = BLOCK_MAXIMA + 1
 _RECENT = _HISTOGRAM + state_width(_BINS, _COUNT_BITS)
 _MEANS = _RECENT + state_width(WINDOW, _SURPRISE_BITS)
 _SEEN = _MEANS + state_width(WINDOW, _SURPRISE_BITS)
 STATE_WIDTH = _SEEN + state_width(_LEVELS, 1)
-_MOST = 2**_COUNT_BITS - 1
+_MAX_COUNT = 2**_COUNT_BITS - 1
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def step(row: Floats, at: int, y: float) -> float:
-    """Deviate of the mean surprise after value ``y``; 0 until two windows are full."""
+    """Return the deviate of the mean surprise after value ``y``; 0 until two windows are full."""
     count = int(row[at + BLOCK_MAXIMA])
     surprise = _surprise(row, at + _HISTOGRAM, y, count)
     place = count % WINDOW
@@ -68,10 +68,10 @@ def step(row: Floats, at: int, y: float) -> float:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _surprise(row: Floats, at: int, y: float, count: int) -> float:
-    """-ln of the share of earlier values within 0.15 of ``y``, then count it. Half a count stands for the unseen."""
+    """Return -ln of the share of earlier values within 0.15 of ``y`` (unseen: half a count), then count ``y``."""
     middle = round((min(max(y, -REACH), REACH) + REACH) / _BIN)
     near = 0
     for cell in range(max(middle - 1, 0), min(middle + 2, _BINS)):
         near += get(row, at, cell, _COUNT_BITS)
-    put(row, at, middle, _COUNT_BITS, min(get(row, at, middle, _COUNT_BITS) + 1, _MOST))
+    put(row, at, middle, _COUNT_BITS, min(get(row, at, middle, _COUNT_BITS) + 1, _MAX_COUNT))
     return float(-np.log((near / 3.0 + 0.5) / (count + 1.0)))

@@ -1,12 +1,12 @@
-"""The last three quarters of a period against the same part of every past period: the kernel of one feature.
+"""Compare the last three quarters of a period with the same part of every past period, for one feature.
 
-A period (a day, unless told otherwise) is divided into at most 24 slots by the clock, so neither gaps nor uneven
-sampling move the phase; a slot holds the mean of its values. At the end of a slot the score is the smallest root mean
-square difference between the last 18 slots and the same slots of one of the last 56 periods.
+A period (by default a day) is divided into at most 24 slots by the clock, so neither gaps nor uneven sampling move the
+phase; a slot holds the mean of its values. At the end of a slot the score is the smallest root mean square difference
+between the last 18 slots and the same slots of one of the last 56 periods.
 
-It counts only while the gate is open: ``1 - median|y_t - y_(t-P)| / median|y_t - y_(t-P/2)|`` over the last
-28 periods above 0.7, that is, where yesterday demonstrably predicts today. (Autocorrelation at the period is a bad
-gate: shifts and drift look seasonal to it.)
+It counts only while the gate is open: ``1 - median|y_t - y_(t-P)| / median|y_t - y_(t-P/2)|`` over the last 28 periods
+above 0.7, that is, while yesterday demonstrably predicts today. (Autocorrelation at the period is a bad gate: shifts
+and drift also raise it.)
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from eddy.models.detectors.novelty.bit_packing import get, put, state_width
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
 
 SLOTS = 24
-PERIODS = 56  # compared with, besides the current one: eight weeks, so that holidays find each other
-_GATE_PERIODS = 28  # that the gate looks at
+PERIODS = 56  # compared with, besides the current one: eight weeks, so that holidays are compared with each other
+_GATE_PERIODS = 28  # used for the gate
 _SHARE = 0.75  # of a period that is compared
-FEWEST_SLOTS = 8  # a period with fewer cannot show a shape
+MIN_SLOTS = 8  # a period with fewer shows no shape
 OPEN = 0.7
 FLOOR = 0.01
 _BITS = 12
 _STEP = 24.0 / 4094.0  # of a stored mean: y from -12 to 12 in codes 1 to 4095, 0 = none
 _CAPACITY = SLOTS * (PERIODS + 1)
 _KNOWN = 0.75  # share of the slots that both sides must hold
-GATE, EXPECTED, TYPICAL = MOMENTS, MOMENTS + 1, MOMENTS + 2  # words that explain
+GATE, EXPECTED, TYPICAL = MOMENTS, MOMENTS + 1, MOMENTS + 2  # indices of values for the explanation
 _SLOT, _SUM, _COUNT, _DONE = MOMENTS + 3, MOMENTS + 4, MOMENTS + 5, MOMENTS + 6
 _RING = MOMENTS + 7
 STATE_WIDTH = _RING + state_width(_CAPACITY, _BITS)
@@ -37,15 +37,15 @@ STATE_WIDTH = _RING + state_width(_CAPACITY, _BITS)
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def step(row: Floats, at: int, y: float, ts: int, slot_ms: float, slots: int, points: int) -> float:
-    """Deviate of the stretch that ends with value ``y``; 0 inside a slot and while the gate is closed.
+    """Return the deviate of the segment that ends with value ``y``; 0 inside a slot and while the gate is closed.
 
     Args:
         row: state of one series.
-        at: first word of this kernel's state.
+        at: index at which this kernel's state begins.
         y: the value.
         ts: its time, epoch ms.
         slot_ms: length of a slot.
-        slots: slots in a period, FEWEST_SLOTS to SLOTS.
+        slots: slots in a period, MIN_SLOTS to SLOTS.
         points: values that complete a slot; a slot cut short by a gap ends with the next slot's first value.
     """
     slot = int(ts // slot_ms)
@@ -102,7 +102,7 @@ def _finish(row: Floats, at: int, slot: int, slots: int) -> float:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _update_gate(row: Floats, at: int, slot: int, slots: int) -> None:
-    """How much better the value a period ago predicts than that of half a period ago."""
+    """Update the gate: how much better the value a period ago predicts than the value half a period ago."""
     ring = slots * (PERIODS + 1)
     reach = slots * (_GATE_PERIODS + 1)
     whole, half = np.empty(reach), np.empty(reach)

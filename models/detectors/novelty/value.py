@@ -1,4 +1,4 @@
-"""How far a value lies from every value seen before, on a logarithmic scale: the kernel of one feature.
+"""Score how far a value lies from every value seen before, on a logarithmic scale, for one feature.
 
 State: expanding moments of the distance, and a bitmap of the values seen, on a grid of 0.01 from -12 to 12.
 """
@@ -11,7 +11,7 @@ from eddy.models.core.detector import Floats
 from eddy.models.detectors.novelty.bit_packing import nearest_set, put, state_width
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
 
-REACH = 12.0  # largest |y|: 160,000 spreads from the median; farther values share the last cell
+REACH = 12.0  # largest |y|: 160,000 scales from the median; farther values share the last cell
 GRID = 0.01
 CELLS = 2401
 FLOOR = 0.003  # about the rounding error of the grid: a third of a cell
@@ -20,13 +20,13 @@ STATE_WIDTH = MOMENTS + state_width(CELLS, 1)
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def cell_of(y: float) -> int:
-    """Grid cell of a value."""
+    """Return the grid cell of a value."""
     return round((min(max(y, -REACH), REACH) + REACH) / GRID)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def step(row: Floats, at: int, y: float) -> tuple[float, float]:
-    """(deviate, nearest value seen before) of value ``y``, then remember it."""
+    """Return (deviate, nearest value seen before) of value ``y``, then store ``y``."""
     cell = cell_of(y)
     nearest = nearest_set(row, at + MOMENTS, CELLS, cell)
     if nearest < 0:

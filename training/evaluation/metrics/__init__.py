@@ -1,1 +1,1 @@
-"""Metrics of detectors: row-wise, event-wise, VUS, and alerts against labelled incidents."""
+"""Compute metrics of detectors: row-wise, event-wise, VUS, and alerts against labelled incidents."""

@@ -1,4 +1,4 @@
-"""Alerts against labelled incidents: what was found, what was missed, what was false, and how late."""
+"""Match alerts with labelled incidents: count what was found, missed and false, and measure delays."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from eddy.alert import Alert
 
-#: Points after a label's end at which an alert still counts for it: coming back to normal is part of the incident.
+#: Points after a label's end at which an alert still counts for it: the return to normal is part of the incident.
 GRACE_POINTS = 8
 
 
 class Labelled(Protocol):
-    """A labelled incident: series, and epoch ms of its first and last affected point."""
+    """Describe a labelled incident: series, and epoch ms of its first and last affected point."""
 
     @property
     def series(self) -> str: ...
@@ -29,12 +29,12 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True)
 class Match:
-    """The result of :func:`match`.
+    """Hold the result of :func:`match`.
 
     Attributes:
-        labelled, found: how many incidents there were, and how many had an alert.
-        missed: those without, as texts.
-        incidents: incidents that were alerted; ``false``: those that belong to no label.
+        labelled, found: number of labelled incidents, and number of those with an alert.
+        missed: labelled incidents without an alert, as texts.
+        incidents: number of alerted incidents; ``false``: number of those that match no label.
         delays: per found label, points from its first affected one to the one that opened the alert (at least 0).
         by_kind: kind to (found, labelled).
     """
@@ -49,17 +49,17 @@ class Match:
 
     @property
     def recall(self) -> float:
-        """Share of labelled incidents found; NaN without labels."""
+        """Return the share of labelled incidents found; NaN without labels."""
         return self.found / self.labelled if self.labelled else float("nan")
 
     @property
     def false_per_incident(self) -> float:
-        """False alerts per labelled incident; NaN without labels."""
+        """Return false alerts per labelled incident; NaN without labels."""
         return self.false / self.labelled if self.labelled else float("nan")
 
     @property
     def median_delay(self) -> float:
-        """In points; NaN if nothing was found."""
+        """Return the median delay in points; NaN if nothing was found."""
         return float(np.median(self.delays)) if self.delays else float("nan")
 
 
@@ -67,16 +67,16 @@ def match(alerts: Iterable[Alert], labels: Sequence[Labelled], intervals: Mappin
     """Match incidents with labels of the same series that they overlap.
 
     Args:
-        alerts: messages in any order; those of one incident share an id. Several models may find one label. Groups
-            and suppressed messages are left out.
-        labels: the truth.
+        alerts: messages in any order; those of one incident share an id. Several models may find one label. Groups and
+            suppressed messages are left out.
+        labels: the labelled incidents.
         intervals: sampling interval of each series, ms.
     """
     opened: dict[str, Alert] = {}
     last: dict[str, Alert] = {}
     for alert in alerts:
         if alert.suppressed or alert.kind != "incident":
-            continue  # nobody is called; a group's members count themselves
+            continue  # notifies nobody; a group's members are counted themselves
         if alert.state == "open":
             opened[alert.id] = alert
         if alert.id not in last or alert.end >= last[alert.id].end:

@@ -1,4 +1,4 @@
-"""Event-wise figures: of what happened, how much was found, how late, and how often an alert was false."""
+"""Compute event-wise figures: the share of events found, the delay, and how often an alert was false."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from eddy.training.evaluation.metrics.vus import spans
 
 @dataclass(frozen=True)
 class EventMetrics:
-    """Figures of one detector over some series.
+    """Hold the figures of one detector over some series.
 
     Attributes:
-        events: labelled events in the judged part.
-        found: of these with an alert inside (or within ``grace`` rows after).
-        alerts: alerts raised.
-        false: of these that touch no event.
-        days: series-days judged.
-        points: rows judged.
+        events: number of labelled events in the scored part.
+        found: number of these with an alert inside (or within ``grace`` rows after).
+        alerts: number of alerts raised.
+        false: number of alerts that touch no event.
+        days: scored series-days.
+        points: scored rows.
         delays: rows from the event's first one to the first alert, per found event.
         delays_ms: the same in time.
         by_kind: kind -> (found, events), where kinds are known.
@@ -40,17 +40,17 @@ class EventMetrics:
 
     @property
     def recall(self) -> float:
-        """Share of the events found."""
+        """Return the share of the events found."""
         return self.found / self.events if self.events else float("nan")
 
     @property
     def precision(self) -> float:
-        """Share of the alerts that touch an event."""
+        """Return the share of the alerts that touch an event."""
         return (self.alerts - self.false) / self.alerts if self.alerts else float("nan")
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of the two; 0 where there are events and nothing was found."""
+        """Return the harmonic mean of the two; 0 if there are events and none was found."""
         if not self.events:
             return float("nan")
         if not self.found:
@@ -59,31 +59,31 @@ class EventMetrics:
 
     @property
     def false_per_day(self) -> float:
-        """False alerts per day of one series."""
+        """Return false alerts per day of one series."""
         return self.false / self.days if self.days > 0 else float("nan")
 
     @property
     def false_per_thousand(self) -> float:
-        """False alerts per 1,000 judged points."""
+        """Return false alerts per 1,000 scored points."""
         return 1000 * self.false / self.points if self.points else float("nan")
 
     @property
     def median_delay(self) -> float:
-        """Rows; NaN where nothing was found."""
+        """Return the median delay in rows; NaN if nothing was found."""
         return float(np.median(self.delays)) if self.delays else float("nan")
 
     @property
     def median_delay_minutes(self) -> float:
-        """Minutes; NaN where nothing was found."""
+        """Return the median delay in minutes; NaN if nothing was found."""
         return float(np.median(self.delays_ms)) / 60_000 if self.delays_ms else float("nan")
 
 
 @dataclass(frozen=True)
 class Matched:
-    """One series: which event each found, and what was false.
+    """Hold the matches of one series: which row found each event, and which alerts were false.
 
     Attributes:
-        first: per judged event, the first flagged row that found it, or -1.
+        first: per scored event, the first flagged row that found it, or -1.
         alerts: (first, last) rows of each alert.
         false: per alert, whether it touches no event.
     """
@@ -95,7 +95,7 @@ class Matched:
 
 
 def merged(flagged: Bools, quiet: int) -> list[tuple[int, int]]:
-    """(first, last) of each alert: it ends when ``quiet`` rows in a row are not flagged, as an incident closes."""
+    """Return (first, last) of each alert: like an incident, it ends when ``quiet`` rows in a row are not flagged."""
     alerts: list[tuple[int, int]] = []
     for first, last in spans(flagged):
         if alerts and first - alerts[-1][1] <= quiet:
@@ -106,13 +106,13 @@ def merged(flagged: Bools, quiet: int) -> list[tuple[int, int]]:
 
 
 def match_events(recording: Recording, flagged: Bools, grace: int = 0, quiet: int = 1) -> Matched:
-    """Alerts of one series against its events.
+    """Match the alerts of one series with its events.
 
     Args:
-        recording: with its events.
+        recording: the series with its events.
         flagged: (n,) rows above the limit; those before ``recording.start`` do not count.
-        grace: rows after an event at which an alert still counts for it: coming back to normal is part of it.
-        quiet: rows that are not flagged and end an alert; 1: each unbroken run is one.
+        grace: rows after an event at which an alert still counts for it: the return to normal is part of it.
+        quiet: number of unflagged rows that end an alert; 1: each unbroken run is one.
     """
     scored = flagged.copy()
     scored[: recording.start] = False
@@ -129,7 +129,7 @@ def match_events(recording: Recording, flagged: Bools, grace: int = 0, quiet: in
 def event_metrics(
     recordings: Sequence[Recording], flagged: Sequence[Bools], grace: int = 0, quiet: int = 1
 ) -> EventMetrics:
-    """Figures over several series; arguments as for :func:`match_events`."""
+    """Compute figures over several series; arguments as for :func:`match_events`."""
     delays: list[int] = []
     delays_ms: list[int] = []
     by_kind: dict[str, tuple[int, int]] = {}

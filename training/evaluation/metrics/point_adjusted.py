@@ -1,4 +1,4 @@
-"""Point-adjusted F1, kept for comparison with papers that report it, never without its warning.
+"""Compute point-adjusted F1, for comparison with papers that report it, always with its warning.
 
 One flagged row inside an event counts the whole event as found, row by row. On long events a detector that flags at
 random reaches near-perfect figures (Kim et al. 2022, "Towards a Rigorous Evaluation of Time-series Anomaly Detection",
@@ -25,14 +25,14 @@ _RANDOM_DRAWS = 5
 
 @dataclass(frozen=True)
 class PointAdjusted:
-    """``f1``: best over all thresholds, as papers do; ``random``: the same for uniform noise, mean of five draws."""
+    """Hold ``f1``: best over all thresholds, as in papers; ``random``: the same for noise, mean of five draws."""
 
     f1: float
     random: float
 
 
 def adjusted_f1(truth: Bools, flagged: Bools) -> float:
-    """F1 after each event with a flagged row counts as flagged in full."""
+    """Return F1 after each event with a flagged row counts as flagged in full."""
     filled = flagged.copy()
     for first, last in spans(truth):
         if flagged[first : last + 1].any():
@@ -43,7 +43,7 @@ def adjusted_f1(truth: Bools, flagged: Bools) -> float:
 
 
 def best_adjusted_f1(truths: Sequence[Bools], scores: Sequence[Floats]) -> float:
-    """Best point-adjusted F1 of one threshold for several series (each series' events stay its own)."""
+    """Return the best point-adjusted F1 of one threshold for several series (each series' events stay its own)."""
     truth = np.concatenate([np.append(t, False) for t in truths])
     score = np.concatenate([np.append(np.nan_to_num(s, nan=-np.inf), -np.inf) for s in scores])
     if not truth.any():
@@ -63,7 +63,7 @@ def best_adjusted_f1(truths: Sequence[Bools], scores: Sequence[Floats]) -> float
 
 
 def point_adjusted(truths: Sequence[Bools], scores: Sequence[Floats], seed: int = 0) -> PointAdjusted:
-    """The figure and its floor."""
+    """Return the figure, and that of random scores."""
     rng = np.random.default_rng(seed)
-    floor = [best_adjusted_f1(truths, [rng.random(len(t)) for t in truths]) for _ in range(_RANDOM_DRAWS)]
-    return PointAdjusted(best_adjusted_f1(truths, scores), float(np.mean(floor)))
+    of_noise = [best_adjusted_f1(truths, [rng.random(len(t)) for t in truths]) for _ in range(_RANDOM_DRAWS)]
+    return PointAdjusted(best_adjusted_f1(truths, scores), float(np.mean(of_noise)))

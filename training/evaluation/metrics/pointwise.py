@@ -1,4 +1,4 @@
-"""The classics, row by row: what older systems report. They ask for every row of an event, which no alert gives.
+"""Compute the classic row-wise figures that older systems report. They expect every row of an event to be flagged.
 
 An alerting detector raises one row at an event of hundreds, so its recall here is low by design; read the event-wise
 figures for what users feel.
@@ -18,7 +18,7 @@ NAMES = ("normal", "anomaly")
 
 @dataclass(frozen=True)
 class Pointwise:
-    """Row-wise figures; NaN where one has nothing to count.
+    """Hold row-wise figures; NaN if a figure has nothing to count.
 
     Attributes:
         accuracy, precision, recall, specificity, f1: of the anomalous class (specificity: of the normal one).
@@ -36,7 +36,7 @@ class Pointwise:
 
 
 def pointwise(truth: Bools, flagged: Bools) -> Pointwise:
-    """Figures of flagged rows (n,) against the true ones."""
+    """Compare flagged rows (n,) with the true ones."""
     tn, fp, fn, tp = (int(v) for v in metrics.confusion_matrix(truth, flagged, labels=[False, True]).ravel())
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         truth, flagged, labels=[True], average=None, zero_division=np.nan
@@ -56,7 +56,7 @@ def pointwise(truth: Bools, flagged: Bools) -> Pointwise:
 
 
 def roc_auc(truth: Bools, scores: Floats) -> float:
-    """Area under the ROC curve; NaN scores count as the lowest, and NaN is the result where one class is missing."""
+    """Return the area under the ROC curve; NaN scores count as the lowest; NaN if one class is missing."""
     finite = np.isfinite(scores)
     if truth.all() or not truth.any() or not finite.any():
         return float("nan")

@@ -1,4 +1,4 @@
-"""All figures of one detector over some series that do not belong to one benchmark's own rules."""
+"""Compute all figures of one detector over some series, apart from a benchmark's own rules."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from eddy.training.evaluation.metrics.pointwise import Pointwise, pointwise, roc
 from eddy.training.evaluation.metrics.vus import volumes
 from eddy.training.fitting.causal_run import CausalRun
 
-VUS_WINDOW = 125  # points: the benchmark's "sliding window" on NYC taxi, taken for all series
+VUS_WINDOW = 125  # points: the benchmark's "sliding window" on NYC taxi, used for all series
 
 
 @dataclass(frozen=True)
 class Figures:
-    """With the shipped threshold, except for the three threshold-free ones.
+    """Hold figures with the shipped threshold, except for the three threshold-free ones.
 
     Attributes:
-        events: event-wise.
-        rows: row-wise, all series together.
+        events: event-wise figures.
+        rows: row-wise figures, all series together.
         roc_auc, vus_pr, vus_roc: of the raw scores, mean over the series that have both classes; NaN without any.
-        adjusted: point-adjusted F1 and its random floor.
+        adjusted: point-adjusted F1, and that of random scores.
         per_series: series -> its own ``events``, ``found``, ``false``, ``vus_pr``, ``vus_roc``, ``roc_auc``.
     """
 
@@ -40,7 +40,7 @@ class Figures:
     per_series: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; the warning goes with the point-adjusted figure wherever it goes."""
+        """Return plain values; the point-adjusted figure always comes with its warning."""
         e = self.events
         return {
             "events": {
@@ -66,15 +66,15 @@ def figures(
     limit: float = DEFAULT_LIMIT,
     quiet: int = 1,
 ) -> Figures:
-    """Figures of a detector's runs, in the order of the recordings.
+    """Compute the figures of a detector's runs, in the order of the recordings.
 
     Args:
-        recordings: with their events.
-        runs: one for each.
+        recordings: the series with their events.
+        runs: one run per recording.
         grace: rows after an event at which an alert still counts for it.
         vus_window: longest buffer of VUS, points.
         limit: deviate from which a row is flagged.
-        quiet: rows not flagged that end an alert.
+        quiet: number of unflagged rows that end an alert.
     """
     flagged = [run.deviates >= limit for run in runs]
     scored = [slice(r.start, None) for r in recordings]

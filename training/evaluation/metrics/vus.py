@@ -1,8 +1,8 @@
-"""VUS-PR and VUS-ROC: threshold-free metrics that tolerate where exactly in an event a detector reacts.
+"""Compute VUS-PR and VUS-ROC: threshold-free metrics that tolerate where in an event a detector reacts.
 
 After Paparrizos et al. 2022, "Volume Under the Surface", PVLDB 15(11): every anomalous span gets a buffer of l points
 to either side in which the label falls from 1 towards 0 as sqrt(1 - d/l); range-AUC is computed for this soft label,
-with the recall also counting spans that were touched at all; the volume is the mean over l = 0 … window.
+where the recall also counts spans that were touched at all; the volume is the mean over l = 0 … window.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _THRESHOLDS = 250  # points on each curve, at equal ranks of the scores, as in t
 
 @dataclass(frozen=True)
 class Volumes:
-    """VUS-PR and VUS-ROC, both in [0, 1]; chance is the share of soft positives, and one half."""
+    """Hold VUS-PR and VUS-ROC, both in [0, 1]; chance is the share of soft positives, and one half."""
 
     pr: float
     roc: float
 
 
 def spans(labels: Bools) -> list[tuple[int, int]]:
-    """(first, last) of each run of True, both included."""
+    """Return (first, last) of each run of True, both included."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(labels, int), [0]])))
     return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def soft_labels(labels: Bools, buffer: int) -> Floats:
-    """(n,) in [0, 1]: 1 in the spans, sqrt(1 - d/buffer) at distance d outside, d < buffer // 2."""
+    """Return (n,) in [0, 1]: 1 in the spans, sqrt(1 - d/buffer) at distance d outside, d < buffer // 2."""
     soft = np.asarray(labels, float).copy()
     n = len(soft)
     reach = np.arange(1, buffer // 2 + 1)
@@ -44,7 +44,7 @@ def soft_labels(labels: Bools, buffer: int) -> Floats:
 
 
 def range_auc(labels: Bools, scores: Floats, buffer: int) -> Volumes:
-    """Range-AUC for one buffer length."""
+    """Compute the range-AUC for one buffer length."""
     return _range_auc(np.asarray(labels, bool), scores, np.argsort(-scores, kind="stable"), buffer)
 
 
@@ -53,7 +53,7 @@ def _range_auc(hard: Bools, scores: Floats, order: Ints, buffer: int) -> Volumes
     limits = scores[order][np.linspace(0, len(scores) - 1, _THRESHOLDS).astype(int)]
     count = np.searchsorted(-scores[order], -limits, side="right")  # rows at or above each limit
     hits = np.cumsum(soft[order])[count - 1]
-    edge = np.cumsum(np.where(hard, 0.0, soft)[order])[count - 1]  # of the soft edge only what was flagged is positive
+    edge = np.cumsum(np.where(hard, 0.0, soft)[order])[count - 1]  # only the flagged part of the soft edge is positive
     total = hard.sum() + edge / 2
     peaks = np.sort([scores[a : b + 1].max() for a, b in spans(soft > 0)])
     touched = len(peaks) - np.searchsorted(peaks, limits, side="left")
@@ -66,7 +66,7 @@ def _range_auc(hard: Bools, scores: Floats, order: Ints, buffer: int) -> Volumes
 
 
 def volumes(labels: Bools, scores: Floats, window: int) -> Volumes:
-    """Mean range-AUC over buffers 0 … ``window``; NaN scores count as the lowest.
+    """Compute the mean range-AUC over buffers 0 … ``window``; NaN scores count as the lowest.
 
     Args:
         labels: (n,) True in anomalies, at least one of them.

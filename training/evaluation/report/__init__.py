@@ -1,1 +1,1 @@
-"""The HTML report of an evaluation."""
+"""Write the HTML report of an evaluation."""

@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained HTML page, with results.json and ranking.csv beside it."""
+"""Write the report of a run: one self-contained HTML page, with results.json and ranking.csv beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 def plain_json(value: Any) -> str:
-    """JSON that every reader takes: what is not a finite number becomes null."""
+    """Write JSON that every reader accepts: numbers that are not finite become null."""
     return json.dumps(_finite(value), indent=2)
 
 
@@ -53,14 +53,14 @@ def write_report(
     """Write ``report.html``, ``results.json`` and ``ranking.csv`` into ``out``.
 
     Args:
-        out: folder, made if it is not there.
-        title: of the page.
+        out: folder, created if it does not exist.
+        title: title of the page.
         recordings: the series.
         results: detector -> its runs in that order, figures and cost; in the order of the ranking.
-        rows: what ``results.json`` says, an object per detector.
-        nab: detector -> NAB's figures, where NAB's rules apply.
+        rows: content of ``results.json``, an object per detector.
+        nab: detector -> NAB's figures, if NAB's rules apply.
         grace: rows after an event at which an alert still counts for it.
-        quiet: rows not flagged that end an alert.
+        quiet: number of unflagged rows that end an alert.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(plain_json(list(rows)) + "\n", encoding="utf-8")
@@ -77,7 +77,7 @@ def write_report(
         name: list(dict.fromkeys(note for run in runs for note in run.notes)) for name, (runs, _, _) in results.items()
     }
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True)
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the order of the ranking
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # keeps the order of the ranking
     page = environment.get_template("report.html.j2").render(
         title=title,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

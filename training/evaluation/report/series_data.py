@@ -1,4 +1,4 @@
-"""What the report page draws, as plain numbers: down-sampled by minimum and maximum, so that no spike is lost."""
+"""Prepare the report's plots as plain numbers, down-sampled by minimum and maximum, so that no spike is lost."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from eddy.training.evaluation.metrics.event_metrics import event_metrics, match_
 from eddy.training.evaluation.runs.bands import Band, band_at
 from eddy.training.fitting.causal_run import CausalRun
 
-_COLUMNS = 500  # of a plot
-_BAND_ROWS = 200  # of a series at which the expected band is asked for
-_CASES = 10  # misses, and as many false alarms, per detector
+_COLUMNS = 500  # columns of a plot
+_BAND_ROWS = 200  # rows of a series at which the expected band is computed
+_CASES = 10  # per detector: so many misses, and as many false alarms
 _AROUND = 80  # rows shown on either side of a case
 _CASE_POINTS = 260
 _LEVELS = DEFAULT_LIMIT * np.geomspace(0.25, 8, 17)
@@ -24,7 +24,7 @@ _RATIOS = np.linspace(-6, 4, 41)  # binary logarithm of raw score over its limit
 
 
 def series_data(recording: Recording) -> dict[str, Any]:
-    """One series: its features' lowest and highest value per column, and its events."""
+    """Describe one series: its features' lowest and highest value per column, and its events."""
     edges = _edges(len(recording.ts))
     return {
         "name": recording.name,
@@ -44,7 +44,7 @@ def series_data(recording: Recording) -> dict[str, Any]:
 
 
 def detector_data(recordings: Sequence[Recording], runs: Sequence[CausalRun], grace: int, quiet: int) -> dict[str, Any]:
-    """One detector over all series: scores, bands, alerts, sweep, distribution, cases, losses."""
+    """Describe one detector over all series: scores, bands, alerts, sweep, distribution, cases, losses."""
     flagged = [run.deviates >= DEFAULT_LIMIT for run in runs]
     cases = _cases(recordings, runs, flagged, grace, quiet)
     per_series = []
@@ -86,7 +86,7 @@ def _reduced(by: np.ufunc, values: Floats, edges: Ints) -> Floats:
 
 
 def _rounded(values: Floats) -> list[float | None]:
-    """Four significant digits are more than a plot shows."""
+    """Round to four significant digits, more than a plot shows."""
     return [float(f"{v:.4g}") if np.isfinite(v) else None for v in values.tolist()]
 
 
@@ -115,7 +115,7 @@ def _sweep(recordings: Sequence[Recording], runs: Sequence[CausalRun], grace: in
 
 
 def _distribution(recordings: Sequence[Recording], runs: Sequence[CausalRun]) -> dict[str, Any]:
-    """Shares of normal and of labelled rows by raw score over limit."""
+    """Return the shares of normal and of labelled rows by raw score over limit."""
     ratios, truths = [], []
     for recording, run in zip(recordings, runs, strict=True):
         part = slice(recording.start, None)
@@ -136,7 +136,7 @@ def _distribution(recordings: Sequence[Recording], runs: Sequence[CausalRun]) ->
 def _cases(
     recordings: Sequence[Recording], runs: Sequence[CausalRun], flagged: Sequence[Bools], grace: int, quiet: int
 ) -> list[dict[str, Any]]:
-    """The misses with the lowest scores and the false alarms with the highest."""
+    """Choose the misses with the lowest scores and the false alarms with the highest."""
     missed: list[dict[str, Any]] = []
     false: list[dict[str, Any]] = []
     for i, (recording, run, flags) in enumerate(zip(recordings, runs, flagged, strict=True)):
@@ -168,7 +168,7 @@ def _case(
     rows = _case_rows(case, len(recording.ts))
     first, last = case["span"]
     feature = 0
-    if len(recording.features) > 1:  # the one that moved most against its usual size
+    if len(recording.features) > 1:  # choose the feature that moved furthest relative to its usual size
         usual = np.nanstd(recording.values[: recording.start], axis=0)
         inside = recording.values[first : last + 1] - np.nanmedian(recording.values[rows], axis=0)
         feature = int(

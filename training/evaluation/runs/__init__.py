@@ -1,1 +1,1 @@
-"""Run detectors over benchmarks and one's own files."""
+"""Run detectors over benchmarks and over users' own files."""

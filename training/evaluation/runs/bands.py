@@ -1,4 +1,4 @@
-"""What a detector expected at chosen rows of a causal run, and the band outside which it would have alerted."""
+"""Compute a detector's expectation at chosen rows of a causal run, and the band outside which it would have alerted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STATES_AT_ONCE = 64  # copies of a detector's state held before they are explai
 
 @dataclass(frozen=True)
 class Band:
-    """``rows`` (k,) and, for each, ``expected``, ``lower`` and ``upper`` (k, F); NaN: no opinion."""
+    """Hold ``rows`` (k,) and, for each, ``expected``, ``lower`` and ``upper`` (k, F); NaN: none."""
 
     rows: Ints
     expected: Floats
@@ -24,7 +24,7 @@ class Band:
 
 
 def band_at(run: CausalRun, recording: Recording, rows: Ints) -> Band | None:
-    """The band at some rows, in order; None where nothing was fitted."""
+    """Return the band at some rows, in order; None if nothing was fitted."""
     detector = run.detector
     if detector is None:
         return None
@@ -53,7 +53,7 @@ def _jump(detector: Detector, begin: int, recording: Recording, rows: Ints, limi
 
 
 def _walk(detector: Detector, begin: int, recording: Recording, rows: Ints, limits: Floats) -> list[Explanation]:
-    """With state every row has to be scored on the way; states at the wanted rows are explained many at a time."""
+    """Explain the wanted rows, in batches; a detector with state has to score every row up to them."""
     window, binding = detector.spec.window, detector.bind([NAME])
     state = detector.initial_state(1)
     wanted = set(rows.tolist())

@@ -1,4 +1,4 @@
-"""One's own CSV files as recordings, with labels from NAB's window file or from a labels file of the producers."""
+"""Read users' own CSV files as recordings, with labels from NAB's window file or from a producer's labels file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.data.nab import parse_time
 from eddy.training.data.recording import Event, Recording
 
-Spans = Mapping[str, list[tuple[int, int, str]]]
+EventSpans = Mapping[str, list[tuple[int, int, str]]]
 
 
 def recordings_of(data: Dataset, start_share: float, labels: Path | None = None) -> list[Recording]:
-    """A recording per series, its first ``start_share`` for fitting.
+    """Return a recording per series, its first ``start_share`` for fitting.
 
     Raises:
-        DataError: the labels cannot be read, or name no series that is there.
+        DataError: the labels cannot be read, or name no series of the data.
     """
     spans = read_spans(labels) if labels is not None else {}
     by_stem = {Path(name).stem: own for name, own in spans.items()} | dict(spans)
@@ -44,11 +44,12 @@ def _recording(data: Dataset, raw: RawSeries, share: float, spans: list[tuple[in
     return Recording(raw.name, ts, values, data.features, int(share * len(ts)), tuple(events))
 
 
-def read_spans(path: Path) -> Spans:
-    """(start, end, kind) in epoch ms per series.
+def read_spans(path: Path) -> EventSpans:
+    """Read (start, end, kind) in epoch ms per series.
 
     Raises:
-        DataError: neither ``{"file": [["start", "end"], …]}`` nor ``{"labels": [{series, start, end, kind}, …]}``.
+        DataError: the file is neither ``{"file": [["start", "end"], …]}`` nor ``{"labels": [{series, start, end, kind},
+        …]}``.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

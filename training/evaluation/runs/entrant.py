@@ -1,4 +1,4 @@
-"""A detector with its configuration, as it enters a comparison."""
+"""Describe a detector with its configuration, as it enters a comparison, and run it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from eddy.training.data.nab import LabelledSeries
 from eddy.training.data.recording import Recording
 from eddy.training.fitting.causal_run import CausalRun, causal_run
 
-_POINTS_PER_DAY_LIMIT = 96  # a discord's stretch and past: longer ones cost more than they tell
+_POINTS_PER_DAY_LIMIT = 96  # points of a discord's segment: longer ones cost more time than they improve results
 _MS_PER_DAY = 86_400_000
-_EVERY = 300  # rows between the alerts of the floor that looks at nothing
+_EVERY = 300  # rows between the alerts of the baseline that ignores the data
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """A detector in the line-up.
+    """Describe a detector in the line-up.
 
     Attributes:
-        name: in tables and result files.
+        name: name in tables and result files.
         kind: the registered detector.
-        params: of the detector.
+        params: parameters of the detector.
         window: points in a window.
-        by_day: take ``period`` from the sampling interval, at most 96 points.
-        clocked: tell the detector the sampling interval, so that it can find the phase of a day.
-        random: whether it draws at random: it is then judged over several seeds.
-        note: what a reader of the tables should know.
+        by_day: set ``period`` from the sampling interval, at most 96 points.
+        clocked: give the detector the sampling interval, so that it can find the phase of a day.
+        random: whether it draws at random; it is then evaluated over several seeds.
+        note: remark for readers of the tables.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Entrant:
     note: str = ""
 
     def spec(self, recording: Recording) -> WindowSpec:
-        """The windows it wants of a series."""
+        """Return the windows that the detector needs of a series."""
         interval = round(recording.interval_ms) if self.clocked else 0
         return WindowSpec(self.window, features=recording.features, interval_ms=interval)
 
     def run(self, recording: Recording, seed: int = 0) -> CausalRun:
-        """What it says about a series, whose start is used for fitting and not judged.
+        """Run over a series, whose start is used for fitting and not scored.
 
-        A series that is too short for the detector is met with silence and a note.
+        A series that is too short for the detector gives no alerts and a note.
         """
         params = dict(self.params)
         if self.by_day:
@@ -65,16 +65,16 @@ class Entrant:
                 DEFAULT_LIMIT, seed,
             )  # fmt: skip
         except DataError as error:
-            return CausalRun.silent(len(recording.ts), f"{recording.name}: not judged: {error}")
+            return CausalRun.silent(len(recording.ts), f"{recording.name}: not scored: {error}")
 
     def deviates(self, series: LabelledSeries, seed: int = 0) -> Floats:
-        """(n,) calibrated scores over one NAB series, its probation used for fitting and not judged."""
+        """Return (n,) calibrated scores over one NAB series, its probation used for fitting and not scored."""
         return self.run(Recording.of_nab(series), seed).deviates
 
 
 @dataclass(frozen=True)
 class EveryN(Entrant):
-    """One alert each 300 rows: what a detector that looks at nothing scores."""
+    """Raise one alert each 300 rows: the baseline of a detector that ignores the data."""
 
     def run(self, recording: Recording, seed: int = 0) -> CausalRun:
         scores = np.zeros(len(recording.ts))
@@ -84,7 +84,7 @@ class EveryN(Entrant):
 
 @dataclass(frozen=True)
 class Noise(Entrant):
-    """Uniform noise through the same threshold."""
+    """Score by uniform noise through the same threshold: a baseline."""
 
     def run(self, recording: Recording, seed: int = 0) -> CausalRun:
         scores = np.random.default_rng([seed, len(recording.ts)]).random(len(recording.ts))

@@ -1,4 +1,4 @@
-"""The detectors that are ranked beside each other, each with the parameters it ships with."""
+"""List the detectors that are ranked against each other, each with the parameters it ships with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from eddy.errors import SettingsError
 from eddy.models.catalog import DETECTORS
 from eddy.training.evaluation.runs.entrant import Entrant, EveryN, Noise
 
-_SHORT_TRAINING = {"epochs": 10, "windows_per_epoch": 1000}  # what a study can pay for these sizes
+_SHORT_TRAINING = {"epochs": 10, "windows_per_epoch": 1000}  # affordable for a study of networks of these sizes
 
 LINEUP: tuple[Entrant, ...] = (
     Entrant("novelty", "novelty"),
@@ -42,11 +42,11 @@ LINEUP: tuple[Entrant, ...] = (
         random=True,
         note="an error vector per point, as in the paper; the newest four count",
     ),
-    EveryN("every-300-rows", "", note="floor: looks at nothing"),
-    Noise("uniform-noise", "", random=True, note="floor: looks at nothing"),
+    EveryN("every-300-rows", "", note="baseline: ignores the data"),
+    Noise("uniform-noise", "", random=True, note="baseline: ignores the data"),
 )
 
-#: Configurations for a kind of series, run where they are named.
+#: configurations for a kind of series, run only if they are named
 NAMED: tuple[Entrant, ...] = (
     Entrant("dmd-static", "dmd", {"online": False}, window=97, note="96 delays, as fitted: learns nothing on"),
     Entrant(
@@ -93,7 +93,7 @@ NAMED: tuple[Entrant, ...] = (
     ),
 )
 
-#: Run on ``nyc_taxi`` fitted on nine weeks, where weekly forms have enough to learn from.
+#: run on ``nyc_taxi`` fitted on nine weeks, which is enough for weekly forms to learn from
 NINE_WEEKS: tuple[str, ...] = (
     "lstm-autoencoder-days",
     "lstm-autoencoder",
@@ -115,10 +115,10 @@ NINE_WEEKS: tuple[str, ...] = (
 
 
 def entrants(names: Sequence[str]) -> list[Entrant]:
-    """The named entrants, all where none is named; any other registered detector enters with its defaults.
+    """Return the named entrants, or all if none is named; any other registered detector enters with its defaults.
 
     Raises:
-        SettingsError: a name that is neither.
+        SettingsError: a name is neither an entrant nor a detector.
     """
     known = {entrant.name: entrant for entrant in (*LINEUP, *NAMED)}
     for name in names:
@@ -129,7 +129,7 @@ def entrants(names: Sequence[str]) -> list[Entrant]:
 
 
 def describe(entrant: Entrant) -> str:
-    """Its configuration in a line."""
+    """Describe an entrant's configuration in a line."""
     parts = [entrant.kind or entrant.name, f"window {entrant.window}"] if entrant.kind else []
     parts += [f"{name} {value}" for name, value in entrant.params.items()]
     parts += ["period of a day, at most 96 points"] if entrant.by_day else []

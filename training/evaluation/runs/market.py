@@ -1,4 +1,4 @@
-"""The shipped model for prices on streams with known incidents: trained on the clean part, then replayed."""
+"""Evaluate the shipped model for prices on streams with known incidents: train on the clean part, replay the rest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLOSE_AFTER = {"close_after": 24}  # points without an anomaly that end an inci
 
 @dataclass(frozen=True)
 class MarketResult:
-    """One stream: incidents found, alerts that belong to none, and what that makes per 1,000 live points."""
+    """Hold the result of one stream: incidents found, alerts that match none, and the latter per 1,000 live points."""
 
     seed: int
     labelled: int
@@ -35,7 +35,7 @@ class MarketResult:
     by_kind: dict[str, tuple[int, int]]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return asdict(self)
 
 
@@ -50,17 +50,19 @@ def run_market(
     false_rate: float,
     progress: Progress = no_progress,
 ) -> MarketResult:
-    """Isolation forest with its defaults on windows of 200 bars, threshold from held-out clean scores; no label used.
+    """Train an isolation forest with its defaults on windows of 200 bars, then replay; no label is used.
+
+    The threshold comes from held-out clean scores.
 
     Args:
-        seed: of the stream, for the table.
+        seed: the stream's seed, for the table.
         stream: its clean part and intervals.
-        names: series; ``codes`` (n,) says which each live observation is of.
+        names: series; ``codes`` (n,) is the index of each live observation's series.
         ts: (n,) epoch ms of the live part.
         values: (n,).
         labels: the incidents.
         false_rate: share of held-out clean windows that the limit leaves above it.
-        progress: told what is being done.
+        progress: called with the current step.
     """
     train = [
         Series(name, part.ts, np.asarray(part.values, float)[:, None], np.zeros(len(part.ts), bool))
@@ -78,15 +80,15 @@ def run_market(
     )
     models = ModelSet()
     models.put(trained.manifest, lambda _: trained.content)
-    # The windows are full when the live part begins, as they are in a job that has been running.
+    # The windows are full when the live part begins, as in a job that has been running.
     lead = [s.ts[-MARKET_WINDOW:] for s in train]
     owners = np.array([list(names).index(s.name) for s in train], np.int64)
     every_ts = np.concatenate([*lead, ts])
     order = np.argsort(every_ts, kind="stable")
     every_code = np.concatenate([np.repeat(owners, [len(part) for part in lead]), np.asarray(codes, np.int64)])
     every_value = np.concatenate([*(s.values[-MARKET_WINDOW:, 0] for s in train), np.asarray(values, float)])
-    said = replay(models, EngineOptions(), names, every_code[order], every_ts[order], every_value[order, None])
-    alerts = [alert for alert in said if alert.end >= int(ts[0])]
+    replayed = replay(models, EngineOptions(), names, every_code[order], every_ts[order], every_value[order, None])
+    alerts = [alert for alert in replayed if alert.end >= int(ts[0])]
     found = match(alerts, labels, stream.intervals)
     rate = 1000 * found.false / len(ts)
     return MarketResult(

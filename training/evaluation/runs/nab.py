@@ -1,4 +1,4 @@
-"""Detectors over a folder of NAB-format series: result files, and the ranking by NAB's rules."""
+"""Run detectors over a folder of NAB-format series: write result files, and rank them by NAB's rules."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _MS_PER_DAY = 86_400_000
 
 @dataclass(frozen=True)
 class NabResult:
-    """How one detector did.
+    """Hold the figures of one detector.
 
     Attributes:
         detector: its name in the line-up.
         tuned: profile -> (threshold on the deviate, NAB score) with one threshold for all series, tuned on the labels
             as the published scoreboard does.
-        shipped: profile -> NAB score with the shipped threshold, which no label tuned.
-        held_out: NAB score, standard profile, where each group's threshold was tuned on the other groups only.
-        found: windows with at least one alert, of ``windows``; shipped threshold, as the three that follow.
+        shipped: profile -> NAB score with the shipped threshold, which was not tuned on labels.
+        held_out: NAB score, standard profile, if each group's threshold is tuned on the other groups only.
+        found: windows with at least one alert, of ``windows``; shipped threshold, as for the next three.
         windows: anomaly windows in all series.
         alerts: rows with an alert.
-        false_rows: of these outside every window.
-        false_per_day: of all series together, per day of one series.
+        false_rows: number of these outside every window.
+        false_per_day: the same over all series, per day of one series.
         seconds: wall clock for all series.
-        per_series: series -> NAB raw score over the perfect one's, NaN where a series has no window.
+        per_series: series -> NAB raw score over the perfect one's, NaN if a series has no window.
     """
 
     detector: str
@@ -53,14 +53,14 @@ class NabResult:
 
 
 def to_unit(deviates: Floats, limit: float = DEFAULT_LIMIT) -> Floats:
-    """Deviates as NAB's anomaly scores in [0, 1): z / (z + limit), so that 0.5 is the shipped threshold."""
+    """Map deviates to NAB's anomaly scores in [0, 1): z / (z + limit), so that 0.5 is the shipped threshold."""
     known = np.maximum(np.nan_to_num(deviates, posinf=1e12), 0.0)
     return np.asarray(known / (known + limit))
 
 
 @dataclass(frozen=True)
 class NabRun:
-    """A detector over the whole folder: NAB's figures, all others, and what it said about each series."""
+    """Hold a detector's run over the whole folder: NAB's figures, all others, and the run over each series."""
 
     result: NabResult
     figures: Figures
@@ -69,7 +69,7 @@ class NabRun:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know, each sentence once."""
+        """Return the notes for readers, each sentence once."""
         return list(dict.fromkeys(note for run in self.runs for note in run.notes))
 
 
@@ -80,7 +80,7 @@ def run_entrant(
     progress: Callable[[str, float], None] | None = None,
     seed: int = 0,
 ) -> NabRun:
-    """One detector causally over every series; result files under ``out`` where it is given."""
+    """Run one detector causally over every series; write result files under ``out`` if it is given."""
     recordings = [Recording.of_nab(series) for series in corpus.series]
     runs = []
     with measured() as cost:
@@ -96,7 +96,7 @@ def run_entrant(
 
 
 def summarise(name: str, corpus: Corpus, deviates: Sequence[Floats], seconds: float) -> NabResult:
-    """The figures of one detector from its deviates."""
+    """Compute the figures of one detector from its deviates."""
     alerts = [z >= DEFAULT_LIMIT for z in deviates]
     raw, perfect = corpus.raw(alerts)
     found = false_rows = rows = 0
@@ -130,7 +130,7 @@ def summarise(name: str, corpus: Corpus, deviates: Sequence[Floats], seconds: fl
 
 
 def leave_one_group_out(corpus: Corpus, deviates: Sequence[Floats]) -> float:
-    """NAB score, standard profile, with each group judged at the threshold that was best on the other groups."""
+    """Return the NAB score, standard profile, with each group's threshold chosen as the best on the other groups."""
     groups = sorted({series.group for series in corpus.series})
     if len(groups) < 2:
         return float("nan")

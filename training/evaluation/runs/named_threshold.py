@@ -1,4 +1,4 @@
-"""A detector with a threshold chosen by name, in place of the shared calibration and peak stage.
+"""Run a detector with a threshold chosen by name, instead of the shared calibration and peak filter.
 
 The threshold is fitted on the validation scores of the start and follows the scores from there on, as in the job:
 every row above its limit is flagged.
@@ -20,17 +20,17 @@ from eddy.training.evaluation.runs.entrant import Entrant
 from eddy.training.fitting.causal_run import NAME, CausalRun
 from eddy.training.fitting.fit import ThresholdRule
 
-_TRIAL = np.linspace(0.5, 1.5, 500)
+_SAMPLE = np.linspace(0.5, 1.5, 500)
 _BELOW = float(np.nextafter(DEFAULT_LIMIT, 0.0))
-_HIGHEST = 1e6  # of a deviate: what a limit of 0 or less is passed by
+_HIGHEST = 1e6  # of a deviate: used if the limit is 0 or less
 
 
 @dataclass(frozen=True)
 class Thresholded(Entrant):
-    """An entrant whose rows are flagged by ``rule``; its deviates are 1.96 times the raw score over its limit.
+    """Flag an entrant's rows by ``rule``; its deviates are 1.96 times the raw score over its limit.
 
     Raises:
-        SettingsError: the rule needs labels, which only scoring may see here, or is unknown.
+        SettingsError: the rule needs labels, which only scoring may use here, or is unknown.
     """
 
     rule: ThresholdRule = field(default_factory=ThresholdRule)
@@ -41,10 +41,10 @@ class Thresholded(Entrant):
                 "threshold f-beta chooses its limit on labels, which an evaluation may only score with; expected "
                 "another one here, or eddy train --threshold f-beta --labels FILE"
             )
-        self.rule.fit({NAME: _TRIAL}, Calibration.fit(_TRIAL))  # a wrong name or parameter is told before hours of work
+        self.rule.fit({NAME: _SAMPLE}, Calibration.fit(_SAMPLE))  # reports a wrong parameter before hours of work
 
     def run(self, recording: Recording, seed: int = 0) -> CausalRun:
-        """As :meth:`Entrant.run`; silent where fitting gave no score to choose a limit from."""
+        """Run as :meth:`Entrant.run` does; without alerts if fitting gave no score to choose a limit from."""
         run = super().run(recording, seed)
         if run.detector is None:
             return run
@@ -52,20 +52,20 @@ class Thresholded(Entrant):
         try:
             threshold = self.rule.fit({NAME: known}, Calibration.fit(known))
         except ModelError as error:
-            return CausalRun.silent(len(recording.ts), f"{recording.name}: not judged: {error}")
+            return CausalRun.silent(len(recording.ts), f"{recording.name}: not scored: {error}")
         limits = limits_along(threshold, run.raw, recording.start)
         return replace(run, deviates=ratio(run.raw, limits, recording.start), raw_limits=limits)
 
 
 def with_threshold(entrant: Entrant, rule: ThresholdRule) -> Entrant:
-    """The entrant with this threshold, under a name that says so; floors that look at nothing stay as they are."""
+    """Return the entrant with this threshold in its name; baselines that ignore the data stay as they are."""
     if not entrant.kind:
         return entrant
     return Thresholded(**{**vars(entrant), "name": f"{entrant.name}-{rule.name}"}, rule=rule)
 
 
 def limits_along(threshold: Threshold, raw: Floats, start: int) -> Floats:
-    """(n,) limit for each score from row ``start`` on, each set before its score is seen; NaN before."""
+    """Return (n,) limits for the scores from row ``start`` on, each set before its score is seen; NaN before."""
     limits = np.full(len(raw), np.nan)
     binding, state = threshold.bind([NAME]), threshold.initial_state(1)
     for t in range(start, len(raw)):
@@ -74,7 +74,7 @@ def limits_along(threshold: Threshold, raw: Floats, start: int) -> Floats:
 
 
 def ratio(raw: Floats, limits: Floats, start: int) -> Floats:
-    """(n,) deviates, at least the shipped limit where a score is **above** its limit and nowhere else."""
+    """Return (n,) deviates, at least the shipped limit where a score is **above** its limit and nowhere else."""
     above = raw > limits  # False where either is NaN
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where((limits > 0) & np.isfinite(limits), raw / limits, np.where(above, _HIGHEST, 0.0))

@@ -1,4 +1,4 @@
-"""What a run costs: wall clock and the memory that it adds to the process."""
+"""Measure the cost of a run: wall clock, and the memory that it adds to the process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MB = 1e6
 
 @dataclass
 class Cost:
-    """``seconds`` of wall clock, ``peak_mb``: highest resident memory above that at the start, sampled, MB."""
+    """Hold ``seconds`` of wall clock and ``peak_mb``: highest resident memory above that at the start, sampled, MB."""
 
     seconds: float = 0.0
     peak_mb: float = 0.0
@@ -24,7 +24,7 @@ class Cost:
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """Measure the block. Memory that an earlier block freed to the allocator and this one takes again is not seen."""
+    """Measure the block. Memory that an earlier block freed to the allocator and this one reuses is not counted."""
     cost, done = Cost(), threading.Event()
     process = psutil.Process()
     base = process.memory_info().rss

@@ -1,4 +1,4 @@
-"""A detector over recordings that no benchmark's rules score, over several of them and several seeds."""
+"""Run a detector over recordings outside of benchmarks, over several of them and several seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRACE_POINTS = 8  # rows after an event at which an alert still counts for it; a
 
 @dataclass(frozen=True)
 class StreamRun:
-    """What a detector said about each recording, the figures over all of them, and what it took."""
+    """Hold a detector's run over each recording, the figures over all of them, and the cost."""
 
     detector: str
     runs: list[CausalRun]
@@ -28,11 +28,11 @@ class StreamRun:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know, each sentence once."""
+        """Return the notes for readers, each sentence once."""
         return list(dict.fromkeys(note for run in self.runs for note in run.notes))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         cost = {"seconds": self.cost.seconds, "peak_mb": self.cost.peak_mb}
         return {"detector": self.detector, **self.figures.to_json(), **cost, "notes": self.notes}
 
@@ -43,7 +43,7 @@ def run_over(
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> StreamRun:
-    """One detector causally over every recording; alerts that pause for less than eight rows are one."""
+    """Run one detector causally over every recording; alerts that pause for less than eight rows count as one."""
     runs = []
     with measured() as cost:
         for i, recording in enumerate(recordings):
@@ -54,5 +54,5 @@ def run_over(
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
-    """(mean, standard deviation over seeds); the latter NaN for a single one."""
+    """Return (mean, standard deviation over seeds); the latter is NaN for a single one."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")

@@ -1,4 +1,4 @@
-"""The UCR anomaly archive: one anomaly a series, and the question is where it is."""
+"""Run detectors over the UCR anomaly archive, whose series hold one anomaly each, and check where they locate it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from eddy.training.evaluation.runs.streams import GRACE_POINTS, StreamRun, run_o
 from eddy.training.fitting.causal_run import CausalRun
 
 MARGIN = 100  # points around the labelled span that still count, as in the archive's own rules
-#: What is run where nothing is named; the first is what to use.
+#: entrants if none is named; the first is the recommended one
 USUAL = ("ensemble", "left-discord", "same-phase-neighbours", "novelty")
-_INTERVAL_MS = 1  # the archive has no clock: points are so close that no day is looked for
+_INTERVAL_MS = 1  # the archive has no times: points are taken as so close that no day fits
 
 
 @dataclass(frozen=True)
 class Located:
-    """Where a detector found a series' anomaly (-1: it could not say), and whether that is right."""
+    """Hold where a detector located a series' anomaly (-1: nowhere), and whether that is right."""
 
     series: str
     detector: str
@@ -40,12 +40,12 @@ def locate(series: UcrSeries, entrant: Entrant, seed: int = 0) -> Located:
 
 
 def _shape_only(entrant: Entrant) -> Entrant:
-    """The detector without a clock, which the archive does not have: periods are looked for in the training part."""
+    """Return the detector without times, which the archive lacks: periods are found in the training part."""
     return replace(entrant, by_day=False, clocked=False)
 
 
 def _answer(series: UcrSeries, detector: str, run: CausalRun) -> Located:
-    """A detector that judges a stretch answers with the stretch's middle."""
+    """Return the answer of a run; for a detector that scores a segment, the segment's middle."""
     scores = np.nan_to_num(run.raw[series.train :], nan=-np.inf)
     attribution_span = run.detector.attribution_span if run.detector is not None else 1
     found = series.train + int(np.argmax(scores)) - attribution_span // 2 if np.isfinite(scores).any() else -1
@@ -54,7 +54,7 @@ def _answer(series: UcrSeries, detector: str, run: CausalRun) -> Located:
 
 
 def recording_of(series: UcrSeries) -> Recording:
-    """The series as one that is judged from the end of its training part."""
+    """Return the series as a recording that is scored from the end of its training part."""
     ts = np.arange(len(series.values), dtype=np.int64) * _INTERVAL_MS
     events = (Event(series.first, series.last),)
     return Recording(series.name, ts, series.values[:, None], ("value",), series.train, events)
@@ -62,12 +62,12 @@ def recording_of(series: UcrSeries) -> Recording:
 
 @dataclass(frozen=True)
 class Archive:
-    """What detectors said about a folder of the archive.
+    """Hold the results of detectors over a folder of the archive.
 
     Attributes:
-        recordings: the series, for a report: their points a minute apart, as all of Eddy reads the archive.
-        runs: a detector each; an alert counts for an anomaly within :data:`MARGIN` points, as the answer does.
-        located: by detector and series.
+        recordings: the series, for a report: their points a minute apart, as Eddy reads the archive everywhere.
+        runs: one per detector; an alert counts for an anomaly within :data:`MARGIN` points, as the answer does.
+        located: answers by detector and series.
     """
 
     recordings: list[Recording]
@@ -76,10 +76,10 @@ class Archive:
 
 
 def run_archive(folder: Path, entrants: Sequence[Entrant], seed: int = 0) -> Archive:
-    """Every file of a folder with every detector.
+    """Run every detector over every file of a folder.
 
     Raises:
-        DataError: no file.
+        DataError: the folder holds no file of the archive.
     """
     paths = sorted(folder.glob("*.txt"))
     if not paths:
@@ -87,7 +87,7 @@ def run_archive(folder: Path, entrants: Sequence[Entrant], seed: int = 0) -> Arc
     series = [load_ucr(path) for path in paths]
     recordings = [recording_of(one) for one in series]
     runs = [run_over(_shape_only(entrant), recordings, seed) for entrant in entrants]
-    located = [_answer(one, r.detector, said) for r in runs for one, said in zip(series, r.runs, strict=True)]
+    located = [_answer(one, r.detector, run) for r in runs for one, run in zip(series, r.runs, strict=True)]
     minutes = [replace(r, ts=r.ts // _INTERVAL_MS * INTERVAL_MS) for r in recordings]
-    told = [replace(r, figures=figures(minutes, r.runs, MARGIN, quiet=GRACE_POINTS)) for r in runs]
-    return Archive(minutes, told, located)
+    measured = [replace(r, figures=figures(minutes, r.runs, MARGIN, quiet=GRACE_POINTS)) for r in runs]
+    return Archive(minutes, measured, located)

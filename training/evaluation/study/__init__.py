@@ -1,1 +1,1 @@
-"""The comparative study that writes docs/results.md."""
+"""Run the comparative study that writes docs/results.md."""

@@ -1,4 +1,4 @@
-"""A digest of the code that a stored result depends on, so that a changed detector is not served stale."""
+"""Compute a digest of the code that a stored result depends on, so that a changed detector is measured again."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _OURS = ("eddy",)
 _TABLES = {
     "eddy.models.catalog",
     "eddy.training.evaluation.runs.lineup",
-}  # they name every detector; what they say is in the key
+}  # they name every detector; their content is in the key
 
 
 def digest(modules: Iterable[str], kinds: Iterable[str]) -> str:
-    """Digest of some modules, of the detectors of these kinds, and of all of ours that they import.
+    """Digest some modules, the detectors of these kinds, and all of our modules that they import.
 
     Comments and layout do not count.
     """
@@ -36,7 +36,7 @@ def digest(modules: Iterable[str], kinds: Iterable[str]) -> str:
 
 @cache
 def _read(name: str) -> tuple[str, tuple[str, ...]]:
-    """(digest of the module's syntax tree, our modules that it imports anywhere in it)."""
+    """Return (digest of the module's syntax tree, our modules that it imports anywhere in it)."""
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
         return "", ()
@@ -60,4 +60,4 @@ def _is_module(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
-        return False  # a name inside of a module
+        return False  # a name inside a module

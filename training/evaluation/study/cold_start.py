@@ -1,4 +1,4 @@
-"""The section of ``docs/results.md`` on a cold start: a recording from its first row, with and without learning on."""
+"""Write the cold-start section of ``docs/results.md``: scores from the first row, with and without learning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEGIN, END = "<!-- eddy evaluate first-row -->", "<!-- end of first-row -->"
 def first_row_study(
     entrants: Sequence[Entrant], recordings: Sequence[Recording], notify: Callable[[str, float], None]
 ) -> list[dict[str, Any]]:
-    """A row per detector and recording (a seed of the injected anomalies each)."""
+    """Return a row per detector and recording (a seed of the injected anomalies each)."""
     return [
         {**run_over(entrant, [recording], 0, notify).to_json(), "data": recording.name}
         for entrant in entrants
@@ -25,7 +25,7 @@ def first_row_study(
 
 
 def section(command: str, rows: Sequence[dict[str, Any]], anomalies: int) -> str:
-    """Markdown, between marks by which it is found again."""
+    """Return Markdown between marks that locate it later."""
     parts = [
         BEGIN,
         "## Household power from its first row",
@@ -42,12 +42,12 @@ def section(command: str, rows: Sequence[dict[str, Any]], anomalies: int) -> str
 
 
 def with_section(page: str, text: str) -> str:
-    """A page with the section at its end, in place of an earlier one."""
+    """Return a page with the section at its end, in place of an earlier one."""
     rest = page.replace(section_of(page), "").rstrip("\n")
     return f"{rest}\n\n{text}" if text else f"{rest}\n"
 
 
 def section_of(page: str) -> str:
-    """The section of a page; empty if it has none."""
+    """Return the section of a page; empty if it has none."""
     begin, end = page.find(BEGIN), page.find(END)
     return page[begin : end + len(END)] + "\n" if 0 <= begin < end else ""

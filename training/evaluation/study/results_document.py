@@ -1,4 +1,4 @@
-"""``docs/results.md`` from the study's rows."""
+"""Write ``docs/results.md`` from the study's rows."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ STREAM_COLUMNS: Sequence[Column] = (
 
 
 def table(rows: Sequence[Row], columns: Sequence[Column], by: Callable[[Row], float | None]) -> str:
-    """A Markdown table, a line per detector, best first; mean ± standard deviation where there are several rows."""
+    """Return a Markdown table, a line per detector, best first; mean ± standard deviation of several rows."""
     grouped: dict[str, list[Row]] = {}
     for row in rows:
         grouped.setdefault(str(row["detector"]), []).append(row)
@@ -89,7 +89,7 @@ def _cell(values: Sequence[float | None], digits: int) -> str:
 
 
 def page(command: str, rows: Mapping[str, Sequence[Row]], setup: Mapping[str, str], missing: Sequence[str]) -> str:
-    """The whole page; ``rows`` by part: nab, taxi, power, ucr, market."""
+    """Return the whole page; ``rows`` by part: nab, taxi, power, ucr, market."""
     parts = [
         "# Results",
         "Every figure here was written by one command (a section that names another: by that), on the data that its "
@@ -155,7 +155,7 @@ def _nab(rows: Sequence[Row]) -> list[str]:
 
 
 def _kinds(rows: Sequence[Row]) -> list[Column]:
-    """A column per kind of event: the share found."""
+    """Return a column per kind of event: the share found."""
     names = sorted({kind for row in rows for kind in row["events"]["by_kind"]})
 
     def share(kind: str) -> Callable[[Row], float | None]:

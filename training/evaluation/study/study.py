@@ -1,8 +1,8 @@
-"""The comparative study: all detectors over all local data, over seeds where they draw at random, kept in a cache.
+"""Run the comparative study: all detectors over all local data, over seeds where they draw at random, with a cache.
 
 Each (data set, detector, seed) is one JSON file in the cache folder, named by a hash of everything that it depends on:
-the detector's configuration, the code of the detector and of the evaluation, and the data. An interrupted study goes on
-where it stopped.
+the detector's configuration, the code of the detector and of the evaluation, and the data. An interrupted study
+continues where it stopped.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from eddy.training.evaluation.runs.ucr import locate, recording_of
 from eddy.training.evaluation.study.code_digest import digest
 from eddy.training.evaluation.study.taxi_ranking import ROWS, rank_taxi
 
-SEEDS = (0, 1, 2)  # of detectors that draw at random
+SEEDS = (0, 1, 2)  # for detectors that draw at random
 TAXI = "realKnownCause/nyc_taxi.csv"
 Notify = Callable[[str, float], None]
 
 
 @dataclass
 class Cache:
-    """Results on disk.
+    """Store results on disk.
 
     Attributes:
-        folder: of the files.
-        read_only: make nothing: what is not there is left out.
-        missing: what was left out.
+        folder: folder of the files.
+        read_only: compute nothing; results that are not stored are left out.
+        missing: names of results that were left out.
     """
 
     folder: Path
@@ -46,7 +46,7 @@ class Cache:
     missing: list[str] = field(default_factory=list)
 
     def rows(self, what: str, key: dict[str, Any], make: Callable[[], dict[str, Any]]) -> list[dict[str, Any]]:
-        """The stored result of ``key``, made and stored if there is none; empty where nothing may be made."""
+        """Return the stored result of ``key``; computes and stores it if needed, empty if nothing may be computed."""
         text = json.dumps(key, sort_keys=True, default=str)
         path = self.folder / f"{what}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
         if not path.exists():
@@ -57,12 +57,12 @@ class Cache:
             self.folder.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".partial")
             partial.write_text(made)
-            partial.replace(path)  # an interruption leaves no half result
+            partial.replace(path)  # an interruption leaves no incomplete result
         return [json.loads(path.read_text())]
 
 
 def nab_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, notify: Notify) -> list[dict[str, Any]]:
-    """Rows of the NAB table, one per detector and seed."""
+    """Return rows of the NAB table, one per detector and seed."""
     data = _fingerprint([Recording.of_nab(s) for s in corpus.series])
     rows = []
     for entrant, seed in _turns(entrants):
@@ -83,7 +83,7 @@ def nab_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, notify:
 def stream_study(
     cache: Cache, name: str, entrants: Sequence[Entrant], recordings: Sequence[Recording], notify: Notify
 ) -> list[dict[str, Any]]:
-    """Rows of another table: every recording (a seed of the data each) judged by itself."""
+    """Return rows of another table: every recording (a seed of the data each) evaluated by itself."""
     rows = []
     for entrant, seed in _turns(entrants):
         for recording in recordings:
@@ -99,7 +99,7 @@ def stream_study(
 def ucr_study(
     cache: Cache, entrants: Sequence[Entrant], series: Sequence[UcrSeries], notify: Notify
 ) -> list[dict[str, Any]]:
-    """Where each detector, with each of its seeds, finds each series' anomaly."""
+    """Return where each detector, with each of its seeds, locates each series' anomaly."""
     rows = []
     for entrant, seed in _turns(entrants):
         for one in series:
@@ -114,7 +114,7 @@ def ucr_study(
 
 
 def nine_weeks_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, notify: Notify) -> list[dict[str, Any]]:
-    """VUS-PR on NYC taxi demand, nine weeks fitted to; nothing where the corpus has no such series."""
+    """Return VUS-PR on NYC taxi demand, fitted on nine weeks; nothing if the corpus has no such series."""
     rows = []
     for series in corpus.series:
         if series.name != TAXI:

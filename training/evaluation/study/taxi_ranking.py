@@ -1,4 +1,4 @@
-"""NYC taxi demand, fitted on its first nine weeks: how well raw scores rank the rows of labelled days (VUS-PR)."""
+"""Measure how well raw scores rank the rows of labelled days (VUS-PR) on NYC taxi demand, after nine weeks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _WINDOW = 125  # the benchmark's "sliding window" for this series
 
 @dataclass(frozen=True)
 class NineWeeks:
-    """VUS-PR of one causal run over all rows, those fitted to with the scores that the fitted model gives them.
+    """Hold VUS-PR of one causal run over all rows; the fitted rows have the scores of the fitted model.
 
     Attributes:
-        detector, seed: what ran.
-        vus_pr: of all rows.
-        vus_pr_after: of the rows after those fitted to.
-        epochs: trained, 0 where there are none.
-        seconds, cpu_s: of fitting and scoring.
+        detector, seed: the run's detector and seed.
+        vus_pr: over all rows.
+        vus_pr_after: over the rows after the fitted ones.
+        epochs: number of trained epochs, 0 if there are none.
+        seconds, cpu_s: cost of fitting and scoring.
     """
 
     detector: str
@@ -37,11 +37,11 @@ class NineWeeks:
 
 
 def rank_taxi(taxi: Recording, entrant: Entrant, seed: int = 0) -> NineWeeks:
-    """One detector on the series; ``taxi.start`` rows are fitted to."""
+    """Run one detector on the series, fitted on its first ``taxi.start`` rows."""
     began, cpu = time.perf_counter(), time.process_time()
     run = entrant.run(taxi, seed)
     spent, cpu_spent = time.perf_counter() - began, time.process_time() - cpu
-    scores = np.where(np.isnan(run.raw), np.nanmin(run.raw), run.raw)  # no verdict yet: as calm as can be
+    scores = np.where(np.isnan(run.raw), np.nanmin(run.raw), run.raw)  # rows without a score rank lowest
     after = slice(taxi.start, None)
     return NineWeeks(
         entrant.name, seed, volumes(taxi.truth, scores, _WINDOW).pr,
