@@ -1,5 +1,7 @@
-"""Small figures of the overview. Figures are plain dictionaries: building them through plotly's classes costs more
-time than all else that an update needs.
+"""Draw the overview's small charts.
+
+Figures are plain dictionaries: building them through plotly's classes costs more time than all else that an update
+needs.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ ALERT_WINDOWS = {
 
 
 def alerts_over_time(view: IncidentsView, now: int, window: str, colours: Theme) -> dict[str, Any]:
-    """Incidents opened, by severity, as stacked bars over wall-clock time."""
+    """Draw the number of incidents opened, by severity, as stacked bars over wall-clock time."""
     length, width = ALERT_WINDOWS[window]
     last = now // width * width
     starts = np.arange(last - length + width, last + width, width)
@@ -54,7 +56,7 @@ def alerts_over_time(view: IncidentsView, now: int, window: str, colours: Theme)
 
 
 def rate_and_lag(view: RatesView, colours: Theme) -> dict[str, Any]:
-    """Events arriving and handled, and beneath the lag, over the last minutes."""
+    """Draw the rates of events arriving and handled, and beneath them the lag, over the last minutes."""
 
     def line(name: str, y: Any, colour: str, where: str, **more: Any) -> dict[str, Any]:
         return {
@@ -87,7 +89,7 @@ def rate_and_lag(view: RatesView, colours: Theme) -> dict[str, Any]:
 
 
 def _top(values: Any) -> float:
-    """The upper end of an axis from zero, in steps, so that it does not move with every point."""
+    """Return the upper end of an axis from zero, rounded up to a step so that it does not move with every point."""
     known = values[np.isfinite(values)]
     most = float(known.max()) if len(known) else 0.0
     if most <= 10:

@@ -1,4 +1,4 @@
-"""The one thread that reads Redis, Kafka and Flink: however many browsers look, the sources are read once."""
+"""Read Redis, Kafka and Flink from one thread: however many browsers are open, the sources are read once."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from eddy.settings import Settings
 log = logging.getLogger(__name__)
 
 _FLINK_SECONDS = 1.0
-_FULL_SECONDS = 30.0  # series that Redis has forgotten, and open incidents that were missed, are looked for so often
+_FULL_SECONDS = 30.0  # how often to check for series that Redis has forgotten, and for open incidents that were missed
 _KAFKA_SHARE, _HISTORY_SHARE = 0.3, 0.2  # of a refresh period, at most: the rest of the machine is the job's
 _FEEDBACK_BACK, _EVENTS_BACK = 20_000, 200
 
 
 class Collector:
-    """Read all sources from one thread: :meth:`start` begins, :attr:`snapshot` is what was read last."""
+    """Read all sources from one thread: :meth:`start` begins, :attr:`snapshot` holds the newest result."""
 
     def __init__(self, settings: Settings) -> None:
         page = settings.dashboard
@@ -91,11 +91,11 @@ class Collector:
             try:
                 self._read()
                 self.snapshot = self._poll()
-            except Exception:  # whatever one message or answer holds, the page goes on
+            except Exception:  # whatever one message or answer holds, the dashboard goes on
                 log.exception("the page could not take in what a source said")
             left = self._refresh_seconds - (time.monotonic() - began)
             while left > 0 and self.watched_series.wanted.wait(left) and not self._stop.is_set():
-                self.watched_series.wanted.clear()  # somebody waits for a series: between two looks at everything
+                self.watched_series.wanted.clear()  # a browser waits: read its series between two full reads
                 self._ask_redis(only_points=True)
                 left = self._refresh_seconds - (time.monotonic() - began)
 

@@ -1,4 +1,4 @@
-"""What people said about an incident, all their messages on the feedback topic taken together."""
+"""Combine all feedback messages on an incident into its state."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from eddy.feedback import Feedback
 
 @dataclass(frozen=True)
 class FeedbackState:
-    """What was said last of an incident, all actions taken together.
+    """Hold the state of an incident after all feedback on it.
 
     Attributes:
         incident: its id.
         at: wall clock, epoch ms.
-        acknowledged, dismissed: whether.
+        acknowledged, dismissed: whether somebody did so.
         label: of the incident; empty = none.
-        note, who: as given.
+        note, who: comment and sender of the newest message.
     """
 
     incident: str
@@ -29,11 +29,11 @@ class FeedbackState:
 
     @property
     def settled(self) -> bool:
-        """Somebody has taken it on, or off."""
+        """Whether somebody has acknowledged, dismissed or labelled it."""
         return self.acknowledged or self.dismissed
 
     def words(self) -> str:
-        """In a word or two."""
+        """Describe the state briefly."""
         said = []
         if self.dismissed:
             said.append("dismissed")
@@ -45,7 +45,7 @@ class FeedbackState:
 
 
 def after(earlier: FeedbackState | None, word: Feedback) -> FeedbackState:
-    """A message on top of what was said before."""
+    """Apply a feedback message to the state before it."""
     before = earlier if earlier is not None else FeedbackState(word.id, word.ts)
     said = replace(before, at=word.ts, who=word.by, note=word.comment or before.note)
     match word.action:

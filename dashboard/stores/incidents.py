@@ -1,4 +1,4 @@
-"""Incidents, put together from alert messages and from what people said about them."""
+"""Build incidents from alert messages and from the feedback on them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _ORDER = {"open": 0, "update": 1, "closed": 2}
 
 @dataclass(frozen=True)
 class Incident:
-    """One incident.
+    """Hold one incident.
 
     Attributes:
         alert: its last message.
         opened: wall clock, epoch ms, of the first message known.
         messages: how many are known.
-        verdict: what people said last; None = nothing.
+        verdict: state after all feedback; None = there was none.
     """
 
     alert: Alert
@@ -35,28 +35,28 @@ class Incident:
 
     @property
     def is_open(self) -> bool:
-        """Whether it goes on."""
+        """Whether the incident is open."""
         return self.alert.state != "closed"
 
     @property
     def suppressed(self) -> str:
-        """Why nobody is to be called; empty where somebody is."""
+        """Return why nobody is to be called; empty if somebody is."""
         return self.alert.suppressed or ""
 
     @property
     def needs_attention(self) -> bool:
-        """It goes on, and nobody has acknowledged or dismissed it."""
+        """Whether the incident is open and nobody has acknowledged or dismissed it."""
         return self.is_open and not (self.verdict and self.verdict.settled) and not self.suppressed
 
 
 @dataclass(frozen=True)
 class IncidentsView:
-    """All incidents at one moment.
+    """Hold all incidents of one moment.
 
     Attributes:
         newest: by the time they were opened, newest first.
-        by_id, by_series: the same; of a series the newest first.
-        open: those that go on, most severe first.
+        by_id, by_series: the same incidents; of a series the newest first.
+        open: those that are open, most severe first.
         when: wall clock, epoch ms, at which each incident opened; int64, ascending.
         word: for each of ``when`` an index into :data:`WORDS`.
         messages: alert messages seen.
@@ -71,7 +71,7 @@ class IncidentsView:
     messages: int = 0
 
     def open_by_severity(self) -> dict[str, int]:
-        """Open incidents by severity."""
+        """Count open incidents by severity level."""
         found = dict.fromkeys(WORDS, 0)
         for incident in self.open:
             found[incident.alert.severity_word] += 1
@@ -79,7 +79,7 @@ class IncidentsView:
 
 
 class IncidentStore:
-    """Takes messages in any order and more than once; belongs to the collector thread.
+    """Take messages in any order and more than once; belongs to the collector thread.
 
     Args:
         most: incidents kept; beyond, the oldest closed ones are forgotten.
@@ -96,11 +96,11 @@ class IncidentStore:
 
     @property
     def known(self) -> Mapping[str, Incident]:
-        """By id."""
+        """Return the incidents by id."""
         return self._incidents
 
     def put(self, alert: Alert) -> None:
-        """Take a message, from Kafka or from Redis."""
+        """Take an alert message, from Kafka or from Redis."""
         mark = (alert.state, alert.end, alert.severity, alert.suppressed, alert.member_count)
         seen = self._seen.setdefault(alert.id, set())
         if mark in seen:
@@ -133,7 +133,7 @@ class IncidentStore:
             self._changed = True
 
     def view(self) -> IncidentsView:
-        """As of now; the same object as long as nothing changed."""
+        """Return the incidents as of now; the same object as long as nothing changed."""
         if self._changed:
             self._changed = False
             self._forget()

@@ -1,4 +1,4 @@
-"""Runs the page: the collector thread and a WSGI server, until it is told to end."""
+"""Run the dashboard: the collector thread and a WSGI server, until :meth:`~DashboardServer.close`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _MAX_BODY_BYTES = 64 * 1024
 
 
 class Page:
-    """The page, listening from the start; :meth:`run` serves.
+    """Serve the dashboard. It listens from the start; :meth:`run` answers.
 
     Args:
         settings: address under ``dashboard``, and where the sources are.
-        actions: what the buttons do.
+        actions: functions behind the buttons.
 
     Raises:
         StackError: the address cannot be listened on.
@@ -30,7 +30,7 @@ class Page:
 
     def __init__(self, settings: Settings, actions: Actions) -> None:
         page = settings.dashboard
-        logging.getLogger("waitress").setLevel(logging.ERROR)  # "task queue depth" is no news to anybody
+        logging.getLogger("waitress").setLevel(logging.ERROR)  # "task queue depth" helps nobody here
         self.url = f"http://{f'[{page.host}]' if ':' in page.host else page.host}:{page.port}"
         self.collector = Collector(settings)
         app = make_app(self.collector, page, actions)
