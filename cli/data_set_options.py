@@ -1,4 +1,4 @@
-"""Options of the commands that read a data set: a file, a folder, or the history of the observations topic."""
+"""Define the options of commands that read a data set: a file, a folder, or the observations topic's history."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def read_data_set(
     start: str,
     end: str,
 ) -> tuple[Dataset, list[str]]:
-    """(series, notes for the user).
+    """Read the data set that the options name; return (series, notes for the user).
 
     Args:
         path: file or folder; ``option`` is what it is called on the command line.
         form: of the file.
-        series: pattern of the series wanted.
+        series: pattern of the series to read.
         columns: time column, series column, value columns, wide.
         from_kafka: read the topic instead; ``start`` and ``end`` are ISO-8601 or empty.
     """

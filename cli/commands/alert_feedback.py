@@ -1,4 +1,4 @@
-"""``eddy alerts ack|unack|dismiss|label``: what an incident was; ``eddy alerts labels``: all that was said."""
+"""Send feedback: ``eddy alerts ack|unack|dismiss|label``; write all labels: ``eddy alerts labels``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _JSON = typer.Option(False, "--json", help="print what was sent as JSON, one mes
 
 
 def register(app: typer.Typer) -> None:
-    """The commands belong to the group ``alerts``, which is there already."""
+    """Add the commands to the group ``alerts``, which exists already."""
 
 
 @alerts.command()
@@ -100,7 +100,7 @@ def _say(
 
 
 def find_alert(settings: Settings, incident: str) -> Alert:
-    """The newest alert of an incident: from Redis, or from Kafka where Redis does not have it (any more).
+    """Return the newest alert of an incident: from Redis, or from Kafka if Redis does not have it (any more).
 
     Raises:
         DataError: neither has it.

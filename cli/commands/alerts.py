@@ -1,4 +1,4 @@
-"""``eddy alerts …``: follow them from Kafka, list and show them from Redis."""
+"""Follow alerts from Kafka, list and show them from Redis: ``eddy alerts …``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``eddy backtest``: a model over history, beside what was alerted."""
+"""Compare a model's alerts over history with the alerts that were raised: ``eddy backtest``."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def backtest(
 
 
 def _range(start: str, end: str) -> tuple[int | None, int | None]:
-    """Both ends in epoch ms; None = open."""
+    """Parse both ends into epoch ms; None = open."""
     from eddy.errors import DataError, SettingsError
     from eddy.training.data.nab import parse_time
 

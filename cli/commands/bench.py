@@ -1,4 +1,4 @@
-"""``eddy bench …``: measurements. They run from a checkout, whose ``benchmarks`` folder holds them."""
+"""Measure Eddy: ``eddy bench …``. It runs from a checkout, whose ``benchmarks`` folder holds the measurements."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def _chosen(asked: str, known: Any) -> list[str]:
 
 
 def _finish(found: dict[str, Any], json_file: Path | None) -> None:
-    """Print a table, write the file."""
+    """Print a table and write the file."""
     from benchmarks.report.tables import show
 
     show(found)

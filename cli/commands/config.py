@@ -1,4 +1,4 @@
-"""``eddy config``: what the settings are, and where each of them came from."""
+"""Show the settings and the source of each: ``eddy config``."""
 
 from __future__ import annotations
 

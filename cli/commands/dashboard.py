@@ -1,4 +1,4 @@
-"""``eddy dashboard``: the page."""
+"""Serve the dashboard: ``eddy dashboard``."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def dashboard(
 
 
 def actions_of(settings: Settings) -> Actions:
-    """What the page's buttons do."""
+    """Return the functions behind the dashboard's buttons."""
     from eddy.dashboard.web.actions import Actions
     from eddy.feedback_sender import feedback_on, send_feedback
 
-    short = settings.kafka.model_copy(update={"request_timeout_ms": _ANSWER_MS})  # somebody waits in front of the page
+    short = settings.kafka.model_copy(update={"request_timeout_ms": _ANSWER_MS})  # somebody waits for the dashboard
     quick = settings.model_copy(update={"kafka": short})
 
     def rollback(name: str, version: int) -> str:

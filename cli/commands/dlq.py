@@ -1,4 +1,4 @@
-"""``eddy dlq …``: what could not be used, why, and another try."""
+"""List dead letters with their reasons, and replay them: ``eddy dlq …``."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def replay(
         signal.signal(number, lambda *_: stop.set())
     try:
         replay.run(stop.is_set)
-    finally:  # also when Kafka went away: what has been sent has been sent
+    finally:  # also if Kafka went away: report the messages sent until then
         _report(replay.report(), as_json)
     if not replay.complete:
         raise typer.Exit(1)

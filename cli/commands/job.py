@@ -1,4 +1,4 @@
-"""``eddy job …``: pack, submit, run, savepoint, stop, state."""
+"""Pack, submit, run, stop and inspect the job, and take savepoints: ``eddy job …``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _from_time(configuration: Configuration, time: str) -> Configuration:
-    """The same settings, with another start."""
+    """Return the same settings with another start."""
     if not time:
         return configuration
     settings = configuration.settings
@@ -41,7 +41,7 @@ def _from_time(configuration: Configuration, time: str) -> Configuration:
 
 
 def _forget(configuration: Configuration) -> None:
-    """A job that was stopped is not to come back when the local stack does."""
+    """Forget a stopped job, so that the local stack does not start it again."""
     from eddy.ops.job_records import forget
     from eddy.stack.local import Stack
 
@@ -55,7 +55,7 @@ def _address(configuration: Configuration, cluster: str) -> str:
 
 
 def _running(ctx: typer.Context, cluster: str) -> tuple[Cluster, Job]:
-    """The cluster and the job that runs there; that none does is an error."""
+    """Return the cluster and the job that runs there; raise an error if none does."""
     from eddy.flink_job.client.cluster import Cluster
 
     configuration = settings_of(ctx)

@@ -1,4 +1,4 @@
-"""``eddy models …``: the registry of published models."""
+"""Publish, list and roll back models in the registry: ``eddy models …``."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
 
 
 def _stage(manifest: Manifest) -> str:
-    """In words."""
+    """Describe the stage of a model's roll-out."""
     of, stage = manifest.rollout.get("of"), manifest.rollout.get("stage")
     if not stage:
         return "in use"

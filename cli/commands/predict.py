@@ -1,4 +1,4 @@
-"""``eddy predict``: a trained model over a CSV file, point by point, as another CSV file."""
+"""Score a CSV file point by point with a trained model, and write another CSV file: ``eddy predict``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``eddy preprocess``: look into a data set, say what it holds, and save its windows."""
+"""Inspect a data set, and save its windows: ``eddy preprocess``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``eddy up``, ``down``, ``status``, ``jars`` and ``doctor``: the local stack."""
+"""Operate the local stack: ``eddy up``, ``down``, ``status``, ``jars`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _now() -> str:
 
 
 def _show(stack: Stack, as_json: bool) -> bool:
-    """Print the state of every process; whether all are well."""
+    """Print the state of every process; return whether all are well."""
     states = stack.status()
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(state) for state in states], indent=2))
@@ -115,7 +115,7 @@ def _show(stack: Stack, as_json: bool) -> bool:
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows as lines with columns of equal width; the last column is as long as it is."""
+    """Format rows as lines with columns of equal width; the last column keeps its length."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     return [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows

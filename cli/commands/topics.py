@@ -1,4 +1,4 @@
-"""``eddy topics``: the Kafka topics, on whatever broker the settings name."""
+"""Create and check the Kafka topics, on whatever broker the settings name: ``eddy topics``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's course: stack, training beside submission, replay with alerts as they come, summary."""
+"""Run the demo: stack, training beside submission, replay with alerts as they come, summary."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SEVERITY_COLOURS = {"critical": "red", "high": "dark_orange", "medium": "yellow
 
 
 class Demo:
-    """Owns a stack of its own, in a fresh folder; leaving the ``with`` block ends it."""
+    """Own a stack in a fresh folder of its own; leaving the ``with`` block ends it."""
 
     def __init__(self, configuration: Configuration, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -154,7 +154,7 @@ class Demo:
 
 
 def _demo_settings(configuration: Configuration) -> dict[str, object]:
-    """What differs from the user's own settings: a folder of its own, and fewer shards."""
+    """Return the settings that differ from the user's: a folder of its own, and fewer shards."""
     stack = configuration.settings.stack
     return {
         "stack.data_dir": Path(stack.data_dir) / "demo",
@@ -178,14 +178,14 @@ def _progress(console: Console) -> Progress:
 
 
 def _on_interrupt() -> threading.Event:
-    """Set by Ctrl-C: the replay ends early and the summary tells of what was sent."""
+    """Return an event that Ctrl-C sets: the replay ends early and the summary covers the events sent until then."""
     stop = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     return stop
 
 
 def _settled(cluster: Cluster, job: str, events: int) -> None:
-    """Wait until the job has handled all events, for the summary to be about all of them."""
+    """Wait until the job has handled all events, so that the summary covers them all."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while cluster.metrics(job).get("events", 0) < events and time.monotonic() < deadline:
         time.sleep(0.2)

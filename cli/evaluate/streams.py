@@ -1,4 +1,4 @@
-"""``eddy evaluate power``, ``market`` and ``csv``: streams with injected, generated or one's own labels."""
+"""Evaluate streams with injected, generated or one's own labels: ``eddy evaluate power``, ``market`` and ``csv``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from eddy.training.evaluation.runs.market import MarketResult
     from eddy.training.evaluation.runs.streams import StreamRun
 
-START_SHARE = 0.15  # of a recording: what a cold start is initialised on
-CLEAN_DAYS = 21  # of a market stream, to train on; 21 days with incidents follow
+START_SHARE = 0.15  # share of a recording on which a cold start is initialised
+CLEAN_DAYS = 21  # days of a market stream to train on; 21 days with incidents follow
 FALSE_RATE = 5e-4  # share of held-out clean windows above the market model's limit
 FRESH_SEEDS = [501, 502, 503]  # of injected power anomalies: no parameter was chosen on them
-MARKET_SEEDS = [521, 522, 523]  # of market streams: run once, after all was chosen (501 to 503 and 401 were looked at)
+MARKET_SEEDS = [521, 522, 523]  # run once, after every choice was made (501 to 503 and 401 were seen before)
 
 
 def register(group: typer.Typer) -> None:
@@ -55,7 +55,7 @@ def power(
 
 
 def power_recording(data: Path) -> Recording:
-    """The file as one series of seven features."""
+    """Read the file as one series of seven features."""
     import numpy as np
 
     from eddy.errors import DataError
@@ -72,7 +72,7 @@ def power_recording(data: Path) -> Recording:
 
 
 def injected(clean: Recording, seeds: Sequence[int], anomalies: int) -> list[Recording]:
-    """The recording once per seed, with labelled anomalies."""
+    """Return the recording once per seed, with labelled anomalies injected."""
     from dataclasses import replace
 
     from eddy.training.data.injection import Sagging, inject
@@ -109,7 +109,7 @@ def market(
 
 
 def market_results(seeds: Sequence[int]) -> list[MarketResult]:
-    """One result per stream."""
+    """Return one result per stream."""
     import numpy as np
 
     from eddy.producers.market import market_stream

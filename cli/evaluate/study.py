@@ -1,4 +1,4 @@
-"""``eddy evaluate study``: all detectors over all local data, and the page that says how they did."""
+"""Evaluate all detectors over all local data, and write the page of results: ``eddy evaluate study``."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def first_row(
 
 
 def _counted(missing: Sequence[str]) -> list[str]:
-    """Entries of the cache that are not there, as part and detector, with how many of its runs."""
+    """List the entries that the cache lacks, as part and detector, with the number of runs."""
     counts = Counter(name.rpartition("-")[0].replace("-", ": ", 1) for name in missing)
     return [f"{name} ({n} run{'' if n == 1 else 's'})" for name, n in counts.items()]
 

@@ -1,4 +1,4 @@
-"""``eddy produce …``: put observations on Kafka."""
+"""Put observations on Kafka: ``eddy produce …``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the producers' commands send: settings, waiting, progress, report, exit code."""
+"""Send a source for the producers' commands: settings, waiting, progress, report, exit code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MakeSource = Callable[[threading.Event, Callable[[str], None]], "Source"]
 
 @dataclass(frozen=True)
 class Sending:
-    """The options that all producers share."""
+    """Hold the options that all producers share."""
 
     speed: str | None
     delay: float | None = None
@@ -37,7 +37,7 @@ class Sending:
 def replay(
     ctx: typer.Context, make: Callable[[], Source], offset: int | None, loop: bool | None, sending: Sending
 ) -> None:
-    """Send a finite source, from an offset and again and again if wanted."""
+    """Replay a finite source, from an offset and repeatedly if asked for."""
     from eddy.producers.source import Replay
 
     producer = settings_of(ctx).settings.producer
@@ -70,7 +70,7 @@ def send_stream(
 
 
 def send(ctx: typer.Context, make: MakeSource, sending: Sending) -> None:
-    """Send a source and report; exit code 1 if anything did not arrive."""
+    """Send a source and report; exit with code 1 if anything did not arrive."""
     from eddy.producers.pace import Pace
 
     configuration = settings_of(ctx)
@@ -87,9 +87,9 @@ def send(ctx: typer.Context, make: MakeSource, sending: Sending) -> None:
     from eddy.producers.progress import shown_progress
     from eddy.producers.transport import LOGGER
 
-    for client_name in ("kafka", LOGGER):  # their retries are not the user's; failures we report
+    for client_name in ("kafka", LOGGER):  # the user need not see their retries; failures are reported
         logging.getLogger(client_name).addHandler(logging.NullHandler())
-    # The setting is on by default for the job's own deployments; here only someone who asks for it waits.
+    # The setting is on by default for the job's own deployments; here only a user who asks for it waits.
     asked = "wait_for_app" in configuration.sources and settings.wait_for_app
     console = Console(stderr=True)
 

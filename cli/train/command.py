@@ -1,4 +1,4 @@
-"""``eddy train``: fit a detector on files and write it as a model that can be published."""
+"""Fit a detector on files and write it as a model that can be published: ``eddy train``."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def train(
 
 
 def parse_interval(text: str) -> int:
-    """Milliseconds of ``30m``, ``10s``, ``1h``, ``1d``, ``500ms``; 0 means that points are not clocked.
+    """Parse ``30m``, ``10s``, ``1h``, ``1d`` or ``500ms`` into milliseconds; 0 means that points are not clocked.
 
     Raises:
         SettingsError: anything else.
@@ -181,13 +181,13 @@ def parse_interval(text: str) -> int:
 
 
 def _configured_window(configuration: Configuration) -> int:
-    """The window size, if someone set it; the default is meant for the forest only."""
+    """Return the window size if it was set; the default is meant for the forest only."""
     asked = "detector.window_size" in configuration.sources
     return configuration.settings.detector.window_size if asked else 0
 
 
 def _params(detector: str, given: list[str], flags: dict[str, int]) -> dict[str, Any]:
-    """Detector parameters from ``NAME=VALUE`` items and from the flags of their own that some have."""
+    """Collect a detector's parameters from ``NAME=VALUE`` items and from the options that some have."""
     params = items("--param", given)
     for flag, number in flags.items():
         if not number:

@@ -1,4 +1,4 @@
-"""Members of an ensemble on the command line: ``--member KIND[,NAME=VALUE …]``."""
+"""Parse the members of an ensemble: ``--member KIND[,NAME=VALUE …]``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def chosen_detector(
     calibrated: bool,
     usual_window: Callable[[str], int],
 ) -> tuple[str, dict[str, Any]]:
-    """(kind, parameters) to fit: the detector itself, the ensemble with its members, or an ensemble of one.
+    """Return (kind, parameters) to fit: the detector itself, the ensemble with its members, or an ensemble of one.
 
     Args:
         detector, params: as asked for.
         members: texts of ``--member``.
         calibrated: make it an ensemble of one, which calibrates its score by its past and keeps one alert per event.
-        usual_window: points for a member of a kind that does not say how many it wants.
+        usual_window: points for a member whose kind has no window of its own.
 
     Raises:
         SettingsError: members of something that is no ensemble, or one that cannot be read.

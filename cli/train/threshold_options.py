@@ -1,4 +1,4 @@
-"""A threshold on the command line: ``--threshold NAME`` and ``--threshold-param NAME=VALUE``."""
+"""Parse a threshold: ``--threshold NAME`` and ``--threshold-param NAME=VALUE``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PARAMETERS = typer.Option(
 
 
 def items(option: str, given: Sequence[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` texts as parameters, values as JSON where they are.
+    """Parse ``NAME=VALUE`` texts into parameters; values that are JSON are read as such.
 
     Raises:
         SettingsError: a text without ``=``.
@@ -50,7 +50,7 @@ def threshold_rule(
     flags: Mapping[str, tuple[str, float | None]] | None = None,
     false_rate: float | None = None,
 ) -> ThresholdRule | None:
-    """The threshold asked for; None where the detector may choose.
+    """Return the threshold that the options ask for; None if the detector may choose.
 
     Args:
         name: of the threshold; empty: ``tail``, if anything else was given.
@@ -84,7 +84,7 @@ def threshold_rule(
 
 
 def with_thresholds(entrants: Sequence[Entrant], name: str, given: Sequence[str]) -> list[Entrant]:
-    """Each entrant with the threshold asked for; as they are where none is."""
+    """Return each entrant with the threshold asked for; unchanged if none is."""
     from eddy.settings import DetectorSettings
     from eddy.training.evaluation.runs.named_threshold import with_threshold
 
