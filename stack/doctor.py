@@ -1,4 +1,4 @@
-"""``eddy doctor``: what is missing on this machine, what is wrong with the stack, and what to do about each."""
+"""Check this machine and the stack, and suggest what to do about each problem: ``eddy doctor``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from eddy.stack.local import Stack
 
 Level = Literal["ok", "warn", "fail"]
 
-PYTHON = (3, 11)  # apache-flink 2.2.1 and its apache-beam bring wheels for it
+PYTHON = (3, 11)  # apache-flink 2.2.1 and its apache-beam have wheels for it
 JAVA = (17, 21)  # what Flink 2.2 and Kafka 4.1 both run on
 DISK_FAIL_GIB, DISK_WARN_GIB = 1.0, 5.0
 GIB = 1024**3
@@ -37,7 +37,7 @@ TOOL_SECONDS = 20
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: what was found, and what to do if it is not well."""
+    """Hold one check's result, and what to do if it is not well."""
 
     name: str
     level: Level
@@ -111,7 +111,7 @@ def _resources(settings: Settings) -> Iterator[Check]:
 
 
 def _files(settings: Settings) -> Iterator[Check]:
-    """Certificates and keys that the settings name; only what cannot be read is said."""
+    """Check certificates and keys that the settings name; report only those that cannot be read."""
     for key, value in flatten(settings):
         if value and key.rpartition(".")[2] in {"ssl_cafile", "ssl_certfile", "ssl_keyfile"}:
             try:
@@ -204,5 +204,5 @@ def _clock(name: str, seconds: float) -> Check:
 
 
 def _down(settings: Settings) -> Level:
-    """A service that does not answer is a failure only where the stack is meant to be up."""
+    """Return the level of a service that does not answer: a failure only if the stack is meant to be up."""
     return "fail" if any((Stack(settings).folder / "run").glob("*.json")) else "warn"
