@@ -1,4 +1,4 @@
-"""Waits until the Flink job runs, so that nothing is sent before anyone listens."""
+"""Wait until the Flink job runs, so that nothing is sent before it reads."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ REPLY_SECONDS = 2.0
 def wait_for_app(
     settings: Settings, seconds: float, say: Callable[[str], None], stop: threading.Event | None = None
 ) -> None:
-    """Return once the job of that name is RUNNING with all its tasks, or ``stop`` is set.
+    """Wait until the job of that name is RUNNING with all its tasks, or ``stop`` is set.
 
     Raises:
-        StackError: not within the time; says what was found last.
+        StackError: the job does not run within the time; names the state found last.
     """
     stop = stop or threading.Event()
     address = f"{settings.stack.host}:{settings.stack.flink_rest_port}"

@@ -1,4 +1,4 @@
-"""Where and when incidents are injected into clean series: random, spread over the series, apart from each other."""
+"""Inject incidents into clean series: at random places, spread over the series, apart from each other."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ATTEMPTS = 2000  # per incident, before the stream is called too dense
 
 
 class Injector(ABC):
-    """One clean series that incidents can be put into. Positions are indices into the series."""
+    """Inject incidents into one clean series. Positions are indices into the series."""
 
     values: FloatArray
 
     @abstractmethod
     def length(self, kind: str, rng: np.random.Generator) -> int:
-        """A realistic length of such an incident, points."""
+        """Draw a realistic length of such an incident, points."""
 
     def visible(self, kind: str, start: int, length: int) -> bool:
         """Whether someone who knows the series would see such an incident there."""
@@ -37,7 +37,7 @@ class Injector(ABC):
 
 @dataclass(frozen=True)
 class Incident:
-    """An injected incident: points ``start … end`` (both included) of series number ``series``."""
+    """Locate an injected incident: points ``start … end`` (both included) of series number ``series``."""
 
     series: int
     start: int

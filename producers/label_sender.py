@@ -1,4 +1,4 @@
-"""Puts the labels of a synthetic stream on their own topic. The job never reads it."""
+"""Put the labels of a synthetic stream on their own topic. The job never reads it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECONDS = 30.0
 
 
 def send_labels(labels: Sequence[Label], settings: Settings) -> None:
-    """Send all of them.
+    """Send all labels.
 
     Raises:
         StackError: the broker or the topic is missing, or not all arrived.

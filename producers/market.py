@@ -1,4 +1,4 @@
-"""Synthetic market prices with known jumps, bad ticks, frozen feeds and volatility shifts; labels are kept apart."""
+"""Generate synthetic market prices with known jumps, bad ticks, frozen feeds and volatility shifts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def market_stream(
     interval_minutes: float = 10,
     start_ms: int = START_MS,
 ) -> SyntheticStream:
-    """Prices around the clock: ``clean_days`` without incidents, then the rest of ``days`` with them.
+    """Generate prices around the clock: ``clean_days`` without incidents, then the rest of ``days`` with them.
 
     Raises:
         DataError: there is no room for so many incidents.

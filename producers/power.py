@@ -1,4 +1,4 @@
-"""UCI's *Individual household electric power consumption*: its own file format, as one multivariate series.
+"""Read UCI's *Individual household electric power consumption* in its own file format, as one multivariate series.
 
 ``;`` between cells, ``?`` = missing, date ``d/m/Y`` and time in two columns (local time without a zone, read as UTC),
 seven features a minute.
@@ -26,7 +26,7 @@ SERIES = "household-power"
 
 
 def power_source(path: Path, *, series: str = SERIES, strict: bool = False) -> CsvSource:
-    """The file as a source."""
+    """Return the file as a source."""
     layout = CsvLayout(
         time=("Date", "Time"),
         values=FEATURES,

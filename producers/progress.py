@@ -1,4 +1,4 @@
-"""The line that a person sees while a producer sends. Quiet when the output is not a terminal."""
+"""Show a line of progress while a producer sends; none if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eddy.producers.report import Tally
 
 @contextmanager
 def shown_progress(console: Console, title: str, *, show: bool) -> Iterator[Callable[[Tally], None]]:
-    """Give a function to call with the tally; it draws events, rate and event time."""
+    """Yield a function to call with the tally; it draws events, rate and event time."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""Sends what a source gives, at a pace, with progress, and says what was sent. All producers end here."""
+"""Send what a source yields, at a pace, with progress, and report it. All producers end here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHUNK = 8192  # observations encoded at once: large enough for the batch call, s
 SHORTEST_WAIT = 0.005  # seconds; what is due sooner is sent together
 PROGRESS_EVERY = 0.1  # seconds
 DELIVER_SECONDS = 90.0  # longer than the client retries, so its verdict comes first
-STOP_SECONDS = 10.0  # for what is under way when the user stops us
+STOP_SECONDS = 10.0  # for messages on their way when the user stops us
 
 
 def send(
@@ -40,7 +40,7 @@ def send(
     report says which. Everything sent before is delivered or counted as failed by then.
 
     Args:
-        source: what to send.
+        source: the observations.
         settings: connection and topic.
         pace: how fast.
         stop: set it from anywhere to end early.
@@ -66,7 +66,7 @@ def send(
             raise type(error)(f"{error}; {run.tally.events:,} events were sent before") from None
         if run.deliver(STOP_SECONDS if stop.is_set() else DELIVER_SECONDS) and isinstance(source, Resumable):
             source.confirm(run.since_sync)
-        # Before closing, which gives up what is still under way: that is counted as not confirmed.
+        # Before closing, which gives up messages still on their way: they are counted as not confirmed.
         return run.tally.report(
             topic=topic,
             client=transport.name,
@@ -100,7 +100,7 @@ class _Run:
         try:
             for block in blocks:
                 if isinstance(block, Sync):
-                    # Resuming the source tells it that all before has arrived; without that it must not go on.
+                    # Resuming the source confirms to it that all before has arrived; without that it must not go on.
                     if not self.deliver(DELIVER_SECONDS):
                         return
                     self.schedule.restart()
@@ -140,7 +140,7 @@ class _Run:
             self.progress(now)
 
     def deliver(self, seconds: float) -> bool:
-        """Wait until all is delivered; whether it was."""
+        """Wait until all is delivered; return whether it was."""
         deadline = time.monotonic() + seconds
         while True:
             self.unconfirmed = self.transport.flush(PROGRESS_EVERY)
@@ -161,7 +161,7 @@ class _Run:
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set. A second signal ends the process at once."""
+    """Yield an event that SIGINT and SIGTERM set. A second signal ends the process at once."""
     stop = threading.Event()
 
     def on_signal(number: int, _: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""NYC taxi demand, or any other file of the Numenta Anomaly Benchmark: ``timestamp,value``, one series per file."""
+"""Read files of the Numenta Anomaly Benchmark, such as NYC taxi demand: ``timestamp,value``, one series each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ ADVICE = "expected a NAB file with the columns timestamp and value; 'eddy produc
 
 
 def taxi_source(path: Path, *, series: str = "", strict: bool = False) -> CsvSource:
-    """The file as a source; the series is named after the file unless a name is given."""
+    """Return the file as a source; the series is named after the file unless a name is given."""
     layout = CsvLayout(time=("timestamp",), values=("value",), series_name=series, advice=ADVICE)
     return CsvSource([path], layout, strict=strict)

@@ -1,4 +1,4 @@
-"""The clean part of a synthetic stream as a CSV file: ``series,timestamp,value``, for training."""
+"""Write the clean part of a synthetic stream as a CSV file for training: ``series,timestamp,value``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eddy.producers.synthetic import SyntheticStream
 
 
 def write_train_csv(path: Path, stream: SyntheticStream) -> int:
-    """Write it; how many rows. Times are ISO 8601 in UTC."""
+    """Write the file; return how many rows. Times are ISO 8601 in UTC."""
     rows = 0
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
