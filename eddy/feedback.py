@@ -1,4 +1,4 @@
-"""The feedback message: what people answer to an incident.
+"""Define the feedback message: a person's answer to an incident.
 
 Topic ``feedback``, message key: the series id. Value: a JSON object, see ``docs/schemas/feedback.schema.json``.
 """
@@ -18,7 +18,7 @@ from eddy.messages import MAX_SERIES, MESSAGE_CONFIG, EpochMs, Expected, Message
 
 FEEDBACK_SCHEMA: Final = 1
 Action = Literal["ack", "unack", "dismiss", "label"]
-#: the label that says that an incident was none; every other one names the kind of anomaly that it was
+#: the label of an incident that was none; every other one names the kind of anomaly that it was
 NORMAL = "normal"
 _MAX_LABEL, _MAX_COMMENT, _MAX_PERSON = 64, 2000, 256
 _LABEL_EXPECTED = f"'{NORMAL}' or a word for the kind, at most {_MAX_LABEL} characters"
@@ -37,7 +37,7 @@ class Feedback(Message):
     """Answer to one incident, by one person.
 
     Actions: ``ack`` (somebody takes care of it), ``unack`` (takes that back), ``dismiss`` (it was no anomaly: raise the
-    limits of this series), ``label`` (says what it was, for evaluation and training).
+    limits of this series), ``label`` (names what it was, for evaluation and training).
 
     Raises:
         DataError: a field does not fit; names it, what was found and what was expected.

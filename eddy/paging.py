@@ -1,4 +1,4 @@
-"""Whom to call, once for each cause: holds openings back for a moment and leaves out what a group has listed."""
+"""Choose whom to call, once for each cause: hold openings back for a moment and leave out those that a group lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Held:
 
 
 class Pager:
-    """Chooses, among the messages of :class:`eddy.client.AlertStream`, those that somebody has to be called for.
+    """Choose, among the messages of :class:`eddy.client.AlertStream`, those that somebody has to be called for.
 
     A group calls once. An incident calls once, after ``wait_s``, unless a group has listed it by then, it is over, or
     somebody has acknowledged it. Suppressed incidents call nobody before they are released. A repeat calls nobody.
@@ -40,7 +40,7 @@ class Pager:
         self._done: OrderedDict[str, None] = OrderedDict()
 
     def take(self, alert: Alert, now: float) -> list[Alert]:
-        """Take a message; returns the calls that it causes at once."""
+        """Take a message; return the calls that it causes at once."""
         if alert.kind == "group":
             for member in alert.members:
                 self._held.pop(member["id"], None)
@@ -54,7 +54,7 @@ class Pager:
         return []
 
     def due(self, now: float) -> list[Alert]:
-        """Calls for openings that have waited long enough, the oldest first."""
+        """Return calls for openings that have waited long enough, the oldest first."""
         ready = [number for number, held in self._held.items() if held.until <= now]
         return [call for number in ready for call in self._call(self._held.pop(number).alert)]
 

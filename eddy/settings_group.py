@@ -1,4 +1,4 @@
-"""The base class of every settings group."""
+"""Provide the base class of every settings group."""
 
 from __future__ import annotations
 
