@@ -27,7 +27,7 @@ LISTED_MEMBERS = 100
 
 def severity_level(severity: int) -> str:
     """Return the level of a severity of 0–100."""
-    return next(word for least, word in SEVERITY_LEVELS if severity >= least)
+    return next(level for lower_bound, level in SEVERITY_LEVELS if severity >= lower_bound)
 
 
 def incident_id(series: str, model: str, start: int) -> str:

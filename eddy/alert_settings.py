@@ -179,5 +179,5 @@ class AlertSettings(AlertRules):
 
 def fits(patterns: Sequence[str], series: str) -> bool:
     """Whether a series fits any of the patterns and none that excludes."""
-    wanted = any(fnmatchcase(series, p) for p in patterns if not p.startswith("!"))
-    return wanted and not any(fnmatchcase(series, p[1:]) for p in patterns if p.startswith("!"))
+    included = any(fnmatchcase(series, p) for p in patterns if not p.startswith("!"))
+    return included and not any(fnmatchcase(series, p[1:]) for p in patterns if p.startswith("!"))

@@ -17,7 +17,7 @@ class FlinkError(StackError):
     """Report that Flink did not answer, or refused.
 
     Attributes:
-        reason: the cause in a few words, without the address: for those who show that beside it.
+        reason: the cause in short, without the address: for those who show that beside it.
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -122,8 +122,8 @@ class FlinkRest:
 def telling_line(text: str) -> str:
     """Return the most informative line of a Java or Python trace: Eddy's own error, or the innermost cause."""
     lines = [line.strip() for line in text.replace("\\n", "\n").splitlines() if line.strip()]
-    for wanted in ("eddy.errors.", "eddy: ", "Error: ", "Caused by: "):
-        found = [line for line in lines if wanted in line]
+    for mark in ("eddy.errors.", "eddy: ", "Error: ", "Caused by: "):
+        found = [line for line in lines if mark in line]
         if found:
             return found[-1][-500:]
     return lines[0][-500:] if lines else "no reason given"

@@ -74,7 +74,7 @@ def _metrics(metrics: dict[str, float]) -> Iterator[Check]:
         yield Check("series without a model", "warn", f"{waiting} series wait for a model", todo)
     if refused := int(metrics.get("models_refused", 0)):
         yield Check(
-            "refused models", "warn", f"{refused} versions refused", "reasons: topic events, or the page's Models"
+            "refused models", "warn", f"{refused} versions refused", "reasons: topic events, or the dashboard's Models"
         )
     if lacking := int(metrics.get("features_missing", 0)):
         todo = "reasons: topic events; if the version is wrong: eddy models rollback NAME"

@@ -50,7 +50,7 @@ def job_records(stack: Stack) -> list[JobRecord]:
             found.append(JobRecord(**json.loads(file.read_text(encoding="utf-8"))))
         except (OSError, ValueError, TypeError) as error:
             log.warning(
-                "%s is no record of a job (%s): that job is not brought back; submit it again, or delete the file",
+                "%s is no record of a job (%s): that job is not started again; submit it again, or delete the file",
                 file,
                 error,
             )

@@ -42,11 +42,11 @@ def recover(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], No
         StackError: a job cannot be submitted.
     """
     cluster = Cluster(stack.flink_address)
-    wanted = job_records(stack)
-    jobs = cluster.jobs() if wanted else []
+    records = job_records(stack)
+    jobs = cluster.jobs() if records else []
     known = {job.id: job.state for job in jobs}
     back, failed = [], []
-    for record in wanted:
+    for record in records:
         state = known.get(record.job, "unknown to the cluster")
         if state in _ENDED_STATES:
             forget(stack, record.name)
@@ -89,12 +89,12 @@ def keep_running(
 
     Failed starts, because of a full disk or of Kafka that is away, are reported and tried again.
     """
-    secrets, told = secrets_as_environment(configuration.settings), ""
+    secrets, reported = secrets_as_environment(configuration.settings), ""
     while not stopped(POLL_SECONDS):
         try:
             keep_up(stack, secrets, notify)
-            told = ""
+            reported = ""
         except StackError as error:
-            if str(error) != told:  # once, however often it is tried
-                told = str(error)
-                notify(told)
+            if str(error) != reported:  # once, however often it is tried
+                reported = str(error)
+                notify(reported)

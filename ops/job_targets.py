@@ -87,7 +87,7 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
 
     The job is remembered: 'eddy up' starts it again after its JobManager died.
     """
-    import pyflink  # noqa: F401  where it is missing, that is told before anything else
+    import pyflink  # noqa: F401  fails before anything else if it is missing
 
     from eddy.flink_job.client.cluster import Cluster
 

@@ -16,8 +16,8 @@ ROLES: Mapping[Role, str] = {
     "producer": "whatever sends observations (eddy produce)",
     "job": "the Flink job: client, JobManager and TaskManagers",
     "trainer": "who trains and publishes models (eddy train, eddy models, eddy trainer)",
-    "page": "the page, as long as it only shows",
-    "operator": "who answers alerts and replays dead letters: eddy alerts, eddy dlq, and the page's buttons",
+    "page": "the dashboard, as long as it only shows",
+    "operator": "who answers alerts and replays dead letters: eddy alerts, eddy dlq, and the dashboard's buttons",
     "reader": "programs that act on alerts (eddy.client)",
 }
 
@@ -54,8 +54,8 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
                 Entry("transactional-id", job, ("WRITE", "DESCRIBE"), prefixed=True),  # job.delivery=exactly-once
             ]
         case "trainer":
-            taken = ("observations", "labels", "feedback", "alerts", "drift", "training", "figures")
-            read = _topics(settings, taken, "READ")
+            topics = ("observations", "labels", "feedback", "alerts", "drift", "training", "figures")
+            read = _topics(settings, topics, "READ")
             both = _topics(settings, ("models", "trainer"), "READ", "WRITE")
             own = [history, Entry("group", "eddy-trainer", ("READ",))]
             return [*read, *both, *_topics(settings, ("events",), "WRITE"), *own]

@@ -50,8 +50,8 @@ def keep(folder: Path, *, all_loaded: bool) -> None:
     for written in sorted((folder / _WRITTEN).glob("*.jsa")):
         # a full disk, a folder that is not ours, a file that somebody removed: the next start is as slow as this one
         with contextlib.suppress(OSError, ValueError, KeyError):
-            wanted = json.loads(written.with_suffix(".json").read_text())
-            kind, class_path = wanted["kind"], wanted["class_path"]
+            description = json.loads(written.with_suffix(".json").read_text())
+            kind, class_path = description["kind"], description["class_path"]
             key = _key(class_path)
             if all_loaded and _present(kind, key) is None and _fits(written, class_path):
                 _put(written, kind, key)

@@ -62,8 +62,8 @@ def _machine(settings: Settings) -> Iterator[Check]:
         yield _version(tool, ["-version"], r"(\d+)(?:\.[\d.]+)?", package, level, JAVA)
     yield _version("mvn", ["-v"], r"Apache Maven ([\d.]+)", "maven", "warn")  # needed for set-up only
     yield _version("redis-server", ["--version"], r"v=([\d.]+)", "redis-server", "fail")
-    for name, look in (("jars of Kafka", jars.kafka_classpath), ("jars of the job", jars.flink_jars)):
-        yield _present(name, look)
+    for name, find in (("jars of Kafka", jars.kafka_classpath), ("jars of the job", jars.flink_jars)):
+        yield _present(name, find)
 
 
 def _version(
@@ -79,16 +79,16 @@ def _version(
         return Check(tool, missing, f"{path} does not run: {error}", install)
     match = re.search(pattern, done.stdout + done.stderr)
     if match is None:
-        return Check(tool, missing, f"{path} does not tell its version", install)
+        return Check(tool, missing, f"{path} does not show its version", install)
     if majors and int(match[1].split(".")[0]) not in majors:
-        wanted = " or ".join(map(str, majors))
-        return Check(tool, missing, f"version {match[0]}, expected {wanted}", f"{install}, and put it first on PATH")
+        expected = " or ".join(map(str, majors))
+        return Check(tool, missing, f"version {match[0]}, expected {expected}", f"{install}, and put it first on PATH")
     return Check(tool, "ok", match[0])
 
 
-def _present(name: str, look: Callable[[], object]) -> Check:
+def _present(name: str, find: Callable[[], object]) -> Check:
     try:
-        look()
+        find()
     except StackError as error:
         return Check(name, "fail", str(error).split(";")[0], jars.SET_UP)
     return Check(name, "ok", "present")
@@ -189,10 +189,10 @@ def _flink(settings: Settings) -> Iterator[Check]:
     except FlinkError as error:
         yield Check("Flink", _down(settings), f"{address}: {error.reason}", "start it: eddy up")
         return
-    slots, wanted = int(overview["slots-total"]), settings.job.parallelism
-    enough = slots >= wanted
+    slots, needed = int(overview["slots-total"]), settings.job.parallelism
+    enough = slots >= needed
     todo = "" if enough else "raise stack.slots or stack.taskmanagers, then eddy down, eddy up"
-    found = f"{address} answers: {slots} slots ({overview['slots-available']} free), job.parallelism {wanted}"
+    found = f"{address} answers: {slots} slots ({overview['slots-available']} free), job.parallelism {needed}"
     yield Check("Flink", "ok" if enough else "fail", found, todo)
 
 

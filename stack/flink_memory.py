@@ -63,7 +63,7 @@ def taskmanager(process_mb: int, slots: int) -> tuple[list[str], dict[str, str]]
 def _enough(setting: str, process_mb: int, heap: int) -> int:
     if heap < MIN_HEAP:
         short = math.ceil((MIN_HEAP - heap) / MIB)
-        raise StackError(f"stack.{setting}={process_mb} leaves too little heap; {short} MiB more are the least")
+        raise StackError(f"stack.{setting}={process_mb} leaves too little heap; add at least {short} MiB")
     return heap
 
 

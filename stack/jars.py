@@ -1,6 +1,6 @@
 """Prepare the jars that the stack and the job need: Maven's from ``stack/pom.xml``, and our own Java, compiled here.
 
-``eddy jars`` (``python -m eddy.stack.jars``) brings both up to date and does nothing when they already are.
+``eddy jars`` (``python -m eddy.stack.jars``) updates both and does nothing when they already are.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ def _run(command: list[str]) -> None:
         raise StackError(f"{command[0]} failed with code {done.returncode}:\n{output}")
 
 
-def bring(parts: Sequence[str] = PARTS) -> list[str]:
-    """Bring the jars up to date; return a line for each thing done."""
+def prepare(parts: Sequence[str] = PARTS) -> list[str]:
+    """Prepare the jars, if they are not up to date; return a line for each thing done."""
     said = []
     if fetch(parts):
         said.append(f"jars copied to {home() / 'jars'}")
@@ -148,9 +148,9 @@ def bring(parts: Sequence[str] = PARTS) -> list[str]:
 
 
 def main() -> None:
-    """Bring the jars up to date, and print what was done."""
+    """Prepare the jars and print what was done."""
     try:
-        for line in bring():
+        for line in prepare():
             print(line)
     except EddyError as error:
         sys.exit(f"eddy: {error}")

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from eddy.errors import StackError
 from eddy.settings import Settings
-from eddy.stack import class_archive, flink, guardian, kafka_broker, page, redis_server, topics
+from eddy.stack import class_archive, dashboard, flink, guardian, kafka_broker, redis_server, topics
 from eddy.stack.paths import data_dir
 from eddy.stack.ports import free_ports, require_free
 from eddy.stack.process import Launch, Processes, Running, wait_until
@@ -27,7 +27,7 @@ SERVICES: dict[str, tuple[Callable[[Settings, Path], list[Launch]], Problem]] = 
     "redis": (redis_server.launches, redis_server.problem),
     "kafka": (kafka_broker.launches, kafka_broker.problem),
     "flink": (flink.launches, flink.problem),
-    page.NAME: (page.launches, page.problem),
+    dashboard.NAME: (dashboard.launches, dashboard.problem),
 }
 
 
@@ -77,7 +77,7 @@ class Stack:
         return f"{self.settings.stack.host}:{self.settings.stack.kafka_port}"
 
     @property
-    def page_address(self) -> str:
+    def dashboard_address(self) -> str:
         """Return the dashboard's address for a browser."""
         return f"http://{self.settings.stack.host}:{self.settings.stack.dashboard_port}"
 
@@ -144,7 +144,7 @@ class Stack:
             "redis": f"{stack.host}:{stack.redis_port}",
             "kafka": self.kafka_address,
             flink.JOBMANAGER: f"http://{self.flink_address}",
-            page.NAME: self.page_address,
+            dashboard.NAME: self.dashboard_address,
         }
         states = []
         for service, names in self._names().items():
@@ -166,10 +166,10 @@ class Stack:
                 "stack.flink_rest_port": stack.flink_rest_port,
                 "stack.flink_rpc_port": stack.flink_rpc_port,
             },
-            page.NAME: {"stack.dashboard_port": stack.dashboard_port},
+            dashboard.NAME: {"stack.dashboard_port": stack.dashboard_port},
         }
-        if not page.names(self.settings):
-            del used[page.NAME]
+        if not dashboard.names(self.settings):
+            del used[dashboard.NAME]
         down = [name for name in used if self._processes.running(name) is None]
         return {key: port for name in down for key, port in used[name].items()}
 
@@ -224,7 +224,7 @@ class Stack:
     def _names(self) -> dict[str, list[str]]:
         workers = flink.taskmanager_names(self.settings.stack)
         services = {"redis": ["redis"], "kafka": ["kafka"], "flink": [flink.JOBMANAGER, *workers]}
-        return {**services, page.NAME: page.names(self.settings)}
+        return {**services, dashboard.NAME: dashboard.names(self.settings)}
 
     def _known(self) -> list[str]:
         """Return all processes that ever ran here, those of other settings (more TaskManagers) included."""

@@ -115,8 +115,10 @@ class Processes:
             return f"{running.name} ended; see {running.log}" if ended else None
         if child.poll() is None:
             return None
-        told = last_complaint(Path(running.log)) or last_complaint(self._logs / f"{running.name}.out")
-        return f"{running.name} ended with code {child.returncode}; see {running.log}" + (f": {told}" if told else "")
+        complaint = last_complaint(Path(running.log)) or last_complaint(self._logs / f"{running.name}.out")
+        return f"{running.name} ended with code {child.returncode}; see {running.log}" + (
+            f": {complaint}" if complaint else ""
+        )
 
     def stop(self, name: str, grace_seconds: float = GRACE_SECONDS) -> bool:
         """End one process and all that it started; return False if it was not running."""

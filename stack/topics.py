@@ -25,7 +25,7 @@ class Topic:
     configs: dict[str, str] = field(default_factory=dict)
 
 
-def wanted(settings: Settings) -> list[Topic]:
+def expected(settings: Settings) -> list[Topic]:
     """Return all topics that Eddy needs, by role."""
     largest = {"max.message.bytes": str(settings.kafka.max_message_bytes)}
     wide = settings.stack.partitions  # topics that carry something for every observation
@@ -72,7 +72,7 @@ def create_missing(
                         "replication_factor": replication,
                         "configs": topic.configs,
                     }
-                    for topic in wanted(settings)
+                    for topic in expected(settings)
                     if settings.topics.name(topic.role) not in present
                 }
                 if missing:
@@ -116,7 +116,7 @@ def admin_client(settings: KafkaSettings) -> KafkaAdminClient:
 
 
 def _names(settings: Settings) -> list[str]:
-    return [settings.topics.name(topic.role) for topic in wanted(settings)]
+    return [settings.topics.name(topic.role) for topic in expected(settings)]
 
 
 def _config(admin: Any, topic: str, key: str) -> str:

@@ -21,10 +21,9 @@ from eddy.cli.demo.summary import Follower, latencies, show, summarise
 from eddy.configuration import Configuration, load
 from eddy.flink_job.client.cluster import Cluster
 from eddy.ops.job_targets import submit_locally
-from eddy.producers.label_sender import send_labels
 from eddy.producers.pace import Pace
-from eddy.producers.sender import send
-from eddy.stack import page
+from eddy.producers.sender import send, send_labels
+from eddy.stack import dashboard
 from eddy.stack.local import Stack
 from eddy.training.registry.registry import Registry
 
@@ -93,8 +92,8 @@ class Demo:
             )
         send_labels(self._scenario.labels, self.settings)
         self._say(f"job {self._job} runs; Flink's own page is http://{address}")
-        if page.names(self.settings):
-            self._say(f"[bold]the page is {self._stack.page_address}[/]")
+        if dashboard.names(self.settings):
+            self._say(f"[bold]the dashboard is {self._stack.dashboard_address}[/]")
 
     def stream(self, speed: float | None) -> dict[str, Any]:
         """Replay, print alerts as they come, and return the summary."""
@@ -140,8 +139,8 @@ class Demo:
     def stay(self) -> None:
         """Leave everything up until Ctrl-C or a termination signal."""
         redis, kafka = self.settings.redis, self.settings.kafka
-        if page.names(self.settings):
-            self._say(f"[bold]Page   {self._stack.page_address}[/]")
+        if dashboard.names(self.settings):
+            self._say(f"[bold]Dashboard  {self._stack.dashboard_address}[/]")
         self._say(f"Flink  http://{self._stack.flink_address}")
         self._say(f"Kafka  {kafka.bootstrap_servers}, topics {self.settings.topics.prefix}.*")
         self._say(f"Redis  redis-cli -p {redis.port}, keys {redis.prefix}:*")

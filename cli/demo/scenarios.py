@@ -73,7 +73,7 @@ class FileScenario:
     share: float = 0.3
 
     def __post_init__(self) -> None:
-        from eddy.producers.taxi import taxi_source
+        from eddy.producers.public_data_sets import taxi_source
 
         self.name = self.path.stem
         blocks = [block for block in taxi_source(self.path).blocks() if not hasattr(block, "name")]
@@ -93,7 +93,7 @@ class FileScenario:
         return [(trained.manifest, trained.content)]
 
     def source(self) -> Source:
-        from eddy.producers.taxi import taxi_source
+        from eddy.producers.public_data_sets import taxi_source
 
         return taxi_source(self.path)
 
@@ -122,10 +122,10 @@ def _labels(path: Path, data: Path, series: str) -> list[Label]:
         raise DataError(f"labels file {path}: cannot be read: {error}") from None
     if isinstance(content, dict) and "labels" in content:
         return [label for label in read_labels(path) if label.series == series]
-    wanted = f"{data.parent.name}/{data.name}"
-    windows = content.get(wanted) if isinstance(content, dict) else None
+    file_name = f"{data.parent.name}/{data.name}"
+    windows = content.get(file_name) if isinstance(content, dict) else None
     if windows is None:
-        raise DataError(f"labels file {path}: no entry {wanted!r}; expected NAB's combined_windows.json")
+        raise DataError(f"labels file {path}: no entry {file_name!r}; expected NAB's combined_windows.json")
     return [Label(series, _epoch_ms(start), _epoch_ms(end), "window") for start, end in windows]
 
 

@@ -67,7 +67,7 @@ class Follower:
 
 def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
     """Measure the milliseconds from sending the event that opened an incident to reading its alert: p50 and p99."""
-    wanted = {
+    sent_at = {
         (alert.series, alert.end): seen
         for alert, seen in zip(follower.alerts, follower.seen_at, strict=True)
         if alert.state == "open"
@@ -84,8 +84,8 @@ def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
                         series, ts, _ = parse(record.value or b"")
                     except BadObservation:
                         continue
-                    if (series, ts) in wanted:
-                        found.append(wanted[series, ts] - record.timestamp)
+                    if (series, ts) in sent_at:
+                        found.append(sent_at[series, ts] - record.timestamp)
     finally:
         consumer.close()
     if not found:

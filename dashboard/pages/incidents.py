@@ -10,7 +10,7 @@ from dash import html
 from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query
 from eddy.dashboard.parts.theme import Theme
-from eddy.dashboard.stores.incidents import WORDS, Incident
+from eddy.dashboard.stores.incidents import SEVERITIES, Incident
 from eddy.dashboard.stores.snapshot import Snapshot
 
 PAGE = 50
@@ -24,7 +24,7 @@ def skeleton(query: Query) -> html.Div:
 
 def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, Any]]:
     """What is live."""
-    state, word = query.text("state", "", _STATES), query.text("severity", "", ("", *WORDS))
+    state, word = query.text("state", "", _STATES), query.text("severity", "", ("", *SEVERITIES))
     wanted = query.text("q").strip().lower()
     found = [
         incident
@@ -40,7 +40,9 @@ def parts(snapshot: Snapshot, query: Query, _: Theme) -> dict[str, Mapping[str, 
             "children": components.chips("state", [(s, names.get(s, s)) for s in _STATES], state, "state")
         },
         "incident-words": {
-            "children": components.chips("severity", [("", "any severity"), *((w, w) for w in WORDS)], word, "severity")
+            "children": components.chips(
+                "severity", [("", "any severity"), *((w, w) for w in SEVERITIES)], word, "severity"
+            )
         },
         "incident-table": {
             "children": components.table(

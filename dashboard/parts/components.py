@@ -123,11 +123,11 @@ def sparkline(values: NDArray[np.float32], width: int = 96, height: int = 22) ->
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return html.Div(className="spark")
-    least, most = float(known.min()), float(known.max())
-    scale = (height - 4) / (most - least) if most > least else 0.0
+    lowest, highest = float(known.min()), float(known.max())
+    scale = (height - 4) / (highest - lowest) if highest > lowest else 0.0
     step = width / (len(values) - 1)
     places = [
-        f"{k * step:.1f} {height - 2 - (float(v) - least) * scale:.1f}" for k, v in enumerate(values) if np.isfinite(v)
+        f"{k * step:.1f} {height - 2 - (float(v) - lowest) * scale:.1f}" for k, v in enumerate(values) if np.isfinite(v)
     ]
     svg = (
         (
@@ -174,10 +174,10 @@ INCIDENT_HEAD: tuple[Node, ...] = (
 
 def verdict(incident: Incident) -> Node:
     """Show the feedback on an incident, and whether its alert was suppressed."""
-    words = [incident.verdict.words()] if incident.verdict and incident.verdict.words() else []
+    parts = [incident.verdict.words()] if incident.verdict and incident.verdict.words() else []
     if incident.suppressed:
-        words.append(f"suppressed ({incident.suppressed})")
-    return html.Span(", ".join(words), className="said") if words else None
+        parts.append(f"suppressed ({incident.suppressed})")
+    return html.Span(", ".join(parts), className="said") if parts else None
 
 
 def seen_of(incident: Incident) -> str:
@@ -187,10 +187,10 @@ def seen_of(incident: Incident) -> str:
         return ""
     share = alert.attribution
     feature = max(alert.values, key=lambda name: share.get(name) or 0.0)
-    told = f"{number(alert.values[feature])}"
+    shown = f"{number(alert.values[feature])}"
     if (expected := alert.expected.get(feature)) is not None:
-        told += f", expected {number(expected)}"
-    return told if len(alert.values) == 1 else f"{feature} {told}"
+        shown += f", expected {number(expected)}"
+    return shown if len(alert.values) == 1 else f"{feature} {shown}"
 
 
 def search_page(title: str, searched: str, name: str, chips: Sequence[str]) -> html.Div:
@@ -218,26 +218,26 @@ def page_of(query: Query, found: int, length: int) -> tuple[int, int]:
 def pager(found: int, page: int, pages: int, length: int) -> Node:
     """Show the position in a long list, with links to the previous and next page."""
     first = min(found, (page - 1) * length + 1)
-    told = html.Span(f"{first:,}–{min(found, page * length):,} of {found:,}", className="dim")
+    shown = html.Span(f"{first:,}–{min(found, page * length):,} of {found:,}", className="dim")
     if pages == 1:
-        return told
+        return shown
 
     def button(text: str, to: int, off: bool) -> html.Button:
         return html.Button(text, type="button", className="button small", disabled=off, **{"data-set": f"page={to}"})
 
-    return [told, button("Previous", page - 1, page == 1), button("Next", page + 1, page == pages)]
+    return [shown, button("Previous", page - 1, page == 1), button("Next", page + 1, page == pages)]
 
 
 def sources(states: Sequence[Availability]) -> html.Div:
     """Show which sources answer."""
     items = []
     for source in states:
-        word = {True: "ok", False: "away", None: "waiting"}[source.ok]
+        status = {True: "ok", False: "away", None: "waiting"}[source.ok]
         items.append(
             html.Span(
-                [html.I(className=f"dot source-{word}"), source.name],
-                className=f"source {word}",
-                title=f"{source.name} at {source.where}: {word}",
+                [html.I(className=f"dot source-{status}"), source.name],
+                className=f"source {status}",
+                title=f"{source.name} at {source.where}: {status}",
             )
         )
     return html.Div(items, className="sources")
@@ -250,7 +250,7 @@ def away(states: Sequence[Availability]) -> Node:
             [
                 html.B(f"{source.name} is away"),
                 f" since {moment(source.since)} UTC ({source.where}: {source.reason}). ",
-                "What it had told until then is shown; the page goes on by itself when it is back.",
+                "Its data until then is shown; the dashboard goes on by itself when it is back.",
             ],
             className="away",
         )

@@ -31,10 +31,10 @@ def extremes(values: Floats, buckets: int) -> NDArray[np.intp]:
     at = np.minimum(edges[:-1, None] + np.arange(size), edges[1:, None] - 1)
     inside = values[at]
     missing = np.isnan(inside)
-    least = np.where(missing, np.inf, inside).argmin(axis=1)
-    most = np.where(missing, -np.inf, inside).argmax(axis=1)
+    lowest = np.where(missing, np.inf, inside).argmin(axis=1)
+    highest = np.where(missing, -np.inf, inside).argmax(axis=1)
     rows = np.arange(buckets)
-    kept: NDArray[np.intp] = np.unique(np.concatenate([edges[:-1], at[rows, least], at[rows, most], edges[1:] - 1]))
+    kept: NDArray[np.intp] = np.unique(np.concatenate([edges[:-1], at[rows, lowest], at[rows, highest], edges[1:] - 1]))
     return kept
 
 

@@ -136,13 +136,13 @@ def _feature_traces(
         part = late.between(shown.first, shown.last)
         if len(part) and part.data.shape[1] > column:
             marker = {"symbol": "x-thin", "size": 9, "line": {"color": colours.late, "width": 2}}
-            traces.append(_points(part.ts, part.data[:, column], "late, not judged", where, marker))
+            traces.append(_points(part.ts, part.data[:, column], "late, not scored", where, marker))
     return traces
 
 
-def _gaps_at(ts: Ints, gaps: Ints, wanted: Ints) -> Ints:
+def _gaps_at(ts: Ints, gaps: Ints, at: Ints) -> Ints:
     """Number gaps by all observed times: points that the job did not write to Redis are no gaps."""
-    return gaps[np.clip(np.searchsorted(ts, wanted), 0, len(ts) - 1)] if len(ts) else np.zeros(len(wanted), np.int64)
+    return gaps[np.clip(np.searchsorted(ts, at), 0, len(ts) - 1)] if len(ts) else np.zeros(len(at), np.int64)
 
 
 def _band(scored: ScoredPoints, feature: str, where: str, gaps: Ints, colours: Theme) -> list[dict[str, Any]]:
@@ -234,8 +234,8 @@ def _points(x: Any, y: Any, name: str, where: str, marker: dict[str, Any]) -> di
 def _short_numbers(values: Floats) -> Floats:
     """Round to seven significant digits of the largest value: half the bytes on the wire, the same pixels."""
     known = np.abs(values[np.isfinite(values)])
-    most = float(known.max()) if len(known) else 0.0
-    return np.round(values, max(0, 6 - int(np.floor(np.log10(most))))) if most > 0 else values
+    highest = float(known.max()) if len(known) else 0.0
+    return np.round(values, max(0, 6 - int(np.floor(np.log10(highest))))) if highest > 0 else values
 
 
 def _shades(shown: Shown, colours: Theme) -> list[dict[str, Any]]:

@@ -131,14 +131,14 @@ class FlinkRest:
 
     def _names(self, job: str) -> dict[str, list[str]]:
         """Return the metrics to read, by vertex; list them again now and then, as new ones appear while a job runs."""
-        of, at, wanted = self._metrics
+        of, at, names_by_vertex = self._metrics
         if of != job or time.monotonic() - at > _NAMES_SECONDS:
-            wanted = {}
+            names_by_vertex = {}
             for vertex in self._rest.job(job)["vertices"]:
-                wanted[vertex["id"]] = list(filter(_interesting, self._rest.metric_names(job, vertex["id"])))
-            if any(name.endswith(".eddy.events") for names in wanted.values() for name in names):
-                self._metrics = (job, time.monotonic(), wanted)
-        return wanted
+                names_by_vertex[vertex["id"]] = list(filter(_interesting, self._rest.metric_names(job, vertex["id"])))
+            if any(name.endswith(".eddy.events") for names in names_by_vertex.values() for name in names):
+                self._metrics = (job, time.monotonic(), names_by_vertex)
+        return names_by_vertex
 
     def _checkpoints(self, job: str) -> Checkpoints:
         found = self._rest.checkpoints(job)

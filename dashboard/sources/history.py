@@ -46,19 +46,19 @@ class History:
     Args:
         settings: connection.
         topic: of the observations.
-        most: messages read back per series.
+        max_messages: messages read back per series.
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, most: int) -> None:
-        self._settings, self._topic, self._most = settings, topic, most
+    def __init__(self, settings: KafkaSettings, topic: str, max_messages: int) -> None:
+        self._settings, self._topic, self._max_messages = settings, topic, max_messages
         self._consumer: Any = None
         self._scans: dict[str, _Scan] = {}
         self._reading: tuple[str, int, int] | None = None  # series, partition, end of the chunk
 
     def want(self, series: str) -> None:
         """Begin to read a series."""
-        if self._most and series not in self._scans:
-            self._scans[series] = _Scan(series, series.encode(), {}, 0, self._most)
+        if self._max_messages and series not in self._scans:
+            self._scans[series] = _Scan(series, series.encode(), {}, 0, self._max_messages)
 
     def forget(self, series: str) -> None:
         """Stop reading a series that is not watched any more."""
@@ -74,7 +74,7 @@ class History:
     def progress(self, series: str) -> float:
         """Return the share of a series' history that has been read, 0-1."""
         scan = self._scans.get(series)
-        if scan is None or not self._most:
+        if scan is None or not self._max_messages:
             return 1.0
         if not scan.total:
             return 0.0
@@ -129,7 +129,7 @@ class History:
         scan.total = max(1, sum(high - low for low, high in scan.partitions.values()))
 
     def _some(self, found: dict[str, list[tuple[int, Mapping[str, Any]]]]) -> None:
-        assert self._reading is not None  # noqa: S101  the caller has looked
+        assert self._reading is not None  # noqa: S101  the caller has checked
         series, number, low = self._reading
         scan = self._scans[series]
         end = scan.partitions[number][1]

@@ -34,11 +34,11 @@ class Collector:
     """Read all sources from one thread: :meth:`start` begins, :attr:`snapshot` holds the newest result."""
 
     def __init__(self, settings: Settings) -> None:
-        page = settings.dashboard
-        self._refresh_seconds = page.refresh_ms / 1000
-        self.watched_series = WatchedSeries(page.max_points)
-        self._series = SeriesTable(page.silent_seconds)
-        self._incidents, self._models = IncidentStore(page.max_alerts), ModelStore()
+        dashboard = settings.dashboard
+        self._refresh_seconds = dashboard.refresh_ms / 1000
+        self.watched_series = WatchedSeries(dashboard.max_points)
+        self._series = SeriesTable(dashboard.silent_seconds)
+        self._incidents, self._models = IncidentStore(dashboard.max_alerts), ModelStore()
         self._dead_letters, self._rates = DeadLetterStore(), Rates()
         self._redis = RedisLive(settings.redis)
         topics = settings.topics
@@ -52,16 +52,16 @@ class Collector:
             topics.name("models") + ".history": lambda m: self._models.put_history(m.value(), m.timestamp()[1]),
         }
         back = {
-            topics.name("alerts"): page.max_alerts,
+            topics.name("alerts"): dashboard.max_alerts,
             topics.name("feedback"): _FEEDBACK_BACK,
             topics.name("events"): _EVENTS_BACK,
             topics.name("drift"): _EVENTS_BACK,
-            topics.name("dlq"): page.max_dead_letters,
+            topics.name("dlq"): dashboard.max_dead_letters,
         }
         observations = topics.name("observations")
         self._kafka = KafkaTopics(settings.kafka, handlers, back, observations)
-        self._history = History(settings.kafka, observations, page.history_messages)
-        address = page.flink or f"{settings.stack.host}:{settings.stack.flink_rest_port}"
+        self._history = History(settings.kafka, observations, dashboard.history_messages)
+        address = dashboard.flink or f"{settings.stack.host}:{settings.stack.flink_rest_port}"
         self._flink = FlinkRest(address, settings.job.name, observations)
         self._job: JobHealth | None = None
         self._flink_read = self._full = -1e9
@@ -78,7 +78,7 @@ class Collector:
     def close(self) -> None:
         """End the thread."""
         self._stop.set()
-        self.watched_series.wanted.set()
+        self.watched_series.requested.set()
         self._thread.join(10)
         self._kafka.close()
         self._history.close()
@@ -92,10 +92,10 @@ class Collector:
                 self._read()
                 self.snapshot = self._poll()
             except Exception:  # whatever one message or answer holds, the dashboard goes on
-                log.exception("the page could not take in what a source said")
+                log.exception("the dashboard could not read a source's answer")
             left = self._refresh_seconds - (time.monotonic() - began)
-            while left > 0 and self.watched_series.wanted.wait(left) and not self._stop.is_set():
-                self.watched_series.wanted.clear()  # a browser waits: read its series between two full reads
+            while left > 0 and self.watched_series.requested.wait(left) and not self._stop.is_set():
+                self.watched_series.requested.clear()  # a browser waits: read its series between two full reads
                 self._ask_redis(only_points=True)
                 left = self._refresh_seconds - (time.monotonic() - began)
 

@@ -29,29 +29,29 @@ class FeedbackState:
 
     @property
     def settled(self) -> bool:
-        """Whether somebody has acknowledged, dismissed or labelled it."""
+        """Whether somebody has acknowledged or dismissed it."""
         return self.acknowledged or self.dismissed
 
     def words(self) -> str:
         """Describe the state briefly."""
-        said = []
+        parts = []
         if self.dismissed:
-            said.append("dismissed")
+            parts.append("dismissed")
         elif self.acknowledged:
-            said.append("acknowledged")
+            parts.append("acknowledged")
         if self.label:
-            said.append(f"labelled {self.label}")
-        return ", ".join(said)
+            parts.append(f"labelled {self.label}")
+        return ", ".join(parts)
 
 
-def after(earlier: FeedbackState | None, word: Feedback) -> FeedbackState:
+def after(earlier: FeedbackState | None, message: Feedback) -> FeedbackState:
     """Apply a feedback message to the state before it."""
-    before = earlier if earlier is not None else FeedbackState(word.id, word.ts)
-    said = replace(before, at=word.ts, who=word.by, note=word.comment or before.note)
-    match word.action:
+    before = earlier if earlier is not None else FeedbackState(message.id, message.ts)
+    combined = replace(before, at=message.ts, who=message.by, note=message.comment or before.note)
+    match message.action:
         case "ack" | "unack":
-            return replace(said, acknowledged=word.action == "ack")
+            return replace(combined, acknowledged=message.action == "ack")
         case "dismiss":
-            return replace(said, dismissed=True)
+            return replace(combined, dismissed=True)
         case "label":
-            return replace(said, label=word.label or "")
+            return replace(combined, label=message.label or "")

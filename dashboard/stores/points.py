@@ -109,7 +109,7 @@ class SeriesPoints:
 
     Attributes:
         series: its id.
-        judged: by model.
+        scored: by model.
         raw: observations from Kafka; columns as in ``raw_features``.
         late: late observations, which were never scored; columns as ``raw``.
         loaded: whether Redis has been read.

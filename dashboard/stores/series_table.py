@@ -59,9 +59,9 @@ class SeriesView:
             keep &= self.state == _CODES[state]
         if model:
             keep &= self.model == (self.models.index(model) if model in self.models else -1)
-        wanted = text.strip().lower()
-        if wanted:
-            keep &= np.fromiter((wanted in name for name in self.lower), np.bool_, len(self.lower))
+        searched = text.strip().lower()
+        if searched:
+            keep &= np.fromiter((searched in name for name in self.lower), np.bool_, len(self.lower))
         return np.flatnonzero(keep)
 
     def order(self, chosen: NDArray[np.intp], by: str, descending: bool) -> NDArray[np.intp]:

@@ -21,7 +21,7 @@ class Snapshot:
     Attributes:
         number: counts the readings.
         at: wall clock, epoch ms.
-        series, incidents, models, letters, rates: see there.
+        series, incidents, models, dead_letters, rates: see there.
         totals: messages by topic name.
         job: None while Flink is away or has not been asked.
         sources: in the order in which they are shown.

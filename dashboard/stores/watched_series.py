@@ -38,15 +38,15 @@ class WatchedSeries:
     """Keep the points of the watched series.
 
     Args:
-        most_points: in memory, of all series; beyond, those asked for longest ago are forgotten.
+        max_points: in memory, of all series; beyond, those asked for longest ago are forgotten.
     """
 
     def __init__(self, max_points: int) -> None:
-        self._most = max_points
+        self._max_points = max_points
         self._series: dict[str, _Watched] = {}
         self._views: dict[str, SeriesPoints] = {}
         self._changed = threading.Condition()
-        self.wanted = threading.Event()  # a browser asks for a series that has not been loaded
+        self.requested = threading.Event()  # a browser asks for a series that has not been loaded
 
     def ask(self, series: str, wait_seconds: float = 0.0) -> SeriesPoints:
         """Return a series' points and keep them coming; wait a moment for one not loaded yet. Any thread may call."""
@@ -54,7 +54,7 @@ class WatchedSeries:
             known = self._series.get(series)
             if known is None:
                 self._series[series] = _Watched(time.monotonic())
-                self.wanted.set()
+                self.requested.set()
             else:
                 known.asked = time.monotonic()
             if wait_seconds:
@@ -72,7 +72,7 @@ class WatchedSeries:
             for rank, name in enumerate(by_age):
                 points += self._points(self._series[name])
                 old = now - self._series[name].asked > _FORGET_SECONDS
-                if rank and (old or rank >= _MAX_SERIES or points > self._most):
+                if rank and (old or rank >= _MAX_SERIES or points > self._max_points):
                     del self._series[name]
                     self._views.pop(name, None)
             return list(self._series)
@@ -101,7 +101,7 @@ class WatchedSeries:
     def add_raw(self, series: str, ts: Ints, features: tuple[str, ...], data: Floats) -> None:
         """Add observations from Kafka."""
         known = self._series.get(series)
-        if known is None or sum(self._points(one) for one in self._series.values()) > self._most:
+        if known is None or sum(self._points(one) for one in self._series.values()) > self._max_points:
             return
         if known.raw is None:
             known.raw = (features, Growing(len(features)))

@@ -135,9 +135,9 @@ def _serve(server: Flask, collector: Collector, settings: DashboardSettings, act
         try:
             done = perform(actions, collector, name, _body())
         except EddyError as error:
-            return _told({"error": str(error)}, 400)
+            return _json({"error": str(error)}, 400)
         log.info("%s: %s", name, done)
-        return _told({"done": done}, 200)
+        return _json({"done": done}, 200)
 
 
 def _body() -> dict[str, Any]:
@@ -149,5 +149,5 @@ def _body() -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _told(answer: dict[str, str], status: int) -> Response:
+def _json(answer: dict[str, str], status: int) -> Response:
     return Response(orjson.dumps(answer), status, mimetype="application/json", headers={"Cache-Control": "no-store"})

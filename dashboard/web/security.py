@@ -43,7 +43,7 @@ def protect(server: Flask, settings: DashboardSettings, scripts: Sequence[str]) 
     def check_host() -> Response | None:
         # A page elsewhere whose name was made to point to 127.0.0.1 sends that name: it gets nothing to read.
         if only_here and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
-            return refusal("this page answers to localhost only; set dashboard.host to open it to others", 403)
+            return refusal("this dashboard answers to localhost only; set dashboard.host to open it to others", 403)
         return None
 
     @server.after_request
@@ -62,12 +62,12 @@ def refused(settings: DashboardSettings) -> Response | None:
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     # A form of another site cannot set a header; a script of another site must ask first, and is never answered yes.
     if foreign or site not in ("same-origin", "none") or request.headers.get(ACTION_HEADER) != "1":
-        return refusal("this did not come from the page itself", 403)
+        return refusal("this did not come from the dashboard itself", 403)
     token = settings.token.get_secret_value() if settings.token else ""
     if not token:  # an empty one, such as an unset variable of a compose file, counts as none
         if is_loopback(settings.host):
             return None
-        return refusal("writing is off: the page is open to others and dashboard.token is not set", 403)
+        return refusal("writing is off: the dashboard is open to others and dashboard.token is not set", 403)
     given = request.headers.get(TOKEN_HEADER, "").encode()
     if not hmac.compare_digest(given, token.encode()):
         return refusal("the token is missing or wrong (setting dashboard.token)", 401)

@@ -17,7 +17,7 @@ _CONNECTIONS = 1000
 _MAX_BODY_BYTES = 64 * 1024
 
 
-class Page:
+class DashboardServer:
     """Serve the dashboard. It listens from the start; :meth:`run` answers.
 
     Args:
@@ -29,23 +29,23 @@ class Page:
     """
 
     def __init__(self, settings: Settings, actions: Actions) -> None:
-        page = settings.dashboard
+        address = settings.dashboard
         logging.getLogger("waitress").setLevel(logging.ERROR)  # "task queue depth" helps nobody here
-        self.url = f"http://{f'[{page.host}]' if ':' in page.host else page.host}:{page.port}"
+        self.url = f"http://{f'[{address.host}]' if ':' in address.host else address.host}:{address.port}"
         self.collector = Collector(settings)
-        app = make_app(self.collector, page, actions)
+        app = make_app(self.collector, address, actions)
         try:
             self._server: Any = waitress.create_server(
                 app.server,
-                host=page.host,
-                port=page.port,
-                threads=page.threads,
+                host=address.host,
+                port=address.port,
+                threads=address.threads,
                 connection_limit=_CONNECTIONS,
                 max_request_body_size=_MAX_BODY_BYTES,
                 ident="eddy",
             )
         except OSError as error:
-            message = f"the page cannot listen on {page.host}:{page.port}: {error.strerror}; choose another --port"
+            message = f"cannot listen on {address.host}:{address.port}: {error.strerror}; choose another --port"
             raise StackError(message) from None
 
     def run(self) -> None:

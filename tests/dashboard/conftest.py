@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eddy.cli.commands.dashboard import actions_of
-from eddy.dashboard.web.server import Page
+from eddy.dashboard.web.server import DashboardServer
 from eddy.settings import Settings
 from eddy.stack.local import Stack
 from eddy.stack.ports import free_ports
@@ -24,9 +24,9 @@ REFRESH_MS = 200
 
 
 @contextlib.contextmanager
-def serving(settings: Settings) -> Iterator[Page]:
+def serving(settings: Settings) -> Iterator[DashboardServer]:
     """The page on a free port."""
-    page = Page(settings, actions_of(settings))
+    page = DashboardServer(settings, actions_of(settings))
     thread = threading.Thread(target=page.run, daemon=True)
     thread.start()
     try:
@@ -47,7 +47,7 @@ class Site:
     """A world, and the page that shows it."""
 
     world: World
-    page: Page
+    page: DashboardServer
 
     @property
     def settings(self) -> Settings:

@@ -11,7 +11,7 @@ from eddy.settings import Settings
 from eddy.stack.ports import answers
 from eddy.stack.process import Launch
 
-NAME = "page"
+NAME = "dashboard"
 _COMMAND = "from eddy.cli.main import main; main()"
 
 
@@ -43,4 +43,4 @@ def problem(settings: Settings) -> str | None:
     stack = settings.stack
     if not names(settings) or answers(stack.dashboard_port, stack.host):
         return None
-    return f"the page at {stack.host}:{stack.dashboard_port} does not answer"
+    return f"the dashboard at {stack.host}:{stack.dashboard_port} does not answer"
