@@ -15,7 +15,7 @@ REPLY_SECONDS = 2.0
 
 
 def wait_for_app(
-    settings: Settings, seconds: float, say: Callable[[str], None], stop: threading.Event | None = None
+    settings: Settings, seconds: float, notify: Callable[[str], None], stop: threading.Event | None = None
 ) -> None:
     """Wait until the job of that name is RUNNING with all its tasks, or ``stop`` is set.
 
@@ -28,7 +28,7 @@ def wait_for_app(
     deadline = time.monotonic() + seconds
     found = _problem(flink, settings.job.name)
     if found:
-        say(f"waiting up to {seconds:.0f} s for job {settings.job.name!r} at http://{address}: {found}")
+        notify(f"waiting up to {seconds:.0f} s for job {settings.job.name!r} at http://{address}: {found}")
     while found and not stop.wait(POLL_SECONDS):
         if time.monotonic() > deadline:
             raise StackError(

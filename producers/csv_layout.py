@@ -58,10 +58,10 @@ class Columns:
         return len(self.values) > 1
 
 
-def find_delimiter(first_line: str, wanted: str) -> str:
+def find_delimiter(first_line: str, chosen: str) -> str:
     """Return the delimiter: the user's, else the one that cuts the first line into most cells."""
-    if wanted:
-        return "\t" if wanted == "\\t" else wanted
+    if chosen:
+        return "\t" if chosen == "\\t" else chosen
     return max(DELIMITERS, key=first_line.count)
 
 

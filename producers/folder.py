@@ -100,20 +100,20 @@ class FolderSource:
         once: bool = False,
         strict: bool = False,
         stop: threading.Event | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         if not folder.is_dir():
             raise DataError(f"{folder}: is not a folder; make it first, or name the one to watch")
         self.folder, self.layout, self.pattern = folder, layout, pattern
         self.poll_seconds, self.once, self.strict = poll_seconds, once, strict
-        self.stop, self.say = stop or threading.Event(), say
+        self.stop, self.notify = stop or threading.Event(), notify
         self.state = FolderState(state or folder / STATE_NAME)
         self.skipped = Skipped()
         self.files_done = 0
         self.files_broken = 0
         self._seen: dict[str, tuple[int, int, float]] = {}  # size, time of change, when we first saw both
         self._current: tuple[FileState, int] | None = None  # the file on its way, and its place at the last delivery
-        self._told: set[str] = set()
+        self._notified: set[str] = set()
 
     @property
     def total(self) -> int | None:
@@ -121,7 +121,7 @@ class FolderSource:
 
     def blocks(self) -> Blocks:
         while not self.stop.is_set():
-            ready, waiting = self._look()
+            ready, waiting = self._poll()
             for path in ready:
                 yield from self._file(path)
                 if self.stop.is_set():
@@ -132,7 +132,7 @@ class FolderSource:
                 return
             self.stop.wait(self.poll_seconds)
 
-    def _look(self) -> tuple[list[Path], bool]:
+    def _poll(self) -> tuple[list[Path], bool]:
         """Return files that are new and complete, oldest first, and whether others may become so."""
         ready: list[tuple[int, str, Path]] = []
         waiting = False
@@ -216,7 +216,7 @@ class FolderSource:
         self.state.save()
         self.files_done += 1
         bad = f", {skipped.rows:,} bad rows skipped ({skipped.examples[0]})" if skipped.rows else ""
-        self.say(f"{path.name}: {at - resume:,} observations in {time.monotonic() - started:.1f} s{bad}")
+        self.notify(f"{path.name}: {at - resume:,} observations in {time.monotonic() - started:.1f} s{bad}")
 
     def confirm(self, sent: int) -> None:
         """Record that ``sent`` observations have reached Kafka since the last delivery, and no more will be sent."""
@@ -240,12 +240,12 @@ class FolderSource:
             # A repaired file may come back under the same name.
             del self.state.files[path.name]
             self.state.save()
-        self.say(f"BROKEN {path.name}: {entry.error} ({where})")
+        self.notify(f"BROKEN {path.name}: {entry.error} ({where})")
 
     def _emit_once(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self.say(text)
+        if text not in self._notified:
+            self._notified.add(text)
+            self.notify(text)
 
 
 def _after(blocks: Sequence[Observations], count: int) -> Iterator[Observations]:

@@ -68,22 +68,22 @@ def inject_incidents(
     Raises:
         DataError: there is no room for so many.
     """
-    taken: list[list[Incident]] = [[] for _ in injectors]
+    placed: list[list[Incident]] = [[] for _ in injectors]
     sequence = rng.permutation([kinds[i % len(kinds)] for i in range(count)])
     # A fresh permutation per round spreads the incidents evenly, while which series gets which stays random.
     rounds = [rng.permutation(len(injectors)) for _ in range(-(-count // max(len(injectors), 1)))]
     for kind, number in zip(sequence, [s for each in rounds for s in each], strict=False):
-        incident = _place(str(kind), int(number), injectors, taken, first, last, gap, rng)
+        incident = _place(str(kind), int(number), injectors, placed, first, last, gap, rng)
         injectors[incident.series].inject(incident.kind, incident.start, incident.end - incident.start + 1, rng)
-        taken[incident.series].append(incident)
-    return sorted((i for each in taken for i in each), key=lambda i: (i.series, i.start))
+        placed[incident.series].append(incident)
+    return sorted((i for each in placed for i in each), key=lambda i: (i.series, i.start))
 
 
 def _place(
     kind: str,
     series: int,
     injectors: Sequence[Injector],
-    taken: Sequence[Sequence[Incident]],
+    placed: Sequence[Sequence[Incident]],
     first: int,
     last: int,
     gap: int,
@@ -96,7 +96,7 @@ def _place(
         if last - length < first:
             continue
         start = int(rng.integers(first, last - length + 1))
-        apart = all(start > t.end + gap or start + length + gap <= t.start for t in taken[series])
+        apart = all(start > t.end + gap or start + length + gap <= t.start for t in placed[series])
         if apart and injectors[series].visible(kind, start, length):
             return Incident(series, start, start + length - 1, kind)
     raise DataError(

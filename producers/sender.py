@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from eddy.errors import EddyError
+from eddy.errors import EddyError, StackError
 from eddy.observation import Observations
+from eddy.producers.labels import Label, label_messages
 from eddy.producers.pace import Pace, Schedule
 from eddy.producers.report import Report, Tally
 from eddy.producers.source import Resumable, Source, Sync
@@ -21,6 +22,7 @@ CHUNK = 8192  # observations encoded at once: large enough for the batch call, s
 SHORTEST_WAIT = 0.005  # seconds; what is due sooner is sent together
 PROGRESS_EVERY = 0.1  # seconds
 DELIVER_SECONDS = 90.0  # longer than the client retries, so its verdict comes first
+LABELS_SECONDS = 30.0
 STOP_SECONDS = 10.0  # for messages on their way when the user stops us
 
 
@@ -175,3 +177,26 @@ def stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def send_labels(labels: Sequence[Label], settings: Settings) -> None:
+    """Send all labels of a synthetic stream to their own topic, which the job never reads.
+
+    Raises:
+        StackError: the broker or the topic is missing, or not all arrived.
+    """
+    if not labels:
+        return
+    topic = settings.topics.name("labels")
+    check_topic(settings.kafka, topic)
+    transport = connect(settings.kafka, topic, "kafka-python")
+    try:
+        keys, values = zip(*label_messages(labels), strict=True)
+        transport.send(list(keys), list(values))
+        left = transport.flush(LABELS_SECONDS) + sum((transport.refused + transport.undelivered).values())
+    finally:
+        transport.close()
+    if left:
+        raise StackError(
+            f"{left} of {len(labels)} labels did not reach topic {topic!r} within {LABELS_SECONDS:.0f} s; try again"
+        )

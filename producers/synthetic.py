@@ -7,8 +7,10 @@ the series would see them; nothing is chosen to suit a detector.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -28,11 +30,14 @@ __all__ = [
     "SyntheticStream",
     "generate",
     "generate_small",
+    "market_stream",
     "read_labels",
     "write_labels",
+    "write_train_csv",
 ]
 
 DAY_MS = 86_400_000
+_MINUTE_MS = 60_000
 START_MS = 1_735_689_600_000 + 5 * DAY_MS  # Monday 6 January 2025, 00:00 UTC
 TAXI_INTERVAL_MS = 30 * 60_000
 MARKET_INTERVAL_MS = 10 * 60_000
@@ -215,3 +220,45 @@ class SyntheticSource:
         for part in self.parts:
             for block in blocks(part):
                 yield Observations(self.names, block.series, block.ts, block.values[:, np.newaxis])
+
+
+def market_stream(
+    seed: int,
+    *,
+    series: int = 12,
+    days: int = 28,
+    clean_days: int = 7,
+    incidents: int = 36,
+    interval_minutes: float = 10,
+    start_ms: int = START_MS,
+) -> SyntheticStream:
+    """Generate market prices around the clock: ``clean_days`` without incidents, then the rest of ``days`` with them.
+
+    Raises:
+        DataError: there is no room for so many incidents.
+    """
+    return generate(
+        seed,
+        taxi=0,
+        market=series,
+        train_days=clean_days,
+        live_days=days - clean_days,
+        lead_in_days=0.25,
+        market_incidents=incidents,
+        market_interval_ms=round(interval_minutes * _MINUTE_MS),
+        start_ms=start_ms,
+    )
+
+
+def write_train_csv(path: Path, stream: SyntheticStream) -> int:
+    """Write the clean part as CSV, ``series,timestamp,value`` with times in UTC, to train on; return how many rows."""
+    rows = 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("series", "timestamp", "value"))
+        for name, series in stream.train.items():
+            times = np.datetime_as_string(series.ts.astype("datetime64[ms]"), unit="s", timezone="UTC")
+            writer.writerows((name, t, v) for t, v in zip(times.tolist(), series.values.tolist(), strict=True))
+            rows += len(times)
+    return rows

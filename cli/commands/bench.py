@@ -67,7 +67,7 @@ def scoring(kinds: str = KINDS, json_file: Path | None = JSON_FILE) -> None:
 
 @bench.command()
 def latency(
-    events: int = typer.Option(1_000_000, min=1_000, help="events that tell the peak rate"),
+    events: int = typer.Option(1_000_000, min=1_000, help="events that measure the peak rate"),
     series: int = typer.Option(2_000, min=1),
     seconds: float = typer.Option(30, min=1, help="how long events come at that rate"),
     rate: float = typer.Option(0.0, min=0, help="events/s; 0 = half the peak"),

@@ -14,7 +14,7 @@ from eddy.cli.main import settings_of
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that could not be used, with the reason.")
 
 _JSON = typer.Option(False, "--json", help="print JSON")
-_REASON = typer.Option("", "--reason", metavar="R", help="only letters with this reason, such as late")
+_REASON = typer.Option("", "--reason", metavar="R", help="only dead letters with this reason, such as late")
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def list_dead_letters(
 def replay(
     ctx: typer.Context,
     reason: str = _REASON,
-    dry_run: bool = typer.Option(False, "--dry-run", help="only say what would be sent"),
+    dry_run: bool = typer.Option(False, "--dry-run", help="only print what would be sent"),
     as_json: bool = _JSON,
 ) -> None:
     """Put dead letters back on the observations topic, each once; what was replayed before is not sent again."""
@@ -75,6 +75,6 @@ def _report(done: dict[str, Any], as_json: bool) -> None:
         return
     counts = ", ".join(f"{name} {count:,}" for name, count in done["reasons"].items())
     verb = "would send" if done["dry_run"] else "sent"
-    typer.echo(f"{verb} {done['sent']:,} letters" + (f": {counts}" if counts else ""))
+    typer.echo(f"{verb} {done['sent']:,} dead letters" + (f": {counts}" if counts else ""))
     if not done["complete"]:
-        typer.echo("ended early: the next replay goes on behind the last letter sent", err=True)
+        typer.echo("ended early: the next replay goes on behind the last dead letter sent", err=True)

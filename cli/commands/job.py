@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 from pydantic import ValidationError
@@ -13,10 +12,8 @@ from pydantic import ValidationError
 from eddy.cli.main import settings_of
 from eddy.configuration import Configuration
 from eddy.errors import SettingsError
+from eddy.flink_job.client.cluster import Cluster, Job
 from eddy.settings import JobSettings
-
-if TYPE_CHECKING:
-    from eddy.flink_job.client.cluster import Cluster, Job
 
 job = typer.Typer(no_args_is_help=True, help="The Flink job: submit it, take savepoints, stop it, see its state.")
 
@@ -56,8 +53,6 @@ def _address(configuration: Configuration, cluster: str) -> str:
 
 def _running(ctx: typer.Context, cluster: str) -> tuple[Cluster, Job]:
     """Return the cluster and the job that runs there; raise an error if none does."""
-    from eddy.flink_job.client.cluster import Cluster
-
     configuration = settings_of(ctx)
     flink = Cluster(_address(configuration, cluster))
     return flink, flink.require(configuration.settings.job.name)
@@ -148,7 +143,6 @@ def run(
     as_json: bool = _JSON,
 ) -> None:
     """Submit the job and stay until it ends; Ctrl-C stops it with a savepoint."""
-    from eddy.flink_job.client.cluster import Cluster
     from eddy.ops.job_targets import Choices, submit, submit_locally
 
     configuration = _from_time(settings_of(ctx), from_time)

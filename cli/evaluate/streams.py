@@ -60,7 +60,7 @@ def power_recording(data: Path) -> Recording:
 
     from eddy.errors import DataError
     from eddy.observation import Observations
-    from eddy.producers.power import FEATURES, SERIES, power_source
+    from eddy.producers.public_data_sets import POWER_FEATURES, POWER_SERIES, power_source
     from eddy.training.data.recording import Recording
 
     path = data / "household_power_consumption.txt" if data.is_dir() else data
@@ -68,7 +68,7 @@ def power_recording(data: Path) -> Recording:
         raise DataError(f"{path}: no such file; expected UCI's household_power_consumption.txt")
     blocks = [b for b in power_source(path, strict=True).blocks() if isinstance(b, Observations)]
     ts, values = np.concatenate([b.ts for b in blocks]), np.concatenate([b.values for b in blocks])
-    return Recording(SERIES, ts, values, FEATURES, int(START_SHARE * len(ts)))
+    return Recording(POWER_SERIES, ts, values, POWER_FEATURES, int(START_SHARE * len(ts)))
 
 
 def injected(clean: Recording, seeds: Sequence[int], anomalies: int) -> list[Recording]:
@@ -112,7 +112,7 @@ def market_results(seeds: Sequence[int]) -> list[MarketResult]:
     """Return one result per stream."""
     import numpy as np
 
-    from eddy.producers.market import market_stream
+    from eddy.producers.synthetic import market_stream
     from eddy.training.evaluation.runs.market import run_market
 
     results = []
@@ -131,7 +131,7 @@ def csv(
     ),
     out: Path | None = typer.Option(None, help="folder for results.json and report.html"),
     detector: list[str] = typer.Option(["novelty"], "--detector", help="repeatable"),
-    start_share: float = typer.Option(START_SHARE, min=0.01, max=0.9, help="first share: fitted to, not judged"),
+    start_share: float = typer.Option(START_SHARE, min=0.01, max=0.9, help="first share: fitted to, not scored"),
     time_column: str = typer.Option("", "--time", help="time column [the first named like one]"),
     series_column: str = typer.Option("", "--series-column", help="column of the series id [a column 'series']"),
     value: list[str] = typer.Option([], "--value", help="value column; repeatable [all others]"),

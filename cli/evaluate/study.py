@@ -1,4 +1,4 @@
-"""Evaluate all detectors over all local data, and write the page of results: ``eddy evaluate study``."""
+"""Evaluate all detectors over all local data, and write a page of results: ``eddy evaluate study``."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def register(group: typer.Typer) -> None:
 def study(
     data: Path = typer.Option(..., help="folder with nab/, power/ and ucr/; what is not there is left out"),
     out: Path = typer.Option(..., help="folder for the cache; an interrupted study goes on where it stopped"),
-    page: Path | None = typer.Option(None, help="the page to write [OUT/results.md]; the project's is docs/results.md"),
+    page: Path | None = typer.Option(None, help="results to write [OUT/results.md]; the project's is docs/results.md"),
     detector: list[str] = typer.Option([], "--detector", help="repeatable; default: the whole line-up"),
     power_anomalies: int = typer.Option(30, help="injected per seed"),
-    cached: bool = typer.Option(False, "--cached", help="write the page from what is in the cache, run nothing"),
+    cached: bool = typer.Option(False, "--cached", help="write the results from the cache, run nothing"),
 ) -> None:
     """Run the line-up over NAB, household power, UCR and generated prices; write tables with seeds and spreads."""
     from rich.console import Console

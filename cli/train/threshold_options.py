@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eddy.errors import SettingsError
+from eddy.settings import DetectorSettings
 
 if TYPE_CHECKING:
     from eddy.training.evaluation.runs.entrant import Entrant
@@ -23,6 +26,43 @@ NAMED = typer.Option(
 PARAMETERS = typer.Option(
     [], "--threshold-param", metavar="NAME=VALUE", help="any parameter of the threshold; repeatable"
 )
+
+
+@dataclass(frozen=True)
+class ThresholdOptions:
+    """Hold the threshold of a model to train, and the labels that it may be chosen by."""
+
+    threshold: Annotated[
+        str,
+        typer.Option(
+            "--threshold",
+            help="tail, percentile, max, mean-std, contamination, f-beta; or one that follows each series: "
+            "past-deviation, likelihood, spot, dspot, conformal [the detector's own, else tail; docs/thresholds.md]",
+        ),
+    ] = ""
+    threshold_param: Annotated[
+        list[str],
+        typer.Option("--threshold-param", metavar="NAME=VALUE", help="any parameter of the threshold; repeatable"),
+    ] = field(default_factory=list)
+    false_rate: Annotated[
+        float | None, typer.Option("--false-rate", help="tail: normal points above the limit, as a share [0.0001]")
+    ] = None
+    percentile: Annotated[float | None, typer.Option("--percentile", help="of the percentile rule [99]")] = None
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            help="known anomalies (NAB's JSON, a producer's, or CSV series,start,end): left out of training",
+        ),
+    ] = None
+    beta: Annotated[
+        float | None, typer.Option("--beta", help="f-beta: below 1 precision counts more, above recall [0.5]")
+    ] = None
+
+    def rule(self, contamination: float) -> ThresholdRule | None:
+        """Return the threshold asked for, see :func:`threshold_rule`."""
+        flags = {"percentile": ("q", self.percentile), "f-beta": ("beta", self.beta)}
+        return threshold_rule(self.threshold, self.threshold_param, contamination, flags, self.false_rate)
 
 
 def items(option: str, given: Sequence[str]) -> dict[str, Any]:
@@ -85,7 +125,6 @@ def threshold_rule(
 
 def with_thresholds(entrants: Sequence[Entrant], name: str, given: Sequence[str]) -> list[Entrant]:
     """Return each entrant with the threshold asked for; unchanged if none is."""
-    from eddy.settings import DetectorSettings
     from eddy.training.evaluation.runs.named_threshold import with_threshold
 
     rule = threshold_rule(name, given, DetectorSettings().contamination)
