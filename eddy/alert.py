@@ -64,7 +64,7 @@ class Alert:
         window: the newest points of the deciding window, or None: ``start``, ``end`` (epoch ms; start None where
             points are not clocked), ``interval_ms``, ``size`` (points of the whole window), ``values`` (feature to at
             most :data:`WINDOW_POINTS` numbers, oldest first) and ``imputed`` (0 or 1 for each of them).
-        suppressed: None, or why nobody is to be called: ``maintenance: <calendar>`` or ``cool-down``. An incident that
+        suppressed: None, or why nobody is notified: ``maintenance: <calendar>`` or ``cool-down``. An incident that
             outlasts the reason is sent as ``open`` once more, without it.
         group: id of the group that the incident belongs to, where it is known; of a group its own id.
         kind: ``incident``, or ``group``: many series at once. A group carries the evidence of its most severe member.

@@ -124,7 +124,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
 
 
 def _from_secret_file(key: str, known: Sequence[str]) -> bool:
-    """Whether a setting is a secret: those, and only those, can be given as a file."""
+    """Return whether a setting is a secret: those, and only those, can be given as a file."""
     return f"{key}_file" in known
 
 

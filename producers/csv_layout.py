@@ -54,7 +54,7 @@ class Columns:
 
     @property
     def multivariate(self) -> bool:
-        """Whether an observation carries several named features."""
+        """Return whether an observation carries several named features."""
         return len(self.values) > 1
 
 

@@ -100,7 +100,7 @@ class DemandInjector(Injector):
         return max(2, round(rng.uniform(*hours) * HOUR_MS / self.interval_ms))
 
     def visible(self, kind: str, start: int, length: int) -> bool:
-        """Whether an incident would show: a lost signal only does while there is demand, not in the small hours."""
+        """Return whether an incident would show: a lost signal does only while there is demand, not at night."""
         return kind != "drop" or float(np.mean(self.expected[start : start + length])) >= self.mean
 
     def inject(self, kind: str, start: int, length: int, rng: np.random.Generator) -> None:

@@ -26,7 +26,7 @@ class Injector(ABC):
         """Draw a realistic length of such an incident, points."""
 
     def visible(self, kind: str, start: int, length: int) -> bool:
-        """Whether someone who knows the series would see such an incident there."""
+        """Return whether someone who knows the series would see such an incident there."""
         del kind, start, length
         return True
 

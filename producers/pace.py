@@ -25,7 +25,7 @@ class Pace:
 
     @property
     def flat_out(self) -> bool:
-        """Whether nothing is ever waited for."""
+        """Return whether nothing is ever waited for."""
         return self.speed is None and self.delay_seconds == 0
 
     @classmethod

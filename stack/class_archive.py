@@ -85,7 +85,7 @@ def _put(written: Path, kind: str, key: str) -> None:
 
 
 def _fits(archive: Path, class_path: str) -> bool:
-    """Whether Java accepts an archive; it refuses the one that a JVM left when it was killed while writing."""
+    """Return whether Java accepts an archive; it refuses the one that a JVM left when it was killed while writing."""
     check = ["-Xshare:on", "-XX:+VerifySharedSpaces", "-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=/dev/null"]
     command = ["java", *check, f"-XX:SharedArchiveFile={archive}", "-cp", class_path, "-version"]
     try:

@@ -137,7 +137,7 @@ def rest(stack: StackSettings) -> FlinkRest:
 
 
 def ran_a_job(folder: Path) -> bool:
-    """Whether any job ever ran on this cluster: the JobManager makes a folder for the checkpoints of each."""
+    """Return whether any job ever ran on this cluster: the JobManager makes a folder for the checkpoints of each."""
     return any((folder / "flink" / "checkpoints").glob("*"))
 
 

@@ -43,7 +43,7 @@ class ServiceState:
 
     @property
     def running(self) -> bool:
-        """Whether all of the stack is there and healthy."""
+        """Return whether all of the stack is there and healthy."""
         return self.pid is not None and self.problem is None
 
 

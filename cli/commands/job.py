@@ -189,7 +189,7 @@ def stop(
 
 @job.command()
 def state(ctx: typer.Context, cluster: str = _CLUSTER, as_json: bool = _JSON) -> None:
-    """State, checkpoints and metrics of the job."""
+    """Show state, checkpoints and metrics of the job."""
     flink, found = _running(ctx, cluster)
     counts = flink.checkpoints(found.id)["counts"]
     metrics = flink.metrics(found.id)

@@ -80,7 +80,7 @@ def show(
     version: int = typer.Option(0, "--version", min=0, help="an earlier version [the current one]"),
     as_json: bool = _JSON,
 ) -> None:
-    """One model's manifest, without the artifact's bytes, and which versions there are."""
+    """Show one model's manifest, without the artifact's bytes, and list its versions."""
     from eddy.errors import ModelError
 
     listing = _registry(ctx).read()

@@ -90,7 +90,7 @@ def first_row(
     detector: list[str] = typer.Option(["dmd", "dmd-static", "consistency"], "--detector", help="repeatable"),
     anomalies: int = typer.Option(30, min=1, help="injected per seed"),
 ) -> None:
-    """Household power from its first row: models that learn on beside one that stays as it was initialised."""
+    """Run household power from its first row: models that learn on beside one that stays as it was initialised."""
     from eddy.training.evaluation.runs.lineup import entrants
     from eddy.training.evaluation.study.cold_start import first_row_study, section, with_section
 

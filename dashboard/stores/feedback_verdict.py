@@ -29,7 +29,7 @@ class FeedbackState:
 
     @property
     def settled(self) -> bool:
-        """Whether somebody has acknowledged or dismissed it."""
+        """Return whether somebody has acknowledged or dismissed it."""
         return self.acknowledged or self.dismissed
 
     def words(self) -> str:

@@ -35,17 +35,17 @@ class Incident:
 
     @property
     def is_open(self) -> bool:
-        """Whether the incident is open."""
+        """Return whether the incident is open."""
         return self.alert.state != "closed"
 
     @property
     def suppressed(self) -> str:
-        """Return why nobody is to be called; empty if somebody is."""
+        """Return why nobody is notified; empty if somebody is."""
         return self.alert.suppressed or ""
 
     @property
     def needs_attention(self) -> bool:
-        """Whether the incident is open and nobody has acknowledged or dismissed it."""
+        """Return whether the incident is open and nobody has acknowledged or dismissed it."""
         return self.is_open and not (self.verdict and self.verdict.settled) and not self.suppressed
 
 

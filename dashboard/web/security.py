@@ -19,7 +19,7 @@ _LOOPBACK_NAMES = {"localhost"}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
+    """Return whether only this machine can reach that address."""
     if host in _LOOPBACK_NAMES:
         return True
     try:
