@@ -1,1 +1,1 @@
-"""The `eddy` command."""
+"""Provide the `eddy` command."""

@@ -1,4 +1,4 @@
-"""``python -m eddy.cli``: the ``eddy`` command where there is no script of that name."""
+"""Run the ``eddy`` command as ``python -m eddy.cli``, where no script of that name is installed."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""Options of the commands that read a data set: a file, a folder, or the history of the observations topic."""
+"""Define the options of commands that read a data set: a file, a folder, or the observations topic's history."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from eddy.errors import SettingsError
 from eddy.settings import Settings
@@ -14,41 +16,70 @@ if TYPE_CHECKING:
     from eddy.training.data.datasets import Dataset
 
 
+@dataclass(frozen=True)
+class DataOrigin:
+    """Hold the format of the files, or the part of the observations topic that is read in their place."""
+
+    form: Annotated[str, typer.Option("--format", help="auto, csv, nab, ucr or power")] = "auto"
+    from_kafka: Annotated[
+        bool, typer.Option("--from-kafka", help="the history of the observations topic, not a file")
+    ] = False
+    start: Annotated[str, typer.Option("--from", help="with --from-kafka: first event time (ISO-8601)")] = ""
+    end: Annotated[str, typer.Option("--to", help="with --from-kafka: event time before which to stop")] = ""
+
+
+@dataclass(frozen=True)
+class DataColumns:
+    """Hold what the user says about the columns of CSV files."""
+
+    time_column: Annotated[str, typer.Option("--time", help="time column [the first named like one]")] = ""
+    series_column: Annotated[
+        str, typer.Option("--series-column", help="column of the series id [a column 'series']")
+    ] = ""
+    value: Annotated[list[str], typer.Option("--value", help="value column; repeatable [all others]")] = field(
+        default_factory=list
+    )
+    wide: Annotated[bool, typer.Option("--wide", help="every value column is a series of its own")] = False
+
+
 def read_data_set(
     settings: Settings,
     path: Path | None,
     *,
     option: str,
-    form: str,
     series: str,
-    columns: tuple[str, str, Sequence[str], bool],
-    from_kafka: bool,
-    start: str,
-    end: str,
+    origin: DataOrigin,
+    columns: DataColumns | None = None,
 ) -> tuple[Dataset, list[str]]:
-    """(series, notes for the user).
+    """Read the data set that the options name; return (series, notes for the user).
 
     Args:
-        path: file or folder; ``option`` is what it is called on the command line.
-        form: of the file.
-        series: pattern of the series wanted.
-        columns: time column, series column, value columns, wide.
-        from_kafka: read the topic instead; ``start`` and ``end`` are ISO-8601 or empty.
+        settings: connection and topic.
+        path: file or folder; ``option`` is its name on the command line.
+        option: see ``path``.
+        series: pattern of the series to read.
+        origin: format of the files; or the part of the topic, with times in ISO-8601.
+        columns: of the files.
+
+    Raises:
+        SettingsError: the options do not go together.
     """
     from eddy.training.data import datasets
     from eddy.training.data.kafka_history import load_history
     from eddy.training.data.nab import parse_time
 
-    if from_kafka == (path is not None):
+    columns = columns or DataColumns()
+    if origin.from_kafka == (path is not None):
         raise SettingsError(f"give either {option} or --from-kafka")
-    if not from_kafka:
-        if start or end:
+    if path is not None:
+        if origin.start or origin.end:
             raise SettingsError("--from and --to go with --from-kafka")
-        assert path is not None  # noqa: S101
-        time, name, values, wide = columns
-        return datasets.load(path, time, name, values, wide, form).only(series), []
-    if any(columns) or form != "auto":
+        found = datasets.load(
+            path, columns.time_column, columns.series_column, columns.value, columns.wide, origin.form
+        )
+        return found.only(series), []
+    if columns != DataColumns() or origin.form != "auto":
         raise SettingsError("--format, --time, --series-column, --value and --wide go with files, not messages")
-    first, last = (parse_time(text) if text else None for text in (start, end))
+    first, last = (parse_time(text) if text else None for text in (origin.start, origin.end))
     found, bad = load_history(settings, first, last, lambda name: fnmatchcase(name, series))
     return found, [f"{bad} messages of the topic could not be read"] if bad else []

@@ -1,4 +1,4 @@
-"""The ``eddy`` command: options that all commands share, and one module per group of commands."""
+"""Build the ``eddy`` command: options that all commands share, and one module per group of commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eddy.errors import EddyError
 
 USER_ERROR = 2
 
-#: package that a command may need -> the extras that bring it
+#: package that a command may need -> the extras that install it
 EXTRAS = {
     **dict.fromkeys(("pyflink", "apache_beam"), "job"),
     **dict.fromkeys(("numba", "scipy", "safetensors", "fsspec", "icalendar", "recurring_ical_events"), "job or train"),
@@ -27,8 +27,8 @@ EXTRAS = {
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"eddy {__version__}")
         raise typer.Exit
 
@@ -45,7 +45,7 @@ def root(
 
 
 def settings_of(ctx: typer.Context) -> Configuration:
-    """The configuration that :func:`root` loaded."""
+    """Return the configuration that :func:`root` loaded."""
     configuration = ctx.find_root().obj
     assert isinstance(configuration, Configuration)  # noqa: S101  root() always runs first
     return configuration
@@ -75,10 +75,10 @@ COMMANDS = (
 
 
 def main() -> None:
-    """Entry point: user errors are one line and exit code 2."""
+    """Run the command; print a user error as one line and exit with code 2."""
     for name in COMMANDS:
         importlib.import_module(f"eddy.cli.{name}").register(app)
-    # What matters of the client's troubles arrives as an exception and is told in one line; its own log is noise beside
+    # What matters of the client's troubles arrives as an exception, printed in one line; its own log is noise beside
     # that ("task ran for 0.119 s" on a busy machine) and ends up on the standard error of scripts.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     # A script that starts a command in its background has it ignore SIGINT; 'alerts tail' and 'job run' end by it.

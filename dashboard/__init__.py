@@ -1,1 +1,1 @@
-"""The live page."""
+"""Show Eddy's state in a browser: the dashboard."""

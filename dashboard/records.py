@@ -1,4 +1,4 @@
-"""What the sources read and the stores keep: the records that pass between them."""
+"""Define the records that pass from the sources to the stores."""
 
 from __future__ import annotations
 

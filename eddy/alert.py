@@ -1,4 +1,4 @@
-"""The alert message: one per transition of an incident, or of a group of incidents that share their time."""
+"""Define the alert message: one per transition of an incident, or of a group of incidents that share their time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALERT_SCHEMA = 1
 AlertState = Literal["open", "update", "closed"]
 AlertKind = Literal["incident", "group"]
 
-#: lower bound of each severity word, highest first
+#: lower bound of each severity level, highest first
 SEVERITY_LEVELS = ((75, "critical"), (50, "high"), (25, "medium"), (0, "low"))
 #: newest points of the window, and features (those with the largest share), that an alert carries
 WINDOW_POINTS, WINDOW_FEATURES = 64, 8
@@ -26,12 +26,12 @@ LISTED_MEMBERS = 100
 
 
 def severity_level(severity: int) -> str:
-    """The word beside a severity of 0–100."""
-    return next(word for least, word in SEVERITY_LEVELS if severity >= least)
+    """Return the level of a severity of 0–100."""
+    return next(level for lower_bound, level in SEVERITY_LEVELS if severity >= lower_bound)
 
 
 def incident_id(series: str, model: str, start: int) -> str:
-    """16 hex digits that name an incident: the same anomaly gets the same id after any replay or restart."""
+    """Return 16 hex digits that name an incident: the same anomaly gets the same id after any replay or restart."""
     return hashlib.blake2b(f"{series}\0{model}\0{start}".encode(), digest_size=8).hexdigest()
 
 
@@ -42,36 +42,36 @@ def group_id(start: int) -> str:
 
 @dataclass(frozen=True)
 class Alert:
-    """What happened to an incident. Times are epoch milliseconds; ``detected_at`` is wall clock, the others event time.
+    """Report a transition of an incident. Times are epoch ms; ``detected_at`` is wall clock, the others event time.
 
     Fields with a default came later: messages of older versions are read with the defaults.
 
     Attributes:
         id: see :func:`incident_id` and :func:`group_id`.
-        series: which series; of a group ``group:<id>``.
+        series: its id; of a group ``group:<id>``.
         state: ``open``, ``update`` (it became more severe, or the group larger) or ``closed``.
         start, end: first and last anomalous point so far.
         detected_at: when the job saw this transition.
         score, threshold: highest score of the incident and the limit at that point.
-        severity, severity_word: 0–100, meaning the same for every detector, and a word.
+        severity, severity_word: 0–100, meaning the same for every detector, and its level.
         points, imputed: anomalous points so far; how many points of the deciding window were filled in.
         values, expected, lower, upper, attribution: per feature, at the point of the highest score so far;
             None where unknown.
-        model: name, version and sha256 of the model that judged.
+        model: name, version and sha256 of the model that scored it.
         detector: its kind.
         job: name of the job.
-        confidence: 0–1: less where the deciding window was filled in or the series' history is short.
+        confidence: 0–1: lower where the deciding window was filled in or the series' history is short.
         window: the newest points of the deciding window, or None: ``start``, ``end`` (epoch ms; start None where
             points are not clocked), ``interval_ms``, ``size`` (points of the whole window), ``values`` (feature to at
             most :data:`WINDOW_POINTS` numbers, oldest first) and ``imputed`` (0 or 1 for each of them).
-        suppressed: None, or why nobody is to be called: ``maintenance: <calendar>`` or ``cool-down``. An incident that
+        suppressed: None, or why nobody is notified: ``maintenance: <calendar>`` or ``cool-down``. An incident that
             outlasts the reason is sent as ``open`` once more, without it.
         group: id of the group that the incident belongs to, where it is known; of a group its own id.
         kind: ``incident``, or ``group``: many series at once. A group carries the evidence of its most severe member.
         members: of a group: ``series``, ``id`` and ``severity`` of at most :data:`LISTED_MEMBERS` incidents, the most
             severe first; ``member_count`` is how many series it has.
         acknowledged: somebody has taken the incident on (see :mod:`eddy.feedback`).
-        settings_digest: names the settings that judged (thresholds, alert rules); equal digests, equal settings.
+        settings_digest: identifies the settings in use (thresholds, alert rules); equal digests, equal settings.
     """
 
     id: str
@@ -106,7 +106,7 @@ class Alert:
     settings_digest: str = ""
 
     def to_json(self) -> bytes:
-        """The message's value; made once, since Kafka, Redis and groups all want it."""
+        """Return the message's value, encoded once: Kafka, Redis and groups all need it."""
         return self._json
 
     @cached_property
@@ -139,4 +139,4 @@ def _loaded(value: bytes) -> Any:
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError:
-        return json.loads(value)  # older versions wrote numbers that are not finite, which are no JSON
+        return json.loads(value)  # older versions wrote infinite numbers, which are not JSON

@@ -1,4 +1,4 @@
-"""Settings of alerts: when an incident opens and closes, what is not alerted, what is grouped. See docs/alerts.md."""
+"""Define the settings of alerts: opening and closing of incidents, suppression, grouping. See docs/alerts.md."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class AlertRules(Group):
 
     @property
     def filters(self) -> bool:
-        """Tell whether a point's value decides besides its score."""
+        """Return whether a point's value counts besides its score."""
         return bool(self.min_deviation or self.min_deviation_relative or self.direction != "both")
 
     def closing(self, limit: float) -> float:
@@ -121,7 +121,7 @@ class AlertOverride(AlertRules):
     series: Patterns = Field(description="glob patterns; one that starts with '!' excludes")
 
     def fits(self, series: str) -> bool:
-        """Tell whether these rules apply to a series."""
+        """Return whether these rules apply to a series."""
         return fits(self.series, series)
 
 
@@ -178,6 +178,6 @@ class AlertSettings(AlertRules):
 
 
 def fits(patterns: Sequence[str], series: str) -> bool:
-    """Tell whether a series fits any of the patterns and none that excludes."""
-    wanted = any(fnmatchcase(series, p) for p in patterns if not p.startswith("!"))
-    return wanted and not any(fnmatchcase(series, p[1:]) for p in patterns if p.startswith("!"))
+    """Return whether a series fits any of the patterns and none that excludes."""
+    included = any(fnmatchcase(series, p) for p in patterns if not p.startswith("!"))
+    return included and not any(fnmatchcase(series, p[1:]) for p in patterns if p.startswith("!"))

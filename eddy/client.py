@@ -1,6 +1,6 @@
-"""For programs that act on alerts: iterate them from Kafka, read the live state from Redis.
+"""Act on alerts from your own program: iterate them from Kafka, read the live state from Redis.
 
-Every alert, as it comes, and once more after a restart from where this consumer left off::
+Handle every alert as it comes; after a restart this consumer continues where it ended::
 
     from eddy.client import AlertStream
 
@@ -8,16 +8,16 @@ Every alert, as it comes, and once more after a restart from where this consumer
         for alert in alerts:
             print(alert.series, alert.state, alert.severity_word)
 
-What is wrong now, and what a series looks like::
+Read the open incidents, and the newest point of their series:
 
-    from eddy.client import LiveState
+    >>> from eddy.client import LiveState
+    >>> live = LiveState()
+    >>> for alert in live.open_incidents():
+    ...     print(alert.series, alert.severity, live.series(alert.series).values)
+    pump-1 80 {'value': 9.0}
 
-    live = LiveState()
-    for alert in live.open_incidents():
-        state = live.series(alert.series)
-        print(alert.series, alert.severity, state.values if state else "silent")
-
-Both take :class:`~eddy.settings.Settings`; without, they read file and environment as every part of Eddy does.
+Both take :class:`~eddy.settings.Settings`; without, they read file and environment as every part of Eddy does. The
+examples show a plant with two pumps and a fan; :class:`~eddy.errors.StackError` says which service does not answer.
 """
 
 from __future__ import annotations
@@ -54,27 +54,28 @@ __all__ = ["Alert", "AlertStream", "Feedback", "IncidentFeedback", "LiveState", 
 
 
 class AlertStream:
-    """The alerts topic as an iterator; it waits for more until it is closed.
+    """Iterate the alerts topic, and wait for more alerts until the stream is closed.
 
-    Delivery: with a ``group``, at least once. An alert's place is committed when the next one is asked for, so one that
-    was being handled when the program ended comes again; tell repeats by (:attr:`~eddy.alert.Alert.id`, ``state``,
-    ``end``). Run one stream per group: it reads all partitions.
+    Delivery: with a ``group``, at least once. An alert's offset is committed when the next one is asked for, so the one
+    that was being handled when the program ended comes again; recognise repeats by
+    (:attr:`~eddy.alert.Alert.id`, ``state``, ``end``). Run one stream per group: it reads all partitions.
 
     Args:
         settings: connection and topic names.
-        group: name under which Kafka remembers how far this consumer is; None: nothing is remembered.
-        from_start: begin at the oldest alert, not at the next one to come; a group goes on where it is, if it is known.
-        series: only alerts of series that fit this glob pattern.
+        group: name under which Kafka keeps this consumer's offsets; None: they are not kept.
+        from_start: begin at the oldest alert, not at the next one to come; a known group continues at its offsets.
+        series: glob pattern; alerts of other series are left out.
         stop_at_end: end after the alerts that are there now.
 
     Raises:
         StackError: no broker answers, or the topic does not exist.
 
     Examples:
-        All that were raised for taxis so far::
-
-            with AlertStream(from_start=True, stop_at_end=True, series="taxi-*") as alerts:
-                severe = [alert for alert in alerts if alert.severity >= 75]
+        >>> with AlertStream(from_start=True, stop_at_end=True, series="fan-*") as alerts:
+        ...     for alert in alerts:
+        ...         print(alert.series, alert.state, alert.severity_word)
+        fan-1 open high
+        fan-1 closed high
     """
 
     def __init__(
@@ -111,7 +112,14 @@ class AlertStream:
         self.close()
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Disconnect from the broker; the alert handled last is not committed.
+
+        Examples:
+            >>> stream = AlertStream(from_start=True, stop_at_end=True)
+            >>> next(iter(stream)).series
+            'pump-1'
+            >>> stream.close()
+        """
         self._reader.close()
 
     def __iter__(self) -> Iterator[Alert]:
@@ -141,13 +149,19 @@ class AlertStream:
 
 
 class LiveState:
-    """What the job keeps in Redis: current, capped, and gone after ``redis.ttl_seconds`` of silence.
+    """Read the job's live state from Redis: current, capped, and removed after ``redis.ttl_seconds`` of silence.
 
     Args:
         settings: connection and key prefix.
 
     Raises:
         StackError: from every method, if Redis does not answer.
+
+    Examples:
+        >>> live = LiveState()
+        >>> [(alert.series, alert.severity_word) for alert in live.open_incidents()]
+        [('pump-1', 'critical')]
+        >>> live.close()
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -156,15 +170,30 @@ class LiveState:
         self._keys = Keys(self._settings.prefix)
 
     def open_incidents(self) -> list[Alert]:
-        """The last alert of each incident that is open now, the newest incident first; suppressed ones are apart."""
+        """Return the last alert of each open incident, the newest incident first, without suppressed ones.
+
+        Examples:
+            >>> [alert.series for alert in LiveState().open_incidents()]
+            ['pump-1']
+        """
         return self._open(self._keys.open)
 
     def suppressed_incidents(self) -> list[Alert]:
-        """As :meth:`open_incidents`: those that nobody is called for, see :attr:`eddy.alert.Alert.suppressed`."""
+        """Return the same for suppressed incidents, see :attr:`eddy.alert.Alert.suppressed`.
+
+        Examples:
+            >>> [(alert.series, alert.suppressed) for alert in LiveState().suppressed_incidents()]
+            [('pump-2', 'maintenance: plant')]
+        """
         return self._open(self._keys.suppressed)
 
     def open_groups(self) -> list[Alert]:
-        """The last alert of each group that is open now, the newest first; its members are open incidents, too."""
+        """Return the last alert of each open group, the newest first; its members are open incidents, too.
+
+        Examples:
+            >>> [(group.kind, group.member_count) for group in LiveState().open_groups()]
+            [('group', 2)]
+        """
         return self._open(self._keys.groups)
 
     def _open(self, key: str) -> list[Alert]:
@@ -173,30 +202,61 @@ class LiveState:
         return [Alert.from_json(value) for value in found if value is not None]
 
     def alerts(self, count: int = 100) -> list[Alert]:
-        """The last alerts, newest first, suppressed ones and groups included."""
+        """Return the last ``count`` alerts, newest first, including suppressed ones and groups.
+
+        Examples:
+            >>> [(alert.series, alert.state) for alert in LiveState().alerts(count=2)]
+            [('group:3f', 'open'), ('pump-2', 'open')]
+        """
         entries = self._ask("xrevrange", self._keys.alerts, count=count)
         return [Alert.from_json(fields[b"alert"]) for _, fields in entries]
 
     def feedback(self, incident: str) -> IncidentFeedback:
-        """What people said of an incident or group."""
+        """Return the newest feedback on an incident or group; both fields are None if there was none.
+
+        Examples:
+            >>> live = LiveState()
+            >>> incident = live.open_incidents()[0]
+            >>> live.feedback(incident.id).acknowledged.by
+            'ann'
+        """
         return decode_feedback(self._ask("hgetall", self._keys.feedback(incident)))
 
     def alert(self, incident: str) -> Alert | None:
-        """The last alert of an incident or group."""
+        """Return the last alert of an incident or group; None if Redis does not have it (any more).
+
+        Examples:
+            >>> LiveState().alert("0123456789abcdef") is None
+            True
+        """
         value = self._ask("get", self._keys.alert(incident))
         return None if value is None else Alert.from_json(value)
 
     def series(self, series: str) -> SeriesState | None:
-        """The newest of one series."""
+        """Return the newest state of one series; None if it is unknown or silent for long.
+
+        Examples:
+            >>> LiveState().series("pump-1").state
+            'open'
+        """
         return decode_series(series, self._ask("hgetall", self._keys.series(series)))
 
     def recent(self, series: str, model: str, count: int = 500) -> list[RecentPoint]:
-        """The last points of a series as one model saw them, oldest first."""
+        """Return the last ``count`` points of a series as one model scored them, oldest first.
+
+        Examples:
+            >>> [point.values["value"] for point in LiveState().recent("pump-1", "pumps", count=2)]
+            [2.0, 9.0]
+        """
         entries = self._ask("xrevrange", self._keys.recent(series, model), count=count)
         return [decode_recent(number, fields) for number, fields in reversed(entries)]
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections.
+
+        Examples:
+            >>> LiveState().close()
+        """
         self._client.close()
 
     def _ask(self, command: str, *arguments: Any, **options: Any) -> Any:

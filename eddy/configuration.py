@@ -1,4 +1,4 @@
-"""Loads :class:`~eddy.settings.Settings` from file, environment and command line, and remembers each value's source."""
+"""Load :class:`~eddy.settings.Settings` from file, environment and command line, and remember each value's source."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ ORIGINAL_VARIABLES = {
 
 @dataclass(frozen=True)
 class Configuration:
-    """Settings together with where each of them came from."""
+    """Hold settings together with the source of each."""
 
     settings: Settings
     sources: Mapping[str, str]
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Every setting as (key, value as text with secrets masked, source)."""
+        """Return every setting as (key, value as text with secrets masked, source)."""
         return [(k, _shown(v), self.sources.get(k, "default")) for k, v in flatten(self.settings)]
 
 
@@ -89,7 +89,7 @@ def load(
 
 
 def flatten(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf setting as (dotted key, value)."""
+    """Yield every leaf setting as (dotted key, value)."""
     for name in type(group).model_fields:
         value = getattr(group, name)
         if isinstance(value, BaseModel):
@@ -99,12 +99,12 @@ def flatten(group: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def environment_name(key: str) -> str:
-    """``kafka.bootstrap_servers`` -> ``EDDY_KAFKA_BOOTSTRAP_SERVERS``."""
+    """Return a setting's variable: ``kafka.bootstrap_servers`` -> ``EDDY_KAFKA_BOOTSTRAP_SERVERS``."""
     return ENV_PREFIX + key.upper().replace(".", "_")
 
 
 def secrets_as_environment(settings: Settings) -> dict[str, str]:
-    """Only the secrets, as ``EDDY_…`` variables: for a process that gets all else as arguments.
+    """Return only the secrets, as ``EDDY_…`` variables: for a process that gets all else as arguments.
 
     One that lies in a file is left there: the process reads it itself.
     """
@@ -117,14 +117,14 @@ def secrets_as_environment(settings: Settings) -> dict[str, str]:
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The settings that differ from the defaults, secrets included, as ``EDDY_…`` variables for a child process."""
+    """Return the settings that differ from the defaults, secrets too, as ``EDDY_…`` variables for a child process."""
     defaults = dict(flatten(Settings()))
     plain = {environment_name(k): as_text(v) for k, v in flatten(settings) if v != defaults[k] and _is_plain(v)}
     return plain | secrets_as_environment(settings)
 
 
 def _from_secret_file(key: str, known: Sequence[str]) -> bool:
-    """Whether a setting is a secret: those, and only those, can be given as a file."""
+    """Return whether a setting is a secret: those, and only those, can be given as a file."""
     return f"{key}_file" in known
 
 
@@ -203,7 +203,7 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_text(value: Any) -> str:
-    """A setting's value as the command line takes it: lists are JSON."""
+    """Return a setting's value as the command line takes it: lists are JSON."""
     if isinstance(value, tuple):
         items = [item if isinstance(item, str) else item.model_dump(mode="json", exclude_unset=True) for item in value]
         return json.dumps(items, ensure_ascii=False)

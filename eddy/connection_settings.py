@@ -1,4 +1,4 @@
-"""Settings of the connections to Kafka and Redis, and of the topics' names."""
+"""Define the settings of the connections to Kafka and Redis, and of the topics' names."""
 
 from __future__ import annotations
 

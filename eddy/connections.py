@@ -1,4 +1,4 @@
-"""How every part of Eddy connects to Kafka and Redis: one place for addresses, TLS and credentials."""
+"""Connect every part of Eddy to Kafka and Redis: one place for addresses, TLS and credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eddy.settings import KafkaSettings, RedisSettings
 
 
 def kafka_client(settings: KafkaSettings) -> dict[str, Any]:
-    """Keyword arguments that every kafka-python client takes."""
+    """Return the keyword arguments that every kafka-python client takes."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers.split(","),
         "security_protocol": settings.security_protocol,
@@ -35,7 +35,7 @@ def kafka_client(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def librdkafka_client(settings: KafkaSettings) -> dict[str, Any]:
-    """Options that every librdkafka client takes: address, credentials, TLS."""
+    """Return the options that every librdkafka client takes: address, credentials, TLS."""
     options: dict[str, Any] = {
         "bootstrap.servers": settings.bootstrap_servers,
         "security.protocol": settings.security_protocol,
@@ -59,10 +59,10 @@ def librdkafka_client(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def redis_client(settings: RedisSettings, connected: Callable[[Any], None] | None = None) -> redis.Redis:
-    """A Redis client; it connects at the first command.
+    """Return a Redis client; it connects at the first command.
 
     Args:
-        settings: where, and as whom.
+        settings: address and credentials.
         connected: called with each new connection, in place of its ``on_connect``, which it has to call.
     """
     seconds = settings.timeout_ms / 1000
@@ -71,7 +71,7 @@ def redis_client(settings: RedisSettings, connected: Callable[[Any], None] | Non
         options = {
             "ssl": True,
             "ssl_cert_reqs": "required",
-            "ssl_check_hostname": settings.ssl_check_hostname,  # the library's own default is not to look
+            "ssl_check_hostname": settings.ssl_check_hostname,  # the library's own default is not to check
             "ssl_ca_certs": settings.ssl_cafile,
             "ssl_certfile": settings.ssl_certfile,
             "ssl_keyfile": settings.ssl_keyfile,

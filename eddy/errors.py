@@ -1,23 +1,23 @@
-"""The errors that Eddy raises on purpose: one line that says what was found, what was expected, what to do."""
+"""Define the errors that Eddy raises on purpose: one line that names what was found, what was expected, what to do."""
 
 from __future__ import annotations
 
 
 class EddyError(Exception):
-    """Base class. Its text is meant for the user; commands print it without a traceback and exit with 2."""
+    """Base of Eddy's errors. The text is meant for the user; commands print it without a traceback and exit with 2."""
 
 
 class SettingsError(EddyError):
-    """A setting is unknown or has a value that cannot be used."""
+    """Report a setting that is unknown or has a value that cannot be used."""
 
 
 class DataError(EddyError):
-    """An input file or message does not have the form that was expected."""
+    """Report an input file or message that does not have the expected form."""
 
 
 class ModelError(EddyError):
-    """A model artifact or manifest cannot be used."""
+    """Report a model artifact or manifest that cannot be used."""
 
 
 class StackError(EddyError):
-    """A service of the stack is missing, does not start, or does not answer."""
+    """Report a service of the stack that is missing, does not start, or does not answer."""

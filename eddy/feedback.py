@@ -1,4 +1,4 @@
-"""The feedback message: what people answer to an incident.
+"""Define the feedback message: a person's answer to an incident.
 
 Topic ``feedback``, message key: the series id. Value: a JSON object, see ``docs/schemas/feedback.schema.json``.
 """
@@ -18,10 +18,10 @@ from eddy.messages import MAX_SERIES, MESSAGE_CONFIG, EpochMs, Expected, Message
 
 FEEDBACK_SCHEMA: Final = 1
 Action = Literal["ack", "unack", "dismiss", "label"]
-#: the label that says that an incident was none; every other one names the kind of anomaly that it was
+#: the label of an incident that was none; every other one names the kind of anomaly that it was
 NORMAL = "normal"
 _MAX_LABEL, _MAX_COMMENT, _MAX_PERSON = 64, 2000, 256
-_LABEL_EXPECTED = f"'{NORMAL}' or a word for the kind, at most {_MAX_LABEL} characters"
+_LABEL_EXPECTED = f"'{NORMAL}' or a name for the kind, at most {_MAX_LABEL} characters"
 _IS_LABEL: JsonDict = {"properties": {"action": {"const": "label"}}}
 _WITH_LABEL: JsonDict = {"properties": {"label": {"type": "string"}}, "required": ["label"]}
 _WITHOUT_LABEL: JsonDict = {"properties": {"label": {"type": "null"}}}
@@ -37,7 +37,7 @@ class Feedback(Message):
     """Answer to one incident, by one person.
 
     Actions: ``ack`` (somebody takes care of it), ``unack`` (takes that back), ``dismiss`` (it was no anomaly: raise the
-    limits of this series), ``label`` (says what it was, for evaluation and training).
+    limits of this series), ``label`` (names what it was, for evaluation and training).
 
     Raises:
         DataError: a field does not fit; names it, what was found and what was expected.
@@ -83,7 +83,7 @@ class Feedback(Message):
     end: Annotated[EpochMs, Field(description="Of the incident, event time, epoch ms.")]
     label: Annotated[
         Annotated[str, Field(min_length=1, max_length=_MAX_LABEL)] | None,
-        Field(description="With action label only: 'normal' (it was no anomaly) or a word for its kind."),
+        Field(description="With action label only: 'normal' (it was no anomaly) or a name for its kind."),
         Expected(_LABEL_EXPECTED),
     ] = None
     comment: Annotated[str, Field(max_length=_MAX_COMMENT), Expected(f"text of at most {_MAX_COMMENT} characters")] = ""

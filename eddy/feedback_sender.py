@@ -1,4 +1,4 @@
-"""Writes feedback on incidents to its topic: what the command line, the page and other programs use."""
+"""Write feedback on incidents to its topic, for the command line, the dashboard and other programs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from eddy.topic_writer import TopicWriter
 def feedback_on(
     alert: Alert, action: Action, by: str = "", label: str | None = None, comment: str = ""
 ) -> list[Feedback]:
-    """The messages that say something of an incident; of a group, also one for each of its listed members.
+    """Build the feedback messages on an incident; on a group, also one for each of its listed members.
 
     Args:
         alert: any alert of the incident.
         action: see :class:`eddy.feedback.Feedback`.
-        by: who says so; default: the user who runs the program.
+        by: the sender; default: the user who runs the program.
         label: with action ``label``.
         comment: free text.
 
@@ -39,7 +39,7 @@ def feedback_on(
 
 
 def send_feedback(settings: Settings, feedback: Sequence[Feedback]) -> None:
-    """Write messages to the feedback topic, in order; returns when the broker has them all.
+    """Write messages to the feedback topic, in order; return when the broker has them all.
 
     Raises:
         StackError: no broker answers, or it did not take them.

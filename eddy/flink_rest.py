@@ -1,4 +1,4 @@
-"""Flink's REST API: the one client that the job's commands, the local stack, the producers and the dashboard share."""
+"""Call Flink's REST API, for the job's commands, the local stack, the producers and the dashboard."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _METRICS_AT_ONCE = 20  # their names stand in the address, which Flink takes up 
 
 
 class FlinkError(StackError):
-    """Flink did not answer, or refused.
+    """Report that Flink did not answer, or refused.
 
     Attributes:
-        reason: the cause in a few words, without the address: for those who show that beside it.
+        reason: the cause in short, without the address: for those who show that beside it.
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -31,7 +31,7 @@ class FlinkRest:
     Args:
         address: ``host:port``.
         connect_seconds, answer_seconds: how long to wait for a connection, and for each answer.
-        direct: never go through a proxy; without, the environment's proxies serve for other machines than this one.
+        direct: never go through a proxy; without, the environment's proxies are used for other machines than this one.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class FlinkRest:
         self._session.trust_env = not (direct or address.startswith(("127.", "localhost:")))
 
     def overview(self) -> dict[str, Any]:
-        """Return what the cluster has: ``taskmanagers``, ``slots-total``, ``slots-available`` and more."""
+        """Return the cluster's resources: ``taskmanagers``, ``slots-total``, ``slots-available`` and more."""
         return dict(self._get("/overview"))
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ class FlinkRest:
         return dict(self._get(f"/jobs/{job}/checkpoints"))
 
     def exceptions(self, job: str) -> list[str]:
-        """Return what made the job restart, the newest first; as many as the cluster remembers."""
+        """Return the causes of the job's restarts, the newest first; as many as the cluster remembers."""
         entries = self._get(f"/jobs/{job}/exceptions").get("exceptionHistory", {}).get("entries", [])
         return [telling_line(entry["stacktrace"]) for entry in entries]
 
@@ -74,11 +74,11 @@ class FlinkRest:
             yield from self._get(f"/jobs/{job}/vertices/{vertex}/subtasks/metrics", get=chosen)
 
     def cancel(self, job: str) -> None:
-        """End a job without a savepoint; it is asked to, and ends soon after."""
+        """Ask Flink to end a job without a savepoint; it ends soon after."""
         self._accepted(f"cancel of job {job}", self._ask("PATCH", f"/jobs/{job}"))
 
     def trigger(self, job: str, action: str, body: Mapping[str, Any]) -> str:
-        """Begin ``savepoints`` or ``stop``; returns the request's id, for :meth:`savepoint`."""
+        """Begin ``savepoints`` or ``stop``; return the request's id, for :meth:`savepoint`."""
         reply = self._ask("POST", f"/jobs/{job}/{action}", json=body)
         self._accepted(f"{action} of job {job}", reply)
         return str(self._decoded(reply, f"/jobs/{job}/{action}")["request-id"])
@@ -120,10 +120,10 @@ class FlinkRest:
 
 
 def telling_line(text: str) -> str:
-    """Return the line of a Java or Python trace that tells most: Eddy's own error, or the innermost cause."""
+    """Return the most informative line of a Java or Python trace: Eddy's own error, or the innermost cause."""
     lines = [line.strip() for line in text.replace("\\n", "\n").splitlines() if line.strip()]
-    for wanted in ("eddy.errors.", "eddy: ", "Error: ", "Caused by: "):
-        found = [line for line in lines if wanted in line]
+    for mark in ("eddy.errors.", "eddy: ", "Error: ", "Caused by: "):
+        found = [line for line in lines if mark in line]
         if found:
             return found[-1][-500:]
     return lines[0][-500:] if lines else "no reason given"

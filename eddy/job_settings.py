@@ -1,4 +1,4 @@
-"""Settings of the Flink job."""
+"""Define the settings of the Flink job."""
 
 from __future__ import annotations
 

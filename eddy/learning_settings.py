@@ -1,4 +1,4 @@
-"""Settings of everything that learns while the job runs: cold start, drift, the trainer, roll-out."""
+"""Define the settings of everything that learns while the job runs: cold start, drift, the trainer, roll-out."""
 
 from __future__ import annotations
 

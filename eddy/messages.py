@@ -1,4 +1,4 @@
-"""Messages that other programs may write: parsed strictly, refused with the field's name, with a JSON Schema.
+"""Parse messages that other programs may write: strictly, with errors that name the field, and with a JSON Schema.
 
 A message is a frozen pydantic dataclass that inherits :class:`Message`. Unknown fields are ignored, types are checked
 without conversion, every text is bounded and can be encoded as UTF-8. Messages that the job writes per event (alerts,
@@ -28,7 +28,7 @@ _INT64 = 2**63
 
 @dataclass(frozen=True)
 class Expected:
-    """Say in errors what a field should have been: ``Annotated[int, Expected("a whole number")]``."""
+    """Name in errors what a field should have been: ``Annotated[int, Expected("a whole number")]``."""
 
     text: str
 
@@ -68,10 +68,10 @@ Table = Annotated[
 
 @pydantic_dataclass(frozen=True, config=MESSAGE_CONFIG)
 class Message:
-    """Base of the messages: errors that name the field, what was found and what was expected; parsing; JSON Schema.
+    """Base of the messages: errors that name the field, found and expected value; parsing; JSON Schema.
 
-    A subclass sets what it is called in errors, the version of its schema, who reads it and has to be upgraded for a
-    later one, the type of its errors, and a line for its JSON Schema. Building one by its constructor checks the same.
+    A subclass sets its name in errors, the version of its schema, its reader (to be upgraded for a later version), the
+    type of its errors, and a line for its JSON Schema. The constructor checks the same as parsing does.
 
     Raises:
         EddyError: of the type ``error``, by the constructor and by :meth:`from_json`.
@@ -104,7 +104,7 @@ class Message:
 
     @classmethod
     def wrong(cls, name: str, found: Any, expected: str) -> EddyError:
-        """Return the error that says what a field should have been."""
+        """Return the error that names what a field should have been."""
         try:
             shown = str(found)
         except RecursionError:

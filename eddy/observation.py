@@ -1,4 +1,4 @@
-"""The observation message: what producers put on Kafka and the job reads.
+"""Define the observation message: producers put it on Kafka, and the job reads it.
 
 Key: the series id, UTF-8. Value: a JSON object, UTF-8::
 
@@ -23,7 +23,7 @@ from eddy.errors import DataError
 
 @dataclass(frozen=True)
 class Observations:
-    """A block of observations in columns, in the order in which they are sent.
+    """Hold a block of observations in columns, in the order in which they are sent.
 
     Attributes:
         names: series ids that the block may use.
@@ -49,19 +49,19 @@ class Observations:
         return len(self.ts)
 
     def __getitem__(self, part: slice | NDArray[np.intp]) -> Observations:
-        """The observations of a slice or of an index array, in that order."""
+        """Return the observations of a slice or of an index array, in that order."""
         return Observations(self.names, self.series[part], self.ts[part], self.values[part], self.features)
 
     def keys(self) -> list[bytes]:
-        """The message keys, one per observation."""
+        """Return the message keys, one per observation."""
         encoded = [name.encode() for name in self.names]
         return [encoded[i] for i in self.series.tolist()]
 
     def encode(self) -> list[bytes]:
-        """The message values, one per observation.
+        """Encode the message values, one per observation.
 
         Raises:
-            DataError: a value is infinite, which no message can say.
+            DataError: a value is infinite, which no message can express.
         """
         if np.isinf(self.values).any():
             row = int(np.flatnonzero(np.isinf(self.values).any(axis=1))[0])
@@ -80,6 +80,6 @@ class Observations:
 
 
 def _numbers(column: NDArray[np.float64]) -> list[float] | list[float | str]:
-    """The column's numbers, whose ``str`` is the shortest JSON that reads back as the same float64."""
+    """Return the column's numbers, whose ``str`` is the shortest JSON that reads back as the same float64."""
     numbers: list[float] = column.tolist()
     return ["null" if v != v else v for v in numbers] if np.isnan(column).any() else numbers  # noqa: PLR0124

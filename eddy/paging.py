@@ -1,4 +1,4 @@
-"""Whom to call, once for each cause: holds openings back for a moment and leaves out what a group has listed."""
+"""Choose the alerts to notify people of, once for each cause: openings wait a moment for a group that lists them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from eddy.alert import Alert
 
-_REMEMBERED = 100_000  # ids of calls and of members of groups; repeats of older ones cannot come any more
+_REMEMBERED = 100_000  # ids of notified alerts and members of groups; older ones cannot be repeated any more
 
 
 @dataclass(frozen=True)
@@ -17,21 +17,27 @@ class _Held:
 
 
 class Pager:
-    """Chooses, among the messages of :class:`eddy.client.AlertStream`, those that somebody has to be called for.
+    """Choose, among the alerts of :class:`eddy.client.AlertStream`, those that people are notified of.
 
-    A group calls once. An incident calls once, after ``wait_s``, unless a group has listed it by then, it is over, or
-    somebody has acknowledged it. Suppressed incidents call nobody before they are released. A repeat calls nobody.
+    A group is notified once. An incident is notified once, after ``wait_s``, unless by then a group has listed it, it
+    is over, or somebody has acknowledged it. A suppressed incident is not notified before it is released. A repeated
+    alert is not notified again.
 
     Args:
         wait_s: how long an opening waits for its group, in the units of the clock given to the methods.
 
     Examples:
-        ::
+        The opening of an incident waits five seconds for a group; a group does not wait:
 
-            pager = Pager(wait_s=5)
-            for alert in stream:
-                for call in [*pager.take(alert, time.monotonic()), *pager.due(time.monotonic())]:
-                    print(call.kind, call.series)
+        >>> from eddy.client import AlertStream
+        >>> pager = Pager(wait_s=5)
+        >>> with AlertStream(from_start=True, stop_at_end=True) as stream:
+        ...     [call.kind for alert in stream for call in pager.take(alert, now=0.0)]
+        ['group']
+        >>> pager.due(now=4.9)
+        []
+        >>> [call.series for call in pager.due(now=5.0)]
+        ['pump-1']
     """
 
     def __init__(self, wait_s: float = 5.0) -> None:
@@ -40,7 +46,7 @@ class Pager:
         self._done: OrderedDict[str, None] = OrderedDict()
 
     def take(self, alert: Alert, now: float) -> list[Alert]:
-        """Take a message; returns the calls that it causes at once."""
+        """Take an alert; return those to notify people of at once."""
         if alert.kind == "group":
             for member in alert.members:
                 self._held.pop(member["id"], None)
@@ -54,7 +60,7 @@ class Pager:
         return []
 
     def due(self, now: float) -> list[Alert]:
-        """Calls for openings that have waited long enough, the oldest first."""
+        """Return openings that have waited long enough, the oldest first."""
         ready = [number for number, held in self._held.items() if held.until <= now]
         return [call for number in ready for call in self._call(self._held.pop(number).alert)]
 

@@ -1,4 +1,4 @@
-"""What the job keeps in Redis: names of the keys, and what is in them. One place for who writes and who reads.
+"""Define the keys and values that the job keeps in Redis: one place for writer and readers.
 
 All keys begin with ``redis.prefix`` and a colon:
 
@@ -7,10 +7,10 @@ All keys begin with ``redis.prefix`` and a colon:
 ``alert:<id>``                      last alert of an incident or group, as JSON
 ``open``, ``suppressed``            sorted sets: incidents that are open, by start; suppressed ones are apart
 ``groups``                          sorted set: groups that are open, by start
-``written:<id>:<state>:…``          says that this transition of an incident is written
+``written:<id>:<state>:…``          marks this transition of an incident as written
 ``feedback:<id>``                   hash: ``acknowledged`` and ``verdict``, the newest message of each
 ``series:<series>``                 hash: newest point of a series, and of each model that scores it
-``live``                            sorted set: which series was written when (wall clock, ms)
+``live``                            sorted set: series by the time of the last write (wall clock, ms)
 ``recent:<series>:<model>``         stream of the newest ``redis.max_recent_points`` points; an entry's id is their time
 ==================================  ==========================================================================
 """
@@ -29,22 +29,22 @@ from eddy.feedback import Feedback
 
 #: fields of a series' hash that belong to its newest point, as :class:`SeriesState` has them
 NEWEST_FIELDS = ("ts", "values", "score", "threshold", "state", "model")
-_MODEL = "model:"  # and a model's name: the field of a series' hash with what that model said last
+_MODEL = "model:"  # with a model's name: the field of a series' hash that keeps that model's newest result
 
 Numbers = Mapping[str, float | None]
 _Newest = tuple[int, Numbers, float | None, float | None, str, str]
 
 
 class Point(NamedTuple):
-    """A scored point of a series.
+    """Hold a scored point of a series.
 
     Attributes:
-        series, ts: which point; epoch ms.
-        values, expected, lower, upper: per feature; None = missing or no opinion.
-        score, limit: None where the detector could not say.
+        series, ts: id, and event time in epoch ms.
+        values, expected, lower, upper: per feature; None = missing or not predicted.
+        score, limit: None if the detector had no score.
         state: ``"anomalous"`` above the limit, ``"open"`` below it with an incident open, ``"warming"`` while the
             first points of a series are collected, else ``"ok"``.
-        model, version: who judged.
+        model, version: the model that scored it.
         imputed: how many points of the window were filled in.
     """
 
@@ -64,12 +64,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class SeriesState:
-    """The newest that is known of a series.
+    """Hold the newest known state of a series.
 
     Attributes:
-        series, ts: which, and epoch ms of its newest scored point.
+        series, ts: id, and epoch ms of its newest scored point.
         values: by feature; None = missing.
-        score, threshold: of the model that wrote last; None where it could not say.
+        score, threshold: of the model that wrote last; None if it had no score.
         state: ``ok``, ``anomalous`` or ``open`` (an incident is open).
         model: name of that model.
         models: per model: ts, score, threshold, state, version, expected, lower, upper.
@@ -87,7 +87,7 @@ class SeriesState:
 
 @dataclass(frozen=True)
 class RecentPoint:
-    """A point of a series with what a model expected; times are epoch ms, None = missing or no opinion."""
+    """Hold a point of a series with a model's expectation; times are epoch ms, None = missing or not predicted."""
 
     ts: int
     values: Numbers
@@ -101,10 +101,10 @@ class RecentPoint:
 
 @dataclass(frozen=True)
 class IncidentFeedback:
-    """What people said of an incident, the newest of each; None = nothing.
+    """Hold the newest feedback on an incident of each kind; None = there was none.
 
     Attributes:
-        acknowledged: who has taken it on.
+        acknowledged: the acknowledgement.
         verdict: a dismissal or a label.
     """
 
@@ -113,7 +113,7 @@ class IncidentFeedback:
 
 
 class Keys:
-    """Names of the keys under one prefix."""
+    """Name the keys under one prefix."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -126,23 +126,23 @@ class Keys:
         return f"{self._prefix}:writable"
 
     def alert(self, incident: str) -> str:
-        """Key of the last alert of an incident or group."""
+        """Return the key of the last alert of an incident or group."""
         return f"{self._prefix}:alert:{incident}"
 
     def feedback(self, incident: str) -> str:
-        """Key of what people said of an incident or group."""
+        """Return the key of the feedback on an incident or group."""
         return f"{self._prefix}:feedback:{incident}"
 
     def series(self, series: str) -> str:
-        """Key of the newest point of a series."""
+        """Return the key of the newest point of a series."""
         return f"{self._prefix}:series:{series}"
 
     def recent(self, series: str, model: str) -> str:
-        """Key of the last points of a series as one model saw them."""
+        """Return the key of the last points of a series as one model saw them."""
         return f"{self._prefix}:recent:{series}:{model}"
 
     def written(self, alert: Alert) -> str:
-        """Key that says that this very transition is written."""
+        """Return the key that marks this transition as written."""
         parts = [self._prefix, "written", alert.id, alert.state, str(alert.end), str(alert.severity)]
         if alert.suppressed:
             parts.append("suppressed")  # it comes once more, with the same end, when the reason has passed
@@ -151,25 +151,25 @@ class Keys:
         return ":".join(parts)
 
     def open_sets(self, alert: Alert) -> tuple[str, str]:
-        """Keys of the set that an incident is in while it is open, and of the one that it may have been in before."""
+        """Return the keys of the set that holds an incident while it is open, and of the set that may have held it."""
         if alert.kind == "group":
             return self.groups, self.groups
         return (self.suppressed, self.open) if alert.suppressed else (self.open, self.suppressed)
 
 
 def feedback_field(action: str) -> str:
-    """Field of an incident's feedback that a message of that action is kept in."""
+    """Return the field of an incident's feedback that keeps a message of that action."""
     return "acknowledged" if action in {"ack", "unack"} else "verdict"
 
 
 def decode_feedback(raw: Mapping[bytes, bytes]) -> IncidentFeedback:
-    """Read the hash of an incident's feedback."""
+    """Decode the hash of an incident's feedback."""
     said = {name.decode(): Feedback.from_json(value) for name, value in raw.items()}
     return IncidentFeedback(said.get("acknowledged"), said.get("verdict"))
 
 
 def encode_series(point: Point) -> dict[str, Any]:
-    """Fields of a series' hash that a point sets."""
+    """Return the fields of a series' hash that a point sets."""
     own = {
         "ts": point.ts,
         "score": point.score,
@@ -192,7 +192,7 @@ def encode_series(point: Point) -> dict[str, Any]:
 
 
 def decode_newest(fields: Sequence[bytes | None]) -> _Newest | None:
-    """Read :data:`NEWEST_FIELDS` of a series' hash; None if there is none."""
+    """Decode :data:`NEWEST_FIELDS` of a series' hash; return None if there is none."""
     ts, values, score, threshold, state, model = fields
     if ts is None:
         return None
@@ -201,7 +201,7 @@ def decode_newest(fields: Sequence[bytes | None]) -> _Newest | None:
 
 
 def decode_series(series: str, raw: Mapping[bytes, bytes]) -> SeriesState | None:
-    """Read the whole hash of a series; None if there is none."""
+    """Decode the whole hash of a series; return None if there is none."""
     newest = decode_newest([raw.get(name.encode()) for name in NEWEST_FIELDS])
     if newest is None:
         return None
@@ -211,12 +211,12 @@ def decode_series(series: str, raw: Mapping[bytes, bytes]) -> SeriesState | None
 
 
 def recent_id(ts: int) -> str:
-    """Id of a point's entry among the recent ones: its time, so that one that comes again is refused."""
+    """Return the id of a point's entry among the recent ones: its time, so that a repeated point is refused."""
     return f"{ts}-1"
 
 
 def encode_recent(point: Point) -> dict[str, Any]:
-    """Fields of a recent point's entry."""
+    """Return the fields of a recent point's entry."""
     return {
         "values": orjson.dumps(point.values),
         "expected": orjson.dumps(point.expected),
@@ -229,7 +229,7 @@ def encode_recent(point: Point) -> dict[str, Any]:
 
 
 def decode_recent(number: bytes, fields: Mapping[bytes, bytes]) -> RecentPoint:
-    """Read an entry of the recent points."""
+    """Decode an entry of the recent points."""
     values, expected, lower, upper = (json.loads(fields[n]) for n in (b"values", b"expected", b"lower", b"upper"))
     score, threshold = _number(fields[b"score"]), _number(fields[b"threshold"])
     ts, imputed = int(number.split(b"-")[0]), int(fields[b"imputed"])

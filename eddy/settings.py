@@ -1,4 +1,4 @@
-"""One typed configuration for every part of Eddy.
+"""Define one typed configuration for every part of Eddy.
 
 Precedence, lowest first: defaults, YAML file, the original system's plain variables
 (``DETECTOR_TYPE`` …), ``EDDY_…`` environment variables, ``--set key=value``.

@@ -1,4 +1,4 @@
-"""The base class of every settings group."""
+"""Provide the base class of every settings group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Group(BaseModel):
 
     Raises:
         pydantic.ValidationError: an unknown name or a value that does not fit. :func:`eddy.configuration.load` turns it
-            into a :class:`~eddy.errors.SettingsError` that says where the value came from.
+            into a :class:`~eddy.errors.SettingsError` that names the value's source.
 
     Examples:
         >>> class Example(Group):

@@ -1,4 +1,4 @@
-"""Reading a whole Kafka topic, or following it: the plain loops that several parts need."""
+"""Read a whole Kafka topic, or follow it: the plain loops that several parts need."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _STUCK_SECONDS = 60.0  # without a record although the end is not reached
 
 
 class TopicReader:
-    """One topic, all partitions, with positions that stay in our hands: nothing is committed by itself.
+    """Read one topic, all partitions. Positions stay with the caller: nothing is committed by itself.
 
     Args:
         settings: connection and topic names.
-        role: which topic, such as ``"alerts"``.
+        role: of the topic, such as ``"alerts"``.
         group: consumer group whose committed offsets :attr:`consumer` can read and write.
         suffix: of a topic that stands beside the one of ``role``.
 
@@ -62,16 +62,16 @@ class TopicReader:
         return StackError(f"Kafka at {self._where} does not answer: {error}; 'eddy status' shows whether it runs")
 
     def close(self) -> None:
-        """Leave the broker; offsets are not committed."""
+        """Disconnect from the broker; offsets are not committed."""
         self.consumer.close()
 
     def ends(self) -> dict[TopicPartition, int]:
-        """Offset after the last record of each partition, as of now."""
+        """Return the offset after the last record of each partition, as of now."""
         ends: dict[TopicPartition, int] = self.consumer.end_offsets(self.partitions)
         return ends
 
     def to_end(self) -> Iterator[Any]:
-        """Records from the current positions to the end of the topic as it is now.
+        """Yield records from the current positions to the end of the topic as it is now.
 
         Raises:
             StackError: the broker went away.
@@ -86,7 +86,7 @@ class TopicReader:
                 raise StackError(f"topic {self.topic}: {waiting[0]} gave nothing for {_STUCK_SECONDS:.0f} s")
 
     def short_of(self, ends: dict[TopicPartition, int]) -> list[TopicPartition]:
-        """Partitions not polled up to these offsets yet: a poll that brings nothing does not say that none is."""
+        """Return partitions not polled up to these offsets yet: an empty poll does not prove that a partition is."""
         return [partition for partition, end in ends.items() if self.consumer.position(partition) < end]
 
     def from_start(self) -> None:
@@ -95,12 +95,12 @@ class TopicReader:
 
     def from_end(self) -> None:
         """Go past the newest records."""
-        ends = self.ends()  # not seek_to_end, which looks the end up only at the next poll: records would be missed
+        ends = self.ends()  # not seek_to_end, which reads the end only at the next poll: records would be missed
         for partition in self.partitions:
             self.consumer.seek(partition, ends[partition])
 
     def poll(self, wait_ms: int = _POLL_MS) -> dict[TopicPartition, list[Any]]:
-        """What has come, after half a second, or ``wait_ms``, at most."""
+        """Return records that have arrived, after ``wait_ms`` at most."""
         try:
             found: dict[TopicPartition, list[Any]] = self.consumer.poll(timeout_ms=wait_ms)
         except KafkaError as error:
@@ -109,7 +109,7 @@ class TopicReader:
 
 
 def whole_topic(settings: Settings, role: str, suffix: str = "") -> Iterator[Any]:
-    """All records of a topic as of now, the oldest of each partition first.
+    """Yield all records of a topic as of now, the oldest of each partition first.
 
     Raises:
         StackError: no broker answers, the topic does not exist, or its end cannot be reached.
@@ -123,7 +123,7 @@ def whole_topic(settings: Settings, role: str, suffix: str = "") -> Iterator[Any
 
 
 def newest_by_key(settings: Settings, role: str, suffix: str = "") -> dict[bytes, bytes]:
-    """What a compacted topic says as of now: the newest message of each key, without those that were deleted.
+    """Return the present content of a compacted topic: the newest message of each key, without those that were deleted.
 
     Raises:
         StackError: no broker answers, the topic does not exist, or its end cannot be reached.

@@ -1,4 +1,4 @@
-"""Writing to Kafka what must have arrived before anything else is done."""
+"""Write messages to Kafka that must have arrived before anything else is done."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SEND_SECONDS = 30.0
 
 
 class TopicWriter:
-    """A producer that returns when the broker has each message. Use it as a context manager, or :meth:`close` it.
+    """Write messages and wait until the broker has each. Use it as a context manager, or :meth:`close` it.
 
     Args:
         settings: connection, and the largest message.
@@ -51,7 +51,7 @@ class TopicWriter:
         self.close()
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Disconnect from the broker."""
         self._producer.close()
 
     def send(self, topic: str, *messages: tuple[str, bytes | None]) -> None:

@@ -1,4 +1,4 @@
-"""A training request: what asks ``eddy trainer`` for a new version of a model. Topic: training; key: the model."""
+"""Define the request to ``eddy trainer`` for a new version of a model. Topic: training; key: the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work behind ``eddy dlq``: reading the dead-letter topic, and sending letters once more."""
+"""Survey the dead-letter topic and replay dead letters: the work behind ``eddy dlq``."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from eddy.settings import Settings
 from eddy.topic_reader import TopicReader, whole_topic
 
 _SHOWN_BYTES = 200
-_BATCH = 500  # letters between two commits of how far the replay is
+_BATCH = 500  # dead letters between two commits of how far the replay is
 _ANY = "*"
 _SEND_SECONDS = 30
 _EXTRA_BYTES = 1024 * 1024  # key and framing beside the largest value
 
 
 def headers_of(record: Any) -> dict[str, str]:
-    """A letter's headers as text."""
+    """Return a dead letter's headers as text."""
     return {name: value.decode(errors="replace") for name, value in record.headers}
 
 
 def survey(settings: Settings, reason: str, limit: int) -> dict[str, Any]:
-    """Counts by reason, and the newest ``limit`` letters of each."""
+    """Count dead letters by reason, and return the newest ``limit`` of each."""
     counts: Counter[str] = Counter()
     samples: dict[str, deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=limit))
     for record in whole_topic(settings, "dlq"):
@@ -58,16 +58,16 @@ def _sample(record: Any, headers: dict[str, str]) -> dict[str, Any]:
 
 
 class Replay:
-    """Sends letters again, those with ``reason`` or all, and remembers how far it is.
+    """Send dead letters again, those with ``reason`` or all, and remember how far the replay is.
 
     The place is kept in the offsets of one consumer group: the metadata of a partition's offset says, for each reason
-    and for all of them, behind which letter the next replay starts. A letter that fails again comes back as a new one
-    behind the end that this call looked up, so no call sends a letter twice.
+    and for all of them, behind which dead letter the next replay starts. One that fails again comes back as a new one
+    behind the end that this call read, so no call sends a dead letter twice.
     """
 
     def __init__(self, settings: Settings, reason: str = "", dry_run: bool = False) -> None:
         self.sent: Counter[str] = Counter()
-        self.read = 0  # letters found that were to be sent
+        self.read = 0  # dead letters found that are to be sent
         self.gone = 0  # large observations that the observations topic does not hold any more
         self.complete = False
         self._settings, self._reason, self._dry_run = settings, reason, dry_run
@@ -77,7 +77,7 @@ class Replay:
         self._places: dict[TopicPartition, dict[str, int]] = {}
 
     def report(self) -> dict[str, Any]:
-        """What was done."""
+        """Return what was done, for JSON."""
         return {
             "topic": self._topic,
             "sent": self.sent.total(),
@@ -89,7 +89,7 @@ class Replay:
         }
 
     def run(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Send; when ``stopped`` says so, finish what is on its way and end.
+        """Send the dead letters; when ``stopped`` returns True, finish those on their way and end.
 
         Raises:
             StackError: Kafka went away; the batches sent until then are remembered.
@@ -140,7 +140,7 @@ class Replay:
         return self._reason in ("", reason) and record.offset >= done
 
     def _flush(self, reader: TopicReader, producer: Any) -> None:
-        """Send a batch, wait until Kafka has it, remember it: in this order, none is ever left out."""
+        """Send a batch, wait until Kafka has it, then remember it: in this order, none is ever left out."""
         batch, self._batch = self._batch, []
         try:
             if producer is not None:
@@ -173,7 +173,7 @@ class Replay:
         for partition, place in behind.items():
             places = self._places[partition]
             places[self._reason or _ANY] = place
-            if not self._reason:  # all are done up to here: what was kept of single reasons before is no news
+            if not self._reason:  # all are done up to here: places kept for single reasons before are obsolete
                 places = self._places[partition] = {n: p for n, p in places.items() if n == _ANY or p > place}
             offsets[partition] = OffsetAndMetadata(place, json.dumps(places), -1)
         reader.consumer.commit(offsets)

@@ -1,4 +1,4 @@
-"""What ``eddy doctor`` looks at beyond the machine and the services: the job, its models, its dead letters."""
+"""Check the job, its models and its dead letters for ``eddy doctor``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RESTARTS_WARN = 3
 
 
 def examine_job(settings: Settings) -> Iterator[Check]:
-    """All checks of the job; none where Flink or Kafka do not answer, which other checks tell."""
+    """Yield all checks of the job; none if Flink or Kafka do not answer, which other checks report."""
     if ports.answers(settings.stack.flink_rest_port, settings.stack.host):
         try:
             yield from _job(settings)
@@ -74,7 +74,7 @@ def _metrics(metrics: dict[str, float]) -> Iterator[Check]:
         yield Check("series without a model", "warn", f"{waiting} series wait for a model", todo)
     if refused := int(metrics.get("models_refused", 0)):
         yield Check(
-            "refused models", "warn", f"{refused} versions refused", "reasons: topic events, or the page's Models"
+            "refused models", "warn", f"{refused} versions refused", "reasons: topic events, or the dashboard's Models"
         )
     if lacking := int(metrics.get("features_missing", 0)):
         todo = "reasons: topic events; if the version is wrong: eddy models rollback NAME"

@@ -1,4 +1,4 @@
-"""Remember the jobs that are to run on the local stack, in its data folder, so that they can be brought back."""
+"""Remember the jobs that are to run on the local stack, in its data folder, so that they can be started again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class JobRecord:
     Attributes:
         name, job: its name, and the id that the cluster gave it.
         overrides: its settings, ``key=value``, without secrets.
-        savepoint: what it was started from; empty = anew.
+        savepoint: the savepoint it was started from; empty = without state.
     """
 
     name: str
@@ -38,7 +38,7 @@ def remember(stack: Stack, record: JobRecord) -> None:
 
 
 def forget(stack: Stack, name: str) -> None:
-    """Remove the record of a job that was stopped: it is not to come back."""
+    """Remove the record of a job that was stopped, so that it is not started again."""
     _file(stack, name).unlink(missing_ok=True)
 
 
@@ -50,7 +50,7 @@ def job_records(stack: Stack) -> list[JobRecord]:
             found.append(JobRecord(**json.loads(file.read_text(encoding="utf-8"))))
         except (OSError, ValueError, TypeError) as error:
             log.warning(
-                "%s is no record of a job (%s): that job is not brought back; submit it again, or delete the file",
+                "%s is no record of a job (%s): that job is not started again; submit it again, or delete the file",
                 file,
                 error,
             )

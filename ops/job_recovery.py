@@ -1,7 +1,7 @@
-"""Jobs that are to run on the local stack: remembered in its data folder, brought back after the JobManager died.
+"""Start the local stack's jobs again after the JobManager died.
 
-The local cluster has no high availability: a JobManager that is killed takes its jobs with it. What they were, and
-their checkpoints, stay on disk; :func:`recover` submits them again from the newest checkpoint.
+The local cluster has no high availability: a JobManager that is killed takes its jobs with it. Their records
+and checkpoints stay on disk; :func:`recover` submits them again from the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GONE_STATES = _LOST_STATES | _ENDED_STATES | {"FAILING", "CANCELLING"}
 
 
 def newest_checkpoint(stack: Stack, job: str) -> str:
-    """URI of the newest complete checkpoint of a job; empty if there is none."""
+    """Return the URI of the newest complete checkpoint of a job; empty if there is none."""
     folder = stack.folder / "flink" / "checkpoints" / job
     complete = [path.parent for path in folder.glob("chk-*/_metadata")]
     newest = max(complete, key=lambda path: int(path.name.removeprefix("chk-")), default=None)
@@ -31,22 +31,22 @@ def newest_checkpoint(stack: Stack, job: str) -> str:
 
 
 def recover(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], None]) -> list[str]:
-    """Submit every job again that is to run and does not; returns their names.
+    """Submit every job again that is to run and does not; return their names.
 
     Args:
-        stack: it runs.
+        stack: the running stack.
         secrets: as :func:`eddy.configuration.secrets_as_environment` gives them; they are not kept with the job.
-        tell: takes a line about each.
+        notify: takes a line about each.
 
     Raises:
         StackError: a job cannot be submitted.
     """
     cluster = Cluster(stack.flink_address)
-    wanted = job_records(stack)
-    jobs = cluster.jobs() if wanted else []
+    records = job_records(stack)
+    jobs = cluster.jobs() if records else []
     known = {job.id: job.state for job in jobs}
     back, failed = [], []
-    for record in wanted:
+    for record in records:
         state = known.get(record.job, "unknown to the cluster")
         if state in _ENDED_STATES:
             forget(stack, record.name)
@@ -54,7 +54,7 @@ def recover(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], No
             continue
         place = newest_checkpoint(stack, record.job) or record.savepoint
         alive = next((job.id for job in jobs if job.name == record.name and job.state not in _GONE_STATES), "")
-        if alive:  # 'flink run' was given up before it said that the job was submitted
+        if alive:  # 'flink run' was given up before it confirmed the submission
             notify(f"job {record.name} runs as {alive}")
             remember(stack, replace(record, job=alive, savepoint=place))
             continue
@@ -71,7 +71,7 @@ def recover(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], No
 
 
 def keep_up(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], None]) -> None:
-    """Start what has died and bring its jobs back: one look.
+    """Start processes that have died and their jobs again, once.
 
     Raises:
         StackError: something does not start.
@@ -85,16 +85,16 @@ def keep_up(stack: Stack, secrets: Mapping[str, str], notify: Callable[[str], No
 def keep_running(
     configuration: Configuration, stack: Stack, stopped: Callable[[float], bool], notify: Callable[[str], None]
 ) -> None:
-    """Keep it up until ``stopped``, which waits for the seconds that it is given, says so.
+    """Keep the stack running until ``stopped``, which waits for the seconds that it is given, returns True.
 
-    What cannot be started, for a full disk or for Kafka that is away, is told and tried again.
+    Failed starts, because of a full disk or of Kafka that is away, are reported and tried again.
     """
-    secrets, told = secrets_as_environment(configuration.settings), ""
+    secrets, reported = secrets_as_environment(configuration.settings), ""
     while not stopped(POLL_SECONDS):
         try:
             keep_up(stack, secrets, notify)
-            told = ""
+            reported = ""
         except StackError as error:
-            if str(error) != told:  # once, however often it is tried
-                told = str(error)
-                notify(told)
+            if str(error) != reported:  # once, however often it is tried
+                reported = str(error)
+                notify(reported)

@@ -1,4 +1,4 @@
-"""Where ``eddy job submit`` sends the job: the local stack, a running cluster, YARN, Kubernetes."""
+"""Submit the job to its target: the local stack, a running cluster, YARN, Kubernetes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TARGETS = ("local", "remote", "yarn", "kubernetes-application")
 
 @dataclass(frozen=True)
 class Choices:
-    """What the command line says beyond the settings; empty = not said."""
+    """Hold the command line's choices beyond the settings; empty = not given."""
 
     target: str = ""
     address: str = ""  # host:port; for Kubernetes the id of the cluster to be made
@@ -38,7 +38,7 @@ class Choices:
 
 
 def arguments(configuration: Configuration) -> list[str]:
-    """Settings as arguments of ``flink_job/main.py``: all that differ from the defaults, secrets apart.
+    """Return the settings as arguments of ``flink_job/main.py``: all that differ from the defaults, except secrets.
 
     Secrets reach the workers through the environment of their own processes only.
     """
@@ -48,10 +48,10 @@ def arguments(configuration: Configuration) -> list[str]:
 
 
 def submit(configuration: Configuration, choices: Choices, only_print: bool = False) -> str:
-    """Submit and, where the cluster has a REST address, wait until the job runs.
+    """Submit the job and, where the cluster has a REST address, wait until it runs.
 
     Returns:
-        The job's id, or what ``flink`` said of an application; the command itself with ``only_print``.
+        The job's id, or the output of ``flink`` for an application; the command itself with ``only_print``.
 
     Raises:
         SettingsError: the choices do not go together.
@@ -83,11 +83,11 @@ def submit(configuration: Configuration, choices: Choices, only_print: bool = Fa
 
 
 def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: bool = True) -> str:
-    """Submit to the local stack's cluster, whose class path has all jars; returns the job's id once it runs.
+    """Submit to the local stack's cluster, whose class path has all jars; return the job's id once it runs.
 
-    The job is remembered: 'eddy up' brings it back after its JobManager died.
+    The job is remembered: 'eddy up' starts it again after its JobManager died.
     """
-    import pyflink  # noqa: F401  where it is missing, that is told before anything else
+    import pyflink  # noqa: F401  fails before anything else if it is missing
 
     from eddy.flink_job.client.cluster import Cluster
 
@@ -95,7 +95,7 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
     cluster = Cluster(stack.flink_address)
     name = configuration.settings.job.name
     choices = Choices(savepoint=savepoint, jars_present=True, python=sys.executable)
-    with stack.locked():  # who brings jobs back and who submits one must not both find none
+    with stack.locked():  # starting jobs again and submitting one must not both find none
         if there := cluster.running(name):
             raise StackError(
                 f"job {name!r} is there already: {there.id}, {there.state} ('eddy up' brings back what ran before); "
@@ -151,7 +151,7 @@ def _submission(configuration: Configuration, choices: Choices, client: Sequence
 
 
 def _shipped(work: Submission, scratch: Path, only_print: bool) -> Path:
-    """The folder that goes to YARN's containers: the archive, and the jars, which land on the class path there."""
+    """Prepare the folder for YARN's containers: the archive, and the jars, which land on the class path there."""
     folder = scratch / "eddy-shipped"
     if not only_print and work.archive:
         folder.mkdir()

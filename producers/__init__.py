@@ -1,1 +1,1 @@
-"""What puts observations on Kafka."""
+"""Put observations on Kafka."""

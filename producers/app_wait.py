@@ -1,4 +1,4 @@
-"""Waits until the Flink job runs, so that nothing is sent before anyone listens."""
+"""Wait until the Flink job runs, so that nothing is sent before it reads."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REPLY_SECONDS = 2.0
 
 
 def wait_for_app(
-    settings: Settings, seconds: float, say: Callable[[str], None], stop: threading.Event | None = None
+    settings: Settings, seconds: float, notify: Callable[[str], None], stop: threading.Event | None = None
 ) -> None:
-    """Return once the job of that name is RUNNING with all its tasks, or ``stop`` is set.
+    """Wait until the job of that name is RUNNING with all its tasks, or ``stop`` is set.
 
     Raises:
-        StackError: not within the time; says what was found last.
+        StackError: the job does not run within the time; names the state found last.
     """
     stop = stop or threading.Event()
     address = f"{settings.stack.host}:{settings.stack.flink_rest_port}"
@@ -28,7 +28,7 @@ def wait_for_app(
     deadline = time.monotonic() + seconds
     found = _problem(flink, settings.job.name)
     if found:
-        say(f"waiting up to {seconds:.0f} s for job {settings.job.name!r} at http://{address}: {found}")
+        notify(f"waiting up to {seconds:.0f} s for job {settings.job.name!r} at http://{address}: {found}")
     while found and not stop.wait(POLL_SECONDS):
         if time.monotonic() > deadline:
             raise StackError(

@@ -1,4 +1,4 @@
-"""Any CSV file as a source: wide or long, one series or many, in order of event time or of the file."""
+"""Read any CSV file as a source: wide or long, one series or many, in order of event time or of the file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Order = Literal["time", "file"]
 
 
 class CsvSource:
-    """Observations of one or more CSV files.
+    """Read observations from one or more CSV files.
 
     Bad rows (wrong number of cells, no series, a time or value that does not parse, an infinite value) are skipped and
     counted with their line number. In order ``time`` everything is read first, then sorted by event time across series
@@ -49,7 +49,7 @@ class CsvSource:
 
     @property
     def total(self) -> int | None:
-        """Known once all is read."""
+        """Return the number of observations, known once all are read."""
         return sum(map(len, self._load())) if self.order == "time" else None
 
     def blocks(self) -> Blocks:
@@ -69,7 +69,7 @@ class CsvSource:
 
 
 def read_csv(path: Path, layout: CsvLayout, skipped: Skipped) -> Iterator[Observations]:
-    """The observations of one file, in its order.
+    """Yield the observations of one file, in its order.
 
     Raises:
         DataError: the file cannot be read, is empty or lacks a column; or a row is bad and ``skipped`` is strict.
@@ -82,7 +82,7 @@ def read_csv(path: Path, layout: CsvLayout, skipped: Skipped) -> Iterator[Observ
 
 
 def in_time_order(blocks: Sequence[Observations]) -> list[Observations]:
-    """The same observations sorted by event time; rows of the same time keep their order."""
+    """Return the same observations sorted by event time; rows of the same time keep their order."""
     if not blocks:
         return []
     if len({block.features for block in blocks}) > 1:
@@ -161,7 +161,7 @@ class _Reader:
             yield rows
 
     def _fast(self, rows: _Rows) -> Observations | None:
-        """All rows at once; None if any of them needs a closer look."""
+        """Parse all rows at once; return None if any of them needs a closer look."""
         columns = self.columns
         if any(len(row) != columns.count for row in rows.cells):
             return None
@@ -186,7 +186,7 @@ class _Reader:
         return self._block(series, ts, values)
 
     def _slow(self, rows: _Rows) -> Observations:
-        """Row by row, leaving out the bad ones."""
+        """Parse row by row, leaving out the bad ones."""
         series, ts, values = [], [], []
         for row, line in zip(rows.cells, rows.lines, strict=True):
             try:

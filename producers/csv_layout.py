@@ -1,4 +1,4 @@
-"""Which column of a CSV file is what: decided once per file, from its header or from names that the user gives."""
+"""Match a CSV file's columns to time, series and values: once per file, from its header or from the user's names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DELIMITERS = (",", ";", "\t", "|")
 
 @dataclass(frozen=True)
 class CsvLayout:
-    """What the user says about the files; what is left out is found from the header.
+    """Describe the files' columns as the user names them; the rest is found from the header.
 
     Attributes:
         time: time column; several are joined with a space. Empty = the first that is named like one.
@@ -43,7 +43,7 @@ class CsvLayout:
 
 @dataclass(frozen=True)
 class Columns:
-    """The layout of one file: indices into its rows."""
+    """Hold the layout of one file: indices into its rows."""
 
     count: int
     time: tuple[int, ...]
@@ -54,14 +54,14 @@ class Columns:
 
     @property
     def multivariate(self) -> bool:
-        """Whether an observation carries several named features."""
+        """Return whether an observation carries several named features."""
         return len(self.values) > 1
 
 
-def find_delimiter(first_line: str, wanted: str) -> str:
-    """The delimiter: what the user says, else the one that cuts the first line into most cells."""
-    if wanted:
-        return "\t" if wanted == "\\t" else wanted
+def find_delimiter(first_line: str, chosen: str) -> str:
+    """Return the delimiter: the user's, else the one that cuts the first line into most cells."""
+    if chosen:
+        return "\t" if chosen == "\\t" else chosen
     return max(DELIMITERS, key=first_line.count)
 
 

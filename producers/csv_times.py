@@ -1,4 +1,4 @@
-"""Time columns to epoch milliseconds: ISO 8601, epoch seconds or milliseconds, or a strptime pattern; naive = UTC."""
+"""Parse time columns into epoch ms: ISO 8601, epoch seconds or milliseconds, or a strptime pattern; naive = UTC."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eddy.errors import DataError
 
-#: Times outside are taken for mistakes in the file. A number below the limit is seconds, at or above milliseconds.
+#: Times outside are mistakes in the file. A number below the limit is seconds, at or above milliseconds.
 EARLIEST_MS, LATEST_MS = -2_208_988_800_000, 7_258_118_400_000  # years 1900 … 2200
 SECONDS_BELOW = 1e11
 ISO_LENGTHS = (10, 16, 19, 23)  # 2014-07-01, … 00:00, … 00:00:00, … 00:00:00.000
@@ -22,10 +22,10 @@ ParseTime = Callable[[str], int]
 
 
 def time_parser(form: str) -> ParseTime:
-    """The function that reads one cell; it raises ValueError for a cell that it cannot read.
+    """Return the function that parses one cell; it raises ValueError for a cell that it cannot read.
 
     Args:
-        form: ``auto`` (each cell by its look), ``iso``, ``s``, ``ms``, or a strptime pattern (it contains ``%``).
+        form: ``auto`` (each cell by its form), ``iso``, ``s``, ``ms``, or a strptime pattern (it contains ``%``).
 
     Raises:
         DataError: no such form.
@@ -44,7 +44,7 @@ def time_parser(form: str) -> ParseTime:
 
 
 def parse_times(cells: Sequence[str], form: str) -> NDArray[np.int64] | None:
-    """All cells at once, ten times as fast as one by one; None if they are not all plain."""
+    """Parse all cells at once, ten times as fast as one by one; return None if they are not all plain."""
     try:
         if form == DAY_FIRST:
             ts = _plain_iso([f"{c[6:10]}-{c[3:5]}-{c[:2]}T{c[11:]}" if c[2:3] == "/" else _day_first(c) for c in cells])
@@ -58,13 +58,13 @@ def parse_times(cells: Sequence[str], form: str) -> NDArray[np.int64] | None:
             ts = np.rint(numbers * factor)
     except ValueError:
         return None
-    # Not within the range is also what NaN, NaT and infinity are.
+    # NaN, NaT and infinity are not within the range either.
     return ts.astype(np.int64) if bool(((ts >= EARLIEST_MS) & (ts < LATEST_MS)).all()) else None
 
 
 def _plain_iso(cells: Sequence[str]) -> NDArray[Any]:
     length = len(cells[0])
-    # One length, so that no cell can be a word that numpy reads as a time ("now") or carry a zone.
+    # One length, so that no cell can be a text that numpy reads as a time ("now") or carry a zone.
     if length not in ISO_LENGTHS or any(len(c) != length for c in cells):
         raise ValueError
     return np.array(cells, dtype="datetime64[ms]").astype(np.int64)

@@ -1,4 +1,4 @@
-"""Taxi-like demand: counts with daily and weekly season, each series with its own level, shape, drift and noise."""
+"""Generate taxi-like demand: counts with daily and weekly season; series differ in level, shape, drift and noise."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ KINDS: tuple[str, ...] = ("spike", "drop", "level_shift", "volatility_shift", "s
 
 @dataclass(frozen=True)
 class Demand:
-    """Clean demand. ``expected`` is the seasonal mean, ``values`` the counts that were seen around it."""
+    """Hold clean demand. ``expected`` is the seasonal mean, ``values`` the counts that were observed around it."""
 
     expected: FloatArray
     values: FloatArray
 
 
 def generate_demand(ts: IntArray, rng: np.random.Generator) -> Demand:
-    """One clean series at the times ``ts`` (epoch ms, regular): counts ≥ 0 as float64."""
+    """Generate one clean series at the times ``ts`` (epoch ms, regular): counts ≥ 0 as float64."""
     hour = (ts % DAY_MS) / HOUR_MS
     day = ts / DAY_MS
     weekend = _weekend_share((day + EPOCH_WEEKDAY) % 7)
@@ -52,7 +52,7 @@ def _bump(hour: FloatArray, centre: float, width: float) -> FloatArray:
 
 
 def _weekend_share(weekday: FloatArray) -> FloatArray:
-    """0 on weekdays, 1 at the weekend, over some hours from one to the other (``weekday``: days since Monday 00:00)."""
+    """Return 0 on weekdays, 1 at the weekend, and in between for some hours (``weekday``: days since Monday 00:00)."""
     from_midnight_to_sunday = np.abs((weekday - 6 + 3.5) % 7 - 3.5)
     return np.asarray(1 / (1 + np.exp((from_midnight_to_sunday - 1) * 24 / 1.5)))
 
@@ -69,7 +69,7 @@ def _weekend_shape(hour: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def _autoregressive(count: int, memory: float, deviation: float, rng: np.random.Generator) -> FloatArray:
-    """AR(1) noise with the given stationary standard deviation."""
+    """Generate AR(1) noise with the given stationary standard deviation."""
     steps = rng.normal(0, deviation * np.sqrt(1 - memory**2), count)
     values = np.empty(count)
     last = rng.normal(0, deviation)
@@ -80,7 +80,7 @@ def _autoregressive(count: int, memory: float, deviation: float, rng: np.random.
 
 
 class DemandInjector(Injector):
-    """Injects incidents into one demand series."""
+    """Inject incidents into one demand series."""
 
     def __init__(self, demand: Demand, interval_ms: int) -> None:
         self.expected = demand.expected
@@ -100,7 +100,7 @@ class DemandInjector(Injector):
         return max(2, round(rng.uniform(*hours) * HOUR_MS / self.interval_ms))
 
     def visible(self, kind: str, start: int, length: int) -> bool:
-        """A lost signal shows only while there is demand to lose: no drop is labelled in the small hours."""
+        """Return whether an incident would show: a lost signal does only while there is demand, not at night."""
         return kind != "drop" or float(np.mean(self.expected[start : start + length])) >= self.mean
 
     def inject(self, kind: str, start: int, length: int, rng: np.random.Generator) -> None:

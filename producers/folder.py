@@ -1,10 +1,10 @@
-"""Watches a folder and streams every new CSV file exactly once, as a Spark file stream would.
+"""Watch a folder and stream every new CSV file exactly once, as a Spark file stream would.
 
-A file counts once it is complete: it has not changed between two looks (writers that move a finished file into the
-folder are safe in any case), its name matches, and does not begin with ``.`` or ``_``. What is done is remembered in a
-small state file, so a restart goes on where the last run ended: a stop in the middle of a file resumes after what
+A file counts once it is complete: it has not changed between two polls (writers that move a finished file into the
+folder are safe in any case), its name matches, and does not begin with ``.`` or ``_``. Finished files are remembered in
+a small state file, so a restart goes on where the last run ended: a stop in the middle of a file resumes after what
 Kafka confirmed. Only a crash can send some of a file's last rows twice; the job drops such exact duplicates. A file is
-known by its name: one that is changed after it was streamed is not streamed again, and this is said once.
+known by its name: one that is changed after it was streamed is not streamed again; a message says so once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DELIVER_EVERY = 100_000  # observations after which the place within a large fil
 
 @dataclass
 class FileState:
-    """What is remembered of one file. ``sent`` observations of it have reached Kafka."""
+    """Hold the progress of one file. ``sent`` observations of it have reached Kafka."""
 
     size: int
     mtime_ns: int
@@ -42,7 +42,7 @@ class FileState:
 
 
 class FolderState:
-    """The memory of a watch: which files are done. Written whole, then moved into place."""
+    """Remember which files of a watched folder are done. The record is written whole, then moved into place."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,7 +59,7 @@ class FolderState:
             ) from None
 
     def save(self) -> None:
-        """Write it. Until this returns, a crash finds the old content."""
+        """Write the record. Until this returns, a crash finds the old content."""
         content = {"schema": STATE_SCHEMA, "files": {name: asdict(entry) for name, entry in self.files.items()}}
         new = self.path.with_name(self.path.name + ".new")
         try:
@@ -75,18 +75,18 @@ class FolderState:
 
 
 class FolderSource:
-    """The files of a folder as a stream without end (or, with ``once``, of what is there).
+    """Stream the files of a folder without end (or, with ``once``, those that are there).
 
     Args:
-        folder: what to watch; subfolders are not.
-        layout: what is in the files.
+        folder: the folder to watch, without its subfolders.
+        layout: columns of the files.
         pattern: names of the files that count.
         state: the state file; default: in the folder.
-        poll_seconds: time between two looks, which is also how long a file must not have changed.
+        poll_seconds: time between two polls, which is also how long a file must not have changed.
         once: end when every file that is there has been streamed.
         strict: a file with a bad row is broken.
         stop: ends the watch.
-        say: told what happens to files, one line each.
+        notify: takes one line for each thing that happens to a file.
     """
 
     def __init__(
@@ -100,20 +100,20 @@ class FolderSource:
         once: bool = False,
         strict: bool = False,
         stop: threading.Event | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         if not folder.is_dir():
             raise DataError(f"{folder}: is not a folder; make it first, or name the one to watch")
         self.folder, self.layout, self.pattern = folder, layout, pattern
         self.poll_seconds, self.once, self.strict = poll_seconds, once, strict
-        self.stop, self.say = stop or threading.Event(), say
+        self.stop, self.notify = stop or threading.Event(), notify
         self.state = FolderState(state or folder / STATE_NAME)
         self.skipped = Skipped()
         self.files_done = 0
         self.files_broken = 0
         self._seen: dict[str, tuple[int, int, float]] = {}  # size, time of change, when we first saw both
         self._current: tuple[FileState, int] | None = None  # the file on its way, and its place at the last delivery
-        self._told: set[str] = set()
+        self._notified: set[str] = set()
 
     @property
     def total(self) -> int | None:
@@ -121,7 +121,7 @@ class FolderSource:
 
     def blocks(self) -> Blocks:
         while not self.stop.is_set():
-            ready, waiting = self._look()
+            ready, waiting = self._poll()
             for path in ready:
                 yield from self._file(path)
                 if self.stop.is_set():
@@ -132,8 +132,8 @@ class FolderSource:
                 return
             self.stop.wait(self.poll_seconds)
 
-    def _look(self) -> tuple[list[Path], bool]:
-        """Files that are new and complete, oldest first, and whether others may become so."""
+    def _poll(self) -> tuple[list[Path], bool]:
+        """Return files that are new and complete, oldest first, and whether others may become so."""
         ready: list[tuple[int, str, Path]] = []
         waiting = False
         clock = time.monotonic()
@@ -179,7 +179,7 @@ class FolderSource:
         ]
 
     def _file(self, path: Path) -> Blocks:
-        """One file whole: it is read to its end before anything is sent, so a broken one sends nothing."""
+        """Stream one whole file: it is read to its end before anything is sent, so a broken one sends nothing."""
         started = time.monotonic()
         size, mtime_ns, _ = self._seen.pop(path.name)
         skipped = Skipped(strict=self.strict)
@@ -194,7 +194,7 @@ class FolderSource:
         except OSError:
             return  # gone while we read it: not ours any more
         if (stat.st_size, stat.st_mtime_ns) != (size, mtime_ns):
-            return  # still being written: the next looks decide
+            return  # still being written: the next polls decide
         self.skipped.rows += skipped.rows
         self.skipped.examples = (self.skipped.examples + skipped.examples)[:5]
         entry = self.state.files.setdefault(path.name, FileState(size, mtime_ns))
@@ -216,10 +216,10 @@ class FolderSource:
         self.state.save()
         self.files_done += 1
         bad = f", {skipped.rows:,} bad rows skipped ({skipped.examples[0]})" if skipped.rows else ""
-        self.say(f"{path.name}: {at - resume:,} observations in {time.monotonic() - started:.1f} s{bad}")
+        self.notify(f"{path.name}: {at - resume:,} observations in {time.monotonic() - started:.1f} s{bad}")
 
     def confirm(self, sent: int) -> None:
-        """``sent`` observations have reached Kafka since the last delivery, and no more will be sent."""
+        """Record that ``sent`` observations have reached Kafka since the last delivery, and no more will be sent."""
         if self._current:
             entry, place = self._current
             entry.sent = place + sent
@@ -240,16 +240,16 @@ class FolderSource:
             # A repaired file may come back under the same name.
             del self.state.files[path.name]
             self.state.save()
-        self.say(f"BROKEN {path.name}: {entry.error} ({where})")
+        self.notify(f"BROKEN {path.name}: {entry.error} ({where})")
 
     def _emit_once(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self.say(text)
+        if text not in self._notified:
+            self._notified.add(text)
+            self.notify(text)
 
 
 def _after(blocks: Sequence[Observations], count: int) -> Iterator[Observations]:
-    """The blocks without their first ``count`` observations."""
+    """Yield the blocks without their first ``count`` observations."""
     for block in blocks:
         if len(block) > count:
             yield block[count:]
@@ -257,7 +257,7 @@ def _after(blocks: Sequence[Observations], count: int) -> Iterator[Observations]
 
 
 def _free_name(path: Path) -> Path:
-    """The path, or one beside it that is not taken: what was set aside before must not be lost."""
+    """Return the path, or a free one beside it: a file set aside before must not be lost."""
     number = 1
     free = path
     while free.exists():

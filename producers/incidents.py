@@ -1,4 +1,4 @@
-"""Where and when incidents are injected into clean series: random, spread over the series, apart from each other."""
+"""Inject incidents into clean series: at random places, spread over the series, apart from each other."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ ATTEMPTS = 2000  # per incident, before the stream is called too dense
 
 
 class Injector(ABC):
-    """One clean series that incidents can be put into. Positions are indices into the series."""
+    """Inject incidents into one clean series. Positions are indices into the series."""
 
     values: FloatArray
 
     @abstractmethod
     def length(self, kind: str, rng: np.random.Generator) -> int:
-        """A realistic length of such an incident, points."""
+        """Draw a realistic length of such an incident, points."""
 
     def visible(self, kind: str, start: int, length: int) -> bool:
-        """Whether someone who knows the series would see such an incident there."""
+        """Return whether someone who knows the series would see such an incident there."""
         del kind, start, length
         return True
 
@@ -37,7 +37,7 @@ class Injector(ABC):
 
 @dataclass(frozen=True)
 class Incident:
-    """An injected incident: points ``start … end`` (both included) of series number ``series``."""
+    """Locate an injected incident: points ``start … end`` (both included) of series number ``series``."""
 
     series: int
     start: int
@@ -68,22 +68,22 @@ def inject_incidents(
     Raises:
         DataError: there is no room for so many.
     """
-    taken: list[list[Incident]] = [[] for _ in injectors]
+    placed: list[list[Incident]] = [[] for _ in injectors]
     sequence = rng.permutation([kinds[i % len(kinds)] for i in range(count)])
     # A fresh permutation per round spreads the incidents evenly, while which series gets which stays random.
     rounds = [rng.permutation(len(injectors)) for _ in range(-(-count // max(len(injectors), 1)))]
     for kind, number in zip(sequence, [s for each in rounds for s in each], strict=False):
-        incident = _place(str(kind), int(number), injectors, taken, first, last, gap, rng)
+        incident = _place(str(kind), int(number), injectors, placed, first, last, gap, rng)
         injectors[incident.series].inject(incident.kind, incident.start, incident.end - incident.start + 1, rng)
-        taken[incident.series].append(incident)
-    return sorted((i for each in taken for i in each), key=lambda i: (i.series, i.start))
+        placed[incident.series].append(incident)
+    return sorted((i for each in placed for i in each), key=lambda i: (i.series, i.start))
 
 
 def _place(
     kind: str,
     series: int,
     injectors: Sequence[Injector],
-    taken: Sequence[Sequence[Incident]],
+    placed: Sequence[Sequence[Incident]],
     first: int,
     last: int,
     gap: int,
@@ -96,7 +96,7 @@ def _place(
         if last - length < first:
             continue
         start = int(rng.integers(first, last - length + 1))
-        apart = all(start > t.end + gap or start + length + gap <= t.start for t in taken[series])
+        apart = all(start > t.end + gap or start + length + gap <= t.start for t in placed[series])
         if apart and injectors[series].visible(kind, start, length):
             return Incident(series, start, start + length - 1, kind)
     raise DataError(

@@ -1,4 +1,4 @@
-"""Known incidents of a synthetic stream: kept in a file and a topic of their own, which the job never reads."""
+"""Keep the known incidents of a synthetic stream in a file and a topic of their own, which the job never reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LABELS_SCHEMA = 1
 
 @dataclass(frozen=True)
 class Label:
-    """One labelled incident. Times are epoch milliseconds of its first and last affected point."""
+    """Hold one labelled incident. Times are epoch milliseconds of its first and last affected point."""
 
     series: str
     start: int
@@ -48,7 +48,7 @@ def read_labels(path: Path) -> list[Label]:
 
 
 def label_messages(labels: Iterable[Label]) -> Iterator[tuple[bytes, bytes]]:
-    """(key, value) of the labels topic: one message per incident, keyed by series."""
+    """Yield (key, value) of the labels topic: one message per incident, keyed by series."""
     for label in labels:
         value = {"schema": LABELS_SCHEMA, **asdict(label)}
         yield label.series.encode(), json.dumps(value, sort_keys=True).encode()

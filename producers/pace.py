@@ -1,4 +1,4 @@
-"""When each observation is due: as fast as possible, at a multiple of event time, or with a pause after each."""
+"""Compute when each observation is due: at once, at a multiple of event time, or with a pause after each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eddy.errors import DataError
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast to send.
+    """Set how fast to send.
 
     Attributes:
         speed: seconds of event time per second; None = flat out.
@@ -25,7 +25,7 @@ class Pace:
 
     @property
     def flat_out(self) -> bool:
-        """Whether nothing is ever waited for."""
+        """Return whether nothing is ever waited for."""
         return self.speed is None and self.delay_seconds == 0
 
     @classmethod
@@ -49,7 +49,7 @@ class Pace:
 
 
 class Schedule:
-    """Turns event times into due times on the clock of the caller, in seconds."""
+    """Convert event times to due times on the clock of the caller, in seconds."""
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
@@ -58,7 +58,7 @@ class Schedule:
         self._latest = -math.inf
 
     def due(self, ts: NDArray[np.int64], now: float) -> NDArray[np.float64]:
-        """Due times of the next observations, ascending: one with an earlier event time never waits less."""
+        """Return due times of the next observations, ascending: one with an earlier event time never waits less."""
         if self.pace.speed is not None:
             if self._anchor is None:
                 self._anchor = (now, int(ts[0]))
@@ -74,5 +74,5 @@ class Schedule:
         return np.full(len(ts), now)
 
     def restart(self) -> None:
-        """The next observation is due at once: what follows has nothing to do with what was before."""
+        """Make the next observation due at once: it is unrelated to those before."""
         self._anchor, self._latest = None, -math.inf

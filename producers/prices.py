@@ -1,4 +1,4 @@
-"""Market-like prices: random walks whose volatility clusters, with bad ticks, jumps and volatility shifts injected."""
+"""Generate market-like prices: random walks with volatility clusters, into which incidents are injected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TICK = 0.01  # the smallest price step
 
 # GARCH(1,1): how far a surprise moves the next variance, and how slowly that fades. Persistence 0.95.
 SURPRISE, MEMORY = 0.05, 0.90
-#: Draws beyond this many deviations are cut: such a bar would be an incident that no label knows.
+#: Draws beyond this many deviations are cut: such a bar would be an incident without a label.
 LARGEST_DRAW = 5.0
 
 KINDS: tuple[str, ...] = ("spike", "drop", "level_shift", "volatility_shift", "frozen")
@@ -22,7 +22,7 @@ KINDS: tuple[str, ...] = ("spike", "drop", "level_shift", "volatility_shift", "f
 
 @dataclass(frozen=True)
 class Prices:
-    """Clean prices. ``returns`` are log returns, ``deviation`` their local standard deviation."""
+    """Hold clean prices. ``returns`` are log returns, ``deviation`` their local standard deviation."""
 
     start: float
     returns: FloatArray
@@ -30,7 +30,7 @@ class Prices:
 
 
 def generate_prices(ts: IntArray, rng: np.random.Generator) -> Prices:
-    """One clean random walk at the times ``ts`` (epoch ms, regular)."""
+    """Generate one clean random walk at the times ``ts`` (epoch ms, regular)."""
     interval_ms = float(ts[1] - ts[0]) if len(ts) > 1 else 60_000.0
     daily = rng.uniform(0.008, 0.02)  # standard deviation of a day's log return
     usual = daily * np.sqrt(interval_ms / DAY_MS)
@@ -47,7 +47,7 @@ def generate_prices(ts: IntArray, rng: np.random.Generator) -> Prices:
 
 
 class PriceInjector(Injector):
-    """Injects incidents into one price series. Read the result from ``values`` after all of them."""
+    """Inject incidents into one price series. Read the result from ``values`` after all of them."""
 
     def __init__(self, prices: Prices, interval_ms: int) -> None:
         self.start = prices.start
@@ -58,7 +58,7 @@ class PriceInjector(Injector):
 
     @property
     def values(self) -> FloatArray:  # type: ignore[override]
-        """The prices with everything injected so far."""
+        """Return the prices with everything injected so far."""
         walk = self.start * np.exp(np.cumsum(self.returns))
         for kind, part, size in self.overlays:
             walk[part] = walk[part.start - 1] if kind == "frozen" else walk[part] * np.exp(size)

@@ -1,4 +1,4 @@
-"""What a producer sent: counted on the way, reported at the end."""
+"""Count what a producer sends, and report it at the end."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from eddy.producers.source import Skipped
 
 @dataclass(frozen=True)
 class Report:
-    """What was sent. Times are epoch milliseconds of event time.
+    """Report what was sent. Times are epoch milliseconds of event time.
 
     Attributes:
-        topic, client: where to, and through which Kafka client.
+        topic, client: the topic, and the Kafka client that was used.
         events, bytes: messages handed over, with keys and values.
         seconds, rate: wall clock until all was delivered, events per second.
         series: how many different series.
         first_ts, last_ts: earliest and latest event time; None if nothing was sent.
-        behind_seconds: how far sending fell behind its pace at most.
+        behind_seconds: max delay of sending behind its pace.
         skipped, skipped_examples: source rows that could not be used.
         failed: messages that did not reach Kafka, by reason.
         stopped: ended early because it was asked to.
@@ -48,15 +48,15 @@ class Report:
 
     @property
     def delivered(self) -> int:
-        """Messages that reached Kafka for certain."""
+        """Return the number of messages that reached Kafka for certain."""
         return self.events - sum(self.failed.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report for JSON."""
         return {**asdict(self), "delivered": self.delivered}
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the report as lines for people."""
         what = f"sent {self.events:,} events of {self.series:,} series ({self.bytes / 1e6:,.1f} MB) to {self.topic}"
         lines = [f"{what} in {self.seconds:,.1f} s: {self.rate:,.0f} events/s{' (stopped)' if self.stopped else ''}"]
         if self.first_ts is not None and self.last_ts is not None:
@@ -69,7 +69,7 @@ class Report:
 
 
 class Tally:
-    """Counts while sending."""
+    """Count messages while sending."""
 
     def __init__(self, total: int | None) -> None:
         self.total = total
@@ -83,7 +83,7 @@ class Tally:
         self._series: set[str] = set()
 
     def add(self, part: Observations, keys: list[bytes], values: list[bytes], behind: float) -> None:
-        """Count what was handed over."""
+        """Count the messages of a block that was handed over."""
         self.events += len(part)
         self.bytes += sum(map(len, keys)) + sum(map(len, values))
         earliest, latest = int(part.ts.min()), int(part.ts.max())
@@ -93,7 +93,7 @@ class Tally:
         self._series.update(part.names[i] for i in np.unique(part.series).tolist())
 
     def rate(self) -> float:
-        """Events per second since the start."""
+        """Return the events per second since the start."""
         return self.events / max(time.monotonic() - self.started, 1e-9)
 
     def report(
@@ -107,7 +107,7 @@ class Tally:
         unconfirmed: int,
         stopped: bool,
     ) -> Report:
-        """Sum up."""
+        """Return the report."""
         failed = dict(refused + undelivered)
         if unconfirmed:
             failed["not confirmed by Kafka when sending ended"] = unconfirmed

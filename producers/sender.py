@@ -1,16 +1,17 @@
-"""Sends what a source gives, at a pace, with progress, and says what was sent. All producers end here."""
+"""Send what a source yields, at a pace, with progress, and report it. All producers end here."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from eddy.errors import EddyError
+from eddy.errors import EddyError, StackError
 from eddy.observation import Observations
+from eddy.producers.labels import Label, label_messages
 from eddy.producers.pace import Pace, Schedule
 from eddy.producers.report import Report, Tally
 from eddy.producers.source import Resumable, Source, Sync
@@ -21,7 +22,8 @@ CHUNK = 8192  # observations encoded at once: large enough for the batch call, s
 SHORTEST_WAIT = 0.005  # seconds; what is due sooner is sent together
 PROGRESS_EVERY = 0.1  # seconds
 DELIVER_SECONDS = 90.0  # longer than the client retries, so its verdict comes first
-STOP_SECONDS = 10.0  # for what is under way when the user stops us
+LABELS_SECONDS = 30.0
+STOP_SECONDS = 10.0  # for messages on their way when the user stops us
 
 
 def send(
@@ -40,7 +42,7 @@ def send(
     report says which. Everything sent before is delivered or counted as failed by then.
 
     Args:
-        source: what to send.
+        source: the observations.
         settings: connection and topic.
         pace: how fast.
         stop: set it from anywhere to end early.
@@ -66,7 +68,7 @@ def send(
             raise type(error)(f"{error}; {run.tally.events:,} events were sent before") from None
         if run.deliver(STOP_SECONDS if stop.is_set() else DELIVER_SECONDS) and isinstance(source, Resumable):
             source.confirm(run.since_sync)
-        # Before closing, which gives up what is still under way: that is counted as not confirmed.
+        # Before closing, which gives up messages still on their way: they are counted as not confirmed.
         return run.tally.report(
             topic=topic,
             client=transport.name,
@@ -100,7 +102,7 @@ class _Run:
         try:
             for block in blocks:
                 if isinstance(block, Sync):
-                    # Resuming the source tells it that all before has arrived; without that it must not go on.
+                    # Resuming the source confirms to it that all before has arrived; without that it must not go on.
                     if not self.deliver(DELIVER_SECONDS):
                         return
                     self.schedule.restart()
@@ -140,7 +142,7 @@ class _Run:
             self.progress(now)
 
     def deliver(self, seconds: float) -> bool:
-        """Wait until all is delivered; whether it was."""
+        """Wait until all is delivered; return whether it was."""
         deadline = time.monotonic() + seconds
         while True:
             self.unconfirmed = self.transport.flush(PROGRESS_EVERY)
@@ -161,7 +163,7 @@ class _Run:
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set. A second signal ends the process at once."""
+    """Yield an event that SIGINT and SIGTERM set. A second signal ends the process at once."""
     stop = threading.Event()
 
     def on_signal(number: int, _: FrameType | None) -> None:
@@ -175,3 +177,26 @@ def stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def send_labels(labels: Sequence[Label], settings: Settings) -> None:
+    """Send all labels of a synthetic stream to their own topic, which the job never reads.
+
+    Raises:
+        StackError: the broker or the topic is missing, or not all arrived.
+    """
+    if not labels:
+        return
+    topic = settings.topics.name("labels")
+    check_topic(settings.kafka, topic)
+    transport = connect(settings.kafka, topic, "kafka-python")
+    try:
+        keys, values = zip(*label_messages(labels), strict=True)
+        transport.send(list(keys), list(values))
+        left = transport.flush(LABELS_SECONDS) + sum((transport.refused + transport.undelivered).values())
+    finally:
+        transport.close()
+    if left:
+        raise StackError(
+            f"{left} of {len(labels)} labels did not reach topic {topic!r} within {LABELS_SECONDS:.0f} s; try again"
+        )

@@ -1,4 +1,4 @@
-"""What every producer is made of: a source that gives blocks of observations. It knows nothing of Kafka."""
+"""Define a producer's source, which yields blocks of observations and knows nothing of Kafka."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLES = 5  # bad rows that are shown with line number and reason
 
 
 class Sync(enum.Enum):
-    """What a source yields between blocks to ask that all before it be delivered before it is resumed."""
+    """Ask, between two blocks, that all before be delivered before the source is resumed."""
 
     DELIVER = "deliver"
 
@@ -26,7 +26,7 @@ Blocks = Iterator[Observations | Sync]
 
 @dataclass
 class Skipped:
-    """Rows that could not be used: how many, and the first few with place and reason."""
+    """Count rows that could not be used, and keep the first few with place and reason."""
 
     rows: int = 0
     examples: list[str] = field(default_factory=list)
@@ -47,28 +47,28 @@ class Skipped:
 
 
 class Source(Protocol):
-    """A stream of observations."""
+    """Yield a stream of observations."""
 
     skipped: Skipped
 
     @property
     def total(self) -> int | None:
-        """How many observations there will be, if that is known."""
+        """Return how many observations there will be, if that is known."""
 
     def blocks(self) -> Blocks:
-        """The observations in the order in which they are to be sent."""
+        """Yield the observations in the order in which they are to be sent."""
 
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A source that remembers its place."""
+    """Remember the place in the stream, to go on from there."""
 
     def confirm(self, sent: int) -> None:
-        """Told at the end: so many observations have reached Kafka since the last :class:`Sync`."""
+        """Take, at the end, the number of observations that have reached Kafka since the last :class:`Sync`."""
 
 
 class Replay:
-    """A finite source, with its first rows left out and, if wanted, again and again with event time moving on.
+    """Replay a finite source without its first rows and, if asked for, repeatedly with event time moving on.
 
     Each round begins one usual interval after the end of the one before.
     """
@@ -111,7 +111,7 @@ class Replay:
 
 
 def usual_interval(block: Observations) -> int:
-    """The most frequent time between two observations of one series, ms; 0 if no series has two."""
+    """Return the most frequent time between two observations of one series, ms; 0 if no series has two."""
     order = np.lexsort((block.ts, block.series))
     series, ts = block.series[order], block.ts[order]
     steps = np.diff(ts)[(np.diff(series) == 0) & (np.diff(ts) > 0)]

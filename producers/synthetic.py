@@ -1,4 +1,4 @@
-"""The demo's stream: many series with a clean part for training and a live part with labelled incidents.
+"""Generate the demo's stream: many series with a clean part for training and a live part with labelled incidents.
 
 Deterministic under a seed. The data is meant to be realistic, not easy: days differ, levels drift, volatility
 clusters, and where and when something happens is random. The incidents are strong enough that someone who knows
@@ -7,8 +7,10 @@ the series would see them; nothing is chosen to suit a detector.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -28,11 +30,14 @@ __all__ = [
     "SyntheticStream",
     "generate",
     "generate_small",
+    "market_stream",
     "read_labels",
     "write_labels",
+    "write_train_csv",
 ]
 
 DAY_MS = 86_400_000
+_MINUTE_MS = 60_000
 START_MS = 1_735_689_600_000 + 5 * DAY_MS  # Monday 6 January 2025, 00:00 UTC
 TAXI_INTERVAL_MS = 30 * 60_000
 MARKET_INTERVAL_MS = 10 * 60_000
@@ -41,7 +46,7 @@ DEFAULT_SEED = 7
 
 @dataclass(frozen=True)
 class Series:
-    """One series: ``ts`` int64 epoch ms, ascending, and ``values`` float64."""
+    """Hold one series: ``ts`` int64 epoch ms, ascending, and ``values`` float64."""
 
     ts: IntArray
     values: FloatArray
@@ -49,7 +54,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Live:
-    """Events of all series in order of event time: ``series`` indexes :attr:`SyntheticStream.names`."""
+    """Hold events of all series in order of event time: ``series`` indexes :attr:`SyntheticStream.names`."""
 
     series: npt.NDArray[np.int32]
     ts: IntArray
@@ -61,10 +66,10 @@ class Live:
 
 @dataclass(frozen=True)
 class SyntheticStream:
-    """A labelled stream.
+    """Hold a labelled stream.
 
     Attributes:
-        seed: what it was made from.
+        seed: everything random follows from it.
         names: series ids; ``taxi-000`` … then ``market-000`` ….
         train: the clean part of each series.
         live: the events that follow it, with incidents.
@@ -80,12 +85,12 @@ class SyntheticStream:
     intervals: Mapping[str, int]
 
     def live_series(self, name: str) -> Series:
-        """The live part of one series."""
+        """Return the live part of one series."""
         own = self.live.series == self.names.index(name)
         return Series(self.live.ts[own], self.live.values[own])
 
     def train_events(self) -> Live:
-        """The clean part as events in order of event time."""
+        """Return the clean part as events in order of event time."""
         return _merged([self.train[name] for name in self.names])
 
 
@@ -104,7 +109,7 @@ def generate(
     market_interval_ms: int = MARKET_INTERVAL_MS,
     start_ms: int = START_MS,
 ) -> SyntheticStream:
-    """Make the stream; with the defaults 72 series, 129,024 live events and 120 incidents.
+    """Generate the stream; with the defaults 72 series, 129,024 live events and 120 incidents.
 
     Args:
         seed: everything random follows from it.
@@ -155,14 +160,14 @@ def generate(
 
 
 def generate_small(seed: int = DEFAULT_SEED) -> SyntheticStream:
-    """A stream for tests: the same form, 6 series, about 8,000 live events, 8 incidents, made in milliseconds."""
+    """Generate a stream for tests: the same form, 6 series, about 8,000 live events, 8 incidents, in milliseconds."""
     return generate(
         seed, taxi=4, market=2, train_days=14, live_days=14, lead_in_days=3, taxi_incidents=5, market_incidents=3
     )
 
 
 def blocks(live: Live, size: int = 8192) -> Iterator[Live]:
-    """The events in pieces of at most ``size``."""
+    """Yield the events in pieces of at most ``size``."""
     for at in range(0, len(live), size):
         part = slice(at, at + size)
         yield Live(live.series[part], live.ts[part], live.values[part])
@@ -179,7 +184,7 @@ def _group(
     else:
         injectors = [prices.PriceInjector(prices.generate_prices(ts, r), interval) for r in rng.spawn(count)]
         kinds = prices.KINDS
-    # The last incident leaves its series a day to come back, so that its end can be seen too.
+    # The last incident leaves its series a day to return to normal, so that its end can be seen too.
     last = len(ts) - 1 - max(1, DAY_MS // interval)
     found = inject_incidents(injectors, kinds, incidents if count else 0, first, last, gap, rng)
     return [i.values for i in injectors], found
@@ -195,7 +200,7 @@ def _merged(series: list[Series]) -> Live:
 
 
 class SyntheticSource:
-    """The live part (or the clean part) of a stream as a source."""
+    """Read the live part (or the clean part) of a stream as a source."""
 
     def __init__(self, stream: SyntheticStream, part: Literal["live", "train", "all"] = "live") -> None:
         self.skipped = Skipped()
@@ -215,3 +220,45 @@ class SyntheticSource:
         for part in self.parts:
             for block in blocks(part):
                 yield Observations(self.names, block.series, block.ts, block.values[:, np.newaxis])
+
+
+def market_stream(
+    seed: int,
+    *,
+    series: int = 12,
+    days: int = 28,
+    clean_days: int = 7,
+    incidents: int = 36,
+    interval_minutes: float = 10,
+    start_ms: int = START_MS,
+) -> SyntheticStream:
+    """Generate market prices around the clock: ``clean_days`` without incidents, then the rest of ``days`` with them.
+
+    Raises:
+        DataError: there is no room for so many incidents.
+    """
+    return generate(
+        seed,
+        taxi=0,
+        market=series,
+        train_days=clean_days,
+        live_days=days - clean_days,
+        lead_in_days=0.25,
+        market_incidents=incidents,
+        market_interval_ms=round(interval_minutes * _MINUTE_MS),
+        start_ms=start_ms,
+    )
+
+
+def write_train_csv(path: Path, stream: SyntheticStream) -> int:
+    """Write the clean part as CSV, ``series,timestamp,value`` with times in UTC, to train on; return how many rows."""
+    rows = 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("series", "timestamp", "value"))
+        for name, series in stream.train.items():
+            times = np.datetime_as_string(series.ts.astype("datetime64[ms]"), unit="s", timezone="UTC")
+            writer.writerows((name, t, v) for t, v in zip(times.tolist(), series.values.tolist(), strict=True))
+            rows += len(times)
+    return rows

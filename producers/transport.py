@@ -1,4 +1,4 @@
-"""Two ways to Kafka with the same partitions and the same guarantees.
+"""Send to Kafka in two ways with the same partitions and the same guarantees.
 
 Measured by ``python -m benchmarks.job.producer_clients``, CPU of this process per message, encoding included:
 kafka-python 69 µs, librdkafka's batch call 3.0 µs (350,000 messages/s with the broker on the same two cores). So
@@ -26,7 +26,7 @@ from eddy.settings import KafkaSettings
 
 Client = Literal["kafka-python", "librdkafka"]
 
-LOGGER = "eddy.producers.librdkafka"  # its words about retries; what fails in the end the sender reports
+LOGGER = "eddy.producers.librdkafka"  # its log of retries; the sender reports what fails in the end
 CONNECT_SECONDS = 5.0
 DELIVERY_SECONDS = 60.0  # retries of one message end here; then it has failed
 BATCH_BYTES = 512 * 1024
@@ -36,32 +36,32 @@ MESSAGES_IN_FLIGHT = 100_000
 
 
 class Transport(Protocol):
-    """Sends encoded messages to one topic, in order."""
+    """Send encoded messages to one topic, in order."""
 
     name: str
-    #: messages that the client refused (too large, say), by reason; the others go on
+    #: messages that the client refused (such as too large ones), by reason; the others go on
     refused: Counter[str]
     #: messages that were not delivered after all retries, by reason: nothing more should be sent after them
     undelivered: Counter[str]
 
     def send(self, keys: list[bytes], values: list[bytes]) -> None:
-        """Hand over messages. Only when there is room: else one could be refused and the next taken."""
+        """Hand over messages. Call only when there is room: else one could be refused and the next accepted."""
 
     def wait_for_room(self, seconds: float) -> bool:
-        """Wait until little enough is under way for another block; whether it is."""
+        """Wait until there is room for another block; return whether there is."""
 
     def flush(self, seconds: float) -> int:
-        """Wait until all is delivered or has failed; how many are still under way at the end."""
+        """Wait until all is delivered or has failed; return how many are still on their way at the end."""
 
     def close(self) -> None:
-        """Give up what is still under way and disconnect."""
+        """Give up messages still on their way, and disconnect."""
 
 
 def check_topic(settings: KafkaSettings, topic: str) -> None:
     """Raise unless the broker answers and has the topic.
 
     Raises:
-        StackError: says which of the two, and what to do.
+        StackError: names which of the two, and what to do.
     """
     milliseconds = round(CONNECT_SECONDS * 1000)
     try:
@@ -83,12 +83,12 @@ def check_topic(settings: KafkaSettings, topic: str) -> None:
 
 
 def connect(settings: KafkaSettings, topic: str, client: Client) -> Transport:
-    """The transport of that name."""
+    """Connect the transport of that name."""
     return Librdkafka(settings, topic) if client == "librdkafka" else KafkaPython(settings, topic)
 
 
 class KafkaPython:
-    """kafka-python's producer: for replays at a pace."""
+    """Send through kafka-python's producer: for replays at a pace."""
 
     name = "kafka-python"
 
@@ -145,12 +145,12 @@ class KafkaPython:
         with contextlib.suppress(KafkaTimeoutError):
             self._producer.close(timeout=0 if self._handed_over > self._settled else 5)
             return
-        # When the flush inside times out, close() leaves its thread running: end it, nothing is waited for any more.
+        # When the flush inside times out, close() leaves its thread running: end it, as nothing is waited for any more.
         self._producer._sender.force_close()
 
 
 class Librdkafka:
-    """confluent-kafka's producer: flat out."""
+    """Send through confluent-kafka's producer: at full speed."""
 
     name = "librdkafka"
 
@@ -190,7 +190,7 @@ class Librdkafka:
 
 
 def librdkafka_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Our connection settings in librdkafka's words."""
+    """Return our connection settings as librdkafka's options."""
     return {
         **librdkafka_client(settings),
         "request.timeout.ms": settings.request_timeout_ms,

@@ -1,1 +1,1 @@
-"""The embedded local stack: Kafka, Redis and Flink as local processes."""
+"""Run Kafka, Redis and Flink as local processes: the embedded local stack."""

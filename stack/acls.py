@@ -1,4 +1,4 @@
-"""What each part of Eddy may do in Kafka, and no more: the least that it needs, as ACL entries."""
+"""List the minimal Kafka permissions of each part of Eddy, as ACL entries."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from eddy.settings import Settings
 Resource = Literal["topic", "group", "transactional-id"]
 Role = Literal["producer", "job", "trainer", "page", "operator", "reader"]
 
-#: role -> who it is for
+#: role -> who uses it
 ROLES: Mapping[Role, str] = {
     "producer": "whatever sends observations (eddy produce)",
     "job": "the Flink job: client, JobManager and TaskManagers",
     "trainer": "who trains and publishes models (eddy train, eddy models, eddy trainer)",
-    "page": "the page, as long as it only shows",
-    "operator": "who answers alerts and replays dead letters: eddy alerts, eddy dlq, and the page's buttons",
+    "page": "the dashboard, as long as it only shows",
+    "operator": "who answers alerts and replays dead letters: eddy alerts, eddy dlq, and the dashboard's buttons",
     "reader": "programs that act on alerts (eddy.client)",
 }
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One permission.
+    """Hold one permission.
 
     Attributes:
-        resource, name: what it is for.
-        operations: as Kafka calls them; READ and WRITE bring DESCRIBE with them.
+        resource, name: kind and name of the Kafka resource.
+        operations: as Kafka calls them; READ and WRITE include DESCRIBE.
         prefixed: whether ``name`` stands for everything that begins so.
     """
 
@@ -39,7 +39,7 @@ class Entry:
 
 
 def entries(settings: Settings, role: Role) -> list[Entry]:
-    """The permissions of a role, with the topics and the job name of these settings."""
+    """Return the permissions of a role, with the topics and the job name of these settings."""
     job = settings.job.name
     history = Entry("topic", settings.topics.name("models") + ".history", ("READ", "WRITE", "CREATE"))
     match role:
@@ -54,8 +54,8 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
                 Entry("transactional-id", job, ("WRITE", "DESCRIBE"), prefixed=True),  # job.delivery=exactly-once
             ]
         case "trainer":
-            taken = ("observations", "labels", "feedback", "alerts", "drift", "training", "figures")
-            read = _topics(settings, taken, "READ")
+            topics = ("observations", "labels", "feedback", "alerts", "drift", "training", "figures")
+            read = _topics(settings, topics, "READ")
             both = _topics(settings, ("models", "trainer"), "READ", "WRITE")
             own = [history, Entry("group", "eddy-trainer", ("READ",))]
             return [*read, *both, *_topics(settings, ("events",), "WRITE"), *own]
@@ -77,7 +77,7 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
 
 
 def commands(settings: Settings, role: Role, principal: str) -> list[str]:
-    """The permissions as calls of Kafka's own ``kafka-acls.sh``."""
+    """Return the permissions as calls of Kafka's own ``kafka-acls.sh``."""
     lines = []
     for entry in entries(settings, role):
         pattern = " --resource-pattern-type prefixed" if entry.prefixed else ""
@@ -95,7 +95,7 @@ def _topics(settings: Settings, roles: Sequence[str], *operations: str) -> list[
 
 
 def redis_rules(settings: Settings, role: Literal["job", "reader"]) -> str:
-    """The rules of a Redis user, as ``ACL SETUSER`` takes them: the job writes, the page and programs read."""
+    """Return a Redis user's rules, as ``ACL SETUSER`` takes them: the job writes, the dashboard and programs read."""
     own = f"~{settings.redis.prefix}:*"
     connect = "+ping +time"
     if role == "reader":

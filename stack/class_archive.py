@@ -1,8 +1,8 @@
-"""Archives of the classes that the stack's JVMs load: a JVM that has one maps it in place of reading and checking jars.
+"""Archive the classes that the stack's JVMs load: a JVM maps its archive instead of reading and checking jars.
 
 A JVM writes its archive when it ends in order, where there is none yet for the same jars and the same Java; that makes
 one end of the stack some seconds longer. The archives lie beside the jars. They only save time: a JVM that finds its
-archive unfit, for whatever reason, goes on without it. What they save: docs/decisions/069-jvm-archives.md.
+archive unfit, for whatever reason, goes on without it. docs/decisions/069-jvm-archives.md has the figures.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WRITTEN = "classes-written"
 
 
 def options(name: str, kind: str, class_path: str, folder: Path) -> list[str]:
-    """JVM options: to use the archive if there is one, else to write it.
+    """Return JVM options that use the archive if there is one, else write it.
 
     Args:
         name: of the process.
@@ -41,17 +41,17 @@ def options(name: str, kind: str, class_path: str, folder: Path) -> list[str]:
 
 
 def keep(folder: Path, *, all_loaded: bool) -> None:
-    """Put what ended JVMs of a stack wrote where the next ones look for it, if it is whole.
+    """Move what ended JVMs of a stack wrote to where the next ones read it, if it is whole.
 
     Args:
         folder: the stack's data folder.
-        all_loaded: whether they did all that they are there for; what is written by others is thrown away.
+        all_loaded: whether the JVMs did all their work; incomplete archives are removed.
     """
     for written in sorted((folder / _WRITTEN).glob("*.jsa")):
         # a full disk, a folder that is not ours, a file that somebody removed: the next start is as slow as this one
         with contextlib.suppress(OSError, ValueError, KeyError):
-            wanted = json.loads(written.with_suffix(".json").read_text())
-            kind, class_path = wanted["kind"], wanted["class_path"]
+            description = json.loads(written.with_suffix(".json").read_text())
+            kind, class_path = description["kind"], description["class_path"]
             key = _key(class_path)
             if all_loaded and _present(kind, key) is None and _fits(written, class_path):
                 _put(written, kind, key)
@@ -60,7 +60,7 @@ def keep(folder: Path, *, all_loaded: bool) -> None:
 
 
 def _present(kind: str, key: str) -> Path | None:
-    """The archive of that name, if it has the size that its name tells: Java crashes on one that is cut short."""
+    """Return the archive of that name if it has the size that its name states: Java crashes on a truncated one."""
     for file in (home() / "classes").glob(f"{kind}-{key}-*.jsa"):
         if file.stem.endswith(f"-{file.stat().st_size}"):
             return file
@@ -85,7 +85,7 @@ def _put(written: Path, kind: str, key: str) -> None:
 
 
 def _fits(archive: Path, class_path: str) -> bool:
-    """Whether Java takes it; one that was killed while it wrote leaves what it does not."""
+    """Return whether Java accepts an archive; it refuses the one that a JVM left when it was killed while writing."""
     check = ["-Xshare:on", "-XX:+VerifySharedSpaces", "-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=/dev/null"]
     command = ["java", *check, f"-XX:SharedArchiveFile={archive}", "-cp", class_path, "-version"]
     try:
@@ -95,7 +95,7 @@ def _fits(archive: Path, class_path: str) -> bool:
 
 
 def _key(class_path: str) -> str:
-    """Of the jars as they are now, and of the Java that reads them."""
+    """Return a hash of the jars as they are now, and of the Java that reads them."""
     java = shutil.which("java")
     digest = hashlib.sha256()
     for file in [*class_path.split(":"), *([java] if java else [])]:

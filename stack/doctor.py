@@ -1,4 +1,4 @@
-"""``eddy doctor``: what is missing on this machine, what is wrong with the stack, and what to do about each."""
+"""Check this machine and the stack, and suggest what to do about each problem: ``eddy doctor``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from eddy.stack.local import Stack
 
 Level = Literal["ok", "warn", "fail"]
 
-PYTHON = (3, 11)  # apache-flink 2.2.1 and its apache-beam bring wheels for it
+PYTHON = (3, 11)  # apache-flink 2.2.1 and its apache-beam have wheels for it
 JAVA = (17, 21)  # what Flink 2.2 and Kafka 4.1 both run on
 DISK_FAIL_GIB, DISK_WARN_GIB = 1.0, 5.0
 GIB = 1024**3
@@ -37,7 +37,7 @@ TOOL_SECONDS = 20
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: what was found, and what to do if it is not well."""
+    """Hold one check's result, and what to do if it is not well."""
 
     name: str
     level: Level
@@ -62,8 +62,8 @@ def _machine(settings: Settings) -> Iterator[Check]:
         yield _version(tool, ["-version"], r"(\d+)(?:\.[\d.]+)?", package, level, JAVA)
     yield _version("mvn", ["-v"], r"Apache Maven ([\d.]+)", "maven", "warn")  # needed for set-up only
     yield _version("redis-server", ["--version"], r"v=([\d.]+)", "redis-server", "fail")
-    for name, look in (("jars of Kafka", jars.kafka_classpath), ("jars of the job", jars.flink_jars)):
-        yield _present(name, look)
+    for name, find in (("jars of Kafka", jars.kafka_classpath), ("jars of the job", jars.flink_jars)):
+        yield _present(name, find)
 
 
 def _version(
@@ -79,16 +79,16 @@ def _version(
         return Check(tool, missing, f"{path} does not run: {error}", install)
     match = re.search(pattern, done.stdout + done.stderr)
     if match is None:
-        return Check(tool, missing, f"{path} does not tell its version", install)
+        return Check(tool, missing, f"{path} does not show its version", install)
     if majors and int(match[1].split(".")[0]) not in majors:
-        wanted = " or ".join(map(str, majors))
-        return Check(tool, missing, f"version {match[0]}, expected {wanted}", f"{install}, and put it first on PATH")
+        expected = " or ".join(map(str, majors))
+        return Check(tool, missing, f"version {match[0]}, expected {expected}", f"{install}, and put it first on PATH")
     return Check(tool, "ok", match[0])
 
 
-def _present(name: str, look: Callable[[], object]) -> Check:
+def _present(name: str, find: Callable[[], object]) -> Check:
     try:
-        look()
+        find()
     except StackError as error:
         return Check(name, "fail", str(error).split(";")[0], jars.SET_UP)
     return Check(name, "ok", "present")
@@ -111,7 +111,7 @@ def _resources(settings: Settings) -> Iterator[Check]:
 
 
 def _files(settings: Settings) -> Iterator[Check]:
-    """Certificates and keys that the settings name; only what cannot be read is said."""
+    """Check certificates and keys that the settings name; report only those that cannot be read."""
     for key, value in flatten(settings):
         if value and key.rpartition(".")[2] in {"ssl_cafile", "ssl_certfile", "ssl_keyfile"}:
             try:
@@ -189,10 +189,10 @@ def _flink(settings: Settings) -> Iterator[Check]:
     except FlinkError as error:
         yield Check("Flink", _down(settings), f"{address}: {error.reason}", "start it: eddy up")
         return
-    slots, wanted = int(overview["slots-total"]), settings.job.parallelism
-    enough = slots >= wanted
+    slots, needed = int(overview["slots-total"]), settings.job.parallelism
+    enough = slots >= needed
     todo = "" if enough else "raise stack.slots or stack.taskmanagers, then eddy down, eddy up"
-    found = f"{address} answers: {slots} slots ({overview['slots-available']} free), job.parallelism {wanted}"
+    found = f"{address} answers: {slots} slots ({overview['slots-available']} free), job.parallelism {needed}"
     yield Check("Flink", "ok" if enough else "fail", found, todo)
 
 
@@ -204,5 +204,5 @@ def _clock(name: str, seconds: float) -> Check:
 
 
 def _down(settings: Settings) -> Level:
-    """A service that does not answer is a failure only where the stack is meant to be up."""
+    """Return the level of a service that does not answer: a failure only if the stack is meant to be up."""
     return "fail" if any((Stack(settings).folder / "run").glob("*.json")) else "warn"

@@ -1,7 +1,7 @@
-"""The local stack's Flink: a standalone cluster from the ``apache-flink`` package.
+"""Run the local stack's Flink: a standalone cluster from the ``apache-flink`` package.
 
 The cluster's class path is a folder of links: the distribution's ``lib/``, ``flink-python``, the Kafka connector and
-our own jar. So a job brings no jars at all, every class is loaded once, and thread mode's native library with it.
+our own jar. So a job ships no jars at all, and every class is loaded once, with thread mode's native library.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ appender.file.strategy.max = 3
 
 
 def launches(settings: Settings, folder: Path) -> list[Launch]:
-    """Write the configuration and say what to run: one JobManager, then the TaskManagers.
+    """Write the configuration; return how to start one JobManager and the TaskManagers.
 
-    Java is started directly, with what ``bin/jobmanager.sh`` and ``bin/taskmanager.sh`` would give it (see
+    Java is started directly, with the options that ``bin/jobmanager.sh`` and ``bin/taskmanager.sh`` would give it (see
     :mod:`eddy.stack.flink_memory` for why).
     """
     stack, data = settings.stack, folder / "flink"
@@ -83,7 +83,7 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
 
 
 def client_command(folder: Path) -> list[str]:
-    """What ``bin/flink`` would start at last; the script itself starts two more JVMs, to read the configuration.
+    """Return the command that ``bin/flink`` runs in the end; the script starts two more JVMs to read the configuration.
 
     Args:
         folder: the stack's data folder, resolved; the cluster has been started there.
@@ -99,9 +99,10 @@ def client_command(folder: Path) -> list[str]:
 
 
 def client_environment(folder: Path) -> dict[str, str]:
-    """Environment for a process that submits jobs to this cluster (``flink run``, PyFlink's gateway) or is part of it.
+    """Return the environment of a process that submits jobs to this cluster or is part of it.
 
-    With it a client finds the cluster's address and the same jars, so jobs need no ``pipeline.jars``.
+    With it a client (``flink run``, PyFlink's gateway) finds the cluster's address and the same jars, so jobs need no
+    ``pipeline.jars``.
 
     Args:
         folder: the stack's data folder, resolved.
@@ -121,27 +122,27 @@ def client_environment(folder: Path) -> dict[str, str]:
 
 
 def taskmanager_names(stack: StackSettings) -> list[str]:
-    """Process names of the TaskManagers."""
+    """Return the TaskManagers' process names."""
     return [f"{TASKMANAGER}-{number}" for number in range(1, stack.taskmanagers + 1)]
 
 
 def rest_address(stack: StackSettings) -> str:
-    """``host:port`` of the REST API and the web page."""
+    """Return ``host:port`` of the REST API and Flink's web page."""
     return f"{stack.host}:{stack.flink_rest_port}"
 
 
 def rest(stack: StackSettings) -> FlinkRest:
-    """Client of this cluster's REST API."""
+    """Return a client of this cluster's REST API."""
     return FlinkRest(rest_address(stack), answer_seconds=REST_TIMEOUT_SECONDS, direct=True)
 
 
 def ran_a_job(folder: Path) -> bool:
-    """Whether any job ever ran on this cluster: the JobManager makes a folder for the checkpoints of each."""
+    """Return whether any job ever ran on this cluster: the JobManager makes a folder for the checkpoints of each."""
     return any((folder / "flink" / "checkpoints").glob("*"))
 
 
 def problem(settings: Settings) -> str | None:
-    """None once every TaskManager has registered its slots, else why not."""
+    """Return None once every TaskManager has registered its slots, else the reason."""
     stack = settings.stack
     try:
         overview = rest(stack).overview()
@@ -156,7 +157,7 @@ def problem(settings: Settings) -> str | None:
 
 
 def _main(entry: str, data: Path, log: Path, options: dict[str, str]) -> list[str]:
-    """Everything from the log file on: class path, main class, and the options computed for this process."""
+    """Return the arguments from the log file on: class path, main class, and the options computed for this process."""
     logging = data / "conf" / "log4j-console.properties"
     dynamic = [part for key, value in options.items() for part in ("-D", f"{key}={value}")]
     settings = [f"-Dlog.file={log}", f"-Dlog4j.configurationFile=file:{logging}"]
@@ -164,15 +165,16 @@ def _main(entry: str, data: Path, log: Path, options: dict[str, str]) -> list[st
 
 
 def _class_path(data: Path) -> str:
-    """All jars, flink-dist last, as the scripts put it; themselves, not the links, which lie elsewhere for each stack:
-    archives of classes know their jars by path.
+    """Return all jars, flink-dist last, as Flink's scripts order them.
+
+    The paths are those of the jars, not of the links, which differ between stacks: class archives know jars by path.
     """
     jars = sorted((data / "lib").glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
     return ":".join(str(jar.resolve()) for jar in jars)
 
 
 def link_jars(lib: Path) -> None:
-    """Fill a folder with links to what the cluster and its clients have on their class path."""
+    """Fill a folder with links to the jars that the cluster and its clients have on their class path."""
     jars = {jar.name: jar for jar in (flink_home() / "lib").glob("*.jar")}
     jars |= {jar.name: jar for jar in (flink_python_jar(), *flink_jars())}
     for link in lib.iterdir():
@@ -196,7 +198,7 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
         "taskmanager.bind-host": stack.host,
         "taskmanager.memory.process.size": f"{stack.taskmanager_memory_mb}m",
         "taskmanager.numberOfTaskSlots": stack.slots,
-        # Whoever asks for metrics (the demo, tests, a page) wants those of the last second, not of the last ten.
+        # Metrics are read (by the demo, tests, the dashboard) for the last second, not for the last ten.
         "metrics.fetcher.update-interval": 1000,
         # A TaskManager that was killed is missed after two unanswered heartbeats: 6 s in place of 20. One that only
         # stands still (its machine swaps) has half a minute.
@@ -207,7 +209,7 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
         "rest.address": stack.host,
         "rest.bind-address": stack.host,
         "rest.port": stack.flink_rest_port,
-        "rest.bind-port": str(stack.flink_rest_port),  # a single port, not a range: the setting is what one gets
+        "rest.bind-port": str(stack.flink_rest_port),  # a single port, not a range: the one of the setting
         "web.submit.enable": False,  # no jar upload from a web page that any local user can open
         "web.tmpdir": str(data / "tmp"),
         "io.tmp.dirs": str(data / "tmp"),
@@ -227,7 +229,7 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
 
 
 def _reporter(stack: StackSettings) -> dict[str, Any]:
-    """Flink's own Prometheus reporter; each process takes the first free port of the range."""
+    """Configure Flink's own Prometheus reporter; each process takes the first free port of the range."""
     if not stack.metrics_port:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""How a Flink process divides its memory: the sums that ``bin/jobmanager.sh`` and ``taskmanager.sh`` leave to Java.
+"""Divide a Flink process's memory: the sums that ``bin/jobmanager.sh`` and ``taskmanager.sh`` leave to Java.
 
 The scripts start four short-lived JVMs to read the configuration and do these sums, which took half of the stack's
 start on two cores. A test compares the results with theirs. Defaults: "Set up Flink's process memory" in Flink's docs.
@@ -22,7 +22,7 @@ MANAGED_SHARE = 0.4000000059604645  # Python workers and RocksDB live in it
 
 
 def jobmanager(process_mb: int) -> tuple[list[str], dict[str, str]]:
-    """JVM options, and Flink options, of a JobManager whose process may use so much memory."""
+    """Return the JVM options and Flink options of a JobManager whose process may use ``process_mb``."""
     overhead = _overhead(process_mb)
     heap = _enough("jobmanager_memory_mb", process_mb, process_mb * MIB - METASPACE - overhead - JOBMANAGER_OFF_HEAP)
     options = {
@@ -36,7 +36,7 @@ def jobmanager(process_mb: int) -> tuple[list[str], dict[str, str]]:
 
 
 def taskmanager(process_mb: int, slots: int) -> tuple[list[str], dict[str, str]]:
-    """JVM options, and Flink options, of a TaskManager whose process may use so much memory."""
+    """Return the JVM options and Flink options of a TaskManager whose process may use ``process_mb``."""
     overhead = _overhead(process_mb)
     flink = process_mb * MIB - METASPACE - overhead
     network = max(MIN_NETWORK, int(flink * NETWORK_SHARE))
@@ -63,7 +63,7 @@ def taskmanager(process_mb: int, slots: int) -> tuple[list[str], dict[str, str]]
 def _enough(setting: str, process_mb: int, heap: int) -> int:
     if heap < MIN_HEAP:
         short = math.ceil((MIN_HEAP - heap) / MIB)
-        raise StackError(f"stack.{setting}={process_mb} leaves too little heap; {short} MiB more are the least")
+        raise StackError(f"stack.{setting}={process_mb} leaves too little heap; add at least {short} MiB")
     return heap
 
 

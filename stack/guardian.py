@@ -1,7 +1,7 @@
-"""Ends a stack when the process that owns it is gone, however it went (``kill -9`` included).
+"""End a stack when the process that owns it is gone, however it went (``kill -9`` included).
 
-A process of its own: ``python -m eddy.stack.guardian <pid of the owner> <mark>``. It waits for the owner's end, then
-ends everything that carries the mark. The owner ends the guardian itself once it has stopped the stack in order.
+This is a process of its own: ``python -m eddy.stack.guardian <pid of the owner> <mark>``. It waits for the owner's end,
+then ends everything that carries the mark. The owner ends the guardian itself once it has stopped the stack in order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.5
 
 
 def start(mark: str, log: Path) -> subprocess.Popen[bytes]:
-    """Start the guardian of this very process, and return once it watches."""
+    """Start the guardian of this process, and return once it watches."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
@@ -42,7 +42,7 @@ def start(mark: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 def wait_for_end(pid: int) -> None:
-    """Return when that process has ended."""
+    """Wait until a process has ended."""
     if hasattr(os, "pidfd_open"):
         try:
             watched = os.pidfd_open(pid)
@@ -59,7 +59,7 @@ def wait_for_end(pid: int) -> None:
 
 def main(owner: int, mark: str) -> None:
     """Watch the owner, then end what carries the mark."""
-    for ignored in (signal.SIGINT, signal.SIGHUP):  # the terminal's end is the owner's business
+    for ignored in (signal.SIGINT, signal.SIGHUP):  # the terminal's end concerns the owner, not the guardian
         signal.signal(ignored, signal.SIG_IGN)
     if os.getppid() == owner:  # else the owner ended while we started
         sys.stdout.write("!")

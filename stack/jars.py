@@ -1,6 +1,6 @@
-"""The jars that the stack and the job need: fetched by Maven from ``stack/pom.xml``, and our own Java, compiled here.
+"""Prepare the jars that the stack and the job need: Maven's from ``stack/pom.xml``, and our own Java, compiled here.
 
-``eddy jars`` (``python -m eddy.stack.jars``) brings both up to date and does nothing when they already are.
+``eddy jars`` (``python -m eddy.stack.jars``) updates both and does nothing when they already are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SET_UP = "run 'eddy jars' once ('./run setup' in a checkout does it)"
 
 
 def flink_home() -> Path:
-    """Folder of the Flink distribution that the ``apache-flink`` package brings."""
+    """Return the folder of the Flink distribution that the ``apache-flink`` package contains."""
     found = importlib.util.find_spec("pyflink")
     if found is None or not found.origin:
         raise StackError("the Python package apache-flink is not installed: pip install 'eddy[job]'")
@@ -35,7 +35,7 @@ def flink_home() -> Path:
 
 
 def kafka_classpath() -> str:
-    """Java class path of the Kafka broker."""
+    """Return the Java class path of the Kafka broker."""
     folder = home() / "jars" / "kafka"
     jars = sorted(folder.glob("*.jar"))
     if not any(jar.name.startswith("kafka_2.13-") for jar in jars):
@@ -44,7 +44,7 @@ def kafka_classpath() -> str:
 
 
 def flink_jars() -> list[Path]:
-    """Jars that a job needs beside the Flink distribution: the Kafka connector, and ours if there is Java source."""
+    """Return the jars that a job needs beside Flink's: the Kafka connector, and ours if there is Java source."""
     folder = home() / "jars" / "flink"
     jars = sorted(folder.glob("*.jar"))
     if not any(jar.name.startswith(CONNECTOR) for jar in jars):
@@ -55,7 +55,7 @@ def flink_jars() -> list[Path]:
 
 
 def flink_python_jar() -> Path:
-    """The jar that runs Python functions; it lies in ``opt/``, where a cluster does not look by itself."""
+    """Return the jar that runs Python functions; it lies in ``opt/``, where a cluster does not search by itself."""
     jars = sorted((flink_home() / "opt").glob("flink-python-*.jar"))
     if not jars:
         raise StackError(f"no flink-python jar in {flink_home() / 'opt'}; reinstall the apache-flink package")
@@ -63,15 +63,15 @@ def flink_python_jar() -> Path:
 
 
 def java_sources() -> list[Path]:
-    """Our Java sources."""
+    """Return our Java sources."""
     return sorted(JAVA_SOURCES.rglob("*.java"))
 
 
 def fetch(parts: Sequence[str] = PARTS) -> bool:
-    """Copy the jars that ``pom.xml`` declares; False if they were already there.
+    """Copy the jars that ``pom.xml`` declares; return False if they were already there.
 
     Args:
-        parts: some of :data:`PARTS`: an image for the job has no use for the broker.
+        parts: some of :data:`PARTS`: an image for the job needs no broker.
 
     Raises:
         StackError: Maven is missing or fails.
@@ -89,7 +89,7 @@ def fetch(parts: Sequence[str] = PARTS) -> bool:
 
 
 def compile_java() -> bool:
-    """Compile our Java sources into one jar; False if there is nothing to do.
+    """Compile our Java sources into one jar; return False if there is nothing to do.
 
     Raises:
         StackError: the compiler is missing or fails; its messages are in the text.
@@ -137,8 +137,8 @@ def _run(command: list[str]) -> None:
         raise StackError(f"{command[0]} failed with code {done.returncode}:\n{output}")
 
 
-def bring(parts: Sequence[str] = PARTS) -> list[str]:
-    """Bring the jars up to date; what was done, a line each."""
+def prepare(parts: Sequence[str] = PARTS) -> list[str]:
+    """Prepare the jars, if they are not up to date; return a line for each thing done."""
     said = []
     if fetch(parts):
         said.append(f"jars copied to {home() / 'jars'}")
@@ -148,9 +148,9 @@ def bring(parts: Sequence[str] = PARTS) -> list[str]:
 
 
 def main() -> None:
-    """Bring the jars up to date."""
+    """Prepare the jars and print what was done."""
     try:
-        for line in bring():
+        for line in prepare():
             print(line)
     except EddyError as error:
         sys.exit(f"eddy: {error}")

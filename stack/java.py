@@ -1,4 +1,4 @@
-"""How the stack's JVMs compile: three of them start at once, on what may be two cores."""
+"""Choose how the stack's JVMs compile: three of them start at once, on as few as two cores."""
 
 from __future__ import annotations
 

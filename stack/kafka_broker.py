@@ -1,4 +1,4 @@
-"""The local stack's Kafka: one broker in KRaft combined mode (it is its own controller), on loopback only."""
+"""Run the local stack's Kafka: one broker in KRaft combined mode (it is its own controller), on loopback only."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ rootLogger.appenderRef.file.ref = file
 
 
 def launches(settings: Settings, folder: Path) -> list[Launch]:
-    """Write the configuration and say what to run. The log folder is formatted once, by the same command."""
+    """Write the configuration; return how to start the broker. The same command formats the log folder once."""
     stack, data, log = settings.stack, folder / NAME, folder / "logs" / "kafka.log"
     data.mkdir(parents=True, exist_ok=True)
     properties, logging = data / "server.properties", data / "log4j2.properties"
@@ -66,7 +66,7 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
 
 
 def local_settings(settings: Settings) -> Settings:
-    """Settings with which to reach this broker, whatever broker the clients are set to use."""
+    """Return settings that reach this broker, whatever broker the clients are set to use."""
     here = KafkaSettings(
         bootstrap_servers=f"{settings.stack.host}:{settings.stack.kafka_port}",
         max_message_bytes=settings.kafka.max_message_bytes,
@@ -76,7 +76,7 @@ def local_settings(settings: Settings) -> Settings:
 
 
 def problem(settings: Settings) -> str | None:
-    """None once it accepts connections, else why not. Whether it serves is seen when the topics are made."""
+    """Return None once the broker accepts connections, else the reason. Creating the topics shows whether it serves."""
     stack = settings.stack
     if ports.answers(stack.kafka_port, stack.host):
         return None
@@ -84,7 +84,7 @@ def problem(settings: Settings) -> str | None:
 
 
 def _cluster_id(data: Path) -> str:
-    """A random id in Kafka's own form (22 characters), drawn once and kept."""
+    """Return a random id in Kafka's own form (22 characters), drawn once and kept."""
     file = data / "cluster-id"
     if not file.exists():
         file.write_text("E" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22])  # a leading '-' would be an option

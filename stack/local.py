@@ -1,4 +1,4 @@
-"""The embedded local stack as one object: Kafka, Redis and Flink, started, awaited and ended together."""
+"""Start, await and end Kafka, Redis and Flink together: the embedded local stack as one object."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from types import TracebackType
 
 from eddy.errors import StackError
 from eddy.settings import Settings
-from eddy.stack import class_archive, flink, guardian, kafka_broker, page, redis_server, topics
+from eddy.stack import class_archive, dashboard, flink, guardian, kafka_broker, redis_server, topics
 from eddy.stack.paths import data_dir
 from eddy.stack.ports import free_ports, require_free
 from eddy.stack.process import Launch, Processes, Running, wait_until
 
 Problem = Callable[[Settings], str | None]
 
-#: service -> (what to run, what is still wrong with it); all start at once, in this order.
+#: service -> (its launches, its problem if any); all start at once, in this order.
 SERVICES: dict[str, tuple[Callable[[Settings, Path], list[Launch]], Problem]] = {
     "redis": (redis_server.launches, redis_server.problem),
     "kafka": (kafka_broker.launches, kafka_broker.problem),
     "flink": (flink.launches, flink.problem),
-    page.NAME: (page.launches, page.problem),
+    dashboard.NAME: (dashboard.launches, dashboard.problem),
 }
 
 
 @dataclass(frozen=True)
 class ServiceState:
-    """One process of the stack, as ``eddy status`` shows it."""
+    """Hold the state of one process of the stack, as ``eddy status`` shows it."""
 
     name: str
     pid: int | None  # None: not running
@@ -43,15 +43,15 @@ class ServiceState:
 
     @property
     def running(self) -> bool:
-        """Whether it is there and healthy."""
+        """Return whether all of the stack is there and healthy."""
         return self.pid is not None and self.problem is None
 
 
 class Stack:
-    """The stack of one data folder.
+    """Run the stack of one data folder.
 
-    ``with Stack(settings, owned=True) as stack:`` starts what is not running, and ends what it started, at the end of
-    the block or of this process, even by ``kill -9``. Without ``owned`` the services live on until :meth:`down`.
+    ``with Stack(settings, owned=True) as stack:`` starts the missing processes, and ends those it started, at the end
+    of the block or of this process, even by ``kill -9``. Without ``owned`` the services live on until :meth:`down`.
     """
 
     def __init__(self, settings: Settings, *, owned: bool = False) -> None:
@@ -73,29 +73,29 @@ class Stack:
 
     @property
     def kafka_address(self) -> str:
-        """``host:port`` of the broker."""
+        """Return ``host:port`` of the broker."""
         return f"{self.settings.stack.host}:{self.settings.stack.kafka_port}"
 
     @property
-    def page_address(self) -> str:
-        """Where a browser finds the page."""
+    def dashboard_address(self) -> str:
+        """Return the dashboard's address for a browser."""
         return f"http://{self.settings.stack.host}:{self.settings.stack.dashboard_port}"
 
     @property
     def flink_address(self) -> str:
-        """``host:port`` of Flink's REST API, as ``flink run -m`` takes it."""
+        """Return ``host:port`` of Flink's REST API, as ``flink run -m`` takes it."""
         return flink.rest_address(self.settings.stack)
 
     def client_command(self) -> list[str]:
-        """What stands for the ``flink`` command with this cluster."""
+        """Return the command that takes the place of ``flink`` with this cluster."""
         return flink.client_command(self.folder)
 
     def client_environment(self) -> dict[str, str]:
-        """Variables with which ``flink run`` or a PyFlink client reaches this cluster and has its jars."""
+        """Return the variables with which ``flink run`` or a PyFlink client reaches this cluster and has its jars."""
         return flink.client_environment(self.folder)
 
     def up(self) -> list[str]:
-        """Start what is not running, wait until all of it serves, and create the topics.
+        """Start the missing processes, wait until all of them serve, and create the topics.
 
         Returns:
             Names of the processes started; empty if all were there.
@@ -121,7 +121,7 @@ class Stack:
             return started
 
     def down(self) -> list[str]:
-        """End the stack: what this object started if it owns that, else everything of this data folder.
+        """End the stack: the processes that this object started if it owns them, else all of this data folder.
 
         Returns:
             Names of the processes ended.
@@ -138,13 +138,13 @@ class Stack:
             return ended
 
     def status(self) -> list[ServiceState]:
-        """Every process of the stack, running or not."""
+        """Return the state of every process of the stack, running or not."""
         stack = self.settings.stack
         addresses = {
             "redis": f"{stack.host}:{stack.redis_port}",
             "kafka": self.kafka_address,
             flink.JOBMANAGER: f"http://{self.flink_address}",
-            page.NAME: self.page_address,
+            dashboard.NAME: self.dashboard_address,
         }
         states = []
         for service, names in self._names().items():
@@ -157,7 +157,7 @@ class Stack:
         return states
 
     def unused_ports(self) -> dict[str, int]:
-        """Setting key -> port of what is not running: these have to be free."""
+        """Return setting key -> port of the processes that are not running: these have to be free."""
         stack = self.settings.stack
         used = {
             "redis": {"stack.redis_port": stack.redis_port},
@@ -166,15 +166,15 @@ class Stack:
                 "stack.flink_rest_port": stack.flink_rest_port,
                 "stack.flink_rpc_port": stack.flink_rpc_port,
             },
-            page.NAME: {"stack.dashboard_port": stack.dashboard_port},
+            dashboard.NAME: {"stack.dashboard_port": stack.dashboard_port},
         }
-        if not page.names(self.settings):
-            del used[page.NAME]
+        if not dashboard.names(self.settings):
+            del used[dashboard.NAME]
         down = [name for name in used if self._processes.running(name) is None]
         return {key: port for name in down for key, port in used[name].items()}
 
     def _start_missing(self, started: list[str]) -> dict[str, list[Running]]:
-        """Start all that is not there; every port is checked before the first process starts."""
+        """Start all missing processes; check every port before the first one starts."""
         running: dict[str, list[Running]] = {service: [] for service in SERVICES}
         missing: list[tuple[str, Launch]] = []
         for service, (launches, _) in SERVICES.items():
@@ -197,7 +197,7 @@ class Stack:
         return running
 
     def _leaderless(self, names: list[str]) -> None:
-        """End TaskManagers whose JobManager died: its jobs come back, and must not run twice meanwhile."""
+        """End TaskManagers whose JobManager died: its jobs are started again, and must not run twice meanwhile."""
         if flink.JOBMANAGER in names and self._processes.running(flink.JOBMANAGER) is None:
             for name in names:
                 self._processes.stop(name)
@@ -224,10 +224,10 @@ class Stack:
     def _names(self) -> dict[str, list[str]]:
         workers = flink.taskmanager_names(self.settings.stack)
         services = {"redis": ["redis"], "kafka": ["kafka"], "flink": [flink.JOBMANAGER, *workers]}
-        return {**services, page.NAME: page.names(self.settings)}
+        return {**services, dashboard.NAME: dashboard.names(self.settings)}
 
     def _known(self) -> list[str]:
-        """All processes that ever ran here, those of other settings (more TaskManagers) included."""
+        """Return all processes that ever ran here, those of other settings (more TaskManagers) included."""
         return sorted(file.stem for file in (self.folder / "run").glob("*.json"))
 
     def _end_guardian(self) -> None:
@@ -238,7 +238,7 @@ class Stack:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """One change at a time, also among processes: two ``eddy up`` must not both find nothing running."""
+        """Allow one change at a time, also among processes: two ``eddy up`` must not both find nothing running."""
         self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder / "stack.lock", os.O_CREAT | os.O_RDWR)
         try:
@@ -249,7 +249,7 @@ class Stack:
 
 
 def isolated(settings: Settings, folder: Path) -> Settings:
-    """The same settings for a stack of its own: another data folder, free ports, and clients that use them."""
+    """Return the same settings for a stack of its own: another data folder, free ports, and clients that use them."""
     kafka, controller, redis, rest, rpc, dashboard = free_ports(6, settings.stack.host)
     ports = {
         "kafka_port": kafka,

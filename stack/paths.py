@@ -1,4 +1,4 @@
-"""Where the local stack keeps its files."""
+"""Locate the local stack's files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def home() -> Path:
-    """Folder of the jars: ``EDDY_HOME``, else ``.eddy`` in the checkout, else (installed) ``.eddy`` in one's home."""
+    """Return the folder of the jars: ``EDDY_HOME``, else ``.eddy`` in the checkout or, if installed, at home."""
     chosen = os.environ.get(HOME_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().resolve()
@@ -21,7 +21,7 @@ def home() -> Path:
 
 
 def data_dir(settings: StackSettings) -> Path:
-    """Folder of data, logs and pid files; a relative setting counts from the folder that holds :func:`home`.
+    """Return the folder of data, logs and pid files; a relative setting counts from the folder that holds :func:`home`.
 
     So ``eddy status`` finds the same stack from whatever folder it is called in.
     """

@@ -1,4 +1,4 @@
-"""Finding free ports, and saying who holds the one that is not."""
+"""Find free ports, and name the process that holds a taken one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from eddy.errors import StackError
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Ports that were free a moment ago, all different.
+    """Return ports that were free a moment ago, all different.
 
     They lie below the range from which the kernel takes ports for outgoing connections, so that none of our own
     clients can be given one of them before its server starts.
     """
     with contextlib.ExitStack() as held:
         ports: list[int] = []
-        first = 20_000 + (os.getpid() * 97) % 10_000  # runs side by side start looking in different places
+        first = 20_000 + (os.getpid() * 97) % 10_000  # runs side by side search from different places
         for offset in range(12_000):
             port = 20_000 + (first + offset) % 12_000
             if is_free(port, host):
@@ -32,7 +32,7 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now."""
+    """Return whether a server could listen there now."""
     try:
         _bound(port, host).close()
     except OSError:
@@ -41,7 +41,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether somebody accepts connections there."""
+    """Return whether a server accepts connections there."""
     try:
         socket.create_connection((host, port), timeout=1).close()
     except OSError:
@@ -50,7 +50,7 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on a port, for a message: ``"pid 17 (java)"``; ``"another process"`` where that is hidden."""
+    """Name the process that listens on a port: ``"pid 17 (java)"``; ``"another process"`` if that is hidden."""
     try:
         for connection in psutil.net_connections("tcp"):
             listening = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port

@@ -1,4 +1,4 @@
-"""Processes of the stack: started in a session of their own, marked as ours, found again, and ended.
+"""Start the stack's processes in a session of their own, mark them as ours, find them again, and end them.
 
 Every process of the stack, and every process that one of those starts, inherits the environment variable
 ``EDDY_STACK_INSTANCE`` = ``<data folder>|<id of the start>``. A process is ours only if it carries that mark, so a
@@ -29,7 +29,7 @@ TAIL_BYTES = 20_000
 
 @dataclass(frozen=True)
 class Launch:
-    """What to run for one process of the stack."""
+    """Describe how to start one process of the stack."""
 
     name: str
     argv: Sequence[str]
@@ -40,7 +40,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class Running:
-    """A process of the stack that is alive."""
+    """Describe a process of the stack that is alive."""
 
     name: str
     pid: int
@@ -50,7 +50,7 @@ class Running:
 
 
 class Processes:
-    """The processes of one data folder."""
+    """Manage the processes of one data folder."""
 
     def __init__(self, data_dir: Path, start_id: str) -> None:
         self.data_dir = data_dir
@@ -88,7 +88,7 @@ class Processes:
         return Running(launch.name, child.pid, launch.ports, log, self.mark)
 
     def _end_left(self, name: str) -> None:
-        """End what an earlier process of that name left when it was killed: the workers of a TaskManager."""
+        """End the processes that one of that name left when it was killed: the workers of a TaskManager."""
         try:
             session = int(json.loads(self._pid_file(name).read_text())["pid"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -96,7 +96,7 @@ class Processes:
         end([process for process in marked(self.prefix) if _session(process.pid) == session], grace_seconds=0)
 
     def running(self, name: str) -> Running | None:
-        """The process of that name, if it is alive and ours."""
+        """Return the process of that name, if it is alive and ours."""
         try:
             record = json.loads(self._pid_file(name).read_text())
             pid, created = int(record["pid"]), float(record["created"])
@@ -108,18 +108,20 @@ class Processes:
         return Running(name, pid, record["ports"], record["log"], mark)
 
     def failure(self, running: Running) -> str | None:
-        """Why the process ended, or None while it lives."""
+        """Return why the process ended, or None while it lives."""
         child = self._children.get(running.name)
         if child is None:
             ended = self.running(running.name) is None
             return f"{running.name} ended; see {running.log}" if ended else None
         if child.poll() is None:
             return None
-        told = last_complaint(Path(running.log)) or last_complaint(self._logs / f"{running.name}.out")
-        return f"{running.name} ended with code {child.returncode}; see {running.log}" + (f": {told}" if told else "")
+        complaint = last_complaint(Path(running.log)) or last_complaint(self._logs / f"{running.name}.out")
+        return f"{running.name} ended with code {child.returncode}; see {running.log}" + (
+            f": {complaint}" if complaint else ""
+        )
 
     def stop(self, name: str, grace_seconds: float = GRACE_SECONDS) -> bool:
-        """End one process and all that it started; False if it was not running."""
+        """End one process and all that it started; return False if it was not running."""
         found = self.running(name)
         if found:
             end(_group(found), grace_seconds)
@@ -133,7 +135,7 @@ class Processes:
         return found is not None
 
     def sweep(self, *, only_this_start: bool) -> int:
-        """End whatever still carries our mark; the number of processes ended."""
+        """End every process that still carries our mark; return how many."""
         left = marked(self.mark if only_this_start else self.prefix)
         end(left, GRACE_SECONDS)
         return len(left)
@@ -143,7 +145,7 @@ class Processes:
 
 
 def mark_of(pid: int) -> str:
-    """The mark that a process carries; empty for a process that has none, is gone, or is hidden from us."""
+    """Return the mark that a process carries; empty for a process that has none, is gone, or is hidden from us."""
     try:
         return str(psutil.Process(pid).environ().get(MARK_VARIABLE, ""))
     except (psutil.Error, OSError):
@@ -151,7 +153,7 @@ def mark_of(pid: int) -> str:
 
 
 def marked(prefix: str) -> list[psutil.Process]:
-    """All living processes, but for this one, whose mark starts so."""
+    """Return all living processes except this one whose mark has the prefix."""
     found = []
     for pid in psutil.pids():
         if pid != os.getpid() and mark_of(pid).startswith(prefix):
@@ -161,7 +163,7 @@ def marked(prefix: str) -> list[psutil.Process]:
 
 
 def end(processes: Iterable[psutil.Process], grace_seconds: float) -> None:
-    """Ask processes to end, and kill those that have not after the grace."""
+    """Ask processes to end, and kill those that have not after the grace period."""
     asked = list(processes)
     for process in asked:
         with contextlib.suppress(psutil.Error):
@@ -174,7 +176,7 @@ def end(processes: Iterable[psutil.Process], grace_seconds: float) -> None:
 
 
 def _await_end(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait for processes to end; those that have not. A zombie has: its parent may be slow, or not ours."""
+    """Wait for processes to end; return those that have not. A zombie has: its parent may be slow, or not ours."""
     deadline = time.monotonic() + seconds
     left = processes
     while left := [process for process in left if _alive(process)]:
@@ -191,7 +193,7 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def wait_until(deadline: float) -> bool:
-    """Sleep one polling step; False once the deadline (``time.monotonic`` clock) has passed."""
+    """Sleep one polling step; return False once the deadline (``time.monotonic`` clock) has passed."""
     if time.monotonic() >= deadline:
         return False
     time.sleep(POLL_SECONDS)
@@ -199,7 +201,7 @@ def wait_until(deadline: float) -> bool:
 
 
 def last_complaint(log: Path) -> str:
-    """The last line of a log that says what went wrong, or its last line at all."""
+    """Return the last line of a log that reports an error, or else its last line."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL_BYTES))
@@ -212,7 +214,7 @@ def last_complaint(log: Path) -> str:
 
 
 def _group(running: Running) -> list[psutil.Process]:
-    """The process and those of its session that carry the same mark: its workers."""
+    """Return the process and those of its session that carry the same mark: its workers."""
     return [process for process in marked(running.mark) if _session(process.pid) == running.pid]
 
 

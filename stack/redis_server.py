@@ -1,4 +1,4 @@
-"""The local stack's Redis: a real ``redis-server`` on loopback, with its append-only file in the data folder."""
+"""Run the local stack's Redis: a real ``redis-server`` on loopback, with its append-only file in the data folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "redis"
 
 
 def launches(settings: Settings, folder: Path) -> list[Launch]:
-    """Write the configuration and say what to run."""
+    """Write the configuration; return how to start the server."""
     stack = settings.stack
     data, log = folder / NAME, folder / "logs" / "redis.log"
     data.mkdir(parents=True, exist_ok=True)
@@ -41,13 +41,13 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
 
 
 def local_settings(settings: Settings) -> RedisSettings:
-    """How to reach this Redis, whatever Redis the clients are set to use."""
+    """Return settings that reach this Redis, whatever Redis the clients are set to use."""
     here = {"host": settings.stack.host, "port": settings.stack.redis_port}
     return settings.redis.model_copy(update={**here, "username": None, "tls": False})
 
 
 def problem(settings: Settings) -> str | None:
-    """None once it answers, else why not."""
+    """Return None once Redis answers, else the reason."""
     client = redis_client(local_settings(settings))
     try:
         client.ping()

@@ -1,4 +1,4 @@
-"""The Kafka topics that Eddy uses: made when the stack comes up, checked by ``eddy doctor``."""
+"""Create the Kafka topics that Eddy uses when the stack comes up; check them for ``eddy doctor``."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ REPLICATION = 1  # one broker
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as Eddy wants it."""
+    """Describe a topic that Eddy needs."""
 
     role: str
     partitions: int
     configs: dict[str, str] = field(default_factory=dict)
 
 
-def wanted(settings: Settings) -> list[Topic]:
-    """All topics, by role."""
+def expected(settings: Settings) -> list[Topic]:
+    """Return all topics that Eddy needs, by role."""
     largest = {"max.message.bytes": str(settings.kafka.max_message_bytes)}
     wide = settings.stack.partitions  # topics that carry something for every observation
     return [
@@ -49,7 +49,7 @@ def wanted(settings: Settings) -> list[Topic]:
 def create_missing(
     settings: Settings, bootstrap_servers: str, deadline: float, replication: int = REPLICATION
 ) -> list[str]:
-    """Create the topics that do not exist yet; waits for the broker until the deadline.
+    """Create the topics that do not exist yet; wait for the broker until the deadline.
 
     Args:
         settings: names, partitions and sizes.
@@ -72,7 +72,7 @@ def create_missing(
                         "replication_factor": replication,
                         "configs": topic.configs,
                     }
-                    for topic in wanted(settings)
+                    for topic in expected(settings)
                     if settings.topics.name(topic.role) not in present
                 }
                 if missing:
@@ -86,7 +86,7 @@ def create_missing(
 
 
 def problems(settings: Settings) -> list[str]:
-    """What is wrong with the topics on the broker that the clients use; empty if nothing is.
+    """Return the problems of the topics on the broker that the clients use; empty if there are none.
 
     Raises:
         KafkaError: the broker does not answer.
@@ -111,12 +111,12 @@ def problems(settings: Settings) -> list[str]:
 
 
 def admin_client(settings: KafkaSettings) -> KafkaAdminClient:
-    """A Kafka admin client."""
+    """Return a Kafka admin client."""
     return KafkaAdminClient(**kafka_client(settings))
 
 
 def _names(settings: Settings) -> list[str]:
-    return [settings.topics.name(topic.role) for topic in wanted(settings)]
+    return [settings.topics.name(topic.role) for topic in expected(settings)]
 
 
 def _config(admin: Any, topic: str, key: str) -> str:

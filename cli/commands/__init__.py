@@ -1,1 +1,1 @@
-"""Commands of one file each."""
+"""Define the commands that need one file each."""

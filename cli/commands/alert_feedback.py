@@ -1,21 +1,18 @@
-"""``eddy alerts ack|unack|dismiss|label``: what an incident was; ``eddy alerts labels``: all that was said."""
+"""Send feedback: ``eddy alerts ack|unack|dismiss|label``; write all labels: ``eddy alerts labels``."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
+from eddy.alert import Alert
 from eddy.cli.commands.alerts import alerts
 from eddy.cli.main import settings_of
 from eddy.errors import DataError
-
-if TYPE_CHECKING:
-    from eddy.alert import Alert
-    from eddy.feedback import Action
-    from eddy.settings import Settings
+from eddy.feedback import Action
+from eddy.settings import Settings
 
 _ID = typer.Argument(metavar="ID", help="of the incident or group, as 'eddy alerts list' shows it")
 _BY = typer.Option("", "--by", help="who says so [the user of this computer]")
@@ -24,12 +21,12 @@ _JSON = typer.Option(False, "--json", help="print what was sent as JSON, one mes
 
 
 def register(app: typer.Typer) -> None:
-    """The commands belong to the group ``alerts``, which is there already."""
+    """Add the commands to the group ``alerts``, which exists already."""
 
 
 @alerts.command()
 def ack(ctx: typer.Context, incident: str = _ID, by: str = _BY, comment: str = _COMMENT, as_json: bool = _JSON) -> None:
-    """Take an incident on: its later alerts say that it is acknowledged."""
+    """Acknowledge an incident: its later alerts are marked as acknowledged."""
     _say(ctx, incident, "ack", by, comment, as_json)
 
 
@@ -37,7 +34,7 @@ def ack(ctx: typer.Context, incident: str = _ID, by: str = _BY, comment: str = _
 def unack(
     ctx: typer.Context, incident: str = _ID, by: str = _BY, comment: str = _COMMENT, as_json: bool = _JSON
 ) -> None:
-    """Give an incident back that was taken on."""
+    """Withdraw the acknowledgement of an incident."""
     _say(ctx, incident, "unack", by, comment, as_json)
 
 
@@ -45,7 +42,7 @@ def unack(
 def dismiss(
     ctx: typer.Context, incident: str = _ID, by: str = _BY, comment: str = _COMMENT, as_json: bool = _JSON
 ) -> None:
-    """Say that an incident was no anomaly: its limits rise by job.feedback_step, up to job.max_feedback_factor."""
+    """Dismiss an incident that was no anomaly: its limits rise by job.feedback_step, up to job.max_feedback_factor."""
     _say(ctx, incident, "dismiss", by, comment, as_json)
 
 
@@ -53,12 +50,12 @@ def dismiss(
 def label(
     ctx: typer.Context,
     incident: str = _ID,
-    what: str = typer.Argument(metavar="LABEL", help="'normal', or a word for the kind of anomaly, such as 'spike'"),
+    what: str = typer.Argument(metavar="LABEL", help="'normal', or a name for the kind of anomaly, such as 'spike'"),
     by: str = _BY,
     comment: str = _COMMENT,
     as_json: bool = _JSON,
 ) -> None:
-    """Say what an incident was; 'eddy alerts labels' hands the labels to evaluation and training."""
+    """Label an incident; 'eddy alerts labels' hands the labels to evaluation and training."""
     _say(ctx, incident, "label", by, comment, as_json, what)
 
 
@@ -100,7 +97,7 @@ def _say(
 
 
 def find_alert(settings: Settings, incident: str) -> Alert:
-    """The newest alert of an incident: from Redis, or from Kafka where Redis does not have it (any more).
+    """Return the newest alert of an incident: from Redis, or from Kafka if Redis does not have it (any more).
 
     Raises:
         DataError: neither has it.

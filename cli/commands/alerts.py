@@ -1,18 +1,15 @@
-"""``eddy alerts …``: follow them from Kafka, list and show them from Redis."""
+"""Follow alerts from Kafka, list and show them from Redis: ``eddy alerts …``."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import typer
 
+from eddy.alert import Alert
 from eddy.cli.main import settings_of
 from eddy.errors import DataError
-
-if TYPE_CHECKING:
-    from eddy.alert import Alert
-    from eddy.feedback import Feedback
+from eddy.feedback import Feedback
 
 alerts = typer.Typer(no_args_is_help=True, help="Alerts: follow them, list them, show one.")
 
@@ -113,7 +110,7 @@ def _members(alert: Alert) -> str:
 
 
 def _said(feedback: Feedback) -> str:
-    return {"ack": "taken on", "dismiss": "dismissed"}.get(feedback.action, str(feedback.label))
+    return {"ack": "acknowledged", "dismiss": "dismissed"}.get(feedback.action, str(feedback.label))
 
 
 def _shown(alert: Alert, as_json: bool) -> str:

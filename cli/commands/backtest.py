@@ -1,4 +1,4 @@
-"""``eddy backtest``: a model over history, beside what was alerted."""
+"""Compare a model's alerts over history with the alerts that were raised: ``eddy backtest``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-from eddy.cli.data_set_options import read_data_set
+from eddy.cli.data_set_options import DataOrigin, read_data_set
 from eddy.cli.main import settings_of
-
-if TYPE_CHECKING:
-    from eddy.models.artifacts.manifest import Manifest
-    from eddy.settings import Settings
+from eddy.models.artifacts.manifest import Manifest
+from eddy.settings import Settings
 
 _SHOWN = 50
 
@@ -28,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def backtest(
     ctx: typer.Context,
     model: str = typer.Option(..., "--model", help="NAME or NAME@VERSION in the registry, or a folder of 'eddy train'"),
-    start: str = typer.Option("", "--from", help="judge from this event time on, ISO-8601 [the first point]"),
+    start: str = typer.Option("", "--from", help="score from this event time on, ISO-8601 [the first point]"),
     end: str = typer.Option("", "--to", help="and before this one [the end]"),
     data: Path | None = typer.Option(None, "--data", help="file or folder in place of the observations topic"),
     series: str = typer.Option("*", "--series", help="pattern of the series"),
@@ -48,9 +45,12 @@ def backtest(
     asked = _range(start, end)
     manifest, content = _candidate(settings, model)
     found, notes = read_data_set(
-        settings, data, option="--data", form="auto", series=series, columns=("", "", (), False),
-        from_kafka=data is None, start="", end=end if data is None else "",
-    )  # fmt: skip
+        settings,
+        data,
+        option="--data",
+        series=series,
+        origin=DataOrigin(from_kafka=data is None, end=end if data is None else ""),
+    )
     first = min(int(s.ts.min()) for s in found.series if len(s.ts))
     last = max(int(s.ts.max()) for s in found.series if len(s.ts)) + 1
     begin, until = first if asked[0] is None else asked[0], last if asked[1] is None else asked[1]
@@ -65,13 +65,13 @@ def backtest(
     lines = test.beside(would, did, manifest.window * manifest.interval_ms)
     counts = test.summary(lines)
     if as_json:
-        told = [{"side": line.side, "would": _plain(line.would), "did": _plain(line.did)} for line in lines]
-        typer.echo(json.dumps({"model": manifest.name, "version": manifest.version, **counts, "incidents": told}))
+        shown = [{"side": line.side, "would": _plain(line.would), "did": _plain(line.did)} for line in lines]
+        typer.echo(json.dumps({"model": manifest.name, "version": manifest.version, **counts, "incidents": shown}))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("", "series", "from (UTC)", "to", "severity", "points", "judged by", box=None)
+    table = Table("", "series", "from (UTC)", "to", "severity", "points", "scored by", box=None)
     for line in lines[:_SHOWN]:
         one = line.would or line.did
         assert one is not None  # noqa: S101  a line has one of them
@@ -94,7 +94,7 @@ def backtest(
 
 
 def _range(start: str, end: str) -> tuple[int | None, int | None]:
-    """Both ends in epoch ms; None = open."""
+    """Parse both ends into epoch ms; None = open."""
     from eddy.errors import DataError, SettingsError
     from eddy.training.data.nab import parse_time
 

@@ -1,4 +1,4 @@
-"""``eddy bench …``: measurements. They run from a checkout, whose ``benchmarks`` folder holds them."""
+"""Measure Eddy: ``eddy bench …``. It runs from a checkout, whose ``benchmarks`` folder holds the measurements."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def pipeline(
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
 ) -> None:
-    """Rate, CPU per event, and memory of the whole job as shipped."""
+    """Measure rate, CPU per event and memory of the whole job as shipped."""
     _finish(_pipeline(kinds, series, events, others, taskmanagers, overrides, rounds), json_file)
 
 
 @bench.command()
 def scoring(kinds: str = KINDS, json_file: Path | None = JSON_FILE) -> None:
-    """Windows per second beside plain torch, scikit-learn and ONNX Runtime; scores compared."""
+    """Measure windows per second beside plain torch, scikit-learn and ONNX Runtime; compare their scores."""
     from benchmarks.job import scoring
 
     _finish(scoring.run(_known(kinds, "ZFL")), json_file)
@@ -67,14 +67,14 @@ def scoring(kinds: str = KINDS, json_file: Path | None = JSON_FILE) -> None:
 
 @bench.command()
 def latency(
-    events: int = typer.Option(1_000_000, min=1_000, help="events that tell the peak rate"),
+    events: int = typer.Option(1_000_000, min=1_000, help="events that measure the peak rate"),
     series: int = typer.Option(2_000, min=1),
     seconds: float = typer.Option(30, min=1, help="how long events come at that rate"),
     rate: float = typer.Option(0.0, min=0, help="events/s; 0 = half the peak"),
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
 ) -> None:
-    """From event to alert at half the peak of the same run or a given rate, and from the start to the first alert."""
+    """Measure the time from event to alert, at half the run's peak or a given rate, and from start to first alert."""
     from benchmarks.job import latency
     from benchmarks.measuring.workload import Workload
 
@@ -89,7 +89,7 @@ def state(
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
 ) -> None:
-    """Bytes of state per series beside the raw window."""
+    """Measure bytes of state per series beside the raw window."""
     from benchmarks.job import state
     from benchmarks.measuring.workload import Workload
 
@@ -98,7 +98,7 @@ def state(
 
 @bench.command()
 def producers(overrides: list[str] = OVERRIDES, json_file: Path | None = JSON_FILE) -> None:
-    """Events per second of ``eddy produce … --speed max``."""
+    """Measure events per second of ``eddy produce … --speed max``."""
     from benchmarks.job import producer_clients
 
     _finish(producer_clients.run(overrides), json_file)
@@ -116,7 +116,7 @@ def peers(
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
 ) -> None:
-    """Eddy, Spark, Bytewax, Quix Streams and plain Python on the same bytes; alerts compared."""
+    """Run Eddy, Spark, Bytewax, Quix Streams and plain Python on the same bytes; compare their alerts."""
     _finish(_peers(kinds, events, others, series, systems, cores, overrides, rounds), json_file)
 
 
@@ -130,7 +130,7 @@ def all_of_them(
     seconds: float = typer.Option(30, min=1, help="of the latency measurement"),
     only: str = typer.Option("", help="comma separated names of measurements; default: all"),
 ) -> None:
-    """Everything that docs/performance.md shows; 'eddy bench report' puts it there."""
+    """Measure everything that docs/performance.md shows; 'eddy bench report' puts it there."""
     from benchmarks.job import latency, producer_clients, scoring, state
     from benchmarks.measuring.workload import Workload
 
@@ -220,7 +220,7 @@ def _chosen(asked: str, known: Any) -> list[str]:
 
 
 def _finish(found: dict[str, Any], json_file: Path | None) -> None:
-    """Print a table, write the file."""
+    """Print a table and write the file."""
     from benchmarks.report.tables import show
 
     show(found)

@@ -1,4 +1,4 @@
-"""``eddy config``: what the settings are, and where each of them came from."""
+"""Show the settings and the source of each: ``eddy config``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import typer
 
 from eddy.cli.main import settings_of
 from eddy.errors import SettingsError
+from eddy.feedback import Feedback
+from eddy.models.artifacts.manifest import Manifest
+from eddy.training_request import TrainingRequest
 
 
 def register(app: typer.Typer) -> None:
@@ -31,10 +34,6 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def schemas(folder: Path = typer.Argument(..., help="folder to write to; made if it is not there")) -> None:
         """Write the JSON Schemas of the messages that other programs may send: manifests, feedback, requests."""
-        from eddy.feedback import Feedback
-        from eddy.models.artifacts.manifest import Manifest
-        from eddy.training_request import TrainingRequest
-
         folder.mkdir(parents=True, exist_ok=True)
         for name, message in (("model", Manifest), ("feedback", Feedback), ("training-request", TrainingRequest)):
             text = json.dumps(message.json_schema(), indent=2, ensure_ascii=False) + "\n"

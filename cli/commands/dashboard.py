@@ -1,4 +1,4 @@
-"""``eddy dashboard``: the page."""
+"""Serve the dashboard: ``eddy dashboard``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 import typer
 
 from eddy.cli.main import settings_of
+from eddy.feedback import Action
+from eddy.settings import Settings
 
 if TYPE_CHECKING:
     from eddy.dashboard.stores.incidents import Incident
     from eddy.dashboard.web.actions import Actions
-    from eddy.feedback import Action
-    from eddy.settings import Settings
 
 _ANSWER_MS = 5_000
 _BY = "page"
@@ -30,7 +30,7 @@ def dashboard(
     host: str = typer.Option("", "--host", help="address to listen on [dashboard.host]"),
     port: int = typer.Option(0, "--port", min=0, max=65535, help="[dashboard.port]"),
 ) -> None:
-    """Serve the page until Ctrl-C: what is wrong now, series, incidents, models, dead letters."""
+    """Serve the dashboard until Ctrl-C: what is wrong now, series, incidents, models, dead letters."""
     from eddy.dashboard.web.server import DashboardServer
 
     settings = settings_of(ctx).settings
@@ -41,22 +41,22 @@ def dashboard(
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, ended)
-    page = DashboardServer(settings, actions_of(settings))
-    typer.echo(f"the page is {page.url}; Ctrl-C ends it", err=True)
+    server = DashboardServer(settings, actions_of(settings))
+    typer.echo(f"the dashboard is {server.url}; Ctrl-C ends it", err=True)
     try:
-        page.run()
+        server.run()
     except KeyboardInterrupt:
         return
     finally:
-        page.close()
+        server.close()
 
 
 def actions_of(settings: Settings) -> Actions:
-    """What the page's buttons do."""
+    """Return the functions behind the dashboard's buttons."""
     from eddy.dashboard.web.actions import Actions
     from eddy.feedback_sender import feedback_on, send_feedback
 
-    short = settings.kafka.model_copy(update={"request_timeout_ms": _ANSWER_MS})  # somebody waits in front of the page
+    short = settings.kafka.model_copy(update={"request_timeout_ms": _ANSWER_MS})  # somebody waits for the dashboard
     quick = settings.model_copy(update={"kafka": short})
 
     def rollback(name: str, version: int) -> str:
@@ -70,7 +70,7 @@ def actions_of(settings: Settings) -> Actions:
 
         work = Replay(quick, reason)
         work.run()
-        return f"sent {work.sent.total():,} letters again"
+        return f"sent {work.sent.total():,} dead letters again"
 
     def feedback(incident: Incident, action: str, label: str) -> str:
         alert = incident.alert

@@ -1,4 +1,4 @@
-"""``eddy dlq …``: what could not be used, why, and another try."""
+"""List dead letters with their reasons, and replay them: ``eddy dlq …``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eddy.cli.main import settings_of
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that could not be used, with the reason.")
 
 _JSON = typer.Option(False, "--json", help="print JSON")
-_REASON = typer.Option("", "--reason", metavar="R", help="only letters with this reason, such as late")
+_REASON = typer.Option("", "--reason", metavar="R", help="only dead letters with this reason, such as late")
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def list_dead_letters(
 def replay(
     ctx: typer.Context,
     reason: str = _REASON,
-    dry_run: bool = typer.Option(False, "--dry-run", help="only say what would be sent"),
+    dry_run: bool = typer.Option(False, "--dry-run", help="only print what would be sent"),
     as_json: bool = _JSON,
 ) -> None:
     """Put dead letters back on the observations topic, each once; what was replayed before is not sent again."""
@@ -63,7 +63,7 @@ def replay(
         signal.signal(number, lambda *_: stop.set())
     try:
         replay.run(stop.is_set)
-    finally:  # also when Kafka went away: what has been sent has been sent
+    finally:  # also if Kafka went away: report the messages sent until then
         _report(replay.report(), as_json)
     if not replay.complete:
         raise typer.Exit(1)
@@ -75,9 +75,9 @@ def _report(done: dict[str, Any], as_json: bool) -> None:
         return
     counts = ", ".join(f"{name} {count:,}" for name, count in done["reasons"].items())
     verb = "would send" if done["dry_run"] else "sent"
-    typer.echo(f"{verb} {done['sent']:,} letters" + (f": {counts}" if counts else ""))
+    typer.echo(f"{verb} {done['sent']:,} dead letters" + (f": {counts}" if counts else ""))
     if done["gone"]:
         kept = "the observations topic does not hold them any more, and a dead letter keeps only the start"
         typer.echo(f"not sent: {done['gone']:,} large observations: {kept}", err=True)
     if not done["complete"]:
-        typer.echo("ended early: the next replay goes on behind the last letter sent", err=True)
+        typer.echo("ended early: the next replay goes on behind the last dead letter sent", err=True)

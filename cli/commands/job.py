@@ -1,11 +1,10 @@
-"""``eddy job …``: pack, submit, run, savepoint, stop, state."""
+"""Pack, submit, run, stop and inspect the job, and take savepoints: ``eddy job …``."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 from pydantic import ValidationError
@@ -13,10 +12,8 @@ from pydantic import ValidationError
 from eddy.cli.main import settings_of
 from eddy.configuration import Configuration
 from eddy.errors import SettingsError
+from eddy.flink_job.client.cluster import Cluster, Job
 from eddy.settings import JobSettings
-
-if TYPE_CHECKING:
-    from eddy.flink_job.client.cluster import Cluster, Job
 
 job = typer.Typer(no_args_is_help=True, help="The Flink job: submit it, take savepoints, stop it, see its state.")
 
@@ -27,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _from_time(configuration: Configuration, time: str) -> Configuration:
-    """The same settings, with another start."""
+    """Return the same settings with another start."""
     if not time:
         return configuration
     settings = configuration.settings
@@ -41,7 +38,7 @@ def _from_time(configuration: Configuration, time: str) -> Configuration:
 
 
 def _forget(configuration: Configuration) -> None:
-    """A job that was stopped is not to come back when the local stack does."""
+    """Forget a stopped job, so that the local stack does not start it again."""
     from eddy.ops.job_records import forget
     from eddy.stack.local import Stack
 
@@ -55,9 +52,7 @@ def _address(configuration: Configuration, cluster: str) -> str:
 
 
 def _running(ctx: typer.Context, cluster: str) -> tuple[Cluster, Job]:
-    """The cluster and the job that runs there; that none does is an error."""
-    from eddy.flink_job.client.cluster import Cluster
-
+    """Return the cluster and the job that runs there; raise an error if none does."""
     configuration = settings_of(ctx)
     flink = Cluster(_address(configuration, cluster))
     return flink, flink.require(configuration.settings.job.name)
@@ -148,7 +143,6 @@ def run(
     as_json: bool = _JSON,
 ) -> None:
     """Submit the job and stay until it ends; Ctrl-C stops it with a savepoint."""
-    from eddy.flink_job.client.cluster import Cluster
     from eddy.ops.job_targets import Choices, submit, submit_locally
 
     configuration = _from_time(settings_of(ctx), from_time)
@@ -195,7 +189,7 @@ def stop(
 
 @job.command()
 def state(ctx: typer.Context, cluster: str = _CLUSTER, as_json: bool = _JSON) -> None:
-    """State, checkpoints and metrics of the job."""
+    """Show state, checkpoints and metrics of the job."""
     flink, found = _running(ctx, cluster)
     counts = flink.checkpoints(found.id)["counts"]
     metrics = flink.metrics(found.id)

@@ -1,4 +1,4 @@
-"""``eddy models …``: the registry of published models."""
+"""Publish, list and roll back models in the registry: ``eddy models …``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from eddy.cli.main import settings_of
+from eddy.models.artifacts.manifest import Manifest
 
 if TYPE_CHECKING:
-    from eddy.models.artifacts.manifest import Manifest
     from eddy.training.registry.registry import Registry
 
 _JSON = typer.Option(False, "--json", help="print JSON")
@@ -49,7 +49,7 @@ def publish(
 
 @models.command("list")
 def list_models(ctx: typer.Context, as_json: bool = _JSON) -> None:
-    """All models in use, with what they judge."""
+    """List all models in use, with the series that they score."""
     listing = _registry(ctx).read()
     rows = [{**_summary(m), "versions": sorted(listing.versions[m.name])} for _, m in sorted(listing.current.items())]
     withdrawn = sorted(set(listing.versions) - set(listing.current))
@@ -80,7 +80,7 @@ def show(
     version: int = typer.Option(0, "--version", min=0, help="an earlier version [the current one]"),
     as_json: bool = _JSON,
 ) -> None:
-    """One model's manifest, without the artifact's bytes, and which versions there are."""
+    """Show one model's manifest, without the artifact's bytes, and list its versions."""
     from eddy.errors import ModelError
 
     listing = _registry(ctx).read()
@@ -102,7 +102,7 @@ def show(
 def rollback(
     ctx: typer.Context,
     name: str = typer.Argument(...),
-    to: int = typer.Option(0, "--to", min=0, help="version to bring back [the one before the current]"),
+    to: int = typer.Option(0, "--to", min=0, help="version to publish again [the one before the current]"),
     as_json: bool = _JSON,
 ) -> None:
     """Publish an earlier version again; it gets a new version number, so versions only count up."""
@@ -122,7 +122,7 @@ def promote(
 
 @models.command()
 def withdraw(ctx: typer.Context, name: str = typer.Argument(...), as_json: bool = _JSON) -> None:
-    """Take a model out of use; 'rollback' can bring it back."""
+    """Take a model out of use; 'rollback' publishes it again."""
     _done("withdrawn", _registry(ctx).withdraw(name), as_json)
 
 
@@ -139,7 +139,7 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
 
 
 def _stage(manifest: Manifest) -> str:
-    """In words."""
+    """Describe the stage of a model's roll-out."""
     of, stage = manifest.rollout.get("of"), manifest.rollout.get("stage")
     if not stage:
         return "in use"

@@ -1,4 +1,4 @@
-"""``eddy preprocess``: look into a data set, say what it holds, and save its windows."""
+"""Inspect a data set, and save its windows: ``eddy preprocess``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from eddy.cli.data_set_options import read_data_set
+from eddy.cli.data_set_options import DataColumns, DataOrigin, read_data_set
 from eddy.cli.main import settings_of
+from eddy.cli.option_groups import grouped
 from eddy.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -21,34 +22,29 @@ _SHOWN = 20  # series in the table; --json has all
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    app.command()(preprocess)
+    app.command()(grouped(preprocess))
 
 
 def preprocess(
     ctx: typer.Context,
+    *,
     file: Path | None = typer.Option(None, "--file", help="CSV, NAB, UCR or UCI power file, or a folder"),
-    form: str = typer.Option("auto", "--format", help="auto, csv, nab, ucr or power"),
-    from_kafka: bool = typer.Option(False, "--from-kafka", help="the history of the observations topic, not a file"),
-    start: str = typer.Option("", "--from", help="with --from-kafka: first event time (ISO-8601)"),
-    end: str = typer.Option("", "--to", help="with --from-kafka: event time before which to stop"),
+    origin: DataOrigin,
     window_size: int = typer.Option(60, "--window-size", min=1, help="points per window"),
     step_size: int = typer.Option(1, "--step-size", min=1, help="points from one window to the next"),
     out: Path | None = typer.Option(None, "--out", help="where to save the windows, OUT.npz and OUT.json"),
     interval: str = typer.Option("", "--interval", help="sampling interval such as 30m [found in the data]; 0 = none"),
     gaps: str = typer.Option("hold", "--gaps", help="hold, linear or break"),
-    max_gap: int = typer.Option(48, "--max-gap", min=0, help="most points filled in one gap; a longer one breaks"),
+    max_gap: int = typer.Option(48, "--max-gap", min=0, help="max points filled in one gap; a longer one breaks"),
     scaling: str = typer.Option("minmax", "--scale", help="minmax, standard, robust or none, by the training part"),
     train_share: float = typer.Option(0.6, "--train-share", min=0.01, max=1),
     validation_share: float = typer.Option(0.2, "--validation-share", min=0, max=0.98),
-    series: str = typer.Option("*", "--series", help="pattern of the series wanted"),
-    time_column: str = typer.Option("", "--time", help="time column [the first named like one]"),
-    series_column: str = typer.Option("", "--series-column", help="column of the series id [a column 'series']"),
-    value: list[str] = typer.Option([], "--value", help="value column; repeatable [all others]"),
-    wide: bool = typer.Option(False, "--wide", help="every value column is a series of its own"),
+    series: str = typer.Option("*", "--series", help="pattern of the series to read"),
+    columns: DataColumns,
     as_json: bool = typer.Option(False, "--json", help="print the findings as JSON"),
 ) -> None:
     """Inspect a data set; split it in time without leakage, scale it by its training part, cut it into windows."""
-    from eddy.cli.train.command import parse_interval
+    from eddy.cli.train.options import parse_interval
     from eddy.models.core.detector import WindowSpec
     from eddy.training.data.inspection import inspect
     from eddy.training.data.preprocess import prepare, save
@@ -56,15 +52,14 @@ def preprocess(
     if gaps not in ("hold", "linear", "break"):
         raise SettingsError(f"--gaps {gaps}: expected hold, linear or break")
     data, notes = read_data_set(
-        settings_of(ctx).settings, file, option="--file", form=form, series=series,
-        columns=(time_column, series_column, value, wide), from_kafka=from_kafka, start=start, end=end,
-    )  # fmt: skip
+        settings_of(ctx).settings, file, option="--file", series=series, origin=origin, columns=columns
+    )
     findings = inspect(data)
     interval_ms = parse_interval(interval) if interval else data.interval_ms()
     spec = WindowSpec(window_size, step_size, data.features, interval_ms, gaps, max_gap)  # type: ignore[arg-type]
     prepared = prepare(data, spec, scaling=scaling, train=train_share, validation=validation_share)  # type: ignore[arg-type]
     about: dict[str, Any] = {
-        "source": "kafka" if from_kafka else str(file),
+        "source": "kafka" if origin.from_kafka else str(file),
         "window": window_size, "step": step_size, "features": list(data.features), "interval_ms": interval_ms,
         "gaps": gaps, "max_gap": max_gap, "scaling": scaling, "gap_between_parts": window_size,
         "windows": {part: len(w.ends) for part, w in prepared.parts.items()},

@@ -1,4 +1,4 @@
-"""``eddy up``, ``down``, ``status``, ``jars`` and ``doctor``: the local stack."""
+"""Operate the local stack: ``eddy up``, ``down``, ``status``, ``jars`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         as_json: bool = AS_JSON,
         watch: bool = typer.Option(False, "--watch", help="stay, and start again what dies, until Ctrl-C"),
     ) -> None:
-        """Start the local stack (Kafka, Redis, Flink, the page) and wait until all of it serves.
+        """Start the local stack (Kafka, Redis, Flink, the dashboard) and wait until all of it serves.
 
         Jobs that 'eddy job submit' started and that went with their JobManager go on from their newest checkpoint.
         """
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
         stack = Stack(settings_of(ctx).settings)
         if not as_json:
-            typer.echo("starting Kafka, Redis, Flink and the page …", err=True)
+            typer.echo("starting Kafka, Redis, Flink and the dashboard …", err=True)
         began = time.monotonic()
         started = stack.up()
         recover(stack, secrets_as_environment(stack.settings), lambda line: typer.echo(line, err=True))
@@ -73,16 +73,16 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def jars(job: bool = typer.Option(False, "--job", help="only what the job needs, not the local broker")) -> None:
         """Fetch the Java archives with Maven and compile Eddy's own; needs a JDK 17 and Maven, once."""
-        from eddy.stack.jars import PARTS, bring, flink_jars
+        from eddy.stack.jars import PARTS, flink_jars, prepare
 
-        for line in bring(("flink",) if job else PARTS):
+        for line in prepare(("flink",) if job else PARTS):
             typer.echo(line)
         for jar in flink_jars():
             typer.echo(jar)
 
     @app.command()
     def doctor(ctx: typer.Context, as_json: bool = AS_JSON) -> None:
-        """Say what is missing or wrong on this machine and in the stack, and what to do; exit code 1 on a failure."""
+        """Check this machine and the stack, and suggest what to do about each problem; exit code 1 on a failure."""
         from eddy.ops.job_checks import examine_job
         from eddy.stack.doctor import examine
 
@@ -103,7 +103,7 @@ def _now() -> str:
 
 
 def _show(stack: Stack, as_json: bool) -> bool:
-    """Print the state of every process; whether all are well."""
+    """Print the state of every process; return whether all are well."""
     states = stack.status()
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(state) for state in states], indent=2))
@@ -115,7 +115,7 @@ def _show(stack: Stack, as_json: bool) -> bool:
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows as lines with columns of equal width; the last column is as long as it is."""
+    """Format rows as lines with columns of equal width; the last column keeps its length."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     return [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows

@@ -1,4 +1,4 @@
-"""``eddy topics``: the Kafka topics, on whatever broker the settings name."""
+"""Create and check the Kafka topics, on whatever broker the settings name: ``eddy topics``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
     @topics.command()
     def check(ctx: typer.Context) -> None:
-        """Say what is wrong with the topics; exit code 1 if anything is."""
+        """Check the topics, and print their problems; exit code 1 if anything is."""
         from kafka.errors import KafkaError
 
         from eddy.errors import StackError

@@ -1,4 +1,4 @@
-"""``eddy trainer``, and ``eddy models retrain``: what makes new versions of models while the job runs."""
+"""Run the trainer, ``eddy trainer``, and ask it for a model, ``eddy models retrain``."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""``eddy demo``: everything at once, on this machine."""
+"""Run everything at once on this machine: ``eddy demo``."""

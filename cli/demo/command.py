@@ -1,4 +1,4 @@
-"""``eddy demo``: everything at once, on this machine."""
+"""Run everything at once on this machine: ``eddy demo``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's course: stack, training beside submission, replay with alerts as they come, summary."""
+"""Run the demo: stack, training beside submission, replay with alerts as they come, summary."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from eddy.cli.demo.summary import Follower, latencies, show, summarise
 from eddy.configuration import Configuration, load
 from eddy.flink_job.client.cluster import Cluster
 from eddy.ops.job_targets import submit_locally
-from eddy.producers.label_sender import send_labels
 from eddy.producers.pace import Pace
-from eddy.producers.sender import send
-from eddy.stack import page
+from eddy.producers.sender import send, send_labels
+from eddy.stack import dashboard
 from eddy.stack.local import Stack
 from eddy.training.registry.registry import Registry
 
@@ -33,7 +32,7 @@ _SEVERITY_COLOURS = {"critical": "red", "high": "dark_orange", "medium": "yellow
 
 
 class Demo:
-    """Owns a stack of its own, in a fresh folder; leaving the ``with`` block ends it."""
+    """Own a stack in a fresh folder of its own; leaving the ``with`` block ends it."""
 
     def __init__(self, configuration: Configuration, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -93,8 +92,8 @@ class Demo:
             )
         send_labels(self._scenario.labels, self.settings)
         self._say(f"job {self._job} runs; Flink's own page is http://{address}")
-        if page.names(self.settings):
-            self._say(f"[bold]the page is {self._stack.page_address}[/]")
+        if dashboard.names(self.settings):
+            self._say(f"[bold]the dashboard is {self._stack.dashboard_address}[/]")
 
     def stream(self, speed: float | None) -> dict[str, Any]:
         """Replay, print alerts as they come, and return the summary."""
@@ -140,8 +139,8 @@ class Demo:
     def stay(self) -> None:
         """Leave everything up until Ctrl-C or a termination signal."""
         redis, kafka = self.settings.redis, self.settings.kafka
-        if page.names(self.settings):
-            self._say(f"[bold]Page   {self._stack.page_address}[/]")
+        if dashboard.names(self.settings):
+            self._say(f"[bold]Dashboard  {self._stack.dashboard_address}[/]")
         self._say(f"Flink  http://{self._stack.flink_address}")
         self._say(f"Kafka  {kafka.bootstrap_servers}, topics {self.settings.topics.prefix}.*")
         self._say(f"Redis  redis-cli -p {redis.port}, keys {redis.prefix}:*")
@@ -154,7 +153,7 @@ class Demo:
 
 
 def _demo_settings(configuration: Configuration) -> dict[str, object]:
-    """What differs from the user's own settings: a folder of its own, and fewer shards."""
+    """Return the settings that differ from the user's: a folder of its own, and fewer shards."""
     stack = configuration.settings.stack
     return {
         "stack.data_dir": Path(stack.data_dir) / "demo",
@@ -178,14 +177,14 @@ def _progress(console: Console) -> Progress:
 
 
 def _on_interrupt() -> threading.Event:
-    """Set by Ctrl-C: the replay ends early and the summary tells of what was sent."""
+    """Return an event that Ctrl-C sets: the replay ends early and the summary covers the events sent until then."""
     stop = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     return stop
 
 
 def _settled(cluster: Cluster, job: str, events: int) -> None:
-    """Wait until the job has handled all events, for the summary to be about all of them."""
+    """Wait until the job has handled all events, so that the summary covers them all."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while cluster.metrics(job).get("events", 0) < events and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What the demo streams and trains on: the synthetic stream, or one file of NAB's format."""
+"""Choose the demo's data: the synthetic stream, or one file in NAB's format."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _NAB_TIME = "%Y-%m-%d %H:%M:%S.%f"
 
 
 class Scenario(Protocol):
-    """Where the demo's data, models and truth come from."""
+    """Provide the demo's data, models and labels."""
 
     title: str
     labels: Sequence[Label]
     intervals: Mapping[str, int]  # sampling interval by series, ms
 
     def train(self, folder: Path, progress: Progress) -> list[tuple[Manifest, bytes]]:
-        """Models, as (manifest without artifact, artifact)."""
+        """Train the models; return (manifest without artifact, artifact) of each."""
 
     def source(self) -> Source:
-        """What is streamed."""
+        """Return the source of the streamed data."""
 
     def speed(self) -> float:
-        """Seconds of event time per second at which the demo takes its usual time."""
+        """Return the seconds of event time per second at which the demo takes its usual time."""
 
 
 class SyntheticScenario:
-    """Taxi-like demand and market-like prices with known incidents."""
+    """Provide taxi-like demand and market-like prices with known incidents."""
 
     def __init__(self, seed: int) -> None:
         from eddy.producers.synthetic import generate
@@ -66,14 +66,14 @@ class SyntheticScenario:
 
 @dataclass
 class FileScenario:
-    """One series of NAB's format, such as the NYC taxi demand: trained on its start, streamed from its first row."""
+    """Provide one series in NAB's format, such as NYC taxi demand: train on its start, stream from its first row."""
 
     path: Path
     labels_file: Path | None
     share: float = 0.3
 
     def __post_init__(self) -> None:
-        from eddy.producers.taxi import taxi_source
+        from eddy.producers.public_data_sets import taxi_source
 
         self.name = self.path.stem
         blocks = [block for block in taxi_source(self.path).blocks() if not hasattr(block, "name")]
@@ -93,7 +93,7 @@ class FileScenario:
         return [(trained.manifest, trained.content)]
 
     def source(self) -> Source:
-        from eddy.producers.taxi import taxi_source
+        from eddy.producers.public_data_sets import taxi_source
 
         return taxi_source(self.path)
 
@@ -102,7 +102,7 @@ class FileScenario:
 
 
 def scenario(data: Path | None, labels: Path | None, seed: int) -> Scenario:
-    """The scenario that the command line asks for.
+    """Return the scenario that the command line asks for.
 
     Raises:
         DataError: labels without data, or a file that cannot be read.
@@ -115,17 +115,17 @@ def scenario(data: Path | None, labels: Path | None, seed: int) -> Scenario:
 
 
 def _labels(path: Path, data: Path, series: str) -> list[Label]:
-    """Windows of one file from NAB's ``combined_windows.json`` (or labels in Eddy's own form)."""
+    """Read the windows of one file from NAB's ``combined_windows.json``, or labels in Eddy's own form."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"labels file {path}: cannot be read: {error}") from None
     if isinstance(content, dict) and "labels" in content:
         return [label for label in read_labels(path) if label.series == series]
-    wanted = f"{data.parent.name}/{data.name}"
-    windows = content.get(wanted) if isinstance(content, dict) else None
+    file_name = f"{data.parent.name}/{data.name}"
+    windows = content.get(file_name) if isinstance(content, dict) else None
     if windows is None:
-        raise DataError(f"labels file {path}: no entry {wanted!r}; expected NAB's combined_windows.json")
+        raise DataError(f"labels file {path}: no entry {file_name!r}; expected NAB's combined_windows.json")
     return [Label(series, _epoch_ms(start), _epoch_ms(end), "window") for start, end in windows]
 
 

@@ -1,4 +1,4 @@
-"""What the demo's summary is made of: alerts followed live, latency by record, matches with the labels."""
+"""Compute the demo's summary: alerts followed live, latency by record, matches with the labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _QUIET_SECONDS = 1.0  # without a further alert, all of them have been read
 
 
 class Follower:
-    """Reads the alerts topic in a thread while the stream runs."""
+    """Read the alerts topic in a thread while the stream runs."""
 
     def __init__(self, settings: Settings, on_alert: Callable[[Alert], None]) -> None:
         self.alerts: list[Alert] = []
@@ -66,8 +66,8 @@ class Follower:
 
 
 def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
-    """Milliseconds from sending the event that opened an incident to reading its alert, p50 and p99."""
-    wanted = {
+    """Measure the milliseconds from sending the event that opened an incident to reading its alert: p50 and p99."""
+    sent_at = {
         (alert.series, alert.end): seen
         for alert, seen in zip(follower.alerts, follower.seen_at, strict=True)
         if alert.state == "open"
@@ -85,8 +85,8 @@ def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
                         series, ts, _ = form.read(record.value or b"", record.key)
                     except BadObservation:
                         continue
-                    if (series, ts) in wanted:
-                        found.append(wanted[series, ts] - record.timestamp)
+                    if (series, ts) in sent_at:
+                        found.append(sent_at[series, ts] - record.timestamp)
     finally:
         consumer.close()
     if not found:
@@ -108,7 +108,7 @@ def _reader(settings: Settings, role: str) -> KafkaConsumer:
 def summarise(
     scenario: Scenario, alerts: Sequence[Alert], metrics: dict[str, float], report: Report, seconds: float
 ) -> dict[str, Any]:
-    """All figures but the latency."""
+    """Compute all figures except the latency."""
     result = match(alerts, scenario.labels, scenario.intervals)
     return {
         "scenario": scenario.title,
@@ -132,7 +132,7 @@ def summarise(
 
 
 def show(console: Console, summary: dict[str, Any]) -> None:
-    """The summary for people."""
+    """Print the summary for people."""
     table = Table(show_header=False, box=None, padding=(0, 2))
     latency = summary["latency_ms"]
     rows = [

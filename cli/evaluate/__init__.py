@@ -1,1 +1,1 @@
-"""``eddy evaluate`` and the tables that it prints."""
+"""Evaluate detectors, and print tables of the results: ``eddy evaluate``."""

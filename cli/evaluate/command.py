@@ -1,4 +1,4 @@
-"""``eddy evaluate``: detectors over labelled data, causally, with the metrics the field uses."""
+"""Evaluate detectors over labelled data, causally, with the field's metrics: ``eddy evaluate``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``eddy evaluate power``, ``market`` and ``csv``: streams with injected, generated or one's own labels."""
+"""Evaluate streams with injected, generated or one's own labels: ``eddy evaluate power``, ``market`` and ``csv``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from eddy.training.evaluation.runs.market import MarketResult
     from eddy.training.evaluation.runs.streams import StreamRun
 
-START_SHARE = 0.15  # of a recording: what a cold start is initialised on
-CLEAN_DAYS = 21  # of a market stream, to train on; 21 days with incidents follow
+START_SHARE = 0.15  # share of a recording on which a cold start is initialised
+CLEAN_DAYS = 21  # days of a market stream to train on; 21 days with incidents follow
 FALSE_RATE = 5e-4  # share of held-out clean windows above the market model's limit
 FRESH_SEEDS = [501, 502, 503]  # of injected power anomalies: no parameter was chosen on them
-MARKET_SEEDS = [521, 522, 523]  # of market streams: run once, after all was chosen (501 to 503 and 401 were looked at)
+MARKET_SEEDS = [521, 522, 523]  # run once, after every choice was made (501 to 503 and 401 were seen before)
 
 
 def register(group: typer.Typer) -> None:
@@ -56,12 +56,12 @@ def power(
 
 
 def power_recording(data: Path) -> Recording:
-    """The file as one series of seven features."""
+    """Read the file as one series of seven features."""
     import numpy as np
 
     from eddy.errors import DataError
     from eddy.observation import Observations
-    from eddy.producers.power import FEATURES, SERIES, power_source
+    from eddy.producers.public_data_sets import POWER_FEATURES, POWER_SERIES, power_source
     from eddy.training.data.recording import Recording
 
     path = data / "household_power_consumption.txt" if data.is_dir() else data
@@ -69,11 +69,11 @@ def power_recording(data: Path) -> Recording:
         raise DataError(f"{path}: no such file; expected UCI's household_power_consumption.txt")
     blocks = [b for b in power_source(path, strict=True).blocks() if isinstance(b, Observations)]
     ts, values = np.concatenate([b.ts for b in blocks]), np.concatenate([b.values for b in blocks])
-    return Recording(SERIES, ts, values, FEATURES, int(START_SHARE * len(ts)))
+    return Recording(POWER_SERIES, ts, values, POWER_FEATURES, int(START_SHARE * len(ts)))
 
 
 def injected(clean: Recording, seeds: Sequence[int], anomalies: int) -> list[Recording]:
-    """The recording once per seed, with labelled anomalies."""
+    """Return the recording once per seed, with labelled anomalies injected."""
     from dataclasses import replace
 
     from eddy.training.data.injection import Sagging, inject
@@ -110,10 +110,10 @@ def market(
 
 
 def market_results(seeds: Sequence[int]) -> list[MarketResult]:
-    """One result per stream."""
+    """Return one result per stream."""
     import numpy as np
 
-    from eddy.producers.market import market_stream
+    from eddy.producers.synthetic import market_stream
     from eddy.training.evaluation.runs.market import run_market
 
     results = []
@@ -132,7 +132,7 @@ def csv(
     ),
     out: Path | None = typer.Option(None, help="folder for results.json and report.html"),
     detector: list[str] = typer.Option(["novelty"], "--detector", help="repeatable"),
-    start_share: float = typer.Option(START_SHARE, min=0.01, max=0.9, help="first share: fitted to, not judged"),
+    start_share: float = typer.Option(START_SHARE, min=0.01, max=0.9, help="first share: fitted to, not scored"),
     time_column: str = typer.Option("", "--time", help="time column [the first named like one]"),
     series_column: str = typer.Option("", "--series-column", help="column of the series id [a column 'series']"),
     value: list[str] = typer.Option([], "--value", help="value column; repeatable [all others]"),

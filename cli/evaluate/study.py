@@ -1,4 +1,4 @@
-"""``eddy evaluate study``: all detectors over all local data, and the page that says how they did."""
+"""Evaluate all detectors over all local data, and write a page of results: ``eddy evaluate study``."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def register(group: typer.Typer) -> None:
 def study(
     data: Path = typer.Option(..., help="folder with nab/, power/ and ucr/; what is not there is left out"),
     out: Path = typer.Option(..., help="folder for the cache; an interrupted study goes on where it stopped"),
-    page: Path | None = typer.Option(None, help="the page to write [OUT/results.md]; the project's is docs/results.md"),
+    page: Path | None = typer.Option(None, help="results to write [OUT/results.md]; the project's is docs/results.md"),
     detector: list[str] = typer.Option([], "--detector", help="repeatable; default: the whole line-up"),
     power_anomalies: int = typer.Option(30, help="injected per seed"),
-    cached: bool = typer.Option(False, "--cached", help="write the page from what is in the cache, run nothing"),
+    cached: bool = typer.Option(False, "--cached", help="write the results from the cache, run nothing"),
 ) -> None:
     """Run the line-up over NAB, household power, UCR and generated prices; write tables with seeds and spreads."""
     from rich.console import Console
@@ -90,7 +90,7 @@ def first_row(
     detector: list[str] = typer.Option(["dmd", "dmd-static", "consistency"], "--detector", help="repeatable"),
     anomalies: int = typer.Option(30, min=1, help="injected per seed"),
 ) -> None:
-    """Household power from its first row: models that learn on beside one that stays as it was initialised."""
+    """Run household power from its first row: models that learn on beside one that stays as it was initialised."""
     from eddy.training.evaluation.runs.lineup import entrants
     from eddy.training.evaluation.study.cold_start import first_row_study, section, with_section
 
@@ -107,7 +107,7 @@ def first_row(
 
 
 def _counted(missing: Sequence[str]) -> list[str]:
-    """Entries of the cache that are not there, as part and detector, with how many of its runs."""
+    """List the entries that the cache lacks, as part and detector, with the number of runs."""
     counts = Counter(name.rpartition("-")[0].replace("-", ": ", 1) for name in missing)
     return [f"{name} ({n} run{'' if n == 1 else 's'})" for name, n in counts.items()]
 

@@ -1,4 +1,4 @@
-"""The tables that ``eddy evaluate`` prints; they fit a terminal of 80 columns."""
+"""Print the tables of ``eddy evaluate``; they fit a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDEST = 200
 
 
 def print_ranking(results: Sequence[NabResult]) -> None:
-    """NAB scores, best first as given; each of the first two columns holds standard / low FP / low FN."""
+    """Print NAB scores in the order given; each of the first two columns holds standard / low FP / low FN."""
     heads = ("shipped\nthreshold", "tuned\non labels", "other\ngroups", "found", "false\nrows", "a day", "s")
     table = _table("NAB score (standard / low FP / low FN)", heads)
     for r in results:
@@ -34,7 +34,7 @@ def print_ranking(results: Sequence[NabResult]) -> None:
 
 
 def print_streams(title: str, results: Sequence[dict[str, Any]]) -> None:
-    """Event-wise figures; without a label only the alerts, which nobody knows to be right or false."""
+    """Print event-wise figures; without labels only the alerts, as nobody knows which are right."""
     from rich.console import Console
 
     labelled = any(r["events"]["labelled"] for r in results)
@@ -67,7 +67,7 @@ def print_streams(title: str, results: Sequence[dict[str, Any]]) -> None:
 
 
 def print_located(results: Sequence[Located]) -> None:
-    """Where each detector found each series' anomaly."""
+    """Print where each detector located each series' anomaly."""
     table = _table("UCR anomaly archive", ("detector", "found at", "labelled", "right"), "series")
     for r in results:
         found = str(r.found) if r.found >= 0 else "–"
@@ -87,7 +87,7 @@ def _table(title: str, heads: Sequence[str], first: str = "detector") -> Table:
 
 
 def _print(table: Table) -> None:
-    """All of it: a line that wraps is easier to read than a name cut short."""
+    """Print a whole table: a line that wraps is easier to read than a name cut short."""
     from rich.console import Console
 
     console = Console()

@@ -1,1 +1,1 @@
-"""``eddy produce`` and how its commands send."""
+"""Replay and stream observations to Kafka: ``eddy produce``."""

@@ -1,1 +1,1 @@
-"""``eddy train`` and its options."""
+"""Train a model from files: ``eddy train`` and its options."""

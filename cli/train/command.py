@@ -1,4 +1,4 @@
-"""``eddy train``: fit a detector on files and write it as a model that can be published."""
+"""Fit a detector on files and write it as a model that can be published: ``eddy train``."""
 
 from __future__ import annotations
 
@@ -6,79 +6,48 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from eddy.cli.data_set_options import read_data_set
+from eddy.cli.data_set_options import DataColumns, DataOrigin, read_data_set
 from eddy.cli.main import settings_of
+from eddy.cli.option_groups import grouped
 from eddy.cli.train.detector_options import DetectorCommand
-from eddy.cli.train.members import chosen_detector
-from eddy.cli.train.threshold_options import items, threshold_rule
+from eddy.cli.train.members import EnsembleOptions, chosen_detector
+from eddy.cli.train.options import DetectorOptions, TrainingPart, WindowOptions
+from eddy.cli.train.threshold_options import ThresholdOptions
 from eddy.configuration import Configuration
-from eddy.errors import SettingsError
 
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+if TYPE_CHECKING:
+    from eddy.models.core.detector import WindowSpec
+    from eddy.training.data.datasets import Dataset
+    from eddy.training.fitting.fit import ThresholdRule, Trained
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
-    app.command(cls=DetectorCommand)(train)
+    app.command(cls=DetectorCommand)(grouped(train))
 
 
 def train(
     ctx: typer.Context,
+    *,
     detector: str = typer.Option(..., "--detector", help="{detectors}; with --help: its parameters"),
     data: Path | None = typer.Option(None, "--data", help="CSV, NAB, UCR or UCI power file, or a folder"),
-    form: str = typer.Option("auto", "--format", help="auto, csv, nab, ucr or power"),
-    from_kafka: bool = typer.Option(False, "--from-kafka", help="the history of the observations topic, not a file"),
-    start: str = typer.Option("", "--from", help="with --from-kafka: first event time (ISO-8601)"),
-    end: str = typer.Option("", "--to", help="with --from-kafka: event time before which to stop"),
+    origin: DataOrigin,
     out: Path = typer.Option(..., "--out", help="folder for the model"),
     name: str = typer.Option("", "--name", help="name of the model [the folder's]"),
-    series: str = typer.Option("*", "--series", help="pattern of the series to train on and to judge"),
-    interval: str = typer.Option("", "--interval", help="sampling interval such as 30m [found in the data]; 0 = none"),
-    window: int = typer.Option(0, "--window", min=0, help="points [the detector's: mostly a day]"),
-    stride: int = typer.Option(1, "--stride", min=1, help="a window is scored every so many points"),
-    gaps: str = typer.Option("hold", "--gaps", help="hold, linear or break"),
-    train_until: str = typer.Option("", "--train-until", help="use only points before this time (ISO-8601)"),
-    train_share: float = typer.Option(1.0, "--train-share", min=0.01, max=1, help="use the first share of each series"),
-    param: list[str] = typer.Option(
-        [], "--param", metavar="NAME=VALUE", help="any parameter of the detector; also as an option: --NAME VALUE"
-    ),
-    threshold: str = typer.Option(
-        "",
-        "--threshold",
-        help="{thresholds} [the detector's own, else tail; docs/thresholds.md]",
-    ),
-    threshold_param: list[str] = typer.Option(
-        [], "--threshold-param", metavar="NAME=VALUE", help="any parameter of the threshold; repeatable"
-    ),
-    false_rate: float | None = typer.Option(
-        None, "--false-rate", help="tail: normal points above the limit, as a share [0.0001]"
-    ),
-    percentile: float | None = typer.Option(None, "--percentile", help="of the percentile rule [99]"),
-    labels: Path | None = typer.Option(
-        None,
-        "--labels",
-        help="known anomalies (NAB's JSON, a producer's, or CSV series,start,end): left out of training",
-    ),
-    beta: float | None = typer.Option(None, "--beta", help="f-beta: below 1 precision counts more, above recall [0.5]"),
-    member: list[str] = typer.Option(
-        [],
-        "--member",
-        metavar="KIND[,NAME=VALUE…]",
-        help="of an ensemble, repeatable; weight=, gate=season, window=, and the detector's parameters "
-        "[left-discord, same-phase-neighbours]",
-    ),
-    calibrated: bool = typer.Option(
-        False, "--calibrated", help="score = deviate from the series' own past, one alert per event"
-    ),
+    series: str = typer.Option("*", "--series", help="pattern of the series to train on and to score"),
+    windows: WindowOptions,
+    part: TrainingPart,
+    parameters: DetectorOptions,
+    threshold: ThresholdOptions,
+    ensemble: EnsembleOptions,
     seed: int = typer.Option(0, "--seed", help="the same seed gives the same model"),
-    time_column: str = typer.Option("", "--time", help="time column [the first named like one]"),
-    series_column: str = typer.Option("", "--series-column", help="column of the series id [a column 'series']"),
-    value: list[str] = typer.Option([], "--value", help="value column; repeatable [all others]"),
-    wide: bool = typer.Option(False, "--wide", help="every value column is a series of its own"),
+    columns: DataColumns,
     as_json: bool = typer.Option(False, "--json", help="print the result as JSON"),
 ) -> None:
     """Train a detector on mostly normal data; the last quarter, held out, gives the threshold.
@@ -87,92 +56,91 @@ def train(
     chooses the limit on them (on what follows --train-until or --train-share, if anything there is labelled).
     """
     configuration = settings_of(ctx)
+    settings = configuration.settings
     with _progress(as_json) as progress:
         progress("reading", 0.0)
-        from eddy.models.catalog import threshold_from_params
-        from eddy.models.core.detector import WindowSpec
-        from eddy.training.data import datasets
-        from eddy.training.data.nab import parse_time
         from eddy.training.fitting import artifacts
         from eddy.training.fitting.fit import fit_model, usual_window
 
-        found, notes = read_data_set(
-            configuration.settings, data, option="--data", form=form, series=series,
-            columns=(time_column, series_column, value, wide), from_kafka=from_kafka, start=start, end=end,
-        )  # fmt: skip
-        interval_ms = parse_interval(interval) if interval else found.interval_ms()
-        configured = configuration.settings.detector.window_size
-        points = window or _configured_window(configuration) or usual_window(detector, interval_ms, configured)
-        if gaps not in ("hold", "linear", "break"):
-            raise SettingsError(f"--gaps {gaps}: expected hold, linear or break")
-        kind, params = chosen_detector(
-            detector, items("--param", param), member, calibrated,
-            lambda of: window or usual_window(of, interval_ms, configured),
-        )  # fmt: skip
-        spec = WindowSpec(points, stride, found.features, interval_ms, gaps)  # type: ignore[arg-type]
-        until = parse_time(train_until) if train_until else None
-        flags = {"percentile": ("q", percentile), "f-beta": ("beta", beta)}
-        contamination = configuration.settings.detector.contamination
-        rule = threshold_rule(threshold, threshold_param, contamination, flags, false_rate)
-        series_found = found.regular(spec, until, train_share)
-        scored = []
-        if labels is not None:
-            from dataclasses import replace
+        found, notes = read_data_set(settings, data, option="--data", series=series, origin=origin, columns=columns)
+        interval_ms = windows.interval_ms(found)
 
-            from eddy.training.data.labels import load_labels, without_labelled
+        def window_of(kind: str) -> int:
+            return windows.window or usual_window(kind, interval_ms, settings.detector.window_size)
 
-            known = load_labels(labels)
-            scored = datasets.labelled_part(found, known, spec, until, train_share)
-            if rule is not None and rule.name == "f-beta":
-                rule = replace(rule, labels=known)
-            series_found = without_labelled(series_found, known)
+        points = windows.window or _configured_window(configuration) or window_of(detector)
+        spec = windows.spec(points, found.features, interval_ms)
+        kind, params = chosen_detector(detector, parameters.parameters(), ensemble, window_of)
+        rule = threshold.rule(settings.detector.contamination)
+        used, scored, rule = _parts(found, spec, part, threshold.labels, rule)
         trained = fit_model(
-            name or out.resolve().name, kind, series_found, spec, patterns=(series,),
-            params=params,
-            rule=rule, seed=seed, progress=progress, scored=scored,
+            name or out.resolve().name, kind, used, spec, patterns=(series,),
+            params=params, rule=rule, seed=seed, progress=progress, scored=scored,
         )  # fmt: skip
         files = artifacts.write(out, trained)
-    manifest = trained.manifest
-    chosen = threshold_from_params(manifest.threshold)
-    limit = chosen.start
-    result = {
-        "name": manifest.name, "detector": detector, "out": str(out), "files": [f.name for f in files],
-        "window": manifest.window, "stride": manifest.stride, "interval_ms": manifest.interval_ms,
-        "features": list(manifest.features), "threshold": limit if math.isfinite(limit) else None,
-        "threshold_policy": manifest.threshold["policy"], "sha256": manifest.sha256,
-        "bytes": len(trained.content), "metrics": manifest.metrics, "notes": [*notes, *trained.notes],
-    }  # fmt: skip
+    notes = [*notes, *trained.notes]
     if as_json:
-        typer.echo(json.dumps(result, indent=1))
+        typer.echo(json.dumps(_result(trained, detector, out, files, notes), indent=1))
         return
-    m = manifest.metrics
-    typer.echo(f"{manifest.name}: {detector}, {m['series']} series, {m['points']:,} points, {m['seconds']} s")
-    typer.echo(f"window {manifest.window} points, stride {manifest.stride}, interval {manifest.interval_ms / 1000:g} s")
-    typer.echo(
-        f"alerts above {limit:.4g} ({threshold or 'default'}, {m['validation_scores']:,} scores)"
-        + (f", then by each series' own scores: {chosen.state_size * 8} bytes of state" if chosen.state_size else "")
-    )
-    for note in [*notes, *trained.notes]:
+    _print_result(trained, detector, threshold.threshold or "default")
+    for note in notes:
         typer.echo(f"note: {note}")
     typer.echo(f"written: {', '.join(str(f) for f in files)}")
     typer.echo(f"next: eddy models publish {out}")
 
 
-def parse_interval(text: str) -> int:
-    """Milliseconds of ``30m``, ``10s``, ``1h``, ``1d``, ``500ms``; 0 means that points are not clocked.
-
-    Raises:
-        SettingsError: anything else.
-    """
-    from eddy.training.data.intervals import interval_to_ms
-
-    return interval_to_ms(text, "--interval")
-
-
 def _configured_window(configuration: Configuration) -> int:
-    """The window size, if someone set it; else the detector chooses."""
+    """Return the window size if it was set; the default is meant for the forest only."""
     asked = "detector.window_size" in configuration.sources
     return configuration.settings.detector.window_size if asked else 0
+
+
+def _parts(
+    found: Dataset, spec: WindowSpec, part: TrainingPart, labels: Path | None, rule: ThresholdRule | None
+) -> tuple[list[Any], list[Any], ThresholdRule | None]:
+    """Return the series to train on, the labelled ones that choose the limit, and the threshold with its labels."""
+    from eddy.training.data import datasets
+    from eddy.training.data.labels import load_labels, without_labelled
+    from eddy.training.data.nab import parse_time
+
+    until = parse_time(part.train_until) if part.train_until else None
+    used = found.regular(spec, until, part.train_share)
+    if labels is None:
+        return used, [], rule
+    known = load_labels(labels)
+    scored = datasets.labelled_part(found, known, spec, until, part.train_share)
+    if rule is not None and rule.name == "f-beta":
+        rule = replace(rule, labels=known)
+    return without_labelled(used, known), scored, rule
+
+
+def _result(trained: Trained, detector: str, out: Path, files: list[Path], notes: list[str]) -> dict[str, Any]:
+    manifest = trained.manifest
+    limit = _threshold(trained).start
+    return {
+        "name": manifest.name, "detector": detector, "out": str(out), "files": [f.name for f in files],
+        "window": manifest.window, "stride": manifest.stride, "interval_ms": manifest.interval_ms,
+        "features": list(manifest.features), "threshold": limit if math.isfinite(limit) else None,
+        "threshold_policy": manifest.threshold["policy"], "sha256": manifest.sha256,
+        "bytes": len(trained.content), "metrics": manifest.metrics, "notes": notes,
+    }  # fmt: skip
+
+
+def _print_result(trained: Trained, detector: str, threshold: str) -> None:
+    manifest, chosen = trained.manifest, _threshold(trained)
+    m = manifest.metrics
+    typer.echo(f"{manifest.name}: {detector}, {m['series']} series, {m['points']:,} points, {m['seconds']} s")
+    typer.echo(f"window {manifest.window} points, stride {manifest.stride}, interval {manifest.interval_ms / 1000:g} s")
+    typer.echo(
+        f"alerts above {chosen.start:.4g} ({threshold}, {m['validation_scores']:,} scores)"
+        + (f", then by each series' own scores: {chosen.state_size * 8} bytes of state" if chosen.state_size else "")
+    )
+
+
+def _threshold(trained: Trained) -> Any:
+    from eddy.models.catalog import threshold_from_params
+
+    return threshold_from_params(trained.manifest.threshold)
 
 
 @contextmanager

@@ -1,14 +1,17 @@
-"""A threshold on the command line: ``--threshold NAME`` and ``--threshold-param NAME=VALUE``."""
+"""Parse a threshold: ``--threshold NAME`` and ``--threshold-param NAME=VALUE``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eddy.errors import SettingsError
+from eddy.settings import DetectorSettings
 
 if TYPE_CHECKING:
     from eddy.training.evaluation.runs.entrant import Entrant
@@ -25,8 +28,44 @@ PARAMETERS = typer.Option(
 )
 
 
+@dataclass(frozen=True)
+class ThresholdOptions:
+    """Hold the threshold of a model to train, and the labels that it may be chosen by."""
+
+    threshold: Annotated[
+        str,
+        typer.Option(
+            "--threshold",
+            help="{thresholds} [the detector's own, else tail; docs/thresholds.md]",
+        ),
+    ] = ""
+    threshold_param: Annotated[
+        list[str],
+        typer.Option("--threshold-param", metavar="NAME=VALUE", help="any parameter of the threshold; repeatable"),
+    ] = field(default_factory=list)
+    false_rate: Annotated[
+        float | None, typer.Option("--false-rate", help="tail: normal points above the limit, as a share [0.0001]")
+    ] = None
+    percentile: Annotated[float | None, typer.Option("--percentile", help="of the percentile rule [99]")] = None
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            help="known anomalies (NAB's JSON, a producer's, or CSV series,start,end): left out of training",
+        ),
+    ] = None
+    beta: Annotated[
+        float | None, typer.Option("--beta", help="f-beta: below 1 precision counts more, above recall [0.5]")
+    ] = None
+
+    def rule(self, contamination: float) -> ThresholdRule | None:
+        """Return the threshold asked for, see :func:`threshold_rule`."""
+        flags = {"percentile": ("q", self.percentile), "f-beta": ("beta", self.beta)}
+        return threshold_rule(self.threshold, self.threshold_param, contamination, flags, self.false_rate)
+
+
 def items(option: str, given: Sequence[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` texts as parameters, values as JSON where they are.
+    """Parse ``NAME=VALUE`` texts into parameters; values that are JSON are read as such.
 
     Raises:
         SettingsError: a text without ``=``.
@@ -50,7 +89,7 @@ def threshold_rule(
     flags: Mapping[str, tuple[str, float | None]] | None = None,
     false_rate: float | None = None,
 ) -> ThresholdRule | None:
-    """The threshold asked for; None where the detector may choose.
+    """Return the threshold that the options ask for; None if the detector may choose.
 
     Args:
         name: of the threshold; empty: ``tail``, if anything else was given.
@@ -84,8 +123,7 @@ def threshold_rule(
 
 
 def with_thresholds(entrants: Sequence[Entrant], name: str, given: Sequence[str]) -> list[Entrant]:
-    """Each entrant with the threshold asked for; as they are where none is."""
-    from eddy.settings import DetectorSettings
+    """Return each entrant with the threshold asked for; unchanged if none is."""
     from eddy.training.evaluation.runs.named_threshold import with_threshold
 
     rule = threshold_rule(name, given, DetectorSettings().contamination)

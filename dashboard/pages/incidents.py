@@ -8,7 +8,7 @@ from eddy.dashboard.pages.base import Page, Parts
 from eddy.dashboard.parts import components
 from eddy.dashboard.parts.address import Query
 from eddy.dashboard.parts.theme import Theme
-from eddy.dashboard.stores.incidents import WORDS, Incident
+from eddy.dashboard.stores.incidents import SEVERITIES, Incident
 from eddy.dashboard.stores.points import SeriesPoints
 from eddy.dashboard.stores.snapshot import Snapshot
 
@@ -30,7 +30,7 @@ class IncidentsPage(Page):
 
     def parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None) -> Parts:
         """What is live."""
-        state, word = query.text("state", "", _STATES), query.text("severity", "", ("", *WORDS))
+        state, word = query.text("state", "", _STATES), query.text("severity", "", ("", *SEVERITIES))
         wanted = query.text("q").strip().lower()
         found = [
             incident
@@ -47,7 +47,7 @@ class IncidentsPage(Page):
             },
             "incident-words": {
                 "children": components.chips(
-                    "severity", [("", "any severity"), *((w, w) for w in WORDS)], word, "severity"
+                    "severity", [("", "any severity"), *((w, w) for w in SEVERITIES)], word, "severity"
                 )
             },
             "incident-table": {

@@ -117,7 +117,7 @@ def legend() -> list[html.Span]:
         ("dash line-threshold", "threshold"),
         ("dot mark-above", "above the threshold"),
         ("mark-filled", "filled in"),
-        ("mark-late", "late, not judged"),
+        ("mark-late", "late, not scored"),
         ("swatch shade", "incident"),
     )
     return [html.Span([html.I(className=kind), text], className="legend-item") for kind, text in items]

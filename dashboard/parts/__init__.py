@@ -1,1 +1,1 @@
-"""Components, charts and texts that the dashboard's pages are made of."""
+"""Provide the components, charts and texts that the dashboard's pages are made of."""

@@ -1,4 +1,4 @@
-"""What the address of a page says: the whole state of a view, so that a link shows another person the same."""
+"""Read and write page addresses. An address holds a view's whole state, so a shared link shows others the same view."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 1000
 
 @dataclass(frozen=True)
 class Query:
-    """A page's path and parameters.
+    """Hold a page's name and its parameters.
 
     Attributes:
         page: name of the page (:attr:`eddy.dashboard.pages.base.Page.name`), or ``unknown``.
@@ -25,12 +25,12 @@ class Query:
     values: Mapping[str, str]
 
     def text(self, name: str, default: str = "", among: tuple[str, ...] | None = None) -> str:
-        """A parameter; the default where it is none of ``among``."""
+        """Return a parameter as text, or the default if it is missing or not among ``among``."""
         value = self.values.get(name, default)[:_LONGEST]
         return default if among is not None and value not in among else value
 
     def whole(self, name: str, default: int | None = None) -> int | None:
-        """A whole number; the default for anything else."""
+        """Return a parameter as a whole number, or the default if it is missing or no number."""
         try:
             value = float(self.values.get(name, ""))
         except ValueError:
@@ -39,15 +39,15 @@ class Query:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for equal views."""
+        """Return a key that is equal for equal views."""
         return self.page, self.subject, tuple(sorted(self.values.items()))
 
 
 def series_link(series: str, **values: object) -> str:
-    """The address of a series' page."""
+    """Return the address of a series' page."""
     return f"/series/{quote(series, safe='')}" + (f"?{urlencode(values)}" if values else "")
 
 
 def incident_link(incident: str) -> str:
-    """The address of an incident's page."""
+    """Return the address of an incident's page."""
     return f"/incident/{quote(incident, safe='')}"

@@ -1,4 +1,4 @@
-"""The pieces that pages are made of. Text is always text: React escapes it, nothing here is ever read as HTML."""
+"""Build the pieces that pages are made of. Text stays text: React escapes it, and nothing here is parsed as HTML."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ GRAPH_OPTIONS = {"displayModeBar": False, "scrollZoom": False, "doubleClick": "a
 
 
 def panel(title: str, *children: Node, id: str = "", aside: Node = None, className: str = "") -> html.Section:
-    """A titled box. With ``id``, what is in it is live."""
+    """Return a titled box. Live updates replace its content if it has an ``id``."""
     head = html.Header([html.H2(title), html.Div(aside, className="aside")], className="panel-head")
     body = html.Div(list(children), className="panel-body", **({"id": id} if id else {}))
     return html.Section([head, body], className=f"panel {className}".strip())
 
 
 def graph(id: str, className: str) -> html.Div:
-    """A figure of fixed height, so that nothing moves when it arrives."""
+    """Return a place for a chart, of fixed height so that nothing moves when the chart arrives."""
     empty = {"data": [], "layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False},
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}}  # fmt: skip
     figure = dcc.Graph(id=id, figure=empty, config=GRAPH_OPTIONS, responsive=True, style={"height": "100%"})
@@ -35,12 +35,12 @@ def graph(id: str, className: str) -> html.Div:
 
 
 def tile(name: str, *children: Node, id: str = "", tone: str = "") -> html.Div:
-    """A figure at a glance."""
+    """Return a box with a name and one figure."""
     return html.Div([html.Div(name, className="tile-name"), *children], className=f"tile {tone}".strip())
 
 
 def severity(incident: Incident) -> html.Span:
-    """Severity as colour, word and number: never colour alone."""
+    """Show a severity as colour, level and number: never as colour alone."""
     alert = incident.alert
     return html.Span(
         [html.Span(alert.severity_word, className="sev-word"), html.Span(str(alert.severity), className="sev-number")],
@@ -50,22 +50,22 @@ def severity(incident: Incident) -> html.Span:
 
 
 def state(name: str) -> html.Span:
-    """The state of a series or incident."""
+    """Show the state of a series or incident."""
     return html.Span(name, className=f"state state-{name}")
 
 
 def link(text: Node, href: str, className: str = "") -> dcc.Link:
-    """A link within the page."""
+    """Return a link within the dashboard."""
     return dcc.Link(text, href=href, className=className)
 
 
 def series_name(series: str, className: str = "name") -> dcc.Link:
-    """A series, as a link to it."""
+    """Show a series' id as a link to its page."""
     return link(series or "(no name)", series_link(series), className)
 
 
 def chips(name: str, options: Iterable[tuple[str, Node]], chosen: str, label: str) -> html.Div:
-    """One of several: a press puts ``name=value`` into the address."""
+    """Return buttons of which one is chosen; pressing one puts ``name=value`` into the address."""
     buttons = [
         html.Button(
             text,
@@ -79,7 +79,7 @@ def chips(name: str, options: Iterable[tuple[str, Node]], chosen: str, label: st
 
 
 def table(head: Sequence[Node], rows: Sequence[Sequence[Node]], empty: str, className: str = "") -> html.Div:
-    """A table that scrolls sideways where it is too wide. A head that is a pair is (text, class of its column)."""
+    """Return a table that scrolls sideways if it is too wide. A heading may be a pair: (text, class of its column)."""
     heads = [h if isinstance(h, tuple) else (h, "") for h in head]
     if not rows:
         return html.P(empty, className="empty")
@@ -99,12 +99,12 @@ def table(head: Sequence[Node], rows: Sequence[Sequence[Node]], empty: str, clas
 
 
 def facts(pairs: Iterable[tuple[str, Node]]) -> html.Dl:
-    """Names and values."""
+    """Return a list of names with their values."""
     return html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in pairs], className="facts")
 
 
 def shares(parts: Mapping[str, int], kind: str) -> html.Div:
-    """Counts as one bar, with words beneath."""
+    """Show counts as one bar with a legend beneath."""
     total = sum(parts.values()) or 1
     bar = [
         html.Span(className=f"{kind}-{name}", style={"width": f"{100 * count / total:.2f}%"})
@@ -119,15 +119,15 @@ def shares(parts: Mapping[str, int], kind: str) -> html.Div:
 
 
 def sparkline(values: NDArray[np.float32], width: int = 96, height: int = 22) -> html.Div:
-    """The newest values as a small line. It is a mask over the text colour, and so has the colours of either theme."""
+    """Show the newest values as a small line: a mask over the text colour, so that it fits either theme."""
     known = values[np.isfinite(values)]
     if len(known) < 2:
         return html.Div(className="spark")
-    least, most = float(known.min()), float(known.max())
-    scale = (height - 4) / (most - least) if most > least else 0.0
+    lowest, highest = float(known.min()), float(known.max())
+    scale = (height - 4) / (highest - lowest) if highest > lowest else 0.0
     step = width / (len(values) - 1)
     places = [
-        f"{k * step:.1f} {height - 2 - (float(v) - least) * scale:.1f}" for k, v in enumerate(values) if np.isfinite(v)
+        f"{k * step:.1f} {height - 2 - (float(v) - lowest) * scale:.1f}" for k, v in enumerate(values) if np.isfinite(v)
     ]
     svg = (
         (
@@ -143,7 +143,7 @@ def sparkline(values: NDArray[np.float32], width: int = 96, height: int = 22) ->
 
 
 def incident_rows(incidents: Sequence[Incident]) -> list[list[Node]]:
-    """Rows for :data:`INCIDENT_HEAD`."""
+    """Return a table row per incident, with the columns of :data:`INCIDENT_HEAD`."""
     rows: list[list[Node]] = []
     for incident in incidents:
         alert = incident.alert
@@ -173,28 +173,28 @@ INCIDENT_HEAD: tuple[Node, ...] = (
 
 
 def verdict(incident: Incident) -> Node:
-    """What people said, and whether the alert was suppressed."""
-    words = [incident.verdict.words()] if incident.verdict and incident.verdict.words() else []
+    """Show the feedback on an incident, and whether its alert was suppressed."""
+    parts = [incident.verdict.words()] if incident.verdict and incident.verdict.words() else []
     if incident.suppressed:
-        words.append(f"suppressed ({incident.suppressed})")
-    return html.Span(", ".join(words), className="said") if words else None
+        parts.append(f"suppressed ({incident.suppressed})")
+    return html.Span(", ".join(parts), className="said") if parts else None
 
 
 def seen_of(incident: Incident) -> str:
-    """The feature that did most, in words."""
+    """Describe the feature that contributed most to an incident."""
     alert = incident.alert
     if not alert.values:
         return ""
     share = alert.attribution
     feature = max(alert.values, key=lambda name: share.get(name) or 0.0)
-    told = f"{number(alert.values[feature])}"
+    shown = f"{number(alert.values[feature])}"
     if (expected := alert.expected.get(feature)) is not None:
-        told += f", expected {number(expected)}"
-    return told if len(alert.values) == 1 else f"{feature} {told}"
+        shown += f", expected {number(expected)}"
+    return shown if len(alert.values) == 1 else f"{feature} {shown}"
 
 
 def search_page(title: str, searched: str, name: str, chips: Sequence[str]) -> html.Div:
-    """What stands still of a page that lists and searches: ``NAME-table``, ``NAME-pages``, a place per row of chips."""
+    """Return the fixed parts of a page with a search: ``NAME-table``, ``NAME-pages``, a place per row of chips."""
     search = dcc.Input(
         id="search", type="search", value=searched, placeholder="Search series", autoComplete="off", debounce=False
     )
@@ -210,47 +210,47 @@ def search_page(title: str, searched: str, name: str, chips: Sequence[str]) -> h
 
 
 def page_of(query: Query, found: int, length: int) -> tuple[int, int]:
-    """Which page is asked for, from 1, within those that there are; and how many there are."""
+    """Return the number of the requested page, from 1 and within the pages that exist, and how many pages there are."""
     pages = max(1, -(-found // length))
     return min(max(query.whole("page", 1) or 1, 1), pages), pages
 
 
 def pager(found: int, page: int, pages: int, length: int) -> Node:
-    """Where one is in a long list, and the way on."""
+    """Show the position in a long list, with links to the previous and next page."""
     first = min(found, (page - 1) * length + 1)
-    told = html.Span(f"{first:,}–{min(found, page * length):,} of {found:,}", className="dim")
+    shown = html.Span(f"{first:,}–{min(found, page * length):,} of {found:,}", className="dim")
     if pages == 1:
-        return told
+        return shown
 
     def button(text: str, to: int, off: bool) -> html.Button:
         return html.Button(text, type="button", className="button small", disabled=off, **{"data-set": f"page={to}"})
 
-    return [told, button("Previous", page - 1, page == 1), button("Next", page + 1, page == pages)]
+    return [shown, button("Previous", page - 1, page == 1), button("Next", page + 1, page == pages)]
 
 
 def sources(states: Sequence[Availability]) -> html.Div:
-    """Which sources answer."""
+    """Show which sources answer."""
     items = []
     for source in states:
-        word = {True: "ok", False: "away", None: "waiting"}[source.ok]
+        status = {True: "ok", False: "away", None: "waiting"}[source.ok]
         items.append(
             html.Span(
-                [html.I(className=f"dot source-{word}"), source.name],
-                className=f"source {word}",
-                title=f"{source.name} at {source.where}: {word}",
+                [html.I(className=f"dot source-{status}"), source.name],
+                className=f"source {status}",
+                title=f"{source.name} at {source.where}: {status}",
             )
         )
     return html.Div(items, className="sources")
 
 
 def away(states: Sequence[Availability]) -> Node:
-    """A line for each source that is away: which, and since when."""
+    """Return a line for each source that is away, with the time since when."""
     return [
         html.Div(
             [
                 html.B(f"{source.name} is away"),
                 f" since {moment(source.since)} UTC ({source.where}: {source.reason}). ",
-                "What it had told until then is shown; the page goes on by itself when it is back.",
+                "Its data until then is shown; the dashboard goes on by itself when it is back.",
             ],
             className="away",
         )

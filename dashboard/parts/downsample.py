@@ -1,4 +1,4 @@
-"""Fewer points than there are, that look the same at the width they are drawn in."""
+"""Reduce a series to fewer points that look the same at the width they are drawn in."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from eddy.dashboard.records import Floats, Ints
 
-_GAP = 3.0  # a step of so many usual ones is a gap: the line breaks there
+_GAP = 3.0  # a step of this many usual ones is a gap: the line breaks there
 
 
 def extremes(values: Floats, buckets: int) -> NDArray[np.intp]:
-    """Indices that keep the first, least, greatest and last value of each of ``buckets`` stretches of equal length.
+    """Return indices that keep the first, min, max and last value of each of ``buckets`` segments of equal length.
 
     Drawn over at least as many pixels as there are buckets, the line covers the same pixels as with all points, spikes
     of a single point included, which averages and plain thinning lose (min-max aggregation, as in M4: Jugel et al.,
-    VLDB 2014). NaN is never chosen unless a stretch has nothing else.
+    VLDB 2014). NaN is never chosen unless a segment has nothing else.
 
     Returns:
         Sorted indices, all of them where there are few: at most ``4 * buckets``.
@@ -27,41 +27,41 @@ def extremes(values: Floats, buckets: int) -> NDArray[np.intp]:
         return np.arange(n)
     edges = np.linspace(0, n, buckets + 1).astype(np.intp)
     size = int(np.diff(edges).max())
-    # Stretches differ by one in length: each is padded by repeating its last index.
+    # Segments differ by one in length: each is padded by repeating its last index.
     at = np.minimum(edges[:-1, None] + np.arange(size), edges[1:, None] - 1)
     inside = values[at]
     missing = np.isnan(inside)
-    least = np.where(missing, np.inf, inside).argmin(axis=1)
-    most = np.where(missing, -np.inf, inside).argmax(axis=1)
+    lowest = np.where(missing, np.inf, inside).argmin(axis=1)
+    highest = np.where(missing, -np.inf, inside).argmax(axis=1)
     rows = np.arange(buckets)
-    kept: NDArray[np.intp] = np.unique(np.concatenate([edges[:-1], at[rows, least], at[rows, most], edges[1:] - 1]))
+    kept: NDArray[np.intp] = np.unique(np.concatenate([edges[:-1], at[rows, lowest], at[rows, highest], edges[1:] - 1]))
     return kept
 
 
 def segments(count: int, buckets: int) -> NDArray[np.intp]:
-    """Where each of at most ``buckets`` stretches of equal length starts; for ``np.ufunc.reduceat``."""
+    """Return where each of at most ``buckets`` segments of equal length starts; for ``np.ufunc.reduceat``."""
     return np.unique(np.linspace(0, count, min(buckets, count), endpoint=False).astype(np.intp))
 
 
 def usual_step(ts: Ints) -> float:
-    """The median distance of consecutive times, ms; 0 where there are fewer than two."""
+    """Return the median distance of consecutive times, ms; 0 if there are fewer than two."""
     return float(np.median(np.diff(ts))) if len(ts) > 1 else 0.0
 
 
 def gap_numbers(ts: Ints) -> Ints:
-    """For each time, how many gaps come before it: steps of several times the usual one."""
+    """Count, for each time, the gaps before it: steps of several times the usual one."""
     step = usual_step(ts)
     jumps = np.diff(ts, prepend=ts[:1]) > _GAP * step if step else np.zeros(len(ts), np.bool_)
     return np.cumsum(jumps).astype(np.int64)
 
 
 def with_gaps(ts: Ints, gaps: Ints, *columns: Floats) -> tuple[NDArray[Any], ...]:
-    """The same rows, with a row of NaN wherever the number of the gap changes, for the line to break there.
+    """Insert a row of NaN wherever the gap number changes, so that the drawn line breaks there.
 
     Args:
         ts: times.
-        gaps: for each time, from :func:`gap_numbers`, maybe of a series with more points.
-        columns: what goes with ``ts``.
+        gaps: for each time, from :func:`gap_numbers`, which may have counted them in a series with more points.
+        columns: values at ``ts``, shape (n,) each.
 
     Returns:
         Times, then the columns.
@@ -71,7 +71,7 @@ def with_gaps(ts: Ints, gaps: Ints, *columns: Floats) -> tuple[NDArray[Any], ...
 
 
 def ribbon(ts: Ints, gaps: Ints, lower: Floats, upper: Floats) -> tuple[NDArray[Any], Floats]:
-    """The outline of the area between two lines: for each stretch without a gap, forth above and back below.
+    """Return the outline of the area between two lines: for each segment without a gap, forth above and back below.
 
     Two lines with a fill between them are drawn wrong where they break; outlines are not.
 

@@ -1,5 +1,7 @@
-"""Small figures of the overview. Figures are plain dictionaries: building them through plotly's classes costs more
-time than all else that an update needs.
+"""Draw the overview's small charts.
+
+Figures are plain dictionaries: building them through plotly's classes costs more time than all else that an update
+needs.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from eddy.dashboard.parts.theme import Theme, axis, layout
-from eddy.dashboard.stores.incidents import WORDS, IncidentsView
+from eddy.dashboard.stores.incidents import SEVERITIES, IncidentsView
 from eddy.dashboard.stores.rates import RatesView
 
 #: window -> (length, width of a bar), ms
@@ -22,39 +24,39 @@ ALERT_WINDOWS = {
 
 
 def alerts_over_time(view: IncidentsView, now: int, window: str, colours: Theme) -> dict[str, Any]:
-    """Incidents opened, by severity, as stacked bars over wall-clock time."""
+    """Draw the number of incidents opened, by severity, as stacked bars over wall-clock time."""
     length, width = ALERT_WINDOWS[window]
     last = now // width * width
     starts = np.arange(last - length + width, last + width, width)
     slot = (view.when - starts[0]) // width
     inside = (slot >= 0) & (slot < len(starts))
     bars = []
-    for code in range(len(WORDS) - 1, -1, -1):
-        counts = np.bincount(slot[inside & (view.word == code)], minlength=len(starts))
+    for code in range(len(SEVERITIES) - 1, -1, -1):
+        counts = np.bincount(slot[inside & (view.severity == code)], minlength=len(starts))
         bars.append(
             {
                 "type": "bar",
-                "name": WORDS[code],
+                "name": SEVERITIES[code],
                 "x": starts + width // 2,
                 "y": counts,
-                "marker": {"color": colours.severity[WORDS[code]], "line": {"width": 0}},
-                "hovertemplate": "%{y} " + WORDS[code] + "<extra></extra>",
+                "marker": {"color": colours.severity[SEVERITIES[code]], "line": {"width": 0}},
+                "hovertemplate": "%{y} " + SEVERITIES[code] + "<extra></extra>",
             }
         )
-    most = int(np.bincount(slot[inside], minlength=1).max())
+    highest = int(np.bincount(slot[inside], minlength=1).max())
     figure = layout(colours, f"alerts-{window}")
     figure |= {
         "barmode": "stack",
         "bargap": 0.15,
         "dragmode": False,
         "xaxis": axis(colours, type="date", range=[int(starts[0]), int(last + width)], showgrid=False, fixedrange=True),
-        "yaxis": axis(colours, range=[0, max(4, 1.1 * most)], nticks=4, fixedrange=True, tickformat="d"),
+        "yaxis": axis(colours, range=[0, max(4, 1.1 * highest)], nticks=4, fixedrange=True, tickformat="d"),
     }
     return {"data": bars, "layout": figure}
 
 
 def rate_and_lag(view: RatesView, colours: Theme) -> dict[str, Any]:
-    """Events arriving and handled, and beneath the lag, over the last minutes."""
+    """Draw the rates of events arriving and handled, and beneath them the lag, over the last minutes."""
 
     def line(name: str, y: Any, colour: str, where: str, **more: Any) -> dict[str, Any]:
         return {
@@ -87,10 +89,10 @@ def rate_and_lag(view: RatesView, colours: Theme) -> dict[str, Any]:
 
 
 def _top(values: Any) -> float:
-    """The upper end of an axis from zero, in steps, so that it does not move with every point."""
+    """Return the upper end of an axis from zero, rounded up to a step so that it does not move with every point."""
     known = values[np.isfinite(values)]
-    most = float(known.max()) if len(known) else 0.0
-    if most <= 10:
+    highest = float(known.max()) if len(known) else 0.0
+    if highest <= 10:
         return 10.0
-    step = 10 ** np.floor(np.log10(most)) / 2
-    return float(np.ceil(1.05 * most / step) * step)
+    step = 10 ** np.floor(np.log10(highest)) / 2
+    return float(np.ceil(1.05 * highest / step) * step)

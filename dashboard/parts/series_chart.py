@@ -1,4 +1,4 @@
-"""The figure of one series: value with expected band, score with threshold, incidents, filled-in and late points."""
+"""Draw the chart of one series: value with band, score with threshold, incidents, filled-in and late points."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _GAP = 0.035
 
 @dataclass(frozen=True)
 class Shown:
-    """What to draw.
+    """Describe what a series' chart shows.
 
     Attributes:
         points: of the series.
-        model: whose band and score.
+        model: the model whose band and score are drawn.
         first, last: event time, epoch ms; None = no limit.
         incidents: to shade.
         revision: see :func:`eddy.dashboard.parts.theme.layout`.
-        marked: incident to stand out; empty = none.
+        marked: id of the incident to highlight; empty = none.
         zoomed: the visible range, where it is not all that is drawn.
     """
 
@@ -47,13 +47,13 @@ class Shown:
 
 
 def features_of(points: SeriesPoints, model: str) -> tuple[str, ...]:
-    """The features to draw: the model's, or what was observed where no model has said anything."""
+    """Return the features to draw: the model's, or the observed ones if no model has scored the series."""
     scored = points.scored.get(model)
     return scored.features if scored else points.raw_features
 
 
 def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
-    """One row per feature, and the score beneath."""
+    """Draw one row per feature, and the score beneath."""
     scored = shown.points.scored.get(shown.model)
     scored = scored.between(shown.first, shown.last) if scored else None
     features = features_of(shown.points, shown.model)
@@ -89,14 +89,14 @@ def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
 
 
 def _title(text: str, rows: int) -> dict[str, Any]:
-    """Plotly reads a little HTML in texts; names are not to be read as any."""
+    """Return a row's title, escaped: Plotly reads some HTML in texts, and a name must not be read as HTML."""
     return {"text": html.escape(text) if rows > 1 else "", "font": {"size": 12}, "standoff": 4}
 
 
 def values_of(
     points: SeriesPoints, scored: ScoredPoints | None, feature: str, first: int | None, last: int | None
 ) -> Columns:
-    """Everything observed of a feature: what was judged, and from Kafka what was not."""
+    """Return all observed values of a feature: those that were scored, and from Kafka those that were not."""
     parts = []
     if scored is not None:
         parts.append(Columns(scored.table.ts, scored.column(feature, "value")))
@@ -108,7 +108,7 @@ def values_of(
     if len(parts) == 1 or not len(parts[0].ts):
         return parts[-1]
     own, raw = parts
-    # Most of the history lies before what was judged: only what overlaps has to be merged; what was judged counts.
+    # Most of the history lies before the scored points: only the overlap has to be merged, and scored points win.
     split = int(np.searchsorted(raw.ts, own.ts[0]))
     ts, at = np.unique(np.concatenate([own.ts, raw.ts[split:]]), return_index=True)
     data = np.concatenate([own.data, raw.data[split:]])[at]
@@ -136,13 +136,13 @@ def _feature_traces(
         part = late.between(shown.first, shown.last)
         if len(part) and part.data.shape[1] > column:
             marker = {"symbol": "x-thin", "size": 9, "line": {"color": colours.late, "width": 2}}
-            traces.append(_points(part.ts, part.data[:, column], "late, not judged", where, marker))
+            traces.append(_points(part.ts, part.data[:, column], "late, not scored", where, marker))
     return traces
 
 
-def _gaps_at(ts: Ints, gaps: Ints, wanted: Ints) -> Ints:
-    """Where all that was observed has gaps: points that the job did not write for the page are none."""
-    return gaps[np.clip(np.searchsorted(ts, wanted), 0, len(ts) - 1)] if len(ts) else np.zeros(len(wanted), np.int64)
+def _gaps_at(ts: Ints, gaps: Ints, at: Ints) -> Ints:
+    """Number gaps by all observed times: points that the job did not write to Redis are no gaps."""
+    return gaps[np.clip(np.searchsorted(ts, at), 0, len(ts) - 1)] if len(ts) else np.zeros(len(at), np.int64)
 
 
 def _band(scored: ScoredPoints, feature: str, where: str, gaps: Ints, colours: Theme) -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ def _band(scored: ScoredPoints, feature: str, where: str, gaps: Ints, colours: T
 def _marks(
     shown: Shown, scored: ScoredPoints, feature: str, seen: Columns, where: str, colours: Theme
 ) -> list[dict[str, Any]]:
-    """Points above the threshold, and where points were filled in."""
+    """Mark points above the threshold, and places where points were filled in."""
     ts, value = scored.table.ts, scored.column(feature, "value")
     above = np.flatnonzero(scored.column(feature, "score") > scored.column(feature, "threshold"))
     traces = []
@@ -178,7 +178,7 @@ def _marks(
 
 
 def filled_in(scored: ScoredPoints, seen: Columns) -> tuple[Ints, Floats]:
-    """Times that the windows had to fill in, placed on the line between their neighbours.
+    """Return the times that the windows filled in, with values on the line between their neighbours.
 
     Windows say how many of their points were filled in, not which: those are where points are missing between two
     that came while the window's count is above zero.
@@ -232,10 +232,10 @@ def _points(x: Any, y: Any, name: str, where: str, marker: dict[str, Any]) -> di
 
 
 def _short_numbers(values: Floats) -> Floats:
-    """Rounded to seven significant digits of the largest: half the bytes on the wire, the same pixels."""
+    """Round to seven significant digits of the largest value: half the bytes on the wire, the same pixels."""
     known = np.abs(values[np.isfinite(values)])
-    most = float(known.max()) if len(known) else 0.0
-    return np.round(values, max(0, 6 - int(np.floor(np.log10(most))))) if most > 0 else values
+    highest = float(known.max()) if len(known) else 0.0
+    return np.round(values, max(0, 6 - int(np.floor(np.log10(highest))))) if highest > 0 else values
 
 
 def _shades(shown: Shown, colours: Theme) -> list[dict[str, Any]]:

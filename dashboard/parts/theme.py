@@ -1,4 +1,4 @@
-"""Colours of the figures, the same as in ``assets/eddy.css``: safe for colour-blind eyes (Okabe and Ito, 2008)."""
+"""Define the charts' colours, as in ``assets/eddy.css``: safe for colour-blind eyes (Okabe and Ito, 2008)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ THEMES = ("dark", "light")
 
 @dataclass(frozen=True)
 class Theme:
-    """One set of colours."""
+    """Hold one set of colours."""
 
     panel: str
     ink: str
@@ -59,12 +59,12 @@ LIGHT = Theme(
 
 
 def theme(name: str) -> Theme:
-    """By name; whatever is no name is dark."""
+    """Return a theme by name; an unknown name gives the dark one."""
     return LIGHT if name == "light" else DARK
 
 
 def layout(colours: Theme, revision: str) -> dict[str, Any]:
-    """What all figures have in common.
+    """Return the layout that all charts share.
 
     Args:
         colours: of the theme.
@@ -89,6 +89,6 @@ def layout(colours: Theme, revision: str) -> dict[str, Any]:
 
 
 def axis(colours: Theme, **more: Any) -> dict[str, Any]:
-    """An axis with quiet lines."""
+    """Return an axis with quiet lines."""
     quiet = {"gridcolor": colours.grid, "linecolor": colours.grid, "zeroline": False, "tickcolor": colours.grid}
     return {**quiet, "automargin": False, "fixedrange": False, **more}

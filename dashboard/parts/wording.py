@@ -1,4 +1,4 @@
-"""Numbers and times as people read them."""
+"""Format numbers and times for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NOTHING = "–"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """With thousands separators and so many significant digits."""
+    """Format a number with thousands separators and at most ``digits`` significant digits."""
     if value is None or not math.isfinite(value):
         return NOTHING
     if value == int(value) and abs(value) < 1e12:
@@ -20,7 +20,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def count(value: float) -> str:
-    """A count, short: 950, 12.3 k, 4.56 M."""
+    """Format a count briefly: 950, 12.3 k, 4.56 M."""
     if not math.isfinite(value):
         return NOTHING
     for limit, divisor, unit in ((1e4, 1, ""), (1e6, 1e3, " k"), (1e9, 1e6, " M"), (math.inf, 1e9, " G")):
@@ -30,7 +30,7 @@ def count(value: float) -> str:
 
 
 def size(count_of_bytes: float) -> str:
-    """Bytes, short."""
+    """Format a number of bytes briefly."""
     for unit in ("B", "kB", "MB", "GB"):
         if count_of_bytes < 1000 or unit == "GB":
             return f"{count_of_bytes:.3g} {unit}"
@@ -39,7 +39,7 @@ def size(count_of_bytes: float) -> str:
 
 
 def moment(ms: int | None) -> str:
-    """UTC, to the second; the date only where it is not today's would make columns ragged: it is always there."""
+    """Format a time as UTC, to the second. The date is always there: without today's, columns would be ragged."""
     if ms is None or ms < 0:
         return NOTHING
     try:
@@ -49,7 +49,7 @@ def moment(ms: int | None) -> str:
 
 
 def span(ms: float) -> str:
-    """A length of time in its two largest units."""
+    """Format a length of time in its two largest units."""
     seconds = max(0, int(ms // 1000))
     if seconds < 60:
         return f"{seconds} s"

@@ -1,1 +1,1 @@
-"""Where the page gets what it shows: Redis, Kafka, Flink. All are read by the collector thread alone."""
+"""Read what the dashboard shows from Redis, Kafka and Flink; only the collector thread reads them."""

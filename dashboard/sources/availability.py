@@ -1,4 +1,4 @@
-"""Whether a source answers, and since when it does or does not."""
+"""Record whether a source answers, and since when."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Availability:
-    """The state of a source.
+    """Hold the state of a source.
 
     Attributes:
-        name: of the source, as people call it.
+        name: of the source, for people.
         where: its address.
         ok: whether it answered the last time; None before the first try.
         since: wall clock, epoch ms, of the last change of ``ok``.
@@ -26,10 +26,10 @@ class Availability:
 
 
 class Watch:
-    """Follows one source; its :attr:`state` is replaced, never changed.
+    """Follow one source; replace its :attr:`state`, never change it.
 
     A source that has answered before is away after two failures in a row: one answer that comes too late, on a machine
-    that is busy for a moment, is no news. ``since`` is the time of the first.
+    that is busy for a moment, does not count. ``since`` is the time of the first failure.
     """
 
     def __init__(self, name: str, where: str) -> None:
@@ -37,13 +37,13 @@ class Watch:
         self._failed_at = 0
 
     def answers(self) -> None:
-        """It answered."""
+        """Record that the source answered."""
         self._failed_at = 0
         if not self.state.ok:
             self.state = Availability(self.state.name, self.state.where, True, _now())
 
     def away(self, reason: str) -> None:
-        """It did not, and why."""
+        """Record that the source did not answer, and the reason."""
         first = not self._failed_at
         self._failed_at = self._failed_at or _now()
         if not (first and self.state.ok):

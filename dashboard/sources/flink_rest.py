@@ -1,4 +1,4 @@
-"""Flink: the job's health, rate and lag from the REST API."""
+"""Read the job's health, rate and lag from Flink's REST API."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from eddy.flink_rest import FlinkRest as RestClient
 _CONNECT_SECONDS, _ANSWER_SECONDS = 0.5, 2.0
 _COUNTERS = ("events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "models_refused")
 _GAUGES = ("series", "series_without_model", "models", "redis_away_seconds")
-#: how long names of metrics hold: a counter is there only once it has counted (the first late event, say)
+#: seconds that names of metrics are kept: a counter appears only once it has counted (such as the first late event)
 _NAMES_SECONDS = 10.0
 _OFFSET = re.compile(r"\.topic\.(.+)\.partition\.(\d+)\.currentOffset$")
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Of the running job: how many, and the last one. Times are epoch ms and ms, sizes bytes."""
+    """Hold the running job's checkpoint statistics. Times are epoch ms, durations ms, sizes bytes."""
 
     completed: int = 0
     failed: int = 0
@@ -33,14 +33,14 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class JobHealth:
-    """What Flink says of the job.
+    """Hold the job's state as Flink reports it.
 
     Attributes:
         name, id, state: of the job; ``state`` is "none" where no job of that name was ever started there.
         started: epoch ms.
         counters: Eddy's own metrics, summed over the subtasks.
         read_to: by partition of the observations topic, the offset behind the last message that the job has read.
-        busy: share of time that the busiest operator works, 0-1; None = it does not say.
+        busy: share of time that the busiest operator works, 0-1; None = not reported.
         slots_free, slots: of the cluster.
         workers: TaskManagers.
         failure: why the job restarted or failed last.
@@ -62,7 +62,7 @@ class JobHealth:
 
 
 class FlinkRest:
-    """Reads one cluster.
+    """Read one cluster.
 
     Args:
         address: ``host:port``.
@@ -75,10 +75,10 @@ class FlinkRest:
         self._job = job
         self._rest = RestClient(address, connect_seconds=_CONNECT_SECONDS, answer_seconds=_ANSWER_SECONDS, direct=True)
         self._topic = topic.replace(".", "_")  # as Flink writes it in the names of metrics
-        self._metrics: tuple[str, float, dict[str, list[str]]] = ("", 0.0, {})  # of a job, looked up when: by vertex
+        self._metrics: tuple[str, float, dict[str, list[str]]] = ("", 0.0, {})  # job, time of listing, by vertex
 
     def read(self) -> JobHealth | None:
-        """The job now; None while Flink is away."""
+        """Return the job's health now; None while Flink is away."""
         try:
             health = self._health()
         except FlinkError as error:
@@ -130,15 +130,15 @@ class FlinkRest:
         return {"counters": counters, "read_to": read_to, "busy": max(busy, default=None)}
 
     def _names(self, job: str) -> dict[str, list[str]]:
-        """By vertex, which of its metrics are read; looked up now and then, for new ones appear while a job runs."""
-        of, at, wanted = self._metrics
+        """Return the metrics to read, by vertex; list them again now and then, as new ones appear while a job runs."""
+        of, at, names_by_vertex = self._metrics
         if of != job or time.monotonic() - at > _NAMES_SECONDS:
-            wanted = {}
+            names_by_vertex = {}
             for vertex in self._rest.job(job)["vertices"]:
-                wanted[vertex["id"]] = list(filter(_interesting, self._rest.metric_names(job, vertex["id"])))
-            if any(name.endswith(".eddy.events") for names in wanted.values() for name in names):
-                self._metrics = (job, time.monotonic(), wanted)
-        return wanted
+                names_by_vertex[vertex["id"]] = list(filter(_interesting, self._rest.metric_names(job, vertex["id"])))
+            if any(name.endswith(".eddy.events") for names in names_by_vertex.values() for name in names):
+                self._metrics = (job, time.monotonic(), names_by_vertex)
+        return names_by_vertex
 
     def _checkpoints(self, job: str) -> Checkpoints:
         found = self._rest.checkpoints(job)

@@ -1,4 +1,4 @@
-"""Kafka's observations of a series that is looked at, read backwards a little at a time."""
+"""Read Kafka's observations of a watched series backwards, a little at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ONE_VALUE = "value"  # the name of the feature where a message has "value"
 
 @dataclass
 class _Scan:
-    """How far the reading of one series is: ``low``-``high`` of each partition is still to be read."""
+    """Track how far one series has been read: ``low``-``high`` of each partition is still to be read."""
 
     series: str
     key: bytes
@@ -39,29 +39,29 @@ class _Scan:
 
 
 class History:
-    """Reads back one series after the other; :meth:`read` does a slice of the work.
+    """Read back one series after the other; :meth:`read` does a small part of the work.
 
-    Producers keep a series in one partition, but by which hash is theirs to choose: all are tried, until one has it.
+    Producers keep a series in one partition, but may choose any hash: try all partitions until one has the series.
 
     Args:
         settings: connection.
         topic: of the observations.
-        most: messages read back per series.
+        max_messages: messages read back per series.
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, most: int) -> None:
-        self._settings, self._topic, self._most = settings, topic, most
+    def __init__(self, settings: KafkaSettings, topic: str, max_messages: int) -> None:
+        self._settings, self._topic, self._max_messages = settings, topic, max_messages
         self._consumer: Any = None
         self._scans: dict[str, _Scan] = {}
         self._reading: tuple[str, int, int] | None = None  # series, partition, end of the chunk
 
     def want(self, series: str) -> None:
-        """Begin with a series."""
-        if self._most and series not in self._scans:
-            self._scans[series] = _Scan(series, series.encode(), {}, 0, self._most)
+        """Begin to read a series."""
+        if self._max_messages and series not in self._scans:
+            self._scans[series] = _Scan(series, series.encode(), {}, 0, self._max_messages)
 
     def forget(self, series: str) -> None:
-        """It is not looked at any more."""
+        """Stop reading a series that is not watched any more."""
         self._scans.pop(series, None)
         if self._reading and self._reading[0] == series:
             self._reading = None
@@ -72,9 +72,9 @@ class History:
             self.forget(series)
 
     def progress(self, series: str) -> float:
-        """Share that has been read, 0-1."""
+        """Return the share of a series' history that has been read, 0-1."""
         scan = self._scans.get(series)
-        if scan is None or not self._most:
+        if scan is None or not self._max_messages:
             return 1.0
         if not scan.total:
             return 0.0
@@ -83,7 +83,7 @@ class History:
         return min(scan.read / scan.total, 0.99) if waiting and scan.left > 0 else 1.0
 
     def read(self, seconds: float) -> dict[str, list[tuple[Ints, tuple[str, ...], Floats]]]:
-        """Work for at most about so long; what was found, by series: times, features, values."""
+        """Read for about ``seconds`` at most; return what was found, by series: times, features, values."""
         found: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
         until = time.monotonic() + seconds
         try:
@@ -97,7 +97,7 @@ class History:
         return {series: [columns_of(rows)] for series, rows in found.items() if rows}
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Disconnect from the broker."""
         if self._consumer is not None:
             self._consumer.close()
 
@@ -129,7 +129,7 @@ class History:
         scan.total = max(1, sum(high - low for low, high in scan.partitions.values()))
 
     def _some(self, found: dict[str, list[tuple[int, Mapping[str, Any]]]]) -> None:
-        assert self._reading is not None  # noqa: S101  the caller has looked
+        assert self._reading is not None  # noqa: S101  the caller has checked
         series, number, low = self._reading
         scan = self._scans[series]
         end = scan.partitions[number][1]
@@ -157,7 +157,7 @@ class History:
 
 
 def observation(value: bytes | None) -> tuple[int, Mapping[str, Any]] | None:
-    """Time and values of an observation's message; None for what the job does not take either."""
+    """Parse an observation's message into time and values; return None for a message that the job would refuse, too."""
     try:
         message = orjson.loads(value or b"")
         ts = message["ts"]
@@ -172,7 +172,7 @@ def observation(value: bytes | None) -> tuple[int, Mapping[str, Any]] | None:
 
 
 def columns_of(rows: list[tuple[int, Mapping[str, Any]]]) -> tuple[Ints, tuple[str, ...], Floats]:
-    """Observations as times, names of features, and values of shape (n, features); NaN = missing."""
+    """Convert observations to times, names of features, and values of shape (n, features); NaN = missing."""
     features = tuple(dict.fromkeys(name for _, values in rows for name in values))
     ts = np.array([row[0] for row in rows], np.int64)
     data = np.full((len(rows), len(features)), np.nan)

@@ -1,4 +1,4 @@
-"""Kafka: follows the topics that hold what happened, from as far back as is kept."""
+"""Follow the Kafka topics that the dashboard shows, beginning a limited number of messages back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eddy.dashboard.sources.availability import Watch
 from eddy.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
-logging.getLogger("dashboard.librdkafka").setLevel(logging.CRITICAL)  # the page itself says that Kafka is away
+logging.getLogger("dashboard.librdkafka").setLevel(logging.CRITICAL)  # the dashboard itself shows that Kafka is away
 
 _PROBE_SECONDS = 2.0
 _ANSWER_SECONDS = 0.5  # longest wait for a broker that may be away: the other sources wait as long
@@ -24,7 +24,7 @@ _EVERYTHING = 0
 
 
 def consumer(settings: KafkaSettings, buffered_kbytes: int) -> Any:
-    """A librdkafka consumer that commits nothing and belongs to no real group."""
+    """Return a librdkafka consumer that commits nothing and whose group no other part uses."""
     options = {
         **librdkafka_client(settings),
         "group.id": "eddy-dashboard",
@@ -36,19 +36,19 @@ def consumer(settings: KafkaSettings, buffered_kbytes: int) -> Any:
         "queued.max.messages.kbytes": buffered_kbytes,
         "fetch.wait.max.ms": 200,
         "reconnect.backoff.max.ms": 2000,
-        "error_cb": lambda _: None,  # a probe finds out, and when it is over, too
+        "error_cb": lambda _: None,  # a probe finds out that Kafka is away, and when it is back
     }
     return Consumer(options, logger=logging.getLogger("dashboard.librdkafka"))
 
 
 class KafkaTopics:
-    """Reads several topics from one consumer.
+    """Read several topics with one consumer.
 
     Args:
         settings: connection.
-        handlers: by topic name, what takes a message.
+        handlers: by topic name, the function that takes a message.
         back: by topic name, how many messages before the end to start with, per partition; 0 = all.
-        measured: a topic of which only the ends are looked up.
+        measured: a topic of which only the ends are read.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class KafkaTopics:
         self._probed = -1e9
 
     def read(self, seconds: float) -> int:
-        """Hand over what has come, for at most so long; returns how many messages. Never waits for Kafka for long."""
+        """Hand received messages to their handlers for at most ``seconds``; return how many. Never wait long."""
         if not self._there():
             return 0
         began, count = time.monotonic(), 0
@@ -85,7 +85,7 @@ class KafkaTopics:
         return count
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Disconnect from the broker."""
         self._consumer.close()
 
     def _there(self) -> bool:
@@ -105,7 +105,7 @@ class KafkaTopics:
         return True
 
     def _take(self, topics: Mapping[str, Any]) -> None:
-        """Start to read partitions that were not there before."""
+        """Start to read partitions that are new."""
         fresh = []
         for name in self._handlers:
             for number in topics[name].partitions if name in topics else ():

@@ -1,4 +1,4 @@
-"""Redis: the live state of all series, alerts as they come, and the newest points of the series that are looked at."""
+"""Read from Redis the live state of all series, new alerts, and the newest points of the watched series."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _POINTS_AT_ONCE = 5000
 
 
 class RedisLive:
-    """Asks only for what is new since the last call. Every method raises ``redis.RedisError`` while Redis is away."""
+    """Ask only for new data since the last call. Every method raises ``redis.RedisError`` while Redis is away."""
 
     def __init__(self, settings: RedisSettings) -> None:
         self.watch = Watch("Redis", f"{settings.host}:{settings.port}")
@@ -39,15 +39,15 @@ class RedisLive:
         self._last_alert = "-"
 
     def start_over(self) -> None:
-        """What was read may be gone (another Redis, an empty one): ask for everything again."""
+        """Ask for everything again: this may be another Redis, or an emptied one."""
         self._newest, self._last_alert, self._overlapping = 0.0, "-", {}
 
     def names(self) -> set[str]:
-        """All series of which there is something."""
+        """Return the names of all series that Redis has."""
         return {name.decode(errors="replace") for name in self._client.zrange(self._keys.live, 0, -1)}
 
     def changed(self) -> list[SeriesRow]:
-        """The newest state of the series that were written since the last call."""
+        """Return the newest state of the series that were written since the last call."""
         least = self._newest - _OVERLAP_MS if self._newest else "-inf"
         found = self._client.zrangebyscore(self._keys.live, least, "+inf", withscores=True)
         if found:
@@ -66,7 +66,7 @@ class RedisLive:
         return rows
 
     def alerts(self) -> list[Alert]:
-        """Alerts written since the last call, oldest first."""
+        """Return alerts written since the last call, oldest first."""
         start = self._last_alert if self._last_alert == "-" else f"({self._last_alert}"
         entries = self._client.xrange(self._keys.alerts, start, "+", count=_ALERTS_AT_ONCE)
         if entries:
@@ -74,7 +74,7 @@ class RedisLive:
         return [alert for _, fields in entries if (alert := alert_in(fields[b"alert"])) is not None]
 
     def open_alerts(self, known: Mapping[str, Any]) -> list[Alert]:
-        """The last alert of those open incidents that are not known yet."""
+        """Return the last alert of each open incident that is not known yet."""
         ids = [number.decode() for number in self._client.zrange(self._keys.open, 0, -1)]
         missing = [number for number in ids if number not in known]
         if not missing:
@@ -83,11 +83,11 @@ class RedisLive:
         return [alert for value in values if value is not None and (alert := alert_in(value)) is not None]
 
     def points(self, series: str, after: Mapping[str, int]) -> dict[str, list[ScoredPoint]]:
-        """Newest points of one series, by model, oldest first.
+        """Return the newest points of one series, by model, oldest first.
 
         Args:
-            series: which.
-            after: event time of the newest point known, by model; what is older is not read again.
+            series: its id.
+            after: event time of the newest point known, by model; older points are not read again.
         """
         state = decode_series(series, self._client.hgetall(self._keys.series(series)))
         if state is None:
@@ -106,7 +106,7 @@ class RedisLive:
 
 
 def alert_in(value: bytes) -> Alert | None:
-    """The alert; None for a message of another version of the job: no reason to show nothing else."""
+    """Parse an alert; return None for a message of another version, so that the others are still shown."""
     try:
         return Alert.from_json(value)
     except DataError:
@@ -114,7 +114,7 @@ def alert_in(value: bytes) -> Alert | None:
 
 
 def _add_newest(points: list[ScoredPoint], state: SeriesState, model: str, known: int) -> None:
-    """A busy shard writes no recent points: then the live state is what there is, a point each time it is written."""
+    """Add the live state as a point. A busy shard writes no recent points: then the live state is all there is."""
     own = state.models[model]
     newest = points[-1].ts if points else known
     if own["ts"] <= newest or state.model != model:

@@ -1,1 +1,1 @@
-"""What the dashboard knows, put together from what the sources read."""
+"""Keep what the sources have read, in the form that the pages need."""

@@ -1,4 +1,4 @@
-"""The one thread that reads Redis, Kafka and Flink: however many browsers look, the sources are read once."""
+"""Read Redis, Kafka and Flink from one thread: however many browsers are open, the sources are read once."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from eddy.settings import Settings
 log = logging.getLogger(__name__)
 
 _FLINK_SECONDS = 1.0
-_FULL_SECONDS = 30.0  # series that Redis has forgotten, and open incidents that were missed, are looked for so often
+_FULL_SECONDS = 30.0  # how often to check for series that Redis has forgotten, and for open incidents that were missed
 _KAFKA_SHARE, _HISTORY_SHARE = 0.3, 0.2  # of a refresh period, at most: the rest of the machine is the job's
 _FEEDBACK_BACK, _EVENTS_BACK = 20_000, 200
 
 
 class Collector:
-    """Read all sources from one thread: :meth:`start` begins, :attr:`snapshot` is what was read last."""
+    """Read all sources from one thread: :meth:`start` begins, :attr:`snapshot` holds the newest result."""
 
     def __init__(self, settings: Settings) -> None:
-        page = settings.dashboard
-        self._refresh_seconds = page.refresh_ms / 1000
-        self.watched_series = WatchedSeries(page.max_points)
-        self._series = SeriesTable(page.silent_seconds)
-        self._incidents, self._models = IncidentStore(page.max_alerts), ModelStore()
+        dashboard = settings.dashboard
+        self._refresh_seconds = dashboard.refresh_ms / 1000
+        self.watched_series = WatchedSeries(dashboard.max_points)
+        self._series = SeriesTable(dashboard.silent_seconds)
+        self._incidents, self._models = IncidentStore(dashboard.max_alerts), ModelStore()
         self._dead_letters, self._rates = DeadLetterStore(), Rates()
         self._redis = RedisLive(settings.redis)
         topics = settings.topics
@@ -52,16 +52,16 @@ class Collector:
             topics.name("models") + ".history": lambda m: self._models.put_history(m.value(), m.timestamp()[1]),
         }
         back = {
-            topics.name("alerts"): page.max_alerts,
+            topics.name("alerts"): dashboard.max_alerts,
             topics.name("feedback"): _FEEDBACK_BACK,
             topics.name("events"): _EVENTS_BACK,
             topics.name("drift"): _EVENTS_BACK,
-            topics.name("dlq"): page.max_dead_letters,
+            topics.name("dlq"): dashboard.max_dead_letters,
         }
         observations = topics.name("observations")
         self._kafka = KafkaTopics(settings.kafka, handlers, back, observations)
-        self._history = History(settings.kafka, observations, page.history_messages)
-        address = page.flink or f"{settings.stack.host}:{settings.stack.flink_rest_port}"
+        self._history = History(settings.kafka, observations, dashboard.history_messages)
+        address = dashboard.flink or f"{settings.stack.host}:{settings.stack.flink_rest_port}"
         self._flink = FlinkRest(address, settings.job.name, observations)
         self._job: JobHealth | None = None
         self._flink_read = self._full = -1e9
@@ -78,7 +78,7 @@ class Collector:
     def close(self) -> None:
         """End the thread."""
         self._stop.set()
-        self.watched_series.wanted.set()
+        self.watched_series.requested.set()
         self._thread.join(10)
         self._kafka.close()
         self._history.close()
@@ -91,11 +91,11 @@ class Collector:
             try:
                 self._read()
                 self.snapshot = self._poll()
-            except Exception:  # whatever one message or answer holds, the page goes on
-                log.exception("the page could not take in what a source said")
+            except Exception:  # whatever one message or answer holds, the dashboard goes on
+                log.exception("the dashboard could not read a source's answer")
             left = self._refresh_seconds - (time.monotonic() - began)
-            while left > 0 and self.watched_series.wanted.wait(left) and not self._stop.is_set():
-                self.watched_series.wanted.clear()  # somebody waits for a series: between two looks at everything
+            while left > 0 and self.watched_series.requested.wait(left) and not self._stop.is_set():
+                self.watched_series.requested.clear()  # a browser waits: read its series between two full reads
                 self._ask_redis(only_points=True)
                 left = self._refresh_seconds - (time.monotonic() - began)
 

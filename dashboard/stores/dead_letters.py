@@ -1,4 +1,4 @@
-"""Dead letters: why messages could not be used, with samples."""
+"""Keep dead letters by reason, with samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LATE_SERIES = 1000  # series whose late points are kept
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One dead letter; ``value`` is shortened and may hold anything."""
+    """Hold one dead letter; ``value`` is shortened and may hold anything."""
 
     reason: str
     detail: str
@@ -31,7 +31,7 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class DeadLettersView:
-    """Dead letters at one moment.
+    """Hold the dead letters of one moment.
 
     Attributes:
         reasons: how many by reason, of those that were read.
@@ -45,7 +45,7 @@ class DeadLettersView:
 
 
 class DeadLetterStore:
-    """Takes dead letters as Kafka has them; belongs to the collector thread."""
+    """Take dead letters from Kafka; belongs to the collector thread."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -55,7 +55,7 @@ class DeadLetterStore:
         self._changed = False
 
     def put(self, message: Any) -> None:
-        """A record of the dead-letter topic."""
+        """Take a record of the dead-letter topic."""
         headers = {name: value.decode(errors="replace") for name, value in message.headers() or () if value}
         value, key = message.value() or b"", message.key() or b""
         dead_letter = DeadLetter(
@@ -74,12 +74,12 @@ class DeadLetterStore:
             self._keep_late(dead_letter.key, found)
 
     def late(self, series: str) -> tuple[tuple[str, ...], Columns] | None:
-        """Features and points of a series that came too late to be judged."""
+        """Return features and points of a series' observations that came too late to be scored."""
         found = self._late.get(series)
         return None if found is None else (found[0], found[1].columns())
 
     def view(self) -> DeadLettersView:
-        """As of now; the same object as long as nothing changed."""
+        """Return the dead letters as of now; the same object as long as nothing changed."""
         if self._changed:
             self._changed = False
             self._view = DeadLettersView(

@@ -1,4 +1,4 @@
-"""What people said about an incident, all their messages on the feedback topic taken together."""
+"""Combine all feedback messages on an incident into its state."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from eddy.feedback import Feedback
 
 @dataclass(frozen=True)
 class FeedbackState:
-    """What was said last of an incident, all actions taken together.
+    """Hold the state of an incident after all feedback on it.
 
     Attributes:
         incident: its id.
         at: wall clock, epoch ms.
-        acknowledged, dismissed: whether.
+        acknowledged, dismissed: whether somebody did so.
         label: of the incident; empty = none.
-        note, who: as given.
+        note, who: comment and sender of the newest message.
     """
 
     incident: str
@@ -29,29 +29,29 @@ class FeedbackState:
 
     @property
     def settled(self) -> bool:
-        """Somebody has taken it on, or off."""
+        """Return whether somebody has acknowledged or dismissed it."""
         return self.acknowledged or self.dismissed
 
     def words(self) -> str:
-        """In a word or two."""
-        said = []
+        """Describe the state briefly."""
+        parts = []
         if self.dismissed:
-            said.append("dismissed")
+            parts.append("dismissed")
         elif self.acknowledged:
-            said.append("acknowledged")
+            parts.append("acknowledged")
         if self.label:
-            said.append(f"labelled {self.label}")
-        return ", ".join(said)
+            parts.append(f"labelled {self.label}")
+        return ", ".join(parts)
 
 
-def after(earlier: FeedbackState | None, word: Feedback) -> FeedbackState:
-    """A message on top of what was said before."""
-    before = earlier if earlier is not None else FeedbackState(word.id, word.ts)
-    said = replace(before, at=word.ts, who=word.by, note=word.comment or before.note)
-    match word.action:
+def after(earlier: FeedbackState | None, message: Feedback) -> FeedbackState:
+    """Apply a feedback message to the state before it."""
+    before = earlier if earlier is not None else FeedbackState(message.id, message.ts)
+    combined = replace(before, at=message.ts, who=message.by, note=message.comment or before.note)
+    match message.action:
         case "ack" | "unack":
-            return replace(said, acknowledged=word.action == "ack")
+            return replace(combined, acknowledged=message.action == "ack")
         case "dismiss":
-            return replace(said, dismissed=True)
+            return replace(combined, dismissed=True)
         case "label":
-            return replace(said, label=word.label or "")
+            return replace(combined, label=message.label or "")

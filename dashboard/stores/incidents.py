@@ -1,4 +1,4 @@
-"""Incidents, put together from alert messages and from what people said about them."""
+"""Build incidents from alert messages and from the feedback on them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from eddy.dashboard.stores.feedback_verdict import FeedbackState, after
 from eddy.errors import DataError
 from eddy.feedback import Feedback
 
-WORDS = tuple(word for _, word in SEVERITY_LEVELS)  # most severe first
+SEVERITIES = tuple(level for _, level in SEVERITY_LEVELS)  # most severe first
 _ORDER = {"open": 0, "update": 1, "closed": 2}
 
 
 @dataclass(frozen=True)
 class Incident:
-    """One incident.
+    """Hold one incident.
 
     Attributes:
         alert: its last message.
         opened: wall clock, epoch ms, of the first message known.
         messages: how many are known.
-        verdict: what people said last; None = nothing.
+        verdict: state after all feedback; None = there was none.
     """
 
     alert: Alert
@@ -35,30 +35,30 @@ class Incident:
 
     @property
     def is_open(self) -> bool:
-        """Whether it goes on."""
+        """Return whether the incident is open."""
         return self.alert.state != "closed"
 
     @property
     def suppressed(self) -> str:
-        """Why nobody is to be called; empty where somebody is."""
+        """Return why nobody is notified; empty if somebody is."""
         return self.alert.suppressed or ""
 
     @property
     def needs_attention(self) -> bool:
-        """It goes on, and nobody has acknowledged or dismissed it."""
+        """Return whether the incident is open and nobody has acknowledged or dismissed it."""
         return self.is_open and not (self.verdict and self.verdict.settled) and not self.suppressed
 
 
 @dataclass(frozen=True)
 class IncidentsView:
-    """All incidents at one moment.
+    """Hold all incidents of one moment.
 
     Attributes:
         newest: by the time they were opened, newest first.
-        by_id, by_series: the same; of a series the newest first.
-        open: those that go on, most severe first.
+        by_id, by_series: the same incidents; of a series the newest first.
+        open: those that are open, most severe first.
         when: wall clock, epoch ms, at which each incident opened; int64, ascending.
-        word: for each of ``when`` an index into :data:`WORDS`.
+        severity: for each of ``when`` an index into :data:`SEVERITIES`.
         messages: alert messages seen.
     """
 
@@ -67,26 +67,26 @@ class IncidentsView:
     by_series: Mapping[str, tuple[Incident, ...]] = field(default_factory=dict)
     open: tuple[Incident, ...] = ()
     when: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    word: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    severity: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     messages: int = 0
 
     def open_by_severity(self) -> dict[str, int]:
-        """Open incidents by severity."""
-        found = dict.fromkeys(WORDS, 0)
+        """Count open incidents by severity level."""
+        found = dict.fromkeys(SEVERITIES, 0)
         for incident in self.open:
             found[incident.alert.severity_word] += 1
         return found
 
 
 class IncidentStore:
-    """Takes messages in any order and more than once; belongs to the collector thread.
+    """Take messages in any order and more than once; belongs to the collector thread.
 
     Args:
-        most: incidents kept; beyond, the oldest closed ones are forgotten.
+        max_incidents: incidents kept; beyond, the oldest closed ones are forgotten.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_incidents: int) -> None:
+        self._max_incidents = max_incidents
         self._incidents: dict[str, Incident] = {}
         self._seen: dict[str, set[tuple[object, ...]]] = {}
         self._verdicts: dict[str, FeedbackState] = {}
@@ -96,11 +96,11 @@ class IncidentStore:
 
     @property
     def known(self) -> Mapping[str, Incident]:
-        """By id."""
+        """Return the incidents by id."""
         return self._incidents
 
     def put(self, alert: Alert) -> None:
-        """Take a message, from Kafka or from Redis."""
+        """Take an alert message, from Kafka or from Redis."""
         mark = (alert.state, alert.end, alert.severity, alert.suppressed, alert.member_count)
         seen = self._seen.setdefault(alert.id, set())
         if mark in seen:
@@ -123,17 +123,17 @@ class IncidentStore:
     def note_feedback(self, value: bytes) -> None:
         """Take a message of the feedback topic."""
         try:
-            word = Feedback.from_json(value)
+            message = Feedback.from_json(value)
         except DataError:
             return
-        verdict = self._verdicts[word.id] = after(self._verdicts.get(word.id), word)
-        known = self._incidents.get(word.id)
+        verdict = self._verdicts[message.id] = after(self._verdicts.get(message.id), message)
+        known = self._incidents.get(message.id)
         if known is not None:
-            self._incidents[word.id] = replace(known, verdict=verdict)
+            self._incidents[message.id] = replace(known, verdict=verdict)
             self._changed = True
 
     def view(self) -> IncidentsView:
-        """As of now; the same object as long as nothing changed."""
+        """Return the incidents as of now; the same object as long as nothing changed."""
         if self._changed:
             self._changed = False
             self._forget()
@@ -141,7 +141,7 @@ class IncidentStore:
         return self._view
 
     def _forget(self) -> None:
-        surplus = len(self._incidents) - self._most
+        surplus = len(self._incidents) - self._max_incidents
         if surplus <= 0:
             return
         closed = sorted((i for i in self._incidents.values() if not i.is_open), key=lambda i: i.opened)
@@ -167,6 +167,6 @@ def _view(incidents: list[Incident], messages: int) -> IncidentsView:
         by_series={name: tuple(group) for name, group in by_series.items()},
         open=tuple(going_on),
         when=np.array([i.opened for i in incidents], np.int64),
-        word=np.array([WORDS.index(i.alert.severity_word) for i in incidents], np.int8),
+        severity=np.array([SEVERITIES.index(i.alert.severity_word) for i in incidents], np.int8),
         messages=messages,
     )

@@ -1,4 +1,4 @@
-"""Published models, from the registry's topics, and what the job said about them."""
+"""Keep published models, from the registry's topics, and the job's events about them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _EVENTS_KEPT = 200
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A manifest (``docs/schemas/model.schema.json``) without its artifact, whose size in bytes is ``size``.
+    """Hold a manifest (``docs/schemas/model.schema.json``) without its artifact, whose size in bytes is ``size``.
 
-    ``stage`` is that of a candidate, in words.
+    ``stage`` describes how far a candidate's roll-out is.
     """
 
     name: str
@@ -37,12 +37,12 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class ModelsView:
-    """The registry at one moment.
+    """Hold the registry as of one moment.
 
     Attributes:
-        current: by name, what jobs use.
+        current: by name, the version that jobs use.
         versions: by name, newest first, those replaced or withdrawn included.
-        events: what the job said, newest first; see ``docs/schemas/event.schema.json``.
+        events: the job's events, newest first; see ``docs/schemas/event.schema.json``.
     """
 
     current: Mapping[str, ModelVersion] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class ModelsView:
 
 
 class ModelStore:
-    """Takes the registry's messages; belongs to the collector thread."""
+    """Take the registry's messages; belongs to the collector thread."""
 
     def __init__(self) -> None:
         self._current: dict[str, ModelVersion] = {}
@@ -61,7 +61,7 @@ class ModelStore:
         self._changed = False
 
     def put_current(self, name: str, value: bytes | None, published: int) -> None:
-        """A message of the models topic; without a value, the model was withdrawn."""
+        """Take a message of the models topic; one without a value withdraws the model."""
         self._changed = True
         if value is None:
             self._current.pop(name, None)
@@ -69,13 +69,13 @@ class ModelStore:
             self._current[manifest.name] = self._kept(manifest)
 
     def put_history(self, value: bytes | None, published: int) -> None:
-        """A message of the history topic."""
+        """Take a message of the history topic."""
         if value is not None and (manifest := _read(value, published)) is not None:
             self._changed = True
             self._kept(manifest)
 
     def put_event(self, value: bytes | None) -> None:
-        """A message of the events topic."""
+        """Take a message of the events topic."""
         try:
             event = orjson.loads(value or b"")
             if isinstance(event["ts"], int) and isinstance(event["event"], str):
@@ -85,7 +85,7 @@ class ModelStore:
             return
 
     def view(self) -> ModelsView:
-        """As of now; the same object as long as nothing changed."""
+        """Return the models as of now; the same object as long as nothing changed."""
         if self._changed:
             self._changed = False
             self._view = ModelsView(
@@ -99,7 +99,7 @@ class ModelStore:
         return self._view
 
     def _kept(self, manifest: ModelVersion) -> ModelVersion:
-        """A version is published twice, to its history and as the current one: the first time counts."""
+        """Return the version as first published: it comes twice, in its history and as the current one."""
         return self._versions.setdefault(manifest.name, {}).setdefault(manifest.version, manifest)
 
 
@@ -127,7 +127,7 @@ def _read(value: bytes, published: int) -> ModelVersion | None:
 
 
 def _stage(rollout: Mapping[str, Any]) -> str:
-    """In words; empty for a version in full use."""
+    """Describe the stage of a roll-out; empty for a version in full use."""
     if not rollout:
         return ""
     share = f", {float(rollout.get('share') or 0):.0%} of series" if rollout.get("stage") == "canary" else ""

@@ -1,4 +1,4 @@
-"""Points of the series that are looked at, in columns that only grow: readers need no lock and no copy."""
+"""Keep the points of watched series in columns that only grow, so that readers need no lock and no copy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIRST_ROWS = 256
 
 @dataclass(frozen=True)
 class Columns:
-    """Rows in order of time, each time once. ``data`` is (n, width); which column is what, the owner knows."""
+    """Hold rows in order of time, each time once. ``data`` is (n, width); the owner knows its columns."""
 
     ts: Ints
     data: Floats
@@ -23,14 +23,14 @@ class Columns:
         return len(self.ts)
 
     def between(self, first: int | None, last: int | None) -> Columns:
-        """The rows with ``first <= ts <= last``; None = no limit."""
+        """Return the rows with ``first <= ts <= last``; None = no limit."""
         start = 0 if first is None else int(np.searchsorted(self.ts, first, "left"))
         end = len(self.ts) if last is None else int(np.searchsorted(self.ts, last, "right"))
         return Columns(self.ts[start:end], self.data[start:end])
 
 
 class Growing:
-    """A table that takes rows in any order; in order is cheap. Belongs to the collector thread."""
+    """Grow a table by rows in any order; in order is cheap. Belongs to the collector thread."""
 
     def __init__(self, width: int) -> None:
         self._ts = np.zeros(_FIRST_ROWS, np.int64)
@@ -42,11 +42,11 @@ class Growing:
 
     @property
     def newest(self) -> int:
-        """Time of the last row; -1 = there is none."""
+        """Return the time of the last row; -1 = there is none."""
         return int(self._ts[self._size - 1]) if self._size else -1
 
     def add(self, ts: Ints, data: Floats) -> None:
-        """Add rows; a time that is there already keeps what it has."""
+        """Add rows; a time that is there already keeps its row."""
         if not len(ts):
             return
         if len(ts) > 1 and (np.diff(ts) <= 0).any():
@@ -68,25 +68,27 @@ class Growing:
         self._size = end
 
     def columns(self) -> Columns:
-        """What there is now; later rows do not appear in it."""
+        """Return the present rows; later ones do not appear in the result."""
         return Columns(self._ts[: self._size], self._data[: self._size])
 
 
 @dataclass(frozen=True)
 class ScoredPoints:
-    """What one model thought. Columns of ``table.data``: value, expected, lower, upper of each feature, feature by
-    feature; then score, threshold, imputed.
+    """Hold one model's scored points.
+
+    Columns of ``table.data``: value, expected, lower, upper of each feature, feature by feature; then score, threshold,
+    imputed.
     """
 
     features: tuple[str, ...]
     table: Columns
 
     def column(self, feature: str, what: str) -> Floats:
-        """One of value, expected, lower, upper, or (whatever the feature) score, threshold, imputed."""
+        """Return one column: value, expected, lower or upper of a feature; or score, threshold or imputed of any."""
         return self.table.data[:, column_of(self.features, feature, what)]
 
     def between(self, first: int | None, last: int | None) -> ScoredPoints:
-        """As :meth:`Columns.between`."""
+        """Return the rows of a range; see :meth:`Columns.between`."""
         return ScoredPoints(self.features, self.table.between(first, last))
 
 
@@ -95,7 +97,7 @@ PER_POINT = ("score", "threshold", "imputed")
 
 
 def column_of(features: Sequence[str], feature: str, what: str) -> int:
-    """Index into the columns of :class:`ScoredPoints`."""
+    """Return the index into the columns of :class:`ScoredPoints`."""
     if what in PER_POINT:
         return len(features) * len(PER_FEATURE) + PER_POINT.index(what)
     return list(features).index(feature) * len(PER_FEATURE) + PER_FEATURE.index(what)
@@ -103,14 +105,14 @@ def column_of(features: Sequence[str], feature: str, what: str) -> int:
 
 @dataclass(frozen=True)
 class SeriesPoints:
-    """All that is known of one series.
+    """Hold all known points of one series.
 
     Attributes:
-        series: which.
-        judged: by model.
-        raw: what was observed, from Kafka; column by column as in ``raw_features``.
-        late: late observations, which were never judged; columns as ``raw``.
-        loaded: Redis has been asked.
+        series: its id.
+        scored: by model.
+        raw: observations from Kafka; columns as in ``raw_features``.
+        late: late observations, which were never scored; columns as ``raw``.
+        loaded: whether Redis has been read.
         history: share of the observations topic that has been read back, 0-1; 1 = all there is, or as far as allowed.
     """
 
@@ -124,7 +126,7 @@ class SeriesPoints:
 
 
 def scored_points(features: Sequence[str], rows: Sequence[ScoredPoint]) -> tuple[Ints, Floats]:
-    """Rows as columns, laid out as :class:`ScoredPoints` says."""
+    """Lay rows out as the columns of :class:`ScoredPoints`."""
     table = np.full((len(rows), len(features) * len(PER_FEATURE) + len(PER_POINT)), np.nan)
     for k, row in enumerate(rows):
         for f, feature in enumerate(features):

@@ -1,4 +1,4 @@
-"""Event rate and lag over the last minutes, from how offsets and counters move."""
+"""Measure event rate and lag over the last minutes from how offsets and counters move."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from eddy.dashboard.sources.flink_rest import JobHealth
 
 KEPT_SECONDS = 900
-# What Flink says of offsets is up to two seconds old: against the newest ends of the topic a job that keeps up would
+# Flink's offsets are up to two seconds old: against the newest ends of the topic a job that keeps up would
 # seem to be behind. Against those of two seconds ago it is behind only if it is.
 _STALE_SECONDS = 2.0
-_SMOOTHED_SECONDS = 3.0  # Flink's metrics move in steps of a second: over less, a steady rate would look ragged
+_SMOOTHED_SECONDS = 3.0  # Flink's metrics move in steps of a second: over less, a steady rate would seem ragged
 
 
 @dataclass(frozen=True)
 class RatesView:
-    """Columns of equal length, oldest first.
+    """Hold columns of equal length, oldest first.
 
     Attributes:
         at: wall clock, epoch ms.
@@ -34,14 +34,14 @@ class RatesView:
     lag: NDArray[np.float64]
 
     def newest(self) -> tuple[float, float, float]:
-        """The last of each; NaN = not known."""
+        """Return the last of each column; NaN = not known."""
         if not len(self.at):
             return (np.nan, np.nan, np.nan)
         return float(self.arriving[-1]), float(self.handled[-1]), float(self.lag[-1])
 
 
 class Rates:
-    """Belongs to the collector thread."""
+    """Compute rates from successive readings; belongs to the collector thread."""
 
     def __init__(self) -> None:
         self._rows: deque[tuple[float, float, float, float]] = deque()
@@ -51,7 +51,7 @@ class Rates:
         self._job = ""
 
     def add(self, now_ms: int, ends: dict[int, int], ends_at: float, health: JobHealth | None) -> None:
-        """One look at all sources."""
+        """Add one reading of all sources."""
         if ends and (not self._earlier or ends_at > self._earlier[-1][0]):
             _note(self._ends, ends_at, float(sum(ends.values())))
             self._earlier.append((ends_at, ends))
@@ -74,7 +74,7 @@ class Rates:
             self._rows.popleft()
 
     def view(self) -> RatesView:
-        """As of now."""
+        """Return the rates as of now."""
         table = np.array(self._rows, np.float64).reshape(-1, 4)
         return RatesView(table[:, 0], table[:, 1], table[:, 2], table[:, 3])
 

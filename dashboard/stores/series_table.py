@@ -1,4 +1,4 @@
-"""The newest state of every series, in columns: what the overview counts and the list of series pages through."""
+"""Keep the newest state of every series in columns, for the overview's counts and the list of series."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SPARK = 48  # newest values kept of every series, for the small lines in lists: 
 
 @dataclass(frozen=True)
 class SeriesView:
-    """All series at one moment; nothing in it changes any more. Columns have shape (n,).
+    """Hold all series of one moment; nothing in it changes any more. Columns have shape (n,).
 
     Attributes:
         names, lower: ids, and the same in lower case for searching.
         ts: event time of the newest point, epoch ms.
-        written: wall clock of the job's last word, epoch ms.
+        written: wall clock of the job's last write, epoch ms.
         value: of the first feature; NaN = missing.
         score, threshold: NaN = none.
         state: codes, see :data:`STATES`.
@@ -48,24 +48,24 @@ class SeriesView:
     index: Mapping[str, int]
 
     def counts(self) -> dict[str, int]:
-        """How many series are in each state."""
+        """Count the series in each state."""
         found = np.bincount(self.state, minlength=len(STATES))
         return {name: int(found[code]) for code, name in enumerate(STATES)}
 
     def select(self, text: str = "", state: str = "", model: str = "") -> NDArray[np.intp]:
-        """Indices of the series whose id contains ``text`` and that have this state and model."""
+        """Return indices of the series whose id contains ``text`` and that have this state and model."""
         keep = np.ones(len(self.names), np.bool_)
         if state in _CODES:
             keep &= self.state == _CODES[state]
         if model:
             keep &= self.model == (self.models.index(model) if model in self.models else -1)
-        wanted = text.strip().lower()
-        if wanted:
-            keep &= np.fromiter((wanted in name for name in self.lower), np.bool_, len(self.lower))
+        searched = text.strip().lower()
+        if searched:
+            keep &= np.fromiter((searched in name for name in self.lower), np.bool_, len(self.lower))
         return np.flatnonzero(keep)
 
     def order(self, chosen: NDArray[np.intp], by: str, descending: bool) -> NDArray[np.intp]:
-        """The same indices, sorted; NaN last either way."""
+        """Return the same indices, sorted; NaN last either way."""
         if by == "series":
             ordered = sorted(chosen.tolist(), key=self.lower.__getitem__, reverse=descending)
             return np.array(ordered, np.intp)
@@ -81,17 +81,17 @@ class SeriesView:
         return chosen[np.argsort(keys, kind="stable")]
 
     def ratio(self) -> Floats:
-        """Score as a multiple of the threshold: comparable between models. NaN where either is missing."""
+        """Return the score as a multiple of the threshold, comparable between models; NaN where either is missing."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio: Floats = np.where(self.threshold > 0, self.score / self.threshold, np.nan)
         return ratio
 
 
-_BADNESS = np.array([1, 2, 3, 0, 0.5], np.float64)  # by code: silent is the least, open the most
+_BADNESS = np.array([1, 2, 3, 0, 0.5], np.float64)  # by code: warming is the min, open the max
 
 
 class SeriesTable:
-    """Takes rows as they come; belongs to the collector thread."""
+    """Take rows as they come; belongs to the collector thread."""
 
     def __init__(self, silent_seconds: int) -> None:
         self._silent_ms = silent_seconds * 1000
@@ -134,7 +134,7 @@ class SeriesTable:
                 line[-1] = columns["value"][k]
 
     def keep_only(self, names: set[str]) -> None:
-        """Forget the series that Redis has no more."""
+        """Forget the series that Redis does not have any more."""
         if len(names) >= len(self._names) and names.issuperset(self._names):
             return
         kept = [k for k, name in enumerate(self._names) if name in names]
@@ -145,7 +145,7 @@ class SeriesTable:
         self._index = {name: k for k, name in enumerate(self._names)}
 
     def view(self, now: int) -> SeriesView:
-        """A copy as of now."""
+        """Return a copy as of now."""
         n = len(self._names)
         copies = {name: column[:n].copy() for name, column in self._columns.items()}
         silent = (now - copies["written"] > self._silent_ms) & (copies["state"] != OPEN)

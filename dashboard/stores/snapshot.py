@@ -1,4 +1,4 @@
-"""What all browsers share: everything the page knows at one moment. It is replaced as a whole, never changed."""
+"""Share one state of all sources among all browsers; it is replaced as a whole, never changed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from eddy.dashboard.stores.series_table import SeriesView
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One look at all sources.
+    """Hold the result of one reading of all sources.
 
     Attributes:
-        number: counts the looks.
+        number: counts the readings.
         at: wall clock, epoch ms.
-        series, incidents, models, letters, rates: see there.
+        series, incidents, models, dead_letters, rates: see there.
         totals: messages by topic name.
         job: None while Flink is away or has not been asked.
         sources: in the order in which they are shown.

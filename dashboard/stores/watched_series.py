@@ -1,4 +1,4 @@
-"""Which series somebody looks at now, and their points: asked for by any browser, filled by the collector thread."""
+"""Keep the points of the series that browsers show now: any browser asks for them, the collector thread fills them."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ class _Watched:
 
 
 class WatchedSeries:
-    """The points of the series that are looked at.
+    """Keep the points of the watched series.
 
     Args:
-        most_points: in memory, of all series; beyond, those asked for longest ago are forgotten.
+        max_points: in memory, of all series; beyond, those asked for longest ago are forgotten.
     """
 
     def __init__(self, max_points: int) -> None:
-        self._most = max_points
+        self._max_points = max_points
         self._series: dict[str, _Watched] = {}
         self._views: dict[str, SeriesPoints] = {}
         self._changed = threading.Condition()
-        self.wanted = threading.Event()  # somebody asks for a series that has not been loaded
+        self.requested = threading.Event()  # a browser asks for a series that has not been loaded
 
     def ask(self, series: str, wait_seconds: float = 0.0) -> SeriesPoints:
-        """Any thread: the points of a series, and keep them coming. Waits a moment for a series not loaded yet."""
+        """Return a series' points and keep them coming; wait a moment for one not loaded yet. Any thread may call."""
         with self._changed:
             known = self._series.get(series)
             if known is None:
                 self._series[series] = _Watched(time.monotonic())
-                self.wanted.set()
+                self.requested.set()
             else:
                 known.asked = time.monotonic()
             if wait_seconds:
@@ -64,7 +64,7 @@ class WatchedSeries:
     # -- the collector thread ----------------------------------------------------------------------------------
 
     def names(self) -> list[str]:
-        """The series looked at, after forgetting what nobody asks for any more."""
+        """Return the watched series, after forgetting those that nobody asks for any more."""
         with self._changed:
             now = time.monotonic()
             by_age = sorted(self._series, key=lambda name: -self._series[name].asked)
@@ -72,18 +72,18 @@ class WatchedSeries:
             for rank, name in enumerate(by_age):
                 points += self._points(self._series[name])
                 old = now - self._series[name].asked > _FORGET_SECONDS
-                if rank and (old or rank >= _MAX_SERIES or points > self._most):
+                if rank and (old or rank >= _MAX_SERIES or points > self._max_points):
                     del self._series[name]
                     self._views.pop(name, None)
             return list(self._series)
 
     def newest(self, series: str) -> dict[str, int]:
-        """By model, the time of the newest point."""
+        """Return the time of the newest point, by model."""
         known = self._series.get(series)
         return {model: table.newest for model, (_, table) in known.scored.items()} if known else {}
 
     def add_scored(self, series: str, found: Mapping[str, list[ScoredPoint]]) -> None:
-        """New points from Redis, by model."""
+        """Add new points from Redis, by model."""
         known = self._series.get(series)
         if known is None:
             return
@@ -99,9 +99,9 @@ class WatchedSeries:
             table[1].add(*scored_points(features, rows))
 
     def add_raw(self, series: str, ts: Ints, features: tuple[str, ...], data: Floats) -> None:
-        """Observations from Kafka."""
+        """Add observations from Kafka."""
         known = self._series.get(series)
-        if known is None or sum(self._points(one) for one in self._series.values()) > self._most:
+        if known is None or sum(self._points(one) for one in self._series.values()) > self._max_points:
             return
         if known.raw is None:
             known.raw = (features, Growing(len(features)))
@@ -115,12 +115,12 @@ class WatchedSeries:
         table.add(ts, data)
 
     def set_late(self, series: str, late: tuple[tuple[str, ...], Columns] | None, history: float) -> None:
-        """Late points, and how far the history has been read."""
+        """Set the late points, and the share of the history that has been read."""
         if known := self._series.get(series):
             known.late, known.history = late, history
 
     def publish(self) -> None:
-        """Let readers see what was added."""
+        """Let readers see the added points."""
         with self._changed:
             for series, known in self._series.items():
                 if known.loaded or known.raw is not None:

@@ -1,1 +1,1 @@
-"""The dashboard's web server: application, live updates, actions, security."""
+"""Serve the dashboard: application, live updates, actions, security."""

@@ -1,4 +1,4 @@
-"""What the page can do, as opposed to show. The work is done elsewhere and handed in: the page needs none of it."""
+"""Perform the dashboard's actions. The functions are passed in, so that the dashboard imports none of that work."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _LONGEST = 200
 
 @dataclass(frozen=True)
 class Actions:
-    """The functions behind the buttons. Each returns a line that says what was done, and raises
-    :class:`~eddy.errors.EddyError` with one that says why not.
+    """Hold the functions behind the buttons. Each returns a line about what was done, and raises
+    :class:`~eddy.errors.EddyError` with one that gives the reason.
 
     Attributes:
         feedback: of incident, action (``ack``, ``unack``, ``dismiss``, ``label``), label.
@@ -30,10 +30,10 @@ class Actions:
 
 
 def perform(actions: Actions, collector: Collector, name: str, body: Mapping[str, Any]) -> str:
-    """Do what a button asks for.
+    """Perform the action that a button requests.
 
     Raises:
-        EddyError: it cannot be done; says why.
+        EddyError: it cannot be done; gives the reason.
     """
     match name:
         case "feedback":

@@ -1,4 +1,4 @@
-"""The page's application: Dash for what stands still, ``/live`` for what moves, ``/actions`` for what is done."""
+"""Build the dashboard's application: Dash for fixed content, ``/live`` for updates, ``/actions`` for buttons."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ _INDEX = """<!DOCTYPE html>
 
 
 def make_app(collector: Collector, settings: DashboardSettings, actions: Actions) -> Dash:
-    """The application; ``app.server`` is what a WSGI server runs."""
+    """Return the application; ``app.server`` is the object that a WSGI server runs."""
     app = Dash(
         __name__,
         title="Eddy",
         update_title="",
         serve_locally=True,
-        suppress_callback_exceptions=True,  # what a page has is there only while it is shown
+        suppress_callback_exceptions=True,  # a page's components exist only while it is shown
         compress=False,
         enable_mcp=False,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
@@ -135,9 +135,9 @@ def _serve(server: Flask, collector: Collector, settings: DashboardSettings, act
         try:
             done = perform(actions, collector, name, _body())
         except EddyError as error:
-            return _told({"error": str(error)}, 400)
+            return _json({"error": str(error)}, 400)
         log.info("%s: %s", name, done)
-        return _told({"done": done}, 200)
+        return _json({"done": done}, 200)
 
 
 def _body() -> dict[str, Any]:
@@ -149,5 +149,5 @@ def _body() -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _told(answer: dict[str, str], status: int) -> Response:
+def _json(answer: dict[str, str], status: int) -> Response:
     return Response(orjson.dumps(answer), status, mimetype="application/json", headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""Components and figures as JSON, and whether they have changed since the last look."""
+"""Encode components and figures as JSON, and detect whether they have changed since the last answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 from dash.development.base_component import Component
 
-_WORTH_PACKING = 1400  # bytes: less fits a packet as it is
+_WORTH_PACKING = 1400  # bytes: a smaller answer fits one packet as it is
 Parts = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Body:
-    """An answer, ready to be sent as often as asked for. ``tag`` changes when the content does."""
+    """Hold an encoded answer, to be sent as often as requested. ``tag`` changes when the content does."""
 
     plain: bytes
     packed: bytes
@@ -25,7 +25,7 @@ class Body:
 
 
 def encode(parts: Parts) -> Body:
-    """Parts of a page as the browser takes them: by component id, properties and a hash of them."""
+    """Encode the parts of a page for the browser: by component id, properties and a hash of them."""
     pieces, whole = [], blake2b(digest_size=8)
     for name, properties in parts.items():
         content = orjson.dumps(properties, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)

@@ -1,4 +1,4 @@
-"""Who may do what: nothing is written for another site, or without the token where the page is open to others."""
+"""Guard requests: refuse writes from other sites, and without the token where others can reach the dashboard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOOPBACK_NAMES = {"localhost"}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
+    """Return whether only this machine can reach that address."""
     if host in _LOOPBACK_NAMES:
         return True
     try:
@@ -32,9 +32,9 @@ def protect(server: Flask, settings: DashboardSettings, scripts: Sequence[str]) 
     """Add the checks and headers to all requests.
 
     Args:
-        server: the page's server.
+        server: the dashboard's server.
         settings: address and token.
-        scripts: inline scripts that may run, apart from all else that is in the page: their sources or hashes.
+        scripts: inline scripts that may run, beside the application's own: their sources or hashes.
     """
     only_here = is_loopback(settings.host)
     policy = _policy(scripts)
@@ -43,7 +43,7 @@ def protect(server: Flask, settings: DashboardSettings, scripts: Sequence[str]) 
     def check_host() -> Response | None:
         # A page elsewhere whose name was made to point to 127.0.0.1 sends that name: it gets nothing to read.
         if only_here and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
-            return refusal("this page answers to localhost only; set dashboard.host to open it to others", 403)
+            return refusal("this dashboard answers to localhost only; set dashboard.host to open it to others", 403)
         return None
 
     @server.after_request
@@ -56,18 +56,18 @@ def protect(server: Flask, settings: DashboardSettings, scripts: Sequence[str]) 
 
 
 def refused(settings: DashboardSettings) -> Response | None:
-    """Why the current request may not write; None if it may."""
+    """Return the answer that refuses the current request; None if it may write."""
     origin = request.headers.get("Origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.host
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     # A form of another site cannot set a header; a script of another site must ask first, and is never answered yes.
     if foreign or site not in ("same-origin", "none") or request.headers.get(ACTION_HEADER) != "1":
-        return refusal("this did not come from the page itself", 403)
+        return refusal("this did not come from the dashboard itself", 403)
     token = settings.token.get_secret_value() if settings.token else ""
-    if not token:  # an empty one, as an unset variable of a compose file gives, is none
+    if not token:  # an empty one, such as an unset variable of a compose file, counts as none
         if is_loopback(settings.host):
             return None
-        return refusal("writing is off: the page is open to others and dashboard.token is not set", 403)
+        return refusal("writing is off: the dashboard is open to others and dashboard.token is not set", 403)
     given = request.headers.get(TOKEN_HEADER, "").encode()
     if not hmac.compare_digest(given, token.encode()):
         return refusal("the token is missing or wrong (setting dashboard.token)", 401)
@@ -75,7 +75,7 @@ def refused(settings: DashboardSettings) -> Response | None:
 
 
 def refusal(reason: str, status: int) -> Response:
-    """An answer that says no."""
+    """Return an answer with a refusal."""
     response = Response(orjson.dumps({"error": reason}), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response

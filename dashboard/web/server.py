@@ -1,4 +1,4 @@
-"""Runs the page: the collector thread and a WSGI server, until it is told to end."""
+"""Run the dashboard: the collector thread and a WSGI server, until :meth:`~DashboardServer.close`."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ _MAX_BODY_BYTES = 64 * 1024
 
 
 class DashboardServer:
-    """The page, listening from the start; :meth:`run` serves.
+    """Serve the dashboard. It listens from the start; :meth:`run` answers.
 
     Args:
         settings: address under ``dashboard``, and where the sources are.
-        actions: what the buttons do.
+        actions: functions behind the buttons.
 
     Raises:
         StackError: the address cannot be listened on.
     """
 
     def __init__(self, settings: Settings, actions: Actions) -> None:
-        page = settings.dashboard
-        logging.getLogger("waitress").setLevel(logging.ERROR)  # "task queue depth" is no news to anybody
-        self.url = f"http://{f'[{page.host}]' if ':' in page.host else page.host}:{page.port}"
+        address = settings.dashboard
+        logging.getLogger("waitress").setLevel(logging.ERROR)  # "task queue depth" helps nobody here
+        self.url = f"http://{f'[{address.host}]' if ':' in address.host else address.host}:{address.port}"
         self.collector = Collector(settings)
-        app = make_app(self.collector, page, actions)
+        app = make_app(self.collector, address, actions)
         try:
             self._server: Any = waitress.create_server(
                 app.server,
-                host=page.host,
-                port=page.port,
-                threads=page.threads,
+                host=address.host,
+                port=address.port,
+                threads=address.threads,
                 connection_limit=_CONNECTIONS,
                 max_request_body_size=_MAX_BODY_BYTES,
                 ident="eddy",
             )
         except OSError as error:
-            message = f"the page cannot listen on {page.host}:{page.port}: {error.strerror}; choose another --port"
+            message = f"cannot listen on {address.host}:{address.port}: {error.strerror}; choose another --port"
             raise StackError(message) from None
 
     def run(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from eddy.alert import Alert, incident_id, severity_level
 from eddy.configuration import as_environment
+from eddy.feedback import Feedback
 from eddy.flink_job.sinks.redis import RedisSink
 from eddy.redis_layout import Point
 from eddy.settings import Settings
@@ -76,6 +77,14 @@ def to_redis(
     writer = RedisSink(settings)
     writer.open()
     writer.put(0, alerts, live, points)
+    writer.close()
+    assert unwritten(writer, 0) == 0
+
+
+def feedback_to_redis(settings: Settings, feedback: Feedback) -> None:
+    writer = RedisSink(settings)
+    writer.open()
+    writer.put(0, feedback=[feedback])
     writer.close()
     assert unwritten(writer, 0) == 0
 

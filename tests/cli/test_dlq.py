@@ -73,16 +73,16 @@ def test_each_dead_letter_is_replayed_once(unique_topics: Settings) -> None:
     assert observations(unique_topics) == []
 
     one = eddy(unique_topics, "dlq", "replay", "--reason", "late")
-    assert one.stdout == "sent 2 letters: late 2\n"
+    assert one.stdout == "sent 2 dead letters: late 2\n"
     assert observations(unique_topics) == sent(LETTERS[0], LETTERS[2])
 
     rest = json.loads(eddy(unique_topics, "dlq", "replay", "--json").stdout)
     assert rest["reasons"] == {"not-json": 1, "empty": 1}
     assert observations(unique_topics) == sent(*LETTERS)
 
-    assert eddy(unique_topics, "dlq", "replay").stdout == "sent 0 letters\n"
+    assert eddy(unique_topics, "dlq", "replay").stdout == "sent 0 dead letters\n"
     write(unique_topics, LETTERS[:1])
-    assert eddy(unique_topics, "dlq", "replay", "--reason", "late").stdout == "sent 1 letters: late 1\n"
+    assert eddy(unique_topics, "dlq", "replay", "--reason", "late").stdout == "sent 1 dead letters: late 1\n"
     assert observations(unique_topics) == sent(*LETTERS, LETTERS[0])
 
 

@@ -105,7 +105,7 @@ def test_series_page_draws_every_kind_of_mark(browser: Browser, shots: Shots) ->
     browser.open("/series/wave")
     browser.drawn("series-graph")
     names = "return document.querySelector('#series-graph .js-plotly-plot')._fullData.map((t) => t.name)"
-    wanted = {"value", "band", "expected", "score", "threshold", "above the threshold", "filled in", "late, not judged"}
+    wanted = {"value", "band", "expected", "score", "threshold", "above the threshold", "filled in", "late, not scored"}
     browser.until(lambda: wanted <= set(browser.script(names)), "all marks")
     shades = "return document.querySelector('#series-graph .js-plotly-plot')._fullLayout.shapes.length"
     assert browser.script(shades) == 1
@@ -272,7 +272,7 @@ def test_dead_letters_are_shown_and_replayed(browser: Browser, site: Site, shots
     before = len(read(site.settings, "observations"))
     browser.press("Replay these", "#letter-reasons button")
     browser.press("Go on", "dialog button")
-    browser.sees("sent 1 letters again", ".toast")
+    browser.sees("sent 1 dead letters again", ".toast")
     sent = read(site.settings, "observations")
     assert len(sent) == before + 1
 

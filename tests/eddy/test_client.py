@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import doctest
+import inspect
 import subprocess
 import sys
 import threading
+from types import FunctionType, ModuleType
 
 import pytest
 
+from eddy import client, paging
 from eddy.client import AlertStream, LiveState
+from eddy.configuration import as_environment
 from eddy.errors import StackError
+from eddy.feedback import Feedback
 from eddy.settings import Settings
 from eddy.stack.ports import free_ports
-from tests.cli.alerts_at_hand import ROOT, START, STEP, alert, environment, point, to_kafka, to_redis
+from tests.cli.alerts_at_hand import ROOT, START, STEP, alert, environment, feedback_to_redis, point, to_kafka, to_redis
 
 ALERTS = [alert("s-1"), alert("t-1"), alert("s-1", "closed")]
 
@@ -139,3 +145,43 @@ def test_example_consumer_prints_each_alert_once_and_resumes(unique_topics: Sett
     again = lines("v-1")
     assert "v-1" in again[-1]
     assert "t-1" not in "".join(again), "its place was committed when the next one was asked for"
+
+
+@pytest.fixture
+def plant(unique_topics: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Show the plant of the docstrings' examples: an open incident, one that is over, a suppressed one, a group."""
+    members = [{"series": f"fan-{k}", "id": f"{k}" * 16, "severity": 70} for k in (2, 3)]
+    opened = alert("pump-1", severity=80)
+    alerts = [
+        opened,
+        alert("fan-1"),
+        alert("fan-1", "closed"),
+        alert("pump-2", suppressed="maintenance: plant"),
+        alert("group:3f", kind="group", members=members, member_count=2),
+    ]
+    points = [point("pump-1", START + k * STEP, value, model="pumps") for k, value in enumerate((1.0, 2.0, 9.0))]
+    to_kafka(unique_topics, alerts)
+    to_redis(unique_topics, alerts, [point("pump-1", value=9.0, state="open", model="pumps")], points)
+    feedback_to_redis(unique_topics, Feedback(opened.id, "pump-1", "z", "ack", "ann", START, START, START))
+    for name, value in as_environment(unique_topics).items():
+        monkeypatch.setenv(name, value)
+    return unique_topics
+
+
+@pytest.mark.stack
+@pytest.mark.usefixtures("plant")
+@pytest.mark.parametrize("module", [client, paging], ids=lambda module: module.__name__)
+def test_examples_in_docstrings_print_what_they_show(module: ModuleType):
+    failed, tried = doctest.testmod(module)
+    assert tried
+    assert not failed
+
+
+@pytest.mark.parametrize("door", [AlertStream, LiveState], ids=lambda door: door.__name__)
+def test_every_call_of_the_client_has_an_example(door: type):
+    calls: list[type | FunctionType] = [
+        door,
+        *(call for name, call in inspect.getmembers(door, inspect.isfunction) if not name.startswith("_")),
+    ]
+    without = [call.__qualname__ for call in calls if not doctest.DocTestParser().get_examples(call.__doc__ or "")]
+    assert without == []

@@ -181,7 +181,7 @@ def test_feedback_follows_its_schema_and_survives_json(fields):
     ("fields", "said"),
     [
         ({"action": "shrug"}, "field 'action': found 'shrug', expected one of ack, unack, dismiss, label"),
-        ({"action": "label"}, "field 'label': found 'None', expected 'normal' or a word"),
+        ({"action": "label"}, "field 'label': found 'None', expected 'normal' or a name"),
         ({"action": "label", "label": "x" * 65}, "field 'label'"),
         ({"label": "spike"}, "field 'label': found 'spike', expected none with this action"),
         ({"ts": "now"}, "field 'ts': found 'now', expected epoch milliseconds"),

@@ -15,9 +15,8 @@ from eddy.observation import Observations
 from eddy.producers.csv_file import CsvSource, Order
 from eddy.producers.csv_layout import CsvLayout
 from eddy.producers.csv_times import DAY_FIRST, parse_times, time_parser
-from eddy.producers.power import FEATURES, power_source
+from eddy.producers.public_data_sets import POWER_FEATURES, power_source, taxi_source
 from eddy.producers.source import Replay, Source
-from eddy.producers.taxi import taxi_source
 
 
 def messages(source: Source) -> list[dict[str, Any]]:
@@ -44,14 +43,14 @@ def test_taxi_source_reads_nab_files(tmp_path: Path) -> None:
 
 
 def test_power_source_reads_uci_files_with_missing_values(tmp_path: Path) -> None:
-    header = "Date;Time;" + ";".join(FEATURES)
+    header = "Date;Time;" + ";".join(POWER_FEATURES)
     text = (
         f"{header}\n16/12/2006;17:24:00;4.216;0.418;234.840;18.400;0.000;1.000;17.000\n1/1/2007;00:00:00;?;?;?;?;?;?;\n"
     )
     found = messages(power_source(write(tmp_path, text)))
     assert found[0]["series"] == "household-power"
     assert found[0]["ts"] == ms("2006-12-16T17:24:00")
-    assert found[0]["values"] == dict(zip(FEATURES, [4.216, 0.418, 234.84, 18.4, 0.0, 1.0, 17.0], strict=True))
+    assert found[0]["values"] == dict(zip(POWER_FEATURES, [4.216, 0.418, 234.84, 18.4, 0.0, 1.0, 17.0], strict=True))
     assert found[1]["ts"] == ms("2007-01-01")
     assert set(found[1]["values"].values()) == {None}
 

@@ -59,7 +59,7 @@ def watch(
     recorder = recorder or Recorder()
     layout = options.pop("layout", CsvLayout())
     options = {"once": True, "poll_seconds": 0.02} | options
-    source = FolderSource(folder, layout, say=said.append, stop=stop, **options)
+    source = FolderSource(folder, layout, notify=said.append, stop=stop, **options)
     report = send(source, Settings(), pace, stop=stop, transport=recorder)
     return [m.get("value", m.get("values")) for m in recorder.messages], said, report
 
@@ -127,8 +127,8 @@ def test_file_that_is_still_growing_is_not_read_yet(tmp_path: Path) -> None:
     looks: list[Any] = []
 
     class Growing(FolderSource):
-        def _look(self) -> Any:
-            found = super()._look()
+        def _poll(self) -> Any:
+            found = super()._poll()
             looks.append(found)
             if len(looks) <= 3:  # grows between the first looks
                 with path.open("a") as file:
@@ -136,7 +136,7 @@ def test_file_that_is_still_growing_is_not_read_yet(tmp_path: Path) -> None:
             return found
 
     recorder = Recorder(stop, after=4)
-    source = Growing(tmp_path, CsvLayout(), poll_seconds=0.02, once=True, stop=stop, say=said.append)
+    source = Growing(tmp_path, CsvLayout(), poll_seconds=0.02, once=True, stop=stop, notify=said.append)
     send(source, Settings(), Pace(), stop=stop, transport=recorder)
     assert [m["value"] for m in recorder.messages] == [0, 1, 2, 3]
     assert len(looks) > 3

@@ -22,10 +22,9 @@ from eddy.connections import kafka_client
 from eddy.errors import DataError, StackError
 from eddy.observation import Observations
 from eddy.producers import transport
-from eddy.producers.label_sender import send_labels
 from eddy.producers.labels import Label
 from eddy.producers.pace import Pace
-from eddy.producers.sender import send
+from eddy.producers.sender import send, send_labels
 from eddy.producers.source import Blocks, Skipped, Sync
 from eddy.producers.synthetic import SyntheticSource, generate_small
 from eddy.producers.transport import Client, librdkafka_options

@@ -82,7 +82,7 @@ def test_memory_is_divided_as_by_flinks_scripts(
 
 
 def test_too_little_memory_is_refused() -> None:
-    with pytest.raises(StackError, match=r"^stack\.jobmanager_memory_mb=512 leaves too little heap; 80 MiB more"):
+    with pytest.raises(StackError, match=r"^stack\.jobmanager_memory_mb=512 leaves .*; add at least 80 MiB"):
         flink_memory.jobmanager(512)
 
 

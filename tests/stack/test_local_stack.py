@@ -76,7 +76,7 @@ def test_up_is_idempotent_and_down_ends_all_processes(
     settings: Settings, left: Callable[[], list[psutil.Process]], eventually: Eventually
 ) -> None:
     stack = Stack(settings)
-    names = ["redis", "kafka", "jobmanager", "taskmanager-1", "page"]
+    names = ["redis", "kafka", "jobmanager", "taskmanager-1", "dashboard"]
     assert stack.up() == names
     pids = [state.pid for state in stack.status()]
     assert all(state.running for state in stack.status())

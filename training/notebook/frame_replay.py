@@ -43,7 +43,7 @@ def job_options(settings: Settings) -> EngineOptions:
     """The options that the job gives its engine, as far as they decide what is alerted."""
     job, learning = settings.job, settings.learning
     drift = DriftOptions(
-        learning.min_drift_points, most=learning.max_drift_factor, ask_after=learning.retrain_after_points
+        learning.min_drift_points, max_factor=learning.max_drift_factor, ask_after=learning.retrain_after_points
     )
     return EngineOptions(
         out_of_orderness_ms=job.out_of_orderness_ms,

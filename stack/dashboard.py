@@ -1,4 +1,4 @@
-"""The local stack's page: ``eddy dashboard`` as a process of its own."""
+"""Run the local stack's dashboard: ``eddy dashboard`` as a process of its own."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from eddy.settings import Settings
 from eddy.stack.ports import answers
 from eddy.stack.process import Launch
 
-NAME = "page"
+NAME = "dashboard"
 _COMMAND = "from eddy.cli.main import main; main()"
 
 
 def names(settings: Settings) -> list[str]:
-    """Its name, unless it is turned off or its packages (the extra ``dashboard``) are not installed."""
+    """Return its name, unless it is turned off or its packages (the extra ``dashboard``) are not installed."""
     return [NAME] if settings.stack.dashboard and importlib.util.find_spec("dash") is not None else []
 
 
 def launches(settings: Settings, _folder: Path) -> list[Launch]:
-    """Say what to run. Settings go through the environment: secrets among them must not be seen in the process list."""
+    """Return how to start it. Settings go through the environment: the process list must not show secrets."""
     stack = settings.stack
     own = {
         "dashboard.host": stack.host,
@@ -31,7 +31,7 @@ def launches(settings: Settings, _folder: Path) -> list[Launch]:
     env = {
         **as_environment(settings),
         **{environment_name(key): value for key, value in own.items()},
-        CONFIG_VARIABLE: "",  # all that the file says is in the variables
+        CONFIG_VARIABLE: "",  # the variables have all settings of the file
         "OMP_NUM_THREADS": "1",
     }
     argv = [sys.executable, "-c", _COMMAND, "dashboard"]
@@ -39,8 +39,8 @@ def launches(settings: Settings, _folder: Path) -> list[Launch]:
 
 
 def problem(settings: Settings) -> str | None:
-    """None once it answers, else why not."""
+    """Return None once it answers, else the reason."""
     stack = settings.stack
     if not names(settings) or answers(stack.dashboard_port, stack.host):
         return None
-    return f"the page at {stack.host}:{stack.dashboard_port} does not answer"
+    return f"the dashboard at {stack.host}:{stack.dashboard_port} does not answer"
