@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from eddy import install_hint
 from eddy.errors import EddyError, StackError
 from eddy.stack.paths import ROOT, home
 
@@ -30,7 +31,7 @@ def flink_home() -> Path:
     """Folder of the Flink distribution that the ``apache-flink`` package brings."""
     found = importlib.util.find_spec("pyflink")
     if found is None or not found.origin:
-        raise StackError("the Python package apache-flink is not installed: pip install 'eddy[job]'")
+        raise StackError(f"the Python package apache-flink is not installed: {install_hint('job')}")
     return Path(found.origin).parent
 
 
