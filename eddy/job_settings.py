@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -100,4 +100,4 @@ class JobSettings(Group):
     @field_validator("start_time")
     @classmethod
     def _in_utc(cls, found: datetime | None) -> datetime | None:
-        return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
+        return found.replace(tzinfo=timezone.utc) if found is not None and found.tzinfo is None else found

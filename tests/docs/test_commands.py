@@ -25,7 +25,7 @@ from tests.docs.test_pages import PAGES
 FENCED = re.compile(r"^```[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`]+)`")
 CALL = re.compile(r"^(?:\$ )?(?:\.venv/bin/|\./run )?eddy\s+(\S.*)$")
-WORDS_OF_RUN = {"setup", "demo", "eddy", "test", "docs", "bench-check"}
+WORDS_OF_RUN = {"setup", "demo", "eddy", "test", "docs", "wheel", "bench-check"}
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # no public name for it
 GROUPS = {key.partition(".")[0] for key, _ in flatten(Settings())}
 
