@@ -18,8 +18,8 @@ class BuildWithJars(build_py):
             found = runpy.run_path("eddy/stack/shipped_jars.py")
             if not found["shipped"]():
                 raise SystemExit(
-                    "eddy: this source tree has no compiled jar: './run wheel' in a checkout compiles it and builds the "
-                    "wheels ('pip install -e .' needs no jar)"
+                    "eddy: this source tree has no compiled jar: './run wheel' in a checkout compiles it, builds "
+                    "the wheels ('pip install -e .' needs no jar)"
                 )
         super().run()
 

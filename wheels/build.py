@@ -7,9 +7,9 @@ requires ``eddy-client`` of the same version in their place (docs/decisions/071-
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 from collections.abc import Sequence
@@ -76,8 +76,7 @@ def build(source: Path, target: Path) -> list[str]:
     """
     archive = _run(_SDIST, source, target)
     with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(target / archive) as content:
-            content.extractall(folder, filter="data")
+        shutil.unpack_archive(target / archive, folder)
         return [archive, _run(_WHEEL, next(Path(folder).iterdir()), target)]
 
 
