@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,10 +52,12 @@ def stage_eddy(target: Path) -> None:
 
     Raises:
         StackError: the jars cannot be fetched or compiled.
+        EddyError: nothing says under which licence a jar may be passed on.
     """
     _copy(sorted(set(committed()) - set(client_files())), target)
-    jars.bring(("flink",))
-    ship(jars.flink_jars(), target / "flink_job" / "jvm" / "lib")
+    jars.bring()  # all of them: to fetch some would remove the others where pom.xml has changed
+    made = jars.flink_jars()
+    ship([*made, *licences(made)], target / "flink_job" / "jvm" / "lib")
     project = target / "pyproject.toml"
     text = project.read_text(encoding="utf-8")
     for old, new in (
@@ -66,6 +69,25 @@ def stage_eddy(target: Path) -> None:
             raise EddyError(f"pyproject.toml: expected {old.strip()!r} once, found it {text.count(old)} times")
         text = text.replace(old, new)
     project.write_text(text, encoding="utf-8")
+
+
+def licences(made: Sequence[Path]) -> list[Path]:
+    """Return the licence texts to put beside the jars; ours and those that carry their own need none.
+
+    Raises:
+        EddyError: a jar has none.
+    """
+    texts = []
+    for jar in made:
+        with zipfile.ZipFile(jar) as archive:
+            own = jar.name == jars.OWN_JAR or "META-INF/LICENSE" in archive.namelist()
+        text = next(
+            (file for file in (WHEELS / "licenses").glob("*.txt") if jar.name.startswith(f"{file.stem}-")), None
+        )
+        if not own and text is None:
+            raise EddyError(f"{jar.name} has no licence in it: put its text into wheels/licenses/<name of the jar>.txt")
+        texts += [] if own or text is None else [text]
+    return texts
 
 
 def build(source: Path, target: Path) -> list[str]:

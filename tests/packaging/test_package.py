@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 import eddy
+from eddy.errors import EddyError
 from eddy.stack.jars import CONNECTOR, OWN_JAR
 from eddy.stack.paths import ROOT
 from tests import import_graph
 from tests.packaging.conftest import run
-from wheels.build import client_files, committed
+from wheels.build import client_files, committed, licences
 
 pytestmark = pytest.mark.slow  # builds wheels and installs them into new environments
 DATA = {
@@ -59,9 +60,7 @@ def test_both_wheels_hold_everything_and_share_no_file(built: Path) -> None:
     assert content(ours) & content(client) == set()
     assert (modules() | DATA) - content(ours) - content(client) == set()
     assert {name.split("/")[0] for name in content(ours)} == {"eddy", "eddy_command.py"}
-    jars = {Path(name).name for name in content(ours) if name.endswith(".jar")}
-    assert len(jars) == 2
-    assert any(name.startswith(CONNECTOR) for name in jars)
+    assert any(Path(name).name.startswith(CONNECTOR) for name in content(ours))
 
 
 def test_eddy_requires_the_client_of_its_own_version(built: Path) -> None:
@@ -72,13 +71,23 @@ def test_eddy_requires_the_client_of_its_own_version(built: Path) -> None:
     assert "Requires-Python: <3.12,>=3.11\n" in text
 
 
-def test_shipped_connector_carries_its_licence(built: Path) -> None:
+def test_every_shipped_jar_has_its_licence(built: Path) -> None:
     (wheel,) = built.glob("eddy_anomaly-*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        name = next(entry for entry in archive.namelist() if CONNECTOR in entry)
-        with archive.open(name) as file, zipfile.ZipFile(file) as jar:
-            assert b"Apache License" in jar.read("META-INF/LICENSE")
-            assert b"Apache Flink" in jar.read("META-INF/NOTICE")
+        files = [name for name in archive.namelist() if "/jvm/lib/" in name]
+        texts = {Path(name).stem for name in files if name.endswith(".txt")}
+        for name in (Path(name).name for name in files if name.endswith(".jar") and not name.endswith(OWN_JAR)):
+            with archive.open(f"eddy/flink_job/jvm/lib/{name}") as file, zipfile.ZipFile(file) as jar:
+                inside = "META-INF/LICENSE" in jar.namelist() and b"Apache License" in jar.read("META-INF/LICENSE")
+            assert inside or any(name.startswith(f"{text}-") for text in texts), name
+
+
+def test_jar_without_a_licence_is_not_shipped(tmp_path: Path) -> None:
+    for name in ("zstd-jni-1.0.jar", "unknown-1.0.jar", OWN_JAR):
+        zipfile.ZipFile(tmp_path / name, "w").close()
+    assert [text.name for text in licences([tmp_path / OWN_JAR, tmp_path / "zstd-jni-1.0.jar"])] == ["zstd-jni.txt"]
+    with pytest.raises(EddyError, match=r"^unknown-1\.0\.jar has no licence"):
+        licences([tmp_path / "unknown-1.0.jar"])
 
 
 def test_source_distributions_hold_the_build_files(built: Path) -> None:
@@ -156,10 +165,12 @@ def test_job_is_submitted_without_java_maven_or_compiler(installed: Callable[[st
     target = ["job", "submit", "--target", "remote", "host:8081", "--print"]
     words = shlex.split(run(bin_folder / "eddy", *target, cwd=tmp_path, env=env))
     jars = [Path(words[at + 1]) for at, word in enumerate(words) if word == "--jar"]
-    assert [jar.name.split("-")[0] for jar in jars] == ["eddy", "flink", "flink"]
+    names = [jar.name for jar in jars]
+    assert OWN_JAR in names
+    assert all(any(name.startswith(wanted) for name in names) for wanted in (CONNECTOR, "flink-python"))
     script = Path(words[words.index("-py") + 1])
     assert all(file.is_file() and bin_folder.parent in file.parents for file in (*jars, script))
-    with zipfile.ZipFile(jars[0]) as archive:
+    with zipfile.ZipFile(jars[names.index(OWN_JAR)]) as archive:
         assert "eddy/flink/Pipeline.class" in archive.namelist()
     assert not (tmp_path / ".eddy").exists()
 
