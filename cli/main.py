@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from eddy import __version__
+from eddy import __version__, install_hint
 from eddy.configuration import Configuration, load
 from eddy.errors import EddyError
 
@@ -94,7 +94,7 @@ def main() -> None:
             raise
         print(
             f"eddy: this needs the Python package {error.name!r}, which comes with the extra {extra}: "
-            f"pip install 'eddy[{extra.split()[-1]}]'",
+            f"{install_hint(extra.split()[-1])}",
             file=sys.stderr,
         )
         sys.exit(USER_ERROR)

@@ -20,11 +20,12 @@ COPY stack stack
 COPY flink_job flink_job
 ENV EDDY_HOME=/opt/eddy/home
 RUN --mount=type=cache,target=/root/.m2 \
-    /opt/eddy/venv/bin/python -c 'from eddy.stack.jars import bring; bring(("flink",))'
+    /opt/eddy/venv/bin/python -c 'from eddy.stack.jars import prepare; prepare(("flink",))'
 
-# --- Eddy itself, without the Flink distribution that its packages carry: the image has one --------------------------
+# --- Eddy itself, without the Flink distribution that its packages carry: the image has one, and the jars -------------
 FROM packages AS eddy
-COPY README.md LICENSE ./
+COPY setup.py eddy_command.py README.md LICENSE ./
+# eddy/ holds links to the folders beside it
 COPY eddy eddy
 COPY models models
 COPY flink_job flink_job
@@ -32,8 +33,9 @@ COPY training training
 COPY producers producers
 COPY dashboard dashboard
 COPY stack stack
+COPY ops ops
 COPY cli cli
-RUN /opt/uv/bin/uv pip install --python /opt/eddy/venv/bin/python --no-deps . \
+RUN EDDY_BUILD_WITHOUT_JARS=1 /opt/uv/bin/uv pip install --python /opt/eddy/venv/bin/python --no-deps . \
     && cd /opt/eddy/venv/lib/python3.11/site-packages/pyflink \
     && rm -rf lib opt plugins examples
 

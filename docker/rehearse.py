@@ -95,7 +95,9 @@ def context() -> list[str]:
         text=True,
         check=True,
     )
-    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    return [
+        name for name in listed.stdout.split("\0") if name and ((ROOT / name).is_file() or (ROOT / name).is_symlink())
+    ]
 
 
 def allowed(files: list[str]) -> list[str]:
@@ -129,7 +131,7 @@ def copy(stage: Stage, rest: str, stages: dict[str, Stage], files: list[str]) ->
                 for name in inside:
                     to = place / Path(name).relative_to(source) if path.is_dir() else place
                     to.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(ROOT / name, to)
+                    shutil.copy2(ROOT / name, to, follow_symlinks=False)
 
 
 def rehearse(dockerfile: Path, folder: Path, arguments: dict[str, str]) -> Stage:  # noqa: PLR0912  an instruction each

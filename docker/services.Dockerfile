@@ -12,7 +12,8 @@ RUN --mount=type=cache,target=/root/.cache/uv sh install-packages.sh train dashb
 
 # --- Eddy itself ----------------------------------------------------------------------------------------------------
 FROM packages AS eddy
-COPY README.md LICENSE ./
+COPY setup.py eddy_command.py README.md LICENSE ./
+# eddy/ holds links to the folders beside it
 COPY eddy eddy
 COPY models models
 COPY flink_job flink_job
@@ -20,8 +21,9 @@ COPY training training
 COPY producers producers
 COPY dashboard dashboard
 COPY stack stack
+COPY ops ops
 COPY cli cli
-RUN /opt/uv/bin/uv pip install --target /opt/eddy/site --no-deps .
+RUN EDDY_BUILD_WITHOUT_JARS=1 /opt/uv/bin/uv pip install --target /opt/eddy/site --no-deps .
 
 # --- the image ------------------------------------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE}

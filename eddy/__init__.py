@@ -1,9 +1,25 @@
 """The vocabulary that all parts share: settings, messages, connections, the client for consumers of alerts."""
 
-__version__ = "0.1.0"  # the only place: pyproject.toml reads it from here
-
 from importlib import import_module
 from typing import Any
+
+__version__ = "0.1.0"  # the only place: pyproject.toml reads it from here
+
+#: what ``pip install`` is told: ``eddy`` on the index is another project
+DISTRIBUTION = "eddy-anomaly"
+#: the part of it that consumers of alerts need, for more versions of Python (docs/decisions/071-two-wheels.md)
+CLIENT_DISTRIBUTION = "eddy-client"
+
+
+def install_hint(extra: str) -> str:
+    """Return the command that installs Eddy with an extra.
+
+    Examples:
+        >>> install_hint("job")
+        "pip install 'eddy-anomaly[job]'"
+    """
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
 
 _ELSEWHERE = {
     "Detector": "eddy.training.notebook.frame_detector"
@@ -19,7 +35,7 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_ELSEWHERE[name]), name)
     except ModuleNotFoundError as error:  # an installation of the client alone
         raise ImportError(
-            f"eddy.{name} needs {error.name}, which is not installed: pip install 'eddy[notebook]'"
+            f"eddy.{name} needs {error.name}, which is not installed: {install_hint('notebook')}"
         ) from error
 
 

@@ -17,7 +17,7 @@ MAX_REMEMBERED = 32  # verdicts remembered per series: the largest ``of_points``
 def _patterns(value: Any) -> Any:
     """Accept one pattern without a list."""
     value = (value,) if isinstance(value, str) else value
-    if isinstance(value, list | tuple) and not [p for p in value if isinstance(p, str) and not p.startswith("!")]:
+    if isinstance(value, (list, tuple)) and not [p for p in value if isinstance(p, str) and not p.startswith("!")]:
         message = "expected at least one pattern without '!'"
         raise ValueError(message)
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -133,4 +133,4 @@ class JobSettings(Group):
     @field_validator("start_time")
     @classmethod
     def _in_utc(cls, found: datetime | None) -> datetime | None:
-        return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
+        return found.replace(tzinfo=timezone.utc) if found is not None and found.tzinfo is None else found

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ArgsKwargs
+from typing_extensions import Self  # in 'typing' only since Python 3.11, and the client runs on older ones
 
 from eddy.errors import EddyError
 
@@ -44,7 +45,7 @@ def _bounded(table: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _measure(node: Any, depth: int) -> None:
-    if not isinstance(node, Mapping | list | tuple):
+    if not isinstance(node, (Mapping, list, tuple)):
         return
     if depth == 0:
         message = "too deep"

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import orjson
 
@@ -31,8 +31,9 @@ from eddy.feedback import Feedback
 NEWEST_FIELDS = ("ts", "values", "score", "threshold", "state", "model")
 _MODEL = "model:"  # with a model's name: the field of a series' hash that keeps that model's newest result
 
-Numbers = Mapping[str, float | None]
-_Newest = tuple[int, Numbers, float | None, float | None, str, str]
+# Optional, not '| None': aliases are evaluated, and the client runs on Python 3.9
+Numbers = Mapping[str, Optional[float]]
+_Newest = tuple[int, Numbers, Optional[float], Optional[float], str, str]
 
 
 class Point(NamedTuple):

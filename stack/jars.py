@@ -5,20 +5,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from eddy import install_hint
 from eddy.errors import EddyError, StackError
-from eddy.stack.paths import ROOT, home
+from eddy.stack.paths import home
+from eddy.stack.shipped_jars import POM, digest, java_sources, shipped
 
-POM = Path(__file__).with_name("pom.xml")
-JAVA_SOURCES = ROOT / "flink_job" / "jvm" / "src"
 JAVA_RELEASE = "17"
 OWN_JAR = "eddy-flink.jar"
 CONNECTOR = "flink-sql-connector-kafka"
@@ -30,7 +29,7 @@ def flink_home() -> Path:
     """Return the folder of the Flink distribution that the ``apache-flink`` package contains."""
     found = importlib.util.find_spec("pyflink")
     if found is None or not found.origin:
-        raise StackError("the Python package apache-flink is not installed: pip install 'eddy[job]'")
+        raise StackError(f"the Python package apache-flink is not installed: {install_hint('job')}")
     return Path(found.origin).parent
 
 
@@ -44,7 +43,15 @@ def kafka_classpath() -> str:
 
 
 def flink_jars() -> list[Path]:
-    """Return the jars that a job needs beside Flink's: the Kafka connector, and ours if there is Java source."""
+    """Return the jars that a job needs beside the Flink distribution: the Kafka connector and ours.
+
+    A wheel brings them; in a checkout they are fetched and compiled into :func:`~eddy.stack.paths.home`.
+
+    Raises:
+        StackError: they are not there; says how to make them.
+    """
+    if found := shipped():
+        return found
     folder = home() / "jars" / "flink"
     jars = sorted(folder.glob("*.jar"))
     if not any(jar.name.startswith(CONNECTOR) for jar in jars):
@@ -62,21 +69,20 @@ def flink_python_jar() -> Path:
     return jars[0]
 
 
-def java_sources() -> list[Path]:
-    """Return our Java sources."""
-    return sorted(JAVA_SOURCES.rglob("*.java"))
-
-
 def fetch(parts: Sequence[str] = PARTS) -> bool:
     """Copy the jars that ``pom.xml`` declares; return False if they were already there.
 
     Args:
-        parts: some of :data:`PARTS`: an image for the job needs no broker.
+        parts: some of :data:`PARTS`: an image for the job has no use for the broker. Jars that a wheel brings are
+            never fetched.
 
     Raises:
         StackError: Maven is missing or fails.
     """
-    folder, stamp = home() / "jars", _digest([POM])
+    parts = [part for part in parts if part != "flink" or not shipped()]
+    if not parts:
+        return False
+    folder, stamp = home() / "jars", digest([POM])
     if _stamped(folder / "fetched", stamp) and all((folder / part).is_dir() for part in parts):
         return False
     for part in PARTS:  # a changed pom must not leave an old version beside the new one
@@ -95,10 +101,10 @@ def compile_java() -> bool:
         StackError: the compiler is missing or fails; its messages are in the text.
     """
     sources = java_sources()
-    if not sources:
+    if not sources or shipped():
         return False
     target = home() / "jars" / "flink" / OWN_JAR
-    stamp = _digest([*sources, POM])
+    stamp = digest([*sources, POM])
     if target.exists() and _stamped(target.with_suffix(".stamp"), stamp):
         return False
     jars = [*sorted((flink_home() / "lib").glob("*.jar")), flink_python_jar()]
@@ -113,13 +119,6 @@ def compile_java() -> bool:
         target.with_suffix(".new").replace(target)
     target.with_suffix(".stamp").write_text(stamp)
     return True
-
-
-def _digest(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def _stamped(file: Path, stamp: str) -> bool:

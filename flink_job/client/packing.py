@@ -15,11 +15,13 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from eddy import CLIENT_DISTRIBUTION, DISTRIBUTION, install_hint
 from eddy.errors import StackError
 
 EXTRA = "job"
 PACKAGES = ("eddy", "eddy.models", "eddy.flink_job")  # what runs on a worker
 SITE = "site-packages"
+_OURS = {DISTRIBUTION, CLIENT_DISTRIBUTION}
 _LEFT_OUT = {"tests", "__pycache__"}
 _JAVA = ".jar"  # a worker's Flink has its own
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same content gives the same archive
@@ -67,17 +69,17 @@ def pack(target: Path) -> list[str]:
 
 
 def _needed() -> dict[str, Distribution]:
-    """List what ``eddy[job]`` needs, directly or not, as it is installed here."""
+    """List what the job's extra needs, directly or not, as it is installed here."""
     found: dict[str, Distribution] = {}
-    waiting = [("eddy", EXTRA)]
+    waiting = [(DISTRIBUTION, EXTRA)]
     seen = set(waiting)
     while waiting:
         name, extra = waiting.pop()
         try:
             package = distribution(name)
         except PackageNotFoundError:
-            raise StackError(f"the Python package {name} is not installed: pip install 'eddy[{EXTRA}]'") from None
-        if name != "eddy":  # our own packages are taken from where they are imported, be it a checkout
+            raise StackError(f"the Python package {name} is not installed: {install_hint(EXTRA)}") from None
+        if name not in _OURS:  # our own packages are taken from where they are imported, be it a checkout
             found[name] = package
         for text in package.requires or ():
             wanted = Requirement(text)

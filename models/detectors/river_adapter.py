@@ -371,5 +371,5 @@ def _model(params: RiverParameters, features: int, seed: int) -> Any:
     try:
         from river import anomaly  # noqa: PLC0415
     except ImportError:
-        raise SettingsError("river: this needs river: pip install 'eddy[river]', on workers too") from None
+        raise SettingsError("river: this needs river: pip install 'eddy-anomaly[river]', on workers too") from None
     return _MODELS[name](anomaly, params, features, seed)

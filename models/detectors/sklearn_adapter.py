@@ -236,7 +236,9 @@ def _estimator(name: str, options: Mapping[str, Any], seed: int) -> Any:
     try:
         cls = getattr(import_module(ESTIMATORS[name]), name)
     except ImportError:
-        raise SettingsError("sklearn: this needs scikit-learn: pip install 'eddy[sklearn]', on workers too") from None
+        raise SettingsError(
+            "sklearn: this needs scikit-learn: pip install 'eddy-anomaly[sklearn]', on workers too"
+        ) from None
     known = cls().get_params()
     for option, value in options.items():
         if option not in known or option in ("novelty", "random_state", "n_jobs"):

@@ -18,6 +18,7 @@ from eddy.cli import main as command_line
 from eddy.configuration import ORIGINAL_VARIABLES, as_text, environment_name, flatten
 from eddy.settings import Settings
 from eddy.stack.paths import ROOT
+from tests.import_graph import LINKED
 
 DOCKER = ROOT / "docker"
 COMPOSE = DOCKER / "compose.yaml"
@@ -35,6 +36,16 @@ def test_dockerfiles_pass_the_linter(file: Path) -> None:
     linter = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([linter, "-c", ROOT / ".hadolint.yaml", file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_images_are_given_every_package() -> None:
+    """``eddy/`` holds links: a folder that is not copied would leave a link to nothing, and no error at the build."""
+    let_through = (ROOT / ".dockerignore").read_text().split()
+    for name in ("eddy", *LINKED):
+        assert f"!{name}" in let_through
+        for file in DOCKERFILES:
+            stage = file.read_text().partition(" AS eddy\n")[2].partition("\nFROM ")[0]
+            assert f"COPY {name} {name}\n" in stage, f"{file.name} does not copy {name}"
 
 
 def test_compose_file_follows_the_specification() -> None:

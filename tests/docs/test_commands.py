@@ -26,7 +26,7 @@ INLINE = re.compile(r"`([^`]+)`")
 #: names of packages, drawn from the code
 IMPORT_GRAPH = re.compile(r"<!-- import graph: begin -->.*?<!-- import graph: end -->", re.DOTALL)
 CALL = re.compile(r"^(?:\$ )?(?:\.venv/bin/|\./run )?eddy\s+(\S.*)$")
-WORDS_OF_RUN = {"setup", "demo", "eddy", "test", "docs", "bench-check"}
+WORDS_OF_RUN = {"setup", "demo", "eddy", "test", "docs", "wheel", "bench-check"}
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # no public name for it
 GROUPS = {key.partition(".")[0] for key, _ in flatten(Settings())}
 

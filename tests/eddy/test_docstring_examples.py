@@ -6,6 +6,7 @@ import doctest
 
 import pytest
 
+import eddy
 from eddy import (
     alert_settings,
     connection_settings,
@@ -20,7 +21,7 @@ from eddy import (
 
 MODULES = [
     alert_settings, connection_settings, feedback, job_settings, learning_settings, renamed_settings, settings,
-    settings_group, training_request,
+    settings_group, training_request, eddy,
 ]  # fmt: skip
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from eddy.flink_job.wire.frames import CHECKPOINT
 from eddy.flink_job.wire.parsing import shard_of
-from eddy.stack.jars import JAVA_SOURCES, flink_home, flink_jars
+from eddy.stack.jars import flink_home, flink_jars
 from eddy.stack.paths import home
+from eddy.stack.shipped_jars import java_sources
 from tests.flink_job.frame_bytes import NOW, frame_bytes
 
 FOLDER = Path(__file__).with_name("jvm")
@@ -61,7 +62,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     flink = sorted((flink_home() / "lib").glob("*.jar"))
     jars = ":".join(map(str, [*harness_jars(), *flink, *flink_jars()]))
     # our sources once more, before our jar: what is tested is what lies here
-    sources = [*FOLDER.rglob("*.java"), *JAVA_SOURCES.rglob("*.java")]
+    sources = [*FOLDER.rglob("*.java"), *java_sources()]
     classes = str(folder / "classes")
     compiler = ["javac", "--release", "17", "-nowarn", "-proc:none", "-cp", jars, "-d", classes, *map(str, sources)]
     compiled = subprocess.run(compiler, capture_output=True, text=True, check=False)
@@ -100,7 +101,7 @@ def test_frames_are_byte_for_byte_what_python_expects(report: tuple[str, Path]) 
 
 
 def test_flinks_internals_are_used_in_one_class_only() -> None:
-    for file in JAVA_SOURCES.rglob("*.java"):
+    for file in java_sources():
         if file.name != OUR_FLINK_CLASSES:
             text = file.read_text()
             assert not [name for name in NOT_PROMISED if name in text], f"{file.name}: gather it in {OUR_FLINK_CLASSES}"

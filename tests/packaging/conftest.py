@@ -1,4 +1,4 @@
-"""Build Eddy as a wheel and install it into empty environments."""
+"""Build Eddy's wheels and install them into empty environments."""
 
 from __future__ import annotations
 
@@ -21,20 +21,15 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> s
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel and the source distribution from what git would commit; return their folder."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
-    files = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
-    for name in filter(None, files):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    run(sys.executable, "-m", "uv", "build", "-q", "--no-build-isolation", "-o", target, cwd=source)
+    """Build the wheels and the source distributions, built from what git would commit."""
+    target = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "wheels.build", target, cwd=ROOT)
     return target
 
 
 @pytest.fixture(scope="session")
 def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function that installs the wheel with extras into a new environment, whose bin folder it returns."""
+    """Return a function that installs the wheels with extras into a new environment, whose bin folder it returns."""
     made: dict[str, Path] = {}
 
     def install(extras: str = "") -> Path:
@@ -42,10 +37,10 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
             folder = tmp_path_factory.mktemp("venv")
             uv = [sys.executable, "-m", "uv"]
             run(*uv, "venv", "-q", "--python", sys.executable, folder, cwd=folder)
-            wheel = f"eddy[{extras}] @ {next(built.glob('*.whl')).as_uri()}"
-            # with the lock's versions, which setting up the checkout has put into uv's cache
-            into: list[str | Path] = ["--python", folder / "bin" / "python"]
-            run(*uv, "pip", "install", "-q", *into, "-c", ROOT / "requirements.txt", wheel, cwd=folder)
+            (eddy,), (client,) = built.glob("eddy_anomaly-*.whl"), built.glob("eddy_client-*.whl")
+            # of the lock's versions, which setting up the checkout has put into uv's cache
+            into: list[str | Path] = ["--python", folder / "bin" / "python", "-c", ROOT / "requirements.txt"]
+            run(*uv, "pip", "install", "-q", *into, f"eddy-anomaly[{extras}] @ {eddy.as_uri()}", client, cwd=folder)
             made[extras] = folder / "bin"
         return made[extras]
 

@@ -8,7 +8,7 @@ import pytest
 
 from eddy.errors import StackError
 from eddy.settings import StackSettings
-from eddy.stack import flink_memory, jars
+from eddy.stack import flink_memory, jars, shipped_jars
 from eddy.stack.paths import ROOT, data_dir, home
 
 
@@ -36,7 +36,7 @@ def test_java_is_compiled_once_and_compiler_errors_are_shown(
 ) -> None:
     source = tmp_path / "src" / "eddy" / "flink" / "Probe.java"
     source.parent.mkdir(parents=True)
-    monkeypatch.setattr(jars, "JAVA_SOURCES", tmp_path / "src")
+    monkeypatch.setattr(shipped_jars, "SOURCES", tmp_path / "src")
     folder = empty_home / "jars" / "flink"
     folder.mkdir(parents=True)
     assert not jars.compile_java()  # no source yet

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from eddy.training.notebook.frame_replay import Scored
     from eddy.training.notebook.frames import Frame
 
-_INSTALL = "pip install 'eddy[notebook]'"
+_INSTALL = "pip install 'eddy-anomaly[notebook]'"
 
 
 class Detector(EstimatorHabits):
