@@ -205,7 +205,8 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 def as_text(value: Any) -> str:
     """A setting's value as the command line takes it: lists are JSON."""
     if isinstance(value, tuple):
-        return json.dumps([item.model_dump(mode="json", exclude_unset=True) for item in value], ensure_ascii=False)
+        items = [item if isinstance(item, str) else item.model_dump(mode="json", exclude_unset=True) for item in value]
+        return json.dumps(items, ensure_ascii=False)
     return str(value)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -18,6 +19,10 @@ class JobSettings(Group):
         64
         >>> JobSettings(start_time="2026-11-01T00:00").start_time.isoformat()
         '2026-11-01T00:00:00+00:00'
+        >>> JobSettings(sinks="redis, jsonl:/var/log/alerts.jsonl").sink_names
+        ('redis', 'jsonl:/var/log/alerts.jsonl')
+        >>> JobSettings().sink_names, JobSettings(redis=False).sink_names
+        (('redis',), ())
     """
 
     name: str = Field("eddy", description="name of the job; also part of its alerts")
@@ -67,7 +72,13 @@ class JobSettings(Group):
     )
     transaction_timeout_ms: int = Field(900_000, ge=1000, description="time-out of exactly-once transactions, ms")
     emit_scores: bool = Field(False, description="write the score of every point to the scores topic")
-    redis: bool = Field(True, description="write live state and alerts to Redis")
+    redis: bool = Field(True, description="write live state and alerts to Redis, unless sinks are given")
+    sinks: tuple[str, ...] = Field(
+        (),
+        description="where alerts and live state go besides Kafka: names of sinks, each with an argument after a colon "
+        "where it takes one; a list, or text with commas; used instead of job.redis",
+    )
+    format: str = Field("json", min_length=1, description="message format of the observations, with its argument")
     live_per_second: int = Field(64, ge=0, description="series whose live state each shard writes per second; 0 = none")
     points_per_second: int = Field(
         100,
@@ -96,6 +107,28 @@ class JobSettings(Group):
         0, ge=0, description="micro-batches that Flink hands to Python at once; 0 = the number of shards per subtask"
     )
     bundle_ms: int = Field(20, ge=1, description="longest time that a micro-batch waits for others, ms")
+
+    @property
+    def sink_names(self) -> tuple[str, ...]:
+        """Return the sinks in use: those that are given, else Redis unless it is turned off."""
+        return self.sinks or (("redis",) if self.redis else ())
+
+    @field_validator("sinks", mode="before")
+    @classmethod
+    def _list_of_sinks(cls, found: Any) -> Any:
+        """Read a list from JSON or from text with commas, as the environment and the command line give it."""
+        if not isinstance(found, str):
+            return found
+        if found.lstrip().startswith("["):
+            return json.loads(found)
+        return tuple(part.strip() for part in found.split(",") if part.strip())
+
+    @field_validator("sinks")
+    @classmethod
+    def _each_sink_once(cls, found: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(found)) < len(found) or not all(found):
+            raise ValueError("expected each sink once, and none without a name")
+        return found
 
     @field_validator("start_time")
     @classmethod

@@ -121,6 +121,11 @@ class Keys:
         self.alerts, self.live = f"{prefix}:alerts", f"{prefix}:live"
         self.open, self.suppressed, self.groups = f"{prefix}:open", f"{prefix}:suppressed", f"{prefix}:groups"
 
+    @property
+    def writable(self) -> str:
+        """Key whose write cannot fail for what is in it: it tells a refused item from a Redis that takes nothing."""
+        return f"{self._prefix}:writable"
+
     def alert(self, incident: str) -> str:
         """Key of the last alert of an incident or group."""
         return f"{self._prefix}:alert:{incident}"

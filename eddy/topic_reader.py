@@ -41,6 +41,7 @@ class TopicReader:
                 bootstrap_timeout_ms=client["request_timeout_ms"],
                 group_id=group,
                 enable_auto_commit=False,
+                isolation_level="read_committed",
                 max_partition_fetch_bytes=largest,
                 fetch_max_bytes=largest,
             )

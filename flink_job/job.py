@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyflink.datastream import StreamExecutionEnvironment
 
 from eddy.flink_job.graph import java_pipeline
-from eddy.flink_job.graph.functions import BYTES, MODELS, GroupingFunction, ScoringFunction
+from eddy.flink_job.graph.functions import GroupingFunction, ScoringFunction
 from eddy.flink_job.graph.settings_arguments import without_secrets
+from eddy.flink_job.wire.flink_types import BYTES, MODELS
 from eddy.settings import Settings
 
 

@@ -13,6 +13,7 @@ from kafka.structs import OffsetAndMetadata
 
 from eddy.connections import kafka_client
 from eddy.errors import StackError
+from eddy.ops.original_records import OriginalRecords
 from eddy.settings import Settings
 from eddy.topic_reader import TopicReader, whole_topic
 
@@ -67,10 +68,12 @@ class Replay:
     def __init__(self, settings: Settings, reason: str = "", dry_run: bool = False) -> None:
         self.sent: Counter[str] = Counter()
         self.read = 0  # letters found that were to be sent
+        self.gone = 0  # large observations that the observations topic does not hold any more
         self.complete = False
         self._settings, self._reason, self._dry_run = settings, reason, dry_run
         self._topic = settings.topics.name("observations")
         self._batch: list[Any] = []
+        self._originals = OriginalRecords(settings)
         self._places: dict[TopicPartition, dict[str, int]] = {}
 
     def report(self) -> dict[str, Any]:
@@ -79,6 +82,7 @@ class Replay:
             "topic": self._topic,
             "sent": self.sent.total(),
             "found": self.read,
+            "gone": self.gone,
             "reasons": dict(self.sent.most_common()),
             "dry_run": self._dry_run,
             "complete": self.complete,
@@ -110,6 +114,7 @@ class Replay:
             self.complete = True
         finally:
             reader.close()
+            self._originals.close()
             if producer is not None:
                 producer.close()
 
@@ -139,14 +144,27 @@ class Replay:
         batch, self._batch = self._batch, []
         try:
             if producer is not None:
-                futures = [producer.send(self._topic, key=r.key, value=r.value) for r in batch]
+                whole = [(record, self._original(record)) for record in batch]
+                batch_sent = [record for record, original in whole if original is not None]
+                self.gone += len(batch) - len(batch_sent)
+                futures = [
+                    producer.send(self._topic, key=original.key, value=original.value)
+                    for _, original in whole
+                    if original is not None
+                ]
                 for future in futures:
                     future.get(_SEND_SECONDS)
         except KafkaError as error:
             message = f"topic {self._topic}: a letter could not be sent: {error}; run the replay again"
             raise StackError(message) from None
-        self.sent.update(headers_of(record).get("reason", "unknown") for record in batch)
+        sent = batch if producer is None else batch_sent
+        self.sent.update(headers_of(record).get("reason", "unknown") for record in sent)
         self._remember(reader, {_partition(record): record.offset + 1 for record in batch})
+
+    def _original(self, record: Any) -> Any | None:
+        """Return what is to be sent: the dead letter itself or, where it holds only a beginning, the observation."""
+        headers = headers_of(record)
+        return self._originals.find(headers) if "truncated" in headers else record
 
     def _remember(self, reader: TopicReader, behind: dict[TopicPartition, int]) -> None:
         if self._dry_run or not behind:

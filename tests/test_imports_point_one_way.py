@@ -29,7 +29,7 @@ ORDER = {
         "serving", "engine",
     ),
     "flink_job": ("wire", "sinks", "client", "model_updates", "operators", "graph", ""),
-    "training": ("data", "fitting", "registry", "evaluation", "trainer", ""),
+    "training": ("data", "fitting", "registry", "evaluation", "trainer", "notebook", ""),
     "dashboard": ("", "sources", "stores", "parts", "pages", "web"),
     "cli": ("", "train", "evaluate", "produce", "demo", "commands"),
 }  # fmt: skip

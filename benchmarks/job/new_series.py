@@ -13,8 +13,9 @@ import time
 
 import numpy as np
 
-from eddy.models.engine.cold_start import ColdStart, cold_model
+from eddy.models.engine.cold_start import cold_model
 from eddy.models.engine.engine import Engine, EngineOptions
+from eddy.models.engine.options import ColdStart
 from eddy.models.serving.model_set import ModelSet
 
 WARM_UP, POINTS = 250, 400

@@ -76,5 +76,8 @@ def _report(done: dict[str, Any], as_json: bool) -> None:
     counts = ", ".join(f"{name} {count:,}" for name, count in done["reasons"].items())
     verb = "would send" if done["dry_run"] else "sent"
     typer.echo(f"{verb} {done['sent']:,} letters" + (f": {counts}" if counts else ""))
+    if done["gone"]:
+        kept = "the observations topic does not hold them any more, and a dead letter keeps only the start"
+        typer.echo(f"not sent: {done['gone']:,} large observations: {kept}", err=True)
     if not done["complete"]:
         typer.echo("ended early: the next replay goes on behind the last letter sent", err=True)

@@ -25,7 +25,7 @@ def predict(
 ) -> None:
     """Write expected value, band, score, threshold and verdict of every point; past data only, as the job sees it."""
     from eddy.errors import DataError
-    from eddy.models.serving.model_set import load_model
+    from eddy.models.serving.loaded_model import load_model
     from eddy.training.data import datasets
     from eddy.training.evaluation.predictions import write_predictions
     from eddy.training.fitting import artifacts

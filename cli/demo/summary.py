@@ -16,7 +16,7 @@ from rich.table import Table
 from eddy.alert import Alert
 from eddy.cli.demo.scenarios import Scenario
 from eddy.connections import kafka_client
-from eddy.flink_job.wire.parsing import BadObservation, parse
+from eddy.formats import BadObservation, find_format
 from eddy.producers.report import Report
 from eddy.settings import Settings
 from eddy.training.evaluation.metrics.alert_matching import match
@@ -72,6 +72,7 @@ def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
         for alert, seen in zip(follower.alerts, follower.seen_at, strict=True)
         if alert.state == "open"
     }
+    form = find_format(settings.job.format)
     consumer = _reader(settings, "observations")
     found: list[float] = []
     try:
@@ -81,7 +82,7 @@ def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
             for records in consumer.poll(timeout_ms=500, max_records=5000).values():
                 for record in records:
                     try:
-                        series, ts, _ = parse(record.value or b"")
+                        series, ts, _ = form.read(record.value or b"", record.key)
                     except BadObservation:
                         continue
                     if (series, ts) in wanted:
@@ -94,7 +95,9 @@ def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
 
 
 def _reader(settings: Settings, role: str) -> KafkaConsumer:
-    consumer = KafkaConsumer(**kafka_client(settings.kafka), enable_auto_commit=False, fetch_max_wait_ms=20)
+    consumer = KafkaConsumer(
+        **kafka_client(settings.kafka), enable_auto_commit=False, fetch_max_wait_ms=20, isolation_level="read_committed"
+    )
     topic = settings.topics.name(role)
     partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
     consumer.assign(partitions)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,6 @@ from eddy.errors import SettingsError
 if TYPE_CHECKING:
     pass
 
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _OWN_FLAGS = {
     "lstm-autoencoder": ("epochs", "hidden"),
     "lstm-encdec": ("epochs", "hidden"),
@@ -174,10 +172,9 @@ def parse_interval(text: str) -> int:
     Raises:
         SettingsError: anything else.
     """
-    match = re.fullmatch(r"(\d+)\s*(ms|s|m|min|h|d)?", text.strip())
-    if not match or (match[2] is None and int(match[1]) != 0):
-        raise SettingsError(f"--interval {text}: expected a number and a unit (ms, s, m, h, d), such as 30m, or 0")
-    return int(match[1]) * _UNITS_MS[match[2] or "ms"]
+    from eddy.training.data.intervals import interval_to_ms
+
+    return interval_to_ms(text, "--interval")
 
 
 def _configured_window(configuration: Configuration) -> int:

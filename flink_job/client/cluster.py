@@ -1,4 +1,4 @@
-"""A running Flink cluster: submit the job through the stock ``flink`` command, steer it through the REST API."""
+"""Submit the job to a running Flink cluster through the stock ``flink`` command, and steer it through REST."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Cluster:
         self._rest = FlinkRest(address)
 
     def slots(self) -> int:
-        """Slots of all TaskManagers that have registered."""
+        """Count the slots of all TaskManagers that have registered."""
         return int(self._rest.overview()["slots-total"])
 
     def jobs(self) -> list[Job]:
-        """All jobs that the cluster remembers, the newest first."""
+        """List the jobs that the cluster remembers, the newest first."""
         found = sorted(self._rest.jobs(), key=lambda job: -int(job["start-time"]))
         return [Job(job["jid"], job["name"], job["state"]) for job in found]
 
     def running(self, name: str) -> Job | None:
-        """The job of that name that has not ended; None if there is none."""
+        """Return the job of that name that has not ended; None if there is none."""
         return next((job for job in self.jobs() if job.name == name and job.state not in ENDED_STATES), None)
 
     def require(self, name: str) -> Job:
-        """As :meth:`running`, but its absence is an error that says what does run."""
+        """Return the job of that name that has not ended, or raise an error that says what does run."""
         job = self.running(name)
         if job is None:
             others = ", ".join(f"{job.name} ({job.state})" for job in self.jobs()) or "none"
@@ -64,16 +64,16 @@ class Cluster:
             environment: added to this process's own.
 
         Raises:
-            StackError: with what the command said.
+            StackError: with what the command printed.
         """
-        said = run_flink(submission.remote(self.address), environment)
-        found = _JOB_ID.search(said)
+        printed = run_flink(submission.remote(self.address), environment)
+        found = _JOB_ID.search(printed)
         if not found:
-            raise StackError(f"'flink run' named no job: {telling_line(said)}")
+            raise StackError(f"'flink run' named no job: {telling_line(printed)}")
         return found.group(1)
 
     def state(self, job: str) -> str:
-        """State such as ``RUNNING``."""
+        """Return the state of a job, such as ``RUNNING``."""
         return str(self._rest.job(job)["state"])
 
     def wait(self, job: str, wanted: str = "RUNNING", seconds: float = 60) -> None:
@@ -100,11 +100,11 @@ class Cluster:
             time.sleep(_POLL_SECONDS)
 
     def failure(self, job: str) -> str:
-        """The last exception's most telling line; empty if there was none."""
+        """Return the most telling line of the last exception; empty if there was none."""
         return next(iter(self.exceptions(job)), "")
 
     def exceptions(self, job: str) -> list[str]:
-        """What made the job restart, the newest first; as many as the cluster remembers."""
+        """List what made the job restart, the newest first; as many as the cluster remembers."""
         return self._rest.exceptions(job)
 
     def savepoint(self, job: str, folder: str = "", seconds: float = 120) -> str:
@@ -130,7 +130,7 @@ class Cluster:
         self._rest.cancel(job)
 
     def metrics(self, job: str, operator: str = "score") -> dict[str, float]:
-        """Eddy's own metrics, summed over the subtasks: name (``events``, ``alerts`` …) to value."""
+        """Return Eddy's own metrics, summed over the subtasks: name (``events``, ``alerts`` …) to value."""
         result: dict[str, float] = {}
         for vertex in self._rest.job(job)["vertices"]:
             if operator not in vertex["name"]:  # a vertex is named by the operators in it
@@ -141,7 +141,7 @@ class Cluster:
         return result
 
     def checkpoints(self, job: str) -> dict[str, Any]:
-        """Checkpoint statistics as the REST API gives them."""
+        """Return checkpoint statistics as the REST API gives them."""
         return self._rest.checkpoints(job)
 
     def _triggered(self, job: str, action: str, body: Mapping[str, Any], seconds: float) -> str:

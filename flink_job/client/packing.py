@@ -1,4 +1,4 @@
-"""Packs the Python environment of the job into one archive, for workers that have nothing but Python 3.11.
+"""Pack the Python environment of the job into one archive, for workers that have nothing but Python 3.11.
 
 A virtual environment cannot be moved: its interpreter is a link to this machine's. The archive therefore holds the
 installed packages as they are here, in the versions that are here, and a launcher that finds the worker's own Python.
@@ -69,7 +69,7 @@ def pack(target: Path) -> list[str]:
 
 
 def _needed() -> dict[str, Distribution]:
-    """What the job's extra needs, directly or not, as it is installed here."""
+    """List what the job's extra needs, directly or not, as it is installed here."""
     found: dict[str, Distribution] = {}
     waiting = [(DISTRIBUTION, EXTRA)]
     seen = set(waiting)

@@ -1,24 +1,33 @@
-"""Checks before a job is submitted, so that a missing topic is one clear line and not a job that restarts for ever."""
+"""Check a job before it is submitted: a missing topic is one clear line then, not a job that restarts for ever."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
 from eddy.connections import kafka_client
-from eddy.errors import StackError
+from eddy.errors import SettingsError, StackError
+from eddy.flink_job.sinks.registry import SINKS
 from eddy.flink_job.wire.frames import TOPIC_ROLES
+from eddy.formats import FORMATS
+from eddy.plugins import ClassRegistry
 from eddy.settings import Settings
 
 _CONNECT_MS = 10_000
 
 
 def check(settings: Settings) -> None:
-    """Raise unless the broker answers and every topic of the job exists.
+    """Raise unless sinks and format are installed, the broker answers, and every topic of the job exists.
 
     Raises:
+        SettingsError: ``job.sinks`` or ``job.format`` names what is not installed here.
         StackError: one line that says what is missing and what to do.
     """
+    for sink in settings.job.sink_names:
+        _check_name(SINKS, "job.sinks", sink)
+    _check_name(FORMATS, "job.format", settings.job.format)
     where = settings.kafka.bootstrap_servers
     try:
         consumer = KafkaConsumer(**{**kafka_client(settings.kafka), "bootstrap_timeout_ms": _CONNECT_MS})
@@ -35,3 +44,10 @@ def check(settings: Settings) -> None:
     missing = [f"{topic} (topics.{role})" for role, topic in wanted.items() if topic not in present]
     if missing:
         raise StackError(f"Kafka at {where} has no topic {', '.join(missing)}; 'eddy topics create' makes them")
+
+
+def _check_name(registry: ClassRegistry[Any], setting: str, found: str) -> None:
+    name = found.partition(":")[0]
+    if name not in registry:
+        known = ", ".join(registry.names())
+        raise SettingsError(f"{setting}: no {registry.what} {name!r} is installed here; known: {known}")

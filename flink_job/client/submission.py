@@ -1,4 +1,4 @@
-"""The command lines of the stock ``flink`` command that start the job on the kinds of cluster there are."""
+"""Compose the command lines of the stock ``flink`` command that start the job on the kinds of cluster there are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGE_SCRIPT = "/opt/eddy/main.py"
 
 @dataclass(frozen=True)
 class Submission:
-    """What is submitted, whatever the target.
+    """Hold what is submitted, whatever the target.
 
     Attributes:
         flink: the ``flink`` command, or what stands for it: its first words.
@@ -45,7 +45,7 @@ class Submission:
     savepoint: str = ""
 
     def remote(self, address: str) -> list[str]:
-        """For a running standalone or session cluster, by its REST address ``host:port``."""
+        """Compose the command for a running standalone or session cluster, by its REST address ``host:port``."""
         python = PYTHON_IN_ARCHIVE if self.archive else self.worker_python
         command = [*self._run("-m", address), "-pyclientexec", self.client_python, "-pyexec", python]
         if self.archive:
@@ -56,7 +56,7 @@ class Submission:
         return [*command, "-py", str(self.script), *self.arguments, *shipped]
 
     def yarn(self, folder: Path) -> list[str]:
-        """For YARN's application mode: the graph is built in the cluster, from a folder that is shipped there.
+        """Compose the command for YARN's application mode: the cluster builds the graph, from a folder that is shipped.
 
         Args:
             folder: holds the archive and the jars; its name is its path in YARN's containers.
@@ -74,7 +74,7 @@ class Submission:
         return [*command, "-pyfs", folder.name, "-pym", MODULE, *self.arguments]
 
     def kubernetes(self, cluster_id: str, image: str) -> list[str]:
-        """For Kubernetes' application mode with Flink's own client: all is in the image."""
+        """Compose the command for Kubernetes' application mode with Flink's own client: all is in the image."""
         options = {"kubernetes.cluster-id": cluster_id, "kubernetes.container.image.ref": image}
         command = self._run("-t", "kubernetes-application", options)
         command += ["-pyclientexec", IMAGE_PYTHON, "-pyexec", IMAGE_PYTHON]

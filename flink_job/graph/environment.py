@@ -1,4 +1,4 @@
-"""Flink's own settings for the job: checkpoints, restarts, how Python runs."""
+"""Set Flink up for the job: checkpoints, restarts, how Python runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WRITE_CACHE_ENTRIES = 10_000  # keyed state is written in one go before a barri
 
 
 def create(job: JobSettings, jars: Sequence[Path] = (), python: str = sys.executable) -> StreamExecutionEnvironment:
-    """The execution environment; on a cluster it is the one that ``flink run`` submits to.
+    """Create the execution environment; on a cluster it is the one that ``flink run`` submits to.
 
     Args:
         job: settings.

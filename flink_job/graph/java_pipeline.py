@@ -1,4 +1,4 @@
-"""The two JVM ends of the graph (``jvm/src/eddy/flink``), and how Kafka's Java client is set up for them.
+"""Build the two JVM ends of the graph (``jvm/src/eddy/flink``), and set Kafka's Java client up for them.
 
 This is the only module that reaches below PyFlink's public API.
 """
@@ -13,7 +13,7 @@ from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironme
 from pyflink.java_gateway import get_gateway
 
 from eddy.configuration import environment_name
-from eddy.flink_job.graph.functions import BYTES
+from eddy.flink_job.wire.flink_types import BYTES
 from eddy.flink_job.wire.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
 from eddy.settings import KafkaSettings, Settings
 
@@ -25,14 +25,14 @@ _EXTRA_BYTES = 1024 * 1024  # key, headers and framing beside the largest value
 
 
 class Observations:
-    """The observations topic as frames keyed by shard, and its oversized messages."""
+    """Read the observations topic as frames keyed by shard, and its oversized messages."""
 
     def __init__(self, env: StreamExecutionEnvironment, settings: Settings) -> None:
         self._env, self._options = env._j_stream_execution_environment, _options(settings, consumer(settings))
         self._stream = _pipeline().shards(self._env, *self._options)
 
     def by_shard(self) -> KeyedStream:
-        """Frames, those of the feedback topic among them, keyed in the JVM: ``DataStream.key_by`` would send each
+        """Return frames, also of the feedback topic, keyed in the JVM: ``DataStream.key_by`` would send each
         through Python once more.
         """
         frames = _pipeline().withFeedback(self._stream, self._env, *self._options)
@@ -41,18 +41,18 @@ class Observations:
         return KeyedStream(keyed, BYTES, DataStream(frames))
 
     def oversized(self) -> DataStream:
-        """Records for the dead-letter topic."""
+        """Return records for the dead-letter topic."""
         return DataStream(_pipeline().oversized(self._stream))
 
 
 def models(env: StreamExecutionEnvironment, settings: Settings) -> DataStream:
-    """The registry topic, a record for each message."""
+    """Read the registry topic, a record for each message."""
     options = _options(settings, consumer(settings))
     return DataStream(_pipeline().models(env._j_stream_execution_environment, *options))
 
 
 def alerts(records: DataStream, settings: Settings) -> KeyedStream:
-    """The alerts in frames of records, all under one key, and the marks of checkpoints among them."""
+    """Take the alerts out of frames of records, all under one key, with the marks of checkpoints among them."""
     stream = _pipeline().alerts(records._j_data_stream, _options(settings, {})[0])
     key_type = Types.ROW([Types.INT()]).get_java_type_info()
     keyed = stream.keyBy(get_gateway().jvm.KeyByKeySelector(), key_type)
@@ -100,18 +100,19 @@ def _java_map(texts: Mapping[str, str]) -> object:
 
 
 def consumer(settings: Settings) -> dict[str, str]:
-    """Properties of the Java consumer."""
+    """Return the properties of the Java consumer."""
     return {
         **security(settings.kafka),
         "partition.discovery.interval.ms": str(_PARTITION_DISCOVERY_MS),
         "fetch.max.bytes": str(settings.kafka.max_message_bytes),
         "max.partition.fetch.bytes": str(4 * 1024 * 1024),
         "max.poll.records": "5000",
+        "isolation.level": "read_committed",
     }
 
 
 def producer(settings: Settings) -> dict[str, str]:
-    """Properties of the Java producer."""
+    """Return the properties of the Java producer."""
     largest = settings.kafka.max_message_bytes + _EXTRA_BYTES
     return {
         **security(settings.kafka),
@@ -123,8 +124,10 @@ def producer(settings: Settings) -> dict[str, str]:
 
 
 def security(kafka: KafkaSettings) -> dict[str, str]:
-    """Address and security of the Java client. Passwords and keys stay out of the job graph: the client reads them, by
-    ``jvm/…/Secrets.java``, from the environment or the files of the process that it runs in.
+    """Return address and security of the Java client.
+
+    Passwords and keys stay out of the job graph: the client reads them, by ``jvm/…/Secrets.java``, from the environment
+    or the files of the process that it runs in.
     """
     properties = {"bootstrap.servers": kafka.bootstrap_servers, "security.protocol": kafka.security_protocol}
     if kafka.sasl_mechanism:

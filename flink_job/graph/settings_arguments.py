@@ -1,4 +1,4 @@
-"""The settings of a job as they travel: on the command line of the submission and in the job's graph."""
+"""Write the settings of a job as they travel: on the submission's command line and in the job's graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eddy.settings import Settings
 
 
 def without_secrets(settings: Settings) -> list[str]:
-    """Settings that differ from the defaults, as ``key=value``; secrets do not travel."""
+    """Return the settings that differ from the defaults, as ``key=value``; secrets do not travel."""
     defaults = dict(flatten(Settings()))
     return [
         f"{key}={as_text(value)}"

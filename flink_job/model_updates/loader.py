@@ -1,4 +1,4 @@
-"""Fetches and checks model versions on a thread of its own, so that a large, slow or broken one delays no event."""
+"""Fetch and check model versions on a thread of its own, so that a large, slow or broken one delays no event."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from eddy.errors import EddyError, ModelError
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.serving.model_set import LoadedModel, load_model
+from eddy.models.serving.loaded_model import LoadedModel, load_model
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What came of one registry message, in the order of the messages.
+    """The result of one registry message; results come in the order of the messages.
 
     Attributes:
         name: of the model.
@@ -33,7 +33,7 @@ class LoadResult:
 
 
 class ModelLoader:
-    """Takes registry messages, gives outcomes.
+    """Take registry messages, give a result for each that changes anything.
 
     Args:
         fetch: gives a manifest's artifact.
@@ -50,12 +50,12 @@ class ModelLoader:
         self._thread.start()
 
     def ask(self, name: str, value: bytes | None) -> None:
-        """Look at a registry message (None: a tombstone); returns at once."""
+        """Fetch and check what a registry message (None: a tombstone) names; returns at once."""
         self._under_way += 1
         self._asked.put((name, value))
 
     def results(self, wait: bool = False) -> Iterator[LoadResult]:
-        """What is ready; on request, all that was asked for."""
+        """Yield the results that are ready; on request wait for all that was asked for."""
         while self._under_way:
             try:
                 result = self._done.get(block=wait)
@@ -73,14 +73,14 @@ class ModelLoader:
                 _yield_to_scoring()
             name, value = self._asked.get()
             try:
-                self._done.put(self._look(name, value))
+                self._done.put(self._load(name, value))
             except EddyError as error:
                 self._done.put(LoadResult(name, refused=str(error)))
             except Exception as error:  # nothing that a message holds may end this thread
                 log.exception("model %s", name)
                 self._done.put(LoadResult(name, refused=f"{type(error).__name__}: {error}"))
 
-    def _look(self, name: str, value: bytes | None) -> LoadResult | None:
+    def _load(self, name: str, value: bytes | None) -> LoadResult | None:
         if value is None:
             self._last.pop(name, None)
             return LoadResult(name)
@@ -95,6 +95,6 @@ class ModelLoader:
 
 
 def _yield_to_scoring() -> None:
-    """Let this thread compute only where nothing else of the machine does: no event waits for a trial."""
+    """Give this thread the lowest priority, so that no event waits while a model is tried."""
     if sys.platform == "linux":  # where a thread has a priority of its own
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

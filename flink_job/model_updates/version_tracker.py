@@ -1,4 +1,4 @@
-"""Which model versions a worker uses: what the registry held at its start, what came since, what state remembers.
+"""Decide which model versions a worker uses, from the registry at its start, what came since, and its own state.
 
 State keeps two messages for each name: the newest one, and the version that was in use when that came. The newest may
 have been refused; a worker that starts again then goes on with the other, as the one before it did.
@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from eddy.errors import EddyError
 from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.serving.model_set import LoadedModel, ModelSet
+from eddy.models.serving.loaded_model import LoadedModel
+from eddy.models.serving.model_set import ModelSet
+from eddy.models.serving.pending_versions import PendingVersions
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +32,16 @@ class BroadcastState(Protocol):
 
 
 class ModelVersionTracker:
-    """Registry messages in, versions of the model set out.
+    """Turn registry messages into versions of the model set.
 
     Args:
         models: that the engines of this worker follow.
-        loader: looks at messages beside the stream.
-        tell: takes events for ``eddy.events``, without time and job.
-        series: how many series the version in use of a name judges on this worker.
+        loader: fetches and checks versions on a thread of its own.
+        notify: takes events for ``eddy.events``, without time and job.
+        series: counts the series that the version in use of a name scores on this worker.
 
     Attributes:
+        pending_versions: versions whose features have to be seen first.
         restored: whether :meth:`restore` has been called, which has to come before all but :meth:`start`.
     """
 
@@ -50,8 +53,9 @@ class ModelVersionTracker:
         series: Callable[[str], int],
     ) -> None:
         self.models, self._loader, self._emit = models, loader, notify
-        models.pending_versions.series = series
+        self.pending_versions = PendingVersions(models, series)
         self._registry: dict[str, bytes] = {}
+        self._withdrawn: list[str] = []  # names that state remembers and the registry does not; until it can be written
         self._ahead: dict[str, int] = {}  # version that the topic will bring once more, by name
         self.restored = False
 
@@ -62,26 +66,35 @@ class ModelVersionTracker:
             self._loader.ask(name, message)
 
     def restore(self, state: BroadcastState) -> None:
-        """Once, at the first frame or message, when state can be read: versions that were in use, then newer ones."""
+        """Restore the versions that were in use, then newer ones: once, at the first frame or message."""
         self.restored = True
         entries = {key: bytes(message) for key, message in state.items()}
         before = {key: message for key, message in entries.items() if not key.endswith(_NEWEST)}
         newest = {key[: -len(_NEWEST)]: message for key, message in entries.items() if key.endswith(_NEWEST)}
-        for name, message in {**before, **newest}.items():
-            if name not in self._registry:
-                self._loader.ask(name, message)
+        self._withdrawn = sorted({*before, *newest} - self._registry.keys())  # while the job was down
         found = {result.name: result for result in self._loader.results(wait=True)}
+        for name in self._withdrawn:
+            self._emit({"event": "model-withdrawn", "model": name})
         for name, message in before.items():
-            if message not in (self._registry.get(name), newest.get(name)) and _not_without(message, found.get(name)):
+            if (
+                name in self._registry
+                and message not in (self._registry.get(name), newest.get(name))
+                and _not_without(message, found.get(name))
+            ):
                 self._loader.ask(name, message)
         self._take(self._loader.results(wait=True))
         self._take(found.values())
         for name, message in self._registry.items():
             if message not in (before.get(name), newest.get(name)) and (version := _version(message)):
                 self._ahead[name] = version
+        self.models.register(self._registry)
 
     def receive(self, name: str, message: bytes | None, state: BroadcastState) -> None:
-        """A message of the registry topic: a version to take over, or (None) a tombstone."""
+        """Take a message of the registry topic: a version to take over, or (None) a tombstone."""
+        for gone in self._withdrawn:
+            state.remove(gone)
+            state.remove(gone + _NEWEST)
+        self._withdrawn = []
         if message is None:
             state.remove(name)
             state.remove(name + _NEWEST)
@@ -89,11 +102,12 @@ class ModelVersionTracker:
             if (model := self.models.models.get(name)) is not None:
                 state.put(name, model.manifest.to_json())
             state.put(name + _NEWEST, message)
+            self.models.registered = {*(self.models.registered or ()), name}
         if not self._passed(name, message):
             self._loader.ask(name, message)
 
     def _passed(self, name: str, message: bytes | None) -> bool:
-        """Whether the start has had this message, or a newer one: the topic is read from its beginning then."""
+        """Tell whether this message, or a newer one, was read at the start: the topic comes once more from there."""
         ahead = self._ahead.get(name)
         if ahead is None:
             return False
@@ -105,21 +119,20 @@ class ModelVersionTracker:
     def adopt(self, wait: bool = False) -> None:
         """Take over what is ready, between two micro-batches; a broken version changes nothing."""
         self._take(self._loader.results(wait))
-        for decision in self.models.pending_versions.decided():
+        for decision in self.pending_versions.decided():
             if decision.refused:
                 self._refuse(decision.model.manifest.name, decision.refused)
             else:
                 self._loaded(decision.model)
 
     def _take(self, results: Iterable[LoadResult]) -> None:
-        pending_versions = self.models.pending_versions
         for result in results:
             if result.refused:
                 self._refuse(result.name, result.refused)
             elif result.model is None:
-                if pending_versions.withdraw(result.name):
+                if self.pending_versions.withdraw(result.name):
                     self._emit({"event": "model-withdrawn", "model": result.name})
-            elif pending_versions.offer(result.model):
+            elif self.pending_versions.offer(result.model):
                 self._loaded(result.model)
 
     def _loaded(self, model: LoadedModel) -> None:
@@ -131,7 +144,7 @@ class ModelVersionTracker:
 
 
 def _not_without(before: bytes, newest: LoadResult | None) -> bool:
-    """Whether the version before is needed: the newest is refused, or may yet be, for its features."""
+    """Tell whether the version before is needed: the newest is refused, or may be because its features never come."""
     if newest is None or newest.model is None:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Frames of the feedback topic: each message applied to its series, and told on the events topic."""
+"""Apply frames of the feedback topic to their series, and report each message on the events topic."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from eddy.errors import DataError
 from eddy.feedback import Feedback
 from eddy.flink_job.wire.frames import Frame
 from eddy.models.engine.engine import Engine
-from eddy.models.engine.feedback import take_feedback
 
 
 def apply_frame(engine: Engine, frame: Frame) -> Iterator[tuple[dict[str, Any], Feedback | None]]:
-    """What each message of a frame led to, as the fields of an event, and the message where it could be read."""
+    """Apply each message of a frame; whatever a message holds, it is applied or refused with its place in the topic.
+
+    Yields:
+        (fields of an event, the feedback where it could be read): one for each model that it changed, at least one.
+    """
     for i in range(len(frame)):
         key = frame.keys[int(frame.codes[i])].decode(errors="replace")
         where = f'partition="{frame.partitions[i]}" offset="{frame.offsets[i]}"'
@@ -23,13 +26,13 @@ def apply_frame(engine: Engine, frame: Frame) -> Iterator[tuple[dict[str, Any], 
                 expected = f"expected the message key {key[:80]!r}"
                 message = f"feedback: field 'series': found {feedback.series[:80]!r}, {expected}"
                 raise DataError(message)
-        except DataError as error:
+        except (DataError, ValueError, RecursionError) as error:  # the latter of JSON that is made to break readers
             yield {"event": "feedback-refused", "model": "", "series": key, "reason": f"{error} ({where})"}, None
             continue
         if feedback.series.startswith("group:"):  # its members have messages of their own
             yield {"event": "feedback-taken", "model": "", "series": key, "incident": feedback.id}, feedback
             continue
-        effects = take_feedback(engine, feedback, frame.now)
+        effects = engine.take_feedback(feedback, frame.now)
         if not effects:
             yield {"event": "feedback-taken", "model": feedback.model, "series": key, "incident": feedback.id}, feedback
         for effect in effects:

@@ -1,4 +1,4 @@
-"""The second keyed function: alerts of all shards under one key, groups of incidents out."""
+"""Group incidents: the second keyed function takes the alerts of all shards under one key and gives group alerts."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from eddy.alert import Alert
 from eddy.configuration import load
-from eddy.flink_job.graph.functions import BYTES
-from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.flink_job.sinks.fan_out import FanOut
+from eddy.flink_job.wire.flink_types import BYTES
 from eddy.flink_job.wire.frames import ALERTS, MARK, Records, read_records
 from eddy.models.alerting import grouping
 
 BUCKETS = MapStateDescriptor("stretches", Types.STRING(), BYTES)
-_REDIS = "redis"  # beside the stretches, which are named by numbers
+_SHARD = 0  # whose items the sinks take groups for
 
 
 class GroupingOperator:
-    """Takes frames of alerts (bytes), yields at most one frame of group alerts (bytes) for each.
+    """Take frames of alerts (bytes), yield at most one frame of group alerts (bytes) for each.
 
     State is written where a mark says that a barrier follows: every shard sends one, the last of them comes after all
     alerts that belong to the checkpoint.
@@ -33,24 +33,20 @@ class GroupingOperator:
         self._overrides = overrides
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Begin; state can be read only with the first alert."""
+        """Open the sinks; state can be read only with the first alert."""
         settings = load(self._overrides).settings
         self.groups = grouping.IncidentGrouper(settings.alerts)
         self.state = runtime_context.get_map_state(BUCKETS)
         self.out = Records()
-        self.redis = RedisWriter(settings.redis) if settings.job.redis else None
-        if self.redis is not None:
-            self.redis.start()
+        self.sinks = FanOut.of(settings)
         self._restored = False
-        self._redis_pending = b""
 
     def close(self) -> None:
-        """Give Redis what it has not got yet."""
-        if self.redis is not None:
-            self.redis.close()
+        """Have the sinks deliver what waits."""
+        self.sinks.close()
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[bytes]:
-        """The alerts of one micro-batch, or a mark."""
+        """Take the alerts of one micro-batch, or a mark."""
         if not self._restored:
             self._restored = True
             self._restore()
@@ -63,8 +59,7 @@ class GroupingOperator:
         groups = self.groups.take(alerts, now)
         for group in groups:
             self.out.add(ALERTS, now, group.series.encode(), group.to_json())
-        if self.redis is not None and groups:
-            self.redis.put(0, groups, [], [])
+        self.sinks.put(_SHARD, groups)
         if marked:
             self._save()
         if records := self.out.take():
@@ -72,18 +67,11 @@ class GroupingOperator:
 
     def _restore(self) -> None:
         entries = {key: bytes(value) for key, value in self.state.items()}
-        self._redis_pending = entries.pop(_REDIS, b"")
-        if self._redis_pending and self.redis is not None:
-            self.redis.restore(0, self._redis_pending)
+        self.sinks.take_entries(_SHARD, entries)
         self.groups.restore(entries)
 
     def _save(self) -> None:
-        changes = self.groups.changes()
-        waiting = self.redis.pending(0) if self.redis is not None else b""
-        if waiting != self._redis_pending:
-            self._redis_pending = waiting
-            changes[_REDIS] = waiting or None
-        for key, value in changes.items():
+        for key, value in {**self.groups.changes(), **self.sinks.changes(_SHARD)}.items():
             if value is None:
                 self.state.remove(key)
             else:

@@ -1,34 +1,30 @@
-"""What the job says about series that change: drift messages, and requests for the trainer."""
+"""Encode what the job reports about its models and changing series: drift, training requests, scoring statistics."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from eddy.flink_job.wire.frames import DRIFT, TRAINING
 from eddy.learning_settings import LearningSettings
 from eddy.models.drift.monitor import DriftOptions
-from eddy.models.engine.cold_start import ColdStart
 from eddy.models.engine.engine import BatchResult
-from eddy.models.engine.scoring_stats import ScoringStats
+from eddy.models.engine.options import ColdStart
+from eddy.models.engine.rollout import ScoringStats
 from eddy.models.serving.model_set import ModelSet
 from eddy.training_request import TrainingRequest
-
-if TYPE_CHECKING:
-    from eddy.flink_job.operators.shard import ShardOptions
 
 MODEL_STATS_PERIOD_MS = 5_000
 
 
 def figures(model: str, version: int, stats: ScoringStats, now: int, shard: int) -> bytes:
-    """What a version did in one shard since the last message."""
-    told = {"schema": 1, "ts": now, "model": model, "version": version, "shard": shard, **vars(stats)}
-    return json.dumps(told).encode()
+    """Encode what a model version did in one shard since the last such message."""
+    fields = {"schema": 1, "ts": now, "model": model, "version": version, "shard": shard, **vars(stats)}
+    return json.dumps(fields).encode()
 
 
 def drift_options(settings: LearningSettings) -> DriftOptions | None:
-    """How the engine follows drift; None: it does not."""
+    """Derive how the engine follows drift from the settings; None: it does not."""
     if not settings.drift:
         return None
     return DriftOptions(
@@ -37,33 +33,43 @@ def drift_options(settings: LearningSettings) -> DriftOptions | None:
 
 
 def cold_options(settings: LearningSettings) -> ColdStart | None:
-    """How series without a model begin; None: they wait."""
+    """Derive how series without a model begin from the settings; None: they wait for one."""
     if not settings.cold_start:
         return None
     return ColdStart(settings.cold_start_train_after_points if settings.cold_start_model_detector else 0)
 
 
 def messages(
-    result: BatchResult, models: ModelSet, now: int, options: ShardOptions
+    result: BatchResult, models: ModelSet, now: int, job: str, learning: LearningSettings
 ) -> Iterator[tuple[int, bytes, bytes]]:
-    """(role, key, value) of each message that a batch led to."""
+    """Encode drift messages and training requests of a batch.
+
+    Args:
+        result: of the batch.
+        models: the model set that the engine follows.
+        now: wall clock, epoch ms.
+        job: name of the job, part of drift messages.
+        learning: settings that say which model the trainer makes for series without one.
+
+    Yields:
+        (role, key, value) of each message.
+    """
     for model, series, drift in result.drifts:
         way = "up" if drift.direction > 0 else "down"
-        told = {
-            "schema": 1, "ts": now, "job": options.engine.job, "event": "drift", "model": model,
+        fields = {
+            "schema": 1, "ts": now, "job": job, "event": "drift", "model": model,
             "version": models.models[model].manifest.version, "series": series, "stream": drift.stream,
             "feature": drift.feature, "direction": way,
             "since": drift.since, "at": drift.at,
             "reason": " ".join(part for part in (f"{series}:", drift.stream, drift.feature, way) if part),
         }  # fmt: skip
-        yield DRIFT, series.encode(), json.dumps(told).encode()
+        yield DRIFT, series.encode(), json.dumps(fields).encode()
     since: dict[str, dict[str, int]] = {}
     for model, series, wanted in result.retrain_requests:
         since.setdefault(model, {})[series] = wanted.since
     for model, own in since.items():
         yield TRAINING, model.encode(), TrainingRequest(model, "drift", now, own).to_json()
-    learning = options.learning
-    if result.cold:  # one model for all of them: requests join each other
+    if result.cold:  # one model for all of these series: the trainer joins the requests of all shards
         request = TrainingRequest(
             learning.cold_start_model,
             "cold-start",

@@ -1,11 +1,11 @@
-"""The job's own metrics, under the ``score`` operator in Flink's REST API and reporters."""
+"""Report the job's own metrics, under the ``score`` operator in Flink's REST API and reporters."""
 
 from __future__ import annotations
 
-import time
+import re
 from typing import Any
 
-from eddy.flink_job.operators.shard import Counts
+from eddy.flink_job.operators.outputs import Counts
 
 
 class JobMetrics:
@@ -16,7 +16,8 @@ class JobMetrics:
     brings none, once per version and shard). Distributions: ``batch_events``, ``batch_us`` (handling time of a
     micro-batch), ``scoring_us`` (the part of it for windows, detectors and thresholds). Gauges: ``series``,
     ``series_without_model``, ``models``, ``model_version`` (sum over the models in use: it moves when any of them
-    does), ``redis_away_seconds``.
+    does), and for each sink ``<name>_away_seconds`` (how long it has taken nothing) and ``<name>_refused``
+    (items that it left out for good).
     """
 
     def __init__(self, group: Any, function: Any) -> None:
@@ -28,10 +29,13 @@ class JobMetrics:
         self._scoring = group.distribution("scoring_us")
         shards, models = function.shards, function.models
         group.gauge("series", lambda: sum(len(shard.engine.slot_of) for shard in shards.values()))
-        group.gauge("series_without_model", lambda: sum(shard.waiting for shard in shards.values()))
+        group.gauge("series_without_model", lambda: sum(len(shard.pending) for shard in shards.values()))
         group.gauge("models", lambda: len(models.models))
         group.gauge("model_version", lambda: sum(m.manifest.version for m in models.models.values()))
-        group.gauge("redis_away_seconds", lambda: _away(function))
+        for setting, sink in function.sinks.sinks.items():
+            name = re.sub("[^A-Za-z0-9_]", "_", setting)
+            group.gauge(f"{name}_away_seconds", lambda sink=sink: int(sink.away_seconds))
+            group.gauge(f"{name}_refused", lambda sink=sink: sink.refused)
 
     def frame(self, events: int, counts: Counts, seconds: float) -> None:
         """Report one handled frame; ``counts`` is reset."""
@@ -57,8 +61,3 @@ class JobMetrics:
     def refused(self) -> None:
         """A model version was refused."""
         self._counters["models_refused"].inc()
-
-
-def _away(function: Any) -> int:
-    since = function.redis.away_since if function.redis is not None else None
-    return int(time.time() - since) if since else 0

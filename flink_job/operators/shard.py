@@ -1,42 +1,41 @@
-"""One shard at work inside the process function: frames in, records out, state written before each checkpoint."""
+"""Line up the steps of a frame's way through one shard; nothing here needs Flink.
+
+::
+
+    read ──▶ admit ──▶ score ──▶ decide ──▶ encode
+    parsing  admission engine    outputs    encoding
+      │        │                   ▲
+      │        └▶ pending events   │ dead letters of all steps
+      └────────────────────────────┘
+
+State is written before each checkpoint: where a frame says that a barrier follows (CHECKPOINT), at the end of a bounded
+source (END), and after feedback, whose frame may come behind this checkpoint's CHECKPOINT frame.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-
-from eddy.flink_job.operators.dead_letter_log import DeadLetterLog
+from eddy.flink_job.operators import admission, outputs
+from eddy.flink_job.operators.admission import Batch
+from eddy.flink_job.operators.dead_letters import DeadLetterLog
+from eddy.flink_job.operators.encoding import encode
 from eddy.flink_job.operators.feedback import apply_frame
-from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS, figures, messages
-from eddy.flink_job.operators.pending_events import PendingEvent, PendingEvents
-from eddy.flink_job.sinks.redis import RedisWriter
-from eddy.flink_job.wire.frames import (
-    ALERTS,
-    CHECKPOINT,
-    DLQ,
-    END,
-    EVENTS,
-    FEEDBACK,
-    FIGURES,
-    MARK,
-    SCORES,
-    SHADOW,
-    TICK,
-    Frame,
-    Records,
-)
-from eddy.flink_job.wire.parsing import BadObservation, Observations, parse, read_observations
-from eddy.learning_settings import LearningSettings
+from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS
+from eddy.flink_job.operators.outputs import Counts, MissingFeatures, Outputs
+from eddy.flink_job.operators.pending_events import PendingEvents
+from eddy.flink_job.operators.shard_options import ShardOptions
+from eddy.flink_job.sinks.fan_out import FanOut
+from eddy.flink_job.wire.formats import job_format
+from eddy.flink_job.wire.frames import CHECKPOINT, END, FEEDBACK, MARK, TICK, Frame, Records
+from eddy.flink_job.wire.parsing import read_observations
+from eddy.formats import Format
 from eddy.models.alerting.maintenance import Maintenance
-from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
+from eddy.models.engine.engine import EVICTION_PERIOD_MS, Engine
 from eddy.models.engine.state.checkpoint import EngineState
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import ModelSet
+from eddy.models.serving.pending_versions import PendingVersions
 
 
 class ShardState(Protocol):
@@ -47,279 +46,141 @@ class ShardState(Protocol):
     def remove(self, key: str) -> None: ...
 
 
-@dataclass
-class Counts:
-    """What happened since the last report to Flink's metrics."""
-
-    events: int = 0
-    late: int = 0
-    duplicate: int = 0
-    bad: int = 0
-    windows: int = 0
-    alerts: int = 0
-    dropped: int = 0
-    featureless: int = 0
-    scoring_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class ShardOptions:
-    """What a shard needs to know of the settings."""
-
-    number: int
-    shards: int
-    observations: str
-    max_ahead_ms: int
-    pending_per_series: int
-    engine: EngineOptions
-    learning: LearningSettings = field(default_factory=LearningSettings)
-    mark: bool = False  # tell what comes after this operator of each checkpoint
-
-
 class Shard:
-    """All series of one shard: reads frames, runs the engine, holds events until a model applies."""
+    """All series of one shard: takes frames, adds records, keeps state.
+
+    Args:
+        options: of this shard.
+        models: that the engine follows.
+        sinks: where alerts and live state go besides Kafka.
+        report_budget: of CPU for live state, shared by the shards of a worker.
+        maintenance: calendars, shared likewise.
+        form: format of the observations.
+        pending_versions: model versions whose features have to be seen first.
+    """
 
     def __init__(
         self,
         options: ShardOptions,
         models: ModelSet,
-        redis: RedisWriter | None,
+        sinks: FanOut | None = None,
         report_budget: CpuBudget | None = None,
         maintenance: Maintenance | None = None,
+        form: Format | None = None,
+        pending_versions: PendingVersions | None = None,
     ) -> None:
         self.options = options
         self.engine = Engine(models, options.engine, report_budget, maintenance)
         self.counts = Counts()
-        self._state = EngineState(self.engine)
-        self._redis = redis
-        self._pending = PendingEvents(options.pending_per_series)
-        self._dead_letter_log = DeadLetterLog()
-        self._redis_pending = b""
-        self._ended: set[int] = set()
-        self._figures_at = 0
-        self._told: set[tuple[str, int]] = set()  # models whose missing features have been reported
-
-    @property
-    def waiting(self) -> int:
-        """Series without a model."""
-        return len(self._pending)
+        self.pending = PendingEvents(options.pending_per_series)
+        self._pending_versions = pending_versions
+        self._state = EngineState(self.engine, pending_versions)
+        self._sinks = sinks or FanOut()
+        self._form = form or job_format("json")
+        self._dead_letter_log = DeadLetterLog(options.observations)
+        self._missing = MissingFeatures()
+        self._ended: set[int] = set()  # source subtasks
+        self._stats_at = self._forgot_at = 0
+        self._restored = False  # until the first frame after it: pending events may have their model since
 
     def series_scored_by(self, model: str) -> int:
-        """How many series a model judges here."""
+        """Count the series that a model scores here."""
         scorer = self.engine.scorers.get(model)
         return sum(slot is not None for slot in scorer.slot_of) if scorer is not None else 0
 
     def restore(self, state: ShardState) -> None:
         """Fill a new shard from keyed state; does nothing where there is none."""
         entries = {key: bytes(value) for key, value in state.items()}
-        self._pending.restore(entries.pop("pending", b""))
-        self._redis_pending = entries.pop("redis", b"")
-        if self._redis_pending and self._redis is not None:
-            self._redis.restore(self.options.number, self._redis_pending)
+        self.pending.restore(entries.pop("pending", b""))
+        self._sinks.take_entries(self.options.number, entries)
         if entries:
             self._state.restore(entries)
+        admission.note_pending(self.engine, self.pending)
+        self._restored = True
 
     def handle(self, frame: Frame, state: ShardState, out: Records) -> None:
-        """Everything that one frame leads to."""
-        engine, options = self.engine, self.options.engine
-        if engine.adopt_models() or engine.closing:
-            self._deliver(self._retry(frame.now, out), frame.now, out)
+        """Take one frame all its way: add the records that it leads to, and write state where a checkpoint may follow.
+
+        What a checkpoint covers is encoded before state is written, and the mark for the operators behind comes last.
+        """
+        found, now = Outputs(), frame.now
+        if self.engine.adopt_models() or self.engine.closing or self._restored:
+            self._restored = False
+            self._score(admission.admit_pending(self.engine, self.pending, self._form), now, found)
         if frame.kind == FEEDBACK:
-            self._take_feedback(frame, out)
-            self._save(state)  # it may come after this checkpoint's CHECKPOINT frame: then nothing else would
-            return
-        if len(frame):
-            self._observe(frame, out)
-        if frame.kind == END and self._last_end(frame):
-            empty = np.zeros(0, np.int64)
-            last = engine.process(empty, empty, np.zeros((0, 1)), frame.now, final=True)
-            last.live = engine.live(len(engine.names)) if options.live_per_second else []
-            self._deliver(last, frame.now, out)
+            self._take_feedback(frame, found)
+        elif len(frame):
+            self._observe(frame, found)
+        if frame.kind == END and self._is_last_end(frame):
+            self._score(admission.end_of_input(), now, found)
+            found.results[-1].live = self._all_live()
         if frame.kind == TICK:
-            self._deliver(engine.tick(frame.now), frame.now, out)
-            self._emit_model_stats(frame.now, out)
-        if frame.kind in (CHECKPOINT, END):
+            self._tick(now, found)
+        self._hand_on(found, now, out)
+        if frame.kind in (CHECKPOINT, END, FEEDBACK):
             self._save(state)
             if self.options.mark:
-                out.add(MARK, frame.now, None, None)
+                out.add(MARK, now, None, None)
 
-    def _last_end(self, frame: Frame) -> bool:
+    def _observe(self, frame: Frame, found: Outputs) -> None:
+        options = self.options
+        columns = self.engine.models.columns
+        read = read_observations(frame, self._form, columns, options.shards, options.max_ahead_ms)
+        self.counts.events += len(frame)
+        found.dead_letters += outputs.unreadable(frame, read)
+        if len(read.at):
+            batch = admission.admit(self.engine, self.pending, self._pending_versions, frame, read)
+            self._score(batch, frame.now, found)
+
+    def _score(self, batch: Batch, now: int, found: Outputs) -> None:
+        engine = self.engine
+        self.counts.dropped += batch.dropped
+        result = engine.process(batch.slots, batch.ts, batch.values, now, batch.final)
+        found.results.append(result)
+        found.dead_letters += batch.dead_letters + outputs.late(engine, batch, result)
+
+    def _tick(self, now: int, found: Outputs) -> None:
+        engine, ttl = self.engine, self.options.engine.state_ttl_ms
+        found.results.append(engine.tick(now))
+        if self.options.engine.figures and now - self._stats_at >= MODEL_STATS_PERIOD_MS:
+            self._stats_at = now
+            found.stats += engine.take_scoring_stats()
+        if ttl and now - self._forgot_at >= EVICTION_PERIOD_MS:  # as often as the engine forgets series
+            self._forgot_at = now
+            self.counts.dropped += self.pending.keep_only(engine.slot_of)
+
+    def _take_feedback(self, frame: Frame, found: Outputs) -> None:
+        for event, feedback in apply_frame(self.engine, frame):
+            found.events.append(event)
+            if feedback is not None and feedback not in found.feedback[-1:]:  # one for each model that it changed
+                found.feedback.append(feedback)
+
+    def _is_last_end(self, frame: Frame) -> bool:
         self._ended.add(frame.source)
         return len(self._ended) == frame.sources
 
-    def _observe(self, frame: Frame, out: Records) -> None:
-        options, engine = self.options, self.engine
-        read = read_observations(frame, engine.models.columns, options.shards, options.max_ahead_ms)
-        self.counts.events += len(frame)
-        for i, problem in read.bad:
-            self._dead_letter(frame, i, problem, out)
-        if not len(read.at):
-            return
-        if engine.models.pending_versions:
-            engine.models.pending_versions.observe(read.names, read.codes, read.values)
-            engine.adopt_models()
-        slots = engine.slots(read.names)[read.codes]
-        scored = engine.covered[slots]
-        if not scored.all():
-            self._hold_back(frame, read, np.flatnonzero(~scored))
-            slots, ts, values, at = slots[scored], read.ts[scored], read.values[scored], read.at[scored]
-        else:
-            ts, values, at = read.ts, read.values, read.at
-        result = engine.process(slots, ts, values, frame.now)
-        for i in result.late.tolist():
-            self._dead_letter(frame, int(at[i]), self._late(int(slots[i]), int(ts[i])), out)
-        self._deliver(result, frame.now, out)
+    def _all_live(self) -> list[Any]:
+        return self.engine.live(len(self.engine.names)) if self.options.engine.live_per_second else []
 
-    # -- events that no model applies to yet -------------------------------------------------------------------
-
-    def _hold_back(self, frame: Frame, read: Observations, chosen: Any) -> None:
-        for i in chosen.tolist():
-            at = int(read.at[i])
-            place = int(frame.partitions[at]), int(frame.offsets[at])
-            event = PendingEvent(int(frame.timestamps[at]), frame.value(at), *place)
-            self.counts.dropped += self._pending.add(read.names[int(read.codes[i])], event)
-
-    def _retry(self, now: int, out: Records) -> BatchResult:
-        """Score what waited for a model that has now come."""
-        names = [name for name in self._pending.series if self.engine.covered[self.engine.slots([name])[0]]]
-        columns = self.engine.models.columns
-        events, slots, times, rows = [], [], [], []
-        for name, event in self._pending.take(names):
-            _, ts, by_feature = parse(event.value)
-            row = np.full(len(columns), np.nan)
-            for feature, number in by_feature.items():
-                if feature in columns:
-                    row[columns[feature]] = number
-            events.append((name, event))
-            slots.append(int(self.engine.slots([name])[0]))
-            times.append(ts)
-            rows.append(row)
-        values = np.array(rows).reshape(len(rows), len(columns))
-        result = self.engine.process(np.array(slots, np.int64), np.array(times, np.int64), values, now)
-        for i in result.late.tolist():
-            name, event = events[i]
-            self._write_dead_letter(self._late(slots[i], times[i]), event, name.encode(), now, out)
-        return result
-
-    # -- results -----------------------------------------------------------------------------------------------
-
-    def _deliver(self, result: BatchResult, now: int, out: Records) -> None:
-        counts = self.counts
-        counts.late += len(result.late)
-        counts.duplicate += result.duplicates
-        counts.windows += result.windows
-        counts.scoring_seconds += result.scoring_seconds
-        counts.alerts += len(result.alerts)
-        for model, name in result.featureless:
-            self._emit_once(model, name, now, out)
-        for alert in result.alerts:
-            out.add(ALERTS, now, alert.series.encode(), alert.to_json())
-        for alert in result.recorded:
-            out.add(SHADOW, now, alert.series.encode(), alert.to_json())
-        for series, value in self._score_messages(result):
-            out.add(SCORES, now, series, value)
-        if result.drifts or result.retrain_requests or result.cold:
-            for role, key, value in messages(result, self.engine.models, now, self.options):
-                out.add(role, now, key, value)
-        if self._redis is not None and (result.alerts or result.live or result.points):
-            self._redis.put(self.options.number, result.alerts, result.live, result.points)
-
-    def _take_feedback(self, frame: Frame, out: Records) -> None:
-        for event, feedback in apply_frame(self.engine, frame):
-            self._emit(event, frame.now, out)
-            if feedback is not None and self._redis is not None:
-                self._redis.put_feedback(self.options.number, feedback)
-
-    def _emit_model_stats(self, now: int, out: Records) -> None:
-        if not self.options.engine.figures or now - self._figures_at < MODEL_STATS_PERIOD_MS:
-            return
-        self._figures_at = now
-        for model, version, stats in self.engine.take_scoring_stats():
-            out.add(FIGURES, now, model.encode(), figures(model, version, stats, now, self.options.number))
-
-    def _emit(self, event: dict[str, Any], now: int, out: Records) -> None:
-        message = {"schema": 1, "ts": now, "job": self.options.engine.job, **event}
-        out.add(EVENTS, now, str(event["model"]).encode(), json.dumps(message).encode())
-
-    def _emit_once(self, model: str, series: str, now: int, out: Records) -> None:
-        """A model whose features nobody sends would otherwise be silent for ever without a word."""
-        manifest = self.engine.models.models[model].manifest
-        if (model, manifest.version) in self._told:
-            return
-        self._told.add((model, manifest.version))
-        self.counts.featureless += 1
-        reason = f"series {series} brings none of the model's features {', '.join(manifest.features)}"
-        event = {"event": "features-missing", "model": model, "version": manifest.version, "reason": reason}
-        self._emit(event, now, out)
-
-    def _score_messages(self, result: BatchResult) -> Iterator[tuple[bytes, bytes]]:
-        for model, slots, ts, scores, limits in result.scores:
-            version = self.engine.models.models[model].manifest.version
-            for slot, t, score, limit in zip(
-                slots.tolist(), ts.tolist(), scores.tolist(), limits.tolist(), strict=True
-            ):
-                series = str(self.engine.names[slot])
-                message = {
-                    "schema": 1,
-                    "series": series,
-                    "ts": t,
-                    "score": score if math.isfinite(score) else None,
-                    "threshold": limit if math.isfinite(limit) else None,  # JSON has no infinity
-                    "model": model,
-                    "version": version,
-                }
-                yield series.encode(), json.dumps(message).encode()
-
-    def _late(self, slot: int, ts: int) -> BadObservation:
-        behind = int(self.engine.clock.last[slot]) - ts
-        detail = f"found ts {ts}, {behind} ms before the series' last one; see job.out_of_orderness_ms"
-        return BadObservation("late", detail)
-
-    def _dead_letter(self, frame: Frame, i: int, problem: BadObservation, out: Records) -> None:
-        if problem.reason != "late":
-            self.counts.bad += 1
-        place = int(frame.partitions[i]), int(frame.offsets[i])
-        event = PendingEvent(int(frame.timestamps[i]), frame.value(i), *place)
-        key = None if frame.keyless[i] else frame.keys[int(frame.codes[i])]
-        self._write_dead_letter(problem, event, key, frame.now, out)
-
-    def _write_dead_letter(
-        self, problem: BadObservation, event: PendingEvent, key: bytes | None, now: int, out: Records
-    ) -> None:
-        headers = {
-            "reason": problem.reason,
-            "detail": problem.detail,
-            "topic": self.options.observations,
-            "partition": str(event.partition),
-            "offset": str(event.offset),
-            "timestamp": str(event.ts),
-        }
-        out.add(DLQ, now, key, event.value, headers)
-        self._dead_letter_log.note(
-            now,
-            reason=problem.reason,
-            detail=problem.detail,
-            key=key,
-            topic=self.options.observations,
-            partition=event.partition,
-            offset=event.offset,
-        )
-
-    # -- state -------------------------------------------------------------------------------------------------
+    def _hand_on(self, found: Outputs, now: int, out: Records) -> None:
+        for result in found.results:
+            self.counts.add(result)
+            found.events += self._missing.events(self.engine, result)
+        for dead_letter in found.dead_letters:
+            self.counts.bad += dead_letter.reason != "late"
+            self._dead_letter_log.note(now, dead_letter)
+        self.counts.featureless += sum(event["event"] == "features-missing" for event in found.events)
+        encode(found, self.engine, self.options, now, out)
+        for result in found.results:
+            self._sinks.put(self.options.number, result.alerts, result.live, result.points)
+        self._sinks.put(self.options.number, feedback=found.feedback)
 
     def _save(self, state: ShardState) -> None:
-        for key, value in self._state.changes().items():
-            _put(state, key, value)
-        if self._pending.changed:
-            _put(state, "pending", self._pending.to_bytes() or None)
-        waiting = self._redis.pending(self.options.number) if self._redis is not None else b""
-        if waiting != self._redis_pending:
-            self._redis_pending = waiting
-            _put(state, "redis", waiting or None)
-
-
-def _put(state: ShardState, key: str, value: bytes | None) -> None:
-    if value is None:
-        state.remove(key)
-    else:
-        state.put(key, value)
+        changes = self._state.changes()
+        if self.pending.changed:
+            changes["pending"] = self.pending.to_bytes() or None
+        for key, value in {**changes, **self._sinks.changes(self.options.number)}.items():
+            if value is None:
+                state.remove(key)
+            else:
+                state.put(key, value)

@@ -1,11 +1,16 @@
-"""Writes alerts and live state to Redis from a thread of its own, so that Redis can never hold scoring back.
+"""Write alerts and live state to Redis from a thread of its own, so that Redis can never hold scoring back.
 
 Delivery: at least once, and each write is idempotent. Alerts and feedback are kept, in order, until Redis has taken
-them; those that it has not taken at a checkpoint go into keyed state (:meth:`RedisWriter.pending`) and come back from
+them; those that it has not taken at a checkpoint go into keyed state (:meth:`RedisSink.pending`) and come back from
 there. Live state keeps only the newest of each series; recent points are dropped while Redis is away (Kafka has them).
 
 A Redis that is killed forgets the last second or two of what it has taken (``appendfsync everysec``, a replica that
 takes over). So what it took in the last :data:`_UNSURE_S` is remembered, and written again once a connection is lost.
+
+An item that Redis refuses for what is under its key (``WRONGTYPE``) or that cannot be encoded is left out, with a line
+in the log and a count: it never holds up those behind it. Kafka has it.
+
+Redis Cluster is not supported: the keys that one script writes lie in several hash slots.
 """
 
 from __future__ import annotations
@@ -24,9 +29,10 @@ import redis
 from eddy.alert import Alert
 from eddy.connections import redis_client
 from eddy.feedback import Feedback
-from eddy.models.engine.state.codec import pack_text, unpack_text
+from eddy.flink_job.sinks.base import Sink
+from eddy.flink_job.sinks.message_queue import Message, MessageQueue
 from eddy.redis_layout import Keys, Point, encode_recent, encode_series, feedback_field, recent_id
-from eddy.settings import RedisSettings
+from eddy.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +40,10 @@ _BATCH = 500  # writes per round trip
 _POINTS_WAITING = 20_000
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _IDLE_S = 0.5
+_CLOSE_S = 5.0
 _GATHER_S = 0.02  # a round trip costs as much as ten alerts: what several micro-batches bring goes together
 _UNSURE_S = 3.0  # Redis lets its file lag by two seconds where the disk is slow
-_REMEMBERED = 2_000  # messages at most: they are part of each checkpoint
+_LOG_EVERY_S = 60.0
 
 _ALERTS_AT_ONCE = 100  # per call of the script, which holds Redis up meanwhile
 
@@ -59,87 +66,105 @@ end
 """
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    shard: int
-    message: Alert | Feedback
-
-
 @dataclass
-class _Taken:
-    """What Redis has taken, and may yet forget; with the time at which it did."""
+class _Batch:
+    """What goes to Redis in one round trip."""
 
-    messages: deque[tuple[float, _Waiting]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    live: dict[str, tuple[float, tuple[int, Point]]] = field(default_factory=dict)  # the oldest first
+    messages: list[Message] = field(default_factory=list)
+    live: list[Point] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        return bool(self.messages or self.live)
+    def __len__(self) -> int:
+        return len(self.messages) + len(self.live) + len(self.points)
 
-    def forget(self, before: float) -> None:
-        """Redis has outlived the moment at which it could have lost these."""
-        while self.messages and self.messages[0][0] < before:
-            self.messages.popleft()
-        while self.live and self.live[key := next(iter(self.live))][0] < before:
-            del self.live[key]
+    def halves(self) -> tuple[_Batch, _Batch]:
+        """Cut in two, in order: messages, live state, points."""
+        m, v, middle = len(self.messages), len(self.live), len(self) // 2
+        cuts = min(middle, m), min(max(middle - m, 0), v), max(middle - m - v, 0)
+        first = _Batch(self.messages[: cuts[0]], self.live[: cuts[1]], self.points[: cuts[2]])
+        return first, _Batch(self.messages[cuts[0] :], self.live[cuts[1] :], self.points[cuts[2] :])
+
+    def where(self) -> str:
+        """Name the first item, quoted: it comes from outside."""
+        if self.messages:
+            message = self.messages[0].message
+            return f"{type(message).__name__.lower()}={json.dumps(message.id)} series={json.dumps(message.series)}"
+        return f"point series={json.dumps((self.live or self.points)[0].series)}"
 
 
-class RedisWriter:
-    """See the module's text. Start it with :meth:`start`; every method but that one may be called from one thread."""
+class RedisSink(Sink):
+    """See the module's text."""
 
-    def __init__(self, settings: RedisSettings) -> None:
-        self.settings = settings
-        self._keys = Keys(settings.prefix)
+    name = "redis"
+
+    def __init__(self, settings: Settings, argument: str = "") -> None:
+        super().__init__(settings, argument)
+        self.redis = settings.redis
+        self._keys = Keys(self.redis.prefix)
         self.away_since: float | None = None  # wall clock; None while Redis answers
         self.written = 0
-        self._client = redis_client(settings, self._connected)
+        self._refused = 0
+        self._refusal_logged = -_LOG_EVERY_S  # monotonic; and how many items were refused by then
+        self._refused_logged = 0
+        self._client = redis_client(self.redis, self._connected)
         self._alerts_digest = self._client.register_script(_ALERTS_SCRIPT).sha  # Redis is asked for it by that
-        self._messages: deque[_Waiting] = deque()  # alerts and feedback
-        self._live: dict[str, tuple[int, Point]] = {}
+        self._messages = MessageQueue()
+        self._live: dict[str, Point] = {}
+        self._taken_live: dict[str, tuple[float, Point]] = {}  # what Redis may yet forget, the oldest first
         self._points: deque[Point] = deque(maxlen=_POINTS_WAITING)
-        self._taken = _Taken()
         self._lock = threading.Lock()
         self._work = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="redis-writer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="redis-sink", daemon=True)
 
-    def start(self) -> None:
+    @property
+    def away_seconds(self) -> float:
+        """For how long Redis has taken nothing; 0 while it answers."""
+        since = self.away_since
+        return max(time.time() - since, 0.0) if since is not None else 0.0
+
+    @property
+    def refused(self) -> int:
+        """Items that were left out so far, because Redis refuses them or too many waited."""
+        return self._refused + self._messages.dropped
+
+    def open(self) -> None:
         """Begin to write."""
         self._thread.start()
 
-    def put(self, shard: int, alerts: Iterable[Alert], live: Iterable[Point], points: Iterable[Point]) -> None:
+    def put(
+        self,
+        shard: int,
+        alerts: Iterable[Alert] = (),
+        live: Iterable[Point] = (),
+        points: Iterable[Point] = (),
+        feedback: Iterable[Feedback] = (),
+    ) -> None:
         """Take over what a micro-batch led to; returns at once."""
         with self._lock:
-            self._messages.extend(_Waiting(shard, alert) for alert in alerts)
-            self._live.update({f"{point.series}\0{point.model}": (shard, point) for point in live})
+            self._messages.extend(shard, alerts)
+            self._messages.extend(shard, feedback)
+            self._live.update({f"{point.series}\0{point.model}": point for point in live})
             self._points.extend(points)
         self._work.set()
 
-    def put_feedback(self, shard: int, feedback: Feedback) -> None:
-        """Take over what somebody said of an incident; returns at once."""
-        with self._lock:
-            self._messages.append(_Waiting(shard, feedback))
-        self._work.set()
-
     def pending(self, shard: int) -> bytes:
-        """Alerts and feedback of a shard that Redis has not taken yet or may forget, for keyed state; empty: none."""
+        """Give alerts and feedback of a shard that Redis has not taken yet or may forget; empty: none."""
         with self._lock:
-            items = [*(item for _, item in self._taken.messages), *self._messages]
-        texts = [item.message.to_json().decode() for item in items if item.shard == shard]
-        return pack_text(json.dumps(texts)) if texts else b""
+            return self._messages.pending(shard)
 
     def restore(self, shard: int, pending: bytes) -> None:
         """Take back what :meth:`pending` gave."""
-        texts = [text.encode() for text in json.loads(unpack_text(pending))]
-        kinds = [Feedback if "action" in json.loads(text) else Alert for text in texts]
         with self._lock:
-            self._messages.extend(_Waiting(shard, k.from_json(t)) for k, t in zip(kinds, texts, strict=True))
+            self._messages.restore(shard, pending)
         self._work.set()
 
-    def close(self, seconds: float = 5.0) -> None:
+    def close(self, seconds: float = _CLOSE_S) -> None:
         """Write what waits, for at most so long, and end."""
         self._stop.set()
         self._work.set()
-        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._thread.join(seconds)
         self._client.close()
 
     # -- the thread --------------------------------------------------------------------------------------------
@@ -154,8 +179,9 @@ class RedisWriter:
                 while self._write_some():
                     pause = _FIRST_PAUSE_S
                     self._back()
-                self._still_there()
-            except redis.RedisError as error:
+                self._ping()
+                self._back()
+            except Exception as error:  # a thread that ends would be silent about it: it begins anew instead
                 self._gone(error)
                 if self._stop.wait(pause):
                     return
@@ -166,82 +192,129 @@ class RedisWriter:
                 return
 
     def _connected(self, connection: Any) -> None:
-        """Each connection but the first is refused once: what may be lost has to be written before anything newer."""
+        """Refuse each connection but the first once: what may be lost has to be written before anything newer."""
         connection.on_connect()
-        if self._taken:
+        if self._unsure():
             raise redis.ConnectionError("the connection was lost: what it took last is written again")
 
-    def _still_there(self) -> None:
-        """Look whether Redis lives for as long as it could forget something, though there is nothing to write."""
-        if self._taken:
+    def _unsure(self) -> bool:
+        return self._messages.unsure or bool(self._taken_live)
+
+    def _ping(self) -> None:
+        """Ask whether Redis lives for as long as it could forget something, though there is nothing to write."""
+        if self._unsure() or self.away_since is not None:
             self._client.ping()
             with self._lock:
-                self._taken.forget(time.monotonic() - _UNSURE_S)
+                self._forget_before(time.monotonic() - _UNSURE_S)
 
-    def _gone(self, error: redis.RedisError) -> None:
+    def _gone(self, error: Exception) -> None:
         if isinstance(error, redis.ConnectionError | redis.TimeoutError):
             self._write_again()
+        elif not isinstance(error, redis.RedisError):
+            log.error("the Redis sink failed and begins anew", exc_info=error)
         if self.away_since is None:
             self.away_since = time.time()
-            where = f"{self.settings.host}:{self.settings.port}"
+            where = f"{self.redis.host}:{self.redis.port}"
             log.warning("Redis at %s does not take writes (%s); alerts wait, scoring goes on", where, error)
 
     def _write_again(self) -> None:
         with self._lock:
-            self._messages.extendleft(item for _, item in reversed(self._taken.messages))
-            self._live = {key: value for key, (_, value) in self._taken.live.items()} | self._live
-            self._taken = _Taken()
+            self._messages.wait_again()
+            self._live = {key: point for key, (_, point) in self._taken_live.items()} | self._live
+            self._taken_live = {}
 
     def _back(self) -> None:
         if self.away_since is not None:
-            log.warning("Redis takes writes again after %.1f s", time.time() - self.away_since)
+            log.warning("Redis takes writes again after %.1f s", self.away_seconds)
             self.away_since = None
 
     def _write_some(self) -> bool:
-        """One round trip; False if there was nothing to write. What was written is only then taken off the queue."""
+        """Do one round trip; False if there was nothing to write. Only what was written is taken off the queue."""
         with self._lock:
-            messages = [self._messages[k] for k in range(min(_BATCH, len(self._messages)))]
             live = dict(list(self._live.items())[:_BATCH])
             points = [self._points.popleft() for _ in range(min(_BATCH, len(self._points)))]
-        if not (messages or live or points):
+            batch = _Batch(self._messages.next(_BATCH), list(live.values()), points)
+        if not len(batch):
             return False
+        self._deliver(batch)
+        now = time.monotonic()
+        with self._lock:
+            self._messages.took(batch.messages, now)
+            for key, point in live.items():
+                if self._live.get(key) is point:
+                    del self._live[key]
+                self._taken_live.pop(key, None)
+                self._taken_live[key] = (now, point)
+            self._forget_before(now - _UNSURE_S)
+        self.written += len(batch)
+        return True
+
+    def _forget_before(self, before: float) -> None:
+        self._messages.forget_before(before)
+        while self._taken_live and self._taken_live[key := next(iter(self._taken_live))][0] < before:
+            del self._taken_live[key]
+
+    def _deliver(self, batch: _Batch) -> None:
+        """Send a batch; where Redis refuses part of it, find the items by halving, and leave them out."""
+        try:
+            self._send(batch)
+        except (redis.ConnectionError, redis.TimeoutError):
+            raise
+        except Exception as error:
+            if len(batch) > 1:
+                for half in batch.halves():
+                    self._deliver(half)  # a second time for some, which changes nothing
+            elif self._is_about_the_item(error):
+                self._leave_out(batch, error)
+            else:
+                raise
+
+    def _is_about_the_item(self, error: Exception) -> bool:
+        """Tell whether only this write fails: one that cannot fail for what is in it is tried.
+
+        Raises:
+            redis.RedisError: that fails as well: memory is full, this is a replica …
+        """
+        if isinstance(error, redis.exceptions.NoPermissionError):
+            return False
+        self._client.set(self._keys.writable, 1, ex=self.redis.ttl_seconds)
+        return True
+
+    def _leave_out(self, item: _Batch, error: Exception) -> None:
+        self._refused += 1
+        if time.monotonic() - self._refusal_logged >= _LOG_EVERY_S:
+            count, self._refused_logged = self._refused - self._refused_logged, self._refused
+            self._refusal_logged = time.monotonic()
+            reason = json.dumps(f"{type(error).__name__}: {error}"[:300])
+            log.warning("Redis sink leaves out %s reason=%s count=%d", item.where(), reason, count)
+
+    def _send(self, batch: _Batch) -> None:
+        """Write a batch in one round trip; raise the first refusal."""
         pipeline = self._client.pipeline(transaction=False)
-        alerts = [item.message for item in messages if isinstance(item.message, Alert)]
+        alerts = [item.message for item in batch.messages if isinstance(item.message, Alert)]
         for first in range(0, len(alerts), _ALERTS_AT_ONCE):
             self._add_alerts(pipeline, alerts[first : first + _ALERTS_AT_ONCE])
-        for item in messages:
+        for item in batch.messages:
             if isinstance(item.message, Feedback):
                 self._add_feedback(pipeline, item.message)
-        for _, point in live.values():
+        for point in batch.live:
             self._add_live(pipeline, point)
-        if live:
-            self._add_written(pipeline, [point.series for _, point in live.values()])
-        for point in points:
+        if batch.live:
+            self._add_written(pipeline, [point.series for point in batch.live])
+        for point in batch.points:
             self._add_recent(pipeline, point)
         for reply in pipeline.execute(raise_on_error=False):
             if isinstance(reply, redis.exceptions.NoScriptError):  # the first call, or Redis has started anew
                 self._client.script_load(_ALERTS_SCRIPT)
-                with self._lock:
-                    self._points.extendleft(reversed(points))
-                return True  # the same again
+                return self._send(batch)
             # A point that is already there (a replay) is refused by its id: that is the idempotence wanted.
             if isinstance(reply, redis.RedisError) and "equal or smaller" not in str(reply):
                 raise reply
-        now = time.monotonic()
-        with self._lock:
-            self._taken.messages.extend((now, self._messages.popleft()) for _ in messages)
-            for key, value in live.items():
-                if self._live.get(key) is value:
-                    del self._live[key]
-                self._taken.live.pop(key, None)
-                self._taken.live[key] = (now, value)
-            self._taken.forget(now - _UNSURE_S)
-        self.written += len(messages) + len(live) + len(points)
-        return True
+        return None
 
     def _add_alerts(self, pipeline: Any, alerts: Iterable[Alert]) -> None:
         keys: list[str] = [self._keys.alerts]
-        arguments: list[Any] = [self.settings.ttl_seconds, self.settings.max_alerts]
+        arguments: list[Any] = [self.redis.ttl_seconds, self.redis.max_alerts]
         for alert in alerts:
             keys += [self._keys.written(alert), self._keys.alert(alert.id), *self._keys.open_sets(alert)]
             arguments += [alert.id, alert.state, alert.start, alert.to_json(), alert.kind]
@@ -255,22 +328,22 @@ class RedisWriter:
             pipeline.hdel(key, field)
         else:
             pipeline.hset(key, field, feedback.to_json())
-        pipeline.expire(key, self.settings.ttl_seconds)
+        pipeline.expire(key, self.redis.ttl_seconds)
 
     def _add_live(self, pipeline: Any, point: Point) -> None:
         key = self._keys.series(point.series)
         pipeline.hset(key, mapping=encode_series(point))
-        pipeline.expire(key, self.settings.ttl_seconds)
+        pipeline.expire(key, self.redis.ttl_seconds)
 
     def _add_written(self, pipeline: Any, names: list[str]) -> None:
         """Note which series was written when (wall clock): a reader asks for those that are new to it."""
         key, now = self._keys.live, int(time.time() * 1000)
         pipeline.zadd(key, dict.fromkeys(names, now))
-        pipeline.zremrangebyscore(key, 0, now - 1000 * self.settings.ttl_seconds)
+        pipeline.zremrangebyscore(key, 0, now - 1000 * self.redis.ttl_seconds)
 
     def _add_recent(self, pipeline: Any, point: Point) -> None:
-        if not self.settings.max_recent_points or point.ts < 0:
+        if not self.redis.max_recent_points or point.ts < 0:
             return
-        key, kept = self._keys.recent(point.series, point.model), self.settings.max_recent_points
+        key, kept = self._keys.recent(point.series, point.model), self.redis.max_recent_points
         pipeline.xadd(key, encode_recent(point), id=recent_id(point.ts), maxlen=kept, approximate=True)
-        pipeline.expire(key, self.settings.ttl_seconds)
+        pipeline.expire(key, self.redis.ttl_seconds)

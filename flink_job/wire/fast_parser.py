@@ -1,4 +1,4 @@
-"""The fast reader of observations: plain JSON objects with one value, straight from bytes to numbers.
+"""Read plain JSON observations of one value fast, straight from bytes to numbers.
 
 It knows the form that nearly every message has, ``{"series": "…", "ts": 1700000000000, "value": 1.5}`` with its fields
 in any order and further plain ones skipped, and only numbers that it can convert exactly. Everything else it leaves to
@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from eddy.formats import EARLIEST_TS, LATEST_TS
+
 _MANTISSA = 2**53  # integers up to here are exact in a double
 _POWER = 22  # powers of ten up to here are exact in a double
 _TENS = 10.0 ** np.arange(_POWER + 1)
 _TS_DIGITS = 15
 _ASCII = 127
-EARLIEST_TS = -62_135_596_800_000  # year 1, epoch ms
-LATEST_TS = 253_402_300_799_999  # year 9999
 
 
 @njit(cache=True)
@@ -88,7 +88,7 @@ def _is(buf, start, stop, text):  # type: ignore[no-untyped-def]
     return True
 
 
-_SERIES, _TS, _VALUE, _NULL = (np.frombuffer(word, np.uint8) for word in (b"series", b"ts", b"value", b"null"))
+_SERIES, _TS, _VALUE, _NULL = (np.frombuffer(name, np.uint8) for name in (b"series", b"ts", b"value", b"null"))
 
 
 @njit(cache=True)
@@ -164,7 +164,7 @@ def scan(buf, ends, codes, keys, key_ends, ts, value, read):  # type: ignore[no-
     Args:
         buf: (bytes,) uint8, the values one after another; ``ends`` (n,) where each ends.
         codes: (n,) index of the record's key; ``keys`` (bytes,) and ``key_ends`` as for the values.
-        ts, value, read: (n,) outputs; ``read`` is False where the full parser has to look.
+        ts, value, read: (n,) outputs; ``read`` is False where the full parser has to read.
     """
     start = 0
     for i in range(len(ends)):

@@ -1,4 +1,4 @@
-"""The binary forms in which micro-batches enter Python and records leave it.
+"""Decode micro-batches as they enter Python, and encode records as they leave it.
 
 ``jvm/src/eddy/flink`` has the other side.
 """
@@ -27,11 +27,11 @@ MARK = 127
 
 @dataclass(frozen=True)
 class Frame:
-    """The observations of one shard that came in one micro-batch, as they came.
+    """Hold the records of one shard that came in one micro-batch, as they came.
 
     Attributes:
         kind: DATA, TICK (once a second), CHECKPOINT (a barrier follows), END (the bounded source is at its end) or
-            FEEDBACK (the values are what people said of alerts).
+            FEEDBACK (the values are feedback messages).
         shard, now: which shard; wall clock when the frame left, epoch ms.
         source, sources: index and number of the source subtasks.
         offsets, timestamps, partitions: (n,) position and Kafka timestamp of each record.
@@ -61,13 +61,17 @@ class Frame:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def key(self, i: int) -> bytes | None:
+        """Return the message key of one record; None where it had none."""
+        return None if self.keyless[i] else self.keys[int(self.codes[i])]
+
     def value(self, i: int) -> bytes:
-        """The bytes of one value."""
+        """Return the bytes of one value."""
         return self.values[int(self.ends[i - 1]) if i else 0 : int(self.ends[i])].tobytes()
 
 
 def read_frame(data: bytes) -> Frame:
-    """Take a frame apart; the arrays are views of its bytes."""
+    """Decode a frame; the arrays are views of its bytes."""
     version, kind, shard, n, now, keys, source, sources, value_bytes = _HEADER.unpack_from(data)
     if version != FRAME_VERSION:
         raise ValueError(f"frame version {version}, expected {FRAME_VERSION}: the jar and the Python code do not match")
@@ -104,7 +108,7 @@ def read_frame(data: bytes) -> Frame:
 
 
 class Records:
-    """Records on their way to Kafka, gathered while a micro-batch is handled."""
+    """Gather records on their way to Kafka while a micro-batch is handled."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -112,7 +116,7 @@ class Records:
     def add(
         self, role: int, time: int, key: bytes | None, value: bytes | None, headers: Mapping[str, str] | None = None
     ) -> None:
-        """One record for the topic of a role, with its Kafka timestamp in epoch ms."""
+        """Add a record for the topic of a role, with its Kafka timestamp in epoch ms."""
         body = [
             struct.pack("<Bq", role, time),
             _sized(key),
@@ -126,14 +130,14 @@ class Records:
         self._parts += [struct.pack("<i", len(record)), record]
 
     def take(self) -> bytes:
-        """The frame of all records so far (empty: none); starts anew."""
+        """Return the frame of all records so far (empty: none), and start anew."""
         frame = b"".join(self._parts)
         self._parts.clear()
         return frame
 
 
 def read_record(data: bytes) -> tuple[int, bytes | None, bytes | None]:
-    """The first record of a frame without its headers: (time, key, value)."""
+    """Return the first record of a frame without its headers: (time, key, value)."""
     time: int = struct.unpack_from("<q", data, 5)[0]
     key, at = _unsized(data, 13)
     value, _ = _unsized(data, at)
@@ -141,7 +145,7 @@ def read_record(data: bytes) -> tuple[int, bytes | None, bytes | None]:
 
 
 def read_records(data: bytes) -> Iterator[tuple[int, int, bytes | None, bytes | None]]:
-    """All records of a frame without their headers: (role, time, key, value)."""
+    """Yield the records of a frame without their headers: (role, time, key, value)."""
     at = 0
     while at < len(data):
         (length,) = struct.unpack_from("<i", data, at)

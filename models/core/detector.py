@@ -8,9 +8,12 @@ A detector sees the past only: the newest point of a window is the one being jud
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -197,6 +200,31 @@ class Detector(ABC):
     def initial_state(self, n: int) -> Floats:
         """(n, state_size) state of series not seen before."""
         return np.zeros((n, self.state_size))
+
+    @cached_property
+    def state_layout(self) -> str:
+        """Name what the numbers of a series' state mean: kind, size, and a digest of :meth:`state_basis`.
+
+        A new version of a model goes on from the state of the one before, in a running job and after a restart, only
+        where this is equal; else its series begin anew.
+        """
+        if not self.state_size:
+            return f"{self.kind}/0"
+        arrays, params = self.state_basis()
+        digest = hashlib.sha256(json.dumps([self.spec.features, params], sort_keys=True).encode())
+        for name in sorted(arrays):
+            array = np.ascontiguousarray(arrays[name])
+            digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            digest.update(array.tobytes())
+        return f"{self.kind}/{self.state_size}/{digest.hexdigest()[:16]}"
+
+    def state_basis(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
+        """Return the (arrays, parameters) that the meaning of a series' state depends on: scales, bases, members.
+
+        All of the artifact unless a detector says otherwise. Leave out only what can change while every number of an
+        old state still means the same to the new version, such as the state that series begin with.
+        """
+        return self.to_state()
 
     def score(self, batch: WindowBatch) -> Floats:
         """(n,) score of the newest point of each window, finite or NaN ("cannot say": too many missing values).

@@ -94,15 +94,21 @@ class DriftWatch:
         if more > 0:
             self.state = np.concatenate([self.state, np.zeros((more, self.width))])
 
-    def clear(self, row: int) -> None:
-        """Forget a row."""
-        self.state[row] = 0.0
+    def clear(self, rows: Ints) -> None:
+        """Forget rows."""
+        self.state[rows] = 0.0
 
-    def adopt(self, rows: Ints, other: DriftWatch, of: Ints, same: bool) -> None:
-        """Take over what another version's watch knows: all, or, of a model that is not the ``same``, the inputs."""
-        if other.features != self.features:
+    def carry(self, rows: Ints, state: Floats, of: Ints, same: bool) -> None:
+        """Take over rows of another version's state for the same features.
+
+        Args:
+            rows: (n,) rows here; ``of`` (n,) those of ``state``.
+            state: (m, width).
+            same: it is of the same model; of another one only what it knows of the inputs is taken.
+        """
+        if state.shape[1] != self.width:
             return
-        self.state[rows] = other.state[of]
+        self.state[rows] = state[of]
         if not same:
             start = kernel.head(len(self.features))
             self.state[rows, : kernel.BEFORE] = 0.0

@@ -1,37 +1,58 @@
-"""What leaves the engine for people: alert messages and points for the page, with what the model expected."""
+"""Make what the engine reports to people: alert messages, and points for the dashboard with the expected band."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from eddy.alert import WINDOW_FEATURES, WINDOW_POINTS, Alert, AlertState, incident_id, severity_level
 from eddy.models.alerting.confidence import confidence
-from eddy.models.alerting.incidents import NO_POINT, Transition
-from eddy.models.core.detector import Explanation, Floats, Ints, WindowBatch
+from eddy.models.alerting.incidents import NO_POINT, Incident, Transition
+from eddy.models.core.detector import Bools, Explanation, Floats, Ints, WindowBatch
 from eddy.models.engine.scorer import ModelScorer, ScoredBatch
 from eddy.redis_layout import Point
 
 _DIGITS = 6  # of the values of an alert's window
 
 
+class Closing(NamedTuple):
+    """The "closed" message of an incident that nothing will score any more; ``shadow``: it was a shadow alert."""
+
+    alert: Alert
+    shadow: bool
+
+
 def alert_of(transition: Transition, scorer: ModelScorer, series: str, now: int, job: str) -> Alert:
-    """The message for an incident's transition, with what was seen and expected at its highest score so far."""
+    """Make the message for an incident's transition, with the values and the band at its highest score so far."""
     incident, manifest, known = transition.incident, scorer.model.manifest, scorer.incidents.evidence
     closed = transition.state == "closed"
     evidence = known.pop(transition.row, {}) if closed else known.get(transition.row, {})
-    state: AlertState = "update" if transition.state == "peak" else transition.state
-    number = incident_id(series, manifest.name, incident.start)
+    return _alert(
+        incident,
+        evidence,
+        "update" if transition.state == "peak" else transition.state,
+        series,
+        model={"name": manifest.name, "version": manifest.version, "sha256": manifest.sha256},
+        detector=manifest.detector,
+        detected_at=now,
+        job=job,
+        acknowledged=scorer.feedback.acknowledged(transition.row, incident_id(series, manifest.name, incident.start)),
+        settings_digest=scorer.alert_rules.digests[scorer.rules_of[transition.row]],
+    )
+
+
+def _alert(
+    incident: Incident, evidence: Mapping[str, Any], state: AlertState, series: str, model: dict[str, Any], **more: Any
+) -> Alert:
     return Alert(
-        id=number,
+        id=incident_id(series, model["name"], incident.start),
         series=series,
         state=state,
         start=incident.start,
         end=incident.end,
-        detected_at=now,
         score=incident.peak,
         threshold=incident.limit,
         severity=incident.severity,
@@ -43,19 +64,42 @@ def alert_of(transition: Transition, scorer: ModelScorer, series: str, now: int,
         lower=evidence.get("lower", {}),
         upper=evidence.get("upper", {}),
         attribution=evidence.get("attribution", {}),
-        model={"name": manifest.name, "version": manifest.version, "sha256": manifest.sha256},
-        detector=manifest.detector,
-        job=job,
-        acknowledged=scorer.feedback.acknowledged(transition.row, number),
         confidence=evidence.get("confidence", 1.0),
         window=evidence.get("window"),
         suppressed=incident.suppressed,
-        settings_digest=scorer.book.digests[scorer.rules_of[transition.row]],
+        model=model,
+        **more,
     )
 
 
+def closed_without_model(
+    incident: Incident,
+    evidence: Mapping[str, Any],
+    series: str,
+    model: dict[str, Any],
+    *,
+    detector: str,
+    job: str,
+    acknowledged: bool,
+) -> Closing:
+    """Close an incident whose model was withdrawn before it was loaded again; ``model``: its name, version, sha256."""
+    more = {"detector": detector, "job": job, "acknowledged": acknowledged}
+    return Closing(_alert(incident, evidence, "closed", series, model, detected_at=0, **more), incident.recorded)
+
+
+def close_incident(scorer: ModelScorer, row: int, series: str, job: str) -> list[Closing]:
+    """Close the open incident of a row that is given up, if it has one, and forget what its tracker knows of it."""
+    incident = scorer.incidents.open.get(row)
+    closing = []
+    if incident is not None:
+        transition = Transition("closed", row, NO_POINT, incident)
+        closing.append(Closing(alert_of(transition, scorer, series, 0, job), incident.recorded))
+    scorer.incidents.clear(row)
+    return closing
+
+
 def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, Any]]:
-    """What was seen and expected where incidents opened or rose, by index of the transition; one call for all."""
+    """Describe values and band where incidents opened or rose, by index of the transition; one call for all."""
     found = [k for k, transition in enumerate(scored.transitions) if transition.at != NO_POINT]
     if not found:
         return {}
@@ -87,7 +131,7 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
 
 
 def _windows(batch: WindowBatch, shares: Floats, features: Sequence[str], interval_ms: int) -> Iterator[dict[str, Any]]:
-    """The newest points of windows, of the features with the largest shares; see ``eddy.alert.Alert.window``."""
+    """Cut the newest points of windows, of the features with the largest shares; see ``eddy.alert.Alert.window``."""
     values, imputed = _six_digits(batch.values[:, -WINDOW_POINTS:]), batch.imputed[:, -WINDOW_POINTS:]
     chosen = np.sort(np.argsort(-np.nan_to_num(shares), axis=1, kind="stable")[:, :WINDOW_FEATURES], axis=1)
     whole = bool(np.isfinite(values).all())
@@ -105,14 +149,29 @@ def _windows(batch: WindowBatch, shares: Floats, features: Sequence[str], interv
 
 
 def points_of(
-    scorer: ModelScorer, rows: Ints, batch: WindowBatch, scores: Floats, limits: Floats, names: Sequence[str]
+    scorer: ModelScorer,
+    rows: Ints,
+    batch: WindowBatch,
+    scores: Floats,
+    limits: Floats,
+    names: Sequence[str],
+    known: Bools | None = None,
 ) -> list[Point]:
-    """Scored windows as points; one call to the detector for all of them."""
+    """Make points of scored windows; one call to the detector for all of them.
+
+    Args:
+        scorer: of the windows.
+        rows, batch, scores, limits, names: of n windows.
+        known: (n,) whether ``batch.state`` is that before each window, so that there is a band; None: all are.
+    """
     if not len(rows):
         return []
     manifest = scorer.model.manifest
     explanation: Explanation = scorer.model.detector.explain(batch, limits)
-    shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper)
+    band = [explanation.expected, explanation.lower, explanation.upper]
+    if known is not None and not known.all():
+        band = [np.where(known[:, None], each, np.nan) for each in band]
+    shown = (batch.values[:, -1], *band)
     fresh = (scorer.binding[rows] < 0) & (scorer.store.points[rows] < scorer.model.detector.warm_up)
     states = np.where(fresh, "warming", np.where(scores > limits, "anomalous", "ok")).tolist()
     for k, row in enumerate(rows.tolist() if scorer.incidents.open else ()):
@@ -126,7 +185,7 @@ def points_of(
 
 
 def _all_by_feature(features: Sequence[str], values: Floats) -> list[dict[str, float | None]]:
-    """As :func:`_by_feature`, of many points."""
+    """Do as :func:`_by_feature` for many points."""
     if np.isfinite(values).all():
         return [dict(zip(features, row, strict=True)) for row in values.tolist()]
     return [_by_feature(features, row) for row in values]
@@ -141,8 +200,9 @@ def _number(value: float) -> float | None:
 
 
 def _six_digits(values: Floats) -> Floats:
-    """Enough to draw, and the window is what makes an alert large. Whole numbers times or over a power of ten that is
-    exact, so that each is the double nearest to what it says.
+    """Round to six digits: enough to draw, and the window is what makes an alert large.
+
+    Whole numbers times or over an exact power of ten: each is the double nearest to its decimal form.
     """
     with np.errstate(all="ignore"):
         power = _DIGITS - 1 - np.floor(np.log10(np.abs(values)))

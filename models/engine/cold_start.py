@@ -1,48 +1,35 @@
-"""Series that nobody trained for: a light detector begins on its own, and a trained model takes over when it can.
+"""Score series that no published model applies to, until a trained model takes over.
 
-The built-in model judges what no published model does. Its detector starts from nothing: it collects the first points
-of a series in keyed state, takes scale and past from them, and then watches; its limit means the same on every series.
-A published model that covers the series takes over once its windows are full, so nothing goes unwatched in between.
+The built-in model starts from nothing: it collects the first points of a series in keyed state, takes scale and past
+from them, and then scores; its limit means the same on every series. A published model that applies to the series
+takes over once its windows are full, so no point goes unscored in between.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 
 from eddy.errors import SettingsError
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.core.detector import Detector, Ints, WindowSpec
 from eddy.models.detectors.novelty.detector import NoveltyDetector, NoveltyParameters
-from eddy.models.serving.model_set import COLD, LoadedModel, load_model
+from eddy.models.engine.scorer import NO_ROW, ModelScorer
+from eddy.models.serving.loaded_model import LoadedModel, load_model
+from eddy.models.serving.model_set import COLD
 from eddy.models.thresholds.fixed import FixedThreshold
-
-if TYPE_CHECKING:
-    from eddy.models.engine.engine import Engine
 
 _BUILT = "1970-01-01T00:00:00+00:00"  # not published by anybody
 
 
-@dataclass(frozen=True)
-class ColdStart:
-    """How series without a model begin.
-
-    Attributes:
-        ask_after: points of a series after which a trained model is asked for; 0 = never.
-    """
-
-    ask_after: int = 0
-
-
 def cold_model(kind: str, warm_up: int) -> LoadedModel:
-    """The built-in model.
+    """Make the built-in model.
 
     Args:
         kind: a detector of the novelty family: they need no training.
-        warm_up: points of a series before it is watched.
+        warm_up: points of a series before it is scored.
 
     Raises:
         SettingsError: another detector, or a warm-up that it cannot have.
@@ -61,27 +48,26 @@ def cold_model(kind: str, warm_up: int) -> LoadedModel:
     return load_model(manifest, content)
 
 
-def release(engine: Engine) -> None:
-    """Let go of the series whose own models have full windows now."""
-    scorer = engine.scorers.get(COLD)
-    if scorer is None or len(engine.scorers) == 1:
-        return
-    slots = np.array([slot for slot in scorer.slot_of if slot is not None], np.int64)
+def ready_to_release(cold: ModelScorer, others: Iterable[ModelScorer]) -> Ints:
+    """Choose (n,) slots of the built-in model whose series another model scores with a full window now."""
+    slots = np.flatnonzero(cold.row_of != NO_ROW)
     ready = np.zeros(len(slots), np.bool_)
-    for name, other in engine.scorers.items():
-        if name != COLD and len(slots):
-            rows = other.rows(slots)
-            ready |= (rows >= 0) & (other.store.count[rows] >= other.store.spec.window)
-    for slot in slots[ready].tolist():
-        engine.detach_series(scorer, slot)
+    for other in others if len(slots) else ():
+        rows = other.rows(slots)
+        ready |= (rows != NO_ROW) & (other.store.count[rows] >= other.store.spec.window)
+    return slots[ready]
 
 
-def asking(engine: Engine, after: int) -> list[str]:
-    """Series that are old enough for a trained model and have not been asked for, since this process began."""
-    scorer = engine.scorers.get(COLD)
-    if scorer is None or not after:
+def due_for_training(cold: ModelScorer, after: int) -> list[str]:
+    """Take the series that are old enough for a trained model, each once since this process began.
+
+    Args:
+        cold: scores with the built-in model; its :attr:`~ModelScorer.asked` is updated.
+        after: points of a series from which on it is old enough; 0 = never.
+    """
+    if not after:
         return []
-    old = set(np.flatnonzero(scorer.store.points >= after).tolist()) & scorer.series_of.keys()
-    fresh = [scorer.series_of[row] for row in old - scorer.asked]
-    scorer.asked |= old
-    return fresh
+    due = np.flatnonzero((cold.store.points >= after) & ~cold.asked)
+    rows = [row for row in due.tolist() if row in cold.series_of]
+    cold.asked[rows] = True
+    return [cold.series_of[row] for row in rows]

@@ -1,42 +1,33 @@
-"""What people say of incidents, applied to an engine: acknowledged incidents, raised limits."""
+"""Apply people's feedback on incidents: acknowledge them, raise or lower the limits of their series."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from eddy.feedback import NORMAL, Feedback
-from eddy.models.engine.engine import Engine
-from eddy.models.engine.scorer import NO_ROW
-from eddy.models.engine.state.codec import BLOCK
+from eddy.models.engine.scorer import NO_ROW, ModelScorer
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What feedback changed for one model: ``factor`` is what the series' limits are multiplied by from now on."""
+    """A change for one model: ``factor`` is what the limits of the series are multiplied by from now on."""
 
     model: str
     factor: float
 
 
-def take_feedback(engine: Engine, feedback: Feedback, now: int) -> list[Effect]:
-    """Apply one message; a repeat of it has no effect. Only the models that judge the series know about it.
-
-    A series that nothing was seen of yet is taken up, so that feedback may come before a new job's first observation;
-    it is forgotten like any series that stays silent.
+def apply_feedback(scorers: Mapping[str, ModelScorer], slot: int, feedback: Feedback) -> list[Effect]:
+    """Apply one message to the models that score its series; a repeat of it has no effect.
 
     Args:
-        engine: of the shard that the series belongs to.
-        feedback: on one incident; with an empty model it goes to all models that judge the series.
-        now: wall clock, epoch ms.
+        scorers: by model name.
+        slot: of the series that the feedback is about.
+        feedback: on one incident; with an empty model it goes to all models that score the series.
     """
-    slot = int(engine.slots([feedback.series])[0])
-    engine.seen[slot] = max(int(engine.seen[slot]), now)
-    engine.dirty[slot // BLOCK] = True
     effects = []
-    for name, scorer in engine.scorers.items():
-        row = int(scorer.rows(np.array([slot], np.int64))[0])
+    for name, scorer in scorers.items():
+        row = scorer.row(slot)
         if row == NO_ROW or feedback.model not in ("", name):
             continue
         if feedback.action in ("ack", "unack"):

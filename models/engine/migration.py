@@ -1,64 +1,97 @@
-"""The judge of another version: what it takes over from the one before it."""
+"""Carry per-series state over to another version of a model, in a hot swap and after a restart alike.
+
+Each part of the state is carried only where it means the same to the new version:
+
+============  ========================================================================================
+part          carried where both versions have the same
+============  ========================================================================================
+points        features and interval: the newest points of a window, as many as the new window takes
+windows       also window and stride: windows whole, and when the next is due
+detector      :attr:`Detector.state_layout`
+threshold     kind of detector (scores mean the same) and :attr:`Threshold.state_layout`
+drift         artifact: limits that follow a drift; with the same points at least what it knows of inputs
+============  ========================================================================================
+
+What is not carried begins anew.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from eddy.models.alerting.incidents import IncidentTracker
-from eddy.models.alerting.rules import AlertRuleResolver
+from eddy.models.core.detector import Floats, Ints
 from eddy.models.engine.scorer import ModelScorer
-from eddy.models.engine.scoring_stats import ScoringStats
-from eddy.models.serving.model_set import LoadedModel
+from eddy.models.serving.loaded_model import LoadedModel
+from eddy.models.windowing.windows import WindowStore
+
+Meaning = Mapping[str, Any]
 
 
-def successor(
-    before: ModelScorer, model: LoadedModel, book: AlertRuleResolver, names: Sequence[str | None]
-) -> ModelScorer:
-    """The judge of a new version of the same model, with what can be kept: windows, incidents, state.
+@dataclass(frozen=True)
+class SavedRows:
+    """Rows of a scorer, at work or from a checkpoint, and what they mean.
+
+    Attributes:
+        meaning: from :func:`meaning_of`, of the version that wrote them.
+        store: their windows.
+        state, threshold_state: (rows, …) of detector and threshold.
+        drift: (rows, …) of the drift monitor; None where drift was not followed.
+    """
+
+    meaning: Meaning
+    store: WindowStore
+    state: Floats
+    threshold_state: Floats
+    drift: Floats | None
+
+
+def meaning_of(model: LoadedModel) -> dict[str, Any]:
+    """Describe what a version's state means, as JSON-able data; see the table above."""
+    spec, manifest = model.detector.spec, model.manifest
+    points = [list(spec.features), spec.interval_ms]
+    return {
+        "points": points,
+        "windows": [*points, spec.window, spec.stride],
+        "detector": model.detector.state_layout,
+        "drift": [*points, manifest.sha256],
+        "threshold": [model.detector.kind, model.threshold.state_layout],
+        "version": manifest.version,
+    }
+
+
+def rows_of(scorer: ModelScorer) -> SavedRows:
+    """Give a scorer's rows to a successor."""
+    drift = scorer.drift.state if scorer.drift is not None else None
+    return SavedRows(meaning_of(scorer.model), scorer.store, scorer.state, scorer.threshold_state, drift)
+
+
+def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None:
+    """Carry over what means the same to a scorer's model.
 
     Args:
-        before: the judge of the version before.
-        model, book: the new version.
-        names: series ids by slot.
+        scorer: of any version of the model; rows ``to`` are in their initial state.
+        to: (n,) rows of it.
+        saved: rows of the version before.
+        rows: (n,) which of them.
     """
-    old, new = before.model.detector, model.detector
-    scorer = ModelScorer(model, book, before.maintenance, before.feedback.options, before.drift_options, before.threads)
-    members = [
-        (slot, row)
-        for row, slot in enumerate(before.slot_of)
-        if slot is not None and names[slot] is not None and model.manifest.applies_to(str(names[slot]))
-    ]
-    scorer.add([slot for slot, _ in members], [str(names[slot]) for slot, _ in members])
-    same_points = (old.spec.features, old.spec.interval_ms) == (new.spec.features, new.spec.interval_ms)
-    for slot, row in members:
-        at = int(scorer.row_of[slot])
-        if same_points:
-            scorer.store.adopt(at, before.store, row)
-            if (old.spec.window, old.spec.stride) == (new.spec.window, new.spec.stride):
-                scorer.store.until_due[at] = before.store.until_due[row]
-        scorer.feedback.adopt(at, before.feedback, row)
-        scorer.incidents.adopt(at, before.incidents, row)
-    if members:
-        to = scorer.row_of[[slot for slot, _ in members]]
-        rows = np.array([row for _, row in members], np.int64)
-        if old.kind == new.kind and old.state_size == new.state_size:
-            scorer.state[to] = before.state[rows]
-        if (old.kind, before.model.threshold.state_layout) == (new.kind, model.threshold.state_layout):
-            scorer.threshold_state[to] = before.threshold_state[rows]
-        if scorer.drift is not None and before.drift is not None:
-            scorer.drift.adopt(to, before.drift, rows, before.model.manifest.sha256 == model.manifest.sha256)
-    scorer.dirty[:] = True
-    scorer.stats = None if before.stats is None else ScoringStats()
-    return scorer
+    was, now, store = saved.meaning, meaning_of(scorer.model), scorer.store
+    same_points = was["points"] == now["points"]
+    if was["windows"] == now["windows"]:
+        store.copy(to, saved.store, rows)
+    elif same_points:
+        for row, other in zip(to.tolist(), rows.tolist(), strict=True):
+            store.adopt(row, saved.store, other)
+    same_model = was["drift"] == now["drift"]
+    if _same_detector_state(was, now, scorer.model.detector.kind) and saved.state.shape[1] == scorer.state.shape[1]:
+        scorer.state[to] = saved.state[rows]
+    if was["threshold"] == now["threshold"] and saved.threshold_state.shape[1] == scorer.threshold_state.shape[1]:
+        scorer.threshold_state[to] = saved.threshold_state[rows]
+    if scorer.drift is not None and saved.drift is not None and same_points:
+        scorer.drift.carry(to, saved.drift, rows, same_model)
 
 
-def beside(
-    champion: ModelScorer, model: LoadedModel, book: AlertRuleResolver, names: Sequence[str | None]
-) -> ModelScorer:
-    """The judge of a model that is tried beside another: with its windows, without its incidents."""
-    scorer = successor(champion, model, book, names)
-    scorer.incidents = IncidentTracker()
-    scorer.incidents.grow(len(scorer.store.head))
-    return scorer
+def _same_detector_state(was: Meaning, now: Meaning, kind: str) -> bool:
+    """Compare layouts; state from before there were any names only the kind, and counts for the same artifact."""
+    return bool(was["detector"] == now["detector"] or (was["detector"] == kind and was["drift"] == now["drift"]))

@@ -1,4 +1,4 @@
-"""One model at work in one shard: its windows, its per-series state, its incidents."""
+"""Run one model in one shard: keep its windows and per-series state, score, follow its incidents."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from eddy.models.alerting.filters import does_not_count
 from eddy.models.alerting.incidents import NO_POINT, IncidentTracker, Transition
 from eddy.models.alerting.maintenance import Maintenance
 from eddy.models.alerting.rules import AlertRuleResolver
-from eddy.models.core.batching import split_by_occurrence
-from eddy.models.core.detector import Floats, Ints, WindowBatch
+from eddy.models.core.detector import Bools, Floats, Ints, WindowBatch
 from eddy.models.drift.monitor import Drift, DriftOptions, DriftWatch, RetrainWanted
-from eddy.models.engine import threads
-from eddy.models.engine.scoring_stats import ScoringStats
+from eddy.models.engine.rollout import ScoringStats
 from eddy.models.engine.state.codec import BLOCK
-from eddy.models.serving.model_set import LoadedModel
+from eddy.models.engine.window_scores import StateBefore, scores_and_limits
+from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.windowing.windows import Due, WindowStore
 
 NO_ROW = -1
@@ -29,13 +28,14 @@ class ScoredBatch:
     """The windows of one batch that were scored, in order of arrival.
 
     Attributes:
-        events: (n,) index of the event that completed each window, in the arrays given to :meth:`ModelScorer.judge`.
-        rows: (n,) rows in the judge's store.
+        events: (n,) index of the event that completed each window, in the arrays that were scored.
+        rows: (n,) rows in the scorer's store.
         scores, limits: (n,).
-        batch: the windows, to explain some of them.
+        batch: the windows, to explain some of them; their state is that before each was scored.
         transitions: incidents that changed; ``at`` counts in these arrays.
         seen: points seen of each transition's series up to the one that changed it; 0 where none did.
-        drifts, wishes: series that changed for good, and those that need a new model.
+        drifts: series that changed for good.
+        retrain_requests: series that need a new model.
     """
 
     events: Ints
@@ -50,62 +50,81 @@ class ScoredBatch:
 
 
 class ModelScorer:
-    """Keeps what one model needs about each series it applies to, a row per series.
+    """Scores the series that one model applies to; each has a row in all of its arrays.
 
     Args:
-        model: what judges.
-        book: when anomalous points make an incident.
-        maintenance: when nobody is called for it.
-        feedback: how far what people say reaches.
-        drift: how drift is followed; None: it is not.
-        threads: that share the windows of a batch.
+        model: detector, threshold and manifest.
+        alert_rules: gives each series its rules: when anomalous points make an incident.
+        maintenance: times in which nobody is notified.
+        feedback: how far people's feedback raises limits.
+        drift: how drift is followed; None: not at all.
+        threads: threads that share the windows of a batch.
+        live: keep what :meth:`newest` needs.
+
+    Attributes:
+        shadow: rows whose alerts nobody is notified of, see :mod:`eddy.models.engine.rollout`.
+        asked: (rows,) whether a trained model was requested, see :mod:`eddy.models.engine.cold_start`.
+        stats: counts of scored windows, where they are wanted.
+        row_of: (slots,) row of each slot; NO_ROW where the model does not apply.
+        slot_of: slots by row; None where the row is free.
+        series_of: series ids by row.
+        rules_of: (rows,) index into the rules of :attr:`alert_rules`.
+        score, limit: (rows,) of the newest scored window.
+        stale: (rows,) whether it was scored since its live state was last written.
+        dirty: (blocks,) whether a block of rows changed since the last checkpoint.
     """
 
     def __init__(
         self,
         model: LoadedModel,
-        book: AlertRuleResolver,
+        alert_rules: AlertRuleResolver,
         maintenance: Maintenance | None = None,
         feedback: FeedbackOptions | None = None,
         drift: DriftOptions | None = None,
         threads: int = 1,
+        live: bool = False,
     ) -> None:
         self.model = model
         self.threads = threads
-        self.book = book
+        self.alert_rules = alert_rules
         self.maintenance = maintenance or Maintenance()
         self.feedback = SeriesFeedback(feedback)
         self.drift_options = drift
         self.drift = DriftWatch(drift, model.detector.spec) if drift is not None else None
         self.store = WindowStore(model.detector.spec)
         self.incidents = IncidentTracker()
-        self.recorded: frozenset[int] = frozenset()  # rows whose alerts go to nobody, see eddy.models.artifacts.rollout
-        self.asked: set[int] = set()  # rows for which a trained model was asked for, see eddy.models.engine.cold_start
-        self.stats: ScoringStats | None = None  # counts scored windows, where it is wanted
-        self.row_of = np.zeros(0, np.int64)  # by slot; NO_ROW where the model does not apply
-        self.slot_of: list[int | None] = []  # by row; None where the row is free
-        self.series_of: dict[int, str] = {}  # by row
-        self.rules_of = np.zeros(0, np.int64)  # by row: index into the book's rules
+        self.shadow: set[int] = set()
+        self.asked = np.zeros(0, np.bool_)
+        self.stats: ScoringStats | None = None
+        self.row_of = np.zeros(0, np.int64)
+        self.slot_of: list[int | None] = []
+        self.series_of: dict[int, str] = {}
+        self.rules_of = np.zeros(0, np.int64)
         self.binding = np.zeros(0, np.int64)
         self.threshold_binding = np.zeros(0, np.int64)
         self.state = np.zeros((0, model.detector.state_size))
         self.threshold_state = np.zeros((0, model.threshold.state_size))
-        self.score = np.zeros(0)  # of the newest scored window, by row
+        self.score = np.zeros(0)
         self.limit = np.zeros(0)
-        self.stale = np.zeros(0, np.bool_)  # by row: scored since its live state was last written
-        self.dirty = np.zeros(0, np.bool_)  # pages of rows changed since the last checkpoint
-        self._turn = 0  # first row that has its turn when live state is next written
+        self.stale = np.zeros(0, np.bool_)
+        self.dirty = np.zeros(0, np.bool_)
+        self._before = StateBefore(model.detector.state_size) if live and model.detector.state_size else None
+        self._turn = 0  # first row to be reported when live state is next written
         self._free: list[int] = []
 
     def rows(self, slots: Ints) -> Ints:
-        """(n,) rows of slots, NO_ROW where the model does not apply."""
+        """Return the (n,) rows of slots, NO_ROW where the model does not apply."""
         top = int(slots.max(initial=-1)) + 1
         if top > len(self.row_of):
             self.row_of = np.concatenate([self.row_of, np.full(max(top - len(self.row_of), 64), NO_ROW)])
         return self.row_of[slots]
 
+    def row(self, slot: int) -> int:
+        """Return the row of one slot, or NO_ROW."""
+        return int(self.row_of[slot]) if slot < len(self.row_of) else NO_ROW
+
     def add(self, slots: Sequence[int], names: Sequence[str]) -> None:
-        """Begin to judge series that are not judged yet."""
+        """Begin to score series that have no row yet."""
         rows = [self._free.pop() if self._free else self._append() for _ in slots]
         self._grow(len(self.slot_of))
         at = np.array(rows, np.int64)
@@ -113,21 +132,21 @@ class ModelScorer:
         self.dirty[at // BLOCK] = True
 
     def reserve(self, size: int) -> None:
-        """Have all rows below ``size``; those that no series takes are free after :meth:`free_unused`."""
+        """Make all rows below ``size``; those that no series takes are free after :meth:`free_unused`."""
         while len(self.slot_of) < size:
             self._append()
         self._grow(len(self.slot_of))
 
     def free_unused(self) -> None:
-        """Let new series have the rows that none has."""
+        """Offer the rows without a series to new ones."""
         self._free = [row for row, slot in enumerate(self.slot_of) if slot is None]
 
     def take(self, rows: Ints, slots: Sequence[int], names: Sequence[str]) -> None:
-        """Give rows that are not in use to series."""
+        """Give rows that are not in use to series, in their initial state."""
         for row, slot in zip(rows.tolist(), slots, strict=True):
             self.slot_of[row] = slot
         self.series_of.update(zip(rows.tolist(), names, strict=True))
-        self.rules_of[rows] = self.book.bind(names)
+        self.rules_of[rows] = self.alert_rules.bind(names)
         self.rows(np.array(slots, np.int64))
         self.row_of[slots] = rows
         self.binding[rows] = self.model.detector.bind(names)
@@ -153,28 +172,32 @@ class ModelScorer:
             )
             self.score = np.concatenate([self.score, np.full(more, np.nan)])
             self.limit = np.concatenate([self.limit, np.full(more, np.nan)])
-            self.stale = np.concatenate([self.stale, np.zeros(more, np.bool_)])
+            self.stale, self.asked = (np.concatenate([a, np.zeros(more, np.bool_)]) for a in (self.stale, self.asked))
             self.dirty = np.concatenate([self.dirty, np.zeros(-(-len(self.binding) // BLOCK) - len(self.dirty), bool)])
             if self.drift is not None:
                 self.drift.grow(len(self.binding))
+            if self._before is not None:
+                self._before.grow(len(self.binding))
 
-    def remove(self, slot: int) -> None:
-        """Forget a series."""
-        row = int(self.row_of[slot]) if slot < len(self.row_of) else NO_ROW
-        if row == NO_ROW:
-            return
-        self.row_of[slot] = NO_ROW
-        self.slot_of[row] = None
-        del self.series_of[row]
-        self.stale[row] = False
-        self.asked.discard(row)
-        self.store.clear(row)
-        self.incidents.clear(row)
-        self.feedback.clear(row)
+    def remove(self, slots: Ints) -> None:
+        """Forget series; those that the model does not apply to are left out."""
+        slots = slots[self.rows(slots) != NO_ROW]
+        at = self.row_of[slots]
+        self.row_of[slots] = NO_ROW
+        self.stale[at] = self.asked[at] = False
+        self.dirty[at // BLOCK] = True
+        self.store.clear(at)
         if self.drift is not None:
-            self.drift.clear(row)
-        self._free.append(row)
-        self.dirty[row // BLOCK] = True
+            self.drift.clear(at)
+        if self._before is not None:
+            self._before.known[at] = False
+        for row in at.tolist():
+            self.slot_of[row] = None
+            del self.series_of[row]
+            self.shadow.discard(row)
+            self.incidents.clear(row)
+            self.feedback.clear(row)
+            self._free.append(row)
 
     def score_batch(self, rows: Ints, ts: Ints, values: Floats) -> ScoredBatch:
         """Append points, score the windows that are due in one call, follow the incidents.
@@ -193,7 +216,11 @@ class ModelScorer:
             self.binding[due.rows],
             np.empty((len(due.rows), self.model.detector.state_size)),
         )
-        scores, limits = self._scores(batch, due.rows)
+        scores, limits = scores_and_limits(
+            self.model, batch, due.rows, self.state, self.threshold_state, self.threshold_binding, self.threads
+        )
+        if self._before is not None:
+            self._before.keep(due.rows, batch.state)
         limits = self.feedback.raised(due.rows, limits)
         drifts: list[Drift] = []
         retrain_requests: list[RetrainWanted] = []
@@ -208,11 +235,11 @@ class ModelScorer:
             severities[over] = np.rint(self.model.severities(scores[over], limits[over]))
         found = list(
             self.incidents.track(
-                self.book.rules,
+                self.alert_rules.rules,
                 self.rules_of,
                 due.rows,
                 batch.end,
-                self._counting(batch, due.rows, scores, limits) if self.book.filters else scores,
+                self._counting(batch, due.rows, scores, limits) if self.alert_rules.filters else scores,
                 limits,
                 severities,
                 self._suppressed if self.maintenance else None,
@@ -223,7 +250,7 @@ class ModelScorer:
         return ScoredBatch(due.events, due.rows, scores, limits, batch, transitions, seen, drifts, retrain_requests)
 
     def _seen(self, transitions: list[Transition], due: Due, rows: Ints) -> list[int]:
-        """The store has counted the whole batch; what came after a point is taken off again."""
+        """Count points up to each transition: the store has counted the whole batch, later ones are taken off again."""
         return [
             int(self.store.points[one.row]) - int((rows[due.events[one.at] + 1 :] == one.row).sum())
             if one.at != NO_POINT
@@ -232,8 +259,8 @@ class ModelScorer:
         ]
 
     def _counting(self, batch: WindowBatch, rows: Ints, scores: Floats, limits: Floats) -> Floats:
-        """The scores, NaN where a point is not to count whatever its score; explains those that might count."""
-        used = self.book.rules
+        """Return the scores, NaN where a filter rules a point out; only points that might count are explained."""
+        used = self.alert_rules.rules
         ratio = np.array([one.close_ratio for one in used])[self.rules_of[rows]]
         might = scores > np.where(limits >= 0, limits * ratio, limits / ratio)
         at = np.flatnonzero(might & np.array([one.filters for one in used])[self.rules_of[rows]])
@@ -249,54 +276,38 @@ class ModelScorer:
     def _suppressed(self, row: int, ts: int) -> str | None:
         return self.maintenance.reason(self.series_of[row], ts)
 
-    def _scores(self, batch: WindowBatch, rows: Ints) -> tuple[Floats, Floats]:
-        """Scores and limits; leaves in ``batch.state`` the detector's state as it was before each window."""
-        detector, threshold = self.model.detector, self.model.threshold
-        turns = list(split_by_occurrence(rows)) if detector.state_size or threshold.state_size else []
-        if detector.state_size:
-            scores = np.empty(len(rows))
-            for chosen in turns:
-                batch.state[chosen] = self.state[rows[chosen]]
-                part = batch.take(chosen)
-                scores[chosen] = detector.score(part)
-                self.state[rows[chosen]] = part.state
-        else:
-            scores = threads.score(detector, batch, self.threads)
-        if not threshold.state_size:
-            return scores, threshold.limits(scores, self.threshold_binding[rows], np.zeros((len(rows), 0)))
-        limits = np.empty(len(rows))
-        for chosen in turns:
-            state = self.threshold_state[rows[chosen]]
-            limits[chosen] = threshold.limits(scores[chosen], self.threshold_binding[rows[chosen]], state)
-            self.threshold_state[rows[chosen]] = state
-        return scores, limits
-
-    def take_stale(self, most: int) -> Ints:
-        """Up to ``most`` rows whose live state has not been written since they changed, each in its turn."""
+    def take_stale(self, max_rows: int) -> Ints:
+        """Take rows whose live state has not been written since they changed, ``max_rows`` at most, in rotation."""
         rows = np.flatnonzero(self.stale)
-        if len(rows) > most:
-            rows = np.roll(rows, -int(np.searchsorted(rows, self._turn)))[:most]
-            self._turn = int(rows[-1]) + 1 if most else 0
+        if len(rows) > max_rows:
+            rows = np.roll(rows, -int(np.searchsorted(rows, self._turn)))[:max_rows]
+            self._turn = int(rows[-1]) + 1 if max_rows else 0
         self.stale[rows] = False
         return rows
 
-    def newest(self, rows: Ints) -> WindowBatch:
-        """The newest full window of some rows, for live state."""
+    def newest(self, rows: Ints) -> tuple[WindowBatch, Bools]:
+        """Return the newest full window of some rows for live state, and for which of them a band can be given.
+
+        With a detector that learns, the band has to be the one before the newest point was learned; after a restart
+        it is not known until the next point.
+        """
         store = self.store
         order = (store.head[rows, None] + np.arange(store.spec.window)) % store.spec.window
-        return WindowBatch(
+        batch = WindowBatch(
             store.ring[rows[:, None], order],
             store.filled[rows[:, None], order].astype(bool),
             store.last[rows],
             self.binding[rows],
-            self.state[rows],
+            self.state[rows] if self._before is None else self._before.state[rows],
         )
+        known = np.full(len(rows), not self.model.detector.state_size)
+        return batch, known if self._before is None else self._before.known[rows]
 
 
 def _without_superseded_peaks(transitions: list[Transition]) -> list[Transition]:
-    """Of peaks that follow one another only the last needs explaining, which costs a call to the detector."""
+    """Drop all but the last of peaks that follow one another: only that one has to be explained, which costs time."""
     kept: list[Transition] = []
-    after: dict[int, str] = {}  # what comes next, by row
+    after: dict[int, str] = {}  # next transition, by row
     for transition in reversed(transitions):
         if transition.state != "peak" or after.get(transition.row) in (None, "closed"):
             kept.append(transition)

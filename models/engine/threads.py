@@ -1,4 +1,4 @@
-"""Windows of one batch scored on several cores, by detectors whose compiled kernels let go of the interpreter.
+"""Score the windows of one batch on several cores, with detectors whose compiled kernels release the GIL.
 
 Scores do not depend on how windows are grouped (:meth:`eddy.models.core.detector.Detector.score`), so neither do they
 on threads.
@@ -15,29 +15,29 @@ import numpy as np
 
 from eddy.models.core.detector import Detector, Floats, WindowBatch
 
-LEAST = 64  # windows that are worth a thread: a block of the LSTM's kernel
+MIN_WINDOWS = 64  # windows that are worth a thread: a block of the LSTM's kernel
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def score(detector: Detector, batch: WindowBatch, threads: int) -> Floats:
-    """(n,) scores of a detector without state.
+    """Return the (n,) scores of a detector without state.
 
     Args:
         detector: whose windows they are.
         batch: the windows.
         threads: cores to use at most, this thread's included.
     """
-    parts = min(threads, len(batch) // LEAST) if detector.releases_gil else 1
+    parts = min(threads, len(batch) // MIN_WINDOWS) if detector.releases_gil else 1
     if parts < 2:
         return detector.score(batch)
     cuts = np.linspace(0, len(batch), parts + 1).astype(int).tolist()
     own, *others = (_part(batch, slice(a, b)) for a, b in pairwise(cuts))
-    waiting = [_pool(threads).submit(detector.score, part) for part in others]
-    return np.concatenate([detector.score(own), *(one.result() for one in waiting)])
+    running = [_pool(threads).submit(detector.score, part) for part in others]
+    return np.concatenate([detector.score(own), *(one.result() for one in running)])
 
 
 def _part(batch: WindowBatch, rows: slice) -> WindowBatch:
@@ -46,5 +46,5 @@ def _part(batch: WindowBatch, rows: slice) -> WindowBatch:
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """One for all shards of a worker, which score one after the other."""
+    """Return the pool that all shards of a worker share: they score one after the other."""
     return ThreadPoolExecutor(threads - 1, "scoring")

@@ -1,4 +1,4 @@
-"""Bounds the share of wall clock that goes into what people look at, so that it never slows what is judged."""
+"""Bound the share of wall clock that reports for the dashboard take, so that they never delay scoring."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CpuBudget:
         self._filled_at = clock()
 
     def left(self) -> bool:
-        """Whether any allowance is left; one that was overdrawn fills up first."""
+        """Check for allowance that is left; one that was overdrawn fills up first."""
         now = self._clock()
         self._credit = min(self._credit + self._share * (now - self._filled_at), self._share * _MAX_SAVED_SECONDS)
         self._filled_at = now
@@ -32,7 +32,7 @@ class CpuBudget:
 
     @contextlib.contextmanager
     def spend(self) -> Iterator[None]:
-        """Take the time that the block lasts off the allowance."""
+        """Deduct the time that the block takes from the allowance."""
         began = self._clock()
         try:
             yield

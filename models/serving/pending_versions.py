@@ -1,23 +1,21 @@
-"""A version that wants features which the one in use did without: it waits until its series bring them.
+"""Hold back a version that needs features which the one in use did without, until its series bring them.
 
-Whether they do can only be seen in the stream. Until it is seen the version before goes on; where the features do not
-come, the new version is refused, since it would never score anything.
+Only the stream shows whether they do. Until then the version before stays in use; where the features do not come, the
+new version is refused, since it would never score anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eddy.models.core.detector import Floats, Ints
+from eddy.models.serving.loaded_model import LoadedModel
+from eddy.models.serving.model_set import ModelSet
 
-if TYPE_CHECKING:
-    from eddy.models.serving.model_set import LoadedModel, ModelSet
-
-OBSERVATIONS = 100  # for each series that the version in use judges: only then is anything concluded from absence
+OBSERVATIONS = 100  # for each series that the version in use scores: only then is anything concluded from absence
 
 
 @dataclass
@@ -29,22 +27,23 @@ class _PendingVersion:
 
 @dataclass(frozen=True)
 class Decision:
-    """What came of a candidate: taken over where nothing is said against it."""
+    """The outcome for one version: it is in use now, or ``refused`` says why not."""
 
     model: LoadedModel
     refused: str = ""
 
 
 class PendingVersions:
-    """Those of one worker.
+    """The versions that wait on one worker.
 
-    Attributes:
-        series: tells how many series the version in use of a name judges.
+    Args:
+        models: takes a version over once its features have come.
+        series: gives how many series the version in use of a name scores.
     """
 
-    def __init__(self, models: ModelSet) -> None:
+    def __init__(self, models: ModelSet, series: Callable[[str], int] = lambda name: 1) -> None:
         self.models = models
-        self.series: Callable[[str], int] = lambda name: 1
+        self.series = series
         self._pending: dict[str, _PendingVersion] = {}
         self._decided: list[Decision] = []
 
@@ -70,18 +69,18 @@ class PendingVersions:
         return self.models.withdraw(name)
 
     def prove(self, name: str, features: Sequence[str]) -> None:
-        """What was written in an earlier life shows that these features of a model's series have come."""
+        """Take over a version whose features came before a restart: restored state was written with them."""
         pending = self._pending.get(name)
         if pending is not None and set(features) == set(pending.model.manifest.features):
             self._take_over(name)
 
     def decided(self) -> list[Decision]:
-        """What has been decided since the last call."""
+        """Return the outcomes since the last call."""
         decided, self._decided = self._decided, []
         return decided
 
     def observe(self, names: Sequence[str], codes: Ints, values: Floats) -> None:
-        """See what observations bring, and take over or refuse candidates by it.
+        """Look for missing features in observations; take versions over or refuse them accordingly.
 
         Args:
             names: series. codes: (n,) which of them each observation is of. values: (n, C) by ``models.columns`` as

@@ -64,9 +64,11 @@ class EventClock:
         self.recent = np.zeros((0, RECENT), np.uint32)  # distances of the released times before `last`, ms
         self.interval = np.zeros(0, np.int64)  # sampling interval, 0 = unknown
         self.waiting = 0  # events held
-        # Held events: a pool of places, and per slot a list through it in order of time. Free places form a list too.
-        self._head = np.zeros(0, np.int64)
+        # Held events: a pool of places, and per slot a doubly linked list through it in order of time; its ends are
+        # (slots, 2): first, last. Free places form a list too.
+        self._ends = np.zeros((0, 2), np.int64)
         self._next = np.zeros(0, np.int64)
+        self._previous = np.zeros(0, np.int64)
         self._slots = np.zeros(0, np.int64)
         self._ts = np.zeros(0, np.int64)
         self._since = np.zeros(0, np.int64)
@@ -83,17 +85,16 @@ class EventClock:
         self.newest = np.concatenate([self.newest, np.full(more, NEVER)])
         self.recent = np.concatenate([self.recent, np.full((more, RECENT), _FAR)])
         self.interval = np.concatenate([self.interval, np.zeros(more, np.int64)])
-        self._head = np.concatenate([self._head, np.full(more, NONE)])
+        self._ends = np.concatenate([self._ends, np.full((more, 2), NONE)])
 
-    def forget(self, slot: int) -> None:
-        """Reset a slot that is to be reused."""
-        held = self.held()
-        self.last[slot] = self.newest[slot] = NEVER
-        self.recent[slot] = _FAR
-        self.interval[slot] = 0
-        if (held.slots == slot).any():
-            keep = held.slots != slot
-            self.restore(Held(held.slots[keep], held.ts[keep], held.values[keep], held.since[keep]))
+    def forget(self, slots: Ints) -> None:
+        """Reset slots that are to be reused, each once; costs what their own held events cost."""
+        self.last[slots] = self.newest[slots] = NEVER
+        self.recent[slots] = _FAR
+        self.interval[slots] = 0
+        for slot in slots[self._ends[slots, 0] != NONE].tolist():
+            dropped, self._free = _drop(slot, self._ends, self._pool(), self._free)
+            self.waiting -= dropped
 
     def held(self) -> Held:
         """All events that wait."""
@@ -102,16 +103,14 @@ class EventClock:
 
     def restore(self, held: Held) -> None:
         """Put :meth:`held` events back, in place of all that wait now."""
-        self._head[:] = NONE
-        self._next = np.zeros(0, np.int64)
-        self._slots, self._ts, self._since = (np.zeros(0, np.int64) for _ in range(3))
+        self._ends[:] = NONE
+        self._next, self._previous, self._slots, self._ts, self._since = (np.zeros(0, np.int64) for _ in range(5))
         self._values, self._free, self.waiting = np.zeros((0, held.values.shape[1])), NONE, 0
         self._reserve(len(held.slots), held.values.shape[1])
-        for i in range(len(held.slots)):
-            self._free = _insert(
-                held.slots[i], held.ts[i], held.since[i], held.values[i], self._head, self._pool(), self._free
-            )
-            self.waiting += 1
+        order = np.argsort(held.ts, kind="stable")  # so that each goes to the end of its series' list
+        events = (held.slots[order], held.ts[order], held.since[order], held.values[order])
+        self._free = _insert_all(events, self._ends, self._pool(), self._free)
+        self.waiting = len(held.slots)
 
     def admit(self, slots: Ints, ts: Ints, values: Floats, now: int, final: bool = False) -> Admitted:
         """Take a batch in order of arrival.
@@ -132,20 +131,20 @@ class EventClock:
         status = np.empty(n, np.uint8)
         clock = (self.last, self.newest, self.recent, self.interval)
         released, self._free = _admit(
-            (slots, ts, values), self.bound, now, clock, self._head, self._pool(), self._free, out, status
+            (slots, ts, values), self.bound, now, clock, self._ends, self._pool(), self._free, out, status
         )
         duplicates = int(np.count_nonzero(status == _DUPLICATE))
         self.waiting += n - duplicates - int(np.count_nonzero(status == _LATE)) - released
         if self.waiting and (final or self.timeout):
             before = np.iinfo(np.int64).max if final else now - self.timeout
-            more, self._free = _expire(before, clock, self._head, self._pool(), self._free, out, released)
+            more, self._free = _expire(before, clock, self._ends, self._pool(), self._free, out, released)
             self.waiting -= more - released
             released = more
         late = np.flatnonzero(status == _LATE)
         return Admitted(out[0][:released], out[1][:released], out[2][:released], late, duplicates)
 
-    def _pool(self) -> tuple[Ints, Ints, Ints, Ints, Floats]:
-        return self._next, self._slots, self._ts, self._since, self._values
+    def _pool(self) -> tuple[Ints, Ints, Ints, Ints, Ints, Floats]:
+        return self._next, self._previous, self._slots, self._ts, self._since, self._values
 
     def _reserve(self, places: int, width: int) -> None:
         """Have at least so many free places, and columns for the widest values."""
@@ -159,6 +158,7 @@ class EventClock:
         chain[-1] = self._free
         self._free = size
         self._next = np.concatenate([self._next, chain])
+        self._previous = np.concatenate([self._previous, np.full(more, NONE)])
         self._slots = np.concatenate([self._slots, np.full(more, NONE)])
         self._ts = np.concatenate([self._ts, np.zeros(more, np.int64)])
         self._since = np.concatenate([self._since, np.zeros(more, np.int64)])
@@ -181,12 +181,15 @@ def _pass(slot, t, last, recent):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _insert(slot, t, since, value, head, pool, free):  # type: ignore[no-untyped-def]
-    """Put an event into its series' list; the new first free place, or the same one if the time is there already."""
-    following, slots, ts, arrived, values = pool
-    before, at = NONE, head[slot]
-    while at != NONE and ts[at] < t:
-        before, at = at, following[at]
+def _insert(slot, t, since, value, ends, pool, free):  # type: ignore[no-untyped-def]
+    """Put an event into its series' list, walking back from its end: most events come nearly in order.
+
+    Returns the new first free place, or the same one if the time is there already.
+    """
+    following, previous, slots, ts, arrived, values = pool
+    after, at = NONE, ends[slot, 1]
+    while at != NONE and ts[at] > t:
+        after, at = at, previous[at]
     if at != NONE and ts[at] == t:
         return free
     place = free
@@ -194,31 +197,64 @@ def _insert(slot, t, since, value, head, pool, free):  # type: ignore[no-untyped
     slots[place], ts[place], arrived[place] = slot, t, since
     for c in range(values.shape[1]):
         values[place, c] = value[c]
-    following[place] = at
-    if before == NONE:
-        head[slot] = place
+    following[place], previous[place] = after, at
+    if at == NONE:
+        ends[slot, 0] = place
     else:
-        following[before] = place
+        following[at] = place
+    if after == NONE:
+        ends[slot, 1] = place
+    else:
+        previous[after] = place
     return free
 
 
 @njit(cache=True)
-def _pop(slot, clock, head, pool, free, out, released):  # type: ignore[no-untyped-def]
+def _insert_all(events, ends, pool, free):  # type: ignore[no-untyped-def]
+    """Put events back that differ in series or time; the new first free place."""
+    slots, ts, since, values = events
+    for i in range(len(slots)):
+        free = _insert(slots[i], ts[i], since[i], values[i], ends, pool, free)
+    return free
+
+
+@njit(cache=True)
+def _drop(slot, ends, pool, free):  # type: ignore[no-untyped-def]
+    """Empty a series' list; how many it held, and the new first free place."""
+    following, slots = pool[0], pool[2]
+    dropped, place = 0, ends[slot, 0]
+    while place != NONE:
+        after = following[place]
+        slots[place] = NONE
+        following[place] = free
+        free, place = place, after
+        dropped += 1
+    ends[slot, 0] = ends[slot, 1] = NONE
+    return dropped, free
+
+
+@njit(cache=True)
+def _pop(slot, clock, ends, pool, free, out, released):  # type: ignore[no-untyped-def]
     """Release the first of a series' list; the new first free place."""
-    following, slots, ts, _, values = pool
-    place = head[slot]
+    following, previous, slots, ts, _, values = pool
+    place = ends[slot, 0]
     out[0][released], out[1][released] = slot, ts[place]
     for c in range(values.shape[1]):
         out[2][released, c] = values[place, c]
     _pass(slot, ts[place], clock[0], clock[2])
-    head[slot] = following[place]
+    first = following[place]
+    ends[slot, 0] = first
+    if first == NONE:
+        ends[slot, 1] = NONE
+    else:
+        previous[first] = NONE
     slots[place] = NONE
     following[place] = free
     return place
 
 
 @njit(cache=True)
-def _admit(events, bound, now, clock, head, pool, free, out, status):  # type: ignore[no-untyped-def]
+def _admit(events, bound, now, clock, ends, pool, free, out, status):  # type: ignore[no-untyped-def]
     slots, times, values = events
     last, newest, recent, interval = clock
     released = 0
@@ -232,7 +268,7 @@ def _admit(events, bound, now, clock, head, pool, free, out, status):  # type: i
                 seen |= ago == recent[slot, k]
             status[i] = _DUPLICATE if seen else _LATE
             continue
-        if head[slot] == NONE and (bound == 0 or (last[slot] != NEVER and -ago <= interval[slot])):
+        if ends[slot, 0] == NONE and (bound == 0 or (last[slot] != NEVER and -ago <= interval[slot])):
             out[0][released], out[1][released] = slot, t
             for c in range(values.shape[1]):
                 out[2][released, c] = values[i, c]
@@ -240,26 +276,26 @@ def _admit(events, bound, now, clock, head, pool, free, out, status):  # type: i
             released += 1
             status[i] = _RELEASED
             continue
-        place = _insert(slot, t, now, values[i], head, pool, free)
+        place = _insert(slot, t, now, values[i], ends, pool, free)
         if place == free:
             status[i] = _DUPLICATE
             continue
         free = place
         status[i] = _HELD
-        while head[slot] != NONE:
-            first = pool[2][head[slot]]
+        while ends[slot, 0] != NONE:
+            first = pool[3][ends[slot, 0]]
             if first > newest[slot] - bound and (last[slot] == NEVER or first - last[slot] > interval[slot]):
                 break
-            free = _pop(slot, clock, head, pool, free, out, released)
+            free = _pop(slot, clock, ends, pool, free, out, released)
             released += 1
     return released, free
 
 
 @njit(cache=True)
-def _expire(before, clock, head, pool, free, out, released):  # type: ignore[no-untyped-def]
+def _expire(before, clock, ends, pool, free, out, released):  # type: ignore[no-untyped-def]
     """Release, series by series, what came at ``before`` or earlier, up to the first in time that came later."""
-    for slot in range(len(head)):
-        while head[slot] != NONE and pool[3][head[slot]] <= before:
-            free = _pop(slot, clock, head, pool, free, out, released)
+    for slot in range(len(ends)):
+        while ends[slot, 0] != NONE and pool[4][ends[slot, 0]] <= before:
+            free = _pop(slot, clock, ends, pool, free, out, released)
             released += 1
     return released, free

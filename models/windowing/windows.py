@@ -73,12 +73,12 @@ class WindowStore:
         self.last = np.concatenate([self.last, np.full(more, NEVER)])
         self.points = np.concatenate([self.points, np.zeros(more, np.int32)])
 
-    def clear(self, row: int) -> None:
-        """Empty a row that is to be reused."""
-        self.ring[row] = np.nan
-        self.filled[row] = 0
-        self.head[row] = self.count[row] = self.until_due[row] = self.points[row] = 0
-        self.last[row] = NEVER
+    def clear(self, rows: Ints) -> None:
+        """Empty rows that are to be reused."""
+        self.ring[rows] = np.nan
+        self.filled[rows] = 0
+        self.head[rows] = self.count[rows] = self.until_due[rows] = self.points[rows] = 0
+        self.last[rows] = NEVER
 
     def push(self, rows: Ints, ts: Ints, values: Floats) -> Due:
         """Append points, each series' in order of time, and return the windows that are due.
@@ -102,6 +102,15 @@ class WindowStore:
         )
         events = events[:due]
         return Due(windows[:due], imputed[:due].view(np.bool_), rows[events], events)
+
+    def copy(self, rows: Ints, other: WindowStore, of: Ints) -> None:
+        """Take over rows of a store with the same spec, as they are.
+
+        Args:
+            rows: (n,) rows here; ``of`` (n,) those of ``other``.
+        """
+        for name in ("ring", "filled", "head", "count", "until_due", "last", "points"):
+            getattr(self, name)[rows] = getattr(other, name)[of]
 
     def adopt(self, row: int, other: WindowStore, other_row: int) -> None:
         """Take over the newest points of a row of a store with the same features and interval, at any window."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from eddy.alert import Alert, incident_id, severity_level
 from eddy.configuration import as_environment
-from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.flink_job.sinks.redis import RedisSink
 from eddy.redis_layout import Point
 from eddy.settings import Settings
 from tests.integration import harness
@@ -73,14 +73,14 @@ def to_kafka(settings: Settings, alerts: Iterable[Alert | bytes]) -> None:
 def to_redis(
     settings: Settings, alerts: Iterable[Alert] = (), live: Iterable[Point] = (), points: Iterable[Point] = ()
 ):
-    writer = RedisWriter(settings.redis)
-    writer.start()
+    writer = RedisSink(settings)
+    writer.open()
     writer.put(0, alerts, live, points)
     writer.close()
     assert unwritten(writer, 0) == 0
 
 
-def unwritten(writer: RedisWriter, shard: int) -> int:
+def unwritten(writer: RedisSink, shard: int) -> int:
     """How many alerts and feedback messages of a shard Redis has not taken yet."""
     with writer._lock:
         return sum(item.shard == shard for item in writer._messages)

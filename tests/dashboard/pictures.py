@@ -1,4 +1,4 @@
-"""The pictures of docs/page.md, of a page that shows a real job.
+"""The pictures of docs/dashboard.md, of a page that shows a real job.
 
 ``./run demo --speed 5000``, slow enough for every point to reach the page, and after two minutes of it, beside it,
 ``.venv/bin/python -m tests.dashboard.pictures http://127.0.0.1:8050``

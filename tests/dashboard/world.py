@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 
 from eddy.alert import Alert
 from eddy.connections import kafka_client, redis_client
-from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.flink_job.sinks.redis import RedisSink
 from eddy.redis_layout import Point
 from eddy.settings import Settings
 
@@ -28,8 +28,8 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.redis = redis_client(settings.redis)
-        self._writer = RedisWriter(settings.redis)
-        self._writer.start()
+        self._writer = RedisSink(settings)
+        self._writer.open()
         self._producer: Any = KafkaProducer(**kafka_client(settings.kafka), acks="all")
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from eddy.configuration import load
-from eddy.flink_job.wire.parsing import parse
+from eddy.formats import JsonFormat
 from eddy.stack.paths import ROOT, home
 from eddy.stack.ports import free_ports
 
@@ -68,7 +68,7 @@ def test_every_code_block_is_run_or_says_why_not() -> None:
 def test_documented_settings_and_messages_are_valid(page: Path, block: Block, tmp_path: Path) -> None:
     if block.how == "observations":
         for line in block.code.splitlines():
-            parse(line.encode())
+            JsonFormat().parse(line.encode())
         return
     content = re.sub(r"/run/secrets/\w+|/etc/eddy/[\w.]+", str(tmp_path / "there"), block.code)
     (tmp_path / "there").write_text("a secret, a calendar, a certificate")

@@ -18,9 +18,11 @@ from eddy.errors import DataError
 from eddy.feedback import Feedback
 from eddy.flink_job.operators.learning_messages import messages
 from eddy.flink_job.operators.metrics import JobMetrics
-from eddy.flink_job.operators.shard import Shard, ShardOptions
+from eddy.flink_job.operators.shard import Shard
+from eddy.flink_job.operators.shard_options import ShardOptions
 from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DLQ, DRIFT, END, EVENTS, SCORES, TRAINING, Records
-from eddy.flink_job.wire.parsing import parse
+from eddy.formats import JsonFormat
+from eddy.learning_settings import LearningSettings
 from eddy.models.drift.monitor import Drift, RetrainWanted
 from eddy.models.engine.engine import BatchResult, EngineOptions
 from eddy.models.serving.model_set import ModelSet
@@ -60,7 +62,7 @@ def message(ts, value):
 def records():
     """Everything that a shard sends: alerts of each state, scores, dead letters."""
     options = ShardOptions(0, 16, "eddy.observations", 1000, 10, EngineOptions(report_scores=True, live_per_second=1))
-    shard, out, state = Shard(options, model_set(manifest()), None), Records(), State()
+    shard, out, state = Shard(options, model_set(manifest())), Records(), State()
     values = [0.0, 0.1, -0.1, 0.2, 50.0, None, 0.1, 0.0, 0.1, 0.2]
     shard.handle(frame(*[message(NOW - 100 + i, value) for i, value in enumerate(values)]), state, out)
     shard.handle(
@@ -90,7 +92,7 @@ def test_drift_messages_and_training_requests_follow_their_schemas():
         drifts=[("z", "s", Drift(0, "score", "", 1, 5, 9)), ("z", "s", Drift(0, "step", "value", -1, 5, 9))],
         retrain_requests=[("z", "s", RetrainWanted(0, 5)), ("z", "t", RetrainWanted(1, 6))],
     )
-    found = list(messages(result, model_set(manifest()), NOW, ShardOptions(0, 16, "o", 1, 1, EngineOptions())))
+    found = list(messages(result, model_set(manifest()), NOW, "eddy", LearningSettings()))
     assert [(role, key) for role, key, _ in found] == [(DRIFT, b"s"), (DRIFT, b"s"), (TRAINING, b"z")]
     for _, _, value in found[:2]:
         validator("drift").validate(json.loads(value))
@@ -213,7 +215,7 @@ def test_produced_observations_follow_their_schema(features):
     block = Observations(["s"], np.zeros(3, np.int32), np.arange(3, dtype=np.int64) + NOW, values, features)
     for value in block.encode():
         validator("observation").validate(json.loads(value))
-        parse(value)
+        JsonFormat().parse(value)
 
 
 @pytest.mark.parametrize(("value", "reason"), BAD)

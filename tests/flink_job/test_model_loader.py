@@ -18,7 +18,7 @@ from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import Detector, WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
-from eddy.models.serving import model_set
+from eddy.models.serving import loaded_model, model_set
 from tests.models.small_models import Level, inline, manifest
 
 GOOD = manifest()
@@ -105,10 +105,10 @@ Slow.kind = "test-slow"
 def test_slow_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Detector.kinds, Slow.kind, Slow)
     slow = manifest("z", Slow(WindowSpec(4)))
-    model_set.load_model(slow, inline(slow))  # within the limit that is shipped
-    monkeypatch.setattr(model_set, "_SMOKE_TEST_SECONDS", 0.01)
+    loaded_model.load_model(slow, inline(slow))  # within the limit that is shipped
+    monkeypatch.setattr(loaded_model, "_SMOKE_TEST_SECONDS", 0.01)
     with pytest.raises(ModelError, match=r"takes 0\.\d s of CPU to score a batch of \d; at most 0\.01 s"):
-        model_set.load_model(slow, inline(slow))
+        loaded_model.load_model(slow, inline(slow))
 
 
 def test_damaged_artifacts_are_refused() -> None:

@@ -8,7 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from eddy.flink_job.wire.parsing import MAX_FEATURES, MAX_SERIES_BYTES, read_observations
+from eddy.flink_job.wire.formats import FastJsonFormat
+from eddy.flink_job.wire.parsing import read_observations
+from eddy.formats import MAX_FEATURES, MAX_SERIES_BYTES
 from tests.flink_job.frame_bytes import NOW, frame, shard_of
 
 ONE = {"value": 0}
@@ -20,7 +22,7 @@ def event(**fields):
 
 
 def read(*messages, columns=ONE, max_ahead_ms=0, **header):
-    return read_observations(frame(*messages, **header), columns, 16, max_ahead_ms)
+    return read_observations(frame(*messages, **header), FastJsonFormat(), columns, 16, max_ahead_ms)
 
 
 def without(field):

@@ -13,10 +13,11 @@ import pytest
 from eddy.connections import redis_client
 from eddy.dashboard.sources.redis_live import RedisLive
 from eddy.feedback import Feedback
-from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.flink_job.sinks.redis import RedisSink
 from eddy.redis_layout import decode_newest, decode_series
+from eddy.settings import Settings
 from tests.cli.alerts_at_hand import START, STEP, alert, point
-from tests.flink_job.test_redis_writer import Server
+from tests.flink_job.test_redis_sink import Server
 
 OPEN, QUIET = alert(), alert("s-2", suppressed="maintenance: plant")
 GROUP = alert("group:1", kind="group", member_count=5)
@@ -44,12 +45,12 @@ RECENT = {
 def server(tmp_path: Path) -> Iterator[Server]:
     one = Server(tmp_path)
     one.start()
-    writer = RedisWriter(one.settings)
-    writer.start()
+    writer = RedisSink(Settings(redis=one.settings))
+    writer.open()
     live = [point(), point(model="y", score=None, limit=None, state="anomalous", value=None)]
     writer.put(0, [OPEN, QUIET, GROUP], live, [point(ts=START + STEP, value=None), point("tüv", score=None)])
     for said in SAID:
-        writer.put_feedback(0, said)
+        writer.put(0, feedback=[said])
     writer.close()
     yield one
     one.stop()
@@ -113,9 +114,9 @@ def test_the_client_and_the_dashboard_read_the_same(server: Server) -> None:
 
 
 def test_taking_an_acknowledgement_back_removes_it(server: Server) -> None:
-    writer = RedisWriter(server.settings)
-    writer.start()
-    writer.put_feedback(0, Feedback(OPEN.id, "s-1", "z", "unack", "ann", 2, START, START))
+    writer = RedisSink(Settings(redis=server.settings))
+    writer.open()
+    writer.put(0, feedback=[Feedback(OPEN.id, "s-1", "z", "unack", "ann", 2, START, START)])
     writer.close()
     feedback = server.live().feedback(OPEN.id)
     assert (feedback.acknowledged, feedback.verdict) == (None, SAID[1])

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eddy.flink_job.wire.fast_parser import scan
-from eddy.flink_job.wire.parsing import BadObservation, parse
+from eddy.formats import BadObservation, JsonFormat
 from tests.flink_job.frame_bytes import frame
 
 KEY = "s-1"
@@ -31,7 +31,7 @@ def check(value: bytes, key: bytes = KEY.encode()):
     if found is None:
         return
     try:
-        series, ts, by_feature = parse(value)
+        series, ts, by_feature = JsonFormat().parse(value)
     except BadObservation as refused:
         pytest.fail(f"the scanner reads {found} where the parser says {refused}: {value!r}")
     assert series.encode() == key

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from eddy.flink_job import main
+from eddy.ops.dead_letters import Replay
 from eddy.settings import Settings
 from eddy.stack.local import Stack
 from eddy.stack.ports import free_ports
@@ -50,7 +52,9 @@ def test_unknown_setting_suggests_the_nearest(unique_topics: Settings) -> None:
     )
 
 
-def test_message_of_50_mb_becomes_a_complete_dead_letter(stack: Stack, unique_topics: Settings) -> None:
+def test_message_of_50_mb_becomes_a_dead_letter_that_a_replay_can_complete(
+    stack: Stack, unique_topics: Settings
+) -> None:
     observations = harness.noise(["a"], 30, {("a", 20): 9.0})
     huge = b'{"series": "a", "ts": 1, "value": 1, "note": "' + b"x" * FIFTY_MB + b'"}'
     harness.publish(unique_topics, harness.model(limit=2.8))
@@ -58,10 +62,19 @@ def test_message_of_50_mb_becomes_a_complete_dead_letter(stack: Stack, unique_to
     harness.send(unique_topics, [*events[:10], ("a", huge), *events[10:]])
     harness.run_to_end(stack, unique_topics)
     (dead_letter,) = harness.read(unique_topics, "dlq")
-    assert dead_letter.value == huge
-    assert dict(dead_letter.headers)["reason"] == b"oversized"
+    headers = {name: value.decode() for name, value in dead_letter.headers}
+    assert (headers["reason"], headers["size"]) == ("oversized", str(len(huge)))
+    assert headers["sha256"] == hashlib.sha256(huge).hexdigest()
+    assert dead_letter.value == huge[:4096]
     expected = harness.offline([harness.model(limit=2.8)], observations)
     assert harness.plain(harness.alerts(unique_topics)) == harness.plain(expected)
+    replay = Replay(unique_topics, "oversized")
+    replay.run()
+    assert replay.report() | {"topic": ""} == {
+        "topic": "", "sent": 1, "found": 1, "gone": 0, "reasons": {"oversized": 1}, "dry_run": False, "complete": True,
+    }  # fmt: skip
+    again = harness.read(unique_topics, "observations")[-1]
+    assert (again.key, again.value) == (b"a", huge), "the whole observation"
 
 
 @pytest.mark.own_stack("the command starts jobs with the addresses that it uses itself")

@@ -19,7 +19,7 @@ from eddy.models.artifacts import uri as artifact_uri
 from eddy.models.artifacts.uri import check_uri, read_artifact
 from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
-from eddy.models.serving.model_set import load_model
+from eddy.models.serving.loaded_model import load_model
 from eddy.settings import RegistrySettings
 from tests.models.small_models import manifest
 

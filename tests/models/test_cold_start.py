@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from eddy.errors import SettingsError
-from eddy.models.engine.cold_start import ColdStart, cold_model
+from eddy.models.engine.cold_start import cold_model
 from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.options import ColdStart
 from eddy.models.serving.model_set import COLD, ModelSet
 from tests.models.small_models import Job, inline, manifest, points
 

@@ -16,7 +16,7 @@ from eddy.errors import DataError, ModelError
 from eddy.models import catalog
 from eddy.models.artifacts import artifact
 from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
-from eddy.models.serving.model_set import load_model
+from eddy.models.serving.loaded_model import load_model
 from eddy.training.fitting.fit import fit_model
 
 KINDS = sorted(kind for kind, cls in Detector.kinds.items() if cls.__module__.startswith("eddy.models."))
@@ -170,6 +170,8 @@ def test_saved_and_loaded_detector_gives_the_same_scores(kind: str) -> None:
     batch = batch_of(detector, live()[0])
     np.testing.assert_array_equal(scores_of(detector, batch), scores_of(again, batch))
     assert artifact.dump(again) == content
+    assert again.state_layout == detector.state_layout
+    assert again.state_layout.split("/")[:2] == [kind, str(detector.state_size)]
 
 
 def test_same_seed_gives_the_same_model(kind: str) -> None:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from eddy.alert import incident_id
 from eddy.alert_settings import AlertSettings
+from eddy.feedback import Feedback
 from eddy.models.core.detector import Detector, WindowSpec
 from eddy.models.core.threshold import Threshold
 from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine import engine as engine_module
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.state.codec import BLOCK, pack, unpack, unpack_text
 from tests.models.small_models import STEP, Adaptive, Job, Level, inline, manifest, model_set, points, run
@@ -160,6 +162,45 @@ def test_withdrawn_model_is_removed_from_the_state():
     assert not job.engine.covered[0]
 
 
+def test_model_withdrawn_during_downtime_closes_its_incidents_and_leaves_no_state():
+    job = Job(model_set(manifest("z", limit=1e9), manifest("y", version=3)))
+    (opened,) = job.send(points("s-0", [*noise(8), 50.0])).alerts
+    job.engine.take_feedback(Feedback(opened.id, "s-0", "y", "ack", "eva", 0, 0, 0), 0)
+    job.checkpoint()
+    assert {key for key in job.store if "/y" in key} == {"window/y/0", "open/y", "feedback/y"}
+    models = model_set(manifest("z", limit=1e9))
+    job = job.restarted(models)
+    job.send(points("s-0", noise(1), start=9))
+    job.checkpoint()
+    assert "window/y/0" in job.store, "the registry has not been read: the model may still come"
+    models.register({"z", "y"})
+    assert job.send(points("s-0", noise(1), start=10)).alerts == []
+    models.withdraw("y")
+    (closed,) = job.send(points("s-0", noise(1), start=11)).alerts
+    assert (closed.id, closed.state, closed.acknowledged) == (opened.id, "closed", True)
+    assert (closed.model, closed.detector, closed.values) == (opened.model, opened.detector, opened.values)
+    job.checkpoint()
+    assert not [key for key in job.store if "/y" in key]
+    assert job.send(points("s-0", noise(1), start=12)).alerts == []
+    put(job, manifest("y", version=4))
+    assert job.send(points("s-0", noise(3), start=13)).windows == 3, "y begins with an empty window"
+    job.checkpoint()
+    assert {key for key in job.store if "/y" in key} == {"window/y/0"}
+
+
+def test_restart_after_a_withdrawal_closes_the_incident_at_once():
+    job = Job(model_set(manifest("y")))
+    (opened,) = job.send(points("s-0", [*noise(8), 50.0])).alerts
+    job.checkpoint()
+    models = model_set()
+    models.register(())
+    job = job.restarted(models)
+    assert [(a.id, a.state) for a in job.send([]).alerts] == [(opened.id, "closed")]
+    assert not job.engine.restored.models
+    job.checkpoint()
+    assert {key.split("/")[0] for key in job.store} == {"names", "clock"}
+
+
 def test_added_model_scores_existing_series():
     job = Job(model_set(manifest("z")))
     job.send(points("s-0", noise(4)))
@@ -297,6 +338,25 @@ def test_windows_without_a_model_are_not_given_to_another_series():
     job.engine.slots(["s-1"])
     put(job, manifest())
     assert job.send(points("s-1", noise(3)), now=TTL + 70_001).windows == 0
+
+
+def test_large_fleet_is_evicted_over_several_ticks(monkeypatch):
+    monkeypatch.setattr(engine_module, "MAX_EVICTED_PER_TICK", 10)
+    job = evicting(manifest(), manifest("y", series=("s-1*",)))
+    names = [f"s-{k}" for k in range(25)]
+    job.send([event for name in names for event in points(name, [*noise(3), 50.0])], now=1)
+    left, closed = [], []
+    for second in range(1, 5):
+        result = job.engine.tick(TTL + 1000 * second)
+        left.append(len(job.engine.slot_of))
+        closed += states(result)
+    assert left == [15, 5, 0, 0]
+    y = [name for name in names if name.startswith("s-1")]
+    assert sorted(closed) == sorted((name, "closed") for name in [*names, *y])
+    assert all(not scorer.series_of for scorer in job.engine.scorers.values())
+    assert job.send(points("s-9", noise(4)), now=TTL + 9000).windows == 1
+    job.engine.tick(TTL + 10_000)
+    assert list(job.engine.slot_of) == ["s-9"], "the next eviction is a minute later, and it is not silent"
 
 
 def test_downtime_does_not_count_as_silence():

@@ -14,7 +14,7 @@ from eddy.models.artifacts import artifact
 from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
 from eddy.models.detectors.ensemble.combination import RULES, combine
 from eddy.models.detectors.novelty.online_calibration import add, deviate, score_at
-from eddy.models.serving.model_set import load_model
+from eddy.models.serving.loaded_model import load_model
 from eddy.training.fitting.fit import fit_model
 from tests.models.test_contract import SPEC, TRAIN, batch_of, live, one_by_one, seasonal
 

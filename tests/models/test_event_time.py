@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,3 +103,55 @@ def test_held_events_are_released_after_the_timeout_and_survive_a_restore():
     got = other.admit(nothing, nothing, np.zeros((0, 1)), 1050)
     assert list(zip(got.slots.tolist(), got.ts.tolist(), strict=True)) == [(0, 3), (0, 5), (1, 7)]
     assert other.waiting == 0
+
+
+def held(clock):
+    found = clock.held()
+    return sorted(zip(found.slots.tolist(), found.ts.tolist(), found.values[:, 0].tolist(), strict=True))
+
+
+@given(EVENTS, st.integers(0, 2), st.integers(1, 9))
+@settings(max_examples=200, deadline=None)
+def test_forgotten_series_loses_its_held_events_and_no_other(events, slot, batch):
+    clock = EventClock(out_of_orderness_ms=1000)  # everything is held
+    clock.grow(3)
+    expected: dict[tuple[int, int], None] = {}
+    for start in range(0, len(events), batch):
+        part = events[start : start + batch]
+        slots, ts = (np.array(column, np.int64) for column in zip(*part, strict=True))
+        clock.admit(slots, ts, ts[:, None].astype(float), 0)
+        expected |= dict.fromkeys(part)
+        clock.forget(np.array([slot]))
+        expected = {one: None for one in expected if one[0] != slot}
+        assert held(clock) == sorted((s, t, float(t)) for s, t in expected)
+        assert clock.waiting == len(expected)
+    nothing = np.zeros(0, np.int64)
+    released = clock.admit(nothing, nothing, np.zeros((0, 1)), 0, final=True)
+    assert [(s, t) for s, t in zip(released.slots.tolist(), released.ts.tolist(), strict=True)] == sorted(expected)
+
+
+def seconds(action):
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def test_cost_of_holding_and_forgetting_does_not_grow_with_what_is_held():
+    """Per event and per series, four times as many held events cost about the same; walking them all, four times."""
+
+    def costs(n):
+        hold, forget = [], []
+        for _ in range(5):
+            clock = EventClock(out_of_orderness_ms=10**9)
+            clock.grow(200)
+            ts = np.arange(n, dtype=np.int64)
+            values = np.zeros((n, 1))
+            hold.append(seconds(lambda c=clock, t=ts, v=values: c.admit(np.zeros(len(t), np.int64), t, v, 0)) / n)
+            forget.append(seconds(lambda c=clock: [c.forget(np.array([slot])) for slot in range(1, 200)]))
+            assert clock.waiting == n
+        return min(hold), min(forget)
+
+    costs(10)  # compiles
+    small, large = costs(10_000), costs(40_000)
+    assert large[0] < 2.5 * small[0]
+    assert large[1] < 2.5 * small[1]

@@ -13,7 +13,8 @@ from eddy.errors import ModelError
 from eddy.models.artifacts import artifact
 from eddy.models.core.detector import Detector, WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
-from eddy.models.serving.model_set import ModelSet, load_model
+from eddy.models.serving.loaded_model import load_model
+from eddy.models.serving.model_set import ModelSet
 from tests.models.small_models import Level, inline, manifest, model_set
 
 

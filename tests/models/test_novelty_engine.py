@@ -7,7 +7,8 @@ import numpy as np
 from eddy.models.core.detector import Series, WindowSpec
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.engine.engine import Engine, EngineOptions
-from eddy.models.serving.model_set import ModelSet, load_model
+from eddy.models.serving.loaded_model import load_model
+from eddy.models.serving.model_set import ModelSet
 from eddy.training.fitting.fit import fit_model
 
 STEP_MS = 3_600_000

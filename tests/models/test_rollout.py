@@ -27,7 +27,7 @@ def send(job, values, start):
     for i, value in enumerate(values):
         result = job.send([event for name in SERIES for event in points(name, [value], start + i)])
         alerts += result.alerts
-        recorded += result.recorded
+        recorded += result.shadow
     return alerts, recorded
 
 

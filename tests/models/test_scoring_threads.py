@@ -9,7 +9,7 @@ import pytest
 
 from eddy.models.core.detector import Detector, Floats, WindowBatch, WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
-from eddy.models.engine.threads import LEAST, score
+from eddy.models.engine.threads import MIN_WINDOWS, score
 
 
 class Counting(RollingZScore):
@@ -33,12 +33,12 @@ def windows(n: int) -> WindowBatch:
     return WindowBatch(values, np.zeros((n, 10), bool), np.arange(n), np.full(n, -1), np.empty((n, 0)))
 
 
-@pytest.mark.parametrize("n", [0, 1, LEAST, 2 * LEAST - 1, 2 * LEAST, 5 * LEAST + 3])
+@pytest.mark.parametrize("n", [0, 1, MIN_WINDOWS, 2 * MIN_WINDOWS - 1, 2 * MIN_WINDOWS, 5 * MIN_WINDOWS + 3])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threaded_scores_equal_those_of_one_thread(n: int, threads: int) -> None:
     detector, batch = Counting(WindowSpec(10)), windows(n)
     np.testing.assert_array_equal(score(detector, batch, threads), RollingZScore(WindowSpec(10)).score(batch))
-    parts = max(min(threads, n // LEAST), 1)
+    parts = max(min(threads, n // MIN_WINDOWS), 1)
     assert len(detector.calls) == (parts if n else 0)
     assert sum(size for size, _ in detector.calls) == n
     if parts > 1:
@@ -48,5 +48,5 @@ def test_threaded_scores_equal_those_of_one_thread(n: int, threads: int) -> None
 def test_detector_that_keeps_the_interpreter_lock_runs_on_one_thread() -> None:
     detector = Counting(WindowSpec(10))
     detector.releases_gil = False
-    score(detector, windows(4 * LEAST), 2)
-    assert [size for size, _ in detector.calls] == [4 * LEAST]
+    score(detector, windows(4 * MIN_WINDOWS), 2)
+    assert [size for size, _ in detector.calls] == [4 * MIN_WINDOWS]

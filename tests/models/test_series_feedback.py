@@ -14,8 +14,6 @@ from eddy.models.alerting.feedback import REMEMBERED, FeedbackOptions, SeriesFee
 from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.models.engine.engine import Engine, EngineOptions
-from eddy.models.engine.eviction import evict
-from eddy.models.engine.feedback import take_feedback
 from eddy.models.engine.state.checkpoint import EngineState
 from tests.models.small_models import manifest, model_set
 
@@ -94,10 +92,10 @@ def test_dismissed_series_alerts_less_and_a_restored_job_remembers_it() -> None:
     engine.adopt_models()
     before = [a for a in spiky(engine, 0, 5) if a.state == "open"]
     assert len(before) >= 5
-    (effect,) = take_feedback(engine, said("dismiss", before[0].id), 0)
+    (effect,) = engine.take_feedback(said("dismiss", before[0].id), 0)
     assert (effect.model, effect.factor) == ("z", 2.0)
-    assert take_feedback(engine, said("dismiss", before[0].id), 0) == []
-    take_feedback(engine, said("label", before[1].id, label="normal"), 0)
+    assert engine.take_feedback(said("dismiss", before[0].id), 0) == []
+    engine.take_feedback(said("label", before[1].id, label="normal"), 0)
 
     entries = {key: value for key, value in EngineState(engine).changes().items() if value is not None}
     restored = Engine(model_set(MODEL), options)
@@ -114,19 +112,19 @@ def test_later_alerts_of_an_acknowledged_incident_say_so() -> None:
     alerts = spiky(engine, 0, 1)
     assert [a.state for a in alerts] == ["open"]
     assert not alerts[0].acknowledged
-    take_feedback(engine, said("ack", alerts[0].id), 0)
+    engine.take_feedback(said("ack", alerts[0].id), 0)
     slots = engine.slots(["s"] * 20)
     closed = engine.process(slots, np.arange(40, 60), np.zeros((20, 1)), 0).alerts
     assert [(a.state, a.acknowledged) for a in closed] == [("closed", True)]
-    take_feedback(engine, said("unack", alerts[0].id), 0)
+    engine.take_feedback(said("unack", alerts[0].id), 0)
     assert not engine.scorers["z"].feedback.acknowledged(0, alerts[0].id)
 
 
 def test_feedback_on_unknown_series_applies_and_on_unknown_models_does_not() -> None:
-    engine = Engine(model_set(MODEL), EngineOptions())
+    engine = Engine(model_set(MODEL), EngineOptions(state_ttl_ms=1))
     engine.adopt_models()
-    assert take_feedback(engine, said("dismiss", model="other"), 0) == []
-    assert [e.model for e in take_feedback(engine, said("dismiss", model=""), 0)] == ["z"]
-    evict(engine, 1)
+    assert engine.take_feedback(said("dismiss", model="other"), 0) == []
+    assert [e.model for e in engine.take_feedback(said("dismiss", model=""), 0)] == ["z"]
+    engine.tick(100_000)
     assert engine.slot_of == {}, "a series that only feedback spoke of is forgotten like any silent one"
     assert engine.scorers["z"].feedback.to_params() == {}

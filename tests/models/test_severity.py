@@ -10,7 +10,7 @@ import pytest
 from eddy.alert import severity_level
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.replay import replay
-from eddy.models.serving.model_set import LoadedModel, load_model
+from eddy.models.serving.loaded_model import LoadedModel, load_model
 from eddy.training.fitting.fit import fit_model, tail_limit
 from tests.models.small_models import manifest, model_set
 from tests.models.test_contract import SPEC, START, TRAIN, seasonal

@@ -177,7 +177,7 @@ def test_cleared_row_starts_empty():
     store = WindowStore(WindowSpec(2, interval_ms=STEP))
     store.grow(2)
     store.push(np.zeros(2, np.int64), np.array([0, STEP]), np.zeros((2, 1)))
-    store.clear(0)
+    store.clear(np.array([0]))
     due = store.push(np.zeros(2, np.int64), np.array([50 * STEP, 51 * STEP]), np.ones((2, 1)))
     assert due.windows.tolist() == [[[1.0], [1.0]]]
     assert not due.imputed.any()

@@ -86,8 +86,8 @@ def test_client_declares_the_packages_that_it_imports_in_the_versions_of_eddy():
     declared = {wanted.name: wanted for wanted in map(Requirement, PROJECT["dependencies"])}
     assert needed == {name for name in declared if name != "eval-type-backport"}
     whole = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    eddy = {wanted.name: wanted.specifier for wanted in map(Requirement, whole["dependencies"])}
-    assert {name: declared[name].specifier for name in needed} == {name: eddy[name] for name in needed}
+    of_eddy = {wanted.name: wanted for wanted in map(Requirement, whole["dependencies"])}
+    assert {str(declared[name]) for name in needed} == {str(of_eddy[name]) for name in needed}
     assert [line.split(" :: ")[-1] for line in PROJECT["classifiers"] if "Python :: 3" in line] == list(PYTHONS)
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
 

@@ -11,7 +11,7 @@ from eddy.errors import DataError, ModelError, SettingsError
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.calibration import Calibration
 from eddy.models.core.detector import WindowSpec
-from eddy.models.serving.model_set import load_model
+from eddy.models.serving.loaded_model import load_model
 from eddy.training.fitting import artifacts
 from eddy.training.fitting.causal_run import labelled_scores
 from eddy.training.fitting.fit import ThresholdRule, fit_model, tail_limit, usual_window

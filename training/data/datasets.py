@@ -21,8 +21,8 @@ from eddy.training.data.power import is_power, load_power
 from eddy.training.data.ucr import INTERVAL_MS, is_ucr, load_ucr
 
 Form = Literal["auto", "csv", "nab", "ucr", "power"]
-_TIME_NAMES = ("timestamp", "time", "ts", "datetime", "date_time", "date")
-_SERIES_NAMES = ("series", "series_id")
+TIME_NAMES = ("timestamp", "time", "ts", "datetime", "date_time", "date")
+SERIES_NAMES = ("series", "series_id")
 _MISSING = frozenset(("", "?", "nan", "null", "none", "na"))
 _SECONDS_BELOW = 100_000_000_000  # a whole number below it is epoch seconds: as milliseconds it would be March 1973
 
@@ -241,13 +241,13 @@ class _Columns:
         for asked in (time, series, *features):
             if asked and asked not in header:
                 raise DataError(f"{path}: no column {asked!r}; found {', '.join(header) or 'an empty file'}")
-        when = header.index(time) if time else next((lower.index(n) for n in _TIME_NAMES if n in lower), None)
+        when = header.index(time) if time else next((lower.index(n) for n in TIME_NAMES if n in lower), None)
         if when is None:
             raise DataError(
                 f"{path}: no time column; found {', '.join(header) or 'an empty file'}; expected one called "
-                f"{', '.join(_TIME_NAMES)}, or name it with --time"
+                f"{', '.join(TIME_NAMES)}, or name it with --time"
             )
-        whose = header.index(series) if series else next((lower.index(n) for n in _SERIES_NAMES if n in lower), None)
+        whose = header.index(series) if series else next((lower.index(n) for n in SERIES_NAMES if n in lower), None)
         others = [i for i in range(len(header)) if i not in (when, whose)]
         values = tuple(header.index(f) for f in features) if features else tuple(others)
         if not values:

@@ -1,19 +1,17 @@
-"""The history of the observations topic as training data: what the job saw between two event times."""
+"""Read the history of the observations topic as training data: what the job saw between two event times."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from eddy.errors import DataError
+from eddy.formats import BadObservation, check_key, find_format
 from eddy.settings import Settings
 from eddy.topic_reader import whole_topic
 from eddy.training.data.datasets import Dataset, RawSeries
-from eddy.training.data.nab import parse_time
 
 _MAX_POINTS = 50_000_000  # of all series: a few gigabytes; more does not fit a laptop
 
@@ -24,7 +22,9 @@ def load_history(
     end: int | None = None,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> tuple[Dataset, int]:
-    """(series, messages that could not be used) of the topic as it is now.
+    """Read the topic as it is now: (series, number of messages that could not be used).
+
+    Messages are read with the format of the job (``job.format``), which decides what is an observation here as well.
 
     The topic is read from its oldest record to its end: brokers index records by when they were sent, and ``ts`` is
     another time.
@@ -35,18 +35,20 @@ def load_history(
         wanted: which series.
 
     Raises:
+        SettingsError: there is no such format.
         StackError: no broker answers, or the topic does not exist.
         DataError: no point in this range; or series differ in their features.
     """
-    topic = settings.topics.name("observations")
+    topic, form = settings.topics.name("observations"), find_format(settings.job.format)
     found: dict[str, tuple[list[int], list[dict[str, float]]]] = {}
     bad = points = 0
     for record in whole_topic(settings, "observations"):
-        parsed = parse(record.value)
-        if parsed is None:
+        try:
+            name, ts, values = form.read(record.value or b"", record.key)
+            check_key(name, record.key)
+        except BadObservation:
             bad += 1
             continue
-        name, ts, values = parsed
         if (start is not None and ts < start) or (end is not None and ts >= end) or not wanted(name):
             continue
         points += 1
@@ -60,29 +62,6 @@ def load_history(
             f"topic {topic}: no observation of these series in this range ({bad} messages could not be read)"
         )
     return _dataset(found), bad
-
-
-def parse(value: bytes | None) -> tuple[str, int, dict[str, float]] | None:
-    """(series, epoch ms, value by feature) of an observation message; None where it is none."""
-    try:
-        raw = json.loads(value or b"")
-        ts = raw["ts"]
-        ts = parse_time(ts) if isinstance(ts, str) else int(ts)
-        values = raw["values"] if "values" in raw else {"value": raw["value"]}
-        numbers = {str(name): _number(number) for name, number in values.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, DataError):
-        return None
-    name = raw.get("series")
-    good = isinstance(name, str) and bool(name) and bool(numbers) and not any(map(math.isinf, numbers.values()))
-    return (name, ts, numbers) if good else None
-
-
-def _number(found: Any) -> float:
-    if found is None:
-        return math.nan
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        raise TypeError
-    return float(found)
 
 
 def _dataset(found: dict[str, tuple[list[int], list[dict[str, float]]]]) -> Dataset:

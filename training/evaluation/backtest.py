@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from eddy.alert import Alert
 from eddy.errors import DataError
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
 from eddy.models.engine.replay import replay
 from eddy.models.serving.model_set import ModelSet
 from eddy.training.data.datasets import Dataset
@@ -72,16 +72,39 @@ def would_have(
     series = [s for s in found.series if manifest.applies_to(s.name)]
     if not series:
         raise DataError(f"backtest: {manifest.name} judges {' '.join(manifest.series)}, none of the series found")
+    alerts = replay_series(models, manifest.features, replace(found, series=tuple(series)), options, end)
+    return incidents_of(alerts, start, end)
+
+
+def replay_series(
+    models: ModelSet,
+    features: Sequence[str],
+    found: Dataset,
+    options: EngineOptions,
+    end: int | None = None,
+    follow: Callable[[Engine, BatchResult], None] | None = None,
+) -> list[Alert]:
+    """Run models over a data set in order of time; returns the alerts, groups included.
+
+    Args:
+        models: the models.
+        features: those of the data set that the models want.
+        found: series with at least these features.
+        options: as in the job.
+        end: epoch ms; only earlier points are taken.
+        follow: see :func:`eddy.models.engine.replay.replay`.
+    """
+    series = found.series
     ts = np.concatenate([s.ts for s in series])
     codes = np.repeat(np.arange(len(series)), [len(s.ts) for s in series])
     values = np.full((len(ts), len(models.columns)), np.nan)
-    for name in manifest.features:
+    for name in features:
         at = found.features.index(name)
         values[:, models.columns[name]] = np.concatenate([s.values[:, at] for s in series])
-    kept = np.flatnonzero(ts < end)
+    kept = np.arange(len(ts)) if end is None else np.flatnonzero(ts < end)
     order = kept[np.argsort(ts[kept], kind="stable")]
-    alerts = replay(models, options, [s.name for s in series], codes[order], ts[order], values[order])
-    return incidents_of(alerts, start, end)
+    names = [s.name for s in series]
+    return replay(models, options, names, codes[order], ts[order], values[order], follow=follow)
 
 
 def incidents_of(alerts: Iterable[Alert], start: int, end: int) -> list[Found]:

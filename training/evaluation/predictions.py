@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from eddy.models.core.detector import Series, WindowBatch
-from eddy.models.serving.model_set import LoadedModel
+from eddy.models.serving.loaded_model import LoadedModel
 
 _BATCH = 512  # windows explained at once where the detector keeps no state
 COLUMNS = ("series", "ts", "feature", "value", "expected", "lower", "upper", "score", "threshold", "anomaly")

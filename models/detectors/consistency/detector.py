@@ -203,6 +203,10 @@ class ConsistencyDetector(Detector):
         share = np.divide(power, total, out=np.full_like(power, 1 / power.shape[1]), where=total > 0)
         return Explanation(expected, expected - reach, expected + reach, share)
 
+    def state_basis(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
+        """Regressions and widths: what is kept of a series are sizes of errors of just these predictions."""
+        return {"floor": self.floor, **self.regression.arrays()}, asdict(self.params)
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays = {"start": self._start, "floor": self.floor, **self.regression.arrays()}
         return arrays, {**asdict(self.params), "series": list(self._index)}

@@ -222,6 +222,10 @@ class NoveltyDetector(Detector):
         )
         return Explanation(expected, lower, upper, attribution)
 
+    def state_basis(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
+        """Parameters only: each series' state holds its own scale, and training gives no more than its start."""
+        return {}, asdict(self.params)
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         return {"start": self._start}, {**asdict(self.params), "series": list(self._index)}
 
@@ -248,4 +252,5 @@ def _value_band(old: Floats, new: Floats, limit: Floats) -> tuple[Floats, Floats
 
 def _unscaled(y: Floats, centre: Floats, spread: Floats) -> Floats:
     """Inverse of :func:`eddy.models.detectors.novelty.kernel.scaled`."""
-    return np.asarray(centre + spread * np.sign(y) * np.expm1(np.abs(y)))
+    with np.errstate(over="ignore", invalid="ignore"):  # a band without an end is not finite, and so is not reported
+        return np.asarray(centre + spread * np.sign(y) * np.expm1(np.abs(y)))

@@ -1,1 +1,1 @@
-"""The engine's state as bytes for managed keyed state."""
+"""Turn the engine's state into bytes for managed keyed state, and back."""

@@ -1,15 +1,15 @@
-"""An engine's keyed state: which entries changed since the last checkpoint, and how to take them back.
+"""Write what changed of an engine since the last checkpoint as entries of keyed state, and restore an engine from them.
 
 Entries of the managed ``MapState`` of a shard:
 
-========================  =====================================================================
-``names/<page>``          series ids by slot (JSON list; null = free slot)
-``clock/<page>``          event-time state and last-seen times by slot
-``held``                  events that wait for stragglers
-``window/<model>/<page>`` windows and per-series state of one model, by row
-``open/<model>``          open incidents of one model (JSON object by row)
-``feedback/<model>``      what people said of its incidents (JSON object by row)
-========================  =====================================================================
+=========================  =====================================================================
+``names/<block>``          series ids by slot (JSON list; null = free slot)
+``clock/<block>``          event-time state and last-seen times by slot
+``held``                   events that wait for those before them
+``window/<model>/<block>`` windows and per-series state of one model, by row
+``open/<model>``           open incidents of one model (JSON object by row)
+``feedback/<model>``       people's feedback on its incidents (JSON object by row)
+=========================  =====================================================================
 """
 
 from __future__ import annotations
@@ -23,50 +23,52 @@ from numpy.typing import NDArray
 
 from eddy.models.engine.engine import Engine
 from eddy.models.engine.scorer import ModelScorer
-from eddy.models.engine.state.blocks import block_of, features_of
+from eddy.models.engine.state.blocks import block_of, meaning_in
 from eddy.models.engine.state.codec import BLOCK, pack, pack_text, unpack, unpack_text
+from eddy.models.serving.pending_versions import PendingVersions
 from eddy.models.windowing.event_time import Held
 
 
 class EngineState:
-    """Writes what changed, restores all of it."""
+    """Writes what changed, restores all of it.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: whose state it is.
+        pending_versions: learn from restored state which features have come already.
+    """
+
+    def __init__(self, engine: Engine, pending_versions: PendingVersions | None = None) -> None:
         self.engine = engine
+        self._pending_versions = pending_versions
         self._had_held = False
         self._open: dict[str, str] = {}  # open incidents as last written, by model
         self._feedback: dict[str, str] = {}  # likewise
-        self._scorers: dict[
-            str, ModelScorer
-        ] = {}  # judges as of the last write: another one means that all pages changed
-        self._blocks: dict[str, int] = {}  # pages written, by model
+        self._scorers: dict[str, ModelScorer] = {}  # as of the last write: another one means that all blocks changed
+        self._blocks: dict[str, int] = {}  # blocks written, by model
 
     def changes(self) -> dict[str, bytes | None]:
-        """Entries to put (None: to remove) so that the state is that of now."""
-        engine, clock = self.engine, self.engine.clock
+        """Return the entries to put (None: to remove) so that the state is that of now."""
+        engine, clock, series = self.engine, self.engine.clock, self.engine.series
         entries: dict[str, bytes | None] = {}
-        for block in np.flatnonzero(engine.dirty_names).tolist():
-            names = engine.names[block * BLOCK : (block + 1) * BLOCK]
+        for block in np.flatnonzero(series.dirty_names).tolist():
+            names = series.names[block * BLOCK : (block + 1) * BLOCK]
             entries[f"names/{block}"] = pack_text(json.dumps(names, ensure_ascii=False))
-        for block in np.flatnonzero(engine.dirty).tolist():
+        for block in np.flatnonzero(series.dirty).tolist():
             part = slice(block * BLOCK, min((block + 1) * BLOCK, len(engine.names)))
             arrays: dict[str, NDArray[Any]] = {
                 "last": clock.last,
                 "newest": clock.newest,
                 "recent": clock.recent,
-                "seen": engine.seen,
+                "seen": series.seen,
             }
             entries[f"clock/{block}"] = pack({name: array[part] for name, array in arrays.items()})
-        engine.dirty[:] = False
-        engine.dirty_names[:] = False
+        series.dirty[:] = series.dirty_names[:] = False
         if clock.waiting or self._had_held:
             self._had_held = bool(clock.waiting)
             entries["held"] = pack(vars(clock.held())) if self._had_held else None
-        for name, block in engine.dirty_restored:
-            if name in engine.restored:
-                entries[f"window/{name}/{block}"] = pack(engine.restored[name][block])
-        engine.dirty_restored.clear()
-        for name in set(self._scorers) - set(engine.scorers):
+        for name, number, arrays in engine.restored.take_dirty():
+            entries[f"window/{name}/{number}"] = pack(arrays)
+        for name in engine.restored.take_removed() | (self._scorers.keys() - engine.scorers.keys()):
             entries |= self._removed(name)
         for name, scorer in engine.scorers.items():
             entries |= self._scorer_changes(name, scorer)
@@ -94,7 +96,7 @@ class EngineState:
         return entries
 
     def _removed(self, name: str) -> dict[str, bytes | None]:
-        del self._scorers[name]
+        self._scorers.pop(name, None)
         self._open.pop(name, None)
         self._feedback.pop(name, None)
         blocks = range(self._blocks.pop(name, 0))
@@ -102,39 +104,40 @@ class EngineState:
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
         """Fill a new engine. Windows of models that are not loaded yet wait for them."""
-        engine, clock = self.engine, self.engine.clock
-        blocks = sorted((int(key.split("/")[1]), value) for key, value in entries.items() if key.startswith("names/"))
-        for block, blob in blocks:
-            names = json.loads(unpack_text(blob))
-            engine.names += [None] * (block * BLOCK + len(names) - len(engine.names))
-            engine.names[block * BLOCK : block * BLOCK + len(names)] = names
-        engine.restored_names()
+        engine, series = self.engine, self.engine.series
+        for key, blob in entries.items():
+            if key.startswith("names/"):
+                series.restore_names(int(key.split("/")[1]) * BLOCK, json.loads(unpack_text(blob)))
+        series.rebuild()
+        engine.grow()
         for key, blob in entries.items():
             kind, *rest = key.split("/")
             if kind == "clock":
-                start = int(rest[0]) * BLOCK
-                arrays = unpack(blob)
-                part = slice(start, start + len(arrays["last"]))
-                clock.last[part], clock.newest[part] = arrays["last"], arrays["newest"]
-                clock.recent[part], engine.seen[part] = arrays["recent"], arrays["seen"]
+                self._restore_clock(int(rest[0]) * BLOCK, unpack(blob))
             elif kind == "held":
-                clock.restore(Held(**unpack(blob)))
+                engine.clock.restore(Held(**unpack(blob)))
                 self._had_held = True
             elif kind == "window":
-                engine.restored.setdefault(rest[0], {})[int(rest[1])] = unpack(blob)
+                engine.restored.of(rest[0]).blocks[int(rest[1])] = unpack(blob)
             elif kind == "open":
                 self._open[rest[0]] = text = unpack_text(blob)
-                engine.restored_incidents[rest[0]] = json.loads(text)
+                engine.restored.of(rest[0]).incidents = json.loads(text)
             elif kind == "feedback":
                 self._feedback[rest[0]] = text = unpack_text(blob)
-                engine.restored_feedback[rest[0]] = json.loads(text)
-        for name, waiting in engine.restored.items():
-            self._blocks[name] = max(waiting) + 1
-            engine.models.pending_versions.prove(name, features_of(next(iter(waiting.values()))))
-        engine.paused_at = int(engine.seen[: len(engine.names)].max(initial=0))
+                engine.restored.of(rest[0]).feedback = json.loads(text)
+        for name, model in engine.restored.models.items():
+            if model.blocks:
+                self._blocks[name] = max(model.blocks) + 1
+                if self._pending_versions is not None:
+                    self._pending_versions.prove(name, meaning_in(next(iter(model.blocks.values())))["points"][0])
+        engine.paused_at = int(series.seen[: len(series)].max(initial=0))
         engine.adopt_models()
         self._scorers = dict(engine.scorers)
         for scorer in engine.scorers.values():
             scorer.stale[: len(scorer.slot_of)] = [slot is not None for slot in scorer.slot_of]
-        engine.dirty[:] = False
-        engine.dirty_names[:] = False
+        series.dirty[:] = series.dirty_names[:] = False
+
+    def _restore_clock(self, start: int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        clock, part = self.engine.clock, slice(start, start + len(arrays["last"]))
+        clock.last[part], clock.newest[part], clock.recent[part] = arrays["last"], arrays["newest"], arrays["recent"]
+        self.engine.series.seen[part] = arrays["seen"]

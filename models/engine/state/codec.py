@@ -1,11 +1,11 @@
-"""The binary layout of keyed state: arrays of a page of series as one byte string, with a version in front.
+"""Pack the arrays of a block of series into one byte string of keyed state, with a layout version in front.
 
 A blob is ``b"EDDY"``, a little-endian u32 with the length of a compressed part, that part, and the bytes of the arrays
 of floats where they are large. Compressed are a u32 with the length of a JSON header, the header, and all other arrays:
-clocks, counters and flags of the series of a page hardly differ. Values do, but where a page has few of them their
+clocks, counters and flags of the series of a block hardly differ. Values do, but where a block has few of them their
 compression costs little time, and where a job has few series its own share of the state weighs most. The header carries
 the layout's version, whether floats are in the compressed part, and each array's name, dtype and shape, so an older
-layout can be read by name and migrated. Series are kept in pages of :data:`BLOCK`, which makes the header's share per
+layout can be read by name and migrated. Series are kept in blocks of :data:`BLOCK`, which makes the header's share per
 series small.
 
 Layout 2 compressed no floats. Layout 1 compressed nothing: its header stood in place of the compressed part, all arrays
@@ -30,11 +30,11 @@ _MAGIC = b"EDDY"
 _LENGTH_BYTES = 4
 _PREFIX_BYTES = len(_MAGIC) + _LENGTH_BYTES
 _LEVEL = 1  # the quickest: what is compressed is mostly repetition
-_FEW_BYTES = 16 * 1024  # of floats: 0.2 ms a page
+_FEW_BYTES = 16 * 1024  # of floats: 0.2 ms a block
 
 
 class _Header(NamedTuple):
-    """What was compressed, the layout, whether floats were, the arrays' descriptions, and where their bytes begin."""
+    """The compressed part, the layout, whether floats are in that part, the arrays' descriptions, where they begin."""
 
     plain: bytes
     layout: int
@@ -44,7 +44,7 @@ class _Header(NamedTuple):
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Arrays of plain numbers as one blob."""
+    """Pack arrays of plain numbers into one blob."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     floats = [array for array in contiguous.values() if array.dtype.kind == "f"]
     few = sum(array.nbytes for array in floats) <= _FEW_BYTES
@@ -56,7 +56,7 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
-    """The inverse of :func:`pack`; the arrays are writable copies.
+    """Undo :func:`pack`; the arrays are writable copies.
 
     Raises:
         DataError: not such a blob, cut short, or of a later layout than this version knows.
@@ -87,12 +87,12 @@ def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
 
 
 def pack_text(text: str) -> bytes:
-    """A text, compressed."""
+    """Compress a text."""
     return zlib.compress(text.encode(), _LEVEL)
 
 
 def unpack_text(blob: bytes) -> str:
-    """The inverse of :func:`pack_text`; JSON of layout 1, which was not compressed, is read as well.
+    """Undo :func:`pack_text`; JSON of layout 1, which was not compressed, is read as well.
 
     Raises:
         DataError: neither of them.

@@ -17,7 +17,7 @@ from eddy.training.evaluation.metrics.vus import spans
 
 WARNING = (
     "Point adjustment counts a whole event as found when any one of its rows is flagged: random scores do well on it. "
-    "Compare with the random floor beside it and rank by nothing of this kind."
+    "Compare with the random baseline beside it and rank by nothing of this kind."
 )
 _LEVELS = 200  # thresholds tried, at equal ranks of the scores
 _RANDOM_DRAWS = 5

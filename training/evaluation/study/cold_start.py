@@ -32,7 +32,7 @@ def section(command: str, rows: Sequence[dict[str, Any]], anomalies: int) -> str
         "Written by a command of its own:",
         f"    {command}",
         "A cold start on the first 15,000 minutes of the UCI file: the first 15 % initialises scaler, model and limit, "
-        f"then each row is judged before it is learned from; {anomalies} anomalies per seed, injected as above. `dmd` "
+        f"then each row is scored before it is learned from; {anomalies} anomalies per seed, injected as above. `dmd` "
         "learns on with every row (recursive least squares), `dmd-static` is the same model as it was initialised; "
         "`consistency` learns on as well.",
         table(rows, STREAM_COLUMNS, lambda r: r["events"]["recall"]),

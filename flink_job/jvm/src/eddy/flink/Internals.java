@@ -143,7 +143,8 @@ final class Internals {
         private final ProducerRecord<byte[], byte[]> kafka;
 
         Message(String topic, long time, byte[] key, byte[] value) {
-            kafka = new ProducerRecord<>(topic, null, time, key, value);
+            // A record may carry any timestamp, -1 and below included; a producer takes none below 0.
+            kafka = new ProducerRecord<>(topic, null, time < 0 ? null : time, key, value);
         }
 
         void header(String name, byte[] value) {

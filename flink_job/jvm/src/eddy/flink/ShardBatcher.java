@@ -1,5 +1,9 @@
 package eddy.flink;
 
+import java.math.BigInteger;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
@@ -22,6 +26,7 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     private static final long serialVersionUID = 1L;
     private static final long TICK_MS = 1000;
     private static final int TICK_PARTS = 4; // shards take turns: what a tick leads to would hold up the events behind it
+    private static final int KEPT_BYTES = 4096; // of the key and of the value of a record that is too large
     private static final int AGAIN_MS = 2;
     private static final int LONGEST_MS = 1000; // the queue's size is Flink's own affair: nothing may depend on it
 
@@ -98,7 +103,7 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
 
     @Override
     void take(RawEvent event) {
-        if (event.value != null && event.value.length > maxEventBytes) {
+        if (length(event.value) > maxEventBytes || length(event.key) > maxEventBytes) {
             send(OVERSIZED, oversized(event));
             return;
         }
@@ -111,16 +116,42 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         }
     }
 
+    /**
+     * A dead letter with the beginning of a record and a digest of the whole: the record may be far larger than what a
+     * producer or a topic takes (75 MB of one letter is 75 kB of gzip). The original stays at its place.
+     */
     private byte[] oversized(RawEvent event) {
+        boolean byKey = length(event.value) <= maxEventBytes;
+        byte[] large = byKey ? event.key : event.value;
         Map<String, String> headers = new LinkedHashMap<>();
         headers.put("reason", "oversized");
-        headers.put("detail", "found " + event.value.length + " bytes, expected at most " + maxEventBytes
+        headers.put("detail", "found " + (byKey ? "a key of " : "") + large.length + " bytes, expected at most " + maxEventBytes
                 + "; send smaller messages or raise job.max_event_bytes");
+        headers.put("size", Integer.toString(length(event.value)));
+        headers.put("sha256", sha256(event.value));
+        headers.put("truncated", "true");
         headers.put("topic", options.get("observations"));
         headers.put("partition", Integer.toString(event.partition));
         headers.put("offset", Long.toString(event.offset));
         headers.put("timestamp", Long.toString(event.timestamp));
-        return Outputs.encode(number("dlq"), event.timestamp, event.key, event.value, headers);
+        return Outputs.encode(number("dlq"), event.timestamp, start(event.key), start(event.value), headers);
+    }
+
+    private static byte[] start(byte[] bytes) {
+        return bytes == null || bytes.length <= KEPT_BYTES ? bytes : Arrays.copyOf(bytes, KEPT_BYTES);
+    }
+
+    private static int length(byte[] bytes) {
+        return bytes == null ? 0 : bytes.length;
+    }
+
+    private static String sha256(byte[] bytes) {
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(bytes == null ? new byte[0] : bytes);
+            return String.format("%064x", new BigInteger(1, digest));
+        } catch (NoSuchAlgorithmException impossible) { // every Java has it
+            throw new IllegalStateException(impossible);
+        }
     }
 
     private void flush(int shard, byte kind) {

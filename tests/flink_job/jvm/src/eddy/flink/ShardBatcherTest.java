@@ -253,6 +253,39 @@ class ShardBatcherTest {
         assertEquals(NOW, in.getLong());
     }
 
+    @Test
+    void ofWhatIsFarTooLargeTheBeginningTheSizeAndADigestAreKept() throws Exception {
+        start();
+        send("a", "y".repeat(100_000), 7);
+        byte[] record = harness.getSideOutput(ShardBatcher.OVERSIZED).poll().getValue();
+        assertTrue(record.length < 6_000, "found " + record.length);
+        String text = new String(record, StandardCharsets.ISO_8859_1);
+        assertTrue(text.contains("size") && text.contains("100000") && text.contains("truncated"));
+        byte[] whole = java.security.MessageDigest.getInstance("SHA-256").digest("y".repeat(100_000).getBytes(StandardCharsets.UTF_8));
+        assertTrue(text.contains(String.format("%064x", new java.math.BigInteger(1, whole))));
+    }
+
+    @Test
+    void aKeyThatIsTooLargeIsADeadLetterToo() throws Exception {
+        start();
+        send("k".repeat(100_000), "{}", 7);
+        harness.prepareSnapshotPreBarrier(1);
+        assertEquals(0, sent().stream().mapToInt(header -> header.events).sum());
+        byte[] record = harness.getSideOutput(ShardBatcher.OVERSIZED).poll().getValue();
+        assertTrue(record.length < 6_000, "found " + record.length);
+        assertTrue(new String(record, StandardCharsets.ISO_8859_1).contains("found a key of 100000 bytes"));
+    }
+
+    @Test
+    void aTimestampBelowZeroDoesNotStopTheSink() {
+        byte[] framed = Outputs.encode(0, -2, new byte[] {1}, new byte[] {2}, Map.of());
+        byte[] record = java.util.Arrays.copyOfRange(framed, 4, framed.length);
+        assertEquals(null, new Outputs.Schema(new String[] {"t"}).serialize(record, null, null).timestamp());
+        framed = Outputs.encode(0, NOW, new byte[] {1}, new byte[] {2}, Map.of());
+        record = java.util.Arrays.copyOfRange(framed, 4, framed.length);
+        assertEquals(NOW, new Outputs.Schema(new String[] {"t"}).serialize(record, null, null).timestamp());
+    }
+
     /** For tests/flink_job/test_jvm.py, which reads the frame as the job does. */
     @Test
     void aFrameForPython() throws Exception {

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 import redis
 
+from eddy.alert import Alert
 from eddy.client import LiveState
 from eddy.connections import redis_client
 from eddy.feedback import Feedback
-from eddy.flink_job.sinks.redis import RedisWriter
+from eddy.flink_job.sinks import message_queue
+from eddy.flink_job.sinks.message_queue import MessageQueue
+from eddy.flink_job.sinks.redis import RedisSink
 from eddy.settings import RedisSettings, Settings
 from eddy.stack.ports import free_ports
 from tests.cli.alerts_at_hand import START, STEP, alert, point, unwritten
@@ -77,9 +80,9 @@ def forgetful(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def writer(server: Server) -> Iterator[RedisWriter]:
-    one = RedisWriter(server.settings)
-    one.start()
+def writer(server: Server) -> Iterator[RedisSink]:
+    one = RedisSink(Settings(redis=server.settings))
+    one.open()
     yield one
     one.close(0.1)
 
@@ -87,11 +90,11 @@ def writer(server: Server) -> Iterator[RedisWriter]:
 LIFE = [alert(state="open"), alert(state="update", severity=80, end=START + STEP), alert(state="closed", severity=80)]
 
 
-def taken(writer: RedisWriter, shard: int = 0) -> None:
+def taken(writer: RedisSink, shard: int = 0) -> None:
     until(lambda: not unwritten(writer, shard), "Redis has taken the alerts")
 
 
-def test_incident_is_listed_as_open_until_it_closes(server: Server, writer: RedisWriter) -> None:
+def test_incident_is_listed_as_open_until_it_closes(server: Server, writer: RedisSink) -> None:
     live = server.live()
     for count, one in enumerate(LIFE, 1):
         writer.put(0, [one], [], [])
@@ -103,7 +106,7 @@ def test_incident_is_listed_as_open_until_it_closes(server: Server, writer: Redi
         assert 0 < client.ttl(f"eddy:alert:{LIFE[0].id}") <= server.settings.ttl_seconds
 
 
-def test_suppressed_incidents_and_groups_have_lists_of_their_own(server: Server, writer: RedisWriter) -> None:
+def test_suppressed_incidents_and_groups_have_lists_of_their_own(server: Server, writer: RedisSink) -> None:
     live = server.live()
     quiet = alert("s-2", suppressed="maintenance: plant")
     group = alert("group:1", kind="group", member_count=5)
@@ -123,7 +126,7 @@ def test_suppressed_incidents_and_groups_have_lists_of_their_own(server: Server,
     assert live.open_incidents() == live.suppressed_incidents() == live.open_groups() == []
 
 
-def test_writing_twice_stores_once(server: Server, writer: RedisWriter) -> None:
+def test_writing_twice_stores_once(server: Server, writer: RedisSink) -> None:
     points = [point(ts=START + k * STEP) for k in range(5)]
     for _ in range(2):
         writer.put(0, LIFE, [point()], points)
@@ -134,7 +137,7 @@ def test_writing_twice_stores_once(server: Server, writer: RedisWriter) -> None:
     assert [p.ts for p in server.live().recent("s-1", "z")] == [p.ts for p in points]
 
 
-def test_alerts_stay_in_order(server: Server, writer: RedisWriter) -> None:
+def test_alerts_stay_in_order(server: Server, writer: RedisSink) -> None:
     sent = [alert(f"s-{k}", start=START + k) for k in range(1200)]  # more than one round trip
     for start in range(0, len(sent), 100):
         writer.put(0, sent[start : start + 100], [], [])
@@ -145,9 +148,9 @@ def test_alerts_stay_in_order(server: Server, writer: RedisWriter) -> None:
 
 
 def test_only_the_newest_live_state_is_written(server: Server) -> None:
-    writer = RedisWriter(server.settings)
+    writer = RedisSink(Settings(redis=server.settings))
     writer.put(0, [], [point(ts=START + k, value=float(k)) for k in range(100)], [])
-    writer.start()
+    writer.open()
     until(lambda: writer.written, "written")
     writer.close()
     assert writer.written == 1
@@ -156,7 +159,7 @@ def test_only_the_newest_live_state_is_written(server: Server) -> None:
     assert state.values == {"value": 99.0}
 
 
-def test_writes_resume_after_a_redis_outage(server: Server, writer: RedisWriter) -> None:
+def test_writes_resume_after_a_redis_outage(server: Server, writer: RedisSink) -> None:
     writer.put(0, LIFE[:1], [], [])
     taken(writer)
     server.stop()
@@ -178,16 +181,16 @@ def test_writes_resume_after_a_redis_outage(server: Server, writer: RedisWriter)
 
 def test_unwritten_records_are_restored_from_the_state(server: Server) -> None:
     server.stop()
-    before = RedisWriter(server.settings)
-    before.start()
+    before = RedisSink(Settings(redis=server.settings))
+    before.open()
     before.put(5, LIFE, [], [])
     kept = before.pending(5)
     before.close(0.1)
     server.start()
-    after = RedisWriter(server.settings)
+    after = RedisSink(Settings(redis=server.settings))
     after.restore(5, kept)
     assert after.pending(5) == kept
-    after.start()
+    after.open()
     taken(after, 5)
     after.restore(5, kept)  # an older checkpoint: written a second time
     taken(after, 5)
@@ -199,10 +202,10 @@ def test_unwritten_records_are_restored_from_the_state(server: Server) -> None:
 def test_records_lost_by_a_killed_redis_are_written_again(forgetful: Server, while_idle: bool) -> None:
     """A killed Redis loses what it had not yet saved to its file; here it loses everything."""
     server = forgetful
-    writer = RedisWriter(server.settings)
-    writer.start()
+    writer = RedisSink(Settings(redis=server.settings))
+    writer.open()
     writer.put(0, LIFE[:2], [point()], [])
-    writer.put_feedback(0, Feedback(LIFE[0].id, "s-1", "z", "ack", "ann", 1, START, START))
+    writer.put(0, feedback=[Feedback(LIFE[0].id, "s-1", "z", "ack", "ann", 1, START, START)])
     taken(writer)
     until(lambda: server.live().series("s-1"), "the live state is there")
     server.stop()
@@ -223,19 +226,108 @@ def test_records_lost_by_a_killed_redis_are_written_again(forgetful: Server, whi
 
 
 def test_close_flushes_pending_writes(server: Server) -> None:
-    writer = RedisWriter(server.settings)
-    writer.start()
+    writer = RedisSink(Settings(redis=server.settings))
+    writer.open()
     writer.put(0, LIFE, [], [])
     writer.close()
     assert server.live().alerts() == LIFE[::-1]
 
 
-def test_alert_is_retried_after_redis_refuses_it_half_way(server: Server, writer: RedisWriter) -> None:
-    """A script that fails in the middle must not mark the alert as written."""
+def test_refused_alert_is_left_out_unmarked_and_holds_up_nobody(
+    server: Server, writer: RedisSink, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A script that fails in the middle must not mark the alert as written: the next time it counts."""
+    others = [alert(f"s-{k}", start=START + k) for k in range(300)]
     with redis_client(server.settings) as client:
         client.set("eddy:open", "in the way")
-        writer.put(0, LIFE[:1], [], [])
-        until(lambda: writer.away_since is not None, "Redis refuses")
+        writer.put(0, LIFE[:1], [point()], [])
+        until(lambda: writer.refused == 1, "it is left out")
+        assert (writer.away_since, writer.pending(3)) == (None, b"")
         client.delete("eddy:open")
+        client.rpush("eddy:feedback:bad", "of another type")
+        client.rpush("eddy:series:s-7", "of another type")
+        bad = Feedback("bad", "s-1", "z", "ack", "ann", 1, START, START)
+        live = [point(f"s-{k}") for k in range(20)]
+        writer.put(0, others[:150], live, feedback=[bad])
+        writer.put(0, [*others[150:], *LIFE[:1]])
+        taken(writer)
+        until(lambda: writer.refused == 3, "two more are left out")
+        until(lambda: server.live().series("s-19"), "live state behind them is there")
+        assert len(server.live().open_incidents()) == 301
+    assert writer.away_since is None
+    (line,) = [record.getMessage() for record in caplog.records if "leaves out" in record.getMessage()]
+    assert f'alert="{LIFE[0].id}" series="s-1"' in line
+    assert "WRONGTYPE" in line
+    until(lambda: not writer.pending(0), "and no checkpoint holds them")
+
+
+def test_server_that_takes_no_writes_loses_nothing(server: Server, writer: RedisSink) -> None:
+    with redis_client(server.settings) as client:
+        client.config_set("maxmemory", 1)
+        writer.put(0, LIFE, [], [])
+        until(lambda: writer.away_since is not None, "its memory is full")
+        time.sleep(0.5)
+        assert (writer.refused, unwritten(writer, 0)) == (0, 3)
+        client.config_set("maxmemory", 0)
+        taken(writer)
+    assert server.live().alerts() == LIFE[::-1]
+    until(lambda: writer.away_seconds == 0, "it is back")
+
+
+def test_unexpected_failure_of_the_thread_counts_as_away_and_passes(
+    server: Server, writer: RedisSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail = [True]
+    real = MessageQueue.next
+    monkeypatch.setattr(MessageQueue, "next", lambda queue, n: 1 // 0 if fail else real(queue, n))
+    writer.put(0, LIFE, [], [])
+    until(lambda: writer.away_seconds > 0, "it is counted as away")
+    fail.clear()
     taken(writer)
-    assert server.live().open_incidents() == LIFE[:1]
+    until(lambda: writer.away_since is None, "it is back")
+    assert server.live().alerts() == LIFE[::-1]
+
+
+def test_alert_that_cannot_be_encoded_is_left_out(server: Server, writer: RedisSink) -> None:
+    writer.put(0, [replace(LIFE[0], id="\ud800"), *LIFE])
+    taken(writer)
+    assert writer.refused == 1
+    assert server.live().alerts() == LIFE[::-1]
+
+
+def test_pending_encodes_each_message_once_and_only_its_own_shard() -> None:
+    queue = MessageQueue()
+    encoded: list[str] = []
+
+    class Counted(Alert):
+        def to_json(self) -> bytes:
+            encoded.append(self.series)
+            return super().to_json()
+
+    for shard in range(4):
+        queue.extend(shard, [Counted(**vars(alert(f"s-{shard}", start=START + k))) for k in range(50)])
+    first = [queue.pending(shard) for shard in range(4)]
+    assert [queue.pending(shard) for shard in range(4)] == first
+    assert len(encoded) == 200
+    queue.extend(2, [Counted(**vars(alert("more")))])
+    assert [queue.pending(shard) == before for shard, before in enumerate(first)] == [True, True, False, True]
+    assert encoded[200:] == ["more"]
+    again = MessageQueue()
+    again.restore(2, queue.pending(2))
+    assert [item.message.series for item in again] == ["s-2"] * 50 + ["more"]
+
+
+def test_queue_of_messages_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_queue, "MAX_WAITING", 10)
+    queue = MessageQueue()
+    queue.extend(0, [alert(f"s-{k}") for k in range(8)])
+    sent = queue.next(5)
+    queue.extend(1, [alert(f"t-{k}") for k in range(5)])
+    assert queue.dropped == 3
+    queue.took(sent, 1.0)  # of which three were dropped meanwhile
+    assert [item.message.series for item in queue] == ["s-5", "s-6", "s-7", *(f"t-{k}" for k in range(5))]
+    queue.wait_again()
+    assert [item.message.series for item in queue][:3] == ["s-3", "s-4", "s-5"]
+    queue.took(queue.next(10), 2.0)
+    queue.forget_before(3.0)
+    assert (queue.pending(0), queue.pending(1), len(queue)) == (b"", b"", 0)

@@ -1,0 +1,113 @@
+"""Admit observations to scoring: those of series that a model applies to; the others become pending events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from eddy.flink_job.operators.dead_letters import DeadLetter, Record, record_at
+from eddy.flink_job.operators.pending_events import PendingEvent, PendingEvents
+from eddy.flink_job.wire.frames import Frame
+from eddy.flink_job.wire.parsing import Observations
+from eddy.formats import BadObservation, Format
+from eddy.models.core.detector import Floats, Ints
+from eddy.models.engine.engine import Engine
+from eddy.models.serving.pending_versions import PendingVersions
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Observations that can be scored, in order of arrival.
+
+    Attributes:
+        slots: (n,) of the engine. ts: (n,) epoch ms. values: (n, C) by ``models.columns``; NaN = missing.
+        record: gives the record of an observation by its index, should it become a dead letter.
+        dropped: pending events that were dropped on the way.
+        dead_letters: records that turned out to be none on the way.
+        final: whether nothing will follow, so that the reorder buffer releases what it holds.
+    """
+
+    slots: Ints
+    ts: Ints
+    values: Floats
+    record: Callable[[int], Record]
+    dropped: int = 0
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    final: bool = False
+
+
+def admit(
+    engine: Engine, pending: PendingEvents, versions: PendingVersions | None, frame: Frame, read: Observations
+) -> Batch:
+    """Choose the observations of a frame that a model applies to; keep the others as pending events."""
+    if versions:
+        versions.observe(read.names, read.codes, read.values)
+        engine.adopt_models()
+    slots = engine.slots(read.names)[read.codes]
+    scored = engine.covered[slots]
+    ts, values, at, dropped = read.ts, read.values, read.at, 0
+    if not scored.all():
+        held = np.flatnonzero(~scored)
+        engine.series.touch(slots[held], frame.now)  # or their series would count as silent from the start
+        places = at[held]
+        for i, code, *place in zip(
+            places.tolist(),
+            read.codes[held].tolist(),
+            frame.timestamps[places].tolist(),
+            frame.partitions[places].tolist(),
+            frame.offsets[places].tolist(),
+            strict=True,
+        ):
+            dropped += pending.add(read.names[code], PendingEvent(place[0], frame.value(i), *place[1:]))
+        slots, ts, values, at = slots[scored], ts[scored], values[scored], at[scored]
+    return Batch(slots, ts, values, lambda i: record_at(frame, int(at[i])), dropped)
+
+
+def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch:
+    """Take the pending events of the series that a model applies to by now; they are read again."""
+    names = pending.series
+    slots = engine.slots(names)
+    covered = {name: slot for name, slot in zip(names, slots.tolist(), strict=True) if engine.covered[slot]}
+    columns = engine.models.columns
+    records: list[Record] = []
+    taken: list[int] = []
+    times: list[int] = []
+    rows: list[Floats] = []
+    bad: list[DeadLetter] = []
+    for name, event in pending.take(covered):
+        record = Record(name.encode(), event.value, event.ts, event.partition, event.offset)
+        try:
+            _, ts, by_feature = form.read(record.value, record.key)
+        except BadObservation as problem:  # kept with another format
+            bad.append(DeadLetter(record, problem.reason, problem.detail))
+            continue
+        row = np.full(len(columns), np.nan)
+        for feature, number in by_feature.items():
+            if feature in columns:
+                row[columns[feature]] = number
+        records.append(record)
+        taken.append(covered[name])
+        times.append(ts)
+        rows.append(row)
+    values = np.array(rows).reshape(len(rows), len(columns))
+    return Batch(np.array(taken, np.int64), np.array(times, np.int64), values, records.__getitem__, 0, bad)
+
+
+def note_pending(engine: Engine, pending: PendingEvents) -> None:
+    """Have restored series with pending events count as seen when their newest event came: earlier state says never."""
+    if len(pending):
+        slots = engine.slots(pending.series)
+        seen = engine.series.seen
+        seen[slots] = np.maximum(seen[slots], np.array(pending.newest(), np.int64))
+
+
+def end_of_input() -> Batch:
+    """Make the batch after the last one of a bounded source: no observation, and nothing to wait for."""
+
+    def no_record(i: int) -> Record:
+        raise IndexError(i)
+
+    empty = np.zeros(0, np.int64)
+    return Batch(empty, empty, np.zeros((0, 1)), no_record, final=True)

@@ -1,0 +1,49 @@
+"""The result of a batch of observations: alerts, and everything else that the job reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from eddy.alert import Alert
+from eddy.models.core.detector import Floats, Ints
+from eddy.models.drift.monitor import Drift, RetrainWanted
+from eddy.redis_layout import Point
+
+
+@dataclass
+class BatchResult:
+    """The result of one batch, or of one tick.
+
+    Attributes:
+        alerts: alerts for people, in order.
+        shadow: alerts of versions that are only tried out: recorded, nobody is notified.
+        late: indices, in the batch, of events that came after their time had been passed.
+        duplicates: events that repeated a series and time.
+        released: events that took their place in their series.
+        windows: windows scored.
+        scoring_seconds: time that appending points, scoring windows and following incidents took.
+        scores: (model name, slots, ts, scores, limits) per model, if asked for.
+        featureless: (model, one of its series) where a batch held none of the model's features.
+        live: newest state of series that changed, a bounded number each second.
+        points: every point, for the dashboard, while there are few enough.
+        drifts: (model, series, drift) where a series changed for good.
+        retrain_requests: (model, series, request) where a series needs a new model.
+        cold: series without a trained model that are old enough for one.
+    """
+
+    alerts: list[Alert] = field(default_factory=list)
+    shadow: list[Alert] = field(default_factory=list)
+    late: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    duplicates: int = 0
+    released: int = 0
+    windows: int = 0
+    scoring_seconds: float = 0.0
+    scores: list[tuple[str, Ints, Ints, Floats, Floats]] = field(default_factory=list)
+    featureless: list[tuple[str, str]] = field(default_factory=list)
+    live: list[Point] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    drifts: list[tuple[str, str, Drift]] = field(default_factory=list)
+    retrain_requests: list[tuple[str, str, RetrainWanted]] = field(default_factory=list)
+    cold: list[str] = field(default_factory=list)

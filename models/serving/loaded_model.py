@@ -1,0 +1,127 @@
+"""A model version that is ready for use: its artifact read, checked against the manifest, and tried out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from eddy.alert_settings import ModelAlerts
+from eddy.errors import ModelError
+from eddy.models import catalog as _catalog  # noqa: F401  fills Detector.kinds
+from eddy.models.alerting.rules import read_model_alerts
+from eddy.models.artifacts import artifact
+from eddy.models.artifacts.calibration import Calibration
+from eddy.models.artifacts.manifest import Manifest
+from eddy.models.artifacts.rollout import rollout_of
+from eddy.models.core.detector import Detector, Floats, GapPolicy, WindowBatch, WindowSpec
+from eddy.models.core.threshold import Threshold, threshold_from_params
+
+_SMOKE_TEST_WINDOWS = 8
+_SMOKE_TEST_SECONDS = 1.0  # of CPU, the second time, since the first may compile; what is of any use takes milliseconds
+_MAX_NUMBERS = 1_000_000  # in a series' window: 8 MB of state for each; far above any use, stops a mistake
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that passed its checks."""
+
+    manifest: Manifest
+    detector: Detector
+    threshold: Threshold
+    calibration: Calibration | None
+    alerts: ModelAlerts
+
+    def severities(self, scores: Floats, limits: Floats) -> Floats:
+        """Rate (n,) scores from 0 to 100: 100·log(p) / log(1e-8) of the tail probability p, or by score over limit."""
+        if self.calibration is not None:
+            share = np.log10(self.calibration.tail(scores)) / -8.0
+        else:
+            share = 0.25 * np.log2(np.maximum(scores, 1e-12) / np.maximum(limits, 1e-12)) + 0.25
+        return np.clip(np.nan_to_num(100.0 * share), 0.0, 100.0)
+
+
+def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
+    """Check an artifact against its manifest and build the model.
+
+    Raises:
+        ModelError: wrong checksum, unreadable artifact, contradiction between both, or a detector that cannot score.
+    """
+    where = f"model {manifest.name} version {manifest.version}"
+    digest = artifact.sha256(content)
+    if digest != manifest.sha256:
+        raise ModelError(f"{where}: sha256 is {digest[:12]}…, the manifest says {manifest.sha256[:12]}…; publish again")
+    detector = artifact.load(content)
+    spec = detector.spec
+    found = (detector.kind, spec.features, spec.window, spec.stride, spec.interval_ms)
+    expected = (manifest.detector, manifest.features, manifest.window, manifest.stride, manifest.interval_ms)
+    if found != expected:
+        raise ModelError(f"{where}: the artifact is {found}, the manifest says {expected}")
+    _check(spec, where)
+    rollout_of(manifest)
+    model = LoadedModel(
+        manifest,
+        detector,
+        threshold_from_params(manifest.threshold),
+        Calibration.from_params(manifest.calibration) if manifest.calibration else None,
+        read_model_alerts(manifest.alerts),
+    )
+    _smoke_test(model, where)
+    return model
+
+
+def _check(spec: WindowSpec, where: str) -> None:
+    """Refuse windows that the job could not keep; the manifest has checked what it carries itself."""
+    if spec.gap_policy not in get_args(GapPolicy):
+        raise ModelError(f"{where}: gap_policy {spec.gap_policy!r}: expected one of {', '.join(get_args(GapPolicy))}")
+    if not isinstance(spec.max_gap, int) or spec.max_gap < 0:
+        raise ModelError(f"{where}: max_gap {spec.max_gap!r}: expected a whole number of at least 0")
+    if len(set(spec.features)) < len(spec.features):
+        raise ModelError(f"{where}: features {', '.join(spec.features)}: expected each once")
+    numbers = spec.window * len(spec.features)
+    if numbers > _MAX_NUMBERS:
+        raise ModelError(f"{where}: window of {numbers} numbers per series; at most {_MAX_NUMBERS}: take a shorter one")
+
+
+def _smoke_test(model: LoadedModel, where: str) -> None:
+    """Score and explain made-up windows, so that a model that fails or never gives a number is refused at once."""
+    detector, spec = model.detector, model.detector.spec
+    shape = (_SMOKE_TEST_WINDOWS, spec.window, len(spec.features))
+    batch = WindowBatch(
+        np.random.default_rng(0).normal(size=shape),
+        np.zeros(shape[:2], bool),
+        np.arange(_SMOKE_TEST_WINDOWS, dtype=np.int64) * max(spec.interval_ms, 1),
+        np.full(_SMOKE_TEST_WINDOWS, -1, np.int64),
+        detector.initial_state(_SMOKE_TEST_WINDOWS),
+    )
+    doing = "score"
+    try:
+        _within_time_limit(
+            detector, batch.take(np.arange(1)), where
+        )  # far too slow? Then it takes a core for less long
+        scores = _within_time_limit(detector, batch, where)
+        silent = np.isnan(scores).all() and not detector.starts_silent
+        if scores.shape != (_SMOKE_TEST_WINDOWS,) or silent:
+            raise ModelError(f"{where}: gives no usable score on a trial window")
+        doing = "explain"
+        detector.explain(batch, np.ones(_SMOKE_TEST_WINDOWS))
+    except ModelError:
+        raise
+    except Exception as error:  # whatever a broken artifact provokes, it must not stop the job
+        raise ModelError(f"{where}: cannot {doing}: {type(error).__name__}: {error}") from error
+
+
+def _within_time_limit(detector: Detector, batch: WindowBatch, where: str) -> Floats:
+    """Score twice: only the second time counts, the first may compile. CPU time, so a busy machine does not matter."""
+    scores = np.asarray(detector.score(batch))
+    began = time.thread_time()
+    detector.score(batch)
+    took = time.thread_time() - began
+    if took > _SMOKE_TEST_SECONDS:
+        raise ModelError(
+            f"{where}: takes {took:.1f} s of CPU to score a batch of {len(batch.values)}; "
+            f"at most {_SMOKE_TEST_SECONDS:g} s: take a smaller model"
+        )
+    return scores
