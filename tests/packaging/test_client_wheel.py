@@ -24,6 +24,7 @@ from tests.packaging.conftest import run
 from wheels.build import client_files
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+PLAIN = {"PATH": "/usr/bin:/bin"}
 FILES = [ROOT / name for name in client_files() if name.endswith(".py")]
 PROJECT = tomllib.loads((ROOT / "wheels" / "client.toml").read_text(encoding="utf-8"))["project"]
 #: what the client is for, without brokers: they are named where nothing listens
@@ -136,7 +137,8 @@ def interpreter(version: str) -> str | None:
     """A Python of this version that runs, from ``PATH`` or from pyenv's folder, whose commands on ``PATH`` may not."""
     known = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
     for candidate in filter(None, [shutil.which(f"python{version}"), *map(str, known)]):
-        if subprocess.run([candidate, "-c", "import ssl"], capture_output=True, check=False).returncode == 0:
+        start = [candidate, "-c", "import ssl"]
+        if subprocess.run(start, env=PLAIN, capture_output=True, check=False).returncode == 0:
             return candidate
     return None
 
@@ -151,7 +153,7 @@ def test_client_works_alone(version: str, built: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     binary = ["--only-binary", ":all:", "--python-platform", "x86_64-manylinux_2_31", "--python-version", version]
     run(sys.executable, "-m", "uv", "pip", "install", "-q", *binary, "--target", site, wheel, cwd=tmp_path)
-    env = {"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin"}
+    env = {**PLAIN, "PYTHONPATH": str(site)}
     found = json.loads(run(python, "-c", PROGRAM, cwd=tmp_path, env=env))
     assert found["python"] == [int(part) for part in version.split(".")]
     loaded = {name.split(".")[0] for name in found["modules"]}
