@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from eddy.errors import StackError
 from eddy.stack import jars, shipped_jars
 
 
@@ -33,7 +34,7 @@ def test_shipped_jars_are_used_and_nothing_is_fetched_or_compiled(wheel: Path) -
 
 
 def test_broker_is_still_fetched_by_maven(wheel: Path) -> None:
-    with pytest.raises(jars.StackError, match="mvn is not installed"):
+    with pytest.raises(StackError, match="mvn is not installed"):
         jars.bring()
 
 
@@ -41,7 +42,7 @@ def test_broker_is_still_fetched_by_maven(wheel: Path) -> None:
 def test_shipped_jars_of_other_sources_are_not_used(wheel: Path, changed: str) -> None:
     (wheel / changed).write_text("class Probe { int x; }")
     assert shipped_jars.shipped() == []
-    with pytest.raises(jars.StackError, match="run 'eddy jars' once"):
+    with pytest.raises(StackError, match="run 'eddy jars' once"):
         jars.flink_jars()
 
 
