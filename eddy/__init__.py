@@ -9,6 +9,10 @@ __version__ = "0.1.0"  # the only place: pyproject.toml reads it from here
 DISTRIBUTION = "eddy-anomaly"
 #: the part of it that consumers of alerts need, for more versions of Python (docs/decisions/071-two-wheels.md)
 CLIENT_DISTRIBUTION = "eddy-client"
+#: imported when it is asked for: consumers of alerts do without
+_ELSEWHERE = {"Detector": "eddy.training.notebook.frame_detector"}
+
+__all__ = ["CLIENT_DISTRIBUTION", "DISTRIBUTION", "Detector", "__version__", "install_hint"]
 
 
 def install_hint(extra: str) -> str:
@@ -21,12 +25,6 @@ def install_hint(extra: str) -> str:
     return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
-_ELSEWHERE = {
-    "Detector": "eddy.training.notebook.frame_detector"
-}  # imported when it is asked for: consumers of alerts do without
-__all__ = ["Detector", "__version__"]
-
-
 def __getattr__(name: str) -> Any:
     """Import the names of :data:`_ELSEWHERE` on first use."""
     if name not in _ELSEWHERE:
@@ -34,9 +32,8 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(_ELSEWHERE[name]), name)
     except ModuleNotFoundError as error:  # an installation of the client alone
-        raise ImportError(
-            f"eddy.{name} needs {error.name}, which is not installed: {install_hint('notebook')}"
-        ) from error
+        hint = install_hint("notebook")
+        raise ImportError(f"eddy.{name} needs {error.name}, which is not installed: {hint}") from error
 
 
 def __dir__() -> list[str]:

@@ -19,8 +19,11 @@ from eddy.settings import Settings
 
 ENV_PREFIX = "EDDY_"
 CONFIG_VARIABLE = "EDDY_CONFIG"  # path of the YAML file; not a setting itself
-#: Not settings: the settings file, the folder of the jars, the stack's mark on its processes, another index for torch.
-RESERVED_VARIABLES = {CONFIG_VARIABLE, "EDDY_HOME", "EDDY_STACK_INSTANCE", "EDDY_TORCH_INDEX"}
+#: Not settings: the settings file, the folder of the jars, the stack's mark on its processes; another index for torch,
+#: an image's build (setup.py).
+RESERVED_VARIABLES = {
+    CONFIG_VARIABLE, "EDDY_HOME", "EDDY_STACK_INSTANCE", "EDDY_TORCH_INDEX", "EDDY_BUILD_WITHOUT_JARS",
+}  # fmt: skip
 
 #: The original system's variables, kept working: plain name to key.
 ORIGINAL_VARIABLES = {

@@ -24,6 +24,7 @@ from tests.packaging.conftest import run
 from wheels.build import client_files
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+PLAIN = {"PATH": "/usr/bin:/bin"}
 FILES = [ROOT / name for name in client_files() if name.endswith(".py")]
 PROJECT = tomllib.loads((ROOT / "wheels" / "client.toml").read_text(encoding="utf-8"))["project"]
 #: what the client is for, without brokers: they are named where nothing listens
@@ -86,16 +87,15 @@ def test_client_declares_the_packages_that_it_imports_in_the_versions_of_eddy():
     declared = {wanted.name: wanted for wanted in map(Requirement, PROJECT["dependencies"])}
     assert needed == {name for name in declared if name != "eval-type-backport"}
     whole = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    eddy = {wanted.name: wanted.specifier for wanted in map(Requirement, whole["dependencies"])}
-    assert {name: declared[name].specifier for name in needed} == {name: eddy[name] for name in needed}
+    of_eddy = {wanted.name: wanted for wanted in map(Requirement, whole["dependencies"])}
+    assert {str(declared[name]) for name in needed} == {str(of_eddy[name]) for name in needed}
     assert [line.split(" :: ")[-1] for line in PROJECT["classifiers"] if "Python :: 3" in line] == list(PYTHONS)
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
 
 
 def test_client_uses_only_syntax_and_library_of_its_oldest_python():
     for path in FILES:
-        major, minor = map(int, PYTHONS[0].split("."))
-        tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(major, minor))
+        tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=int(PYTHONS[0].partition(".")[2]))
         assert evaluated_unions(tree) == [], f"{path}: {PYTHONS[0]} cannot evaluate this: say Optional, or a tuple"
     checker = Path(sys.executable).with_name("vermin")
     done = subprocess.run(
@@ -137,7 +137,8 @@ def interpreter(version: str) -> str | None:
     """A Python of this version that runs, from ``PATH`` or from pyenv's folder, whose commands on ``PATH`` may not."""
     known = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
     for candidate in filter(None, [shutil.which(f"python{version}"), *map(str, known)]):
-        if subprocess.run([candidate, "-c", "import ssl"], capture_output=True, check=False).returncode == 0:
+        start = [candidate, "-c", "import ssl"]
+        if subprocess.run(start, env=PLAIN, capture_output=True, check=False).returncode == 0:
             return candidate
     return None
 
@@ -152,7 +153,7 @@ def test_client_works_alone(version: str, built: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     binary = ["--only-binary", ":all:", "--python-platform", "x86_64-manylinux_2_31", "--python-version", version]
     run(sys.executable, "-m", "uv", "pip", "install", "-q", *binary, "--target", site, wheel, cwd=tmp_path)
-    env = {"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin"}
+    env = {**PLAIN, "PYTHONPATH": str(site)}
     found = json.loads(run(python, "-c", PROGRAM, cwd=tmp_path, env=env))
     assert found["python"] == [int(part) for part in version.split(".")]
     loaded = {name.split(".")[0] for name in found["modules"]}

@@ -124,7 +124,7 @@ def test_command_says_in_one_line_what_hides_it(theirs: str, installed: Callable
     file.parent.mkdir(exist_ok=True)
     file.write_text("raise SystemExit('the file of the user was run')\n")
     env = {**outside(), "PYTHONPATH": str(tmp_path)}
-    command: list[str | Path] = [installed("") / "eddy", "--version"]
+    command = [str(installed("") / "eddy"), "--version"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"eddy: 'import eddy' finds {file}, which hides this program; rename it")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from eddy import install_hint
 from eddy.errors import ModelError, SettingsError
 from eddy.training.notebook.estimator_habits import EstimatorHabits
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from eddy.training.notebook.frame_replay import Scored
     from eddy.training.notebook.frames import Frame
 
-_INSTALL = "pip install 'eddy-anomaly[notebook]'"
+_INSTALL = install_hint("notebook")
 
 
 class Detector(EstimatorHabits):
