@@ -140,7 +140,7 @@ def _state(incident: Incident) -> list[components.Node]:
 
 
 def _around(snapshot: Snapshot, incident: Incident, points: SeriesPoints, model: str) -> tuple[int, int]:
-    """The stretch of event time to draw: the incident, and enough before and after to see what is usual."""
+    """Return the span of event time to draw: the incident, and enough before and after to see what is usual."""
     alert = incident.alert
     scored = points.scored.get(model)
     ts = scored.table.ts if scored and len(scored.table) > 1 else None

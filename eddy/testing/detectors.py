@@ -48,7 +48,8 @@ class DetectorContract:
         kind: name of the detector.
         params: its parameters; make training short, it is fitted several times.
         min_auc: ROC-AUC that it reaches at least, for spikes of 8 to 18 deviations of the noise at the extremes of the
-            season. Lower it where a stretch is scored as a whole, or where only the highest score of an event is kept.
+            season. Lower it where a subsequence is scored as a whole, or where only the highest score of an event is
+            kept.
         echo: points after a spike that may score high as well: a window scored as a whole has it for its length.
         finds_points: False for a detector of something else than single odd points: its ROC-AUC is not looked at.
         draws_per_feature: True where training draws at random for each feature: another order of the features is then

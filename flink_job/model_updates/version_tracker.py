@@ -144,7 +144,7 @@ class ModelVersionTracker:
 
 
 def _not_without(before: bytes, newest: LoadResult | None) -> bool:
-    """Tell whether the version before is needed: the newest is refused, or may be because its features never come."""
+    """Tell whether the previous version is needed: the newest is refused, or may be because its features never come."""
     if newest is None or newest.model is None:
         return True
     try:

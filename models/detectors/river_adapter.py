@@ -27,7 +27,7 @@ from eddy.models.core.parameters import read_parameters
 from eddy.models.preprocessing.scaler import SeriesScaler
 
 _BAND = 3.0  # spreads to either side of the median
-_STRETCH = 0.1  # a spread in half-space trees, which expect values from 0 to 1
+_SCALE_TO_UNIT = 0.1  # a spread in half-space trees, which expect values from 0 to 1
 _STARTED = 0  # element of a state row: 1 once the series has begun
 _MIN_POINTS = 32
 _SMALLEST = 1e-12  # of 1 - score
@@ -230,7 +230,7 @@ class _Trees:
         self.load(np.r_[0.0, 1.0, np.zeros(2 * len(self._nodes))])
 
     def step(self, point: Mapping[int, float]) -> float:
-        x = {f: min(max(0.5 + _STRETCH * value, 0.0), 1.0) for f, value in point.items()}
+        x = {f: min(max(0.5 + _SCALE_TO_UNIT * value, 0.0), 1.0) for f, value in point.items()}
         score = self._of.score_one(x)
         self._of.learn_one(x)
         return _surprise(score)

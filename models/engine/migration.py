@@ -24,6 +24,7 @@ from typing import Any
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.engine.scorer import ModelScorer
 from eddy.models.serving.loaded_model import LoadedModel
+from eddy.models.serving.model_set import COLD
 from eddy.models.windowing.windows import WindowStore
 
 Meaning = Mapping[str, Any]
@@ -73,7 +74,7 @@ def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None
     Args:
         scorer: of any version of the model; rows ``to`` are in their initial state.
         to: (n,) rows of it.
-        saved: rows of the version before.
+        saved: rows of the previous version.
         rows: (n,) which of them.
     """
     was, now, store = saved.meaning, meaning_of(scorer.model), scorer.store
@@ -84,7 +85,7 @@ def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None
         for row, other in zip(to.tolist(), rows.tolist(), strict=True):
             store.adopt(row, saved.store, other)
     same_model = was["drift"] == now["drift"]
-    if _same_detector_state(was, now, scorer.model.detector.kind) and saved.state.shape[1] == scorer.state.shape[1]:
+    if _same_detector_state(was, now, scorer.model) and saved.state.shape[1] == scorer.state.shape[1]:
         scorer.state[to] = saved.state[rows]
     if was["threshold"] == now["threshold"] and saved.threshold_state.shape[1] == scorer.threshold_state.shape[1]:
         scorer.threshold_state[to] = saved.threshold_state[rows]
@@ -92,6 +93,12 @@ def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None
         scorer.drift.carry(to, saved.drift, rows, same_model)
 
 
-def _same_detector_state(was: Meaning, now: Meaning, kind: str) -> bool:
-    """Compare layouts; state from before there were any names only the kind, and counts for the same artifact."""
-    return bool(was["detector"] == now["detector"] or (was["detector"] == kind and was["drift"] == now["drift"]))
+def _same_detector_state(was: Meaning, now: Meaning, model: LoadedModel) -> bool:
+    """Compare layouts. State from before there were any names only the kind; it counts for the same artifact.
+
+    The built-in model is no artifact that anybody published: its bytes change with the code, its meaning does not.
+    """
+    if "/" in was["detector"]:
+        return bool(was["detector"] == now["detector"])
+    built_in = model.manifest.name == COLD and was["detector"] == model.detector.kind
+    return bool(built_in or was["drift"] == now["drift"])

@@ -1,6 +1,6 @@
 """Hold back a version that needs features which the one in use did without, until its series bring them.
 
-Only the stream shows whether they do. Until then the version before stays in use; where the features do not come, the
+Only the stream shows whether they do. Until then the previous version stays in use; where the features do not come, the
 new version is refused, since it would never score anything.
 """
 

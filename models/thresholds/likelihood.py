@@ -45,7 +45,7 @@ class LikelihoodParameters(Learning):
 class LikelihoodThreshold(AdaptiveThreshold):
     """Set the limit so that the mean of the last few scores becomes improbably high for this series above it.
 
-    Works for noisy scores: it finds stretches of raised scores and needs a single one to be ``short`` times as far out.
+    Works for noisy scores: it finds runs of raised scores and needs a single one to be ``short`` times as far out.
     **Fails** on short events for that reason, and on scores with a heavy tail, because the tail is taken for a normal
     one.
 
@@ -61,7 +61,7 @@ class LikelihoodThreshold(AdaptiveThreshold):
         >>> threshold = LikelihoodThreshold.fit({"pump": scores[:500]}, epsilon=1e-4)
         >>> state = threshold.initial_state(1)
         >>> limits = [threshold.limits(scores[i : i + 1], np.array([-1]), state)[0] for i in range(510)]
-        >>> bool((scores > limits)[505:].any() and not (scores > limits)[400:500].any())  # a stretch, no single score
+        >>> bool((scores > limits)[505:].any() and not (scores > limits)[400:500].any())  # a run, no single score
         True
     """
 

@@ -111,7 +111,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "narwhals", None)
     with pytest.raises(
-        SettingsError, match=r"data frames need narwhals, which is missing: pip install 'eddy\[notebook\]'"
+        SettingsError, match=r"data frames need narwhals, which is missing: pip install 'eddy-anomaly\[notebook\]'"
     ):
         Detector().fit(OLD)
 

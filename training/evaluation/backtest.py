@@ -71,7 +71,7 @@ def would_have(
         raise DataError(f"backtest: the data have no {lacking[0]!r}; found {', '.join(found.features)}")
     series = [s for s in found.series if manifest.applies_to(s.name)]
     if not series:
-        raise DataError(f"backtest: {manifest.name} judges {' '.join(manifest.series)}, none of the series found")
+        raise DataError(f"backtest: {manifest.name} applies to {' '.join(manifest.series)}, none of the series found")
     alerts = replay_series(models, manifest.features, replace(found, series=tuple(series)), options, end)
     return incidents_of(alerts, start, end)
 

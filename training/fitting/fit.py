@@ -38,7 +38,7 @@ class ThresholdRule:
             threshold of :data:`eddy.models.catalog.THRESHOLDS`, which may follow each series' scores.
         false_rate: for ``tail``.
         params: for the others, see each.
-        labels: for ``f-beta``: the labelled stretches of each series.
+        labels: for ``f-beta``: the labelled spans of each series.
     """
 
     name: str = "tail"

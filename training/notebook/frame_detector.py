@@ -222,7 +222,7 @@ class Detector(EstimatorHabits):
             name: in the registry; default: the detector's.
             uri: where the job finds the artifact, if it is too large for a Kafka message; :meth:`save` it there first.
             stage: ``shadow`` or ``canary``: beside the version in use, not in its place.
-            share: of the series that a canary calls people for.
+            share: of the series on which a canary alerts people.
             settings: where Kafka is; default: as the commands read them.
 
         Returns:

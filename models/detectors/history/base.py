@@ -47,7 +47,7 @@ class RingParameters:
 
 
 class PastRingDetector(Detector):
-    """Base of the floors. Scores are root mean square distances in spreads of the series (5th to 95th percentile of
+    """Base of the baselines. Scores are root mean square distances in spreads of the series (5th to 95th percentile of
     training).
 
     Missing values are left out of comparisons, a constant series scores 0, and nothing is scored before enough past

@@ -14,14 +14,15 @@ _LONGEST = 192  # points of an automatically chosen segment: each costs one oper
 
 
 class LeftDiscordDetector(PastRingDetector):
-    """Score the distance of the newest points to the most similar stretch before them, means removed.
+    """Score the distance of the newest points to the most similar subsequence before them, means removed.
 
     That is the left matrix profile over a bounded past.
 
     Works for a misshapen cycle, and needs no alignment with a season.
-    **Fails** on noise (every stretch is new), on anomalies that come twice, and on changes of level alone.
+    **Fails** on noise (every subsequence is new), on anomalies that come twice, and on changes of level alone.
 
-    Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`; ``period`` is the length of the stretch.
+    Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`; ``period`` is the length of the
+    subsequence.
     Cost: ``past * period`` operations a point and ``2 * past`` numbers of state a feature: the dearest of the simple
     ones.
 

@@ -39,7 +39,7 @@ class RepeatVectorAutoencoder(SequenceAutoencoder):
 
     Works for short windows with few shapes: the form that most tutorials have.
     **Fails** where the code is large enough to copy the window, an anomaly included, and where windows are longer than
-    the code can hold: then the rebuilt window is too smooth and every busy stretch looks odd. ``lstm-autoencoder``
+    the code can hold: then the rebuilt window is too smooth and every busy period looks odd. ``lstm-autoencoder``
     hides the newest points from its encoder and knows the time of day for these reasons.
 
     Parameters: :class:`RepeatVectorParameters`.

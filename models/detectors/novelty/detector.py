@@ -47,7 +47,7 @@ class NoveltyParameters:
         members: what is looked for, joined by commas: ``value``, ``season``, ``rarity``. Fewer than all serve to
             measure what each of them earns.
         limit: score from which a point counts as an alert; the peak stage asks more of what follows soon after it.
-        start_up: points collected from a series that training has not seen before it is judged.
+        start_up: points collected from a series that training has not seen before its first score.
         period_hours: length of the season.
     """
 

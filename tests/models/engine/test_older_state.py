@@ -23,7 +23,7 @@ from eddy.models.drift.monitor import DriftOptions
 from eddy.models.engine.cold_start import cold_model
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.options import ColdStart
-from eddy.models.serving.model_set import ModelSet
+from eddy.models.serving.model_set import COLD, ModelSet
 from tests.models.small_models import Event, Job, inline
 
 FILE = Path(__file__).parent / "data" / "aca2780.zip"
@@ -93,6 +93,9 @@ def test_savepoint_of_an_earlier_version_goes_on_with_the_same_alerts(content: d
     found = json.loads(json.dumps([asdict(alert) for alert in alerts]))
     assert [(one["id"], one["state"]) for one in found] == [(one["id"], one["state"]) for one in expected]
     assert {one["model"].get("name") for one in expected} >= {"naive", "dmd", "ensemble", "consistency", "cold-start"}
+    for one in (*found, *expected):
+        if one["model"].get("name") == COLD:
+            del one["model"]["sha256"]  # of a built-in model: its bytes change with the code
     same(found, expected)
 
 

@@ -54,7 +54,7 @@ def write_report(
 
     Args:
         out: folder, created if it does not exist.
-        title: title of the page.
+        title: title of the report.
         recordings: the series.
         results: detector -> its runs in that order, figures and cost; in the order of the ranking.
         rows: content of ``results.json``, an object per detector.
