@@ -28,6 +28,7 @@ DETECTORS: ClassRegistry[Detector] = ClassRegistry(
     "eddy.models.core.detector:Detector",
     "kind",
     {
+        "auto": f"{_DETECTORS}.auto.detector:AutoDetector",
         "consistency": f"{_DETECTORS}.consistency.detector:ConsistencyDetector",
         "dmd": f"{_DETECTORS}.dmd.detector:DmdDetector",
         "ensemble": f"{_DETECTORS}.ensemble.detector:EnsembleDetector",
@@ -61,6 +62,7 @@ THRESHOLDS: ClassRegistry[Threshold] = ClassRegistry(
         "fixed": f"{_THRESHOLDS}.fixed:FixedThreshold",
         "likelihood": f"{_THRESHOLDS}.likelihood:LikelihoodThreshold",
         "past-deviation": f"{_THRESHOLDS}.past_deviation:PastDeviationThreshold",
+        "rate": f"{_THRESHOLDS}.rate:RateThreshold",
         "spot": f"{_THRESHOLDS}.spot:SpotThreshold",
     },
 )

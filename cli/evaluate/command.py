@@ -17,9 +17,11 @@ evaluate = typer.Typer(no_args_is_help=True, help=__doc__)
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
+    from eddy.cli.evaluate import outside as evaluate_outside
     from eddy.cli.evaluate import streams as evaluate_streams
     from eddy.cli.evaluate import study as evaluate_study
 
+    evaluate_outside.register(evaluate)
     evaluate_streams.register(evaluate)
     evaluate_study.register(evaluate)
     app.add_typer(evaluate, name="evaluate")

@@ -43,6 +43,11 @@ class TestSeasonalNaive(DetectorContract):
     kind = "seasonal-naive"
 
 
+class TestAuto(DetectorContract):
+    kind = "auto"
+    min_auc = 0.55
+
+
 class TestNovelty(DetectorContract):
     kind = "novelty"
     min_auc = 0.55

@@ -26,6 +26,10 @@ class TestLikelihood(AdaptiveThresholdContract):
     params = {"learn": 50, "short": 4}
 
 
+class TestRate(ThresholdContract):
+    policy = "rate"
+
+
 class TestSpot(AdaptiveThresholdContract):
     policy = "spot"
     params = {"learn": 200, "level": 0.9, "q": 1e-3, "peaks": 32}

@@ -1,0 +1,89 @@
+"""``eddy evaluate outside``: detectors over labelled public sets that nobody tuned them on, beside baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from eddy.training.evaluation.outside.run import SetOutcome
+
+DETECTORS = ["auto", "novelty"]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to ``eddy evaluate``."""
+    group.command()(outside)
+
+
+def outside(
+    data: Path = typer.Option(..., help="folder with nab/ and outside/<set>/"),
+    detector: list[str] = typer.Option(DETECTORS, "--detector", help="repeatable"),
+    name: list[str] = typer.Option([], "--set", help="only this set; repeatable [all]"),
+    baselines: bool = typer.Option(True, help="run the baselines too"),
+    out: Path | None = typer.Option(None, help="folder for outside.json, with a row per series"),
+    seed: int = typer.Option(0, help="of the detectors that draw at random"),
+    as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
+) -> None:
+    """Run detectors at their shipped thresholds over every set; labels only score."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from eddy.training.evaluation.outside.baselines import BASELINES
+    from eddy.training.evaluation.outside.data_sets import load_outside
+    from eddy.training.evaluation.outside.run import run_set
+    from eddy.training.evaluation.report.html import plain_json
+    from eddy.training.evaluation.runs.lineup import entrants
+
+    chosen = [*(BASELINES if baselines else ()), *entrants(detector)]
+    found: list[SetOutcome] = []
+    sets = load_outside(data, name)
+    with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:
+        task = bar.add_task("", total=len(sets))
+        for i, one in enumerate(sets):
+
+            def notify(what: str, share: float, done: int = i) -> None:
+                bar.update(task, description=what, completed=done + share)
+
+            found += run_set(chosen, one, seed, notify)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "outside.json").write_text(plain_json([one.to_json() for one in found]) + "\n")
+    if as_json:
+        rows = [{k: v for k, v in one.to_json().items() if k != "series"} for one in found]
+        print(plain_json(rows))
+        return
+    print_outside(found)
+
+
+def print_outside(found: list[SetOutcome]) -> None:
+    """A table per set, best F1 first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    for data in dict.fromkeys(one.data for one in found):
+        own = sorted((one for one in found if one.data == data), key=lambda one: -one.f1)
+        table = Table(title=f"{data}, {len(own[0].series)} series")
+        for name in (
+            "detector",
+            "F1",
+            "10-90 %",
+            "beyond baseline",
+            "false/1,000",
+            "VUS-PR",
+            "NAB",
+            "placed",
+            "values/s",
+        ):
+            table.add_column(name, no_wrap=name == "detector")
+        for one in own:
+            beyond = f"{one.f1_beyond[0]:+.2f} to {one.f1_beyond[1]:+.2f}" if one.f1_beyond else "–"
+            table.add_row(
+                one.detector, f"{one.f1:.2f}", f"{one.f1_spread[0]:.2f}-{one.f1_spread[1]:.2f}", beyond,
+                f"{one.false_per_thousand:.2f}", f"{one.vus_pr:.3f}",
+                f"{one.nab:.1f}" if one.nab is not None else "–",
+                f"{100 * one.placed:.0f} %" if one.placed is not None else "–", f"{one.points_per_second:,.0f}",
+            )  # fmt: skip
+        Console().print(table)

@@ -1,0 +1,313 @@
+"""``auto``: one configuration for every series, nothing to train, from the first points on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eddy.errors import DataError, ModelError, SettingsError
+from eddy.models.core.detector import (
+    Detector,
+    Explanation,
+    FitReport,
+    Floats,
+    Ints,
+    Progress,
+    Series,
+    WindowBatch,
+    WindowSpec,
+    no_progress,
+)
+from eddy.models.core.parameters import read_parameters
+from eddy.models.detectors.auto import kernel, shape_memory, short_memory, steady_season
+from eddy.models.detectors.novelty import peak_filter
+from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
+from eddy.models.detectors.novelty.online_calibration import MOMENTS
+from eddy.models.detectors.novelty.value import FLOOR
+
+_MIN_VALUES = 20  # of a feature in training: fewer give no scale
+_BAND_SEASON = 3.0  # typical differences from the same slot of the nearest day
+
+
+@dataclass(frozen=True)
+class AutoParameters:
+    """Parameters.
+
+    Attributes:
+        limit: score from which a point counts as an alert; the peak stage asks more of what follows soon after it.
+        start_up: points collected from a series that training has not seen before new values, the rate of rare ones
+            and the season count. Short memory scores from about the fiftieth point on.
+        sparse: one alert per event, and a dense score below the limit elsewhere; False: the dense score of every point,
+            to rank and to plot, which holds what was high and falls by 3 % a point.
+    """
+
+    limit: float = DEFAULT_LIMIT
+    start_up: int = 200
+    sparse: bool = True
+
+
+class AutoDetector(Detector):
+    """Score each point by the member with the most evidence: short memory, new value, rarity, season or shape.
+
+    Each member is admitted where the series' own past supports it:
+
+    - **short memory** (:mod:`eddy.models.detectors.auto.short_memory`): always; asks more, the shorter the past is;
+    - **value novelty** (:mod:`eddy.models.detectors.novelty.value`): if the value is also unusual for the recent past,
+      and the series is no ramp or counter, whose every value is new;
+    - **rarity** (:mod:`eddy.models.detectors.novelty.rarity`): always;
+    - **season** (:mod:`eddy.models.detectors.auto.steady_season`): if days are alike, from four weeks on;
+    - **shape** (:mod:`eddy.models.detectors.auto.shape_memory`): in the season's place, if points are closer than 5
+      seconds, so that there is no clock by which days could be aligned. It then leads.
+
+    It needs one point at a time (a window of 1) and keeps 4,992 bytes of state a feature. Training is optional: a
+    series that it did not see is scored from about its fiftieth point on, one that it saw continues from the end of its
+    training data. A missing value is skipped; a filled-in point counts as missing. The score of a point that alerts is
+    at or above ``limit``; every other point has a dense score below it, which ranks.
+
+    Works on levels that move, new values, days that are alike, counters and bursts, with one configuration.
+    **Fails** on changes that are odd in shape only, with no value, level, rate or daily profile out of the ordinary; on
+    slow drifts; on heavy tails, each of whose records is a new value; and with many features on what shows weakly in
+    many of them at once.
+
+    Parameters: :class:`AutoParameters`.
+    Cost: 4,992 bytes of state a feature; compiled, about 2 µs a point.
+
+    Args:
+        spec: ``window`` and ``stride`` are taken as 1.
+        params: see :class:`AutoParameters`.
+        start: series id -> (state_size,) state at the end of its training data.
+
+    References:
+        Decision 070 has its development, and figures on the sets of docs/evaluation.md.
+
+    Examples:
+        >>> import numpy as np
+        >>> from eddy.models.core.detector import Series, WindowSpec
+        >>> values = 50 + np.random.default_rng(0).normal(0, 1, (900, 1))
+        >>> ts = np.arange(len(values)) * 60_000
+        >>> train = Series("pump", ts[:800], values[:800], np.zeros(800, bool))
+        >>> detector, _ = AutoDetector.fit([train], WindowSpec(1), {})
+        >>> values[860] = 75.0
+        >>> scores = detector.score_series("pump", ts[800:], values[800:])
+        >>> (int(scores.argmax()), bool(scores[60] >= detector.default_limit))
+        (60, True)
+    """
+
+    kind = "auto"
+    parameters = AutoParameters
+    #: parameters with which every point has its dense score: what ranks and plots runs the detector with these
+    dense: ClassVar[Mapping[str, Any]] = {"sparse": False}
+    calibrated = True
+    continues = True
+
+    def __init__(self, spec: WindowSpec, params: AutoParameters, start: Mapping[str, Floats]) -> None:
+        super().__init__(WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap))
+        if not _MIN_VALUES <= params.start_up <= kernel.MAX_START_UP:
+            raise SettingsError(
+                f"{self.kind}: start_up: found {params.start_up}, expected {_MIN_VALUES} to {kernel.MAX_START_UP}"
+            )
+        if not params.limit > 0:
+            raise SettingsError(f"{self.kind}: limit: found {params.limit}, expected a number above 0")
+        self.params, self.warm_up = params, params.start_up
+        self.state_size = kernel.state_width(len(spec.features))
+        self._index = {name: i for i, name in enumerate(start)}
+        self._start = np.array(list(start.values())) if start else np.zeros((0, self.state_size))
+        self.attribution_span = self._usual_span()
+
+    def _usual_span(self) -> int:
+        """Points of a period where shapes are looked at, the longest over all series seen in training; else 1."""
+        blocks = self._start[:, peak_filter.STATE_WIDTH :].reshape(-1, len(self.spec.features), kernel.FEATURE_WIDTH)
+        clocked = blocks[:, :, kernel.SLOTS] > 0
+        codes = np.where(clocked, 0.0, blocks[:, :, kernel.SHAPE_AT + shape_memory.PER_CODE])
+        return max(int(codes.max(initial=0.0)) * shape_memory.CODES, 1)
+
+    @classmethod
+    def fit(
+        cls,
+        series: Sequence[Series],
+        spec: WindowSpec,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        progress: Progress = no_progress,
+    ) -> tuple[AutoDetector, FitReport]:
+        """Run through each series once; nothing is random.
+
+        The validation scores are those of the second half of each series.
+        """
+        chosen = read_parameters(AutoParameters, cls.kind, params)
+        detector = cls(spec, chosen, {})
+        start: dict[str, Floats] = {}
+        report = FitReport({})
+        for i, one in enumerate(series):
+            progress(one.name, i / len(series))
+            values = np.where(one.imputed[:, None], np.nan, one.values)
+            fewest = int(np.isfinite(values).sum(axis=0).min())
+            if fewest < _MIN_VALUES:
+                report.notes.append(f"{one.name}: left out: {fewest} values of a feature, {_MIN_VALUES} are needed")
+                continue
+            row = detector._begin(values, one.ts)
+            scores = detector._run(row, values, one.ts)[len(values) // 2 :]
+            start[one.name] = row
+            report.scores[one.name] = scores[np.isfinite(scores)]
+        if not start:
+            found = "; ".join(report.notes) or "no series"
+            raise DataError(f"{cls.kind}: nothing to learn from: {found}")
+        return cls(spec, chosen, start), report
+
+    def _begin(self, values: Floats, ts: Ints) -> Floats:
+        row = np.zeros(self.state_size)
+        for f in range(values.shape[1]):
+            known = np.isfinite(values[:, f])
+            at = peak_filter.STATE_WIDTH + f * kernel.FEATURE_WIDTH
+            kernel.begin(row, at, np.ascontiguousarray(values[known, f]), ts[known])
+        return row
+
+    @property
+    def default_limit(self) -> float:
+        """The threshold that goes with the scores; nothing has to be chosen from validation scores."""
+        return self.params.limit
+
+    def _run(self, row: Floats, values: Floats, ts: Ints) -> Floats:
+        return np.asarray(
+            kernel.series_step(
+                row,
+                np.ascontiguousarray(values),
+                ts,
+                self.params.start_up,
+                self.params.limit,
+                self.params.sparse,
+            )
+        )
+
+    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
+        """(n,) scores of a whole series, (n, F), as :meth:`score` gives them point by point, without their overhead.
+
+        Args:
+            name: the series; one seen in training continues from where its training data ended.
+            ts: (n,) epoch ms, increasing.
+            values: (n, F).
+        """
+        index = self._index.get(name)
+        row = np.zeros(self.state_size) if index is None else self._start[index].copy()
+        return self._run(row, values, ts)
+
+    def bind(self, series: Sequence[str]) -> Ints:
+        return np.array([self._index.get(name, -1) for name in series], np.int64)
+
+    def _started(self, batch: WindowBatch) -> Floats:
+        """State of the rows, in place from the training data where a series comes for the first time."""
+        untouched = ~batch.state.any(axis=1) & (batch.binding >= 0)
+        batch.state[untouched] = self._start[batch.binding[untouched]]
+        return batch.state
+
+    def _step(self, state: Floats, batch: WindowBatch) -> Floats:
+        newest = np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1])
+        return np.asarray(
+            kernel.rows_step(
+                state,
+                np.ascontiguousarray(newest, float),
+                batch.end,
+                self.params.start_up,
+                self.params.limit,
+                self.params.sparse,
+            )
+        )
+
+    def _score(self, batch: WindowBatch) -> Floats:
+        return self._step(self._started(batch), batch)
+
+    def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
+        """What the member with the most evidence expected of each feature, and where it would not have alerted.
+
+        Short memory: the level of its most surprised average, and where that surprise would be the one wanted. Value
+        novelty: the nearest value seen before. Season: the same hour of the most similar day. Rarity says nothing of a
+        single value; short memory answers in its place.
+        """
+        before = self._started(batch.take(np.arange(len(batch))))
+        after = before.copy()
+        self._step(after, batch)
+        blocks = (len(batch), len(self.spec.features), kernel.FEATURE_WIDTH)
+        old, new = (s[:, peak_filter.STATE_WIDTH :].reshape(blocks) for s in (before, after))
+        points = np.maximum(old[:, :, kernel.SHORT_AT + short_memory.POINTS].max(axis=1), 1.0)
+        factor = np.nan_to_num(np.asarray(limit, float) / self.params.limit, posinf=1.0)
+        wanted = np.array([kernel.surprise_wanted(p) for p in points]) * factor
+        evidence = new[:, :, kernel.EVIDENCE : kernel.EVIDENCE + kernel.MEMBERS].copy()
+        evidence[:, :, kernel.SHORT] /= wanted[:, None]
+        leading = evidence.argmax(axis=2)
+        middle, reach = _short_band(old, new, wanted + kernel.ONE_OF * np.log10(blocks[1]))
+        running = old[:, :, kernel.RUNNING] > 0
+        for member, (own, around) in {
+            kernel.VALUE: _value_band(old, new, points, factor),
+            kernel.SEASON: _season_band(old, new),
+        }.items():
+            chosen = running & (leading == member)
+            middle, reach = np.where(chosen, own, middle), np.where(chosen, around, reach)
+        squares = evidence.max(axis=2) ** 2
+        total = squares.sum(axis=1, keepdims=True)
+        even = np.full_like(squares, 1.0 / squares.shape[1])
+        attribution = np.divide(squares, total, out=even, where=total > 0)
+        return Explanation(middle, middle - reach, middle + reach, attribution)
+
+    def state_basis(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
+        """Parameters only: each series' state holds its own scale, and training gives no more than its start."""
+        return {}, asdict(self.params)
+
+    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        return {"start": self._start}, {**asdict(self.params), "series": list(self._index)}
+
+    @classmethod
+    def from_state(
+        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
+    ) -> AutoDetector:
+        names = list(params["series"])
+        start = np.asarray(arrays["start"], float)
+        expected = (len(names), kernel.state_width(len(spec.features)))
+        if start.shape != expected or not np.isfinite(start).all():
+            raise ModelError(f"{cls.kind}: array 'start': found shape {start.shape}, expected finite {expected}")
+        own = {name: value for name, value in params.items() if name != "series"}
+        return cls(spec, AutoParameters(**own), dict(zip(names, start, strict=True)))
+
+
+def _short_band(old: Floats, new: Floats, wanted: Floats) -> tuple[Floats, Floats]:
+    """(n, F) level of the most surprised average before the point, and how far from it that surprise is ``wanted``."""
+    middle, reach = np.empty(old.shape[:2]), np.empty(old.shape[:2])
+    for i, f in np.ndindex(*old.shape[:2]):
+        leader = int(new[i, f, kernel.SHORT_AT + short_memory.LEADER])
+        known = old[i, f, kernel.SHORT_AT + short_memory.POINTS] > 0
+        middle[i, f], reach[i, f] = short_memory.band(old[i, f], kernel.SHORT_AT, leader, wanted[i])
+        if not known:
+            middle[i, f] = np.nan
+    return middle, reach
+
+
+def _value_band(old: Floats, new: Floats, points: Floats, factor: Floats) -> tuple[Floats, Floats]:
+    """(n, F) nearest value seen before, and how far from it novelty stays below what is wanted, in the series' units.
+
+    Scaled values are logarithmic, so the band is taken to the side on which it is wider.
+    """
+    moments = old[:, :, kernel.VALUE_AT : kernel.VALUE_AT + MOMENTS]
+    count = np.maximum(moments[:, :, 0], 2.0)
+    deviation = np.sqrt(np.maximum(moments[:, :, 2], 0.0) / (count - 1.0) + FLOOR**2)
+    wanted = np.array([kernel.deviates_wanted(p, old.shape[1]) for p in points]) * factor
+    return _unscaled(old, new[:, :, kernel.NEAREST], moments[:, :, 1] + wanted[:, None] * deviation)
+
+
+def _season_band(old: Floats, new: Floats) -> tuple[Floats, Floats]:
+    """(n, F) the same slot of the nearest day, and three typical differences from day to day."""
+    at = kernel.SEASON_AT
+    expected = new[:, :, at + steady_season.EXPECTED]
+    return _unscaled(old, expected, _BAND_SEASON * old[:, :, at + steady_season.TYPICAL])
+
+
+def _unscaled(old: Floats, y: Floats, reach: Floats) -> tuple[Floats, Floats]:
+    centre, spread = old[:, :, kernel.CENTRE], old[:, :, kernel.SPREAD]
+
+    def back(scaled: Floats) -> Floats:
+        return np.asarray(centre + spread * np.sign(scaled) * np.expm1(np.minimum(np.abs(scaled), 300.0)))
+
+    middle = back(y)
+    return middle, np.maximum(back(y + reach) - middle, middle - back(y - reach))

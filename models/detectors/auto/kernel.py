@@ -1,0 +1,270 @@
+"""One row of state per series of the ``auto`` detector, and how it changes with each point.
+
+A row begins with the peak stage, followed by one block per feature: short memory (from the first point on), then value
+novelty, rarity and season, which need a scale first. Until ``start_up`` values are there, these are collected in the
+room that the three kernels use later, then replayed.
+
+Each member's evidence is a ratio: 1 is where it alerts by itself. The largest counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from eddy.models.core.detector import Floats, Ints
+from eddy.models.detectors.auto import shape_memory, short_memory, steady_season
+from eddy.models.detectors.auto.shape_memory import begin as shape_begin
+from eddy.models.detectors.auto.shape_memory import step as shape_step
+from eddy.models.detectors.auto.short_memory import step as short_step
+from eddy.models.detectors.auto.steady_season import step as season_step
+from eddy.models.detectors.novelty import peak_filter, rarity
+from eddy.models.detectors.novelty import value as value_novelty
+from eddy.models.detectors.novelty.kernel import quantile, scaled
+from eddy.models.detectors.novelty.peak_filter import peak
+from eddy.models.detectors.novelty.rarity import step as rarity_step
+from eddy.models.detectors.novelty.value import step as value_step
+
+SHORT, VALUE, RARITY, SEASON, SHAPE = range(5)  # members, in the order in which equals win
+MEMBERS = 5
+
+# Words of a feature's block.
+RUNNING, COLLECTED, CENTRE, SPREAD, SLOT_MS, SLOTS, SLOT_POINTS = range(7)
+NEAREST, HIGHEST, LOWEST, RECORDS, HELD = range(7, 12)  # the dense score held is in the first feature's block
+EVIDENCE = 12  # of each member at the newest point; short memory: before the features' correction
+SHORT_AT = EVIDENCE + MEMBERS
+VALUE_AT = SHORT_AT + short_memory.STATE_WIDTH
+RARITY_AT = VALUE_AT + value_novelty.STATE_WIDTH
+SEASON_AT = RARITY_AT + rarity.STATE_WIDTH
+SHAPE_AT = SEASON_AT  # a series has a clock, and a season may be found, or it has none, and shape is looked at
+FEATURE_WIDTH = SEASON_AT + max(steady_season.STATE_WIDTH, shape_memory.STATE_WIDTH)
+MAX_START_UP = (FEATURE_WIDTH - VALUE_AT) // 2  # points that start-up can collect
+
+#: Short memory alerts at a surprise of 2.5 decades after 100,000 points, and asks 0.7 more for each tenth of them, up
+#: to 3.3: the shorter the past, the less of what is normal it has shown.
+SURPRISE = 2.5
+SHORT_PAST = 0.7
+LONG_PAST = 1e5  # points
+MAX_SURPRISE = 3.3
+#: Value novelty alerts at 1.96 deviates, and from 4,000 points on asks 2 more for each tenfold: rare new values of a
+#: heavy tail keep coming.
+DEVIATES = 1.96
+LONGER_PAST = 2.0
+USUAL_PAST = 4000.0  # points
+#: The season alerts at the 5 % point of the largest distances of past days, to one side: 1.64.
+DAYS_DEVIATES = 1.64
+ALONGSIDE = 1.5  # decades of short memory's surprise that a new value needs beside it
+#: Correction for the number of features, in decades of surprise per decade of features: for the most surprised one,
+#: and for the mean of the two most surprised. Šidák's 1 is for independent features; these are not.
+ONE_OF = 0.6
+TWO_OF = 0.1
+#: Where shapes are looked at, short memory alerts by itself from this surprise on, and a subsequence that is twice as
+#: unlike the others as usual ranks as high as what alerts.
+BESIDE_SHAPE = 3.5
+UNLIKE = 2.0
+_HELD = 0.97  # share of the dense score that the next point keeps: an event is more than its first point
+_POINTS, _FIRST, _SECOND, _ALERTING, _DENSE, _SHAPED, _OUT = range(7)  # what the features of a point add up to
+_RECORDS_KEPT = float(np.exp(-1.0 / 300.0))  # a point: records are counted over about 300 points
+_MAX_RECORDS = 8.0  # of the last 300 points: a ramp or a counter, where every value is new
+_MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
+_FEWEST_SLOTS, _MAX_SLOTS = 8, steady_season.SLOTS
+_DAY_MS = 86_400_000.0
+_MAX_DAY_POINTS = 17_280  # one in 5 seconds: a day of more is never seen often enough
+
+
+def state_width(features: int) -> int:
+    """State size of a series."""
+    return peak_filter.STATE_WIDTH + features * FEATURE_WIDTH
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def begin(row: Floats, at: int, values: Floats, ts: Ints) -> None:
+    """Take scale and season of a feature from (n,) points, NaN excluded; leaves short memory as it is."""
+    row[at + VALUE_AT : at + FEATURE_WIDTH] = 0.0
+    ordered = np.sort(values)
+    centre = quantile(ordered, 0.5)
+    spread = quantile(ordered, 0.95) - quantile(ordered, 0.05)
+    if not spread > 0:
+        spread = float(values.std())
+    if not spread > 0:
+        spread = max(abs(centre), _MIN_SPREAD)
+    row[at + RUNNING], row[at + CENTRE], row[at + SPREAD] = 1.0, centre, spread
+    if len(ts) < 2:
+        return
+    interval = max(quantile(np.sort((ts[1:] - ts[:-1]).astype(np.float64)), 0.5), 1.0)
+    points = round(_DAY_MS / interval)
+    if points > _MAX_DAY_POINTS:
+        shape_begin(row, at + SHAPE_AT, values)
+    elif points >= _FEWEST_SLOTS:
+        slots = min(points, _MAX_SLOTS)
+        row[at + SLOTS] = slots
+        row[at + SLOT_MS] = _DAY_MS / slots
+        row[at + SLOT_POINTS] = max(round(points / slots), 1)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def surprise_wanted(points: float) -> float:
+    """Mean surprise from which short memory alerts after so many points."""
+    more = SHORT_PAST * max(np.log10(LONG_PAST / max(points, 1.0)), 0.0)
+    return float(min(SURPRISE + more, MAX_SURPRISE))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def deviates_wanted(points: float, features: int) -> float:
+    """Deviates from which value novelty alerts; proportional to the number of features, as its tails are heavy."""
+    return float(features * (DEVIATES + LONGER_PAST * max(np.log10(max(points, 1.0) / USUAL_PAST), 0.0)))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _memories(row: Floats, at: int, x: float, ts: int) -> None:
+    """Step value novelty, rarity and season of a feature whose scale is known; leaves their deviates as evidence."""
+    y = scaled(x, row[at + CENTRE], row[at + SPREAD])
+    row[at + EVIDENCE + VALUE], row[at + NEAREST] = value_step(row, at + VALUE_AT, y)
+    row[at + EVIDENCE + RARITY] = rarity_step(row, at + RARITY_AT, y)
+    row[at + EVIDENCE + SEASON] = row[at + EVIDENCE + SHAPE] = 0.0
+    if row[at + SLOTS] == 0 and row[at + SHAPE_AT + shape_memory.PER_CODE] > 0:
+        row[at + EVIDENCE + SHAPE] = shape_step(row, at + SHAPE_AT, (x - row[at + CENTRE]) / row[at + SPREAD])
+    if row[at + SLOTS] > 0:
+        row[at + EVIDENCE + SEASON] = season_step(
+            row, at + SEASON_AT, y, ts, row[at + SLOT_MS], int(row[at + SLOTS]), int(row[at + SLOT_POINTS])
+        )
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _records(row: Floats, at: int, x: float, first: bool) -> float:
+    """How many of about the last 300 points were the highest or the lowest so far; then count this one."""
+    before = row[at + RECORDS] * _RECORDS_KEPT
+    row[at + RECORDS] = before
+    if first:
+        row[at + HIGHEST] = row[at + LOWEST] = x
+    elif x > row[at + HIGHEST]:
+        row[at + HIGHEST] = x
+        row[at + RECORDS] += 1.0
+    elif x < row[at + LOWEST]:
+        row[at + LOWEST] = x
+        row[at + RECORDS] += 1.0
+    return float(before)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_up: int, out: Floats) -> None:
+    """Step every member of one feature; leaves their evidence in its block and adds to ``out``.
+
+    Args:
+        row, at: state, and the first word of the feature's block.
+        x, ts: value and epoch ms.
+        features: how many there are.
+        start_up: values that are collected before the scale is taken.
+        out: (_OUT,) the largest so far of all features, by the names of its places.
+    """
+    count = row[at + SHORT_AT + short_memory.POINTS] + 1.0
+    out[_POINTS] = max(out[_POINTS], count)
+    rare = short_step(row, at + SHORT_AT, x)
+    row[at + EVIDENCE + SHORT] = rare
+    if rare > out[_FIRST]:
+        out[_FIRST], out[_SECOND] = rare, out[_FIRST]
+    elif rare > out[_SECOND]:
+        out[_SECOND] = rare
+    records = _records(row, at, x, count == 1.0)
+    if row[at + RUNNING] == 0.0:
+        _collect(row, at, x, ts, start_up)
+        return
+    _memories(row, at, x, ts)
+    shaped = row[at + SLOTS] == 0 and row[at + SHAPE_AT + shape_memory.PER_CODE] > 0
+    correction = ONE_OF * np.log10(features)
+    value = row[at + EVIDENCE + VALUE] / deviates_wanted(count, features)
+    row[at + EVIDENCE + VALUE] = value
+    row[at + EVIDENCE + RARITY] /= DEVIATES * features
+    row[at + EVIDENCE + SEASON] /= DAYS_DEVIATES * features
+    others = max(row[at + EVIDENCE + RARITY], row[at + EVIDENCE + SEASON])
+    if shaped:
+        out[_SHAPED] = 1.0
+        codes = row[at + SHAPE_AT + shape_memory.SEEN]
+        unlike = (row[at + EVIDENCE + SHAPE] - correction) / surprise_wanted(codes)
+        row[at + EVIDENCE + SHAPE] = max(unlike, 0.0)
+        out[_ALERTING] = max(out[_ALERTING], unlike)
+        out[_DENSE] = max(out[_DENSE], row[at + SHAPE_AT + shape_memory.RATIO] / UNLIKE)
+        return
+    out[_DENSE] = max(out[_DENSE], value, others)
+    out[_ALERTING] = max(out[_ALERTING], others)
+    if rare - correction >= ALONGSIDE and records <= _MAX_RECORDS:
+        out[_ALERTING] = max(out[_ALERTING], value)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _collect(row: Floats, at: int, x: float, ts: int, start_up: int) -> None:
+    """Keep a value of start-up; with the last one take the scale from all of them and replay them."""
+    collected = int(row[at + COLLECTED])
+    row[at + VALUE_AT + 2 * collected], row[at + VALUE_AT + 2 * collected + 1] = x, float(ts)
+    row[at + COLLECTED] = collected + 1.0
+    if collected + 1 < start_up:
+        return
+    past = row[at + VALUE_AT : at + VALUE_AT + 2 * (collected + 1)].copy()
+    times = past[1::2].astype(np.int64)
+    begin(row, at, past[::2].copy(), times)
+    for k in range(collected + 1):
+        _memories(row, at, past[2 * k], times[k])
+    for m in range(VALUE, MEMBERS):
+        row[at + EVIDENCE + m] = 0.0
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float, sparse: bool) -> float:
+    """Score of the next point of a series; NaN where every feature is missing.
+
+    Where it alerts: ``limit`` times the evidence. Elsewhere the dense score of the same point, mapped to below the
+    limit in its order: it ranks points inside of an event and below it, and never alerts.
+
+    Args:
+        row: (words(F),) state, changed in place.
+        values: (F,) in the series' units.
+        ts: epoch ms, increasing.
+        start_up: values of a feature that are collected before its scale is taken, at most MOST_START_UP.
+        limit: score from which a point is an alert.
+        sparse: one alert per event; else the dense score of every point, held over what follows, 3 % less each point.
+    """
+    features, known = len(values), 0
+    out = np.zeros(_OUT)
+    for f in range(features):
+        at = peak_filter.STATE_WIDTH + f * FEATURE_WIDTH
+        row[at + EVIDENCE : at + EVIDENCE + MEMBERS] = 0.0
+        if np.isfinite(values[f]):
+            known += 1
+            _feature_step(row, at, values[f], ts, features, start_up, out)
+    if known == 0:
+        return np.nan
+    correction = np.log10(features)
+    rare = out[_FIRST] - ONE_OF * correction
+    if features > 1:
+        rare = max(rare, 0.5 * (out[_FIRST] + out[_SECOND]) - TWO_OF * correction)
+    wanted = surprise_wanted(out[_POINTS])
+    if out[_SHAPED] > 0.0:
+        wanted = max(wanted, BESIDE_SHAPE)
+    short = max(rare, 0.0) / wanted
+    alerting, dense = max(out[_ALERTING], short), max(out[_DENSE], short)
+    kept = peak(row, 0, limit * alerting, limit)
+    held = max(dense, _HELD * row[peak_filter.STATE_WIDTH + HELD])
+    row[peak_filter.STATE_WIDTH + HELD] = held
+    if not sparse:
+        return float(limit * held)
+    if kept >= limit:
+        return float(kept)
+    return float(limit * dense / (1.0 + dense))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def rows_step(state: Floats, values: Floats, ts: Ints, start_up: int, limit: float, sparse: bool) -> Floats:
+    """(n,) scores of one point each of n series: (n, words) state changed in place, (n, F) values, (n,) times."""
+    scores = np.empty(len(state))
+    for i in range(len(state)):
+        scores[i] = point_step(state[i], values[i], ts[i], start_up, limit, sparse)
+    return scores
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def series_step(row: Floats, values: Floats, ts: Ints, start_up: int, limit: float, sparse: bool) -> Floats:
+    """(n,) scores of n consecutive points of one series: the same steps, without a call for each."""
+    scores = np.empty(len(values))
+    for i in range(len(values)):
+        scores[i] = point_step(row, values[i], ts[i], start_up, limit, sparse)
+    return scores

@@ -1,0 +1,38 @@
+"""``eddy evaluate outside``: a table per set, and figures as JSON."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import typer
+from typer.testing import CliRunner
+
+from eddy.cli.evaluate import outside
+
+
+def test_prints_and_writes_every_set(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(100, 1, 2000)
+    values[1500] += 60
+    folder = tmp_path / "outside" / "kpi"
+    folder.mkdir(parents=True)
+    rows = "\n".join(f"{i * 60_000},{v},{int(i == 1500)}" for i, v in enumerate(values))
+    with gzip.open(folder / "s__from_1000.csv.gz", "wt") as file:
+        file.write(f"ts,f0,anomaly\n{rows}\n")
+    app = typer.Typer()
+    group = typer.Typer()
+    outside.register(group)
+    app.add_typer(group, name="evaluate")
+    out = tmp_path / "out"
+    common = ["evaluate", "outside", "--data", str(tmp_path), "--detector", "auto", "--out", str(out)]
+    shown = CliRunner().invoke(app, common)
+    assert shown.exit_code == 0, shown.output
+    assert "rolling-z" in shown.output
+    written = {one["detector"]: one for one in json.loads((out / "outside.json").read_text())}
+    assert written["auto"]["f1"] == 1.0
+    assert written["auto"]["series"][0]["series"] == "s"
+    told = CliRunner().invoke(app, [*common, "--json", "--no-baselines"])
+    assert [one["detector"] for one in json.loads(told.stdout)] == ["auto"]

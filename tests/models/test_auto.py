@@ -1,0 +1,143 @@
+"""What ``auto`` adds to the contract: families it must find, and normal ones on which it must be silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eddy.errors import SettingsError
+from eddy.models.core.detector import Series, WindowSpec
+from eddy.models.detectors.auto import short_memory, tail_calibration
+from eddy.models.detectors.auto.detector import AutoDetector, AutoParameters
+
+MINUTE = 60_000
+START = 1_735_862_400_000
+RNG = np.random.default_rng
+
+
+def alerts(values: np.ndarray, interval: int = 5 * MINUTE, fit: int = 0) -> np.ndarray:
+    """(n,) True where ``auto`` alerts on a series that it has not seen, or has seen the first ``fit`` points of."""
+    ts = START + np.arange(len(values), dtype=np.int64) * interval
+    values = np.atleast_2d(values.T).T
+    spec = WindowSpec(1, features=tuple(f"f{k}" for k in range(values.shape[1])))
+    detector = AutoDetector(spec, AutoParameters(), {})
+    if fit:
+        head = Series("s", ts[:fit], values[:fit], np.zeros(fit, bool))
+        detector = AutoDetector.fit([head], spec, {})[0]
+        rest = detector.score_series("s", ts[fit:], values[fit:])
+        return np.r_[np.zeros(fit, bool), rest >= detector.default_limit]
+    return detector.score_series("s", ts, values) >= detector.default_limit
+
+
+def test_state_stays_within_five_kilobytes() -> None:
+    assert 8 * AutoDetector(WindowSpec(1), AutoParameters(), {}).state_size <= 5_000
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_spike_a_step_and_a_burst_of_noise_are_found_in_noise(seed: int) -> None:
+    for kind in ("spike", "step", "noise"):
+        values = RNG(seed).normal(50, 2, 6000)
+        if kind == "spike":
+            values[5000] += 25
+        elif kind == "step":
+            values[5000:] += 12
+        else:
+            values[5000:5030] += RNG(seed + 9).normal(0, 14, 30)
+        found = alerts(values)
+        assert found[5000:5032].any(), kind
+        assert found[:5000].sum() <= 3, kind
+
+
+def test_a_repeated_anomaly_is_found_again() -> None:
+    values = RNG(4).normal(50, 2, 12_000)
+    at = np.arange(4000, 12_000, 1000)
+    values[at] += 25  # the same value each time: nothing new after the first
+    found = alerts(values)
+    assert found[at].sum() >= 6
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(8000) * 3.0,
+        1e6 + np.cumsum(RNG(1).poisson(20, 8000)).astype(float),
+        np.arange(8000) * 0.1 + RNG(2).normal(0, 1, 8000),
+        np.full(8000, 7.0),
+        np.cumsum(RNG(0).pareto(2, 8000)),
+        np.cumsum(np.where(RNG(0).random(8000) < 0.1, RNG(1).exponential(20, 8000), 0.0)),
+    ],
+    ids=["ramp", "counter", "noisy ramp", "constant", "counter of heavy tails", "counter that rests"],
+)
+def test_ramps_counters_and_constants_raise_nothing(values: np.ndarray) -> None:
+    assert not alerts(values)[300:].any()
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6])
+@pytest.mark.parametrize("seed", [6, 7, 8])
+def test_a_daily_kpi_is_quiet_on_its_first_weekend(seed: int, share: float) -> None:
+    minute = np.arange(21 * 288)
+    weekend = ((minute // 288) % 7) >= 5
+    day = 100 + 60 * np.sin(2 * np.pi * minute / 288) * np.where(weekend, share, 1.0)
+    found = alerts(day + RNG(seed).normal(0, 4, len(day)))
+    assert not found[5 * 288 : 7 * 288].any()
+    assert found[288:].sum() <= 3
+
+
+def test_one_feature_of_twenty_is_enough_and_their_number_costs_no_false_alerts() -> None:
+    values = RNG(7).normal(0, 1, (6000, 20))
+    values[5000:5003, 11] += 15
+    found = alerts(values, fit=2000)
+    assert found[5000:5010].any()
+    assert found[:5000].sum() <= 3
+
+
+def test_dense_score_ranks_below_the_limit() -> None:
+    values = RNG(8).normal(50, 2, 4000)
+    values[3000:3010] += 30
+    ts = START + np.arange(4000, dtype=np.int64) * MINUTE
+    scores = AutoDetector(WindowSpec(1), AutoParameters(), {}).score_series("s", ts, values[:, None])
+    inside, outside = scores[3001:3010], np.r_[scores[500:3000], scores[3100:]]
+    assert np.median(inside) > np.quantile(outside, 0.99)
+    assert (scores >= 0).all()
+
+
+def test_scores_before_two_hundred_and_fifty_points() -> None:
+    values = RNG(9).normal(50, 2, 300)
+    values[240] += 60
+    assert alerts(values)[240]
+
+
+def test_parameters_are_checked() -> None:
+    for params in ({"start_up": 5}, {"start_up": 5000}, {"limit": 0.0}):
+        with pytest.raises(SettingsError):
+            AutoDetector(WindowSpec(1), AutoParameters(**params), {})
+
+
+@pytest.mark.parametrize("shape", ["exponential", "lognormal", "pareto"])
+def test_surprise_is_the_share_of_the_past_that_is_higher(shape: str) -> None:
+    rng = RNG(10)
+    draw: Any = {"exponential": rng.exponential, "lognormal": lambda size: rng.lognormal(0, 1, size),
+            "pareto": lambda size: 1 + rng.pareto(2, size)}[shape]  # fmt: skip
+    past, new = draw(size=20_000), draw(size=200_000)
+    row = np.zeros(tail_calibration.STATE_WIDTH)
+    for score in past:
+        tail_calibration.add(row, 0, score)
+    surprises = np.array([tail_calibration.surprise(row, 0, 20_000.0, s) for s in new])
+    for decades in (1.0, 2.0, 3.0):
+        assert (surprises >= decades).mean() == pytest.approx(10**-decades, rel=0.5), decades
+    # beyond what 20,000 scores can show, in the tail: within a factor of 4 of the rate asked for
+    assert 10**-4.6 <= (surprises >= 4.0).mean() <= 10**-3.4
+    at = tail_calibration.score_at(row, 0, 20_000.0, 4.0)
+    assert tail_calibration.surprise(row, 0, 20_000.0, at) == pytest.approx(4.0, abs=0.01)
+
+
+def test_histogram_halves_and_goes_on() -> None:
+    row = np.zeros(short_memory.STATE_WIDTH)
+    values = RNG(11).normal(0, 1, 70_000)
+    for x in values:
+        short_memory.step(row, 0, x)
+    assert row[short_memory.SEEN] < 40_000
+    assert short_memory.step(row, 0, 12.0) > 3.0
+    assert short_memory.step(row, 0, values[-1]) < 3.0
