@@ -138,7 +138,7 @@ def test_a_result_says_what_it_is(fitted: Detector) -> None:
         ({"window": 0}, "window: found 0, expected a whole number of points, at least 1"),
         ({"stride": 1.5}, "stride: found 1.5, expected a whole number"),
         ({"gaps": "fill"}, "gaps: found 'fill', expected one of hold, linear, break"),
-        ({"params": {"limits": 1}}, "novelty: parameter 'limits' is unknown; did you mean 'limit'"),
+        ({"params": {"limits": 1}}, "auto: parameter 'limits' is unknown; did you mean 'limit'"),
         ({"alerts": {"close": 1}}, "alerts.close: unknown; known: "),
         ({"name": "my pumps"}, "field 'name': found 'my pumps', expected letters, digits"),
         ({"threshold": "guess"}, "threshold 'guess' is unknown; known: "),
@@ -167,7 +167,7 @@ def test_data_that_cannot_be_used_are_named(fitted: Detector) -> None:
         Detector().fit(OLD.assign(**{"pump-2": np.nan}))
     with pytest.raises(DataError, match=r"column 'value': every value of series 'pump-2' is missing"):
         Detector().fit(long(OLD).assign(value=lambda f: f["value"].where(f["series"] == "pump-1")))
-    with pytest.raises(DataError, match="novelty: nothing to learn from: pump-1: left out: 5 values"):
+    with pytest.raises(DataError, match="auto: nothing to learn from: pump-1: left out: 5 values"):
         Detector().fit(OLD[:5])
     with pytest.raises(DataError, match="series 'pump-1' has a point every 1m, the interval is 10m"):
         fitted.detect(NEW.assign(time=pd.date_range("2025-02-01", periods=len(NEW), freq="1min")))

@@ -59,7 +59,7 @@ class Detector(EstimatorHabits):
     it does not find new.
 
     Args:
-        kind: a detector by name, see docs/choosing-a-detector.md; ``auto``: the shipped default.
+        kind: a detector by name, see docs/choosing-a-detector.md; ``auto`` suits most series.
         interval: time between two points, such as ``"10m"``, or a ``timedelta``; ``"0"``: points are not clocked, and
             there are no gaps; None: found in the training data.
         window: points of a window; None: what suits the detector. Some fix their own.

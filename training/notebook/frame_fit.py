@@ -9,21 +9,12 @@ from typing import Any, get_args
 import numpy as np
 
 from eddy.errors import DataError, SettingsError
-from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import GapPolicy, WindowSpec
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.settings import DetectorSettings
 from eddy.training.data.intervals import interval_to_ms
 from eddy.training.fitting.fit import FALSE_RATE, ThresholdRule, Trained, fit_model, usual_window
 from eddy.training.notebook.frames import Frame, check_interval, found_interval
-
-AUTO = "auto"
-_SHIPPED_DEFAULT = "novelty"
-
-
-def resolve_kind(kind: str) -> str:
-    """The detector that ``kind`` names; ``auto`` is the one of that name, if there is one, else the shipped default."""
-    return _SHIPPED_DEFAULT if kind == AUTO and AUTO not in DETECTORS else kind
 
 
 def fit_frame(frame: Frame, asked: Mapping[str, Any]) -> Trained:
@@ -37,7 +28,7 @@ def fit_frame(frame: Frame, asked: Mapping[str, Any]) -> Trained:
         DataError: the interval does not fit, a series has no value, or there is too little to learn from.
         SettingsError: a parameter cannot be used; names it.
     """
-    kind = resolve_kind(asked["kind"])
+    kind = asked["kind"]
     if asked["gaps"] not in get_args(GapPolicy):
         raise SettingsError(f"gaps: found {asked['gaps']!r}, expected one of {', '.join(get_args(GapPolicy))}")
     for name, least in (("window", 1), ("stride", 1)):
