@@ -81,7 +81,7 @@ class AlertRules(Group):
     @classmethod
     def _k_of_n(cls, given: Any) -> Any:
         """Read ``open_points`` alone as that many in a row."""
-        if isinstance(given, dict) and isinstance(given.get("open_points"), int) and "of_points" not in given:
+        if isinstance(given, dict) and "open_points" in given and "of_points" not in given:
             return {**given, "of_points": given["open_points"]}
         return given
 

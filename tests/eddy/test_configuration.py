@@ -195,3 +195,9 @@ def test_every_secret_has_a_file_setting_and_hosts_default_to_loopback() -> None
     secret = {key for key in values if f"{key}_file" in values}
     assert secret == {"kafka.sasl_password", "redis.password", "dashboard.token", "registry.signing_key"}
     assert {value for key, value in values.items() if key.endswith(".host")} == {"127.0.0.1"}
+
+
+def test_open_points_alone_means_that_many_in_a_row_wherever_it_is_set() -> None:
+    for overrides, environ in ((["alerts.open_points=3"], {}), ([], {"EDDY_ALERTS_OPEN_POINTS": "3"})):
+        alerts = load(overrides, environ=environ).settings.alerts
+        assert (alerts.open_points, alerts.of_points) == (3, 3)
