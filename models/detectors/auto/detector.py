@@ -38,7 +38,7 @@ class AutoParameters:
     """Parameters.
 
     Attributes:
-        limit: score from which a point counts as an alert; the peak stage asks more of what follows soon after it.
+        limit: score from which a point counts as an alert; the peak filter asks more of what follows soon after it.
         start_up: points collected from a series that training has not seen before new values, the rate of rare ones
             and the season count. Short memory scores from about the fiftieth point on.
         sparse: one alert per event, and a dense score below the limit elsewhere; False: the dense score of every point,
