@@ -16,17 +16,23 @@ class CatalogCommand(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Fill the names in, then show the help."""
-        from eddy.models.catalog import DETECTORS
-        from eddy.training.fitting.fit import threshold_names
-
         for param in self.params:
             text = getattr(param, "help", None)
             if text and any(place in text for place in _PLACES):
-                names = (", ".join(DETECTORS.names()), ", ".join(threshold_names()))
-                for place, found in zip(_PLACES, names, strict=True):
+                for place, found in zip(_PLACES, _names(), strict=True):
                     text = text.replace(place, found)
                 setattr(param, "help", text)  # noqa: B010  not every parameter has one
         super().format_help(ctx, formatter)
+
+
+def _names() -> tuple[str, str]:
+    """List the detectors and the thresholds; without the packages that train, help says where both are described."""
+    try:
+        from eddy.models.catalog import DETECTORS
+        from eddy.training.fitting.fit import threshold_names
+    except ModuleNotFoundError:
+        return "a detector of docs/choosing-a-detector.md", "a threshold of docs/thresholds.md"
+    return ", ".join(DETECTORS.names()), ", ".join(threshold_names())
 
 
 class DetectorCommand(CatalogCommand):

@@ -50,6 +50,7 @@ BAD: dict[tuple[str | bytes | None, bytes], str] = {
     ("a", b'{"series": "a", "ts": 9999999999999, "value": 1}'): "future",
     ("a", b'{"series": "a", "ts": 1735689600000, "value": 1, "note": "' + b"x" * 2_000_000 + b'"}'): "oversized",
 }
+KEPT_BYTES = 4096  # of an oversized observation
 
 
 def dead(settings: Settings) -> list[tuple[dict[str, str], Any]]:
@@ -74,7 +75,7 @@ def test_every_kind_of_bad_message_becomes_a_dead_letter(stack: Stack, unique_to
     assert len(dead_letters) == len(BAD) + 1000 + 1
     by_value = {record.value or b"": headers for headers, record in dead_letters}
     for (_, value), reason in BAD.items():
-        headers = by_value[value]
+        headers = by_value[value[:KEPT_BYTES] if reason == "oversized" else value]
         assert headers["reason"] == reason, (value[:80], headers)
         assert "expected" in headers["detail"], headers
     keys = {record.value or b"": record.key for _, record in dead_letters}
