@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 from eddy.flink_job.wire.frames import DRIFT, TRAINING
 from eddy.learning_settings import LearningSettings
-from eddy.models.drift.monitor import DriftOptions
 from eddy.models.engine.engine import BatchResult
-from eddy.models.engine.options import ColdStart
 from eddy.models.engine.rollout import ScoringStats
 from eddy.models.serving.model_set import ModelSet
 from eddy.training_request import TrainingRequest
@@ -21,22 +19,6 @@ def figures(model: str, version: int, stats: ScoringStats, now: int, shard: int)
     """Encode what a model version did in one shard since the last such message."""
     fields = {"schema": 1, "ts": now, "model": model, "version": version, "shard": shard, **vars(stats)}
     return json.dumps(fields).encode()
-
-
-def drift_options(settings: LearningSettings) -> DriftOptions | None:
-    """Derive how the engine follows drift from the settings; None: it does not."""
-    if not settings.drift:
-        return None
-    return DriftOptions(
-        settings.min_drift_points, max_factor=settings.max_drift_factor, ask_after=settings.retrain_after_points
-    )
-
-
-def cold_options(settings: LearningSettings) -> ColdStart | None:
-    """Derive how series without a model begin from the settings; None: they wait for one."""
-    if not settings.cold_start:
-        return None
-    return ColdStart(settings.cold_start_train_after_points if settings.cold_start_model_detector else 0)
 
 
 def messages(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from eddy.flink_job.operators.learning_messages import cold_options, drift_options
 from eddy.learning_settings import LearningSettings
-from eddy.models.alerting.feedback import FeedbackOptions
-from eddy.models.engine.options import EngineOptions
+from eddy.models.engine.options import EngineOptions, alerting_options, cold_options
 from eddy.models.engine.threads import cores
 from eddy.settings import Settings
 
@@ -46,19 +44,14 @@ def shard_options(settings: Settings, number: int) -> ShardOptions:
         pending_per_series=job.max_pending_per_series,
         mark=settings.alerts.group_series > 0,
         learning=learning,
-        engine=EngineOptions(
-            out_of_orderness_ms=job.out_of_orderness_ms,
-            hold_timeout_ms=job.hold_timeout_ms,
+        engine=replace(
+            alerting_options(settings),
             state_ttl_ms=job.state_ttl_ms,
             live_per_second=job.live_per_second if job.sink_names else 0,
             points_per_second=job.points_per_second if job.sink_names else 0,
             report_scores=job.emit_scores,
-            feedback=FeedbackOptions(job.feedback_step, job.max_feedback_factor),
-            alerts=settings.alerts,
-            drift=drift_options(learning),
             figures=learning.model_stats,
             cold=cold_options(learning),
             threads=job.scoring_threads or max(1, cores() // job.parallelism),
-            job=job.name,
         ),
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from eddy.alert_settings import AlertSettings
+from eddy.learning_settings import LearningSettings
 from eddy.models.alerting.feedback import FeedbackOptions
 from eddy.models.drift.monitor import DriftOptions
+from eddy.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,31 @@ class EngineOptions:
     figures: bool = False
     threads: int = 1
     job: str = "eddy"
+
+
+def alerting_options(settings: Settings) -> EngineOptions:
+    """Derive the options that decide what is alerted: the same in the job and in a replay of it."""
+    job = settings.job
+    return EngineOptions(
+        out_of_orderness_ms=job.out_of_orderness_ms,
+        hold_timeout_ms=job.hold_timeout_ms,
+        feedback=FeedbackOptions(job.feedback_step, job.max_feedback_factor),
+        alerts=settings.alerts,
+        drift=_drift_options(settings.learning),
+        job=job.name,
+    )
+
+
+def _drift_options(settings: LearningSettings) -> DriftOptions | None:
+    if not settings.drift:
+        return None
+    return DriftOptions(
+        settings.min_drift_points, max_factor=settings.max_drift_factor, ask_after=settings.retrain_after_points
+    )
+
+
+def cold_options(settings: LearningSettings) -> ColdStart | None:
+    """Derive how series without a model begin from the settings; None: they wait for one."""
+    if not settings.cold_start:
+        return None
+    return ColdStart(settings.cold_start_train_after_points if settings.cold_start_model_detector else 0)

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eddy.alert import Alert
-from eddy.models.alerting.feedback import FeedbackOptions
 from eddy.models.core.detector import Floats, Ints
-from eddy.models.drift.monitor import DriftOptions
-from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
+from eddy.models.engine.engine import BatchResult, Engine
+from eddy.models.engine.options import alerting_options
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.serving.model_set import ModelSet
 from eddy.redis_layout import Point
@@ -39,22 +38,6 @@ class Scored:
     alerts: list[Alert]
 
 
-def job_options(settings: Settings) -> EngineOptions:
-    """The options that the job gives its engine, as far as they decide what is alerted."""
-    job, learning = settings.job, settings.learning
-    drift = DriftOptions(
-        learning.min_drift_points, max_factor=learning.max_drift_factor, ask_after=learning.retrain_after_points
-    )
-    return EngineOptions(
-        out_of_orderness_ms=job.out_of_orderness_ms,
-        hold_timeout_ms=job.hold_timeout_ms,
-        feedback=FeedbackOptions(job.feedback_step, job.max_feedback_factor),
-        alerts=settings.alerts,
-        drift=drift if learning.drift else None,
-        job=job.name,
-    )
-
-
 def score_frame(model: LoadedModel, frame: Frame, settings: Settings, explain: bool = True) -> Scored:
     """Run the job's engine over a frame, from a fresh start, in order of time.
 
@@ -70,7 +53,7 @@ def score_frame(model: LoadedModel, frame: Frame, settings: Settings, explain: b
     collected = _Collected(frame, features, explain)
     # Every point is reported: the allowance that bounds it in the job is as large as the frame.
     reported = len(frame.ts) if explain else 0
-    options = replace(job_options(settings), report_scores=True, points_per_second=reported)
+    options = replace(alerting_options(settings), report_scores=True, points_per_second=reported)
     alerts = replay_series(models, features, frame.dataset(), options, follow=collected.take)
     return collected.scored(alerts)
 
