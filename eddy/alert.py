@@ -66,7 +66,8 @@ class Alert:
             most :data:`WINDOW_POINTS` numbers, oldest first) and ``imputed`` (0 or 1 for each of them).
         suppressed: None, or why nobody is notified: ``maintenance: <calendar>`` or ``cool-down``. An incident that
             outlasts the reason is sent as ``open`` once more, without it.
-        group: id of the group that the incident belongs to, where it is known; of a group its own id.
+        group: id of the group that the incident belongs to if enough others start in the same time bucket, whether or
+            not that group exists yet; None where groups are off. Of a group its own id.
         kind: ``incident``, or ``group``: many series at once. A group carries the evidence of its most severe member.
         members: of a group: ``series``, ``id`` and ``severity`` of at most :data:`LISTED_MEMBERS` incidents, the most
             severe first; ``member_count`` is how many series it has.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
+from eddy.alert import group_id
 from eddy.settings_group import Group
 
 MAX_REMEMBERED = 32  # verdicts remembered per series: the largest ``of_points``
@@ -175,6 +176,14 @@ class AlertSettings(AlertRules):
         except ValueError as error:
             message = f"expected a JSON list: {error}"
             raise ValueError(message) from None
+
+    def bucket_of(self, start: int) -> int:
+        """Return the time bucket of an incident that starts at a time: the multiple of the window next to it."""
+        return (start + self.group_window_ms // 2) // self.group_window_ms * self.group_window_ms
+
+    def group_of(self, start: int) -> str | None:
+        """Return the id that the group of an incident has, if there comes to be one; None where groups are off."""
+        return group_id(self.bucket_of(start)) if self.group_series else None
 
 
 def fits(patterns: Sequence[str], series: str) -> bool:

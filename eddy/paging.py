@@ -1,4 +1,4 @@
-"""Choose the alerts to notify people of, once for each cause: openings wait a moment for a group that lists them."""
+"""Choose the alerts to notify people of, once for each cause: openings wait a moment for their group."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from eddy.alert import Alert
 
-_REMEMBERED = 100_000  # ids of notified alerts and members of groups; older ones cannot be repeated any more
+_REMEMBERED = 100_000  # ids of notified alerts, groups and their members; older ones cannot be repeated any more
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,10 @@ class _Held:
 class Pager:
     """Choose, among the alerts of :class:`eddy.client.AlertStream`, those that people are notified of.
 
-    A group is notified once. An incident is notified once, after ``wait_s``, unless by then a group has listed it, it
-    is over, or somebody has acknowledged it. A suppressed incident is not notified before it is released. A repeated
-    alert is not notified again.
+    A group is notified once, and covers all its incidents, also those that join later and those that it does not list.
+    An incident is notified once, after ``wait_s``, unless by then its group has come, it is over, or somebody has
+    acknowledged it. A suppressed incident is not notified before it is released. A repeated alert is not notified
+    again. Fails where one cause is spread over the border of two time buckets: each side is notified.
 
     Args:
         wait_s: how long an opening waits for its group, in the units of the clock given to the methods.
@@ -48,13 +49,15 @@ class Pager:
     def take(self, alert: Alert, now: float) -> list[Alert]:
         """Take an alert; return those to notify people of at once."""
         if alert.kind == "group":
-            for member in alert.members:
-                self._held.pop(member["id"], None)
-                self._note(member["id"])
+            covered = [member["id"] for member in alert.members]
+            covered += [number for number, held in self._held.items() if held.alert.group == alert.id]
+            for number in covered:
+                self._held.pop(number, None)
+                self._note(number)
             return self._call(alert) if alert.state != "closed" else []
         if alert.state == "closed" or alert.acknowledged:
             self._held.pop(alert.id, None)
-        elif alert.suppressed is None and alert.id not in self._done:
+        elif alert.suppressed is None and alert.id not in self._done and alert.group not in self._done:
             held = self._held.get(alert.id)
             self._held[alert.id] = _Held(alert, held.until if held else now + self._wait)
         return []

@@ -81,7 +81,7 @@ class IncidentGrouper:
     """
 
     def __init__(self, settings: AlertSettings) -> None:
-        self._min_series, self._window = settings.group_series, settings.group_window_ms
+        self._min_series, self._bucket_of = settings.group_series, settings.bucket_of
         self.buckets: dict[int, TimeBucket] = {}  # by start
         self._changed: set[int] = set()
 
@@ -98,7 +98,7 @@ class IncidentGrouper:
         for alert in alerts:
             if not self._min_series or alert.kind != "incident" or alert.suppressed is not None:
                 continue
-            start = (alert.start + self._window // 2) // self._window * self._window
+            start = self._bucket_of(alert.start)
             if start not in self.buckets:
                 self._forget(start)
                 self.buckets[start] = TimeBucket()

@@ -65,6 +65,7 @@ class AlertRuleResolver:
         rules: all that are in use; index 0 is for series that no override fits.
         digests: identify the settings that decide verdicts, one per entry of :attr:`rules`; see
             ``eddy.alert.Alert.settings_digest``.
+        group_of: gives the id of an incident's group from its start; see ``AlertSettings.group_of``.
         filters: whether any of the rules depends on a point's value.
     """
 
@@ -72,6 +73,7 @@ class AlertRuleResolver:
         self, settings: AlertSettings, alerts: ModelAlerts, manifest: Manifest, job: Mapping[str, Any] | None = None
     ) -> None:
         self._settings, self._alerts = settings, alerts
+        self.group_of = settings.group_of
         self._identity = {name: getattr(manifest, name) for name in _IDENTITY} | dict(job or {})
         self._index: dict[tuple[int, int], int] = {}
         self.rules: list[AlertRules] = []

@@ -39,6 +39,7 @@ def alert_of(transition: Transition, scorer: ModelScorer, series: str, now: int,
         detector=manifest.detector,
         detected_at=now,
         job=job,
+        group=scorer.alert_rules.group_of(incident.start),
         acknowledged=scorer.feedback.acknowledged(transition.row, incident_id(series, manifest.name, incident.start)),
         settings_digest=scorer.alert_rules.digests[scorer.rules_of[transition.row]],
     )
@@ -80,10 +81,11 @@ def closed_without_model(
     *,
     detector: str,
     job: str,
+    group: str | None,
     acknowledged: bool,
 ) -> Closing:
     """Close an incident whose model was withdrawn before it was loaded again; ``model``: its name, version, sha256."""
-    more = {"detector": detector, "job": job, "acknowledged": acknowledged}
+    more = {"detector": detector, "job": job, "group": group, "acknowledged": acknowledged}
     return Closing(_alert(incident, evidence, "closed", series, model, detected_at=0, **more), incident.recorded)
 
 

@@ -168,6 +168,7 @@ class ModelUpdater:
                             model,
                             detector=str(meaning["detector"]).split("/")[0],
                             job=self._options.job,
+                            group=self._options.alerts.group_of(incident.start),
                             acknowledged=acknowledged,
                         )
                     )

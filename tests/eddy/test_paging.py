@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from eddy.alert_settings import AlertSettings
+from eddy.models.alerting.grouping import IncidentGrouper
 from eddy.paging import Pager
 from tests.cli.alerts_at_hand import alert
+from tests.integration import harness
 
 OPEN = [alert(f"s-{k}") for k in range(6)]
 MEMBERS = tuple({"series": one.series, "id": one.id, "severity": one.severity} for one in OPEN[:5])
@@ -43,3 +48,19 @@ def test_suppressed_closed_or_acknowledged_incidents_page_nobody():
     assert pager.due(20) == []
     assert called(pager, [replace(quiet, suppressed=None)], 20) == []
     assert [one.series for one in pager.due(25)] == ["s-0"], "it has outlasted its reason"
+
+
+@pytest.mark.parametrize("count", [5, 36, 72, 1000])
+def test_cause_that_many_series_share_pages_once(count):
+    """Members come one by one, and the group, which lists a hundred, comes when five are there."""
+    settings = AlertSettings()
+    grouper, pager = IncidentGrouper(settings), Pager(5)
+    calls = []
+    for k in range(count):
+        opened = alert(f"s-{k}", start=harness.START + k, group=settings.group_of(harness.START + k))
+        messages = [opened, *grouper.take([opened], now=k)]
+        calls += [call for message in messages for call in pager.take(message, now=k / count)]
+    alone = alert("other", start=harness.START + settings.group_window_ms, group=None)
+    pager.take(alone, 1)
+    calls += pager.due(10)
+    assert [(one.kind, one.series) for one in calls] == [("group", calls[0].series), ("incident", "other")]
