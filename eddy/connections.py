@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from eddy.settings import KafkaSettings, RedisSettings
 
@@ -84,6 +86,8 @@ def redis_client(settings: RedisSettings, connected: Callable[[Any], None] | Non
         password=settings.password.get_secret_value() if settings.password else None,
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
+        # Whoever calls knows best what a failure means: the sink waits and goes on, a command reports it at once.
+        retry=Retry(NoBackoff(), 0),
         redis_connect_func=connected,
         **options,
     )
