@@ -23,13 +23,15 @@ examples show a plant with two pumps and a fan; :class:`~eddy.errors.StackError`
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any
 
 import redis
-from kafka.structs import OffsetAndMetadata
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from eddy.alert import Alert
 from eddy.configuration import load
@@ -50,14 +52,17 @@ from eddy.topic_reader import TopicReader
 
 log = logging.getLogger(__name__)
 
+_COMMIT_EVERY_S = 0.2  # a commit waits for the broker; an alert alone would cost milliseconds
+
 __all__ = ["Alert", "AlertStream", "Feedback", "IncidentFeedback", "LiveState", "RecentPoint", "SeriesState"]
 
 
 class AlertStream:
     """Iterate the alerts topic, and wait for more alerts until the stream is closed.
 
-    Delivery: with a ``group``, at least once. An alert's offset is committed when the next one is asked for, so the one
-    that was being handled when the program ended comes again; recognise repeats by
+    Delivery: with a ``group``, at least once. An alert counts as handled when the next one is asked for; the offsets of
+    handled ones are committed every 0.2 seconds and before the stream waits for more. So after a program was killed,
+    what it handled in the last moment and the alert in its hands come again; recognise repeats by
     (:attr:`~eddy.alert.Alert.id`, ``state``, ``end``). Run one stream per group: it reads all partitions.
 
     Args:
@@ -89,6 +94,8 @@ class AlertStream:
     ) -> None:
         self._reader = TopicReader(settings or load().settings, "alerts", group)
         self._group, self._series, self._stop_at_end = group, series, stop_at_end
+        self._handled: dict[TopicPartition, int] = {}  # offset of the next record, where it is not committed yet
+        self._commit_at = time.monotonic() + _COMMIT_EVERY_S
         self._place(from_start)
 
     def _place(self, from_start: bool) -> None:
@@ -112,7 +119,7 @@ class AlertStream:
         self.close()
 
     def close(self) -> None:
-        """Disconnect from the broker; the alert handled last is not committed.
+        """Commit what was handled, which the last alert is not, and disconnect from the broker.
 
         Examples:
             >>> stream = AlertStream(from_start=True, stop_at_end=True)
@@ -120,6 +127,10 @@ class AlertStream:
             'pump-1'
             >>> stream.close()
         """
+        try:
+            self._commit()
+        except KafkaError as error:
+            log.warning("alerts handled last come again: their place could not be committed: %s", error)
         self._reader.close()
 
     def __iter__(self) -> Iterator[Alert]:
@@ -129,23 +140,29 @@ class AlertStream:
             except DataError as error:
                 where = f'partition="{record.topic}[{record.partition}]" offset="{record.offset}"'
                 log.warning("skipped a message that is no alert: %s %s", where, error)
-                continue
-            if fnmatchcase(alert.series, self._series):
-                yield alert
-            self._commit(record)
+            else:
+                if fnmatchcase(alert.series, self._series):
+                    yield alert
+            self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
+            if time.monotonic() >= self._commit_at:
+                self._commit()
 
     def _records(self) -> Iterator[Any]:
         if self._stop_at_end:
             yield from self._reader.to_end()
+            self._commit()
             return
         while True:
             for records in self._reader.poll().values():
                 yield from records
+            self._commit()
 
-    def _commit(self, record: Any) -> None:
-        if self._group:
-            place = next(p for p in self._reader.partitions if p.partition == record.partition)
-            self._reader.consumer.commit({place: OffsetAndMetadata(record.offset + 1, "", -1)})
+    def _commit(self) -> None:
+        if self._group and self._handled:
+            places = {place: OffsetAndMetadata(offset, "", -1) for place, offset in self._handled.items()}
+            self._reader.consumer.commit(places)
+        self._handled.clear()
+        self._commit_at = time.monotonic() + _COMMIT_EVERY_S
 
 
 class LiveState:

@@ -93,6 +93,14 @@ class TopicReader:
         """Go to the oldest records."""
         self.consumer.seek_to_beginning(*self.partitions)
 
+    def from_time(self, ms: int) -> None:
+        """Go to the oldest records of a time (epoch ms) or later; past the newest where there are none."""
+        found = self.consumer.offsets_for_times(dict.fromkeys(self.partitions, max(ms, 0)))
+        ends = self.ends()
+        for partition in self.partitions:
+            place = found.get(partition)
+            self.consumer.seek(partition, place.offset if place is not None else ends[partition])
+
     def from_end(self) -> None:
         """Go past the newest records."""
         ends = self.ends()  # not seek_to_end, which reads the end only at the next poll: records would be missed

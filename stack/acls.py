@@ -48,7 +48,8 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
         case "job":
             return [
                 *_topics(settings, ("observations", "models", "feedback"), "READ"),
-                *_topics(settings, ("alerts", "scores", "dlq", "events"), "WRITE"),
+                *_topics(settings, ("alerts",), "READ", "WRITE"),  # it reads what Redis missed in a long outage
+                *_topics(settings, ("scores", "dlq", "events"), "WRITE"),
                 *_topics(settings, ("drift", "training", "shadow", "figures"), "WRITE"),
                 *(Entry("group", name, ("READ",)) for name in (job, f"{job}-models", f"{job}-feedback")),
                 Entry("transactional-id", job, ("WRITE", "DESCRIBE"), prefixed=True),  # job.delivery=exactly-once

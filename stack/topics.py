@@ -14,6 +14,9 @@ from eddy.settings import KafkaSettings, Settings
 from eddy.stack.process import wait_until
 
 REPLICATION = 1  # one broker
+_DAY_MS = 86_400_000
+_KEPT_ALERTS = {"retention.ms": str(400 * _DAY_MS)}  # a year, to compare a season with the one before
+_KEPT_FOR_GOOD = {"retention.ms": "-1", "retention.bytes": "-1"}  # what people said: small, and nobody says it again
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ def expected(settings: Settings) -> list[Topic]:
     return [
         Topic("observations", wide),
         Topic("scores", wide),
-        Topic("alerts", 1),
+        Topic("alerts", 1, _KEPT_ALERTS),
         Topic("dlq", 1, largest),
-        Topic("labels", 1),
+        Topic("labels", 1, _KEPT_FOR_GOOD),
         Topic("events", 1),
-        Topic("feedback", 1),
+        Topic("feedback", 1, _KEPT_FOR_GOOD),
         Topic("drift", 1),
         Topic("shadow", 1),
         Topic("figures", 1),

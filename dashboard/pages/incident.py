@@ -201,7 +201,7 @@ def _facts(snapshot: Snapshot, incident: Incident) -> html.Dl:
     ]
     if incident.suppressed:
         rows.insert(0, ("Suppressed", incident.suppressed))
-    if alert.group != alert.id and alert.group in snapshot.incidents.by_id:
+    if alert.group and alert.group != alert.id and alert.group in snapshot.incidents.by_id:
         rows.insert(0, ("Part of", components.link("a group of incidents", incident_link(alert.group), "name")))
     return components.facts(rows)
 

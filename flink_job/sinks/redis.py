@@ -7,6 +7,9 @@ there. Live state keeps only the newest of each series; recent points are droppe
 A Redis that is killed forgets the last second or two of what it has taken (``appendfsync everysec``, a replica that
 takes over). So what it took in the last :data:`_UNSURE_S` is remembered, and written again once a connection is lost.
 
+What waits is bounded (:data:`~eddy.flink_job.sinks.message_queue.MAX_WAITING`): an outage that brings more is made up
+for from Kafka's topics once Redis is back (:mod:`eddy.flink_job.sinks.topic_refill`).
+
 An item that Redis refuses for what is under its key (``WRONGTYPE``) or that cannot be encoded is left out, with a line
 in the log and a count: it never holds up those behind it. Kafka has it.
 
@@ -30,7 +33,9 @@ from eddy.alert import Alert
 from eddy.connections import redis_client
 from eddy.feedback import Feedback
 from eddy.flink_job.sinks.base import Sink
-from eddy.flink_job.sinks.message_queue import Message, MessageQueue
+from eddy.flink_job.sinks.message_queue import NO_SHARD, Message, MessageQueue
+from eddy.flink_job.sinks.redis_scripts import ALERTS, FEEDBACK
+from eddy.flink_job.sinks.topic_refill import TopicRefill
 from eddy.redis_layout import Keys, Point, encode_recent, encode_series, feedback_field, recent_id
 from eddy.settings import Settings
 
@@ -46,24 +51,6 @@ _UNSURE_S = 3.0  # Redis lets its file lag by two seconds where the disk is slow
 _LOG_EVERY_S = 60.0
 
 _ALERTS_AT_ONCE = 100  # per call of the script, which holds Redis up meanwhile
-
-# Transitions of incidents, each once; marked when all else is done, for a failure in between to be tried again.
-# KEYS stream, then for each: marker, alert, the open set that it belongs to, that which it may have been in before.
-# ARGV ttl, cap, then for each: id, state, start, json, kind, suppressed (0 or 1).
-_ALERTS_SCRIPT = """
-for n = 0, (#KEYS - 1) / 4 - 1 do
-  local marker, alert, now, before = unpack(KEYS, 4 * n + 2, 4 * n + 5)
-  local id, state, start, json, kind, suppressed = unpack(ARGV, 6 * n + 3, 6 * n + 8)
-  if redis.call('EXISTS', marker) == 0 then
-    redis.call('SET', alert, json, 'EX', ARGV[1])
-    redis.call('ZREM', before, id)
-    if state == 'closed' then redis.call('ZREM', now, id) else redis.call('ZADD', now, start, id) end
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'id', id, 'state', state, 'alert', json,
-      'kind', kind, 'suppressed', suppressed)
-    redis.call('SET', marker, '1', 'EX', ARGV[1])
-  end
-end
-"""
 
 
 @dataclass
@@ -101,14 +88,16 @@ class RedisSink(Sink):
         super().__init__(settings, argument)
         self.redis = settings.redis
         self._keys = Keys(self.redis.prefix)
-        self.away_since: float | None = None  # wall clock; None while Redis answers
+        self.away_since: float | None = None  # monotonic clock; None while Redis answers
         self.written = 0
         self._refused = 0
         self._refusal_logged = -_LOG_EVERY_S  # monotonic; and how many items were refused by then
         self._refused_logged = 0
         self._client = redis_client(self.redis, self._connected)
-        self._alerts_digest = self._client.register_script(_ALERTS_SCRIPT).sha  # Redis is asked for it by that
+        self._alerts_digest = self._client.register_script(ALERTS).sha  # Redis is asked for it by that
+        self._feedback_digest = self._client.register_script(FEEDBACK).sha
         self._messages = MessageQueue()
+        self._refill = TopicRefill(settings)
         self._live: dict[str, Point] = {}
         self._taken_live: dict[str, tuple[float, Point]] = {}  # what Redis may yet forget, the oldest first
         self._points: deque[Point] = deque(maxlen=_POINTS_WAITING)
@@ -121,12 +110,12 @@ class RedisSink(Sink):
     def away_seconds(self) -> float:
         """For how long Redis has taken nothing; 0 while it answers."""
         since = self.away_since
-        return max(time.time() - since, 0.0) if since is not None else 0.0
+        return time.monotonic() - since if since is not None else 0.0
 
     @property
     def refused(self) -> int:
-        """Items that were left out so far, because Redis refuses them or too many waited."""
-        return self._refused + self._messages.dropped
+        """Items that were left out so far, because Redis refuses them."""
+        return self._refused
 
     def open(self) -> None:
         """Begin to write."""
@@ -176,7 +165,7 @@ class RedisSink(Sink):
                 self._stop.wait(_GATHER_S)
             self._work.clear()
             try:
-                while self._write_some():
+                while self._write_some() or self._refill_some():
                     pause = _FIRST_PAUSE_S
                     self._back()
                 self._ping()
@@ -198,7 +187,7 @@ class RedisSink(Sink):
             raise redis.ConnectionError("the connection was lost: what it took last is written again")
 
     def _unsure(self) -> bool:
-        return self._messages.unsure or bool(self._taken_live)
+        return self._messages.unsure or bool(self._taken_live) or self._refill.unsure
 
     def _ping(self) -> None:
         """Ask whether Redis lives for as long as it could forget something, though there is nothing to write."""
@@ -208,12 +197,13 @@ class RedisSink(Sink):
                 self._forget_before(time.monotonic() - _UNSURE_S)
 
     def _gone(self, error: Exception) -> None:
+        self._refill.interrupt()
         if isinstance(error, redis.ConnectionError | redis.TimeoutError):
             self._write_again()
         elif not isinstance(error, redis.RedisError):
             log.error("the Redis sink failed and begins anew", exc_info=error)
         if self.away_since is None:
-            self.away_since = time.time()
+            self.away_since = time.monotonic()
             where = f"{self.redis.host}:{self.redis.port}"
             log.warning("Redis at %s does not take writes (%s); alerts wait, scoring goes on", where, error)
 
@@ -248,6 +238,15 @@ class RedisSink(Sink):
             self._forget_before(now - _UNSURE_S)
         self.written += len(batch)
         return True
+
+    def _refill_some(self) -> bool:
+        """Write a batch of what was dropped, from Kafka; False if there is nothing to write, or not yet."""
+        with self._lock:
+            self._refill.plan(self._messages)
+        found = self._refill.take(_BATCH)
+        if found:
+            self._deliver(_Batch([Message(NO_SHARD, message) for message in found]))
+        return bool(found)
 
     def _forget_before(self, before: float) -> None:
         self._messages.forget_before(before)
@@ -305,7 +304,8 @@ class RedisSink(Sink):
             self._add_recent(pipeline, point)
         for reply in pipeline.execute(raise_on_error=False):
             if isinstance(reply, redis.exceptions.NoScriptError):  # the first call, or Redis has started anew
-                self._client.script_load(_ALERTS_SCRIPT)
+                for script in (ALERTS, FEEDBACK):
+                    self._client.script_load(script)
                 return self._send(batch)
             # A point that is already there (a replay) is refused by its id: that is the idempotence wanted.
             if isinstance(reply, redis.RedisError) and "equal or smaller" not in str(reply):
@@ -317,18 +317,17 @@ class RedisSink(Sink):
         arguments: list[Any] = [self.redis.ttl_seconds, self.redis.max_alerts]
         for alert in alerts:
             keys += [self._keys.written(alert), self._keys.alert(alert.id), *self._keys.open_sets(alert)]
-            arguments += [alert.id, alert.state, alert.start, alert.to_json(), alert.kind]
+            keys.append(self._keys.feedback(alert.id))
+            arguments += [alert.id, alert.state, alert.start, alert.end, alert.to_json(), alert.kind]
             arguments.append(int(alert.suppressed is not None))
         pipeline.evalsha(self._alerts_digest, len(keys), *keys, *arguments)
 
     def _add_feedback(self, pipeline: Any, feedback: Feedback) -> None:
         """The newest message of each kind on an incident: who has taken it on, and what it was."""
-        key, field = self._keys.feedback(feedback.id), feedback_field(feedback.action)
-        if feedback.action == "unack":
-            pipeline.hdel(key, field)
-        else:
-            pipeline.hset(key, field, feedback.to_json())
-        pipeline.expire(key, self.redis.ttl_seconds)
+        text = "" if feedback.action == "unack" else feedback.to_json()
+        keys = [self._keys.feedback(feedback.id), self._keys.open, self._keys.suppressed, self._keys.groups]
+        arguments = [feedback.id, self.redis.ttl_seconds, feedback_field(feedback.action), text]
+        pipeline.evalsha(self._feedback_digest, len(keys), *keys, *arguments)
 
     def _add_live(self, pipeline: Any, point: Point) -> None:
         key = self._keys.series(point.series)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from eddy.feedback import Feedback
 from eddy.flink_job.sinks import message_queue
 from eddy.flink_job.sinks.message_queue import MessageQueue
 from eddy.flink_job.sinks.redis import RedisSink
+from eddy.models.engine.state.codec import pack_text
 from eddy.settings import RedisSettings, Settings
 from eddy.stack.ports import free_ports
 from tests.cli.alerts_at_hand import START, STEP, alert, point, unwritten
@@ -102,8 +104,6 @@ def test_incident_is_listed_as_open_until_it_closes(server: Server, writer: Redi
         assert live.alerts()[0] == one
         assert len(live.alerts()) == count
         assert live.open_incidents() == ([] if one.state == "closed" else [one])
-    with redis_client(server.settings) as client:
-        assert 0 < client.ttl(f"eddy:alert:{LIFE[0].id}") <= server.settings.ttl_seconds
 
 
 def test_suppressed_incidents_and_groups_have_lists_of_their_own(server: Server, writer: RedisSink) -> None:
@@ -295,7 +295,7 @@ def test_alert_that_cannot_be_encoded_is_left_out(server: Server, writer: RedisS
     assert server.live().alerts() == LIFE[::-1]
 
 
-def test_pending_encodes_each_message_once_and_only_its_own_shard() -> None:
+def test_checkpoint_encodes_only_what_came_since_the_last_one() -> None:
     queue = MessageQueue()
     encoded: list[str] = []
 
@@ -305,29 +305,79 @@ def test_pending_encodes_each_message_once_and_only_its_own_shard() -> None:
             return super().to_json()
 
     for shard in range(4):
-        queue.extend(shard, [Counted(**vars(alert(f"s-{shard}", start=START + k))) for k in range(50)])
+        queue.extend(shard, [Counted(**vars(alert(f"s-{shard}", start=START + k))) for k in range(1000)])
     first = [queue.pending(shard) for shard in range(4)]
     assert [queue.pending(shard) for shard in range(4)] == first
-    assert len(encoded) == 200
+    assert len(encoded) == 4000
     queue.extend(2, [Counted(**vars(alert("more")))])
+    queue.took(queue.next(1), 0.0)
     assert [queue.pending(shard) == before for shard, before in enumerate(first)] == [True, True, False, True]
-    assert encoded[200:] == ["more"]
+    assert len(encoded[4000:]) <= 64, "the newest chunk of the shard that changed"
     again = MessageQueue()
     again.restore(2, queue.pending(2))
-    assert [item.message.series for item in again] == ["s-2"] * 50 + ["more"]
+    assert [item.message.series for item in again] == ["s-2"] * 1000 + ["more"]
 
 
-def test_queue_of_messages_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_that_cannot_be_encoded_stops_no_checkpoint() -> None:
+    queue = MessageQueue()
+    queue.extend(0, [replace(LIFE[0], id="\ud800"), LIFE[0]])
+    again = MessageQueue()
+    again.restore(0, queue.pending(0))
+    assert [item.message for item in again] == LIFE[:1]
+
+
+def test_pending_messages_of_an_earlier_version_are_restored() -> None:
+    queue = MessageQueue()
+    queue.restore(0, pack_text(json.dumps([one.to_json().decode() for one in LIFE])))
+    assert [item.message for item in queue] == LIFE
+
+
+def test_queue_of_messages_is_bounded_and_its_state_tells_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_queue, "MAX_WAITING", 10)
     queue = MessageQueue()
-    queue.extend(0, [alert(f"s-{k}") for k in range(8)])
+    queue.extend(0, [alert(f"s-{k}", detected_at=START + k) for k in range(8)])
     sent = queue.next(5)
+    assert queue.missed_since is None
     queue.extend(1, [alert(f"t-{k}") for k in range(5)])
-    assert queue.dropped == 3
+    assert (queue.dropped, queue.missed_since) == (3, START)
     queue.took(sent, 1.0)  # of which three were dropped meanwhile
     assert [item.message.series for item in queue] == ["s-5", "s-6", "s-7", *(f"t-{k}" for k in range(5))]
     queue.wait_again()
     assert [item.message.series for item in queue][:3] == ["s-3", "s-4", "s-5"]
     queue.took(queue.next(10), 2.0)
     queue.forget_before(3.0)
-    assert (queue.pending(0), queue.pending(1), len(queue)) == (b"", b"", 0)
+    assert (queue.pending(1), len(queue)) == (b"", 0)
+    again = MessageQueue()
+    again.restore(0, queue.pending(0))
+    assert (again.missed_since, len(again)) == (START, 0), "the job restarts before it has read them again"
+    queue.refilled(2)
+    assert queue.missed_since == START, "one more was dropped meanwhile"
+    queue.refilled(3)
+    assert [queue.missed_since, queue.pending(0)] == [None, b""]
+
+
+def test_older_message_that_comes_late_changes_no_newer_state(server: Server, writer: RedisSink) -> None:
+    """Those that are read from Kafka again come after newer ones."""
+    live = server.live()
+    other = [alert("s-2", state="open"), alert("s-2", state="update", severity=90, end=START + STEP)]
+    for one in (LIFE[2], *LIFE[:2], *other[::-1]):
+        writer.put(0, [one])
+        taken(writer)
+    assert (live.open_incidents(), live.alert(LIFE[0].id)) == (other[1:], LIFE[2])
+    assert len(live.alerts()) == 5, "the stream has them all"
+
+
+def test_open_incident_outlives_the_time_to_live_with_its_feedback(server: Server, writer: RedisSink) -> None:
+    ack = Feedback(LIFE[0].id, "s-1", "z", "ack", "ann", 1, START, START)
+    keys = [f"eddy:alert:{LIFE[0].id}", f"eddy:feedback:{LIFE[0].id}"]
+    with redis_client(server.settings) as client:
+        writer.put(0, LIFE[:1], feedback=[ack])
+        taken(writer)
+        assert [client.ttl(key) for key in keys] == [-1, -1]
+        writer.put(0, LIFE[1:])
+        taken(writer)
+        assert all(0 < client.ttl(key) <= server.settings.ttl_seconds for key in keys)
+        writer.put(0, feedback=[replace(ack, action="unack"), replace(ack, action="dismiss")])
+        taken(writer)
+        assert 0 < client.ttl(keys[1]) <= server.settings.ttl_seconds
+        assert client.hkeys(keys[1]) == [b"verdict"]
