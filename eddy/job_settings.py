@@ -53,6 +53,9 @@ class JobSettings(Group):
         ge=0,
         description="an event whose time is further ahead of its Kafka timestamp becomes a dead letter; 0 = no limit",
     )
+    max_series: int = Field(
+        100_000, ge=1, description="series that one shard keeps; events of further ones become dead letters"
+    )
     max_pending_per_series: int = Field(
         512, ge=0, description="events kept per series that no model applies to yet; older ones are dropped"
     )
