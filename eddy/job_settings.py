@@ -56,6 +56,12 @@ class JobSettings(Group):
     max_series: int = Field(
         100_000, ge=1, description="series that one shard keeps; events of further ones become dead letters"
     )
+    max_model_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=0,
+        description="memory that the windows and states of one model may take in each shard, bytes; it scores no "
+        "further series; 0 = no limit",
+    )
     max_pending_per_series: int = Field(
         512, ge=0, description="events kept per series that no model applies to yet; older ones are dropped"
     )

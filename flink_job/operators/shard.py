@@ -142,9 +142,9 @@ class Shard:
                 advice = f"{MAX_BYTES} bytes; publish a model for their series"
                 self._limited("pending events", full, f"{reason}, {advice}", frame.now, found)
 
-    def _limited(self, limit: str, count: int, reason: str, now: int, found: Outputs) -> None:
+    def _limited(self, limit: str, count: int, reason: str, now: int, found: Outputs, **fields: str) -> None:
         self.counts.limited += count
-        found.events += self._limits.reached(limit, reason, now)
+        found.events += self._limits.reached(limit, reason, now, **fields)
 
     def _score(self, batch: Batch, now: int, found: Outputs) -> None:
         engine = self.engine
@@ -180,6 +180,10 @@ class Shard:
         for result in found.results:
             self.counts.add(result)
             found.events += self._missing.events(self.engine, result)
+            for model, series in result.crowded:
+                reason = f"model {model} has no room for {series} more series in a shard: they are not scored by it"
+                advice = "raise job.max_model_bytes, or take a shorter window"
+                self._limited("job.max_model_bytes", series, f"{reason}; {advice}", now, found, model=model)
         for dead_letter in found.dead_letters:
             self.counts.bad += dead_letter.reason != "late"
             self._dead_letter_log.note(now, dead_letter)

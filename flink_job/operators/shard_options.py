@@ -55,6 +55,7 @@ def shard_options(settings: Settings, number: int) -> ShardOptions:
             report_scores=job.emit_scores,
             figures=learning.model_stats,
             cold=cold_options(learning),
+            max_model_bytes=job.max_model_bytes,
             threads=job.scoring_threads or max(1, cores() // job.parallelism),
         ),
     )

@@ -30,6 +30,7 @@ class BatchResult:
         points: every point, for the dashboard, while there are few enough.
         drifts: (model, series, drift) where a series changed for good.
         retrain_requests: (model, series, request) where a series needs a new model.
+        crowded: (model, number of series that it has no room for, see ``EngineOptions.max_model_bytes``).
         cold: series without a trained model that are old enough for one.
     """
 
@@ -46,4 +47,5 @@ class BatchResult:
     points: list[Point] = field(default_factory=list)
     drifts: list[tuple[str, str, Drift]] = field(default_factory=list)
     retrain_requests: list[tuple[str, str, RetrainWanted]] = field(default_factory=list)
+    crowded: list[tuple[str, int]] = field(default_factory=list)
     cold: list[str] = field(default_factory=list)

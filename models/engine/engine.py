@@ -33,6 +33,7 @@ from eddy.redis_layout import Point
 __all__ = ["BatchResult", "Engine", "EngineOptions"]
 
 EVICTION_PERIOD_MS = 60_000
+_MAX_NUMBERS_AT_ONCE = 8 * 1024 * 1024  # in the windows of a batch: 64 MiB; a longer batch is scored in parts
 MAX_EVICTED_PER_TICK = 1_000  # a fleet that was switched off goes over several ticks, so that no event waits
 
 
@@ -74,6 +75,8 @@ class Engine:
         self.report_budget = report_budget or CpuBudget(1.0)
         self._updater = ModelUpdater(options, maintenance or Maintenance(options.alerts.calendars))
         self._generation = -1
+        self._crowded: dict[str, int] = {}  # series that a model has no room for, since the last result
+        self._was_crowded = False  # since models were assigned to all series
         self._points_left = float(options.points_per_second)
         self._now = 0
         self._ticked_at = 0
@@ -114,12 +117,22 @@ class Engine:
                 if scorer is not None and scorer.row(slot) == NO_ROW:
                     members.setdefault(model, []).append(slot)
         manifests = [model.manifest for model in self.models.models.values()]
-        for model, chosen in members.items():
+        for model, fitting in members.items():
             scorer = self.scorers[model]
+            chosen = fitting[: self._room(scorer)]
+            if len(chosen) < len(fitting):
+                self._crowded[model] = self._crowded.get(model, 0) + len(fitting) - len(chosen)
+                self._was_crowded = True
             scorer.add(chosen, [str(self.names[slot]) for slot in chosen])
             new = {scorer.row(slot): str(self.names[slot]) for slot in chosen}
             scorer.shadow |= shadow_rows(scorer.model.manifest, manifests, new)
         self._note_models(np.array(slots, np.int64))
+
+    def _room(self, scorer: ModelScorer) -> int:
+        """Count the series that a scorer may still take."""
+        limit = self.options.max_model_bytes
+        most = limit // scorer.model.series_bytes if limit else len(self.series)
+        return max(most - len(scorer.series_of), 0)
 
     def _note_models(self, slots: Ints) -> None:
         """Note which slots any model scores, and how far their points are apart where all of their models agree."""
@@ -141,6 +154,7 @@ class Engine:
         withdrawn = self.models.withdrawn(self.restored.models)
         self.scorers, closed = self._updater.update(self.scorers, models, self.names, self.restored, withdrawn)
         self.closing += closed
+        self._was_crowded = False
         manifests = [model.manifest for model in models.values()]
         for scorer in self.scorers.values():
             scorer.shadow = shadow_rows(scorer.model.manifest, manifests, scorer.series_of)
@@ -189,6 +203,7 @@ class Engine:
             self._resume(now)
         result = BatchResult()
         self._report_closed(result, now)
+        result.crowded, self._crowded = list(self._crowded.items()), {}
         if len(slots):
             self.series.touch(slots, now)
         admitted = self.clock.admit(slots, ts, values, now, final)
@@ -213,8 +228,17 @@ class Engine:
         own = values[mine] if features == list(range(values.shape[1])) else values[mine][:, features]
         if np.isnan(own[0]).all() and np.isnan(own).all():
             result.featureless.append((scorer.model.manifest.name, str(self.names[slots[mine][0]])))
+        rows, slots, ts = rows[mine], slots[mine], ts[mine]
+        step = max(_MAX_NUMBERS_AT_ONCE // (scorer.model.detector.spec.window * len(features)), 1)
+        for at in range(0, len(rows), step):
+            part = slice(at, at + step)
+            self._score(scorer, rows[part], slots[part], ts[part], own[part], result)
+
+    def _score(
+        self, scorer: ModelScorer, rows: Ints, slots: Ints, ts: Ints, values: Floats, result: BatchResult
+    ) -> None:
         began = time.perf_counter()
-        scored = scorer.score_batch(rows[mine], ts[mine], own)
+        scored = scorer.score_batch(rows, ts, values)
         result.scoring_seconds += time.perf_counter() - began
         result.windows += len(scored.rows)
         evidence = context_of(scored, scorer)
@@ -230,7 +254,7 @@ class Engine:
         name = scorer.model.manifest.name
         result.drifts += [(name, scorer.series_of[one.row], one) for one in scored.drifts]
         result.retrain_requests += [(name, scorer.series_of[one.row], one) for one in scored.retrain_requests]
-        slots_of = slots[mine][scored.events]
+        slots_of = slots[scored.events]
         if self.options.report_scores and len(slots_of):
             result.scores.append((scorer.model.manifest.name, slots_of, scored.batch.end, scored.scores, scored.limits))
         if 0 < len(slots_of) <= self._points_left and self.report_budget.left():
@@ -299,4 +323,6 @@ class Engine:
         self.covered[slots] = False
         self.clock.forget(slots)
         self.series.release(slots)
+        if self._was_crowded and len(slots):
+            self._generation = -1  # there is room for others: models are assigned anew before the next batch
         return len(slots) < MAX_EVICTED_PER_TICK

@@ -128,6 +128,8 @@ class ModelUpdater:
             for row, slot in enumerate(before.slot_of)
             if slot is not None and names[slot] is not None and model.manifest.applies_to(str(names[slot]))
         ]
+        if self._options.max_model_bytes:  # a larger window leaves room for fewer series
+            members = members[: self._options.max_model_bytes // model.series_bytes]
         slots = [slot for slot, _ in members]
         scorer.add(slots, [str(names[slot]) for slot in slots])
         to = scorer.rows(np.array(slots, np.int64))

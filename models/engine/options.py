@@ -34,6 +34,7 @@ class EngineOptions:
         drift: how drift is followed; None: not at all.
         cold: how series without a model begin; None: they wait for one.
         figures: count what each version scores, see ``Engine.take_scoring_stats``.
+        max_model_bytes: memory that the windows and states of one model may take; 0 = no limit.
         threads: threads that share the windows of a batch.
     """
 
@@ -49,6 +50,7 @@ class EngineOptions:
     cold: ColdStart | None = None
     figures: bool = False
     threads: int = 1
+    max_model_bytes: int = 0
     job: str = "eddy"
 
 

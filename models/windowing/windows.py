@@ -178,7 +178,9 @@ def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
             gap = 0
         if gap > 0:
             before = ring[row, (head[row] - 1) % size].copy()  # a gap longer than the window overwrites it in the ring
-            for step in range(1, gap + 1):
+            first = max(gap - size, 0) + 1  # all before it would be overwritten at once: a gap may be of any length
+            head[row] = (head[row] + first - 1) % size
+            for step in range(first, gap + 1):
                 share = step / (gap + 1) if policy == _LINEAR else 0.0
                 for f in range(features):
                     ring[row, head[row], f] = before[f] + share * (values[i, f] - before[f]) if share else before[f]

@@ -8,11 +8,16 @@ import pytest
 
 from eddy.flink_job.operators import pending_events, shard
 from eddy.flink_job.operators.limit_events import AGAIN_MS
+from eddy.models.core.detector import WindowSpec
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.engine import engine
 from eddy.models.engine.options import EngineOptions
+from eddy.models.serving.loaded_model import load_model
 from eddy.models.serving.model_set import ModelSet
+from eddy.models.windowing import windows
 from tests.eddy.test_schemas import validator
-from tests.flink_job.shard_harness import DLQ, EVENTS, NOW, Harness, observation, of
-from tests.models.small_models import manifest, model_set
+from tests.flink_job.shard_harness import ALERTS, DLQ, EVENTS, NOW, Harness, observation, of
+from tests.models.small_models import inline, manifest, model_set
 
 TTL = 3_600_000
 
@@ -117,3 +122,64 @@ def test_full_pending_events_are_told_and_counted(monkeypatch, limit, most):
     assert str(most) in of(sent, EVENTS)[0]["reason"]
     one.checkpoint()
     assert len(json.loads(one.state["pending"])) == 4
+
+
+# -- memory of a model ------------------------------------------------------------------------------------------------
+
+
+def wide(window, version=1):
+    return manifest("z", RollingZScore(WindowSpec(window)), version=version)
+
+
+def test_model_takes_no_more_series_than_its_memory_allows():
+    model = wide(100)
+    room = 4 * load_model(model, inline(model)).series_bytes
+    one = Harness(model_set(model), engine=EngineOptions(max_model_bytes=room, state_ttl_ms=TTL))
+    assert limits(one.send(*[observation(f"s-{k}", NOW, 1.0) for k in range(4)])) == []
+    sent = one.send(*[observation(f"s-{k}", NOW + 1, 1.0) for k in range(2, 6)])
+    assert limits(sent) == ["job.max_model_bytes"]
+    assert of(sent, EVENTS)[0]["model"] == "z"
+    assert one.shard.counts.limited == 2
+    scorer = one.shard.engine.scorers["z"]
+    assert set(scorer.series_of.values()) == {f"s-{k}" for k in range(4)}
+    assert one.shard.pending.series == ["s-4", "s-5"], "they wait for a model, or for room"
+    one.now += TTL // 2
+    one.send(*[observation(f"s-{k}", NOW + 2, 1.0) for k in range(1, 6)])
+    one.tick(TTL // 2 + 1)
+    one.tick()
+    assert set(one.shard.engine.scorers["z"].series_of.values()) == {f"s-{k}" for k in (1, 2, 3, 4)}
+    assert one.shard.pending.series == ["s-5"]
+
+
+def test_version_with_a_larger_window_keeps_as_many_series_as_fit():
+    large = wide(400, version=2)
+    room = 2 * load_model(large, inline(large)).series_bytes
+    one = Harness(model_set(wide(4)), engine=EngineOptions(max_model_bytes=room))
+    for start in range(0, 6):
+        one.send(*[observation(f"s-{k}", NOW + start, 50.0 if start == 5 else start % 2) for k in range(5)])
+    assert len(one.shard.engine.scorers["z"].incidents.open) == 5
+    one.models.put(large, inline)
+    sent = one.tick()
+    assert limits(sent) == ["job.max_model_bytes"]
+    assert len(one.shard.engine.scorers["z"].series_of) == 2
+    assert [alert["state"] for alert in of(sent, ALERTS)] == ["closed"] * 3, "nothing will score those again"
+
+
+def test_long_batch_is_scored_in_parts_with_the_same_result(monkeypatch):
+    def sent(most):
+        monkeypatch.setattr(engine, "_MAX_NUMBERS_AT_ONCE", most)
+        parts.clear()
+        one = Harness(model_set(manifest()), engine=EngineOptions(report_scores=True))
+        values = [0.0, 0.1, -0.1, 0.2, 0.0, 0.1, 50.0, 0.0, 0.1, 40.0, 0.1, 0.2]
+        return [(item.role, item.value) for item in one.data(*values)]
+
+    parts = []
+    push = windows.WindowStore.push
+    monkeypatch.setattr(
+        windows.WindowStore, "push", lambda self, rows, *more: parts.append(len(rows)) or push(self, rows, *more)
+    )
+    whole = sent(1000)
+    assert parts == [12]
+    assert sorted(sent(20)) == sorted(whole)
+    assert parts == [5, 5, 2], "no more than 20 numbers in windows of four"
+    assert sorted(sent(1)) == sorted(whole)
