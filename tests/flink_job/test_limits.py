@@ -175,9 +175,12 @@ def test_long_batch_is_scored_in_parts_with_the_same_result(monkeypatch):
 
     parts = []
     push = windows.WindowStore.push
-    monkeypatch.setattr(
-        windows.WindowStore, "push", lambda self, rows, *more: parts.append(len(rows)) or push(self, rows, *more)
-    )
+
+    def counting(store, rows, *more):
+        parts.append(len(rows))
+        return push(store, rows, *more)
+
+    monkeypatch.setattr(windows.WindowStore, "push", counting)
     whole = sent(1000)
     assert parts == [12]
     assert sorted(sent(20)) == sorted(whole)
