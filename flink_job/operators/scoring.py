@@ -15,6 +15,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from eddy.configuration import load
 from eddy.flink_job.model_updates.loader import ModelLoader
 from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
+from eddy.flink_job.operators.kept_settings import check_shards
 from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard
 from eddy.flink_job.operators.shard_options import shard_options
@@ -105,6 +106,7 @@ class ScoringOperator:
             options, self.models, self.sinks, self.report_budget, self.maintenance, self.format, pending_versions
         )
         shard.restore(self.state)
+        check_shards(shard.engine.names, number, options.shards)
         self.shards[number] = shard
         return shard
 
