@@ -48,6 +48,9 @@ class JobSettings(Group):
     hold_timeout_ms: int = Field(
         5000, ge=0, description="wall-clock time after which the reorder buffer releases its events; 0 = never"
     )
+    max_held_events: int = Field(
+        250_000, ge=1, description="events that the reorder buffer of a shard holds; beyond it, it releases all of them"
+    )
     max_ahead_ms: int = Field(
         86_400_000,
         ge=0,

@@ -180,6 +180,10 @@ class Shard:
         for result in found.results:
             self.counts.add(result)
             found.events += self._missing.events(self.engine, result)
+            if early := result.released_early:
+                reason = f"the reorder buffer of a shard released {early} events before their time"
+                advice = "raise job.max_held_events, or lower job.out_of_orderness_ms"
+                self._limited("job.max_held_events", early, f"{reason}; {advice}", now, found)
             for model, series in result.crowded:
                 reason = f"model {model} has no room for {series} more series in a shard: they are not scored by it"
                 advice = "raise job.max_model_bytes, or take a shorter window"

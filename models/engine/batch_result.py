@@ -22,6 +22,7 @@ class BatchResult:
         late: indices, in the batch, of events that came after their time had been passed.
         duplicates: events that repeated a series and time.
         released: events that took their place in their series.
+        released_early: those of them that the reorder buffer had no place for any more.
         windows: windows scored.
         scoring_seconds: time that appending points, scoring windows and following incidents took.
         scores: (model name, slots, ts, scores, limits) per model, if asked for.
@@ -39,6 +40,7 @@ class BatchResult:
     late: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     duplicates: int = 0
     released: int = 0
+    released_early: int = 0
     windows: int = 0
     scoring_seconds: float = 0.0
     scores: list[tuple[str, Ints, Ints, Floats, Floats]] = field(default_factory=list)

@@ -27,13 +27,14 @@ from eddy.models.engine.series_table import SeriesTable
 from eddy.models.engine.state.restored import RestoredState
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import COLD, ModelSet
-from eddy.models.windowing.event_time import EventClock
+from eddy.models.windowing.event_time import Admitted, EventClock
 from eddy.redis_layout import Point
 
 __all__ = ["BatchResult", "Engine", "EngineOptions"]
 
 EVICTION_PERIOD_MS = 60_000
 _MAX_NUMBERS_AT_ONCE = 8 * 1024 * 1024  # in the windows of a batch: 64 MiB; a longer batch is scored in parts
+_MAX_HELD_BYTES, _HELD_EVENT_BYTES = 64 * 1024 * 1024, 40  # of the reorder buffer; of an event beside its values
 MAX_EVICTED_PER_TICK = 1_000  # a fleet that was switched off goes over several ticks, so that no event waits
 
 
@@ -208,12 +209,23 @@ class Engine:
             self.series.touch(slots, now)
         admitted = self.clock.admit(slots, ts, values, now, final)
         result.late, result.duplicates = admitted.late, admitted.duplicates
-        result.released = len(admitted.slots)
+        self._release(admitted, result)
+        if self.clock.waiting > self._max_held():  # as at the end: all at once, so that each costs its share only
+            result.released_early = self.clock.waiting
+            self._release(self.clock.admit(slots[:0], ts[:0], values[:0], now, final=True), result)
+        return result
+
+    def _max_held(self) -> int:
+        """Count the events that the reorder buffer may hold: each takes a place, and a number for every feature."""
+        event_bytes = _HELD_EVENT_BYTES + 8 * len(self.models.columns)
+        return min(self.options.max_held_events, _MAX_HELD_BYTES // event_bytes)
+
+    def _release(self, admitted: Admitted, result: BatchResult) -> None:
+        result.released += len(admitted.slots)
         if len(admitted.slots):
             self.series.mark(admitted.slots)
             for scorer in self.scorers.values():
                 self._run(scorer, admitted.slots, admitted.ts, admitted.values, result)
-        return result
 
     def _run(self, scorer: ModelScorer, slots: Ints, ts: Ints, values: Floats, result: BatchResult) -> None:
         rows = scorer.rows(slots)

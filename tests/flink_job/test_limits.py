@@ -186,3 +186,33 @@ def test_long_batch_is_scored_in_parts_with_the_same_result(monkeypatch):
     assert sorted(sent(20)) == sorted(whole)
     assert parts == [5, 5, 2], "no more than 20 numbers in windows of four"
     assert sorted(sent(1)) == sorted(whole)
+
+
+# -- reorder buffer ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", ["events", "bytes"])
+def test_full_reorder_buffer_releases_its_events_in_order(monkeypatch, limit):
+    options = EngineOptions(out_of_orderness_ms=10**6, max_held_events=8 if limit == "events" else 10**6)
+    if limit == "bytes":
+        monkeypatch.setattr(engine, "_MAX_HELD_BYTES", 8 * 48 + 47)
+    one = Harness(model_set(manifest()), engine=options)
+    values = dict(enumerate([0.0, 0.1, -0.1, 0.2, 0.0, 0.1, 50.0, 0.1]))
+    order = [3, 0, 1, 2, 7, 6, 5, 4]
+    assert one.send(*[observation("s", NOW + k, values[k]) for k in order]) == []
+    assert one.shard.engine.clock.waiting == 8, "as many as fit"
+    sent = one.send(observation("t", NOW, 1.0))
+    assert limits(sent) == ["job.max_held_events"]
+    assert [(alert["state"], alert["start"]) for alert in of(sent, ALERTS)] == [("open", NOW + 6)], "in order"
+    assert one.shard.engine.clock.waiting == 0
+    assert one.shard.counts.limited == 9
+    (late,) = of(one.send(observation("s", NOW - 1, 1.0)), DLQ)
+    assert late["reason"] == "late"
+
+
+def test_bytes_of_held_events_count_their_features(monkeypatch):
+    monkeypatch.setattr(engine, "_MAX_HELD_BYTES", 1000)
+    one = Harness(ModelSet(), engine=EngineOptions(out_of_orderness_ms=10**6))
+    assert one.shard.engine._max_held() == 1000 // 48
+    one.models.columns |= {f"f-{k}": k + 1 for k in range(19)}
+    assert one.shard.engine._max_held() == 1000 // 200
