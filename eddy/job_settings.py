@@ -59,6 +59,7 @@ class JobSettings(Group):
     max_series: int = Field(
         100_000, ge=1, description="series that one shard keeps; events of further ones become dead letters"
     )
+    max_models: int = Field(1000, ge=1, description="models that the job keeps; messages of further ones are refused")
     max_model_bytes: int = Field(
         256 * 1024 * 1024,
         ge=0,

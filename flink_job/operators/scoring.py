@@ -62,7 +62,9 @@ class ScoringOperator:
         self.metrics = JobMetrics(runtime_context.get_metrics_group(), self)
         registry = self.settings.registry
         loader = ModelLoader(lambda manifest: fetch_artifact(manifest, registry), self.models.runs)
-        self.versions = ModelVersionTracker(self.models, loader, self._emit_model_event, self._series_scored_by)
+        self.versions = ModelVersionTracker(
+            self.models, loader, self._emit_model_event, self._series_scored_by, self.settings.job.max_models
+        )
         self.versions.start({k.decode(errors="replace"): v for k, v in newest_by_key(self.settings, "models").items()})
 
     def close(self) -> None:
