@@ -7,12 +7,13 @@ import binascii
 import json
 import re
 from dataclasses import asdict, field, replace
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic.dataclasses import dataclass
 
-from eddy.alert_settings import ModelAlerts, fits
+from eddy.alert_settings import ModelAlerts, SeriesPatterns
 from eddy.errors import EddyError, ModelError
 from eddy.messages import MESSAGE_CONFIG, Count, Expected, Message, Name, Positive, Table, Text
 
@@ -132,7 +133,11 @@ class Manifest(Message):
 
     def applies_to(self, series: str) -> bool:
         """Return whether the model applies to a series."""
-        return fits(self.series, series)
+        return self._patterns.fit(series)
+
+    @cached_property
+    def _patterns(self) -> SeriesPatterns:
+        return SeriesPatterns(self.series)
 
     def with_artifact(self, content: bytes) -> Manifest:
         """Return the manifest with its artifact inline.

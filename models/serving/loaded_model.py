@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from eddy.alert_settings import ModelAlerts
+from eddy.alert_settings import ModelAlerts, has_wildcard
 from eddy.errors import ModelError
 from eddy.models.alerting.rules import read_model_alerts
 from eddy.models.artifacts import artifact
@@ -22,6 +22,7 @@ from eddy.models.core.threshold import Threshold
 _SMOKE_TEST_WINDOWS = 8
 _SMOKE_TEST_SECONDS = 1.0  # of CPU, the second time, since the first may compile; what is of any use takes milliseconds
 _MAX_SERIES_BYTES = 1024 * 1024  # kept of each series: far above any use, stops a mistake
+_MAX_WILDCARDS = 1000  # patterns that each new series is compared with, one by one; names are looked up at once
 _MAX_GAP = 1_000_000  # points filled in: each takes memory where a series is read as a whole, for training
 
 
@@ -67,6 +68,8 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
     expected = (kind, manifest.features, manifest.window, manifest.stride, manifest.interval_ms)
     if found != expected:
         raise ModelError(f"{where}: the artifact is {found}, the manifest says {expected}")
+    if (globs := sum(map(has_wildcard, manifest.series))) > _MAX_WILDCARDS:
+        raise ModelError(f"{where}: {globs} series patterns with wildcards; expected at most {_MAX_WILDCARDS}")
     _check(spec, where)
     rollout_of(manifest)
     model = LoadedModel(

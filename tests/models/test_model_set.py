@@ -88,6 +88,7 @@ OTHER = artifact.dump(RollingZScore(WindowSpec(5)))
         (with_spec(gap_policy="guess"), "gap_policy.*'guess'.*hold, linear, break"),
         (with_spec(max_gap=-1), "max_gap"),
         (with_spec(max_gap=2.5), "max_gap"),
+        (replace(GOOD, series=tuple(f"s-{k}*" for k in range(1001))), "1001 series patterns with wildcards"),
         (with_spec(max_gap=10**6 + 1), "max_gap 1000001: expected a whole number from 0 to 1000000"),
         (with_spec(window=10**9), "window"),
         (with_spec(window=120_000), "keep 1080000 bytes of each series; expected at most 1048576"),
