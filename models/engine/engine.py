@@ -111,15 +111,15 @@ class Engine:
 
     def _assign(self, slots: Sequence[int]) -> None:
         """Give series to the scorers of the models that apply to them and do not have them yet."""
-        members: dict[str, list[int]] = {}
-        for slot in slots:
-            for model in self.models.applying_to(str(self.names[slot])):
-                scorer = self.scorers.get(model)
-                if scorer is not None and scorer.row(slot) == NO_ROW:
-                    members.setdefault(model, []).append(slot)
+        at = np.array(slots, np.int64)
         manifests = [model.manifest for model in self.models.models.values()]
-        for model, fitting in members.items():
-            scorer = self.scorers[model]
+        for model, fits in self.models.assigned([str(self.names[slot]) for slot in slots]).items():
+            scorer = self.scorers.get(model)
+            if scorer is None:
+                continue
+            fitting = at[fits & (scorer.rows(at) == NO_ROW)].tolist()
+            if not fitting:
+                continue
             chosen = fitting[: self._room(scorer)]
             if len(chosen) < len(fitting):
                 self._crowded[model] = self._crowded.get(model, 0) + len(fitting) - len(chosen)
@@ -127,7 +127,7 @@ class Engine:
             scorer.add(chosen, [str(self.names[slot]) for slot in chosen])
             new = {scorer.row(slot): str(self.names[slot]) for slot in chosen}
             scorer.shadow |= shadow_rows(scorer.model.manifest, manifests, new)
-        self._note_models(np.array(slots, np.int64))
+        self._note_models(at)
 
     def _room(self, scorer: ModelScorer) -> int:
         """Count the series that a scorer may still take."""

@@ -166,7 +166,7 @@ def test_adopt_copies_the_newest_points_for_any_window_size(before, after, pushe
     new.grow(1)
     values = np.arange(pushed, dtype=float)[:, None]
     old.push(np.ones(pushed, np.int64), np.arange(pushed), values)
-    new.adopt(0, old, 1)
+    new.adopt(np.array([0]), old, np.array([1]))
     kept = min(pushed, before, after)
     more = max(after - kept, 1)
     times = np.arange(pushed, pushed + more)
