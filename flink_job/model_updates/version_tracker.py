@@ -24,7 +24,7 @@ from eddy.models.serving.pending_versions import PendingVersions
 log = logging.getLogger(__name__)
 
 _NEWEST = "\n"  # behind a name, in which it cannot be: digest of the newest message
-_MAX_NAME_TOLD = 128  # characters of a name that cannot be one
+_MAX_NAME_SHOWN = 128  # characters of a name that cannot be one
 
 
 class BroadcastState(Protocol):
@@ -165,7 +165,7 @@ class ModelVersionTracker:
         self._emit({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})
 
     def _refuse(self, name: str, reason: str) -> None:
-        name = name[:_MAX_NAME_TOLD]
+        name = name[:_MAX_NAME_SHOWN]
         log.warning("model %s refused: %s", name, reason)
         self._emit({"event": "model-refused", "model": name, "reason": reason})
 

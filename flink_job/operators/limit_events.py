@@ -11,7 +11,7 @@ class LimitEvents:
     """Remember which limits were reported when; each is reported by itself."""
 
     def __init__(self) -> None:
-        self._told: dict[str, int] = {}
+        self._reported: dict[str, int] = {}
 
     def reached(self, limit: str, reason: str, now: int, **fields: str) -> list[dict[str, Any]]:
         """Make the fields of an event for the events topic, at most one.
@@ -23,7 +23,7 @@ class LimitEvents:
             fields: further fields of the event, such as ``model``.
         """
         about = f"{limit} {fields.get('model', '')}"
-        if now - self._told.get(about, -AGAIN_MS) < AGAIN_MS:
+        if now - self._reported.get(about, -AGAIN_MS) < AGAIN_MS:
             return []
-        self._told[about] = now
+        self._reported[about] = now
         return [{"event": "limit-reached", "limit": limit, "reason": reason, **fields}]
