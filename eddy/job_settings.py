@@ -48,10 +48,23 @@ class JobSettings(Group):
     hold_timeout_ms: int = Field(
         5000, ge=0, description="wall-clock time after which the reorder buffer releases its events; 0 = never"
     )
+    max_held_events: int = Field(
+        250_000, ge=1, description="events that the reorder buffer of a shard holds; beyond it, it releases all of them"
+    )
     max_ahead_ms: int = Field(
         86_400_000,
         ge=0,
         description="an event whose time is further ahead of its Kafka timestamp becomes a dead letter; 0 = no limit",
+    )
+    max_series: int = Field(
+        100_000, ge=1, description="series that one shard keeps; events of further ones become dead letters"
+    )
+    max_models: int = Field(1000, ge=1, description="models that the job keeps; messages of further ones are refused")
+    max_model_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=0,
+        description="memory that the windows and states of one model may take in each shard, bytes; it scores no "
+        "further series; 0 = no limit",
     )
     max_pending_per_series: int = Field(
         512, ge=0, description="events kept per series that no model applies to yet; older ones are dropped"

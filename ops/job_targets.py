@@ -14,6 +14,7 @@ from eddy.configuration import Configuration, secrets_as_environment
 from eddy.errors import SettingsError, StackError
 from eddy.flink_job.client.submission import Submission
 from eddy.ops.job_records import JobRecord, remember
+from eddy.ops.savepoints import check_savepoint
 from eddy.stack.local import Stack
 from eddy.stack.paths import ROOT
 
@@ -60,6 +61,7 @@ def submit(configuration: Configuration, choices: Choices, only_print: bool = Fa
     from eddy.flink_job.client.cluster import Cluster, run_flink
 
     choices = _checked(choices)
+    check_savepoint(choices.savepoint, configuration.settings.job)
     work = _submission(configuration, choices)
     secrets = secrets_as_environment(configuration.settings)
     with tempfile.TemporaryDirectory(prefix="eddy-") as scratch:
@@ -91,6 +93,7 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
 
     from eddy.flink_job.client.cluster import Cluster
 
+    check_savepoint(savepoint, configuration.settings.job)
     stack = Stack(configuration.settings)
     cluster = Cluster(stack.flink_address)
     name = configuration.settings.job.name

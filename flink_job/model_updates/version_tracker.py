@@ -1,25 +1,30 @@
 """Decide which model versions a worker uses, from the registry at its start, what came since, and its own state.
 
-State keeps two messages for each name: the newest one, and the version that was in use when that came. The newest may
-have been refused; a worker that starts again then goes on with the other, as the one before it did.
+State keeps two entries for each name: a digest of the newest message, and the version that was in use when that came.
+The newest may have been refused; a worker that starts again then goes on with the other, as the one before it did.
+
+Memory and state are bounded whatever the topic holds: of a message that is not in use there is a digest, of a name that
+no model can have there is nothing, and names are kept up to ``max_models``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from eddy.errors import EddyError
 from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
-from eddy.models.artifacts.manifest import Manifest
+from eddy.models.artifacts.manifest import Manifest, is_name
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.serving.model_set import ModelSet
 from eddy.models.serving.pending_versions import PendingVersions
 
 log = logging.getLogger(__name__)
 
-_NEWEST = "\n"  # behind a name, in which it cannot be: the newest message
+_NEWEST = "\n"  # behind a name, in which it cannot be: digest of the newest message
+_MAX_NAME_SHOWN = 128  # characters of a name that cannot be one
 
 
 class BroadcastState(Protocol):
@@ -39,6 +44,7 @@ class ModelVersionTracker:
         loader: fetches and checks versions on a thread of its own.
         notify: takes events for ``eddy.events``, without time and job.
         series: counts the series that the version in use of a name scores on this worker.
+        max_models: names of models that are kept; a message under a further one is refused.
 
     Attributes:
         pending_versions: versions whose features have to be seen first.
@@ -51,19 +57,24 @@ class ModelVersionTracker:
         loader: ModelLoader,
         notify: Callable[[dict[str, Any]], None],
         series: Callable[[str], int],
+        max_models: int = 1000,
     ) -> None:
         self.models, self._loader, self._emit = models, loader, notify
         self.pending_versions = PendingVersions(models, series)
-        self._registry: dict[str, bytes] = {}
+        self._max_models = max_models
+        self._kept: set[str] = set()  # names in state
+        self._registry: dict[str, bytes] = {}  # messages that were read at the start, as long as they are needed
+        self._started: list[str] = []  # names whose messages were asked for then
         self._withdrawn: list[str] = []  # names that state remembers and the registry does not; until it can be written
         self._ahead: dict[str, int] = {}  # version that the topic will bring once more, by name
         self.restored = False
 
     def start(self, registry: Mapping[str, bytes]) -> None:
         """Begin to load what the registry holds now; :meth:`restore` waits for it, before the first observation."""
-        self._registry = dict(registry)
-        for name, message in registry.items():
-            self._loader.ask(name, message)
+        self._registry = {name: message for name, message in registry.items() if is_name(name)}
+        self._started = list(self._registry)[: self._max_models]
+        for name in self._started:
+            self._loader.ask(name, self._registry[name])
 
     def restore(self, state: BroadcastState) -> None:
         """Restore the versions that were in use, then newer ones: once, at the first frame or message."""
@@ -71,50 +82,65 @@ class ModelVersionTracker:
         entries = {key: bytes(message) for key, message in state.items()}
         before = {key: message for key, message in entries.items() if not key.endswith(_NEWEST)}
         newest = {key[: -len(_NEWEST)]: message for key, message in entries.items() if key.endswith(_NEWEST)}
-        self._withdrawn = sorted({*before, *newest} - self._registry.keys())  # while the job was down
+        self._kept = {*before, *newest}
+        self._withdrawn = sorted(self._kept - self._registry.keys())  # while the job was down
+        for name in self._kept & self._registry.keys() - set(self._started):  # beyond the maximum, but it was in use
+            self._loader.ask(name, self._registry[name])
+        chosen = {*self._started, *self._kept}
+        self._registry = {name: message for name, message in self._registry.items() if name in chosen}
         found = {result.name: result for result in self._loader.results(wait=True)}
         for name in self._withdrawn:
             self._emit({"event": "model-withdrawn", "model": name})
         for name, message in before.items():
             if (
                 name in self._registry
-                and message not in (self._registry.get(name), newest.get(name))
+                and not _is_one_of(message, self._registry.get(name), newest.get(name))
                 and _not_without(message, found.get(name))
             ):
                 self._loader.ask(name, message)
         self._take(self._loader.results(wait=True))
         self._take(found.values())
         for name, message in self._registry.items():
-            if message not in (before.get(name), newest.get(name)) and (version := _version(message)):
+            if not _is_one_of(message, before.get(name), newest.get(name)) and (version := _version(message)):
                 self._ahead[name] = version
         self.models.register(self._registry)
+        self._registry = {name: self._registry[name] for name in self._ahead}
 
     def receive(self, name: str, message: bytes | None, state: BroadcastState) -> None:
         """Take a message of the registry topic: a version to take over, or (None) a tombstone."""
         for gone in self._withdrawn:
-            state.remove(gone)
-            state.remove(gone + _NEWEST)
+            self._remove(gone, state)
         self._withdrawn = []
         if message is None:
-            state.remove(name)
-            state.remove(name + _NEWEST)
-        else:
+            self._remove(name, state)
+        elif is_name(name):
+            if name not in self._kept and len(self._kept) >= self._max_models:
+                reason = f"the job has {len(self._kept)} models, job.max_models = {self._max_models}"
+                self._refuse(name, f"model {name}: {reason}; withdraw one, or raise the setting")
+                return
             if (model := self.models.models.get(name)) is not None:
                 state.put(name, model.manifest.to_json())
-            state.put(name + _NEWEST, message)
+            state.put(name + _NEWEST, _digest(message))
+            self._kept.add(name)
             self.models.registered = {*(self.models.registered or ()), name}
         if not self._passed(name, message):
             self._loader.ask(name, message)
+
+    def _remove(self, name: str, state: BroadcastState) -> None:
+        if name in self._kept:
+            self._kept.remove(name)
+            state.remove(name)
+            state.remove(name + _NEWEST)
 
     def _passed(self, name: str, message: bytes | None) -> bool:
         """Tell whether this message, or a newer one, was read at the start: the topic comes once more from there."""
         ahead = self._ahead.get(name)
         if ahead is None:
             return False
-        version = None if message is None else _version(message)
+        version, newest = None if message is None else _version(message), self._registry[name]
         if version is None or version >= ahead:
-            del self._ahead[name]
-        return message == self._registry[name] or (version is not None and version < ahead)
+            del self._ahead[name], self._registry[name]
+        return message == newest or (version is not None and version < ahead)
 
     def adopt(self, wait: bool = False) -> None:
         """Take over what is ready, between two micro-batches; a broken version changes nothing."""
@@ -139,8 +165,18 @@ class ModelVersionTracker:
         self._emit({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})
 
     def _refuse(self, name: str, reason: str) -> None:
+        name = name[:_MAX_NAME_SHOWN]
         log.warning("model %s refused: %s", name, reason)
         self._emit({"event": "model-refused", "model": name, "reason": reason})
+
+
+def _digest(message: bytes) -> bytes:
+    return b"sha256:" + hashlib.sha256(message).hexdigest().encode()
+
+
+def _is_one_of(message: bytes, *kept: bytes | None) -> bool:
+    """Compare a message with messages and with digests: state of an earlier version has the newest message itself."""
+    return message in kept or _digest(message) in kept
 
 
 def _not_without(before: bytes, newest: LoadResult | None) -> bool:

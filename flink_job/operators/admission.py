@@ -16,6 +16,8 @@ from eddy.models.core.detector import Floats, Ints
 from eddy.models.engine.engine import Engine
 from eddy.models.serving.pending_versions import PendingVersions
 
+TOO_MANY_SERIES = "too-many-series"  # reason of dead letters
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -36,6 +38,30 @@ class Batch:
     dropped: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
     final: bool = False
+
+
+def within_max_series(
+    engine: Engine, max_series: int, frame: Frame, read: Observations
+) -> tuple[Observations, list[DeadLetter]]:
+    """Leave out the observations of new series that the shard has no place for; those become dead letters."""
+    known = engine.slot_of
+    if len(known) + len(read.names) <= max_series:  # as good as always: no name is looked at
+        return read, []
+    new = [code for code, name in enumerate(read.names) if name not in known]
+    refused = new[max(max_series - len(known), 0) :]
+    if not refused:
+        return read, []
+    taken = np.ones(len(read.names), np.bool_)
+    taken[refused] = False
+    kept = taken[read.codes]
+    detail = f"the shard keeps {len(known)} series, job.max_series = {max_series}; found a new one; raise the setting"
+    left_out = [
+        DeadLetter(record_at(frame, i), TOO_MANY_SERIES, f"{detail}, or wait until silent series go (job.state_ttl_ms)")
+        for i in read.at[~kept].tolist()
+    ]
+    codes = (np.cumsum(taken) - 1)[read.codes[kept]]
+    names = [name for name, keep in zip(read.names, taken.tolist(), strict=True) if keep]
+    return Observations(names, codes, read.ts[kept], read.values[kept], read.at[kept], read.bad), left_out
 
 
 def admit(

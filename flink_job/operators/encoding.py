@@ -21,7 +21,8 @@ def encode(outputs: Outputs, engine: Engine, options: ShardOptions, now: int, ou
         out.add(DLQ, now, dead.record.key, dead.record.value, dead.headers(options.observations))
     for event in outputs.events:
         message = {"schema": 1, "ts": now, "job": job, **event}
-        out.add(EVENTS, now, str(event["model"]).encode(), json.dumps(message).encode())
+        key = event.get("model")
+        out.add(EVENTS, now, None if key is None else str(key).encode(), json.dumps(message).encode())
     for result in outputs.results:
         for alert in result.alerts:
             out.add(ALERTS, now, alert.series.encode(), alert.to_json())

@@ -11,7 +11,7 @@ from eddy.flink_job.wire.frames import Frame
 from eddy.models.engine.engine import Engine
 
 
-def apply_frame(engine: Engine, frame: Frame) -> Iterator[tuple[dict[str, Any], Feedback | None]]:
+def apply_frame(engine: Engine, frame: Frame, max_series: int) -> Iterator[tuple[dict[str, Any], Feedback | None]]:
     """Apply each message of a frame; whatever a message holds, it is applied or refused with its place in the topic.
 
     Yields:
@@ -25,6 +25,9 @@ def apply_frame(engine: Engine, frame: Frame) -> Iterator[tuple[dict[str, Any], 
             if feedback.series != key:
                 expected = f"expected the message key {key[:80]!r}"
                 message = f"feedback: field 'series': found {feedback.series[:80]!r}, {expected}"
+                raise DataError(message)
+            if key not in engine.slot_of and len(engine.slot_of) >= max_series and not key.startswith("group:"):
+                message = f"feedback: series {key[:80]!r} is not known, and job.max_series leaves no place for it"
                 raise DataError(message)
         except (DataError, ValueError, RecursionError) as error:  # the latter of JSON that is made to break readers
             yield {"event": "feedback-refused", "model": "", "series": key, "reason": f"{error} ({where})"}, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from pyflink.common import Types
@@ -10,9 +11,10 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from eddy.alert import Alert
 from eddy.configuration import load
+from eddy.flink_job.operators.limit_events import LimitEvents
 from eddy.flink_job.sinks.fan_out import FanOut
 from eddy.flink_job.wire.flink_types import BYTES
-from eddy.flink_job.wire.frames import ALERTS, MARK, Records, read_records
+from eddy.flink_job.wire.frames import ALERTS, EVENTS, MARK, Records, read_records
 from eddy.models.alerting import grouping
 
 BUCKETS = MapStateDescriptor("stretches", Types.STRING(), BYTES)
@@ -35,6 +37,9 @@ class GroupingOperator:
     def open(self, runtime_context: RuntimeContext) -> None:
         """Open the sinks; state can be read only with the first alert."""
         settings = load(self._overrides).settings
+        self._job = settings.job.name
+        self._limits = LimitEvents()
+        self._limits_reached = runtime_context.get_metrics_group().add_group("eddy").counter("limits_reached")
         self.groups = grouping.IncidentGrouper(settings.alerts)
         self.state = runtime_context.get_map_state(BUCKETS)
         self.out = Records()
@@ -60,10 +65,20 @@ class GroupingOperator:
         for group in groups:
             self.out.add(ALERTS, now, group.series.encode(), group.to_json())
         self.sinks.put(_SHARD, groups)
+        if left_out := self.groups.take_left_out():
+            self._tell(left_out, now)
         if marked:
             self._save()
         if records := self.out.take():
             yield records
+
+    def _tell(self, left_out: int, now: int) -> None:
+        self._limits_reached.inc(left_out)
+        what = f"{left_out} incidents are counted in their groups, but not listed"
+        most = f"a group lists {grouping.MAX_BUCKET_MEMBERS}, all together {grouping.MAX_MEMBERS}"
+        for event in self._limits.reached("members of groups", f"{what}: {most}", now):
+            message = {"schema": 1, "ts": now, "job": self._job, **event}
+            self.out.add(EVENTS, now, None, json.dumps(message).encode())
 
     def _restore(self) -> None:
         entries = {key: bytes(value) for key, value in self.state.items()}

@@ -13,23 +13,26 @@ class JobMetrics:
 
     Counters: ``events``, ``late``, ``duplicate``, ``bad``, ``windows``, ``alerts``, ``held_dropped`` (events dropped
     because no model came for them), ``models_refused``, ``features_missing`` (model versions of whose features a series
-    brings none, once per version and shard). Distributions: ``batch_events``, ``batch_us`` (handling time of a
-    micro-batch), ``scoring_us`` (the part of it for windows, detectors and thresholds). Gauges: ``series``,
-    ``series_without_model``, ``models``, ``model_version`` (sum over the models in use: it moves when any of them
-    does), and for each sink ``<name>_away_seconds`` (how long it has taken nothing) and ``<name>_refused``
-    (items that it left out for good).
+    brings none, once per version and shard), ``limits_reached`` (observations that a limit of memory had refused,
+    dropped or released early). Distributions: ``batch_events``, ``batch_us`` (handling time of a micro-batch),
+    ``scoring_us`` (the part of it for windows, detectors and thresholds). Gauges: ``series``, ``series_without_model``,
+    ``pending_bytes`` (of events that wait for a model), ``held_events`` (in the reorder buffer), ``models``,
+    ``model_version`` (sum over the models in use: it moves when any of them does), and for each sink
+    ``<name>_away_seconds`` (how long it has taken nothing) and ``<name>_refused`` (items that it left out for good).
     """
 
     def __init__(self, group: Any, function: Any) -> None:
         group = group.add_group("eddy")
         names = ("events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "features_missing")
-        self._counters = {name: group.counter(name) for name in (*names, "models_refused")}
+        self._counters = {name: group.counter(name) for name in (*names, "limits_reached", "models_refused")}
         self._events = group.distribution("batch_events")
         self._microseconds = group.distribution("batch_us")
         self._scoring = group.distribution("scoring_us")
         shards, models = function.shards, function.models
         group.gauge("series", lambda: sum(len(shard.engine.slot_of) for shard in shards.values()))
         group.gauge("series_without_model", lambda: sum(len(shard.pending) for shard in shards.values()))
+        group.gauge("pending_bytes", lambda: sum(shard.pending.bytes for shard in shards.values()))
+        group.gauge("held_events", lambda: sum(shard.engine.clock.waiting for shard in shards.values()))
         group.gauge("models", lambda: len(models.models))
         group.gauge("model_version", lambda: sum(m.manifest.version for m in models.models.values()))
         for setting, sink in function.sinks.sinks.items():
@@ -48,6 +51,7 @@ class JobMetrics:
             ("alerts", counts.alerts),
             ("held_dropped", counts.dropped),
             ("features_missing", counts.featureless),
+            ("limits_reached", counts.limited),
         ):
             if count:
                 self._counters[name].inc(count)

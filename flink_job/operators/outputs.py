@@ -27,6 +27,7 @@ class Counts:
     alerts: int = 0
     dropped: int = 0
     featureless: int = 0
+    limited: int = 0
     scoring_seconds: float = 0.0
 
     def add(self, result: BatchResult) -> None:

@@ -59,6 +59,7 @@ class PendingEvents:
         self._queues: dict[str, _Queue] = {}
         self._classes: list[dict[str, None]] = []  # series by the bit length of what they hold, in turn
         self._total = 0
+        self._overflow = 0  # events dropped for the shard's bounds
 
     def __len__(self) -> int:
         return len(self._queues)
@@ -87,9 +88,15 @@ class PendingEvents:
         if len(queue.events) > self._per_series:
             dropped += self._drop_oldest(series)
         while self._total > MAX_EVENTS or self.bytes > MAX_BYTES:
+            self._overflow += 1
             among_largest = queue.level == len(self._classes) - 1 and len(queue.events) > 1
             dropped += self._drop_oldest(series if among_largest else next(iter(self._classes[-1])))
         return dropped
+
+    def take_overflow(self) -> int:
+        """Return how many events were dropped for the shard's bounds since the last call."""
+        taken, self._overflow = self._overflow, 0
+        return taken
 
     def take(self, names: Iterable[str]) -> Iterator[tuple[str, PendingEvent]]:
         """Give up the events of some series, in order; a series without any gives none."""

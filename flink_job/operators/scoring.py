@@ -15,6 +15,7 @@ from pyflink.datastream.state import MapStateDescriptor
 from eddy.configuration import load
 from eddy.flink_job.model_updates.loader import ModelLoader
 from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
+from eddy.flink_job.operators.kept_settings import check_shards
 from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard
 from eddy.flink_job.operators.shard_options import shard_options
@@ -61,7 +62,9 @@ class ScoringOperator:
         self.metrics = JobMetrics(runtime_context.get_metrics_group(), self)
         registry = self.settings.registry
         loader = ModelLoader(lambda manifest: fetch_artifact(manifest, registry), self.models.runs)
-        self.versions = ModelVersionTracker(self.models, loader, self._emit_model_event, self._series_scored_by)
+        self.versions = ModelVersionTracker(
+            self.models, loader, self._emit_model_event, self._series_scored_by, self.settings.job.max_models
+        )
         self.versions.start({k.decode(errors="replace"): v for k, v in newest_by_key(self.settings, "models").items()})
 
     def close(self) -> None:
@@ -105,6 +108,7 @@ class ScoringOperator:
             options, self.models, self.sinks, self.report_budget, self.maintenance, self.format, pending_versions
         )
         shard.restore(self.state)
+        check_shards(shard.engine.names, number, options.shards)
         self.shards[number] = shard
         return shard
 

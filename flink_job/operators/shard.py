@@ -22,8 +22,9 @@ from eddy.flink_job.operators.dead_letters import DeadLetterLog
 from eddy.flink_job.operators.encoding import encode
 from eddy.flink_job.operators.feedback import apply_frame
 from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS
+from eddy.flink_job.operators.limit_events import LimitEvents
 from eddy.flink_job.operators.outputs import Counts, MissingFeatures, Outputs
-from eddy.flink_job.operators.pending_events import PendingEvents
+from eddy.flink_job.operators.pending_events import MAX_BYTES, MAX_EVENTS, PendingEvents
 from eddy.flink_job.operators.shard_options import ShardOptions
 from eddy.flink_job.sinks.fan_out import FanOut
 from eddy.flink_job.wire.formats import job_format
@@ -79,6 +80,7 @@ class Shard:
         self._form = form or job_format("json")
         self._dead_letter_log = DeadLetterLog(options.observations)
         self._missing = MissingFeatures()
+        self._limits = LimitEvents()
         self._ended: set[int] = set()  # source subtasks
         self._stats_at = self._forgot_at = 0
         self._restored = False  # until the first frame after it: pending events may have their model since
@@ -128,9 +130,21 @@ class Shard:
         read = read_observations(frame, self._form, columns, options.shards, options.max_ahead_ms)
         self.counts.events += len(frame)
         found.dead_letters += outputs.unreadable(frame, read)
+        read, left_out = admission.within_max_series(self.engine, options.max_series, frame, read)
+        found.dead_letters += left_out
+        if left_out:
+            self._limited("job.max_series", len(left_out), left_out[0].detail, frame.now, found)
         if len(read.at):
             batch = admission.admit(self.engine, self.pending, self._pending_versions, frame, read)
             self._score(batch, frame.now, found)
+            if full := self.pending.take_overflow():
+                reason = f"{full} of the events that wait for a model were dropped: a shard keeps {MAX_EVENTS} of them"
+                advice = f"{MAX_BYTES} bytes; publish a model for their series"
+                self._limited("pending events", full, f"{reason}, {advice}", frame.now, found)
+
+    def _limited(self, limit: str, count: int, reason: str, now: int, found: Outputs, **fields: str) -> None:
+        self.counts.limited += count
+        found.events += self._limits.reached(limit, reason, now, **fields)
 
     def _score(self, batch: Batch, now: int, found: Outputs) -> None:
         engine = self.engine
@@ -150,7 +164,7 @@ class Shard:
             self.counts.dropped += self.pending.keep_only(engine.slot_of)
 
     def _take_feedback(self, frame: Frame, found: Outputs) -> None:
-        for event, feedback in apply_frame(self.engine, frame):
+        for event, feedback in apply_frame(self.engine, frame, self.options.max_series):
             found.events.append(event)
             if feedback is not None and feedback not in found.feedback[-1:]:  # one for each model that it changed
                 found.feedback.append(feedback)
@@ -166,6 +180,14 @@ class Shard:
         for result in found.results:
             self.counts.add(result)
             found.events += self._missing.events(self.engine, result)
+            if early := result.released_early:
+                reason = f"the reorder buffer of a shard released {early} events before their time"
+                advice = "raise job.max_held_events, or lower job.out_of_orderness_ms"
+                self._limited("job.max_held_events", early, f"{reason}; {advice}", now, found)
+            for model, series in result.crowded:
+                reason = f"model {model} has no room for {series} more series in a shard: they are not scored by it"
+                advice = "raise job.max_model_bytes, or take a shorter window"
+                self._limited("job.max_model_bytes", series, f"{reason}; {advice}", now, found, model=model)
         for dead_letter in found.dead_letters:
             self.counts.bad += dead_letter.reason != "late"
             self._dead_letter_log.note(now, dead_letter)

@@ -19,6 +19,7 @@ class ShardOptions:
         observations: name of the observations topic.
         max_ahead_ms: how far an event may lie ahead of its Kafka timestamp; 0 = no limit.
         pending_per_series: events kept of a series that no model applies to.
+        max_series: series kept.
         engine, learning: options of the engine, and settings of learning.
         mark: whether to mark each checkpoint for the operators after this one.
     """
@@ -31,6 +32,7 @@ class ShardOptions:
     engine: EngineOptions
     learning: LearningSettings = field(default_factory=LearningSettings)
     mark: bool = False
+    max_series: int = 100_000
 
 
 def shard_options(settings: Settings, number: int) -> ShardOptions:
@@ -42,6 +44,7 @@ def shard_options(settings: Settings, number: int) -> ShardOptions:
         observations=settings.topics.name("observations"),
         max_ahead_ms=job.max_ahead_ms,
         pending_per_series=job.max_pending_per_series,
+        max_series=job.max_series,
         mark=settings.alerts.group_series > 0,
         learning=learning,
         engine=replace(
@@ -52,6 +55,7 @@ def shard_options(settings: Settings, number: int) -> ShardOptions:
             report_scores=job.emit_scores,
             figures=learning.model_stats,
             cold=cold_options(learning),
+            max_model_bytes=job.max_model_bytes,
             threads=job.scoring_threads or max(1, cores() // job.parallelism),
         ),
     )

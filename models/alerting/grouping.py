@@ -7,11 +7,16 @@ whatever the order in which the shards' incidents arrive, and after a replay or 
 
 Fails where one cause is spread over the border of two buckets (each side counts by itself) or more slowly than a bucket
 lasts; and where so many series exist that unrelated incidents share a bucket: raise ``group_series`` then.
+
+Memory is bounded: beyond :data:`MAX_BUCKET_MEMBERS` in a bucket and :data:`MAX_MEMBERS` in all, incidents are counted
+and not kept. The group still opens and closes with them; its list of members and its points are those of the kept ones,
+and a series with several such incidents counts several times.
 """
 
 from __future__ import annotations
 
 import json
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -22,8 +27,10 @@ from eddy.alert_settings import AlertSettings
 _GROWTH = 4  # a group sends an update when it has so many times more series than at its last message
 _MAX_UPDATES = 2
 _RETAIN_MS = 86_400_000  # event time for which closed incidents may still join a group with a shard that is behind
-_MAX_BUCKETS = 10_000
-_MAX_MEMBERS = 100_000  # in all buckets together; 50 MB
+MAX_BUCKETS = 2_000
+MAX_BUCKET_MEMBERS = 2_000  # 250 kB of state, written at each checkpoint while the bucket changes
+MAX_MEMBERS = 50_000  # in all buckets together; 25 MB
+_WINDOW = "window"  # key of keyed state: the window that the buckets were made with
 _KEPT = {one.name for one in fields(Alert)} - {"window"}  # fields kept of a leading message
 
 
@@ -47,6 +54,7 @@ class TimeBucket:
         leading: the last message of the most severe incident, without its window.
         told: number of series at the group's last message; 0: none was sent.
         word: severity level at the last message; ``updates``: how many were sent; ``closed``: the last was sent.
+        more: incidents that are counted only; ``more_open``: how many of them are open.
         names: the distinct series; ``opened``: how many of the incidents are open. Both are derived from the members.
     """
 
@@ -56,8 +64,20 @@ class TimeBucket:
     word: str = ""
     updates: int = 0
     closed: bool = False
+    more: int = 0
+    more_open: int = 0
     names: set[str] = field(default_factory=set)
     opened: int = 0
+
+    @property
+    def count(self) -> int:
+        """Count the series with incidents."""
+        return len(self.names) + self.more
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any incident is open."""
+        return bool(self.opened or self.more_open)
 
     def to_json(self) -> bytes:
         """Return the JSON for keyed state."""
@@ -82,8 +102,14 @@ class IncidentGrouper:
 
     def __init__(self, settings: AlertSettings) -> None:
         self._min_series, self._bucket_of = settings.group_series, settings.bucket_of
+        self._window_ms = settings.group_window_ms
         self.buckets: dict[int, TimeBucket] = {}  # by start
+        self._starts: list[int] = []  # of the buckets, in order
+        self._members = 0  # kept, in all buckets
+        self._left_out = 0
+        self._ended: list[tuple[int, TimeBucket]] = []  # dropped while their group was open: it has to be closed
         self._changed: set[int] = set()
+        self._window_saved = False
 
     def take(self, alerts: Iterable[Alert], now: int) -> list[Alert]:
         """Take alerts in order of arrival; return the messages about groups.
@@ -102,32 +128,51 @@ class IncidentGrouper:
             if start not in self.buckets:
                 self._forget(start)
                 self.buckets[start] = TimeBucket()
+                insort(self._starts, start)
             bucket = self.buckets[start]
             self._changed.add(start)
-            _join(bucket, alert)
+            self._join(bucket, alert)
             state = self._news(bucket)
             if state is not None:
                 messages.append(self._message(start, bucket, state, now))
-            if bucket.told and not bucket.closed and not bucket.opened:
+            if bucket.told and not bucket.closed and not bucket.is_open:
                 bucket.closed = True
                 messages.append(self._message(start, bucket, "closed", now))
-        return messages
+        ended, self._ended = self._ended, []
+        return messages + [self._message(start, bucket, "closed", now) for start, bucket in ended]
+
+    def take_left_out(self) -> int:
+        """Return how many incidents the limits have left out of the members since the last call."""
+        taken, self._left_out = self._left_out, 0
+        return taken
 
     def changes(self) -> dict[str, bytes | None]:
         """Return the entries of keyed state that changed since the last call; None: the entry is to be removed."""
         entries = {
             str(start): self.buckets[start].to_json() if start in self.buckets else None for start in self._changed
         }
+        if entries and not self._window_saved:
+            entries[_WINDOW], self._window_saved = str(self._window_ms).encode(), True
         self._changed.clear()
         return entries
 
     def restore(self, entries: Mapping[str, bytes]) -> None:
-        """Restore the entries that :meth:`changes` returned."""
-        self.buckets = {int(start): TimeBucket.from_json(value) for start, value in sorted(entries.items())}
+        """Restore the entries that :meth:`changes` returned.
+
+        Buckets of another ``group_window_ms`` mean other times: they are dropped, their open groups are closed.
+        """
+        window = int(entries.get(_WINDOW, str(self._window_ms)))
+        kept = {int(key): TimeBucket.from_json(value) for key, value in entries.items() if key != _WINDOW}
+        self._window_saved = _WINDOW in entries and window == self._window_ms
+        self.buckets, self._starts = dict(sorted(kept.items())), sorted(kept)
+        self._members = sum(len(bucket.members) for bucket in kept.values())
+        if window != self._window_ms:
+            for start in list(self._starts):
+                self._drop(start)
 
     def _news(self, bucket: TimeBucket) -> AlertState | None:
         """Choose the message to send after an incident has joined or changed, and note it as sent; None: no message."""
-        count, level = len(bucket.names), severity_level(int(bucket.leading["severity"]))
+        count, level = bucket.count, severity_level(int(bucket.leading["severity"]))
         if bucket.closed or count < self._min_series:
             return None
         state: AlertState | None = None
@@ -150,7 +195,7 @@ class IncidentGrouper:
             series=f"group:{number}",
             state=state,
             start=int(bucket.leading["first"]),
-            end=max(member.end for member in bucket.members.values()),
+            end=max([leading.end, *(member.end for member in bucket.members.values())]),
             detected_at=now,
             points=sum(member.points for member in bucket.members.values()),
             group=number,
@@ -158,26 +203,48 @@ class IncidentGrouper:
             members=tuple(
                 {"series": one.series, "id": name, "severity": one.severity} for name, one in ranked[:LISTED_MEMBERS]
             ),
-            member_count=len(bucket.names),
+            member_count=bucket.count,
         )
 
     def _forget(self, coming: int) -> None:
         """Drop buckets that nothing can join any more, the oldest first; ``coming`` is added next, however old."""
-        newest = max([coming, *self.buckets])
-        members = sum(len(bucket.members) for bucket in self.buckets.values())
-        for start in sorted(self.buckets):
-            too_many = len(self.buckets) >= _MAX_BUCKETS
-            crowded = members > _MAX_MEMBERS
-            if start >= newest - _RETAIN_MS and not too_many and not crowded:
+        oldest = max([coming, *self._starts[-1:]]) - _RETAIN_MS
+        crowded = self._members >= MAX_MEMBERS or len(self._starts) >= MAX_BUCKETS
+        if not crowded and (not self._starts or self._starts[0] >= oldest):  # as good as always
+            return
+        for start in list(self._starts):
+            too_many = len(self._starts) >= MAX_BUCKETS
+            if start >= oldest and not too_many and self._members < MAX_MEMBERS:
                 break
-            if too_many or not self.buckets[start].opened:
-                members -= len(self.buckets[start].members)
-                del self.buckets[start]
-                self._changed.add(start)
+            if too_many or not self.buckets[start].is_open:
+                self._drop(start)
+
+    def _drop(self, start: int) -> None:
+        self._starts.remove(start)
+        bucket = self.buckets.pop(start)
+        self._members -= len(bucket.members)
+        self._changed.add(start)
+        if bucket.told and not bucket.closed:
+            self._ended.append((start, bucket))
+
+    def _join(self, bucket: TimeBucket, alert: Alert) -> None:
+        known = bucket.members.get(alert.id)
+        if known is None and (len(bucket.members) >= MAX_BUCKET_MEMBERS or self._members >= MAX_MEMBERS):
+            opens, closes = alert.state == "open", alert.state == "closed"
+            bucket.more += opens
+            bucket.more_open = max(bucket.more_open + opens - closes, 0)
+            self._left_out += opens
+        else:
+            self._members += known is None
+            _join(bucket, alert, known)
+        before = bucket.leading
+        first = min(alert.start, int(before.get("first", alert.start)))
+        if (alert.severity, alert.id) >= (int(before.get("severity", -1)), str(before.get("id", ""))):
+            bucket.leading = {name: value for name, value in vars(alert).items() if name in _KEPT}
+        bucket.leading["first"] = first
 
 
-def _join(bucket: TimeBucket, alert: Alert) -> None:
-    known = bucket.members.get(alert.id)
+def _join(bucket: TimeBucket, alert: Alert, known: GroupMember | None) -> None:
     closed = alert.state == "closed" or (known is not None and not known.open)  # a duplicate opens nothing again
     bucket.members[alert.id] = GroupMember(
         alert.series,
@@ -188,8 +255,3 @@ def _join(bucket: TimeBucket, alert: Alert) -> None:
     )
     bucket.names.add(alert.series)
     bucket.opened += (not closed) - (known is not None and known.open)
-    before = bucket.leading
-    first = min(alert.start, int(before.get("first", alert.start)))
-    if (alert.severity, alert.id) >= (int(before.get("severity", -1)), str(before.get("id", ""))):
-        bucket.leading = {name: value for name, value in vars(alert).items() if name in _KEPT}
-    bucket.leading["first"] = first

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import asdict, field, replace
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic.dataclasses import dataclass
 
-from eddy.alert_settings import ModelAlerts, fits
+from eddy.alert_settings import ModelAlerts, SeriesPatterns
 from eddy.errors import EddyError, ModelError
 from eddy.messages import MESSAGE_CONFIG, Count, Expected, Message, Name, Positive, Table, Text
 
@@ -19,7 +21,13 @@ MANIFEST_SCHEMA = 1
 INLINE_LIMIT_BYTES = 700_000  # base64 of it stays under Kafka's default message size of 1 MiB
 _MAX_BASE64 = -(-INLINE_LIMIT_BYTES // 3) * 4
 _MAX_PATTERNS, _MAX_FEATURES = 100_000, 10_000
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _POLICY: dict[str, Any] = {"properties": {"policy": {"type": "string"}}, "required": ["policy"]}
+
+
+def is_name(text: str) -> bool:
+    """Check whether a model may be called so."""
+    return re.fullmatch(_NAME, text) is not None
 
 
 class _AlertsSchema:
@@ -52,7 +60,7 @@ class Manifest(Message):
 
     name: Annotated[
         str,
-        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description="Identity over all versions."),
+        Field(pattern=_NAME, description="Identity over all versions."),
         Expected("letters, digits, '.', '_' and '-', at most 128"),
     ]
     version: Annotated[Positive, Field(description="Counts up from 1.")]
@@ -125,7 +133,11 @@ class Manifest(Message):
 
     def applies_to(self, series: str) -> bool:
         """Return whether the model applies to a series."""
-        return fits(self.series, series)
+        return self._patterns.fit(series)
+
+    @cached_property
+    def _patterns(self) -> SeriesPatterns:
+        return SeriesPatterns(self.series)
 
     def with_artifact(self, content: bytes) -> Manifest:
         """Return the manifest with its artifact inline.

@@ -22,6 +22,7 @@ class BatchResult:
         late: indices, in the batch, of events that came after their time had been passed.
         duplicates: events that repeated a series and time.
         released: events that took their place in their series.
+        released_early: those of them that the reorder buffer had no place for any more.
         windows: windows scored.
         scoring_seconds: time that appending points, scoring windows and following incidents took.
         scores: (model name, slots, ts, scores, limits) per model, if asked for.
@@ -30,6 +31,7 @@ class BatchResult:
         points: every point, for the dashboard, while there are few enough.
         drifts: (model, series, drift) where a series changed for good.
         retrain_requests: (model, series, request) where a series needs a new model.
+        crowded: (model, number of series that it has no room for, see ``EngineOptions.max_model_bytes``).
         cold: series without a trained model that are old enough for one.
     """
 
@@ -38,6 +40,7 @@ class BatchResult:
     late: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     duplicates: int = 0
     released: int = 0
+    released_early: int = 0
     windows: int = 0
     scoring_seconds: float = 0.0
     scores: list[tuple[str, Ints, Ints, Floats, Floats]] = field(default_factory=list)
@@ -46,4 +49,5 @@ class BatchResult:
     points: list[Point] = field(default_factory=list)
     drifts: list[tuple[str, str, Drift]] = field(default_factory=list)
     retrain_requests: list[tuple[str, str, RetrainWanted]] = field(default_factory=list)
+    crowded: list[tuple[str, int]] = field(default_factory=list)
     cold: list[str] = field(default_factory=list)

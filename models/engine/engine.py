@@ -27,12 +27,14 @@ from eddy.models.engine.series_table import SeriesTable
 from eddy.models.engine.state.restored import RestoredState
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import COLD, ModelSet
-from eddy.models.windowing.event_time import EventClock
+from eddy.models.windowing.event_time import Admitted, EventClock
 from eddy.redis_layout import Point
 
 __all__ = ["BatchResult", "Engine", "EngineOptions"]
 
 EVICTION_PERIOD_MS = 60_000
+_MAX_NUMBERS_AT_ONCE = 8 * 1024 * 1024  # in the windows of a batch: 64 MiB; a longer batch is scored in parts
+_MAX_HELD_BYTES, _HELD_EVENT_BYTES = 64 * 1024 * 1024, 40  # of the reorder buffer; of an event beside its values
 MAX_EVICTED_PER_TICK = 1_000  # a fleet that was switched off goes over several ticks, so that no event waits
 
 
@@ -74,6 +76,8 @@ class Engine:
         self.report_budget = report_budget or CpuBudget(1.0)
         self._updater = ModelUpdater(options, maintenance or Maintenance(options.alerts.calendars))
         self._generation = -1
+        self._crowded: dict[str, int] = {}  # series that a model has no room for, since the last result
+        self._was_crowded = False  # since models were assigned to all series
         self._points_left = float(options.points_per_second)
         self._now = 0
         self._ticked_at = 0
@@ -107,19 +111,29 @@ class Engine:
 
     def _assign(self, slots: Sequence[int]) -> None:
         """Give series to the scorers of the models that apply to them and do not have them yet."""
-        members: dict[str, list[int]] = {}
-        for slot in slots:
-            for model in self.models.applying_to(str(self.names[slot])):
-                scorer = self.scorers.get(model)
-                if scorer is not None and scorer.row(slot) == NO_ROW:
-                    members.setdefault(model, []).append(slot)
+        at = np.array(slots, np.int64)
         manifests = [model.manifest for model in self.models.models.values()]
-        for model, chosen in members.items():
-            scorer = self.scorers[model]
+        for model, fits in self.models.assigned([str(self.names[slot]) for slot in slots]).items():
+            scorer = self.scorers.get(model)
+            if scorer is None:
+                continue
+            fitting = at[fits & (scorer.rows(at) == NO_ROW)].tolist()
+            if not fitting:
+                continue
+            chosen = fitting[: self._room(scorer)]
+            if len(chosen) < len(fitting):
+                self._crowded[model] = self._crowded.get(model, 0) + len(fitting) - len(chosen)
+                self._was_crowded = True
             scorer.add(chosen, [str(self.names[slot]) for slot in chosen])
             new = {scorer.row(slot): str(self.names[slot]) for slot in chosen}
             scorer.shadow |= shadow_rows(scorer.model.manifest, manifests, new)
-        self._note_models(np.array(slots, np.int64))
+        self._note_models(at)
+
+    def _room(self, scorer: ModelScorer) -> int:
+        """Count the series that a scorer may still take."""
+        limit = self.options.max_model_bytes
+        most = limit // scorer.model.series_bytes if limit else len(self.series)
+        return max(most - len(scorer.series_of), 0)
 
     def _note_models(self, slots: Ints) -> None:
         """Note which slots any model scores, and how far their points are apart where all of their models agree."""
@@ -141,6 +155,7 @@ class Engine:
         withdrawn = self.models.withdrawn(self.restored.models)
         self.scorers, closed = self._updater.update(self.scorers, models, self.names, self.restored, withdrawn)
         self.closing += closed
+        self._was_crowded = False
         manifests = [model.manifest for model in models.values()]
         for scorer in self.scorers.values():
             scorer.shadow = shadow_rows(scorer.model.manifest, manifests, scorer.series_of)
@@ -189,16 +204,28 @@ class Engine:
             self._resume(now)
         result = BatchResult()
         self._report_closed(result, now)
+        result.crowded, self._crowded = list(self._crowded.items()), {}
         if len(slots):
             self.series.touch(slots, now)
         admitted = self.clock.admit(slots, ts, values, now, final)
         result.late, result.duplicates = admitted.late, admitted.duplicates
-        result.released = len(admitted.slots)
+        self._release(admitted, result)
+        if self.clock.waiting > self._max_held():  # as at the end: all at once, so that each costs its share only
+            result.released_early = self.clock.waiting
+            self._release(self.clock.admit(slots[:0], ts[:0], values[:0], now, final=True), result)
+        return result
+
+    def _max_held(self) -> int:
+        """Count the events that the reorder buffer may hold: each takes a place, and a number for every feature."""
+        event_bytes = _HELD_EVENT_BYTES + 8 * len(self.models.columns)
+        return min(self.options.max_held_events, _MAX_HELD_BYTES // event_bytes)
+
+    def _release(self, admitted: Admitted, result: BatchResult) -> None:
+        result.released += len(admitted.slots)
         if len(admitted.slots):
             self.series.mark(admitted.slots)
             for scorer in self.scorers.values():
                 self._run(scorer, admitted.slots, admitted.ts, admitted.values, result)
-        return result
 
     def _run(self, scorer: ModelScorer, slots: Ints, ts: Ints, values: Floats, result: BatchResult) -> None:
         rows = scorer.rows(slots)
@@ -213,8 +240,17 @@ class Engine:
         own = values[mine] if features == list(range(values.shape[1])) else values[mine][:, features]
         if np.isnan(own[0]).all() and np.isnan(own).all():
             result.featureless.append((scorer.model.manifest.name, str(self.names[slots[mine][0]])))
+        rows, slots, ts = rows[mine], slots[mine], ts[mine]
+        step = max(_MAX_NUMBERS_AT_ONCE // (scorer.model.detector.spec.window * len(features)), 1)
+        for at in range(0, len(rows), step):
+            part = slice(at, at + step)
+            self._score(scorer, rows[part], slots[part], ts[part], own[part], result)
+
+    def _score(
+        self, scorer: ModelScorer, rows: Ints, slots: Ints, ts: Ints, values: Floats, result: BatchResult
+    ) -> None:
         began = time.perf_counter()
-        scored = scorer.score_batch(rows[mine], ts[mine], own)
+        scored = scorer.score_batch(rows, ts, values)
         result.scoring_seconds += time.perf_counter() - began
         result.windows += len(scored.rows)
         evidence = context_of(scored, scorer)
@@ -230,7 +266,7 @@ class Engine:
         name = scorer.model.manifest.name
         result.drifts += [(name, scorer.series_of[one.row], one) for one in scored.drifts]
         result.retrain_requests += [(name, scorer.series_of[one.row], one) for one in scored.retrain_requests]
-        slots_of = slots[mine][scored.events]
+        slots_of = slots[scored.events]
         if self.options.report_scores and len(slots_of):
             result.scores.append((scorer.model.manifest.name, slots_of, scored.batch.end, scored.scores, scored.limits))
         if 0 < len(slots_of) <= self._points_left and self.report_budget.left():
@@ -299,4 +335,6 @@ class Engine:
         self.covered[slots] = False
         self.clock.forget(slots)
         self.series.release(slots)
+        if self._was_crowded and len(slots):
+            self._generation = -1  # there is room for others: models are assigned anew before the next batch
         return len(slots) < MAX_EVICTED_PER_TICK

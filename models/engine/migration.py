@@ -82,8 +82,7 @@ def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None
     if was["windows"] == now["windows"]:
         store.copy(to, saved.store, rows)
     elif same_points:
-        for row, other in zip(to.tolist(), rows.tolist(), strict=True):
-            store.adopt(row, saved.store, other)
+        store.adopt(to, saved.store, rows)
     same_model = was["drift"] == now["drift"]
     if _same_detector_state(was, now, scorer.model) and saved.state.shape[1] == scorer.state.shape[1]:
         scorer.state[to] = saved.state[rows]

@@ -128,13 +128,18 @@ class ModelUpdater:
             for row, slot in enumerate(before.slot_of)
             if slot is not None and names[slot] is not None and model.manifest.applies_to(str(names[slot]))
         ]
+        if self._options.max_model_bytes:  # a larger window leaves room for fewer series
+            members = members[: self._options.max_model_bytes // model.series_bytes]
         slots = [slot for slot, _ in members]
         scorer.add(slots, [str(names[slot]) for slot in slots])
         to = scorer.rows(np.array(slots, np.int64))
-        migrate(scorer, to, rows_of(before), np.array([row for _, row in members], np.int64))
-        for row, (_, other) in zip(to.tolist(), members, strict=True):
-            scorer.feedback.adopt(row, before.feedback, other)
-            scorer.incidents.adopt(row, before.incidents, other)
+        rows = np.array([row for _, row in members], np.int64)
+        migrate(scorer, to, rows_of(before), rows)
+        scorer.incidents.bits[to] = before.incidents.bits[rows]
+        new_row = dict(zip(rows.tolist(), to.tolist(), strict=True))
+        for other in (before.incidents.concerned() | before.feedback.rows()) & new_row.keys():  # few of all series
+            scorer.feedback.adopt(new_row[other], before.feedback, other)
+            scorer.incidents.adopt(new_row[other], before.incidents, other)
         scorer.dirty[:] = True
         return scorer
 

@@ -34,6 +34,8 @@ class EngineOptions:
         drift: how drift is followed; None: not at all.
         cold: how series without a model begin; None: they wait for one.
         figures: count what each version scores, see ``Engine.take_scoring_stats``.
+        max_held_events: events in the reorder buffer; beyond it, all are released.
+        max_model_bytes: memory that the windows and states of one model may take; 0 = no limit.
         threads: threads that share the windows of a batch.
     """
 
@@ -49,6 +51,8 @@ class EngineOptions:
     cold: ColdStart | None = None
     figures: bool = False
     threads: int = 1
+    max_held_events: int = 250_000
+    max_model_bytes: int = 0
     job: str = "eddy"
 
 
@@ -58,6 +62,7 @@ def alerting_options(settings: Settings) -> EngineOptions:
     return EngineOptions(
         out_of_orderness_ms=job.out_of_orderness_ms,
         hold_timeout_ms=job.hold_timeout_ms,
+        max_held_events=job.max_held_events,
         feedback=FeedbackOptions(job.feedback_step, job.max_feedback_factor),
         alerts=settings.alerts,
         drift=_drift_options(settings.learning),

@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from eddy.alert_settings import ModelAlerts
+from eddy.alert_settings import ModelAlerts, has_wildcard
 from eddy.errors import ModelError
 from eddy.models.alerting.rules import read_model_alerts
 from eddy.models.artifacts import artifact
@@ -21,7 +21,9 @@ from eddy.models.core.threshold import Threshold
 
 _SMOKE_TEST_WINDOWS = 8
 _SMOKE_TEST_SECONDS = 1.0  # of CPU, the second time, since the first may compile; what is of any use takes milliseconds
-_MAX_NUMBERS = 1_000_000  # in a series' window: 8 MB of state for each; far above any use, stops a mistake
+_MAX_SERIES_BYTES = 1024 * 1024  # kept of each series: far above any use, stops a mistake
+_MAX_WILDCARDS = 1000  # patterns that each new series is compared with, one by one; names are looked up at once
+_MAX_GAP = 1_000_000  # points filled in: each takes memory where a series is read as a whole, for training
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,12 @@ class LoadedModel:
     threshold: Threshold
     calibration: Calibration | None
     alerts: ModelAlerts
+
+    @property
+    def series_bytes(self) -> int:
+        """Estimate the memory that each series takes: its window, and the state of detector and threshold."""
+        spec, numbers = self.detector.spec, self.detector.state_size + self.threshold.state_size
+        return spec.window * (8 * len(spec.features) + 1) + 8 * numbers
 
     def severities(self, scores: Floats, limits: Floats) -> Floats:
         """Rate (n,) scores from 0 to 100: 100·log(p) / log(1e-8) of the tail probability p, or by score over limit."""
@@ -60,6 +68,8 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
     expected = (kind, manifest.features, manifest.window, manifest.stride, manifest.interval_ms)
     if found != expected:
         raise ModelError(f"{where}: the artifact is {found}, the manifest says {expected}")
+    if (globs := sum(map(has_wildcard, manifest.series))) > _MAX_WILDCARDS:
+        raise ModelError(f"{where}: {globs} series patterns with wildcards; expected at most {_MAX_WILDCARDS}")
     _check(spec, where)
     rollout_of(manifest)
     model = LoadedModel(
@@ -69,6 +79,9 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
         Calibration.from_params(manifest.calibration) if manifest.calibration else None,
         read_model_alerts(manifest.alerts),
     )
+    if model.series_bytes > _MAX_SERIES_BYTES:
+        kept = f"window, detector and threshold keep {model.series_bytes} bytes of each series"
+        raise ModelError(f"{where}: {kept}; expected at most {_MAX_SERIES_BYTES}: take a shorter window")
     _smoke_test(model, where)
     return model
 
@@ -77,13 +90,10 @@ def _check(spec: WindowSpec, where: str) -> None:
     """Refuse windows that the job could not keep; the manifest has checked what it carries itself."""
     if spec.gap_policy not in get_args(GapPolicy):
         raise ModelError(f"{where}: gap_policy {spec.gap_policy!r}: expected one of {', '.join(get_args(GapPolicy))}")
-    if not isinstance(spec.max_gap, int) or spec.max_gap < 0:
-        raise ModelError(f"{where}: max_gap {spec.max_gap!r}: expected a whole number of at least 0")
+    if not isinstance(spec.max_gap, int) or not 0 <= spec.max_gap <= _MAX_GAP:
+        raise ModelError(f"{where}: max_gap {spec.max_gap!r}: expected a whole number from 0 to {_MAX_GAP}")
     if len(set(spec.features)) < len(spec.features):
         raise ModelError(f"{where}: features {', '.join(spec.features)}: expected each once")
-    numbers = spec.window * len(spec.features)
-    if numbers > _MAX_NUMBERS:
-        raise ModelError(f"{where}: window of {numbers} numbers per series; at most {_MAX_NUMBERS}: take a shorter one")
 
 
 def _smoke_test(model: LoadedModel, where: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import Bools
 from eddy.models.serving.loaded_model import LoadedModel, load_model
 
 COLD = "cold-start"  # name of the built-in model, see eddy.models.engine.cold_start
@@ -84,5 +87,15 @@ class ModelSet:
 
     def applying_to(self, series: str) -> list[str]:
         """Return the names of the models that apply to a series."""
-        found = [name for name, model in self.models.items() if name != COLD and model.manifest.applies_to(series)]
-        return found or ([COLD] if COLD in self.models else [])
+        return [name for name, fits in self.assigned([series]).items() if fits.any()]
+
+    def assigned(self, names: Sequence[str]) -> dict[str, Bools]:
+        """Find out which models apply to n series: (n,) by name of the model; the built-in one where no other does."""
+        found = {
+            name: np.fromiter(map(model.manifest.applies_to, names), np.bool_, len(names))
+            for name, model in self.models.items()
+            if name != COLD
+        }
+        if COLD in self.models:
+            found[COLD] = ~np.logical_or.reduce(list(found.values())) if found else np.ones(len(names), np.bool_)
+        return found

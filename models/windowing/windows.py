@@ -112,17 +112,23 @@ class WindowStore:
         for name in ("ring", "filled", "head", "count", "until_due", "last", "points"):
             getattr(self, name)[rows] = getattr(other, name)[of]
 
-    def adopt(self, row: int, other: WindowStore, other_row: int) -> None:
-        """Copy the newest points of a row from a store with the same features and interval; windows may differ."""
-        keep = int(min(other.count[other_row], other.spec.window, self.spec.window))
-        back = (other.head[other_row] - keep + np.arange(keep)) % other.spec.window
-        self.ring[row, :keep] = other.ring[other_row, back]
-        self.filled[row, :keep] = other.filled[other_row, back]
-        self.head[row] = keep % self.spec.window
-        self.count[row] = keep
-        self.until_due[row] = 0
-        self.last[row] = other.last[other_row]
-        self.points[row] = other.points[other_row]
+    def adopt(self, rows: Ints, other: WindowStore, of: Ints) -> None:
+        """Copy the newest points of rows from a store with the same features and interval; windows may differ.
+
+        Args:
+            rows: (n,) rows here, new or cleared; ``of`` (n,) those of ``other``.
+        """
+        keep = np.minimum(other.count[of], min(other.spec.window, self.spec.window))
+        for size in np.unique(keep).tolist():  # one for all series whose windows are full
+            to, source = rows[keep == size], of[keep == size, None]
+            back = (other.head[source] - size + np.arange(size)) % other.spec.window
+            self.ring[to, :size] = other.ring[source, back]
+            self.filled[to, :size] = other.filled[source, back]
+        self.head[rows] = keep % self.spec.window
+        self.count[rows] = keep
+        self.until_due[rows] = 0
+        self.last[rows] = other.last[of]
+        self.points[rows] = other.points[of]
 
 
 def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Series]:
@@ -178,7 +184,9 @@ def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
             gap = 0
         if gap > 0:
             before = ring[row, (head[row] - 1) % size].copy()  # a gap longer than the window overwrites it in the ring
-            for step in range(1, gap + 1):
+            first = max(gap - size, 0) + 1  # all before it would be overwritten at once: a gap may be of any length
+            head[row] = (head[row] + first - 1) % size
+            for step in range(first, gap + 1):
                 share = step / (gap + 1) if policy == _LINEAR else 0.0
                 for f in range(features):
                     ring[row, head[row], f] = before[f] + share * (values[i, f] - before[f]) if share else before[f]

@@ -41,13 +41,19 @@ class State(dict):
 class Worker:
     """A life of a worker: what its book tells, with the state of the life before."""
 
-    def __init__(self, state: State, registry: Manifest | bytes | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        registry: Manifest | bytes | None = None,
+        max_models: int = 1000,
+        more: dict[str, bytes] | None = None,
+    ) -> None:
         self.models, self.state = ModelSet(), state
         self.told: list[Any] = []
         loader = ModelLoader(inline, self.models.runs)
-        self.book = ModelVersionTracker(self.models, loader, self.told.append, lambda name: 1)
+        self.book = ModelVersionTracker(self.models, loader, self.told.append, lambda name: 1, max_models)
         message = registry.to_json() if isinstance(registry, Manifest) else registry
-        self.book.start({} if message is None else {"z": message})
+        self.book.start({**(more or {}), **({} if message is None else {"z": message})})
         self.book.restore(state)
 
     def receive(self, *messages: Manifest | bytes | None) -> Worker:
@@ -161,3 +167,60 @@ def test_newer_message_replaces_a_waiting_version(last: Manifest | None) -> None
     worker = Worker(State()).receive(of(1, "value"), of(2, "load"), last)
     worker.observe(1, load=2.0)
     assert worker.version == {3: 3, None: None, 2: 2}[last.version if last else None]
+
+
+def test_state_keeps_nothing_of_what_is_refused() -> None:
+    """A message that cannot be a model leaves a digest; one under a name that no model can have leaves nothing."""
+    state = State()
+    worker = Worker(state).receive(GOOD, b"x" * 100_000, BROKEN)
+    assert set(state) == {"z", "z\n"}
+    assert state["z"] == GOOD.to_json()
+    assert len(state["z\n"]) < 100
+    for name in ("", "a b", "n" * 100_000, "z\n", "\u202e", "../z"):
+        worker.book.receive(name, b"{}" + b" " * 100_000, state)
+        worker.book.receive(name, None, state)
+    worker.book.adopt(wait=True)
+    assert set(state) == {"z", "z\n"}
+    assert worker.models.registered == {"z"}
+    assert max(len(event["model"]) for event in worker.told) <= 128
+    again = Worker(state, registry=BROKEN)
+    assert (again.version, sorted(again.events)) == (1, ["loaded1", "refused"])
+    assert again.receive(replace(GOOD, version=2)).version == 2
+
+
+def test_newest_message_in_the_state_of_an_earlier_job_version_is_read() -> None:
+    state = State({"z": GOOD.to_json(), "z\n": BROKEN.to_json()})
+    worker = Worker(state, registry=BROKEN)
+    assert (worker.version, sorted(worker.events)) == (1, ["loaded1", "refused"])
+    assert worker.receive(replace(GOOD, version=2)).version == 2, "the topic does not bring the refused one again"
+
+
+def test_models_are_bounded_in_number() -> None:
+    worker = Worker(State(), max_models=2)
+    for name in ("a", "b", "c", "d"):
+        worker.book.receive(name, manifest(name).to_json(), worker.state)
+    worker.book.adopt(wait=True)
+    assert set(worker.models.models) == worker.models.registered == {"a", "b"}
+    assert set(worker.state) == {"a\n", "b\n"}
+    refused = [event for event in worker.told if event["event"] == "model-refused"]
+    assert [event["model"] for event in refused] == ["c", "d"]
+    assert "job.max_models = 2" in refused[0]["reason"]
+    worker.book.receive("a", manifest("a", version=2).to_json(), worker.state)
+    worker.book.receive("b", None, worker.state)
+    worker.book.receive("c", manifest("c").to_json(), worker.state)
+    worker.book.adopt(wait=True)
+    assert {name: model.manifest.version for name, model in worker.models.models.items()} == {"a": 2, "c": 1}
+
+
+def test_models_at_the_start_are_bounded_in_number() -> None:
+    registry = {"a b": b"{}", **{name: manifest(name).to_json() for name in ("a", "b", "c")}}
+    worker = Worker(State(), max_models=2, more=registry)
+    assert set(worker.models.models) == {"a", "b"}
+    for name in ("a", "b", "c"):
+        worker.book.receive(name, registry[name], worker.state)
+    worker.book.adopt(wait=True)
+    assert set(worker.models.models) == {"a", "b"}
+    in_use = State({"c": registry["c"], "c\n": registry["c"]})
+    worker = Worker(in_use, max_models=2, more=registry)
+    assert set(worker.models.models) == {"a", "b", "c"}, "what was in use is not withdrawn"
+    assert "withdrawn" not in worker.events

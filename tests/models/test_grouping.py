@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 
 import pytest
@@ -177,7 +178,7 @@ def test_grouping_windows_are_centred_on_round_times(jitter):
 
 
 def test_oldest_closed_incidents_are_forgotten_beyond_the_maximum(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("eddy.models.alerting.grouping._MAX_MEMBERS", 10)
+    monkeypatch.setattr("eddy.models.alerting.grouping.MAX_MEMBERS", 10)
     one = grouping()
     one.take([opened("stays")], 0)
     for k in range(1, 9):
@@ -200,3 +201,74 @@ def test_incidents_of_days_ago_are_grouped_and_forgotten_once_closed():
     one.take([opened("again", NOON + WINDOW)], 0)
     assert old not in one.buckets
     assert one.changes()[str(old)] is None
+
+
+def test_members_of_one_bucket_are_bounded_and_the_group_closes_with_the_last(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("eddy.models.alerting.grouping.MAX_BUCKET_MEMBERS", 20)
+    one, names = grouping(), [f"s-{k:03}" for k in range(200)]
+    found = [group for name in names for group in one.take([opened(name), alert(name, "update", NOON, 60)], 0)]
+    assert states(found) == [("open", 3), ("update", 12), ("update", 48)]
+    assert one.take_left_out() == 180
+    assert one.take_left_out() == 0
+    entries = one.changes()
+    assert len(one.buckets[NOON].members) == 20
+    assert len(entries[str(NOON)] or b"") < 5000, "it does not grow with the incidents"
+    again = grouping()
+    again.restore({key: value for key, value in entries.items() if value is not None})
+    for grouper in (one, again):
+        found = [group for name in names for group in grouper.take([closed(name)], 0)]
+        assert states(found) == [("closed", 200)]
+        assert found[0].end == NOON
+
+
+def test_open_incidents_in_all_buckets_are_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("eddy.models.alerting.grouping.MAX_MEMBERS", 30)
+    one = grouping()
+    found = [g for k in range(20) for s in range(5) for g in one.take([opened(f"s-{s}", NOON + k * WINDOW)], 0)]
+    assert len(found) == 20, "each becomes a group"
+    assert sum(len(bucket.members) for bucket in one.buckets.values()) == 30
+    assert one.take_left_out() == 70
+    found = [g for k in range(20) for s in range(5) for g in one.take([closed(f"s-{s}", NOON + k * WINDOW)], 0)]
+    assert [state for state, _ in states(found)] == ["closed"] * 20
+
+
+def test_open_group_beyond_the_maximum_of_buckets_is_closed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("eddy.models.alerting.grouping.MAX_BUCKETS", 4)
+    one = grouping()
+    (group,) = one.take([opened(name) for name in "abc"], 0)
+    found = [g for k in range(1, 5) for g in one.take([opened("d", NOON + k * WINDOW)], 7)]
+    assert [(g.id, g.state, g.detected_at) for g in found] == [(group.id, "closed", 7)]
+    assert len(one.buckets) == 4
+    assert one.changes()[str(NOON)] is None
+
+
+def test_cost_of_a_bucket_does_not_grow_with_the_others():
+    """Looking at all buckets for each new one would cost ten times as much for ten times as many."""
+
+    def took(count):
+        one = IncidentGrouper(AlertSettings(group_series=3, group_window_ms=1000))
+        alerts = [opened("a", NOON + k * 1000) for k in range(count)]
+        began = time.process_time()
+        one.take(alerts, 0)
+        return (time.process_time() - began) / count
+
+    took(100)
+    small, large = min(took(150) for _ in range(5)), min(took(1500) for _ in range(3))
+    assert large < 3 * small
+
+
+def test_another_group_window_closes_the_groups_of_the_one_before():
+    one = grouping()
+    (group,) = one.take([opened(name) for name in "abc"], 0)
+    kept = {key: value for key, value in one.changes().items() if value is not None}
+    one.take([opened("d")], 1)
+    assert "window" not in one.changes(), "it is written once"
+    same, other = grouping(), IncidentGrouper(AlertSettings(group_series=3, group_window_ms=WINDOW * 2))
+    same.restore(kept)
+    assert same.take([], 9) == []
+    other.restore(kept)
+    assert [(g.id, g.state) for g in other.take([], 9)] == [(group.id, "closed")]
+    assert other.changes() == {str(NOON): None, "window": str(WINDOW * 2).encode()}
+    earlier = grouping()
+    earlier.restore({key: value for key, value in kept.items() if key != "window"})
+    assert set(earlier.buckets) == {NOON}, "state of a version that did not keep the window"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,7 @@ def test_adopt_copies_the_newest_points_for_any_window_size(before, after, pushe
     new.grow(1)
     values = np.arange(pushed, dtype=float)[:, None]
     old.push(np.ones(pushed, np.int64), np.arange(pushed), values)
-    new.adopt(0, old, 1)
+    new.adopt(np.array([0]), old, np.array([1]))
     kept = min(pushed, before, after)
     more = max(after - kept, 1)
     times = np.arange(pushed, pushed + more)
@@ -181,3 +182,19 @@ def test_cleared_row_starts_empty():
     due = store.push(np.zeros(2, np.int64), np.array([50 * STEP, 51 * STEP]), np.ones((2, 1)))
     assert due.windows.tolist() == [[[1.0], [1.0]]]
     assert not due.imputed.any()
+
+
+def test_gap_of_any_length_costs_no_more_than_a_window():
+    """A model may fill as many points as it likes: an event after ten days of silence fills its window, not the gap."""
+
+    def took(gap):
+        store = WindowStore(WindowSpec(50, interval_ms=1, max_gap=2**40))
+        store.grow(1)
+        began = time.perf_counter()
+        due = store.push(np.zeros(2, np.int64), np.array([0, gap + 1]), np.array([[5.0], [7.0]]))
+        assert due.windows[0, :, 0].tolist() == [5.0] * 49 + [7.0]
+        assert due.imputed[0].tolist() == [True] * 49 + [False]
+        return time.perf_counter() - began
+
+    took(60)  # compiles
+    assert took(10**9) < 1000 * max(min(took(60) for _ in range(5)), 1e-5)

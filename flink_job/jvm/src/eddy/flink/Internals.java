@@ -3,6 +3,7 @@ package eddy.flink;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import org.apache.flink.api.common.state.OperatorStateStore;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
@@ -12,9 +13,11 @@ import org.apache.flink.kafka.shaded.org.apache.kafka.clients.producer.ProducerR
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.ConfigData;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.ConfigException;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.provider.ConfigProvider;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.io.network.api.writer.ResultPartitionWriter;
 import org.apache.flink.runtime.io.network.partition.ResultPartition;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
+import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -30,6 +33,7 @@ import org.apache.flink.util.OutputTag;
  *       before a checkpoint barrier ({@code prepareSnapshotPreBarrier}).
  *   <li>{@code getContainingTask().getEnvironment().getWriter(0)} and {@code getSizeOfQueuedBuffersUnsafe()}: internal; how
  *       much the next operator has not taken yet. "Unsafe" means that it is not locked: a number that is a moment old will do.
+ *   <li>{@code SuppressRestartsException}: internal; the only way to fail a job for good from within.
  *   <li>{@code KeyGroupRangeAssignment}: internal; its hash is part of every savepoint, so it cannot change lightly.
  *   <li>{@code org.apache.flink.kafka.shaded}: Kafka's client as the connector's jar renames it; another build of the
  *       connector may name it otherwise.
@@ -43,6 +47,11 @@ final class Internals {
         return KeyGroupRangeAssignment.assignToKeyGroup(key, maxParallelism);
     }
 
+    /** An error that fails the job at once: to start it again would not help. */
+    static RuntimeException forGood(String text) {
+        return new SuppressRestartsException(new IllegalStateException(text));
+    }
+
     /** From where the group has committed, else from the oldest message. */
     static OffsetsInitializer committedOrEarliest() {
         return OffsetsInitializer.committedOffsets(OffsetResetStrategy.EARLIEST);
@@ -52,6 +61,12 @@ final class Internals {
     abstract static class Operator<IN, OUT> extends AbstractStreamOperator<OUT> implements OneInputStreamOperator<IN, OUT> {
         private static final long serialVersionUID = 1L;
         private transient ResultPartition sent;
+
+        @Override
+        public void initializeState(StateInitializationContext context) throws Exception {
+            super.initializeState(context);
+            restore(context.getOperatorStateStore());
+        }
 
         @Override
         public void open() throws Exception {
@@ -79,6 +94,8 @@ final class Internals {
             end();
             super.finish();
         }
+
+        abstract void restore(OperatorStateStore store) throws Exception;
 
         abstract void begin(int subtask, int subtasks);
 

@@ -6,6 +6,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.apache.flink.api.common.state.OperatorStateStore;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.types.Row;
 import org.apache.flink.util.OutputTag;
@@ -14,7 +15,7 @@ import org.apache.flink.util.OutputTag;
  * Collects what arrives for each shard into frames.
  *
  * <p>Frames leave together after {@code batchMs}, or earlier when one is full, and always before a checkpoint barrier:
- * nothing waits here across a checkpoint, so there is no state to keep. While the next operator has not taken what it was
+ * nothing waits here across a checkpoint, so there is no state to keep but the number of shards ({@link KeptSettings}). While the next operator has not taken what it was
  * sent, frames go on to grow instead of becoming many: each costs the same to handle, however few events it has. They
  * grow for {@code batchMs} after it has taken the last ones, too: it is at work on those by then, and a few events sent at
  * once would be a bundle of their own behind them.
@@ -49,6 +50,11 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
 
     ShardBatcher(Map<String, String> options) {
         this.options = options;
+    }
+
+    @Override
+    void restore(OperatorStateStore store) throws Exception {
+        KeptSettings.check(store, number("shards"));
     }
 
     @Override
