@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from eddy.models.core.detector import Bools, Floats, Ints, Series, WindowSpec
 from eddy.models.windowing.event_time import NEVER
