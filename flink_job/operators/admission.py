@@ -25,6 +25,7 @@ class Batch:
 
     Attributes:
         slots: (n,) of the engine. ts: (n,) epoch ms. values: (n, C) by ``models.columns``; NaN = missing.
+        records: (n,) Kafka timestamps.
         record: gives the record of an observation by its index, should it become a dead letter.
         dropped: pending events that were dropped on the way.
         dead_letters: records that turned out to be none on the way.
@@ -34,6 +35,7 @@ class Batch:
     slots: Ints
     ts: Ints
     values: Floats
+    records: Ints
     record: Callable[[int], Record]
     dropped: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -65,9 +67,17 @@ def within_max_series(
 
 
 def admit(
-    engine: Engine, pending: PendingEvents, versions: PendingVersions | None, frame: Frame, read: Observations
+    engine: Engine,
+    pending: PendingEvents,
+    versions: PendingVersions | None,
+    frame: Frame,
+    read: Observations,
+    steady: int,
 ) -> Batch:
-    """Choose the observations of a frame that a model applies to; keep the others as pending events."""
+    """Choose the observations of a frame that a model applies to; keep the others as pending events.
+
+    ``steady`` is the time of the frame by the shard's steady clock.
+    """
     if versions:
         versions.observe(read.names, read.codes, read.values)
         engine.adopt_models()
@@ -76,7 +86,7 @@ def admit(
     ts, values, at, dropped = read.ts, read.values, read.at, 0
     if not scored.all():
         held = np.flatnonzero(~scored)
-        engine.series.touch(slots[held], frame.now)  # or their series would count as silent from the start
+        engine.series.touch(slots[held], steady)  # or their series would count as silent from the start
         places = at[held]
         for i, code, *place in zip(
             places.tolist(),
@@ -88,7 +98,7 @@ def admit(
         ):
             dropped += pending.add(read.names[code], PendingEvent(place[0], frame.value(i), *place[1:]))
         slots, ts, values, at = slots[scored], ts[scored], values[scored], at[scored]
-    return Batch(slots, ts, values, lambda i: record_at(frame, int(at[i])), dropped)
+    return Batch(slots, ts, values, frame.timestamps[at], lambda i: record_at(frame, int(at[i])), dropped)
 
 
 def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch:
@@ -118,7 +128,8 @@ def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch
         times.append(ts)
         rows.append(row)
     values = np.array(rows).reshape(len(rows), len(columns))
-    return Batch(np.array(taken, np.int64), np.array(times, np.int64), values, records.__getitem__, 0, bad)
+    at, ts, stamps = (np.array(one, np.int64) for one in (taken, times, [record.timestamp for record in records]))
+    return Batch(at, ts, values, stamps, records.__getitem__, 0, bad)
 
 
 def note_pending(engine: Engine, pending: PendingEvents) -> None:
@@ -129,11 +140,11 @@ def note_pending(engine: Engine, pending: PendingEvents) -> None:
         seen[slots] = np.maximum(seen[slots], np.array(pending.newest(), np.int64))
 
 
-def end_of_input() -> Batch:
-    """Make the batch after the last one of a bounded source: no observation, and nothing to wait for."""
+def nothing(final: bool = False) -> Batch:
+    """Make a batch without observations; ``final``: it follows the last one of a bounded source."""
 
     def no_record(i: int) -> Record:
         raise IndexError(i)
 
     empty = np.zeros(0, np.int64)
-    return Batch(empty, empty, np.zeros((0, 1)), no_record, final=True)
+    return Batch(empty, empty, np.zeros((0, 1)), empty, no_record, final=final)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from eddy.flink_job.wire.frames import Frame
 
@@ -33,11 +34,12 @@ class Record:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A record that cannot be used, and why."""
+    """A record that cannot be used, and why; ``more``: further headers of its message."""
 
     record: Record
     reason: str
     detail: str
+    more: Mapping[str, str] = field(default_factory=dict)
 
     def headers(self, topic: str) -> dict[str, str]:
         """Return the headers of its message on the dead-letter topic; ``topic`` is where the record came from."""
@@ -48,6 +50,7 @@ class DeadLetter:
             "partition": str(self.record.partition),
             "offset": str(self.record.offset),
             "timestamp": str(self.record.timestamp),
+            **self.more,
         }
 
 

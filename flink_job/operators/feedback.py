@@ -11,7 +11,9 @@ from eddy.flink_job.wire.frames import Frame
 from eddy.models.engine.engine import Engine
 
 
-def apply_frame(engine: Engine, frame: Frame, max_series: int) -> Iterator[tuple[dict[str, Any], Feedback | None]]:
+def apply_frame(
+    engine: Engine, frame: Frame, steady: int, max_series: int
+) -> Iterator[tuple[dict[str, Any], Feedback | None]]:
     """Apply each message of a frame; whatever a message holds, it is applied or refused with its place in the topic.
 
     Yields:
@@ -35,7 +37,7 @@ def apply_frame(engine: Engine, frame: Frame, max_series: int) -> Iterator[tuple
         if feedback.series.startswith("group:"):  # its members have messages of their own
             yield {"event": "feedback-taken", "model": "", "series": key, "incident": feedback.id}, feedback
             continue
-        effects = engine.take_feedback(feedback, frame.now)
+        effects = engine.take_feedback(feedback, steady)
         if not effects:
             yield {"event": "feedback-taken", "model": feedback.model, "series": key, "incident": feedback.id}, feedback
         for effect in effects:

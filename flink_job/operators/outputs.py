@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from eddy.feedback import Feedback
 from eddy.flink_job.operators.admission import Batch
 from eddy.flink_job.operators.dead_letters import DeadLetter, record_at
+from eddy.flink_job.operators.parked_records import Parked, ParkedRecords
 from eddy.flink_job.wire.frames import Frame
 from eddy.flink_job.wire.parsing import Observations
 from eddy.models.engine.batch_result import BatchResult
@@ -72,6 +74,30 @@ def late(engine: Engine, batch: Batch, result: BatchResult) -> list[DeadLetter]:
         detail = f"found ts {ts}, {behind} ms before the series' last one; see job.out_of_orderness_ms"
         found.append(DeadLetter(batch.record(i), "late", detail))
     return found
+
+
+def far_ahead(batch: Batch, result: BatchResult, parked: ParkedRecords) -> list[DeadLetter]:
+    """Make dead letters of observations that lay far ahead of all others; keep the records of those that may yet.
+
+    Args:
+        batch: whose observations were scored. result: what it led to.
+        parked: records of observations that wait to be confirmed.
+    """
+    found = []
+    for one in result.ahead:
+        kept = Parked(batch.record(one.place), {}) if one.place >= 0 else parked.take(one.slot)
+        detail = f"field 'ts': found {one.ts}, {one.ts - one.last} ms after the other events of its series"
+        found.append(DeadLetter(kept.record, "future", f"{detail}, and none confirmed it", kept.headers))
+    for i in result.parked.tolist():
+        parked.keep(int(batch.slots[i]), batch.record(i))
+    return found
+
+
+def taken_back(result: BatchResult) -> Iterator[dict[str, Any]]:
+    """Make the fields of an event for each series whose clock was wrong."""
+    for series, last, ts in result.taken_back:
+        reason = f"its time had come to {last}, {last - ts} ms ahead of what comes now; it begins anew at {ts}"
+        yield {"event": "clock-taken-back", "model": "", "series": series, "reason": reason}
 
 
 class MissingFeatures:

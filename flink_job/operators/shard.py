@@ -24,14 +24,17 @@ from eddy.flink_job.operators.feedback import apply_frame
 from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS
 from eddy.flink_job.operators.limit_events import LimitEvents
 from eddy.flink_job.operators.outputs import Counts, MissingFeatures, Outputs
+from eddy.flink_job.operators.parked_records import ParkedRecords
 from eddy.flink_job.operators.pending_events import MAX_BYTES, MAX_EVENTS, PendingEvents
 from eddy.flink_job.operators.shard_options import ShardOptions
+from eddy.flink_job.operators.steady_clock import SteadyClock
 from eddy.flink_job.sinks.fan_out import FanOut
 from eddy.flink_job.wire.formats import job_format
 from eddy.flink_job.wire.frames import CHECKPOINT, END, FEEDBACK, MARK, TICK, Frame, Records
 from eddy.flink_job.wire.parsing import read_observations
 from eddy.formats import Format
 from eddy.models.alerting.maintenance import Maintenance
+from eddy.models.engine.batch_result import BatchResult
 from eddy.models.engine.engine import EVICTION_PERIOD_MS, Engine
 from eddy.models.engine.state.checkpoint import EngineState
 from eddy.models.engine.time_budget import CpuBudget
@@ -58,6 +61,7 @@ class Shard:
         maintenance: calendars, shared likewise.
         form: format of the observations.
         pending_versions: model versions whose features have to be seen first.
+        clock: how time passes.
     """
 
     def __init__(
@@ -69,11 +73,13 @@ class Shard:
         maintenance: Maintenance | None = None,
         form: Format | None = None,
         pending_versions: PendingVersions | None = None,
+        clock: SteadyClock | None = None,
     ) -> None:
         self.options = options
         self.engine = Engine(models, options.engine, report_budget, maintenance)
         self.counts = Counts()
         self.pending = PendingEvents(options.pending_per_series)
+        self.parked = ParkedRecords()
         self._pending_versions = pending_versions
         self._state = EngineState(self.engine, pending_versions)
         self._sinks = sinks or FanOut()
@@ -81,6 +87,8 @@ class Shard:
         self._dead_letter_log = DeadLetterLog(options.observations)
         self._missing = MissingFeatures()
         self._limits = LimitEvents()
+        self._clock = clock or SteadyClock()
+        self._steady = 0  # time of the frame, by that clock
         self._ended: set[int] = set()  # source subtasks
         self._stats_at = self._forgot_at = 0
         self._restored = False  # until the first frame after it: pending events may have their model since
@@ -94,6 +102,7 @@ class Shard:
         """Fill a new shard from keyed state; does nothing where there is none."""
         entries = {key: bytes(value) for key, value in state.items()}
         self.pending.restore(entries.pop("pending", b""))
+        self.parked.restore(entries.pop("parked", b""))
         self._sinks.take_entries(self.options.number, entries)
         if entries:
             self._state.restore(entries)
@@ -106,6 +115,7 @@ class Shard:
         What a checkpoint covers is encoded before state is written, and the mark for the operators behind comes last.
         """
         found, now = Outputs(), frame.now
+        self._steady = self._clock.at(now)
         if self.engine.adopt_models() or self.engine.closing or self._restored:
             self._restored = False
             self._score(admission.admit_pending(self.engine, self.pending, self._form), now, found)
@@ -114,7 +124,7 @@ class Shard:
         elif len(frame):
             self._observe(frame, found)
         if frame.kind == END and self._is_last_end(frame):
-            self._score(admission.end_of_input(), now, found)
+            self._score(admission.nothing(final=True), now, found)
             found.results[-1].live = self._all_live()
         if frame.kind == TICK:
             self._tick(now, found)
@@ -135,7 +145,7 @@ class Shard:
         if left_out:
             self._limited("job.max_series", len(left_out), left_out[0].detail, frame.now, found)
         if len(read.at):
-            batch = admission.admit(self.engine, self.pending, self._pending_versions, frame, read)
+            batch = admission.admit(self.engine, self.pending, self._pending_versions, frame, read, self._steady)
             self._score(batch, frame.now, found)
             if full := self.pending.take_overflow():
                 reason = f"{full} of the events that wait for a model were dropped: a shard keeps {MAX_EVENTS} of them"
@@ -144,27 +154,34 @@ class Shard:
 
     def _limited(self, limit: str, count: int, reason: str, now: int, found: Outputs, **fields: str) -> None:
         self.counts.limited += count
-        found.events += self._limits.reached(limit, reason, now, **fields)
+        found.events += self._limits.reached(limit, reason, self._steady, **fields)
 
     def _score(self, batch: Batch, now: int, found: Outputs) -> None:
         engine = self.engine
         self.counts.dropped += batch.dropped
-        result = engine.process(batch.slots, batch.ts, batch.values, now, batch.final)
-        found.results.append(result)
+        result = engine.process(batch.slots, batch.ts, batch.values, now, batch.final, self._steady, batch.records)
         found.dead_letters += batch.dead_letters + outputs.late(engine, batch, result)
+        self._note(batch, result, found)
+
+    def _note(self, batch: Batch, result: BatchResult, found: Outputs) -> None:
+        found.results.append(result)
+        found.dead_letters += outputs.far_ahead(batch, result, self.parked)
+        found.events += outputs.taken_back(result)
+        if len(self.parked) > self.engine.clock.parked:
+            self.parked.keep_only(self.engine.clock.parked_slots())
 
     def _tick(self, now: int, found: Outputs) -> None:
         engine, ttl = self.engine, self.options.engine.state_ttl_ms
-        found.results.append(engine.tick(now))
-        if self.options.engine.figures and now - self._stats_at >= MODEL_STATS_PERIOD_MS:
-            self._stats_at = now
+        self._note(admission.nothing(), engine.tick(now, self._steady), found)
+        if self.options.engine.figures and self._steady - self._stats_at >= MODEL_STATS_PERIOD_MS:
+            self._stats_at = self._steady
             found.stats += engine.take_scoring_stats()
-        if ttl and now - self._forgot_at >= EVICTION_PERIOD_MS:  # as often as the engine forgets series
-            self._forgot_at = now
+        if ttl and self._steady - self._forgot_at >= EVICTION_PERIOD_MS:  # as often as the engine forgets series
+            self._forgot_at = self._steady
             self.counts.dropped += self.pending.keep_only(engine.slot_of)
 
     def _take_feedback(self, frame: Frame, found: Outputs) -> None:
-        for event, feedback in apply_frame(self.engine, frame, self.options.max_series):
+        for event, feedback in apply_frame(self.engine, frame, self._steady, self.options.max_series):
             found.events.append(event)
             if feedback is not None and feedback not in found.feedback[-1:]:  # one for each model that it changed
                 found.feedback.append(feedback)
@@ -190,7 +207,7 @@ class Shard:
                 self._limited("job.max_model_bytes", series, f"{reason}; {advice}", now, found, model=model)
         for dead_letter in found.dead_letters:
             self.counts.bad += dead_letter.reason != "late"
-            self._dead_letter_log.note(now, dead_letter)
+            self._dead_letter_log.note(self._steady, dead_letter)
         self.counts.featureless += sum(event["event"] == "features-missing" for event in found.events)
         encode(found, self.engine, self.options, now, out)
         for result in found.results:
@@ -201,6 +218,8 @@ class Shard:
         changes = self._state.changes()
         if self.pending.changed:
             changes["pending"] = self.pending.to_bytes() or None
+        if self.parked.changed:
+            changes["parked"] = self.parked.to_bytes() or None
         for key, value in {**changes, **self._sinks.changes(self.options.number)}.items():
             if value is None:
                 state.remove(key)

@@ -156,10 +156,10 @@ class Maintenance:
         """Read the files that have changed, every few seconds; return each new problem once.
 
         Args:
-            now: wall clock, epoch ms.
+            now: wall clock, epoch ms; a step of it, in either direction, has them read at once.
         """
         found, self._problems = self._problems, []
-        if self._settings and now - self._refreshed_at >= REFRESH_PERIOD_MS:
+        if self._settings and abs(now - self._refreshed_at) >= REFRESH_PERIOD_MS:
             self._refreshed_at = now
             found += [problem for i in range(len(self._settings)) if (problem := self._follow(i))]
         return found

@@ -9,6 +9,7 @@ import numpy as np
 from eddy.alert import Alert
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.drift.monitor import Drift, RetrainWanted
+from eddy.models.windowing.event_time import Ahead
 from eddy.redis_layout import Point
 
 
@@ -21,6 +22,9 @@ class BatchResult:
         shadow: alerts of versions that are only tried out: recorded, nobody is notified.
         late: indices, in the batch, of events that came after their time had been passed.
         duplicates: events that repeated a series and time.
+        parked: indices, in the batch, of events far ahead that wait for the next one of their series.
+        ahead: such events that were given up.
+        taken_back: (series, time that its clock had come to, time at which it goes on) where a clock was wrong.
         released: events that took their place in their series.
         released_early: those of them that the reorder buffer had no place for any more.
         windows: windows scored.
@@ -39,6 +43,9 @@ class BatchResult:
     shadow: list[Alert] = field(default_factory=list)
     late: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     duplicates: int = 0
+    parked: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    ahead: list[Ahead] = field(default_factory=list)
+    taken_back: list[tuple[str, int, int]] = field(default_factory=list)
     released: int = 0
     released_early: int = 0
     windows: int = 0

@@ -27,7 +27,7 @@ from eddy.models.engine.series_table import SeriesTable
 from eddy.models.engine.state.restored import RestoredState
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import COLD, ModelSet
-from eddy.models.windowing.event_time import Admitted, EventClock
+from eddy.models.windowing.event_time import ALWAYS, Admitted, Ahead, EventClock
 from eddy.redis_layout import Point
 
 __all__ = ["BatchResult", "Engine", "EngineOptions"]
@@ -175,7 +175,7 @@ class Engine:
 
         Args:
             feedback: on an incident of a series of this shard.
-            now: wall clock, epoch ms.
+            now: steady clock, epoch ms.
         """
         slots = self.slots([feedback.series])
         self.series.touch(slots, max(int(self.series.seen[slots[0]]), now))
@@ -188,31 +188,46 @@ class Engine:
 
     # -- observations ------------------------------------------------------------------------------------------
 
-    def process(self, slots: Ints, ts: Ints, values: Floats, now: int, final: bool = False) -> BatchResult:
+    def process(
+        self,
+        slots: Ints,
+        ts: Ints,
+        values: Floats,
+        now: int,
+        final: bool = False,
+        steady: int | None = None,
+        records: Ints | None = None,
+    ) -> BatchResult:
         """Score a batch of observations in order of arrival.
 
         Args:
             slots: (n,) from :meth:`slots`.
             ts: (n,) event times, epoch ms.
             values: (n, C) in the order of ``models.columns``; NaN = missing.
-            now: wall clock, epoch ms.
+            now: wall clock, epoch ms; stamped on alerts.
             final: nothing will follow: release all events that are held.
+            steady: clock for durations, epoch ms, which no step of the wall clock moves; default: ``now``. Given, it
+                also says, with ``now``, which event times lie in the future.
+            records: (n,) times of the records, epoch ms.
         """
+        worker = ALWAYS if steady is None else max(now, steady)
+        steady = now if steady is None else steady
         self.adopt_models()
         self._now = now
         if self.paused_at:
-            self._resume(now)
+            self._resume(steady)
         result = BatchResult()
         self._report_closed(result, now)
         result.crowded, self._crowded = list(self._crowded.items()), {}
         if len(slots):
-            self.series.touch(slots, now)
-        admitted = self.clock.admit(slots, ts, values, now, final)
-        result.late, result.duplicates = admitted.late, admitted.duplicates
-        self._release(admitted, result)
-        if self.clock.waiting > self._max_held():  # as at the end: all at once, so that each costs its share only
-            result.released_early = self.clock.waiting
-            self._release(self.clock.admit(slots[:0], ts[:0], values[:0], now, final=True), result)
+            self.series.touch(slots, steady)
+        admitted = self.clock.admit(slots, ts, values, steady, final, worker, records)
+        result.late, result.duplicates, result.parked = admitted.late, admitted.duplicates, admitted.parked
+        self._release(admitted, now, result)
+        if self.clock.waiting - self.clock.parked > self._max_held():  # all at once, so that each costs its share only
+            result.released_early = self.clock.waiting - self.clock.parked
+            rest = self.clock.admit(slots[:0], ts[:0], values[:0], steady, worker=worker, early=True)
+            self._release(rest, now, result)
         return result
 
     def _max_held(self) -> int:
@@ -220,12 +235,31 @@ class Engine:
         event_bytes = _HELD_EVENT_BYTES + 8 * len(self.models.columns)
         return min(self.options.max_held_events, _MAX_HELD_BYTES // event_bytes)
 
-    def _release(self, admitted: Admitted, result: BatchResult) -> None:
+    def _release(self, admitted: Admitted, now: int, result: BatchResult) -> None:
+        result.ahead += admitted.ahead
         result.released += len(admitted.slots)
-        if len(admitted.slots):
-            self.series.mark(admitted.slots)
+        start = 0
+        for back in admitted.taken_back:  # what was learned by the wrong clock goes, before the series goes on
+            self._run_all(admitted, slice(start, back.at), result)
+            start = back.at
+            result.taken_back.append((str(self.names[back.slot]), back.last, back.ts))
+            self._begin_anew(np.array([back.slot]))
+            self._report_closed(result, now)
+        self._run_all(admitted, slice(start, None), result)
+
+    def _run_all(self, admitted: Admitted, part: slice, result: BatchResult) -> None:
+        slots = admitted.slots[part]
+        if len(slots):
+            self.series.mark(slots)
             for scorer in self.scorers.values():
-                self._run(scorer, admitted.slots, admitted.ts, admitted.values, result)
+                self._run(scorer, slots, admitted.ts[part], admitted.values[part], result)
+
+    def _begin_anew(self, slots: Ints) -> None:
+        """Forget what models know of series that go on; their open incidents are closed."""
+        for scorer in self.scorers.values():
+            self._detach(scorer, slots)
+        self.restored.drop_series(slots)
+        self._assign(slots.tolist())
 
     def _run(self, scorer: ModelScorer, slots: Ints, ts: Ints, values: Floats, result: BatchResult) -> None:
         rows = scorer.rows(slots)
@@ -276,28 +310,37 @@ class Engine:
                 result.points += points_of(scorer, scored.rows, scored.batch, scored.scores, scored.limits, names)
 
     def _resume(self, now: int) -> None:
-        """Take the time that the job was down off the silence of every series."""
+        """Take the time that the job was down off the silence of every series, and off the wait of held events.
+
+        A clock that was put back meanwhile makes it less than none.
+        """
         down, self.paused_at = now - self.paused_at, 0
-        if self.options.state_ttl_ms and down > 0:
+        self.clock.postpone(down)
+        if self.options.state_ttl_ms:
             self.series.postpone(down)
 
     # -- time --------------------------------------------------------------------------------------------------
 
-    def tick(self, now: int) -> BatchResult:
-        """Once a second or so: release held events whose time is up, report live state, forget silent series."""
-        elapsed, rate = min(max(now - self._ticked_at, 0), 1000), self.options.points_per_second
-        self._ticked_at = now
+    def tick(self, now: int, steady: int | None = None) -> BatchResult:
+        """Once a second or so: release held events whose time is up, report live state, forget silent series.
+
+        Args:
+            now, steady: as in :meth:`process`.
+        """
+        at = now if steady is None else steady
+        elapsed, rate = min(max(at - self._ticked_at, 0), 1000), self.options.points_per_second
+        self._ticked_at = at
         self._points_left = min(self._points_left + rate * elapsed / 1000, float(rate))
         empty = np.zeros(0, np.int64)
-        result = self.process(empty, empty, np.zeros((0, len(self.models.columns))), now)
+        result = self.process(empty, empty, np.zeros((0, len(self.models.columns))), now, steady=steady)
         if self.report_budget.left():
             with self.report_budget.spend():
                 result.live = self.live(self.options.live_per_second)
         if self.options.cold is not None and COLD in self.scorers:
             result.cold += self._follow_cold_start(self.scorers[COLD], self.options.cold.ask_after)
-        if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
-            if self._evict(now - self.options.state_ttl_ms):
-                self._evicted_at = now
+        if self.options.state_ttl_ms and at - self._evicted_at >= EVICTION_PERIOD_MS:
+            if self._evict(at - self.options.state_ttl_ms, result):
+                self._evicted_at = at
             self._report_closed(result, now)
         return result
 
@@ -326,15 +369,29 @@ class Engine:
                 self.closing += close_incident(scorer, row, scorer.series_of[row], self.options.job)
         scorer.remove(slots)
 
-    def _evict(self, before: int) -> bool:
-        """Forget series without an event since a time (wall clock, epoch ms), some at a time; False: more are left."""
+    def _evict(self, before: int, result: BatchResult) -> bool:
+        """Forget series without an event since a time (steady clock), some at a time; False: more are left."""
         slots = self.series.expired(before, MAX_EVICTED_PER_TICK)
+        result.ahead += self._forget(slots)
+        return len(slots) < MAX_EVICTED_PER_TICK
+
+    def _forget(self, slots: Ints) -> list[Ahead]:
+        """Forget series, their incidents are closed; returns their events that wait to be confirmed."""
         for scorer in self.scorers.values():
             self._detach(scorer, slots)
         self.restored.drop_series(slots)
         self.covered[slots] = False
-        self.clock.forget(slots)
+        parked = self.clock.forget(slots)
         self.series.release(slots)
         if self._was_crowded and len(slots):
             self._generation = -1  # there is room for others: models are assigned anew before the next batch
-        return len(slots) < MAX_EVICTED_PER_TICK
+        return parked
+
+    def reset(self, series: str) -> list[Ahead] | None:
+        """Forget one series as if nothing of it had come; its incidents are closed with the next result.
+
+        Returns:
+            Its events that waited to be confirmed; None if there is no such series.
+        """
+        slot = self.series.slot_of.get(series)
+        return None if slot is None else self._forget(np.array([slot]))

@@ -1,24 +1,50 @@
-"""Put each series' events in order of event time; find late events and duplicates.
+"""Put each series' events in order of event time; find late events, duplicates, and events far ahead.
 
 Each series has a watermark of its own, its newest event time less the allowed out-of-orderness, so that a slow series
 is never made late by a fast one. An event is released when the watermark passes it, or at once if no earlier event can
 still come: no out-of-orderness is allowed, or it follows the last one within the sampling interval.
+
+One event far ahead would make all that follow late. It is parked until the next event of its series says which clock is
+right: if that one lies nearer to it than to the series' newest, both are released; if the series goes on where it was,
+the parked event is given up. See docs/decisions/072-event-times-far-ahead.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from eddy.models.core.detector import Floats, Ints
+from eddy.models.windowing.event_time_kernel import DUPLICATE, LATE, NEVER, PARKED, TOLERANCE_MS, admit_all, expire
+from eddy.models.windowing.held_events import NONE, Held, HeldEvents, widen
+from eddy.models.windowing.seen_times import SeenTimes
 
-NEVER = np.iinfo(np.int64).min // 2  # event time before any event; halved so that differences cannot overflow
-RECENT = 8  # released times remembered per series, to distinguish a duplicate from a late event
-NONE = -1
-_FAR = np.uint32(2**32 - 1)  # saturated distance: longer ago than 49 days
-_RELEASED, _HELD, _LATE, _DUPLICATE = 0, 1, 2, 3
+__all__ = ["NEVER", "Admitted", "Ahead", "EventClock", "Held", "TakenBack"]
+
+ALWAYS = -NEVER  # a worker's clock that no event time is ahead of
+
+
+class Ahead(NamedTuple):
+    """An event that was given up: its time ``ts`` was far after ``last``, the series' newest, and the next one's not.
+
+    ``place`` is its index in the batch; -1: it came in an earlier one.
+    """
+
+    slot: int
+    ts: int
+    last: int
+    place: int
+
+
+class TakenBack(NamedTuple):
+    """A series' clock that was wrong: it had come to ``last``, and goes on at ``ts``; ``at`` counts released events."""
+
+    slot: int
+    last: int
+    ts: int
+    at: int
 
 
 @dataclass(frozen=True)
@@ -29,6 +55,9 @@ class Admitted:
         slots, ts, values: released events, each series' in order of event time; values (n, C).
         late: indices into the batch of events that came after the watermark had passed them.
         duplicates: number of events that repeated a series and time already seen.
+        parked: indices into the batch of events that wait to be confirmed.
+        ahead: parked events that were given up.
+        taken_back: clocks that were taken back, in order.
     """
 
     slots: Ints
@@ -36,16 +65,9 @@ class Admitted:
     values: Floats
     late: Ints
     duplicates: int
-
-
-@dataclass(frozen=True)
-class Held:
-    """Hold the events that wait, in no particular order; ``since`` is the wall-clock time at which each came."""
-
-    slots: Ints
-    ts: Ints
-    values: Floats
-    since: Ints
+    parked: Ints
+    ahead: list[Ahead]
+    taken_back: list[TakenBack]
 
 
 class EventClock:
@@ -53,7 +75,7 @@ class EventClock:
 
     Args:
         out_of_orderness_ms: event time for which a series waits for events that come out of order.
-        hold_timeout_ms: wall-clock time after which a held event is released anyway; 0 = never.
+        hold_timeout_ms: time after which a held event is released anyway; 0 = never.
     """
 
     def __init__(self, out_of_orderness_ms: int = 0, hold_timeout_ms: int = 0) -> None:
@@ -61,19 +83,23 @@ class EventClock:
         self.timeout = hold_timeout_ms
         self.last = np.zeros(0, np.int64)  # newest released event time
         self.newest = np.zeros(0, np.int64)  # newest event time seen
-        self.recent = np.zeros((0, RECENT), np.uint32)  # distances of the released times before `last`, ms
         self.interval = np.zeros(0, np.int64)  # sampling interval, 0 = unknown
-        self.waiting = 0  # events held
-        # Held events: a pool of places, and per slot a doubly linked list through it in order of time; its ends are
-        # (slots, 2): first, last. Free places form a list too.
-        self._ends = np.zeros((0, 2), np.int64)
-        self._next = np.zeros(0, np.int64)
-        self._previous = np.zeros(0, np.int64)
-        self._slots = np.zeros(0, np.int64)
-        self._ts = np.zeros(0, np.int64)
-        self._since = np.zeros(0, np.int64)
-        self._values = np.zeros((0, 1))
-        self._free = NONE
+        self.times = SeenTimes()
+        self._held = HeldEvents()
+
+    @property
+    def waiting(self) -> int:
+        """Count the events that are held."""
+        return self._held.count
+
+    @property
+    def parked(self) -> int:
+        """Count the events that wait to be confirmed."""
+        return self._held.parked
+
+    def parked_slots(self) -> set[int]:
+        """Return the slots whose series have one."""
+        return self._held.parked_slots()
 
     def grow(self, size: int) -> None:
         """Make room for slots below ``size``."""
@@ -83,219 +109,84 @@ class EventClock:
         more = max(more, len(self.last), 64)
         self.last = np.concatenate([self.last, np.full(more, NEVER)])
         self.newest = np.concatenate([self.newest, np.full(more, NEVER)])
-        self.recent = np.concatenate([self.recent, np.full((more, RECENT), _FAR)])
         self.interval = np.concatenate([self.interval, np.zeros(more, np.int64)])
-        self._ends = np.concatenate([self._ends, np.full((more, 2), NONE)])
+        self.times.grow(more)
+        self._held.grow(more)
 
-    def forget(self, slots: Ints) -> None:
-        """Reset slots that are to be reused, each once; costs what their own held events cost."""
+    def forget(self, slots: Ints) -> list[Ahead]:
+        """Reset slots that are to be reused, each once; costs what their own held events cost. Returns the parked."""
+        at, times = self._held.parked_times(slots)
+        columns = (at.tolist(), times.tolist(), self.newest[at].tolist())
+        parked = [Ahead(*one, NONE) for one in zip(*columns, strict=True)]
         self.last[slots] = self.newest[slots] = NEVER
-        self.recent[slots] = _FAR
         self.interval[slots] = 0
-        for slot in slots[self._ends[slots, 0] != NONE].tolist():
-            dropped, self._free = _drop(slot, self._ends, self._pool(), self._free)
-            self.waiting -= dropped
+        self.times.forget(slots)
+        self._held.forget(slots)
+        return parked
 
     def held(self) -> Held:
         """Return all events that wait."""
-        used = np.flatnonzero(self._slots != NONE)
-        return Held(self._slots[used], self._ts[used], self._values[used], self._since[used])
+        return self._held.events()
 
     def restore(self, held: Held) -> None:
         """Put :meth:`held` events back, in place of all that wait now."""
-        self._ends[:] = NONE
-        self._next, self._previous, self._slots, self._ts, self._since = (np.zeros(0, np.int64) for _ in range(5))
-        self._values, self._free, self.waiting = np.zeros((0, held.values.shape[1])), NONE, 0
-        self._reserve(len(held.slots), held.values.shape[1])
-        order = np.argsort(held.ts, kind="stable")  # so that each goes to the end of its series' list
-        events = (held.slots[order], held.ts[order], held.since[order], held.values[order])
-        self._free = _insert_all(events, self._ends, self._pool(), self._free)
-        self.waiting = len(held.slots)
+        self._held.restore(held)
 
-    def admit(self, slots: Ints, ts: Ints, values: Floats, now: int, final: bool = False) -> Admitted:
+    def postpone(self, elapsed: int) -> None:
+        """Treat every held event as come that much later: the time that the job was down counts for none."""
+        self._held.postpone(elapsed)
+
+    def admit(
+        self,
+        slots: Ints,
+        ts: Ints,
+        values: Floats,
+        now: int,
+        final: bool = False,
+        worker: int = ALWAYS,
+        records: Ints | None = None,
+        early: bool = False,
+    ) -> Admitted:
         """Admit a batch in order of arrival; release what is due.
 
         Args:
             slots: (n,) slot of each event's series.
             ts: (n,) event times, epoch ms.
             values: (n, C).
-            now: wall clock, epoch ms; only compared with earlier values.
+            now: steady clock, epoch ms; only compared with earlier values.
             final: no more events will come, so release everything.
+            worker: wall clock, epoch ms; an event time after it is in the future. Default: none is.
+            records: (n,) times of the records, epoch ms: where they are after the worker's clock, that may be wrong.
+            early: release all that is held but what waits to be confirmed: too much is held.
         """
-        n = len(slots)
-        if self.bound or self.waiting:
-            self._reserve(n, values.shape[1])
-            values = _widen(values, self._values.shape[1])
-        size = n + self.waiting
+        n, held = len(slots), self._held
+        values = widen(values, held.reserve(n, values.shape[1]))
+        size = n + held.count
         out = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty((size, values.shape[1])))
-        status = np.empty(n, np.uint8)
-        clock = (self.last, self.newest, self.recent, self.interval)
-        released, self._free = _admit(
-            (slots, ts, values), self.bound, now, clock, self._ends, self._pool(), self._free, out, status
+        status = np.zeros(n, np.uint8)
+        given_up, taken_back = np.empty((2, n, 4), np.int64)
+        rules = (self.bound, now, worker + TOLERANCE_MS)
+        sure = np.zeros(0, np.int64) if records is None else np.asarray(records, np.int64) + TOLERANCE_MS
+        series = (self.last, self.newest, self.interval, self.times.kernel())
+        counts = np.array([held.free, held.count, held.parked, 0, 0, 0, 0], np.int64)
+        events = (slots, ts, values, sure)
+        admit_all(events, rules, series, held.kernel(), out, status, given_up, taken_back, counts)
+        if counts[1] and (final or early or self.timeout):
+            end = np.iinfo(np.int64).max
+            until = (end, end) if final else (end if early else now - self.timeout, rules[2])
+            expire(until, self.bound, series, held.kernel(), out, status, counts)
+        held.free, held.count, held.parked, released, ahead, back, rings = counts.tolist()
+        if rings or self.times.asked:
+            self.times.give_rings(self.last, out[0][:released], out[1][:released])
+        parked = np.flatnonzero(status == PARKED) if held.parked else np.zeros(0, np.int64)
+        held.settle(slots[parked])
+        return Admitted(
+            out[0][:released],
+            out[1][:released],
+            out[2][:released],
+            np.flatnonzero(status == LATE),
+            int(np.count_nonzero(status == DUPLICATE)),
+            parked,
+            [Ahead(*one) for one in given_up[:ahead].tolist()],
+            [TakenBack(*one) for one in taken_back[:back].tolist()],
         )
-        duplicates = int(np.count_nonzero(status == _DUPLICATE))
-        self.waiting += n - duplicates - int(np.count_nonzero(status == _LATE)) - released
-        if self.waiting and (final or self.timeout):
-            before = np.iinfo(np.int64).max if final else now - self.timeout
-            more, self._free = _expire(before, clock, self._ends, self._pool(), self._free, out, released)
-            self.waiting -= more - released
-            released = more
-        late = np.flatnonzero(status == _LATE)
-        return Admitted(out[0][:released], out[1][:released], out[2][:released], late, duplicates)
-
-    def _pool(self) -> tuple[Ints, Ints, Ints, Ints, Ints, Floats]:
-        return self._next, self._previous, self._slots, self._ts, self._since, self._values
-
-    def _reserve(self, places: int, width: int) -> None:
-        """Make sure that at least so many places are free, with columns for the widest values."""
-        self._values = _widen(self._values, width)
-        size = len(self._next)
-        more = self.waiting + places - size
-        if more <= 0:
-            return
-        more = max(more, size, 64)
-        chain = np.arange(size + 1, size + more + 1)
-        chain[-1] = self._free
-        self._free = size
-        self._next = np.concatenate([self._next, chain])
-        self._previous = np.concatenate([self._previous, np.full(more, NONE)])
-        self._slots = np.concatenate([self._slots, np.full(more, NONE)])
-        self._ts = np.concatenate([self._ts, np.zeros(more, np.int64)])
-        self._since = np.concatenate([self._since, np.zeros(more, np.int64)])
-        self._values = np.concatenate([self._values, np.zeros((more, self._values.shape[1]))])
-
-
-def _widen(values: Floats, width: int) -> Floats:
-    missing = width - values.shape[1]
-    return np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan) if missing > 0 else values
-
-
-@njit(cache=True)
-def _pass(slot, t, last, recent):  # type: ignore[no-untyped-def]
-    """Advance a series' clock to a released event."""
-    step = min(t - last[slot], _FAR)
-    for k in range(RECENT - 1, 0, -1):
-        recent[slot, k] = min(recent[slot, k - 1] + step, _FAR)
-    recent[slot, 0] = step
-    last[slot] = t
-
-
-@njit(cache=True)
-def _insert(slot, t, since, value, ends, pool, free):  # type: ignore[no-untyped-def]
-    """Put an event into its series' list, walking back from its end: most events come nearly in order.
-
-    Returns the new first free place, or the same one if the time is there already.
-    """
-    following, previous, slots, ts, arrived, values = pool
-    after, at = NONE, ends[slot, 1]
-    while at != NONE and ts[at] > t:
-        after, at = at, previous[at]
-    if at != NONE and ts[at] == t:
-        return free
-    place = free
-    free = following[place]
-    slots[place], ts[place], arrived[place] = slot, t, since
-    for c in range(values.shape[1]):
-        values[place, c] = value[c]
-    following[place], previous[place] = after, at
-    if at == NONE:
-        ends[slot, 0] = place
-    else:
-        following[at] = place
-    if after == NONE:
-        ends[slot, 1] = place
-    else:
-        previous[after] = place
-    return free
-
-
-@njit(cache=True)
-def _insert_all(events, ends, pool, free):  # type: ignore[no-untyped-def]
-    """Put events back that differ in series or time; the new first free place."""
-    slots, ts, since, values = events
-    for i in range(len(slots)):
-        free = _insert(slots[i], ts[i], since[i], values[i], ends, pool, free)
-    return free
-
-
-@njit(cache=True)
-def _drop(slot, ends, pool, free):  # type: ignore[no-untyped-def]
-    """Empty a series' list; how many it held, and the new first free place."""
-    following, slots = pool[0], pool[2]
-    dropped, place = 0, ends[slot, 0]
-    while place != NONE:
-        after = following[place]
-        slots[place] = NONE
-        following[place] = free
-        free, place = place, after
-        dropped += 1
-    ends[slot, 0] = ends[slot, 1] = NONE
-    return dropped, free
-
-
-@njit(cache=True)
-def _pop(slot, clock, ends, pool, free, out, released):  # type: ignore[no-untyped-def]
-    """Release the first of a series' list; the new first free place."""
-    following, previous, slots, ts, _, values = pool
-    place = ends[slot, 0]
-    out[0][released], out[1][released] = slot, ts[place]
-    for c in range(values.shape[1]):
-        out[2][released, c] = values[place, c]
-    _pass(slot, ts[place], clock[0], clock[2])
-    first = following[place]
-    ends[slot, 0] = first
-    if first == NONE:
-        ends[slot, 1] = NONE
-    else:
-        previous[first] = NONE
-    slots[place] = NONE
-    following[place] = free
-    return place
-
-
-@njit(cache=True)
-def _admit(events, bound, now, clock, ends, pool, free, out, status):  # type: ignore[no-untyped-def]
-    slots, times, values = events
-    last, newest, recent, interval = clock
-    released = 0
-    for i in range(len(slots)):
-        slot, t = slots[i], times[i]
-        newest[slot] = max(newest[slot], t)
-        ago = last[slot] - t
-        if ago >= 0:
-            seen = ago == 0
-            for k in range(RECENT):
-                seen |= ago == recent[slot, k]
-            status[i] = _DUPLICATE if seen else _LATE
-            continue
-        if ends[slot, 0] == NONE and (bound == 0 or (last[slot] != NEVER and -ago <= interval[slot])):
-            out[0][released], out[1][released] = slot, t
-            for c in range(values.shape[1]):
-                out[2][released, c] = values[i, c]
-            _pass(slot, t, last, recent)
-            released += 1
-            status[i] = _RELEASED
-            continue
-        place = _insert(slot, t, now, values[i], ends, pool, free)
-        if place == free:
-            status[i] = _DUPLICATE
-            continue
-        free = place
-        status[i] = _HELD
-        while ends[slot, 0] != NONE:
-            first = pool[3][ends[slot, 0]]
-            if first > newest[slot] - bound and (last[slot] == NEVER or first - last[slot] > interval[slot]):
-                break
-            free = _pop(slot, clock, ends, pool, free, out, released)
-            released += 1
-    return released, free
-
-
-@njit(cache=True)
-def _expire(before, clock, ends, pool, free, out, released):  # type: ignore[no-untyped-def]
-    """Release, series by series, what came at ``before`` or earlier, up to the first in time that came later."""
-    for slot in range(len(ends)):
-        while ends[slot, 0] != NONE and pool[4][ends[slot, 0]] <= before:
-            free = _pop(slot, clock, ends, pool, free, out, released)
-            released += 1
-    return released, free

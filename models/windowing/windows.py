@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from eddy.models.core.detector import Bools, Floats, Ints, Series, WindowSpec
 from eddy.models.windowing.event_time import NEVER
 
-Small = NDArray[np.int32]
 _HOLD, _LINEAR, _BREAK = 0, 1, 2
 _POLICIES = {"hold": _HOLD, "linear": _LINEAR, "break": _BREAK}
 
@@ -57,7 +55,7 @@ class WindowStore:
         self.count = np.zeros(0, np.int32)
         self.until_due = np.zeros(0, np.int32)
         self.last = np.zeros(0, np.int64)
-        self.points = np.zeros(0, np.int32)
+        self.points = np.zeros(0, np.int64)
 
     def grow(self, size: int) -> None:
         """Make room for rows below ``size``."""
@@ -71,7 +69,7 @@ class WindowStore:
         self.count = np.concatenate([self.count, np.zeros(more, np.int32)])
         self.until_due = np.concatenate([self.until_due, np.zeros(more, np.int32)])
         self.last = np.concatenate([self.last, np.full(more, NEVER)])
-        self.points = np.concatenate([self.points, np.zeros(more, np.int32)])
+        self.points = np.concatenate([self.points, np.zeros(more, np.int64)])
 
     def clear(self, rows: Ints) -> None:
         """Empty rows that are to be reused."""

@@ -10,6 +10,7 @@ from typing import Any
 from eddy.feedback import Feedback
 from eddy.flink_job.operators.shard import Shard
 from eddy.flink_job.operators.shard_options import ShardOptions
+from eddy.flink_job.operators.steady_clock import SteadyClock
 from eddy.flink_job.sinks.base import Sink
 from eddy.flink_job.sinks.fan_out import FanOut
 from eddy.flink_job.wire.frames import ALERTS, CHECKPOINT, DATA, DLQ, END, EVENTS, FEEDBACK, SCORES, TICK, Records
@@ -105,7 +106,8 @@ class Harness:
         base: dict[str, Any] = {"max_ahead_ms": 0, "pending_per_series": 100, "mark": True}
         self.options = ShardOptions(0, 16, "eddy.observations", engine=engine or EngineOptions(), **(base | fields))
         sinks = FanOut({sink.name: sink} if sink is not None else {})
-        self.shard = Shard(self.options, models, sinks, form=form)
+        self.elapsed = 0  # ms, by the monotonic clock
+        self.shard = Shard(self.options, models, sinks, form=form, clock=SteadyClock(lambda: self.elapsed / 1000))
         self.shard.restore(self.state)
 
     def send(self, *messages: Message, kind: int = DATA, source: int = 1) -> list[Sent]:
@@ -122,7 +124,12 @@ class Harness:
 
     def tick(self, ms: int = 1000) -> list[Sent]:
         self.now += ms
+        self.elapsed += ms
         return self.send(kind=TICK)
+
+    def step(self, ms: int) -> None:
+        """Set the wall clock, in either direction; no time passes."""
+        self.now += ms
 
     def checkpoint(self) -> list[Sent]:
         return self.send(kind=CHECKPOINT)

@@ -512,6 +512,27 @@ def test_state_of_the_previous_version_is_restored():
     assert (alert.values, alert.window, alert.confidence, alert.suppressed) == ({"value": 50.0}, None, 1.0, None)
 
 
+@pytest.mark.parametrize("stored", ["<i4", "<i8"])
+def test_points_are_counted_beyond_32_bits(stored):
+    """Whatever width the state has: an earlier version wrote 32 bits."""
+    job = Job(model_set(manifest()))
+    job.send(points("s-0", noise(4)))
+    job.checkpoint()
+    block = unpack(job.store["window/z/0"])
+    block["points"] = np.full(len(block["points"]), 2**31 - 2, stored)
+    job.store["window/z/0"] = pack(block)
+    for version in (1, 2):
+        job = job.restarted(model_set(manifest(version=version)))
+        job.send(points("s-0", noise(5), start=4 * version + version))
+        job.checkpoint()
+    found = unpack(job.store["window/z/0"])["points"]
+    assert found.dtype == np.int64
+    assert found[0] == 2**31 + 8
+    put(job, manifest("z", RollingZScore(WindowSpec(7)), version=3))
+    job.engine.adopt_models()
+    assert job.engine.scorers["z"].store.points[0] == 2**31 + 8, "another window takes the count over as well"
+
+
 def later(job, values):
     """Events that follow what the job has seen of s-0."""
     seen = int(job.engine.clock.last[0]) // STEP + 1 if "s-0" in job.engine.slot_of else 0

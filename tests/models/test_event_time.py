@@ -137,11 +137,11 @@ def seconds(action):
 
 
 def test_cost_of_holding_and_forgetting_does_not_grow_with_what_is_held():
-    """Per event and per series, four times as many held events cost about the same; walking them all, four times."""
+    """Per event and per series, 16 times as many held events cost about the same; walking them all, 16 times."""
 
     def costs(n):
         hold, forget = [], []
-        for _ in range(5):
+        for _ in range(3):
             clock = EventClock(out_of_orderness_ms=10**9)
             clock.grow(200)
             ts = np.arange(n, dtype=np.int64)
@@ -152,6 +152,6 @@ def test_cost_of_holding_and_forgetting_does_not_grow_with_what_is_held():
         return min(hold), min(forget)
 
     costs(10)  # compiles
-    small, large = costs(10_000), costs(40_000)
-    assert large[0] < 2.5 * small[0]
-    assert large[1] < 2.5 * small[1]
+    small, large = costs(10_000), costs(160_000)
+    assert large[0] < 6 * small[0]
+    assert large[1] < 6 * small[1]

@@ -55,13 +55,8 @@ class EngineState:
             entries[f"names/{block}"] = pack_text(json.dumps(names, ensure_ascii=False))
         for block in np.flatnonzero(series.dirty).tolist():
             part = slice(block * BLOCK, min((block + 1) * BLOCK, len(engine.names)))
-            arrays: dict[str, NDArray[Any]] = {
-                "last": clock.last,
-                "newest": clock.newest,
-                "recent": clock.recent,
-                "seen": series.seen,
-            }
-            entries[f"clock/{block}"] = pack({name: array[part] for name, array in arrays.items()})
+            arrays = {"last": clock.last[part], "newest": clock.newest[part], "seen": series.seen[part]}
+            entries[f"clock/{block}"] = pack({**arrays, **clock.times.saved(part, clock.last)})
         series.dirty[:] = series.dirty_names[:] = False
         if clock.waiting or self._had_held:
             self._had_held = bool(clock.waiting)
@@ -139,5 +134,9 @@ class EngineState:
 
     def _restore_clock(self, start: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         clock, part = self.engine.clock, slice(start, start + len(arrays["last"]))
-        clock.last[part], clock.newest[part], clock.recent[part] = arrays["last"], arrays["newest"], arrays["recent"]
+        clock.last[part], clock.newest[part] = arrays["last"], arrays["newest"]
+        if "recent" in arrays:
+            clock.times.restore_distances(part, arrays["last"], arrays["recent"])
+        else:
+            clock.times.restore(part, arrays)
         self.engine.series.seen[part] = arrays["seen"]
