@@ -22,7 +22,7 @@ from eddy.flink_job.operators.dead_letters import DeadLetterLog
 from eddy.flink_job.operators.encoding import encode
 from eddy.flink_job.operators.feedback import apply_frame
 from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS
-from eddy.flink_job.operators.outputs import Counts, MissingFeatures, Outputs
+from eddy.flink_job.operators.outputs import Counts, ModelReports, Outputs
 from eddy.flink_job.operators.pending_events import PendingEvents
 from eddy.flink_job.operators.shard_options import ShardOptions
 from eddy.flink_job.sinks.fan_out import FanOut
@@ -78,7 +78,7 @@ class Shard:
         self._sinks = sinks or FanOut()
         self._form = form or job_format("json")
         self._dead_letter_log = DeadLetterLog(options.observations)
-        self._missing = MissingFeatures()
+        self._model_reports = ModelReports()
         self._ended: set[int] = set()  # source subtasks
         self._stats_at = self._forgot_at = 0
         self._restored = False  # until the first frame after it: pending events may have their model since
@@ -165,11 +165,12 @@ class Shard:
     def _hand_on(self, found: Outputs, now: int, out: Records) -> None:
         for result in found.results:
             self.counts.add(result)
-            found.events += self._missing.events(self.engine, result)
+            found.events += self._model_reports.events(self.engine, result)
         for dead_letter in found.dead_letters:
             self.counts.bad += dead_letter.reason != "late"
             self._dead_letter_log.note(now, dead_letter)
         self.counts.featureless += sum(event["event"] == "features-missing" for event in found.events)
+        self.counts.off_interval += sum(event["event"] == "interval-mismatch" for event in found.events)
         encode(found, self.engine, self.options, now, out)
         for result in found.results:
             self._sinks.put(self.options.number, result.alerts, result.live, result.points)

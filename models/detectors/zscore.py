@@ -22,6 +22,7 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import NoParameters, read_parameters
+from eddy.models.preprocessing.stretches import by_name, left_out_note
 
 _TINY = 1e-12
 
@@ -61,16 +62,21 @@ class RollingZScore(Detector):
         progress: Progress = no_progress,
     ) -> tuple[Detector, FitReport]:
         read_parameters(cls.parameters, cls.kind, params)
-        detector = cls(spec)
-        scores = {}
-        for one in series:
-            if len(one.values) < spec.window:
-                message = f"series {one.name}: found {len(one.values)} points, a window needs {spec.window}"
-                raise DataError(message)
-            view = np.lib.stride_tricks.sliding_window_view(one.values, spec.window, axis=0).transpose(0, 2, 1)
-            scores[one.name] = _scores(np.ascontiguousarray(view))[0]
-        progress("measuring", 1.0)
-        return detector, FitReport(scores)
+        detector, report, left_out = cls(spec), FitReport({}), list[str]()
+        found = by_name(series)
+        for i, (name, stretches) in enumerate(found.items()):
+            progress(name, i / len(found))
+            if max(len(s.ts) for s in stretches) < spec.window:
+                left_out.append(name)
+                continue
+            scores = np.concatenate(detector.score_stretches(stretches))
+            report.scores[name] = scores[np.isfinite(scores)]
+        if left_out:
+            report.notes.append(left_out_note(left_out, f"fewer than {spec.window} points without a long gap"))
+        if not report.scores:
+            name, most = max(((s.name, len(s.ts)) for s in series), key=lambda found: found[1], default=("none", 0))
+            raise DataError(f"series {name}: found {most} points without a long gap, a window needs {spec.window}")
+        return detector, report
 
     def _score(self, batch: WindowBatch) -> Floats:
         scores: Floats = _scores(batch.values)[0]

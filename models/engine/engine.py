@@ -33,6 +33,7 @@ from eddy.redis_layout import Point
 __all__ = ["BatchResult", "Engine", "EngineOptions"]
 
 EVICTION_PERIOD_MS = 60_000
+INTERVAL_CHECK_PERIOD_MS = 10_000
 MAX_EVICTED_PER_TICK = 1_000  # a fleet that was switched off goes over several ticks, so that no event waits
 
 
@@ -78,6 +79,7 @@ class Engine:
         self._now = 0
         self._ticked_at = 0
         self._evicted_at = 0
+        self._intervals_checked_at = 0
 
     # -- series ------------------------------------------------------------------------------------------------
 
@@ -259,6 +261,9 @@ class Engine:
                 result.live = self.live(self.options.live_per_second)
         if self.options.cold is not None and COLD in self.scorers:
             result.cold += self._follow_cold_start(self.scorers[COLD], self.options.cold.ask_after)
+        if now - self._intervals_checked_at >= INTERVAL_CHECK_PERIOD_MS:
+            self._intervals_checked_at = now
+            result.off_interval = [found for scorer in self.scorers.values() for found in scorer.off_interval()]
         if self.options.state_ttl_ms and now - self._evicted_at >= EVICTION_PERIOD_MS:
             if self._evict(now - self.options.state_ttl_ms):
                 self._evicted_at = now
