@@ -24,8 +24,7 @@ class JobMetrics:
     def __init__(self, group: Any, function: Any) -> None:
         group = group.add_group("eddy")
         names = ("events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "features_missing")
-        names += ("interval_mismatch", "models_refused")
-        self._counters = {name: group.counter(name) for name in names}
+        self._counters = {name: group.counter(name) for name in (*names, "interval_mismatch", "models_refused")}
         self._events = group.distribution("batch_events")
         self._microseconds = group.distribution("batch_us")
         self._scoring = group.distribution("scoring_us")

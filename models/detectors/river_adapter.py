@@ -24,7 +24,7 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
-from eddy.models.preprocessing.scaler import SeriesScaler
+from eddy.models.preprocessing.scaler import SeriesScaler, in_spreads
 from eddy.models.preprocessing.stretches import by_name, measured
 
 _BAND = 3.0  # spreads to either side of the median
@@ -136,7 +136,7 @@ class RiverDetector(Detector):
         for i, one in enumerate(usable):
             progress(one.name, i / len(usable))
             row = int(scaler.bind([one.name])[0])
-            z = (one.values - scaler.centre[row]) / scaler.spread[row]
+            z = in_spreads(one.values, scaler.centre[row], scaler.spread[row])
             scores = detector._run(detector._start[row : row + 1], z)[len(z) // 2 :]
             detector._run(everything, z)
             report.scores[one.name] = scores[np.isfinite(scores)]
@@ -158,7 +158,7 @@ class RiverDetector(Detector):
         """(n, F) newest values in spreads, their centre and spread."""
         centre, spread = self.scaler.moments(batch.values, batch.binding)
         newest = np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1])
-        return (newest - centre) / spread, centre, spread
+        return in_spreads(newest, centre, spread), centre, spread
 
     def _score(self, batch: WindowBatch) -> Floats:
         untouched = batch.state[:, _STARTED] == 0.0

@@ -81,7 +81,7 @@ def scores(trained: Trained) -> int:
 
 
 def limit(trained: Trained) -> float:
-    return float(threshold_from_params(trained.manifest.threshold).start)  # type: ignore[attr-defined]
+    return float(threshold_from_params(trained.manifest.threshold).start)
 
 
 def incidents(trained: Trained) -> int:

@@ -213,7 +213,7 @@ def _fitted(
 
 def _pooled(kind: str, report: FitReport) -> Floats:
     """Return the validation scores of all series; raise a DataError if they are too few."""
-    pooled = np.concatenate([*report.scores.values(), np.zeros(0)])
+    pooled: Floats = np.concatenate([*report.scores.values(), np.zeros(0)])
     if len(pooled) < _MIN_SCORES:
         raise DataError(
             f"{kind}: {len(pooled)} validation scores, needed at least {_MIN_SCORES} to choose a threshold: "

@@ -25,6 +25,7 @@ from eddy.models.core.detector import (
 from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.consistency import kernel
 from eddy.models.detectors.consistency.cross_regression import CrossRegression
+from eddy.models.detectors.novelty.kernel import LARGEST
 from eddy.models.preprocessing.stretches import by_name, cut_in_half, measured
 
 _MIN_ROWS = 64  # of a series in training
@@ -173,6 +174,7 @@ class ConsistencyDetector(Detector):
 
     def _points(self, state: Floats, windows: Floats, start_up: int) -> tuple[Floats, Floats]:
         """Return (n,) scores and (n, F) deviates of the newest points of (n, W, F) windows."""
+        windows = np.clip(windows, -LARGEST, LARGEST)
         newest, before = (np.ascontiguousarray(windows[:, k], float) for k in (-1, -2))
         middle = _median(windows[:, :-1])
         each = np.zeros_like(newest)

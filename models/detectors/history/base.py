@@ -24,6 +24,7 @@ from eddy.models.core.detector import (
 )
 from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.history import kernel as ring_kernel
+from eddy.models.preprocessing.scaler import in_spreads
 from eddy.models.preprocessing.seasonality import usual_period
 from eddy.models.preprocessing.stretches import by_name, measured
 
@@ -115,7 +116,7 @@ class PastRingDetector(Detector):
         return np.array([self._index.get(name, -1) for name in series], np.int64)
 
     def _scaled(self, values: Floats, binding: Ints) -> Floats:
-        return np.ascontiguousarray((values - self.centre[binding]) / self.spread[binding])
+        return np.ascontiguousarray(in_spreads(values, self.centre[binding], self.spread[binding]))
 
     def score_stretch(self, stretch: Series, state: Floats) -> Floats:
         """Return what :meth:`score` gives point by point, but faster."""
@@ -168,5 +169,7 @@ def _scales(values: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Return (S, F) medians and scales of series (n, F); a constant one is scaled by its own value."""
     centre = np.stack([np.nanmedian(v, axis=0) for v in values])
     spread = np.stack([np.nanpercentile(v, 95, axis=0) - np.nanpercentile(v, 5, axis=0) for v in values])
-    spread = np.where(spread > 0, spread, np.stack([np.nanstd(v, axis=0) for v in values]))
+    with np.errstate(over="ignore"):
+        deviation = np.stack([np.nanstd(v, axis=0) for v in values])
+    spread = np.where(spread > 0, spread, np.where(np.isfinite(deviation), deviation, 0.0))
     return centre, np.where(spread > 0, spread, np.maximum(np.abs(centre), 1e-3))
