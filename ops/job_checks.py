@@ -79,6 +79,9 @@ def _metrics(metrics: dict[str, float]) -> Iterator[Check]:
     if lacking := int(metrics.get("features_missing", 0)):
         todo = "reasons: topic events; if the version is wrong: eddy models rollback NAME"
         yield Check("features", "warn", f"{lacking} times a series brings none of a model's features", todo)
+    if int(metrics.get("interval_mismatch", 0)):
+        todo = "which: topic events, or the dashboard's Models; train with the interval of the series"
+        yield Check("interval", "warn", "a series has another interval than its model", todo)
     if away := int(metrics.get("redis_away_seconds", 0)):
         yield Check(
             "the job's Redis", "fail", f"away for {away} s: alerts wait", "see whether Redis is up and not full"
@@ -98,6 +101,10 @@ def _models(settings: Settings) -> Iterator[Check]:
         yield Check("models", "warn", "none is published: nothing is scored", "eddy train …, eddy models publish …")
     else:
         yield Check("models", "ok", f"{len(listing.current)} published")
+    for manifest in listing.current.values():
+        if note := manifest.metrics.get("interval_mismatch"):
+            todo = "train it again with the interval of its series, or without --interval"
+            yield Check(f"model {manifest.name}", "warn", str(note), todo)
 
 
 def _dead_letters(settings: Settings) -> Iterator[Check]:

@@ -37,7 +37,7 @@ def backtest(
     Data before --from fill the model's windows. Nothing is written anywhere.
     """
     from eddy.errors import DataError
-    from eddy.models.engine.engine import EngineOptions
+    from eddy.models.engine.options import alerting_options
     from eddy.training.evaluation import backtest as test
     from eddy.training.trainer.training_data import incidents
 
@@ -58,8 +58,7 @@ def backtest(
         raise DataError(
             f"no point from {_moment(begin)} to {_moment(until)}: the data go from {_moment(first)} to {_moment(last)}"
         )
-    options = EngineOptions(settings.job.out_of_orderness_ms, settings.job.hold_timeout_ms, alerts=settings.alerts)
-    would = test.would_have(manifest, content, found, options, begin, until)
+    would = test.would_have(manifest, content, found, alerting_options(settings), begin, until)
     names = {s.name for s in found.series}
     did = [f for f in test.incidents_of(incidents(settings), begin, until) if f.series in names] if compare else []
     lines = test.beside(would, did, manifest.window * manifest.interval_ms)

@@ -39,6 +39,8 @@ def publish(
     from eddy.training.registry.candidates import publish_candidate
 
     manifest, content = artifacts.read(folder)
+    if note := manifest.metrics.get("interval_mismatch"):
+        typer.echo(f"note: {note}", err=True)
     if stage:
         published = publish_candidate(_registry(ctx), manifest, content, name or manifest.name, stage, share)
         _done(f"published as {stage}", published, as_json)

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from eddy.cli.data_set_options import DataColumns
+from eddy.cli.main import settings_of
 from eddy.cli.option_groups import grouped
 
 
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
+    ctx: typer.Context,
     *,
     model: Path = typer.Option(..., "--model", help="folder that 'eddy train --out' wrote"),
     data: Path = typer.Option(..., "--data", help="CSV file, or a folder of them"),
@@ -25,10 +27,13 @@ def predict(
     as_json: bool = typer.Option(False, "--json", help="print the result as JSON"),
 ) -> None:
     """Write expected value, band, score, threshold and verdict of every point; past data only, as the job sees it."""
+    from dataclasses import replace
+
     from eddy.errors import DataError
+    from eddy.models.engine.options import alerting_options
     from eddy.models.serving.loaded_model import load_model
     from eddy.training.data import datasets
-    from eddy.training.evaluation.predictions import write_predictions
+    from eddy.training.evaluation.predictions import why_nothing, write_predictions
     from eddy.training.fitting import artifacts
 
     manifest, content = artifacts.read(model)
@@ -39,12 +44,17 @@ def predict(
             f"{data}: found {', '.join(found.features)}; model {manifest.name} was trained on "
             f"{', '.join(manifest.features)}; choose the columns with --value"
         )
-    segments = [s for s in found.regular(loaded.detector.spec) if manifest.applies_to(s.name)]
-    if not segments:
+    series = tuple(s for s in found.series if manifest.applies_to(s.name))
+    if not series:
         raise DataError(f"{data}: no series that model {manifest.name} applies to ({', '.join(manifest.series)})")
     out.parent.mkdir(parents=True, exist_ok=True)
-    points, anomalies = write_predictions(loaded, segments, out)
+    options = alerting_options(settings_of(ctx).settings)
+    done = write_predictions(loaded, replace(found, series=series), out, options)
+    if not done.points:
+        raise DataError(
+            f"{data}: no point could be scored by {manifest.name}: {why_nothing(loaded.detector.spec, series)}"
+        )
     if as_json:
-        typer.echo(json.dumps({"out": str(out), "points": points, "anomalies": anomalies}))
+        typer.echo(json.dumps({"out": str(out), "points": done.points, "anomalies": done.anomalies}))
         return
-    typer.echo(f"{points:,} points scored, {anomalies:,} anomalies; written: {out}")
+    typer.echo(f"{done.points:,} points scored, {done.anomalies:,} anomalies; written: {out}")

@@ -141,13 +141,16 @@ def csv(
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Run detectors over one's own CSV files; labels, where there are some, are used only to score."""
+    from dataclasses import replace
+
     from eddy.training.data import datasets
     from eddy.training.evaluation.runs.csv_files import recordings_of
     from eddy.training.evaluation.runs.lineup import entrants
     from eddy.training.evaluation.runs.streams import run_over
 
     recordings = recordings_of(datasets.load(data, time_column, series_column, value), start_share, labels)
-    chosen = with_thresholds(entrants(detector), threshold, threshold_param)
+    named = [replace(entrant, gaps=True) for entrant in entrants(detector)]
+    chosen = with_thresholds(named, threshold, threshold_param)
     runs = [run_over(entrant, recordings) for entrant in chosen]
     _finish(runs, recordings, out, as_json, data.name)
 

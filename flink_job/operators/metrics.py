@@ -13,18 +13,20 @@ class JobMetrics:
 
     Counters: ``events``, ``late``, ``duplicate``, ``bad``, ``windows``, ``alerts``, ``held_dropped`` (events dropped
     because no model came for them), ``models_refused``, ``features_missing`` (model versions of whose features a series
-    brings none, once per version and shard), ``limits_reached`` (observations that a limit of memory had refused,
-    dropped or released early). Distributions: ``batch_events``, ``batch_us`` (handling time of a micro-batch),
-    ``scoring_us`` (the part of it for windows, detectors and thresholds). Gauges: ``series``, ``series_without_model``,
-    ``pending_bytes`` (of events that wait for a model), ``held_events`` (in the reorder buffer), ``models``,
-    ``model_version`` (sum over the models in use: it moves when any of them does), and for each sink
-    ``<name>_away_seconds`` (how long it has taken nothing) and ``<name>_refused`` (items that it left out for good).
+    brings none, once per version and shard), ``interval_mismatch`` (model versions whose series have another interval,
+    likewise), ``limits_reached`` (observations that a limit of memory had refused, dropped or released early).
+    Distributions: ``batch_events``, ``batch_us`` (handling time of a micro-batch), ``scoring_us`` (the part of it for
+    windows, detectors and thresholds). Gauges: ``series``, ``series_without_model``, ``pending_bytes`` (of events that
+    wait for a model), ``held_events`` (in the reorder buffer), ``models``, ``model_version`` (sum over the models in
+    use: it moves when any of them does), and for each sink ``<name>_away_seconds`` (how long it has taken nothing) and
+    ``<name>_refused`` (items that it left out for good).
     """
 
     def __init__(self, group: Any, function: Any) -> None:
         group = group.add_group("eddy")
-        names = ("events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "features_missing")
-        self._counters = {name: group.counter(name) for name in (*names, "limits_reached", "models_refused")}
+        names = ["events", "late", "duplicate", "bad", "windows", "alerts", "held_dropped", "features_missing"]
+        names += ["interval_mismatch", "limits_reached", "models_refused"]
+        self._counters = {name: group.counter(name) for name in names}
         self._events = group.distribution("batch_events")
         self._microseconds = group.distribution("batch_us")
         self._scoring = group.distribution("scoring_us")
@@ -52,6 +54,7 @@ class JobMetrics:
             ("held_dropped", counts.dropped),
             ("features_missing", counts.featureless),
             ("limits_reached", counts.limited),
+            ("interval_mismatch", counts.off_interval),
         ):
             if count:
                 self._counters[name].inc(count)

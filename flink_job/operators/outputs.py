@@ -15,6 +15,7 @@ from eddy.flink_job.wire.parsing import Observations
 from eddy.models.engine.batch_result import BatchResult
 from eddy.models.engine.engine import Engine
 from eddy.models.engine.rollout import ScoringStats
+from eddy.models.windowing.sampling import mismatch
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Counts:
     dropped: int = 0
     featureless: int = 0
     limited: int = 0
+    off_interval: int = 0
     scoring_seconds: float = 0.0
 
     def add(self, result: BatchResult) -> None:
@@ -100,20 +102,27 @@ def taken_back(result: BatchResult) -> Iterator[dict[str, Any]]:
         yield {"event": "clock-taken-back", "model": "", "series": series, "reason": reason}
 
 
-class MissingFeatures:
-    """Report models none of whose features a series brings: once per version, or it would be silent for ever."""
+class ModelReports:
+    """Report what makes a model useless to a series: once per version, or it would be silent for ever."""
 
     def __init__(self) -> None:
-        self._reported: set[tuple[str, int]] = set()
+        self._reported: set[tuple[str, str, int]] = set()
 
     def events(self, engine: Engine, result: BatchResult) -> list[dict[str, Any]]:
-        """Make the fields of an event for each model version that is new to be so."""
+        """Make the fields of an event for each model version of which it is new."""
         found: list[dict[str, Any]] = []
         for model, series in result.featureless:
-            manifest = engine.models.models[model].manifest
-            if (model, manifest.version) in self._reported:
-                continue
-            self._reported.add((model, manifest.version))
-            reason = f"series {series} brings none of the model's features {', '.join(manifest.features)}"
-            found.append({"event": "features-missing", "model": model, "version": manifest.version, "reason": reason})
+            features = ", ".join(engine.models.models[model].manifest.features)
+            reason = f"series {series} brings none of the model's features {features}"
+            found += self._new("features-missing", engine, model, reason)
+        for model, series, step_ms in result.off_interval:
+            reason = mismatch(series, step_ms, engine.models.models[model].detector.spec)
+            found += self._new("interval-mismatch", engine, model, reason)
         return found
+
+    def _new(self, event: str, engine: Engine, model: str, reason: str) -> list[dict[str, Any]]:
+        version = engine.models.models[model].manifest.version
+        if (event, model, version) in self._reported:
+            return []
+        self._reported.add((event, model, version))
+        return [{"event": event, "model": model, "version": version, "reason": reason}]

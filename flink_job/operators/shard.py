@@ -23,7 +23,7 @@ from eddy.flink_job.operators.encoding import encode
 from eddy.flink_job.operators.feedback import apply_frame
 from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS
 from eddy.flink_job.operators.limit_events import LimitEvents
-from eddy.flink_job.operators.outputs import Counts, MissingFeatures, Outputs
+from eddy.flink_job.operators.outputs import Counts, ModelReports, Outputs
 from eddy.flink_job.operators.parked_records import ParkedRecords
 from eddy.flink_job.operators.pending_events import MAX_BYTES, MAX_EVENTS, PendingEvents
 from eddy.flink_job.operators.shard_options import ShardOptions
@@ -85,7 +85,7 @@ class Shard:
         self._sinks = sinks or FanOut()
         self._form = form or job_format("json")
         self._dead_letter_log = DeadLetterLog(options.observations)
-        self._missing = MissingFeatures()
+        self._model_reports = ModelReports()
         self._limits = LimitEvents()
         self._clock = clock or SteadyClock()
         self._steady = 0  # time of the frame, by that clock
@@ -196,7 +196,7 @@ class Shard:
     def _hand_on(self, found: Outputs, now: int, out: Records) -> None:
         for result in found.results:
             self.counts.add(result)
-            found.events += self._missing.events(self.engine, result)
+            found.events += self._model_reports.events(self.engine, result)
             if early := result.released_early:
                 reason = f"the reorder buffer of a shard released {early} events before their time"
                 advice = "raise job.max_held_events, or lower job.out_of_orderness_ms"
@@ -209,6 +209,7 @@ class Shard:
             self.counts.bad += dead_letter.reason != "late"
             self._dead_letter_log.note(self._steady, dead_letter)
         self.counts.featureless += sum(event["event"] == "features-missing" for event in found.events)
+        self.counts.off_interval += sum(event["event"] == "interval-mismatch" for event in found.events)
         encode(found, self.engine, self.options, now, out)
         for result in found.results:
             self._sinks.put(self.options.number, result.alerts, result.live, result.points)

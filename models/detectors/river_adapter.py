@@ -24,7 +24,8 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
-from eddy.models.preprocessing.scaler import SeriesScaler
+from eddy.models.preprocessing.scaler import SeriesScaler, in_spreads
+from eddy.models.preprocessing.stretches import by_name, measured
 
 _BAND = 3.0  # spreads to either side of the median
 _SCALE_TO_UNIT = 0.1  # a spread in half-space trees, which expect values from 0 to 1
@@ -123,9 +124,10 @@ class RiverDetector(Detector):
     ) -> tuple[RiverDetector, FitReport]:
         """Send each series through an estimator; the scores of its second half are the validation scores."""
         chosen = read_parameters(RiverParameters, cls.kind, params)
-        usable = [s for s in series if int(np.isfinite(s.values).any(axis=1).sum()) >= _MIN_POINTS]
+        every = [measured(stretches) for stretches in by_name(series).values()]
+        usable = [s for s in every if int(np.isfinite(s.values).any(axis=1).sum()) >= _MIN_POINTS]
         if not usable:
-            most = max(series, key=lambda s: len(s.ts), default=None)
+            most = max(every, key=lambda s: len(s.ts), default=None)
             found = f"series {most.name!r}: found {len(most.ts)} points" if most else "no series"
             raise DataError(f"{cls.kind}: {found}, needed at least {_MIN_POINTS} with a value")
         scaler = SeriesScaler.fit(usable)
@@ -133,13 +135,11 @@ class RiverDetector(Detector):
         report, everything = FitReport({}), detector._start[-1:].copy()
         for i, one in enumerate(usable):
             progress(one.name, i / len(usable))
-            values = np.where(one.imputed[:, None], np.nan, one.values)
             row = int(scaler.bind([one.name])[0])
-            z = (values - scaler.centre[row]) / scaler.spread[row]
+            z = in_spreads(one.values, scaler.centre[row], scaler.spread[row])
             scores = detector._run(detector._start[row : row + 1], z)[len(z) // 2 :]
             detector._run(everything, z)
-            known = scores[np.isfinite(scores)]
-            report.scores[one.name] = np.concatenate([report.scores.get(one.name, np.zeros(0)), known])
+            report.scores[one.name] = scores[np.isfinite(scores)]
         detector._start[-1] = everything[0]
         if chosen.estimator == "HalfSpaceTrees":
             report.notes.append(
@@ -158,7 +158,7 @@ class RiverDetector(Detector):
         """(n, F) newest values in spreads, their centre and spread."""
         centre, spread = self.scaler.moments(batch.values, batch.binding)
         newest = np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1])
-        return (newest - centre) / spread, centre, spread
+        return in_spreads(newest, centre, spread), centre, spread
 
     def _score(self, batch: WindowBatch) -> Floats:
         untouched = batch.state[:, _STARTED] == 0.0

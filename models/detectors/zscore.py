@@ -22,8 +22,11 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import NoParameters, read_parameters
+from eddy.models.preprocessing.stretches import by_name, left_out_note
 
 _TINY = 1e-12
+_LARGE, _SMALL = 1e150, 1e-140  # of the largest value of a window: beyond them squares overflow, or are lost
+_UNIT = 1e160  # that such windows are divided or multiplied by
 
 
 class RollingZScore(Detector):
@@ -61,16 +64,21 @@ class RollingZScore(Detector):
         progress: Progress = no_progress,
     ) -> tuple[Detector, FitReport]:
         read_parameters(cls.parameters, cls.kind, params)
-        detector = cls(spec)
-        scores = {}
-        for one in series:
-            if len(one.values) < spec.window:
-                message = f"series {one.name}: found {len(one.values)} points, a window needs {spec.window}"
-                raise DataError(message)
-            view = np.lib.stride_tricks.sliding_window_view(one.values, spec.window, axis=0).transpose(0, 2, 1)
-            scores[one.name] = _scores(np.ascontiguousarray(view))[0]
-        progress("measuring", 1.0)
-        return detector, FitReport(scores)
+        detector, report, left_out = cls(spec), FitReport({}), list[str]()
+        found = by_name(series)
+        for i, (name, stretches) in enumerate(found.items()):
+            progress(name, i / len(found))
+            if max(len(s.ts) for s in stretches) < spec.window:
+                left_out.append(name)
+                continue
+            scores = np.concatenate(detector.score_stretches(stretches))
+            report.scores[name] = scores[np.isfinite(scores)]
+        if left_out:
+            report.notes.append(left_out_note(left_out, f"fewer than {spec.window} points without a long gap"))
+        if not report.scores:
+            name, most = max(((s.name, len(s.ts)) for s in series), key=lambda found: found[1], default=("none", 0))
+            raise DataError(f"series {name}: found {most} points without a long gap, a window needs {spec.window}")
+        return detector, report
 
     def _score(self, batch: WindowBatch) -> Floats:
         scores: Floats = _scores(batch.values)[0]
@@ -78,11 +86,12 @@ class RollingZScore(Detector):
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         _, each, mean, std = _scores(batch.values)
-        with np.errstate(invalid="ignore"):  # without limit and scale there is no band
+        with np.errstate(invalid="ignore", over="ignore"):  # without limit and scale, or beyond numbers: no band
             reach = np.maximum(limit, 0)[:, None] * std
+            lower, upper = (np.where(np.isfinite(end), end, np.nan) for end in (mean - reach, mean + reach))
         total = np.nansum(each, axis=1, keepdims=True)
         share = np.where(total > 0, np.nan_to_num(each) / np.maximum(total, _TINY), 1.0 / each.shape[1])
-        return Explanation(mean, mean - reach, mean + reach, share)
+        return Explanation(mean, lower, upper, share)
 
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         return {}, {}
@@ -100,22 +109,29 @@ def _scores(windows):  # type: ignore[no-untyped-def]
     each, mean, std = np.full((n, features), np.nan), np.full((n, features), np.nan), np.full((n, features), np.nan)
     for i in range(n):
         for f in range(features):
-            count, total = 0, 0.0
+            count, largest = 0, 0.0
             for k in range(size):
                 if not np.isnan(windows[i, k, f]):
                     count += 1
-                    total += windows[i, k, f]
-            newest = windows[i, size - 1, f]
+                    largest = max(largest, abs(windows[i, k, f]))
             if count < 2:
                 continue
-            centre, spread = total / count, 0.0
+            unit = 1.0 / _UNIT if largest > _LARGE else _UNIT if 0.0 < largest < _SMALL else 1.0
+            total, spread = 0.0, 0.0
             for k in range(size):
                 if not np.isnan(windows[i, k, f]):
-                    spread += (windows[i, k, f] - centre) ** 2
-            mean[i, f], std[i, f] = centre, np.sqrt(spread / count)
+                    total += windows[i, k, f] * unit
+            centre = total / count
+            for k in range(size):
+                if not np.isnan(windows[i, k, f]):
+                    spread += (windows[i, k, f] * unit - centre) ** 2
+            deviation = np.sqrt(spread / count)
+            mean[i, f], std[i, f] = centre / unit, deviation / unit
+            newest = windows[i, size - 1, f] * unit
             if np.isnan(newest):
                 continue
-            each[i, f] = abs(newest - centre) / max(std[i, f], 1e-12 * max(abs(centre), 1.0))
+            smallest = _TINY * largest * unit  # below it differences are rounding
+            each[i, f] = abs(newest - centre) / max(deviation, smallest) if largest > 0.0 else 0.0
             if np.isnan(score[i]) or each[i, f] > score[i]:
                 score[i] = each[i, f]
     return score, each, mean, std

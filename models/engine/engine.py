@@ -35,6 +35,7 @@ __all__ = ["BatchResult", "Engine", "EngineOptions"]
 EVICTION_PERIOD_MS = 60_000
 _MAX_NUMBERS_AT_ONCE = 8 * 1024 * 1024  # in the windows of a batch: 64 MiB; a longer batch is scored in parts
 _MAX_HELD_BYTES, _HELD_EVENT_BYTES = 64 * 1024 * 1024, 40  # of the reorder buffer; of an event beside its values
+INTERVAL_CHECK_PERIOD_MS = 10_000
 MAX_EVICTED_PER_TICK = 1_000  # a fleet that was switched off goes over several ticks, so that no event waits
 
 
@@ -82,6 +83,7 @@ class Engine:
         self._now = 0
         self._ticked_at = 0
         self._evicted_at = 0
+        self._intervals_checked_at = 0
 
     # -- series ------------------------------------------------------------------------------------------------
 
@@ -338,6 +340,9 @@ class Engine:
                 result.live = self.live(self.options.live_per_second)
         if self.options.cold is not None and COLD in self.scorers:
             result.cold += self._follow_cold_start(self.scorers[COLD], self.options.cold.ask_after)
+        if at - self._intervals_checked_at >= INTERVAL_CHECK_PERIOD_MS:
+            self._intervals_checked_at = at
+            result.off_interval = [found for scorer in self.scorers.values() for found in scorer.off_interval()]
         if self.options.state_ttl_ms and at - self._evicted_at >= EVICTION_PERIOD_MS:
             if self._evict(at - self.options.state_ttl_ms, result):
                 self._evicted_at = at

@@ -18,7 +18,7 @@ from eddy.models.engine.rollout import ScoringStats
 from eddy.models.engine.state.codec import BLOCK
 from eddy.models.engine.window_scores import StateBefore, scores_and_limits
 from eddy.models.serving.loaded_model import LoadedModel
-from eddy.models.windowing.windows import Due, WindowStore
+from eddy.models.windowing.windows import MOST_OFF, Due, WindowStore
 
 NO_ROW = -1
 
@@ -284,6 +284,11 @@ class ModelScorer:
             self._turn = int(rows[-1]) + 1 if max_rows else 0
         self.stale[rows] = False
         return rows
+
+    def off_interval(self) -> list[tuple[str, str, int]]:
+        """Give (model, a series, its newest step in ms) if points come at another interval than the model's."""
+        rows = np.flatnonzero(self.store.off >= MOST_OFF)
+        return [(self.model.manifest.name, self.series_of[int(row)], int(self.store.step[row])) for row in rows[:1]]
 
     def newest(self, rows: Ints) -> tuple[WindowBatch, Bools]:
         """Return the newest full window of some rows for live state, and for which of them a band can be given.

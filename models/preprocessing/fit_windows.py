@@ -9,6 +9,7 @@ import numpy as np
 
 from eddy.errors import DataError
 from eddy.models.core.detector import Bools, Floats, Ints, Series, WindowBatch, WindowSpec
+from eddy.models.preprocessing.stretches import left_out_note
 
 MIN_WINDOWS = 32  # a series with fewer is left out of training
 _MIN_OBSERVED = 0.5  # share of a window's points that must be measured
@@ -57,7 +58,8 @@ class FitWindows:
         if not names:
             raise _too_short(by_name, count, spec.window)
         left_out = [name for name in by_name if name not in names]
-        notes = (_left_out(left_out, spec.window),) if left_out else ()
+        reason = f"fewer than {spec.window + MIN_WINDOWS - 1} usable points"
+        notes = (left_out_note(left_out, reason),) if left_out else ()
         segments = tuple(s for name in names for s in by_name[name])
         offsets = np.concatenate([[0], np.cumsum([len(s.ts) for s in segments])])
         starts, owner, held_out = [], [], []
@@ -126,8 +128,3 @@ def _too_short(by_name: dict[str, list[Series]], count: dict[str, int], window: 
         f"series {name!r}: found {points} points ({there} with a value), needed at least {window + MIN_WINDOWS - 1} "
         f"in one segment for windows of {window}: give more data or a smaller window"
     )
-
-
-def _left_out(names: list[str], window: int) -> str:
-    shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-    return f"{len(names)} series left out, fewer than {window + MIN_WINDOWS - 1} usable points: {shown}"

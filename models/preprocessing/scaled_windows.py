@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eddy.models.core.detector import Bools, Floats, WindowBatch
-from eddy.models.preprocessing.scaler import SeriesScaler
+from eddy.models.preprocessing.scaler import SeriesScaler, in_spreads
 
 _MIN_OBSERVED = 0.5  # share of a window's values that must be present for a score
 
@@ -33,7 +33,7 @@ class ScaledWindows:
     def of(cls, scaler: SeriesScaler, batch: WindowBatch) -> ScaledWindows:
         """Scale and fill ``batch``."""
         centre, scale = scaler.moments(batch.values, batch.binding)
-        x = (batch.values - centre[:, None]) / scale[:, None]
+        x = in_spreads(batch.values, centre[:, None], scale[:, None])
         there = ~np.isnan(x)
         valid = there & ~batch.imputed[:, :, None]
         scored = valid[:, -1].any(axis=1) & (there.mean(axis=(1, 2)) >= _MIN_OBSERVED)

@@ -11,7 +11,8 @@ from eddy.models.core.detector import Floats, Ints, Series
 
 _NORMAL_RANGE = 3.29  # p95 - p5 of a standard normal: makes the robust scale equal to the standard deviation
 _RELATIVE_FLOOR = 1e-3  # smallest scale, as a share of the level: how far a constant series may move and stay normal
-_ABSOLUTE_FLOOR = 1e-6
+_ABSOLUTE_FLOOR = 1e-6  # smallest scale where the level is 0; of values below 1 a share of them
+_FARTHEST = 1e6  # spreads: a value farther out counts as this far, so that squares and their sums are numbers
 
 
 class SeriesScaler:
@@ -59,6 +60,12 @@ class SeriesScaler:
         return centre, spread
 
 
+def in_spreads(values: Floats, centre: Floats, spread: Floats) -> Floats:
+    """Return values as distances from the centre in spreads, at most a million of them; NaN stays."""
+    with np.errstate(over="ignore"):  # what overflows is clipped
+        return np.clip((values - centre) / spread, -_FARTHEST, _FARTHEST)
+
+
 def robust_moments(values: Floats) -> tuple[Floats, Floats]:
     """Return (n, F) median and scale, kept above a minimum, over the points of (n, W, F); NaN is left out."""
     if np.isnan(values).any():
@@ -67,8 +74,9 @@ def robust_moments(values: Floats) -> tuple[Floats, Floats]:
             low, centre, high = np.nanpercentile(values, (5, 50, 95), axis=1)
     else:
         low, centre, high = np.percentile(values, (5, 50, 95), axis=1)
-    spread = (high - low) / _NORMAL_RANGE
+    spread = high / _NORMAL_RANGE - low / _NORMAL_RANGE
     empty = np.isnan(centre)
     centre = np.where(empty, 0.0, centre)
-    floor = np.maximum(_RELATIVE_FLOOR * np.abs(centre), _ABSOLUTE_FLOOR)
+    size = np.nan_to_num(np.maximum(np.abs(low), np.abs(high)))
+    floor = np.maximum(_RELATIVE_FLOOR * np.abs(centre), _ABSOLUTE_FLOOR * np.where(size > 0, np.minimum(size, 1), 1))
     return centre, np.where(empty, 1.0, np.maximum(spread, floor))

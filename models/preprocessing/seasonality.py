@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from eddy.models.core.detector import Floats, Series
+from eddy.models.preprocessing.stretches import by_name, measured
 
 DAY_MS = 86_400_000
 _MIN_POINTS = 4  # points of a season: fewer show no shape
@@ -18,14 +19,18 @@ _CYCLES = 3  # of a period that have to fit into a series
 def usual_period(series: Sequence[Series], default: int) -> int:
     """Return the period of the longest series: a day if it covers two, else its dominant period, else ``default``.
 
-    Uses no labels. Points without real times should be given times so close that no day fits.
+    A series may come in several stretches; one of them has to cover two days for a day, and its measured points, one
+    after the other, have the dominant period. Uses no labels. Points without real times should be given times so close
+    that no day fits.
     """
     longest = max(series, key=lambda s: len(s.ts))
     interval = float(np.median(np.diff(longest.ts))) if len(longest.ts) > 1 else 0.0
     day = round(DAY_MS / max(interval, 1.0))
     if day >= _MIN_POINTS and len(longest.ts) >= _DAYS * day:
         return day
-    found = [dominant_period(longest.values[:, f]) for f in range(longest.values.shape[1])]
+    every = max(by_name(series).values(), key=lambda own: sum(len(s.ts) for s in own))
+    values = longest.values if len(every) == 1 else measured(every).values
+    found = [dominant_period(values[:, f]) for f in range(values.shape[1])]
     return next((p for p in found if p), default)
 
 

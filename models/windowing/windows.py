@@ -14,6 +14,7 @@ from eddy.models.core.detector import Bools, Floats, Ints, Series, WindowSpec
 from eddy.models.windowing.event_time import NEVER
 
 _HOLD, _LINEAR, _BREAK = 0, 1, 2
+MOST_OFF = 32  # so many more steps off the interval than on it: the series has another one
 _POLICIES = {"hold": _HOLD, "linear": _LINEAR, "break": _BREAK}
 
 
@@ -44,6 +45,8 @@ class WindowStore:
         until_due: (rows,) points until the next window is due once the ring is full.
         last: (rows,) event time of the newest point.
         points: (rows,) points seen so far, without those filled in.
+        off: (rows,) steps that are off the interval, less those that fit, kept between 0 and :data:`MOST_OFF`.
+        step: (rows,) the newest step that was off, ms.
     """
 
     def __init__(self, spec: WindowSpec) -> None:
@@ -56,6 +59,8 @@ class WindowStore:
         self.until_due = np.zeros(0, np.int32)
         self.last = np.zeros(0, np.int64)
         self.points = np.zeros(0, np.int64)
+        self.off = np.zeros(0, np.int16)  # not part of the state: counted anew after a restart
+        self.step = np.zeros(0, np.int64)
 
     def grow(self, size: int) -> None:
         """Make room for rows below ``size``."""
@@ -70,12 +75,14 @@ class WindowStore:
         self.until_due = np.concatenate([self.until_due, np.zeros(more, np.int32)])
         self.last = np.concatenate([self.last, np.full(more, NEVER)])
         self.points = np.concatenate([self.points, np.zeros(more, np.int64)])
+        self.off = np.concatenate([self.off, np.zeros(more, np.int16)])
+        self.step = np.concatenate([self.step, np.zeros(more, np.int64)])
 
     def clear(self, rows: Ints) -> None:
         """Empty rows that are to be reused."""
         self.ring[rows] = np.nan
         self.filled[rows] = 0
-        self.head[rows] = self.count[rows] = self.until_due[rows] = self.points[rows] = 0
+        self.head[rows] = self.count[rows] = self.until_due[rows] = self.points[rows] = self.off[rows] = 0
         self.last[rows] = NEVER
 
     def push(self, rows: Ints, ts: Ints, values: Floats) -> Due:
@@ -95,6 +102,7 @@ class WindowStore:
             ts,
             values,
             (self.ring, self.filled, self.head, self.count, self.until_due, self.last, self.points),
+            (self.off, self.step),
             (spec.stride, spec.interval_ms, _POLICIES[spec.gap_policy], spec.max_gap),
             (windows, imputed, events),
         )
@@ -165,8 +173,17 @@ def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Se
 
 
 @njit(cache=True)
-def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
+def _note_step(off, newest, row, apart, interval):  # type: ignore[no-untyped-def]
+    if 2 * apart >= 3 * interval or 3 * apart <= 2 * interval:  # as eddy.models.windowing.sampling.fits
+        off[row], newest[row] = min(off[row] + 1, MOST_OFF), apart
+    else:
+        off[row] = max(off[row] - 1, 0)
+
+
+@njit(cache=True)
+def _push(rows, ts, values, store, steps, rules, out):  # type: ignore[no-untyped-def]
     ring, filled, head, count, until_due, last, points = store
+    off, step_off = steps
     stride, interval, policy, max_gap = rules
     windows, imputed, events = out
     size, features = ring.shape[1], ring.shape[2]
@@ -175,7 +192,9 @@ def _push(rows, ts, values, store, rules, out):  # type: ignore[no-untyped-def]
         row = rows[i]
         gap = 0
         if interval > 0 and last[row] != NEVER:
-            gap = int(np.rint((ts[i] - last[row]) / interval)) - 1
+            apart = ts[i] - last[row]
+            gap = int(np.rint(apart / interval)) - 1
+            _note_step(off, step_off, row, apart, interval)
         if gap > max_gap or (gap > 0 and policy == _BREAK):
             count[row] = 0
             until_due[row] = 0

@@ -102,5 +102,5 @@ def test_saved_and_loaded_detector_gives_the_fitted_scores():
     windows = np.lib.stride_tricks.sliding_window_view(values[:, 0], 10)[:, :, None].copy()
     np.testing.assert_array_equal(artifact.load(artifact.dump(detector)).score(batch_of(windows)), report.scores["s"])
     short = Series("t", np.arange(5), values[:5], np.zeros(5, bool))
-    with pytest.raises(DataError, match="series t: found 5 points, a window needs 10"):
+    with pytest.raises(DataError, match="series t: found 5 points without a long gap, a window needs 10"):
         RollingZScore.fit([short], WindowSpec(10), {})

@@ -17,9 +17,11 @@ from eddy import Detector
 from eddy.configuration import load
 from eddy.errors import DataError
 from eddy.models.engine.engine import EngineOptions
+from eddy.models.engine.options import alerting_options
 from eddy.models.engine.replay import replay
 from eddy.models.serving.loaded_model import load_model
 from eddy.models.serving.model_set import ModelSet
+from eddy.settings import Settings
 from eddy.training.evaluation.predictions import write_predictions
 from eddy.training.notebook.frames import read_frame
 from tests.training.pumps import FOREST, LIBRARIES, NEW, OLD, SPIKES, TRAINED, WIDE, long, rows, when, wide
@@ -89,8 +91,7 @@ def test_points_are_those_of_eddy_predict(kind: dict[str, Any], tmp_path: Path) 
     """Scores, limits, bands and verdicts, made window by window there and in batches here."""
     detector = Detector(**kind).fit(OLD)
     model = load_model(detector.manifest_, detector.trained_.content)
-    series = read_frame(NEW).dataset().regular(model.detector.spec)
-    write_predictions(model, series, tmp_path / "predictions.csv")
+    write_predictions(model, read_frame(NEW).dataset(), tmp_path / "predictions.csv", alerting_options(Settings()))
     with (tmp_path / "predictions.csv").open() as file:
         expected = {(row["series"], int(row["ts"])): row for row in csv.DictReader(file)}
     points = rows(detector.detect(NEW).points)

@@ -13,6 +13,7 @@ import numpy as np
 
 from eddy.errors import DataError, SettingsError
 from eddy.models.core.detector import Floats, Ints, Series, WindowSpec
+from eddy.models.windowing.sampling import usual_step
 from eddy.models.windowing.windows import regularise
 from eddy.training.data.labels import Labels, mark
 from eddy.training.data.nab import parse_time
@@ -70,7 +71,7 @@ class Dataset:
         Raises:
             DataError: intervals differ between series, or no series has two points.
         """
-        found = {s.name: _usual_step(s.ts) for s in self.series if len(s.ts) > 1}
+        found = {s.name: usual_step(s.ts) for s in self.series if len(s.ts) > 1}
         if not found:
             raise DataError(
                 "training data: no series has two points, so there is no sampling interval; give --interval"
@@ -281,8 +282,3 @@ def _number(path: Path, line: int, cell: str) -> float:
     if np.isinf(number):
         raise DataError(f"{path} line {line}: the value is infinite; leave the cell empty where a value is missing")
     return number
-
-
-def _usual_step(ts: Ints) -> int:
-    steps = np.diff(np.unique(ts))
-    return int(np.median(steps)) if len(steps) else 0

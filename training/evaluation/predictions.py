@@ -3,59 +3,80 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from eddy.models.core.detector import Series, WindowBatch
+from eddy.models.core.detector import WindowSpec
+from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
 from eddy.models.serving.loaded_model import LoadedModel
+from eddy.models.serving.model_set import ModelSet
+from eddy.models.windowing.sampling import mismatch, usual_step
+from eddy.redis_layout import Point
+from eddy.training.data.datasets import Dataset, RawSeries
+from eddy.training.evaluation.backtest import replay_series
 
-_BATCH = 512  # windows explained at once if the detector keeps no state
 COLUMNS = ("series", "ts", "feature", "value", "expected", "lower", "upper", "score", "threshold", "anomaly")
 
 
-def write_predictions(model: LoadedModel, series: Sequence[Series], out: Path) -> tuple[int, int]:
-    """Write a row per point and feature, in order of time; return (points scored, anomalies).
+@dataclass(frozen=True)
+class Predicted:
+    """Count what was written.
+
+    Attributes:
+        points: points with a score.
+        anomalies: those above their limit.
+    """
+
+    points: int
+    anomalies: int
+
+
+def write_predictions(model: LoadedModel, found: Dataset, out: Path, options: EngineOptions | None = None) -> Predicted:
+    """Write a row per measured point and feature, each series in order of time, as the job's engine scores them.
 
     Args:
         model: detector and threshold, loaded as in the job.
-        series: regular segments (:meth:`eddy.training.data.datasets.Dataset.regular`), like those of the job's windows.
-        out: CSV file; a cell is empty if the model has no value for it.
+        found: series that the model applies to, as read.
+        out: CSV file; a cell is empty if the model has no value for it. A point has no row before a window is full.
+        options: as in the job.
     """
     points = anomalies = 0
     with out.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        for one in series:
-            for batch, scores, limits, band in _scored(model, one):
-                found = scores > limits
-                points, anomalies = points + len(batch), anomalies + int(found.sum())
-                for i in range(len(batch)):
-                    for f, feature in enumerate(model.detector.spec.features):
-                        numbers = (batch.values[i, -1, f], *(part[i, f] for part in band), scores[i], limits[i])
-                        cells = [f"{x:.9g}" if np.isfinite(x) else "" for x in numbers]
-                        rows.writerow([one.name, int(batch.end[i]), feature, *cells, int(found[i])])
-    return points, anomalies
+        for one in found.series:
+            for point in _scored(model, replace(found, series=(one,)), options or EngineOptions()):
+                over = point.score is not None and point.limit is not None and point.score > point.limit
+                points, anomalies = points + (point.score is not None), anomalies + over
+                rows.writerows(_rows(point, over))
+    return Predicted(points, anomalies)
 
 
-def _scored(model: LoadedModel, one: Series) -> Iterator[tuple[WindowBatch, np.ndarray, np.ndarray, tuple]]:  # type: ignore[type-arg]
-    """Yield batches of windows in order of time, with scores, limits and (expected, lower, upper)."""
-    detector, threshold = model.detector, model.threshold
-    window = detector.spec.window
-    state, of_threshold = detector.initial_state(1), threshold.initial_state(1)
-    alone = bool(detector.state_size or threshold.state_size)
-    size = 1 if alone else _BATCH
-    for begin in range(window - 1, len(one.ts), size):
-        ends = np.arange(begin, min(begin + size, len(one.ts)))
-        rows = ends[:, None] + np.arange(1 - window, 1)
-        own = state if detector.state_size else np.zeros((len(ends), 0))
-        batch = WindowBatch(
-            one.values[rows], one.imputed[rows], one.ts[ends],
-            np.repeat(detector.bind([one.name]), len(ends)), own.copy(),
-        )  # fmt: skip
-        limits_of = np.repeat(threshold.bind([one.name]), len(ends))
-        scores = detector.score(WindowBatch(batch.values, batch.imputed, batch.end, batch.binding, own))
-        limits = threshold.limits(scores, limits_of, of_threshold if alone else np.zeros((len(ends), 0)))
-        explained = detector.explain(batch, limits)  # with the state before these points, which does not know them yet
-        yield batch, scores, limits, (explained.expected, explained.lower, explained.upper)
+def _scored(model: LoadedModel, found: Dataset, options: EngineOptions) -> Iterator[Point]:
+    """Yield the scored points of one series in order of time."""
+    models = ModelSet()
+    models.adopt(model)
+    points: list[Point] = []
+
+    def collect(engine: Engine, result: BatchResult) -> None:
+        points.extend(result.points)
+
+    # Every point is reported: the allowance that bounds it in the job is as large as the series.
+    every = replace(options, points_per_second=len(found.series[0].ts))
+    replay_series(models, model.manifest.features, found, every, follow=collect)
+    yield from points
+
+
+def _rows(point: Point, over: bool) -> Iterator[tuple[object, ...]]:
+    for feature, value in point.values.items():
+        own = (value, point.expected[feature], point.lower[feature], point.upper[feature], point.score, point.limit)
+        yield point.series, point.ts, feature, *("" if x is None else f"{x:.9g}" for x in own), int(over)
+
+
+def why_nothing(spec: WindowSpec, series: Iterable[RawSeries]) -> str:
+    """Say why a model has no score for any point of some series."""
+    longest = max(series, key=lambda s: len(s.ts))
+    other_interval = mismatch(longest.name, usual_step(longest.ts), spec)
+    found = f"series {longest.name!r} has {len(longest.ts)} points, a window needs {spec.window} without a long gap"
+    return other_interval or found

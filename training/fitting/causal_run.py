@@ -15,6 +15,8 @@ from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
 from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH as PEAK_WIDTH
 from eddy.models.detectors.novelty.peak_filter import peak
+from eddy.models.preprocessing.stretches import by_name
+from eddy.models.windowing.windows import regularise
 from eddy.training.data.labels import Labels, mark
 
 _MIN_SCALE_SHARE = 0.01  # of the median raw score in start-up: smallest scale of scores
@@ -32,6 +34,7 @@ class CausalRun:
         raw_limits: (n,) raw score that was the limit at each row, NaN where there was none.
         detector: as fitted on the start; None if nothing was fitted.
         begin: row at which the detector's state begins (``start`` if it continues from its training).
+        stretches: what was scored, from ``begin`` on.
         history: losses per epoch, empty if there are no epochs.
         notes: remarks for readers.
         validation: (m,) raw scores of the held-out part of the start, as fitting reports them.
@@ -42,6 +45,7 @@ class CausalRun:
     raw_limits: Floats
     detector: Detector | None = None
     begin: int = 0
+    stretches: Sequence[Series] = ()
     history: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     validation: Floats = field(default_factory=lambda: np.zeros(0))
@@ -61,6 +65,7 @@ def causal_run(
     spec: WindowSpec,
     limit: float = DEFAULT_LIMIT,
     seed: int = 0,
+    gaps: bool = False,
 ) -> CausalRun:
     """Run a detector over one series.
 
@@ -77,30 +82,46 @@ def causal_run(
         spec: windows of the detector.
         limit: deviate that counts as an alert.
         seed: random seed.
+        gaps: fill short gaps and begin windows anew after long ones, as the job does; ``ts`` has to increase.
 
     Raises:
         DataError: the start is too short for this detector.
     """
-    head = Series(NAME, ts[:start], values[:start], ~np.isfinite(values[:start]).any(axis=1))
+    if gaps:
+        head = regularise(NAME, ts[:start], values[:start], spec)
+    else:
+        head = [Series(NAME, ts[:start], values[:start], ~np.isfinite(values[:start]).any(axis=1))]
     kind, params = DETECTORS.current(kind, params)
-    detector, fitted = DETECTORS.get(kind).fit([head], spec, params, seed)
+    detector, fitted = DETECTORS.get(kind).fit(head, spec, params, seed)
     begin = start if detector.continues and int(detector.bind([NAME])[0]) >= 0 else 0
+    rest = ts[begin:], values[begin:]
+    stretches = regularise(NAME, *rest, spec) if gaps else [Series(NAME, *rest, np.zeros(len(rest[0]), np.bool_))]
     raw = np.full(len(ts), np.nan)
-    raw[begin:] = raw_scores(detector, ts[begin:], values[begin:], NAME)
+    scores = detector.score_stretches(stretches)
+    raw[begin:] = np.concatenate([own[~s.imputed] for own, s in zip(scores, stretches, strict=True)])
     own = detector.default_limit
     if own is not None:
         deviates = np.maximum(np.nan_to_num(raw * (limit / own)), 0.0)
         deviates[:start] = 0.0
-        return _run(deviates, raw, np.full(len(ts), float(own)), detector, begin, fitted)
+        return _run(deviates, raw, np.full(len(ts), float(own)), detector, begin, stretches, fitted)
     known = raw[:start][np.isfinite(raw[:start])]
     min_scale = max(_MIN_SCALE_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
     deviates = np.asarray(calibrated(raw, start, limit, min_scale))
-    return _run(deviates, raw, np.asarray(limits_of(raw, limit, min_scale)), detector, begin, fitted)
+    return _run(deviates, raw, np.asarray(limits_of(raw, limit, min_scale)), detector, begin, stretches, fitted)
 
 
-def _run(deviates: Floats, raw: Floats, limits: Floats, detector: Detector, begin: int, fitted: FitReport) -> CausalRun:
+def _run(
+    deviates: Floats,
+    raw: Floats,
+    limits: Floats,
+    detector: Detector,
+    begin: int,
+    stretches: Sequence[Series],
+    fitted: FitReport,
+) -> CausalRun:
     validation = np.concatenate([*fitted.scores.values(), np.zeros(0)])
-    return CausalRun(deviates, raw, limits, detector, begin, list(fitted.history), list(fitted.notes), validation)
+    history, notes = list(fitted.history), list(fitted.notes)
+    return CausalRun(deviates, raw, limits, detector, begin, stretches, history, notes, validation)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -121,22 +142,23 @@ def raw_scores(detector: Detector, ts: Ints, values: Floats, name: str = NAME) -
     return np.asarray(detector.score_series(name, ts, values))
 
 
-def windows_at(ends: Ints, window: int, ts: Ints, values: Floats, binding: Ints, state: Floats) -> WindowBatch:
-    """Return the windows whose newest rows are ``ends``, each at least ``window - 1``."""
+def windows_at(stretch: Series, ends: Ints, window: int, binding: Ints, state: Floats) -> WindowBatch:
+    """Return the windows whose newest points are rows ``ends`` of a stretch, each at least ``window - 1``."""
     rows = ends[:, None] + np.arange(1 - window, 1)
-    return WindowBatch(values[rows], np.zeros(rows.shape, bool), ts[ends], np.repeat(binding, len(ends)), state)
+    bound = np.repeat(binding, len(ends))
+    return WindowBatch(stretch.values[rows], stretch.imputed[rows], stretch.ts[ends], bound, state)
 
 
 def labelled_scores(
     detector: Detector, series: Sequence[Series], labels: Labels
 ) -> tuple[dict[str, Floats], dict[str, Bools]]:
     """Score every series as live; return the scores and which rows are labelled anomalous."""
-    scores: dict[str, list[Floats]] = {}
-    flags: dict[str, list[Bools]] = {}
-    for s in series:
-        scores.setdefault(s.name, []).append(raw_scores(detector, s.ts, s.values, s.name))
-        flags.setdefault(s.name, []).append(mark(labels, s))
-    return {n: np.concatenate(x) for n, x in scores.items()}, {n: np.concatenate(x) for n, x in flags.items()}
+    scores: dict[str, Floats] = {}
+    flags: dict[str, Bools] = {}
+    for name, stretches in by_name(series).items():
+        scores[name] = np.concatenate(detector.score_stretches(stretches))
+        flags[name] = np.concatenate([mark(labels, s) for s in stretches])
+    return scores, flags
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -16,9 +16,11 @@ from eddy.models.artifacts import artifact
 from eddy.models.artifacts.calibration import Calibration
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.catalog import DETECTORS, THRESHOLDS
-from eddy.models.core.detector import Detector, Floats, Progress, Series, WindowSpec, no_progress
+from eddy.models.core.detector import Detector, FitReport, Floats, Progress, Series, WindowSpec, no_progress
 from eddy.models.core.threshold import Threshold
+from eddy.models.preprocessing.stretches import by_name, measured
 from eddy.models.thresholds.fixed import RULES, FixedThreshold
+from eddy.models.windowing.sampling import mismatch, usual_step
 from eddy.training.data.labels import Labels
 from eddy.training.fitting.causal_run import labelled_scores
 
@@ -142,18 +144,14 @@ def fit_model(
         SettingsError: a detector or parameter is unknown.
     """
     kind, params = DETECTORS.current(kind, params)
-    detector_class = DETECTORS.get(kind)
     started = time.monotonic()
-    if isinstance(previous, detector_class) and previous.updates:
-        detector, report = previous.updated(series, spec, params, seed, progress)
-    else:
-        detector, report = detector_class.fit(series, spec, params, seed, progress)
-    pooled = np.concatenate([*report.scores.values(), np.zeros(0)])
-    if len(pooled) < _MIN_SCORES:
-        raise DataError(
-            f"{kind}: {len(pooled)} validation scores, needed at least {_MIN_SCORES} to choose a threshold: "
-            "give more training data"
-        )
+    other_interval = interval_mismatch(series, spec)
+    try:
+        detector, report = _fitted(DETECTORS.get(kind), series, spec, params, seed, progress, previous)
+        pooled = _pooled(kind, report)
+    except DataError as error:
+        raise DataError(f"{error}; {other_interval}") if other_interval else error from None
+    notes = [*([other_interval] if other_interval else []), *report.notes]
     calibration = Calibration.fit(pooled)
     own = detector.default_limit
     if rule is None and own is not None:
@@ -171,7 +169,8 @@ def fit_model(
         "seconds": round(time.monotonic() - started, 2),
         "epochs": len(report.history),
         **({"validation_loss": min(h["validation_loss"] for h in report.history)} if report.history else {}),
-        **({"notes": list(report.notes)} if report.notes else {}),
+        **({"notes": notes} if notes else {}),
+        **({"interval_mismatch": other_interval} if other_interval else {}),
     }
     manifest = Manifest(
         name=name,
@@ -195,4 +194,39 @@ def fit_model(
             **({"threshold": rule.recipe()} if rule is not None else {}),
         },
     )
-    return Trained(manifest, content, report.history, list(report.notes))
+    return Trained(manifest, content, report.history, notes)
+
+
+def _fitted(
+    detector_class: type[Detector],
+    series: Sequence[Series],
+    spec: WindowSpec,
+    params: Mapping[str, Any],
+    seed: int,
+    progress: Progress,
+    previous: Detector | None,
+) -> tuple[Detector, FitReport]:
+    if isinstance(previous, detector_class) and previous.updates:
+        return previous.updated(series, spec, params, seed, progress)
+    return detector_class.fit(series, spec, params, seed, progress)
+
+
+def _pooled(kind: str, report: FitReport) -> Floats:
+    """Return the validation scores of all series; raise a DataError if they are too few."""
+    pooled: Floats = np.concatenate([*report.scores.values(), np.zeros(0)])
+    if len(pooled) < _MIN_SCORES:
+        raise DataError(
+            f"{kind}: {len(pooled)} validation scores, needed at least {_MIN_SCORES} to choose a threshold: "
+            "give more training data"
+        )
+    return pooled
+
+
+def interval_mismatch(series: Sequence[Series], spec: WindowSpec) -> str:
+    """Say which series' points come at another interval than the windows expect; empty if they all fit."""
+    found = [
+        said
+        for name, stretches in by_name(series).items()
+        if (said := mismatch(name, usual_step(measured(stretches).ts), spec))
+    ]
+    return "" if not found else found[0] + (f" (and {len(found) - 1} more series)" if len(found) > 1 else "")

@@ -20,7 +20,7 @@ from eddy.models.detectors.auto.short_memory import step as short_step
 from eddy.models.detectors.auto.steady_season import step as season_step
 from eddy.models.detectors.novelty import peak_filter, rarity
 from eddy.models.detectors.novelty import value as value_novelty
-from eddy.models.detectors.novelty.kernel import quantile, scaled
+from eddy.models.detectors.novelty.kernel import LARGEST, bounded, quantile, scaled, spread_of
 from eddy.models.detectors.novelty.peak_filter import peak
 from eddy.models.detectors.novelty.rarity import step as rarity_step
 from eddy.models.detectors.novelty.value import step as value_step
@@ -81,13 +81,9 @@ def state_width(features: int) -> int:
 def begin(row: Floats, at: int, values: Floats, ts: Ints) -> None:
     """Take scale and season of a feature from (n,) points, NaN excluded; leaves short memory as it is."""
     row[at + VALUE_AT : at + FEATURE_WIDTH] = 0.0
-    ordered = np.sort(values)
+    ordered = np.minimum(np.maximum(np.sort(values), -LARGEST), LARGEST)
     centre = quantile(ordered, 0.5)
-    spread = quantile(ordered, 0.95) - quantile(ordered, 0.05)
-    if not spread > 0:
-        spread = float(values.std())
-    if not spread > 0:
-        spread = max(abs(centre), _MIN_SPREAD)
+    spread = spread_of(ordered, max(abs(centre), _MIN_SPREAD))
     row[at + RUNNING], row[at + CENTRE], row[at + SPREAD] = 1.0, centre, spread
     if len(ts) < 2:
         return
@@ -230,7 +226,7 @@ def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float
         row[at + EVIDENCE : at + EVIDENCE + MEMBERS] = 0.0
         if np.isfinite(values[f]):
             known += 1
-            _feature_step(row, at, values[f], ts, features, start_up, out)
+            _feature_step(row, at, bounded(values[f]), ts, features, start_up, out)
     if known == 0:
         return np.nan
     correction = np.log10(features)

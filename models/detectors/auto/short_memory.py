@@ -36,6 +36,8 @@ _CLIP = 5.0  # usual sizes: a larger difference teaches as if it were this
 _FIRST = 20  # points before a difference counts
 _EPS = 1e-9  # of the level: smaller differences are rounding
 _LARGEST = 1e5  # of the tail calibration's range
+_SMALLEST = 1e-300  # of a size: keeps a constant level of 0 from a division by 0
+_MOST_SQUARED = 1e150  # a difference beyond it has no square
 
 POINTS, SEEN, FAST, LEADER = range(4)
 LEVEL = 4
@@ -67,7 +69,7 @@ def step(row: Floats, at: int, x: float) -> float:
         size = np.sqrt(row[at + SIZE + m]) if _SQUARED[m] else row[at + SIZE + m]
         raw = 0.0
         if points > _FIRST and apart > _EPS * abs(level):
-            raw = min(apart / (size + _EPS * (abs(level) + _EPS)), _LARGEST)
+            raw = min(apart / (size + _EPS * abs(level) + _SMALLEST), _LARGEST)
         histogram = at + _HISTOGRAMS + m * tail_calibration.STATE_WIDTH
         rare = surprise(row, histogram, row[at + SEEN], raw)
         add(row, histogram, raw)
@@ -78,7 +80,7 @@ def step(row: Floats, at: int, x: float) -> float:
             row[at + LEADER] = float(m)
         if points > _FIRST and size > 0.0:
             apart = min(apart, _CLIP * size)
-        teaches = apart * apart if _SQUARED[m] else apart
+        teaches = min(apart, _MOST_SQUARED) ** 2 if _SQUARED[m] else apart
         row[at + SIZE + m] += max(_SCALE[m], 1.0 / points) * (teaches - row[at + SIZE + m])
         weight = 1.0 if _SLOW[m] >= 1.0 else max(_SLOW[m], 1.0 / (points + 1.0))
         row[at + LEVEL + m] += weight * (x - level)

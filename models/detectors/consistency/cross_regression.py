@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from eddy.errors import ModelError
 from eddy.models.core.detector import Bools, Floats
+from eddy.models.preprocessing.scaler import in_spreads
 
 _RIDGE = 1e-3  # times the number of rows, on standardised columns: bounds coefficients of nearly constant products
 _BLOCKS = 5  # held out in turn: blocks rather than rows, because neighbouring rows are alike
@@ -47,9 +48,9 @@ class CrossRegression:
         count = values.shape[1]
         rows = values[np.isfinite(values).all(axis=1)]
         centre = rows.mean(axis=0) if len(rows) else np.zeros(count)
-        spread = rows.std(axis=0) if len(rows) else np.ones(count)
+        spread = _deviation(rows) if len(rows) else np.ones(count)
         spread = np.where(spread > 1e-12 * np.maximum(np.abs(centre), 1e-300), spread, 1.0)
-        columns = _columns((rows - centre) / spread)
+        columns = _columns(in_spreads(rows, centre, spread))
         involved = _involved(count)
         coefficients, used = np.zeros((count, columns.shape[1])), np.zeros(count, bool)
         for f in range(count):
@@ -65,7 +66,7 @@ class CrossRegression:
 
     def predict(self, values: Floats) -> Floats:
         """Predict (n, F) points; NaN if a feature is not predicted or a feature that it needs is missing."""
-        columns = _columns((values - self.centre) / self.spread)
+        columns = _columns(in_spreads(values, self.centre, self.spread))
         out = np.full(values.shape, np.nan)
         for f in np.flatnonzero(self.used):
             free = self.coefficients[f] != 0  # a missing feature affects only what depends on it
@@ -98,6 +99,13 @@ class CrossRegression:
                 )
             found[name] = array
         return cls(found["centre"], found["spread"], found["coefficients"], found["used"] > 0)
+
+
+def _deviation(rows: Floats) -> Floats:
+    """Return (F,) standard deviations, also of values whose squares are too large or too small for a number."""
+    largest = np.abs(rows).max(axis=0)
+    unit = np.where((largest > 1e150) | ((largest > 0) & (largest < 1e-140)), largest, 1.0)
+    return np.asarray((rows / unit).std(axis=0) * unit)
 
 
 def _columns(u: Floats) -> Floats:

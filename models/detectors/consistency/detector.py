@@ -25,6 +25,8 @@ from eddy.models.core.detector import (
 from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.consistency import kernel
 from eddy.models.detectors.consistency.cross_regression import CrossRegression
+from eddy.models.detectors.novelty.kernel import LARGEST
+from eddy.models.preprocessing.stretches import by_name, cut_in_half, measured
 
 _MIN_ROWS = 64  # of a series in training
 _NEVER = 1 << 60  # rows before the first score: never, while training
@@ -126,11 +128,13 @@ class ConsistencyDetector(Detector):
     ) -> tuple[ConsistencyDetector, FitReport]:
         """Fit regressions on all series together, then pass once through each series; nothing is random."""
         chosen = read_parameters(ConsistencyParameters, cls.kind, params)
-        long = [s for s in series if int(np.isfinite(s.values).any(axis=1).sum()) >= _MIN_ROWS]
+        found = by_name(series)
+        rows = {name: int(np.isfinite(measured(own).values).any(axis=1).sum()) for name, own in found.items()}
+        long = {name: own for name, own in found.items() if rows[name] >= _MIN_ROWS}
         if not long:
-            longest = max((len(s.ts) for s in series), default=0)
+            longest = max(rows.values(), default=0)
             raise DataError(f"{cls.kind}: the longest series has {longest} points, {_MIN_ROWS} are needed")
-        pooled = np.concatenate([np.where(s.imputed[:, None], np.nan, s.values) for s in long])
+        pooled = np.concatenate([np.where(s.imputed[:, None], np.nan, s.values) for own in long.values() for s in own])
         regression = CrossRegression.fit(pooled, chosen.worth)
         spread = np.nan_to_num(np.nanpercentile(pooled, 95, axis=0) - np.nanpercentile(pooled, 5, axis=0))
         full = np.nan_to_num(np.nanmax(pooled, axis=0) - np.nanmin(pooled, axis=0))
@@ -139,33 +143,38 @@ class ConsistencyDetector(Detector):
         floor = _FLOOR_SHARE * usual
         detector = cls(spec, chosen, regression, floor, {})
         start, report = {}, FitReport({})
-        for i, one in enumerate(long):
-            progress(one.name, i / len(long))
+        for i, (name, stretches) in enumerate(long.items()):
+            progress(name, i / len(long))
             state = np.zeros((1, detector.state_size))
-            values = np.where(one.imputed[:, None], np.nan, one.values)
-            half = len(values) // 2
-            detector._over(state, values[:half], _NEVER)
-            scores = detector._over(state.copy(), values[half:], 0)
-            report.scores[one.name] = scores[np.isfinite(scores)]
-            detector._over(state, values[half:], _NEVER)  # all of the training data counts as usual
+            first, second = cut_in_half(stretches)
+            for one in first:
+                detector._over(state, one, _NEVER)
+            held_out = state.copy()
+            scores = np.concatenate([detector._over(held_out, one, 0) for one in second])
+            report.scores[name] = scores[np.isfinite(scores)]
+            for one in second:  # all of the training data counts as usual
+                detector._over(state, one, _NEVER)
             state[0, kernel.ROWS] = max(state[0, kernel.ROWS], chosen.start_up)
-            start[one.name] = state[0]
+            start[name] = state[0]
         left_out = [f for f, used in zip(spec.features, regression.used, strict=True) if not used]
         if left_out and len(spec.features) > 1:
             report.notes.append(f"not predicted by the others, scored by their own past only: {', '.join(left_out)}")
         return cls(spec, chosen, regression, floor, start), report
 
-    def _over(self, state: Floats, values: Floats, start_up: int) -> Floats:
-        """Return (n,) scores of consecutive points of one series; the first ``window`` of them are not scored."""
-        n, back = len(values), self.params.window
+    def _over(self, state: Floats, stretch: Series, start_up: int) -> Floats:
+        """Return (n,) scores of a stretch; its first ``window`` points and filled-in ones have none."""
+        n, back = len(stretch.ts), self.params.window
         scores = np.full(n, np.nan)
         if n > back:
-            cut = np.lib.stride_tricks.sliding_window_view(values, back + 1, axis=0).transpose(0, 2, 1)
-            scores[back:], _ = self._points(state, cut, start_up)
+            seen = np.where(stretch.imputed[:, None], np.nan, stretch.values)
+            cut = np.lib.stride_tricks.sliding_window_view(seen, back + 1, axis=0).transpose(0, 2, 1)
+            due = back + np.flatnonzero(~stretch.imputed[back:])
+            scores[due], _ = self._points(state, cut[due - back], start_up)
         return scores
 
     def _points(self, state: Floats, windows: Floats, start_up: int) -> tuple[Floats, Floats]:
         """Return (n,) scores and (n, F) deviates of the newest points of (n, W, F) windows."""
+        windows = np.clip(windows, -LARGEST, LARGEST)
         newest, before = (np.ascontiguousarray(windows[:, k], float) for k in (-1, -2))
         middle = _median(windows[:, :-1])
         each = np.zeros_like(newest)
@@ -182,11 +191,12 @@ class ConsistencyDetector(Detector):
         )
         return np.asarray(scores), each
 
-    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
-        """Return (n,) scores of a whole series, equal to :meth:`score` window by window."""
-        index = self._index.get(name)
-        state = np.zeros((1, self.state_size)) if index is None else self._start[index : index + 1].copy()
-        return self._over(state, values, self.params.start_up)
+    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+        """Return what :meth:`score` gives window by window, but faster."""
+        index = self._index.get(stretch.name)
+        if index is not None and not state.any():
+            state[0] = self._start[index]
+        return self._over(state, stretch, self.params.start_up)
 
     def bind(self, series: Sequence[str]) -> Ints:
         return np.array([self._index.get(name, -1) for name in series], np.int64)

@@ -19,6 +19,8 @@ SEEN, LOW, HIGH, LOW_MEDIAN, HIGH_MEDIAN, JUMP, WIDTH, RUN, LONGEST_RUN, RESIDUA
 FEATURE_WIDTH = RESIDUAL + BLOCK_MAXIMA
 
 BLOCK = 60  # points: errors of neighbours are dependent, their maxima per block are not
+_HIGHEST = 1e9  # deviate: no point is more unusual, whatever its size
+_LARGEST_ERROR = 1e150  # an error beyond it has no square
 _CAP = 3.0  # deviations beyond which an error no longer widens the usual range of errors
 _STEADY = 20.0  # points: a feature that is constant for longer in normal times is not scored by its runs
 _RUN_WORTH = 2.2  # deviate of a run twice as long as the longest before; it grows with the logarithm
@@ -36,6 +38,7 @@ def state_width(features: int) -> int:
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _usual(row: Floats, at: int, size: float, floor: float) -> float:
     """Return the deviate of an error's size, then store the size, at most ``_CAP`` deviations above the usual one."""
+    size = min(size, _LARGEST_ERROR)
     z = deviate(row, at, size, floor)
     kept = size
     if row[at] >= 3.0:
@@ -98,7 +101,7 @@ def _feature(row: Floats, at: int, x: float, before: float, middle: float, predi
         row[at + WIDTH] = row[at + HIGH] - row[at + LOW]
     if not np.isnan(middle):
         _ends(row, at + LOW_MEDIAN, at + HIGH_MEDIAN, middle, step)
-    return float(z)
+    return min(float(z), _HIGHEST)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -142,11 +142,13 @@ class DmdDetector(Detector):
     def bind(self, series: Sequence[str]) -> Ints:
         return np.array([self._index.get(name, -1) for name in series], np.int64)
 
-    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
-        binding = self.bind([name])
+    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+        """Return what :meth:`score` gives window by window, but faster."""
+        binding = self.bind([stretch.name])
+        row = state[0] if self.state_size else np.zeros(self._state_width)
         return np.asarray(
             kernel.series(
-                np.zeros(self._state_width), np.ascontiguousarray(values, float), self.spec.window,
+                row, np.ascontiguousarray(stretch.values, float), stretch.imputed, self.spec.window,
                 self._scales(binding)[0], self._errors(binding)[0], *self._learned,
             )
         )  # fmt: skip
@@ -213,7 +215,7 @@ class DmdDetector(Detector):
 
     def _validation(self, windows: FitWindows, name: str, share: float) -> Floats:
         parts = [s for s in windows.segments if s.name == name]
-        scores = np.concatenate([self.score_series(name, s.ts, _observed(s)) for s in parts])
+        scores = np.concatenate(self.score_stretches(parts))
         held_out = scores[len(scores) - max(round(share * len(scores)), 1) :]
         return np.asarray(held_out[np.isfinite(held_out)])
 
@@ -267,9 +269,8 @@ def _pairs(windows: FitWindows, scale: Floats, chosen: DmdParameters) -> tuple[F
     if chosen.method == "bop":
         longest = int(np.argmax(np.bincount(windows.series[rows])))
         rows = rows[windows.series[rows] == longest]
-        jumps = np.flatnonzero(np.diff(windows.starts[rows]) != 1)  # gaps in time: only the part after the last is used
-        rows = rows[jumps[-1] + 1 :] if len(jumps) else rows
-        rows = rows[-_BOP_SNAPSHOTS:]
+        jumps = np.flatnonzero(np.diff(windows.starts[rows]) != 1)  # its snapshots have to follow one another in time
+        rows = max(np.split(rows, jumps + 1), key=len)[-_BOP_SNAPSHOTS:]
     else:
         rows = rows[:: -(-len(rows) // max(chosen.snapshots, 1))]
     parts = []

@@ -167,11 +167,15 @@ def rows(state, windows, scale, error, operator, basis, inverse, forgetting, eac
 
 
 @njit(cache=True)
-def series(row, values, size, scale, error, operator, basis, inverse, forgetting):  # type: ignore[no-untyped-def]
-    """Score n consecutive points (n, F) of one series; return (n,), NaN before the first window of ``size`` points."""
+def series(row, values, imputed, size, scale, error, operator, basis, inverse, forgetting):  # type: ignore[no-untyped-def]
+    """Score n consecutive points (n, F) of one series; return (n,), NaN before the first window of ``size`` points and
+    where a point was filled in, (n,).
+    """
     scores = np.full(len(values), np.nan)
     each, expected = np.empty(values.shape[1]), np.empty((values.shape[1], 2))
     for t in range(size - 1, len(values)):
+        if imputed[t]:
+            continue
         if forgetting == 0:
             row[0] = 0.0
         window = values[t - size + 1 : t + 1]

@@ -30,6 +30,7 @@ from eddy.models.detectors.ensemble import kernel
 from eddy.models.detectors.ensemble.combination import combine
 from eddy.models.detectors.ensemble.members import EnsembleParameters, Member, read_members
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
+from eddy.models.preprocessing.stretches import by_name
 
 _MIN_SCALE_SHARE = 0.01  # of the median validation score: smallest scale of scores
 _UNSEEN = ""  # a name that no series has
@@ -150,13 +151,14 @@ class EnsembleDetector(Detector):
             "ensemble.interval": np.array([_interval(series)]),
         }
         ensemble = cls(spec, chosen, members, detectors, names, arrays)
-        scores: dict[str, list[Floats]] = {}
-        for one in series:
-            values = np.where(one.imputed[:, None], np.nan, one.values)
-            found = ensemble._run(ensemble.bind([one.name])[0], _UNSEEN, one.ts, values)[len(one.ts) // 2 :]
-            scores.setdefault(one.name, []).append(found[np.isfinite(found)])
+        scores: dict[str, Floats] = {}
+        for name, stretches in by_name(series).items():
+            state, binding = ensemble.initial_state(1), int(ensemble.bind([name])[0])
+            parts = [ensemble._run(replace(one, name=_UNSEEN), state, binding) for one in stretches]
+            found = np.concatenate(parts)[sum(len(s.ts) for s in stretches) // 2 :]
+            scores[name] = found[np.isfinite(found)]
         notes = [f"{m.name}: {note}" for m, r in zip(members, reports, strict=True) for note in r.notes]
-        return ensemble, FitReport({name: np.concatenate(parts) for name, parts in scores.items()}, [], notes)
+        return ensemble, FitReport(scores, [], notes)
 
     @property
     def default_limit(self) -> float | None:
@@ -170,28 +172,34 @@ class EnsembleDetector(Detector):
         members = [{**asdict(m), "window": d.spec.window} for m, d in zip(self.members, self.detectors, strict=True)]
         return {"rule": self.params.rule, "peaks": self.params.peaks, "members": members}
 
-    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
-        return self._run(self.bind([name])[0], name, ts, values)
+    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+        """Return what :meth:`score` gives window by window, but faster."""
+        return self._run(stretch, state, int(self.bind([stretch.name])[0]))
 
-    def _run(self, binding: int, name: str, ts: Ints, values: Floats) -> Floats:
-        """Score a whole series, with the calibration of ``binding`` and the members' state of series ``name``."""
+    def _run(self, stretch: Series, state: Floats, binding: int) -> Floats:
+        """Score a stretch, with the calibration of ``binding`` and the members' state of the stretch's series."""
         first = self.spec.window - 1  # in the job, shorter members too start with the first full window of the longest
-        scores = np.full(len(ts), np.nan)
-        if len(ts) <= first:
+        scores = np.full(len(stretch.ts), np.nan)
+        due = first + np.flatnonzero(~stretch.imputed[first:])
+        if not len(due):
             return scores
+        row = state[0, self._cuts[-1] :]
+        if not state.any():
+            row[self._moments] = self._prior[binding]
         raw = []
-        for d in self.detectors:
-            begin = self.spec.window - d.spec.window
-            known = name if self.continues or not d.continues else _UNSEEN
-            raw.append(d.score_series(known, ts[begin:], values[begin:])[d.spec.window - 1 :])
-        row = np.zeros(self._layout.state_width)
-        row[self._moments] = self._prior[binding]
+        for m, d in enumerate(self.detectors):
+            own = slice(self.spec.window - d.spec.window, None)
+            name = stretch.name if self.continues or not d.continues else _UNSEEN
+            part = Series(name, stretch.ts[own], stretch.values[own], stretch.imputed[own])
+            memory = state[:, self._cuts[m] : self._cuts[m + 1]]
+            raw.append(d.score_stretch(part, memory)[due - own.start])
+        points, ts = stretch.values[due], stretch.ts[due]
         z = kernel.series_deviates(
-            self._layout, self._rules, row, np.stack(raw, axis=1), values[first:], self._scale[binding], ts[first:]
+            self._layout, self._rules, row, np.stack(raw, axis=1), points, self._scale[binding], ts
         )
-        scores[first:] = combine(z, self.weights, self.params.rule)
+        scores[due] = combine(z, self.weights, self.params.rule)
         if self.params.peaks:
-            scores[first:] = kernel.series_peaks(row, self._layout.peak_at, scores[first:], self.params.limit)
+            scores[due] = kernel.series_peaks(row, self._layout.peak_at, scores[due], self.params.limit)
         return scores
 
     @property

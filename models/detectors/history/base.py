@@ -24,7 +24,9 @@ from eddy.models.core.detector import (
 )
 from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.history import kernel as ring_kernel
+from eddy.models.preprocessing.scaler import in_spreads
 from eddy.models.preprocessing.seasonality import usual_period
+from eddy.models.preprocessing.stretches import by_name, measured
 
 _NO_SEASON = 64  # points that are compared if no period is found
 
@@ -86,13 +88,16 @@ class PastRingDetector(Detector):
         progress: Progress = no_progress,
     ) -> tuple[PastRingDetector, FitReport]:
         chosen = read_parameters(RingParameters, cls.kind, params)
-        known = [s for s in series if np.isfinite(s.values).any(axis=0).all() and len(s.ts) > 1]
+        every = {name: measured(stretches) for name, stretches in by_name(series).items()}
+        known = {name: s for name, s in every.items() if np.isfinite(s.values).any(axis=0).all() and len(s.ts) > 1}
         if not known:
             raise DataError(f"{cls.kind}: no series with values of every feature to learn from")
-        names = tuple(dict.fromkeys(s.name for s in known))
-        own = [np.concatenate([s.values for s in known if s.name == name]) for name in names]
-        centre, spread = (np.concatenate([part, np.median(part, axis=0)[None]]) for part in _scales(own))
-        period = chosen.period or cls._usual_period(known)
+        names = tuple(known)
+        centre, spread = (
+            np.concatenate([part, np.median(part, axis=0)[None]])
+            for part in _scales([s.values for s in known.values()])
+        )
+        period = chosen.period or cls._usual_period([s for s in series if s.name in known])
         detector = cls(
             spec,
             RingParameters(period, chosen.reach or cls.default_reach, chosen.past or cls.default_periods * period + 1),
@@ -100,7 +105,7 @@ class PastRingDetector(Detector):
             centre,
             spread,
         )
-        scores = {s.name: detector.score_series(s.name, s.ts, s.values) for s in known}
+        scores = {name: detector.score_series(name, s.ts, s.values) for name, s in known.items()}
         return detector, FitReport({name: s[np.isfinite(s)] for name, s in scores.items()})
 
     @classmethod
@@ -111,16 +116,14 @@ class PastRingDetector(Detector):
         return np.array([self._index.get(name, -1) for name in series], np.int64)
 
     def _scaled(self, values: Floats, binding: Ints) -> Floats:
-        return np.ascontiguousarray((values - self.centre[binding]) / self.spread[binding])
+        return np.ascontiguousarray(in_spreads(values, self.centre[binding], self.spread[binding]))
 
-    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
-        """Return (n,) scores of a whole (n, F) series from its first point, equal to :meth:`score` point by point."""
-        row = np.zeros(self.state_size)
-        return np.asarray(
-            ring_kernel.ring_series(
-                row, self._scaled(values, self.bind([name])), self.mode, self.params.period, self.params.reach
-            )
-        )
+    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+        """Return what :meth:`score` gives point by point, but faster."""
+        scores, there = np.full(len(stretch.ts), np.nan), ~stretch.imputed
+        newest = self._scaled(stretch.values[there], self.bind([stretch.name]))
+        scores[there] = ring_kernel.ring_series(state[0], newest, self.mode, self.params.period, self.params.reach)
+        return scores
 
     def _step(self, batch: WindowBatch) -> tuple[Floats, Floats, Floats]:
         newest = self._scaled(np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]), batch.binding)
@@ -166,5 +169,7 @@ def _scales(values: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Return (S, F) medians and scales of series (n, F); a constant one is scaled by its own value."""
     centre = np.stack([np.nanmedian(v, axis=0) for v in values])
     spread = np.stack([np.nanpercentile(v, 95, axis=0) - np.nanpercentile(v, 5, axis=0) for v in values])
-    spread = np.where(spread > 0, spread, np.stack([np.nanstd(v, axis=0) for v in values]))
+    with np.errstate(over="ignore"):
+        deviation = np.stack([np.nanstd(v, axis=0) for v in values])
+    spread = np.where(spread > 0, spread, np.where(np.isfinite(deviation), deviation, 0.0))
     return centre, np.where(spread > 0, spread, np.maximum(np.abs(centre), 1e-3))

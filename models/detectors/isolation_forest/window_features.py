@@ -273,7 +273,8 @@ def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped
     floor = 1.0
     if kept:
         _sort(ordered, kept)
-        floor = max(1e-3 * _quantile(ordered, kept, 0.5), 1e-6)
+        largest = ordered[kept - 1]
+        floor = max(1e-3 * _quantile(ordered, kept, 0.5), 1e-6 * (min(largest, 1.0) if largest > 0.0 else 1.0))
     count = kept - 1
     if count < _MIN_POINTS:
         out[0], out[1], out[2] = floor, 1.0, floor

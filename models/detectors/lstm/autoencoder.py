@@ -30,7 +30,7 @@ from eddy.models.detectors.lstm.parameters import LstmParameters, architecture
 from eddy.models.preprocessing.calendar_features import SeasonPhase
 from eddy.models.preprocessing.fit_windows import FitWindows
 from eddy.models.preprocessing.scaled_windows import fill_forward
-from eddy.models.preprocessing.scaler import SeriesScaler
+from eddy.models.preprocessing.scaler import SeriesScaler, in_spreads
 from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, state_width, trailing_mean
 
 _WEIGHTS = ("encoder.input", "encoder.recurrent", "encoder.bias", "decoder.input", "decoder.recurrent",
@@ -172,7 +172,7 @@ class LstmAutoencoder(Detector):
     def _reconstruct(self, batch: WindowBatch) -> _Reconstruction:
         scored, seen = len(self.spread.position), self.spec.window - self.hidden_points
         centre, scale = self.scaler.moments(batch.values, batch.binding)
-        x = (batch.values - centre[:, None]) / scale[:, None]
+        x = in_spreads(batch.values, centre[:, None], scale[:, None])
         valid = ~np.isnan(x)
         enough = valid[:, :seen].mean(axis=(1, 2)) >= _MIN_OBSERVED
         if not valid.all():

@@ -31,6 +31,7 @@ from eddy.models.core.parameters import read_parameters
 from eddy.models.detectors.novelty import kernel, peak_filter, season
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
 from eddy.models.detectors.novelty.value import FLOOR
+from eddy.models.preprocessing.stretches import by_name, left_out_note, measured
 
 DEFAULT_LIMIT = 1.96
 MEMBERS = {"value": kernel.VALUE, "season": kernel.SEASON, "rarity": kernel.RARITY}
@@ -131,21 +132,24 @@ class NoveltyDetector(Detector):
         chosen = read_parameters(NoveltyParameters, cls.kind, params)
         detector = cls(spec, chosen, {})
         start: dict[str, Floats] = {}
-        report = FitReport({})
-        for i, one in enumerate(series):
-            progress(one.name, i / len(series))
-            values = np.where(one.imputed[:, None], np.nan, one.values)
-            fewest = int(np.isfinite(values).sum(axis=0).min())
+        report, left_out = FitReport({}), dict[str, int]()
+        found = by_name(series)
+        for i, (name, stretches) in enumerate(found.items()):
+            progress(name, i / len(found))
+            one = measured(stretches)
+            fewest = int(np.isfinite(one.values).sum(axis=0).min())
             if fewest < _MIN_VALUES:
-                report.notes.append(f"{one.name}: left out: {fewest} values of a feature, {_MIN_VALUES} are needed")
+                left_out[name] = fewest
                 continue
-            row = detector._begin(values, one.ts)
-            scores = detector._run(row, values, one.ts)[len(values) // 2 :]
-            start[one.name] = row
-            report.scores[one.name] = scores[np.isfinite(scores)]
+            row = detector._begin(one.values, one.ts)
+            scores = detector._run(row, one.values, one.ts)[len(one.ts) // 2 :]
+            start[name] = row
+            report.scores[name] = scores[np.isfinite(scores)]
+        if left_out:
+            reason = f"found at most {max(left_out.values())} values of a feature, needed {_MIN_VALUES}"
+            report.notes.append(left_out_note(list(left_out), reason))
         if not start:
-            found = "; ".join(report.notes) or "no series"
-            raise DataError(f"{cls.kind}: nothing to learn from: {found}")
+            raise DataError(f"{cls.kind}: nothing to learn from: {'; '.join(report.notes) or 'no series'}")
         return cls(spec, chosen, start), report
 
     def _begin(self, values: Floats, ts: Ints) -> Floats:
@@ -178,17 +182,14 @@ class NoveltyDetector(Detector):
             )
         )
 
-    def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
-        """Return (n,) scores of a whole (n, F) series, equal to :meth:`score` point by point, but faster.
-
-        Args:
-            name: the series; one seen in training continues from the end of its training data.
-            ts: (n,) epoch ms, increasing.
-            values: (n, F).
-        """
-        index = self._index.get(name)
-        row = np.zeros(self.state_size) if index is None else self._start[index].copy()
-        return self._run(row, values, ts)
+    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+        """Return what :meth:`score` gives point by point, but faster."""
+        index = self._index.get(stretch.name)
+        if index is not None and not state.any():
+            state[0] = self._start[index]
+        scores, there = np.full(len(stretch.ts), np.nan), ~stretch.imputed
+        scores[there] = self._run(state[0], stretch.values[there], stretch.ts[there])
+        return scores
 
     def bind(self, series: Sequence[str]) -> Ints:
         return np.array([self._index.get(name, -1) for name in series], np.int64)

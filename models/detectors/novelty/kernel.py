@@ -29,6 +29,7 @@ RARITY_AT = VALUE_AT + value_novelty.STATE_WIDTH
 SEASON_AT = RARITY_AT + rarity.STATE_WIDTH
 FEATURE_WIDTH = SEASON_AT + season.STATE_WIDTH
 MAX_START_UP = (FEATURE_WIDTH - VALUE_AT) // 2  # points that start-up can collect
+LARGEST = 8e307  # values beyond count as this, so that the difference of any two is a number
 _MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
 _MIN_SLOTS, _MAX_SLOTS = season.MIN_SLOTS, season.SLOTS
 
@@ -36,6 +37,12 @@ _MIN_SLOTS, _MAX_SLOTS = season.MIN_SLOTS, season.SLOTS
 def state_width(features: int) -> int:
     """Return the state size of a series."""
     return peak_filter.STATE_WIDTH + features * FEATURE_WIDTH
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounded(x: float) -> float:
+    """Return a value as near as it may be to count with."""
+    return min(max(x, -LARGEST), LARGEST)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -55,16 +62,23 @@ def quantile(ordered: Floats, share: float) -> float:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
+def spread_of(ordered: Floats, otherwise: float) -> float:
+    """Return the spread of ascending values: 5th to 95th percentile, else deviation, else range, else ``otherwise``."""
+    spread = quantile(ordered, 0.95) - quantile(ordered, 0.05)
+    if not spread > 0:
+        spread = float(ordered.std())
+    if not (spread > 0 and np.isfinite(spread)):  # squares may be too large for a number, or too small
+        spread = ordered[-1] - ordered[0]
+    return spread if spread > 0 else otherwise
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def begin(row: Floats, at: int, values: Floats, ts: Ints, period_ms: float) -> None:
     """Set scale and season from (n,) start-up points, NaN excluded, and make the block ready to run."""
     row[at : at + FEATURE_WIDTH] = 0.0
-    ordered = np.sort(values)
+    ordered = np.minimum(np.maximum(np.sort(values), -LARGEST), LARGEST)
     centre = quantile(ordered, 0.5)
-    spread = quantile(ordered, 0.95) - quantile(ordered, 0.05)
-    if not spread > 0:
-        spread = float(values.std())
-    if not spread > 0:
-        spread = max(abs(centre), _MIN_SPREAD)
+    spread = spread_of(ordered, max(abs(centre), _MIN_SPREAD))
     row[at + PHASE], row[at + CENTRE], row[at + SPREAD] = _RUNNING, centre, spread
     if len(ts) < 2:
         return
@@ -118,6 +132,7 @@ def point_step(
         at = peak_filter.STATE_WIDTH + f * FEATURE_WIDTH
         if not np.isfinite(x):
             continue
+        x = bounded(x)
         known = True
         if row[at + PHASE] == _RUNNING:
             best = max(best, feature_step(row, at, x, ts, members))

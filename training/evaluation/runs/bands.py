@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from eddy.models.core.detector import Detector, Explanation, Floats, Ints, WindowBatch
+from eddy.models.core.detector import Detector, Explanation, Floats, Ints, Series, WindowBatch
 from eddy.training.data.recording import Recording
 from eddy.training.fitting.causal_run import NAME, CausalRun, windows_at
 
@@ -28,56 +29,52 @@ def band_at(run: CausalRun, recording: Recording, rows: Ints) -> Band | None:
     detector = run.detector
     if detector is None:
         return None
-    rows = np.unique(rows[rows >= run.begin + detector.spec.window - 1])
-    if not len(rows):
+    limits, wanted = np.nan_to_num(run.raw_limits, nan=np.inf), recording.ts[np.unique(rows)]
+    found, at = list[Explanation](), list[Ints]()
+    state = detector.initial_state(1)
+    for stretch in run.stretches:
+        for batch in (_walk if detector.state_size else _jump)(detector, stretch, wanted, state):
+            at.append(np.searchsorted(recording.ts, batch.end))
+            found.append(detector.explain(batch, limits[at[-1]]))
+    if not found:
         return None
-    limits = np.nan_to_num(run.raw_limits, nan=np.inf)
-    walk = _walk if detector.state_size else _jump
-    found = walk(detector, run.begin, recording, rows, limits)
     expected, lower, upper = (
         np.concatenate([getattr(e, part) for e in found]) for part in ("expected", "lower", "upper")
     )
-    return Band(rows, expected, lower, upper)
+    return Band(np.concatenate(at), expected, lower, upper)
 
 
-def _jump(detector: Detector, begin: int, recording: Recording, rows: Ints, limits: Floats) -> list[Explanation]:
+def _ends(detector: Detector, stretch: Series) -> Ints:
+    """Return the rows of a stretch that end a window."""
+    first = detector.spec.window - 1
+    return first + np.flatnonzero(~stretch.imputed[first:])
+
+
+def _jump(detector: Detector, stretch: Series, wanted: Ints, state: Floats) -> Iterator[WindowBatch]:
+    ends = _ends(detector, stretch)
+    ends = ends[np.isin(stretch.ts[ends], wanted)]
     binding = detector.bind([NAME])
-    parts = np.array_split(rows, -(-len(rows) // 512))
-    return [
-        detector.explain(
-            windows_at(part, detector.spec.window, recording.ts, recording.values, binding, np.zeros((len(part), 0))),
-            limits[part],
-        )
-        for part in parts
-    ]
+    for part in np.array_split(ends, -(-len(ends) // 512)) if len(ends) else ():
+        yield windows_at(stretch, part, detector.spec.window, binding, np.zeros((len(part), 0)))
 
 
-def _walk(detector: Detector, begin: int, recording: Recording, rows: Ints, limits: Floats) -> list[Explanation]:
-    """Explain the wanted rows, in batches; a detector with state has to score every row up to them."""
+def _walk(detector: Detector, stretch: Series, wanted: Ints, state: Floats) -> Iterator[WindowBatch]:
+    """Yield the wanted windows; a detector with state has to score every one up to them."""
     window, binding = detector.spec.window, detector.bind([NAME])
-    state = detector.initial_state(1)
-    wanted = set(rows.tolist())
     waiting: list[tuple[int, Floats]] = []
-    found: list[Explanation] = []
 
-    def explain() -> None:
-        at = np.array([row for row, _ in waiting])
-        batch = windows_at(
-            at, window, recording.ts, recording.values, binding, np.concatenate([own for _, own in waiting])
-        )
-        found.append(detector.explain(batch, limits[at]))
+    def batch() -> WindowBatch:
+        ends, states = np.array([row for row, _ in waiting]), np.concatenate([own for _, own in waiting])
         waiting.clear()
+        return windows_at(stretch, ends, window, binding, states)
 
-    every = np.arange(begin + window - 1, int(rows[-1]) + 1)
-    cut = np.lib.stride_tricks.sliding_window_view(recording.values[begin:], window, axis=0).transpose(0, 2, 1)
-    none = np.zeros((1, window), bool)
-    for k, row in enumerate(every):
-        if int(row) in wanted:
-            waiting.append((int(row), state.copy()))
+    ends = _ends(detector, stretch)
+    chosen = np.isin(stretch.ts[ends], wanted)
+    for row, is_wanted in zip(ends.tolist(), chosen.tolist(), strict=True):
+        if is_wanted:
+            waiting.append((row, state.copy()))
             if len(waiting) == _STATES_AT_ONCE:
-                explain()
-        batch = WindowBatch(cut[k : k + 1], none, recording.ts[row : row + 1], binding, state)
-        detector.score(batch)
+                yield batch()
+        detector.score(windows_at(stretch, np.array([row]), window, binding, state))
     if waiting:
-        explain()
-    return found
+        yield batch()

@@ -31,6 +31,7 @@ class Entrant:
         window: points in a window.
         by_day: set ``period`` from the sampling interval, at most 96 points.
         clocked: give the detector the sampling interval, so that it can find the phase of a day.
+        gaps: give it the interval, and treat gaps as the job does.
         random: whether it draws at random; it is then evaluated over several seeds.
         note: remark for readers of the tables.
     """
@@ -41,12 +42,13 @@ class Entrant:
     window: int = 1
     by_day: bool = False
     clocked: bool = False
+    gaps: bool = False
     random: bool = False
     note: str = ""
 
     def spec(self, recording: Recording) -> WindowSpec:
         """Return the windows that the detector needs of a series."""
-        interval = round(recording.interval_ms) if self.clocked else 0
+        interval = round(recording.interval_ms) if self.clocked or self.gaps else 0
         return WindowSpec(self.window, features=recording.features, interval_ms=interval)
 
     def run(self, recording: Recording, seed: int = 0) -> CausalRun:
@@ -62,7 +64,7 @@ class Entrant:
         try:
             return causal_run(
                 self.kind, recording.ts, recording.values, recording.start, params, self.spec(recording),
-                DEFAULT_LIMIT, seed,
+                DEFAULT_LIMIT, seed, self.gaps,
             )  # fmt: skip
         except DataError as error:
             return CausalRun.silent(len(recording.ts), f"{recording.name}: not scored: {error}")
