@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from eddy.cli.data_set_options import DataColumns
+from eddy.cli.data_set_options import DataColumns, read_files
+from eddy.cli.main import settings_of
 from eddy.cli.option_groups import grouped
 
 
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
+    ctx: typer.Context,
     *,
     model: Path = typer.Option(..., "--model", help="folder that 'eddy train --out' wrote"),
     data: Path = typer.Option(..., "--data", help="CSV file, or a folder of them"),
@@ -27,13 +29,12 @@ def predict(
     """Write expected value, band, score, threshold and verdict of every point; past data only, as the job sees it."""
     from eddy.errors import DataError
     from eddy.models.serving.loaded_model import load_model
-    from eddy.training.data import datasets
     from eddy.training.evaluation.predictions import write_predictions
     from eddy.training.fitting import artifacts
 
     manifest, content = artifacts.read(model)
     loaded = load_model(manifest, content)
-    found = datasets.load(data, columns.time_column, columns.series_column, columns.value, columns.wide)
+    found, notes = read_files(settings_of(ctx).settings, data, columns)
     if found.features != manifest.features:
         raise DataError(
             f"{data}: found {', '.join(found.features)}; model {manifest.name} was trained on "
@@ -44,7 +45,16 @@ def predict(
         raise DataError(f"{data}: no series that model {manifest.name} applies to ({', '.join(manifest.series)})")
     out.parent.mkdir(parents=True, exist_ok=True)
     points, anomalies = write_predictions(loaded, segments, out)
+    if not points:
+        longest = max(len(s.ts) for s in segments)
+        raise DataError(
+            f"{data}: no point was scored: the longest stretch without a long gap has {longest} points every "
+            f"{manifest.interval_ms / 1000:g} s, a window of model {manifest.name} needs {manifest.window}; predict "
+            "longer data, or train with a window and --interval that fit them"
+        )
     if as_json:
         typer.echo(json.dumps({"out": str(out), "points": points, "anomalies": anomalies}))
         return
     typer.echo(f"{points:,} points scored, {anomalies:,} anomalies; written: {out}")
+    for note in notes:
+        typer.echo(f"note: {note}")
