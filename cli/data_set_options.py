@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eddy.cli.csv_options import CsvOptions
 from eddy.errors import SettingsError
 from eddy.settings import Settings
 
@@ -29,17 +30,28 @@ class DataOrigin:
 
 
 @dataclass(frozen=True)
-class DataColumns:
-    """Hold what the user says about the columns of CSV files."""
+class DataColumns(CsvOptions):
+    """Hold what the user says about CSV files that are read as a whole, and what is done with their bad rows."""
 
-    time_column: Annotated[str, typer.Option("--time", help="time column [the first named like one]")] = ""
-    series_column: Annotated[
-        str, typer.Option("--series-column", help="column of the series id [a column 'series']")
-    ] = ""
-    value: Annotated[list[str], typer.Option("--value", help="value column; repeatable [all others]")] = field(
-        default_factory=list
-    )
-    wide: Annotated[bool, typer.Option("--wide", help="every value column is a series of its own")] = False
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="leave out and count rows that cannot be read [fail at the first]")
+    ] = False
+
+
+def read_files(settings: Settings, path: Path, columns: DataColumns, form: str = "auto") -> tuple[Dataset, list[str]]:
+    """Read a file, or every file of a folder; return (series, notes for the user).
+
+    Raises:
+        DataError: a file cannot be read, or holds no row that can be used.
+        SettingsError: an option cannot be used.
+    """
+    from eddy.csv_files.skipped import Skipped
+    from eddy.training.data import datasets
+
+    skipped = Skipped() if columns.skip_bad_rows else datasets.strict()
+    found = datasets.load(path, form=form, layout=columns.layout(settings), skipped=skipped)
+    notes = [f"{skipped.rows:,} rows left out, the first: {skipped.examples[0]}"] if skipped.rows else []
+    return found, notes
 
 
 def read_data_set(
@@ -64,7 +76,6 @@ def read_data_set(
     Raises:
         SettingsError: the options do not go together.
     """
-    from eddy.training.data import datasets
     from eddy.training.data.kafka_history import load_history
     from eddy.training.data.nab import parse_time
 
@@ -74,12 +85,10 @@ def read_data_set(
     if path is not None:
         if origin.start or origin.end:
             raise SettingsError("--from and --to go with --from-kafka")
-        found = datasets.load(
-            path, columns.time_column, columns.series_column, columns.value, columns.wide, origin.form
-        )
-        return found.only(series), []
+        found, notes = read_files(settings, path, columns, origin.form)
+        return found.only(series), notes
     if columns != DataColumns() or origin.form != "auto":
-        raise SettingsError("--format, --time, --series-column, --value and --wide go with files, not messages")
+        raise SettingsError("--format and the options for CSV files, such as --time, go with files, not messages")
     first, last = (parse_time(text) if text else None for text in (origin.start, origin.end))
     found, bad = load_history(settings, first, last, lambda name: fnmatchcase(name, series))
     return found, [f"{bad} messages of the topic could not be read"] if bad else []

@@ -31,6 +31,7 @@ COPY models models
 COPY flink_job flink_job
 COPY training training
 COPY producers producers
+COPY csv_files csv_files
 COPY dashboard dashboard
 COPY stack stack
 COPY ops ops

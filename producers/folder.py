@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from eddy.csv_files.layout import CsvLayout
+from eddy.csv_files.reader import read_csv
+from eddy.csv_files.skipped import Skipped
 from eddy.errors import DataError
 from eddy.observation import Observations
-from eddy.producers.csv_file import in_time_order, read_csv
-from eddy.producers.csv_layout import CsvLayout
-from eddy.producers.source import Blocks, Skipped, Sync
+from eddy.producers.csv_file import in_time_order
+from eddy.producers.source import Blocks, Sync
 
 STATE_NAME = ".eddy-folder.json"
 STATE_SCHEMA = 1
@@ -110,7 +112,6 @@ class FolderSource:
         self.state = FolderState(state or folder / STATE_NAME)
         self.skipped = Skipped()
         self.files_done = 0
-        self.files_broken = 0
         self._seen: dict[str, tuple[int, int, float]] = {}  # size, time of change, when we first saw both
         self._current: tuple[FileState, int] | None = None  # the file on its way, and its place at the last delivery
         self._notified: set[str] = set()
@@ -195,8 +196,7 @@ class FolderSource:
             return  # gone while we read it: not ours any more
         if (stat.st_size, stat.st_mtime_ns) != (size, mtime_ns):
             return  # still being written: the next polls decide
-        self.skipped.rows += skipped.rows
-        self.skipped.examples = (self.skipped.examples + skipped.examples)[:5]
+        self.skipped.join(skipped)
         entry = self.state.files.setdefault(path.name, FileState(size, mtime_ns))
         if (entry.size, entry.mtime_ns) != (size, mtime_ns):  # it was changed between a stop and this run
             entry.size, entry.mtime_ns, entry.sent = size, mtime_ns, 0
@@ -226,7 +226,7 @@ class FolderSource:
             self.state.save()
 
     def _set_aside(self, path: Path, entry: FileState) -> None:
-        self.files_broken += 1
+        self.skipped.files += 1
         self.state.files[path.name] = entry
         self.state.save()
         place = path.parent / BROKEN_FOLDER

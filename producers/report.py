@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from eddy.csv_files.skipped import Skipped
 from eddy.observation import Observations
-from eddy.producers.source import Skipped
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Report:
         first_ts, last_ts: earliest and latest event time; None if nothing was sent.
         behind_seconds: max delay of sending behind its pace.
         skipped, skipped_examples: source rows that could not be used.
+        skipped_files: source files that could not be used.
         failed: messages that did not reach Kafka, by reason.
         stopped: ended early because it was asked to.
     """
@@ -43,8 +44,15 @@ class Report:
     behind_seconds: float
     skipped: int
     skipped_examples: Sequence[str]
+    skipped_files: int
     failed: dict[str, int]
     stopped: bool
+
+    @property
+    def lost(self) -> bool:
+        """Return whether something did not arrive: messages, whole files, or all that the source had."""
+        nothing_used = not self.events and not self.stopped and self.skipped > 0
+        return bool(self.failed or self.skipped_files or nothing_used)
 
     @property
     def delivered(self) -> int:
@@ -64,6 +72,10 @@ class Report:
         if self.skipped:
             lines.append(f"skipped {self.skipped:,} rows that could not be used, the first of them:")
             lines += [f"  {example}" for example in self.skipped_examples]
+        if self.skipped and not self.events and not self.stopped:
+            lines.append("FAILED: no row could be used, so nothing was sent")
+        if self.skipped_files:
+            lines.append(f"FAILED {self.skipped_files:,} files, which could not be used")
         lines += [f"FAILED {count:,} messages: {reason}" for reason, count in self.failed.items()]
         return lines
 
@@ -124,6 +136,7 @@ class Tally:
             behind_seconds=round(self.behind, 3),
             skipped=skipped.rows,
             skipped_examples=tuple(skipped.examples),
+            skipped_files=skipped.files,
             failed=failed,
             stopped=stopped,
         )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from eddy.csv_files.skipped import Skipped
 from eddy.errors import DataError
 from eddy.observation import Observations
-
-EXAMPLES = 5  # bad rows that are shown with line number and reason
 
 
 class Sync(enum.Enum):
@@ -22,28 +20,6 @@ class Sync(enum.Enum):
 
 
 Blocks = Iterator[Observations | Sync]
-
-
-@dataclass
-class Skipped:
-    """Count rows that could not be used, and keep the first few with place and reason."""
-
-    rows: int = 0
-    examples: list[str] = field(default_factory=list)
-    strict: bool = False
-
-    def add(self, file: str, line: int, reason: str) -> None:
-        """Count one row.
-
-        Raises:
-            DataError: in strict mode.
-        """
-        where = f"{file} line {line}: {reason}"
-        if self.strict:
-            raise DataError(f"{where} (--strict; without it the row is skipped and counted)")
-        self.rows += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(where)
 
 
 class Source(Protocol):

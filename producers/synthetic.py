@@ -16,11 +16,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from eddy.csv_files.skipped import Skipped
 from eddy.observation import Observations
 from eddy.producers import demand, prices
 from eddy.producers.incidents import FloatArray, Incident, IntArray, inject_incidents
 from eddy.producers.labels import Label, read_labels, write_labels
-from eddy.producers.source import Blocks, Skipped
+from eddy.producers.source import Blocks
 
 __all__ = [
     "Label",

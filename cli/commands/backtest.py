@@ -9,8 +9,9 @@ from pathlib import Path
 
 import typer
 
-from eddy.cli.data_set_options import DataOrigin, read_data_set
+from eddy.cli.data_set_options import DataColumns, DataOrigin, read_data_set
 from eddy.cli.main import settings_of
+from eddy.cli.option_groups import grouped
 from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
 
@@ -19,16 +20,18 @@ _SHOWN = 50
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(backtest)
+    app.command()(grouped(backtest))
 
 
 def backtest(
     ctx: typer.Context,
+    *,
     model: str = typer.Option(..., "--model", help="NAME or NAME@VERSION in the registry, or a folder of 'eddy train'"),
     start: str = typer.Option("", "--from", help="score from this event time on, ISO-8601 [the first point]"),
     end: str = typer.Option("", "--to", help="and before this one [the end]"),
     data: Path | None = typer.Option(None, "--data", help="file or folder in place of the observations topic"),
     series: str = typer.Option("*", "--series", help="pattern of the series"),
+    columns: DataColumns,
     compare: bool = typer.Option(True, "--compare/--alone", help="read what was alerted from the alerts topic"),
     as_json: bool = typer.Option(False, "--json", help="print JSON"),
 ) -> None:
@@ -50,6 +53,7 @@ def backtest(
         option="--data",
         series=series,
         origin=DataOrigin(from_kafka=data is None, end=end if data is None else ""),
+        columns=columns,
     )
     first = min(int(s.ts.min()) for s in found.series if len(s.ts))
     last = max(int(s.ts.max()) for s in found.series if len(s.ts)) + 1

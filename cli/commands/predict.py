@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from eddy.cli.data_set_options import DataColumns
+from eddy.cli.data_set_options import DataColumns, read_files
 from eddy.cli.main import settings_of
 from eddy.cli.option_groups import grouped
 
@@ -32,13 +32,12 @@ def predict(
     from eddy.errors import DataError
     from eddy.models.engine.options import alerting_options
     from eddy.models.serving.loaded_model import load_model
-    from eddy.training.data import datasets
     from eddy.training.evaluation.predictions import why_nothing, write_predictions
     from eddy.training.fitting import artifacts
 
     manifest, content = artifacts.read(model)
     loaded = load_model(manifest, content)
-    found = datasets.load(data, columns.time_column, columns.series_column, columns.value, columns.wide)
+    found, notes = read_files(settings_of(ctx).settings, data, columns)
     if found.features != manifest.features:
         raise DataError(
             f"{data}: found {', '.join(found.features)}; model {manifest.name} was trained on "
@@ -58,3 +57,5 @@ def predict(
         typer.echo(json.dumps({"out": str(out), "points": done.points, "anomalies": done.anomalies}))
         return
     typer.echo(f"{done.points:,} points scored, {done.anomalies:,} anomalies; written: {out}")
+    for note in notes:
+        typer.echo(f"note: {note}")

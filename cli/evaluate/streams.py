@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from eddy.cli.data_set_options import DataColumns, read_files
 from eddy.cli.evaluate.tables import print_streams
+from eddy.cli.main import settings_of
+from eddy.cli.option_groups import grouped
 from eddy.cli.train.detector_options import CatalogCommand
 from eddy.cli.train.threshold_options import NAMED, PARAMETERS, with_thresholds
 
@@ -29,7 +32,7 @@ def register(group: typer.Typer) -> None:
     """Add the commands to ``eddy evaluate``."""
     group.command(cls=CatalogCommand)(power)
     group.command()(market)
-    group.command(cls=CatalogCommand)(csv)
+    group.command(cls=CatalogCommand)(grouped(csv))
 
 
 def power(
@@ -59,9 +62,10 @@ def power_recording(data: Path) -> Recording:
     """Read the file as one series of seven features."""
     import numpy as np
 
+    from eddy.csv_files.power import POWER_FEATURES, POWER_SERIES
     from eddy.errors import DataError
     from eddy.observation import Observations
-    from eddy.producers.public_data_sets import POWER_FEATURES, POWER_SERIES, power_source
+    from eddy.producers.public_data_sets import power_source
     from eddy.training.data.recording import Recording
 
     path = data / "household_power_consumption.txt" if data.is_dir() else data
@@ -126,6 +130,8 @@ def market_results(seeds: Sequence[int]) -> list[MarketResult]:
 
 
 def csv(
+    ctx: typer.Context,
+    *,
     data: Path = typer.Option(..., help="CSV file or folder, as 'eddy train' reads it"),
     labels: Path | None = typer.Option(
         None, help='NAB\'s combined_windows.json, or {"labels": [{series, start, end}]}'
@@ -133,9 +139,7 @@ def csv(
     out: Path | None = typer.Option(None, help="folder for results.json and report.html"),
     detector: list[str] = typer.Option(["novelty"], "--detector", help="repeatable"),
     start_share: float = typer.Option(START_SHARE, min=0.01, max=0.9, help="first share: fitted to, not scored"),
-    time_column: str = typer.Option("", "--time", help="time column [the first named like one]"),
-    series_column: str = typer.Option("", "--series-column", help="column of the series id [a column 'series']"),
-    value: list[str] = typer.Option([], "--value", help="value column; repeatable [all others]"),
+    columns: DataColumns,
     threshold: str = NAMED,
     threshold_param: list[str] = PARAMETERS,
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
@@ -143,15 +147,17 @@ def csv(
     """Run detectors over one's own CSV files; labels, where there are some, are used only to score."""
     from dataclasses import replace
 
-    from eddy.training.data import datasets
     from eddy.training.evaluation.runs.csv_files import recordings_of
     from eddy.training.evaluation.runs.lineup import entrants
     from eddy.training.evaluation.runs.streams import run_over
 
-    recordings = recordings_of(datasets.load(data, time_column, series_column, value), start_share, labels)
+    found, notes = read_files(settings_of(ctx).settings, data, columns)
+    recordings = recordings_of(found, start_share, labels)
     named = [replace(entrant, gaps=True) for entrant in entrants(detector)]
     chosen = with_thresholds(named, threshold, threshold_param)
     runs = [run_over(entrant, recordings) for entrant in chosen]
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
     _finish(runs, recordings, out, as_json, data.name)
 
 

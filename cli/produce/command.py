@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eddy.cli.csv_options import CsvOptions
+from eddy.cli.main import settings_of
 from eddy.cli.option_groups import Without, grouped
-from eddy.cli.produce.options import CsvColumns, LabelOutput, Sending
+from eddy.cli.produce.options import LabelOutput, Sending
 from eddy.cli.produce.sending import replay, send, send_stream
 from eddy.errors import DataError
 
@@ -69,7 +71,7 @@ def csv_files(
     *,
     files: list[Path] = typer.Argument(..., help="one or more CSV files"),
     series: str = SERIES,
-    columns: CsvColumns,
+    columns: CsvOptions,
     order: str = typer.Option("time", "--order", help="time: sorted by event time; file: as it is, bounded memory"),
     sending: Sending,
 ) -> None:
@@ -78,7 +80,7 @@ def csv_files(
 
     if order not in ("time", "file"):
         raise DataError(f"--order {order}: expected time or file")
-    layout = columns.layout(series)
+    layout = columns.layout(settings_of(ctx).settings, series)
     in_order = order == "time"
     replay(ctx, lambda: CsvSource(files, layout, order="time" if in_order else "file", strict=sending.strict), sending)
 
@@ -93,13 +95,13 @@ def folder(
     ),
     poll: float = typer.Option(1.0, "--poll", min=0, help="seconds between polls; a file must rest that long"),
     once: bool = typer.Option(False, "--once", help="end when all that is there has been sent"),
-    columns: CsvColumns,
+    columns: CsvOptions,
     sending: Endless,
 ) -> None:
     """Watch a folder and stream every new CSV file exactly once. Ctrl-C ends it; the next run goes on."""
     from eddy.producers.folder import FolderSource
 
-    layout = columns.layout()
+    layout = columns.layout(settings_of(ctx).settings)
 
     def make(stop: threading.Event, notify: Callable[[str], None]) -> Source:
         return FolderSource(

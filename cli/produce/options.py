@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from eddy.producers.csv_layout import CsvLayout
 
 
 @dataclass(frozen=True)
@@ -48,50 +46,6 @@ class Sending:
         ),
     ] = None
     as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False
-
-
-@dataclass(frozen=True)
-class CsvColumns:
-    """Hold what the user says about the columns of CSV files."""
-
-    time: Annotated[
-        list[str],
-        typer.Option("--time", help="time column; twice for date and time apart (default: the first named like one)"),
-    ] = field(default_factory=list)
-    series_column: Annotated[
-        str,
-        typer.Option("--series-column", help="column of the series id (default: a column 'series', else file name)"),
-    ] = ""
-    value: Annotated[list[str], typer.Option("--value", help="value column; repeatable (default: all others)")] = field(
-        default_factory=list
-    )
-    wide: Annotated[
-        bool, typer.Option("--wide", help="every value column is a series of its own, not a feature of one series")
-    ] = False
-    columns: Annotated[
-        str, typer.Option("--columns", help="names of all columns, comma separated, of files without a header line")
-    ] = ""
-    time_format: Annotated[
-        str, typer.Option("--time-format", help="auto, iso, s, ms or a strptime pattern; naive times are UTC")
-    ] = "auto"
-    delimiter: Annotated[
-        str, typer.Option("--delimiter", help="between cells (default: found from the first line)")
-    ] = ""
-
-    def layout(self, series: str = "") -> CsvLayout:
-        """Return the layout; ``series`` names the series of files without a series column."""
-        from eddy.producers.csv_layout import CsvLayout
-
-        return CsvLayout(
-            time=tuple(self.time),
-            series=self.series_column,
-            values=tuple(self.value),
-            wide=self.wide,
-            columns=tuple(name.strip() for name in self.columns.split(",")) if self.columns else (),
-            time_format=self.time_format,
-            delimiter=self.delimiter,
-            series_name=series,
-        )
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def send_stream(
 
 
 def send(ctx: typer.Context, make: MakeSource, sending: Sending) -> None:
-    """Send a source and report; exit with code 1 if anything did not arrive."""
+    """Send a source and report; exit with code 1 if anything did not arrive, or no row could be used."""
     from eddy.producers.pace import Pace
 
     configuration = settings_of(ctx)
@@ -89,7 +89,7 @@ def send(ctx: typer.Context, make: MakeSource, sending: Sending) -> None:
             client: Any = sending.client
             report = sender.send(make(stop, notify), settings, pace, stop=stop, on_progress=update, client=client)
     _print(report, sending.as_json)
-    if report.failed:
+    if report.lost:
         raise typer.Exit(1)
 
 

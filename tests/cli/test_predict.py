@@ -15,6 +15,7 @@ from eddy.cli.main import app
 from eddy.cli.train import command as train
 from eddy.errors import DataError, SettingsError
 
+START = 1_735_689_600  # s: 2025
 SPIKE = 700
 
 
@@ -24,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     t = np.arange(800)
     values = 10 + np.sin(2 * np.pi * t / 24) + np.random.default_rng(0).normal(0, 0.05, len(t))
     values[SPIKE] += 5
-    path.write_text("time,value\n" + "\n".join(f"{i * 3600},{v:.6f}" for i, v in enumerate(values)) + "\n")
+    path.write_text("time,value\n" + "\n".join(f"{START + i * 3600},{v:.6f}" for i, v in enumerate(values)) + "\n")
     return path
 
 
@@ -66,7 +67,7 @@ def test_predict_writes_predictions_and_anomalies(data: Path, tmp_path: Path, de
     assert len(rows) == said["points"] == 800 - 24
     assert sum(row["anomaly"] == "1" for row in rows) == said["anomalies"]
     by_time = {int(row["ts"]): row for row in rows}
-    struck = by_time[SPIKE * 3_600_000]
+    struck = by_time[(START + SPIKE * 3600) * 1000]
     assert struck["anomaly"] == "1"
     assert float(struck["value"]) > float(struck["upper"]) > float(struck["expected"]) > float(struck["lower"])
     assert said["anomalies"] < 40
@@ -80,6 +81,6 @@ def test_invalid_options_are_refused(data: Path, tmp_path: Path) -> None:
         eddy("train", "--detector", "ensemble", "--member", "zscore,heavy", *common)
     eddy("train", "--detector", "dmd", "--window", "25", *common)
     other = tmp_path / "other.csv"
-    other.write_text("time,a,b\n0,1,2\n3600,1,2\n")
+    other.write_text("time,a,b\n2025-01-01,1,2\n2025-01-02,1,2\n")
     with pytest.raises(DataError, match="trained on value"):
         eddy("predict", "--model", str(tmp_path / "m"), "--data", str(other), "--out", str(tmp_path / "p.csv"))

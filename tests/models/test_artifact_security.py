@@ -24,7 +24,19 @@ from eddy.settings import RegistrySettings
 from tests.models.small_models import manifest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("eddy", "models", "flink_job", "training", "producers", "dashboard", "stack", "cli", "ops", "benchmarks")
+PACKAGES = (
+    "eddy",
+    "models",
+    "flink_job",
+    "training",
+    "producers",
+    "csv_files",
+    "dashboard",
+    "stack",
+    "cli",
+    "ops",
+    "benchmarks",
+)
 #: modules that run what they read
 UNSAFE_MODULES = {"pickle", "cloudpickle", "joblib", "dill", "marshal", "shelve", "_pickle"}
 #: calls that do, unless they are told not to

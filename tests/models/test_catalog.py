@@ -70,7 +70,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_detector_of_another_package_trains_is_described_and_loads_in_the_job(package: Path, tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=600)
-    rows = "\n".join(f"{t * 60},{v}" for t, v in enumerate(values))
+    rows = "\n".join(f"{1735689600 + t * 60},{v}" for t, v in enumerate(values))
     (tmp_path / "data.csv").write_text(f"timestamp,value\n{rows}\n")
     command = ("-m", "eddy.cli", "train", "--detector", "mine")
     shown = python(package, *command, "--help").stdout

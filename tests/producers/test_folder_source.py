@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from eddy.csv_files.layout import CsvLayout
 from eddy.errors import DataError
-from eddy.producers.csv_layout import CsvLayout
 from eddy.producers.folder import BROKEN_FOLDER, STATE_NAME, FolderSource
 from eddy.producers.pace import Pace
 from eddy.producers.report import Report
@@ -65,7 +65,7 @@ def watch(
 
 
 def rows(first: int, count: int) -> str:
-    return "".join(f"{1_000_000 + i},{i}\n" for i in range(first, first + count))
+    return "".join(f"{1_700_000_000 + i},{i}\n" for i in range(first, first + count))
 
 
 def test_each_new_file_is_streamed_once(tmp_path: Path) -> None:

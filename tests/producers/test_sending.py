@@ -19,13 +19,14 @@ from kafka.partitioner.default import murmur2
 
 from eddy.configuration import as_environment
 from eddy.connections import kafka_client
+from eddy.csv_files.skipped import Skipped
 from eddy.errors import DataError, StackError
 from eddy.observation import Observations
 from eddy.producers import transport
 from eddy.producers.labels import Label
 from eddy.producers.pace import Pace
 from eddy.producers.sender import send, send_labels
-from eddy.producers.source import Blocks, Skipped, Sync
+from eddy.producers.source import Blocks, Sync
 from eddy.producers.synthetic import SyntheticSource, generate_small
 from eddy.producers.transport import Client, librdkafka_options
 from eddy.settings import KafkaSettings, Settings

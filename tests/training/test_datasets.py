@@ -10,6 +10,7 @@ from eddy.models.core.detector import WindowSpec
 from eddy.training.data import datasets
 
 HALF_HOUR = 30 * 60_000
+EPOCH = 1_735_689_600  # s: 2025
 
 
 def write(path: Path, text: str) -> Path:
@@ -29,12 +30,12 @@ def test_nab_format_is_read(tmp_path: Path) -> None:
 
 
 def test_long_format_with_missing_values_and_epochs_is_read(tmp_path: Path) -> None:
-    text = "ts,series,value\n1000,b,1\n1735689600000,a,?\n1735689660000,a,2.5\n2000,b,\n"
+    text = "ts,series,value\n1735689600,b,1\n1735689600000,a,?\n1735689660000,a,2.5\n1735689700,b,\n"
     found = datasets.load(write(tmp_path / "x.csv", text))
     by_name = {s.name: s for s in found.series}
     assert by_name["a"].ts.tolist() == [1_735_689_600_000, 1_735_689_660_000]
     assert np.isnan(by_name["a"].values[0, 0])
-    assert by_name["b"].ts.tolist() == [1_000_000, 2_000_000]  # small whole numbers are seconds
+    assert by_name["b"].ts.tolist() == [1_735_689_600_000, 1_735_689_700_000]  # smaller numbers are seconds
 
 
 def test_wide_format_is_read_as_features_or_as_series(tmp_path: Path) -> None:
@@ -58,8 +59,8 @@ def test_folder_joins_the_files_of_a_series(tmp_path: Path) -> None:
         ("", "is empty"),
         ("when,value\n1,2\n", "no time column"),
         ("ts,value\n2025-01-01,x\n", "line 2: value 'x' is not a number"),
-        ("ts,value\n2025-01-01,inf\n", "line 2: the value is infinite"),
-        ("ts,value\nyesterday,1\n", "line 2: time stamp 'yesterday'"),
+        ("ts,value\n2025-01-01,inf\n", "line 2: value 'inf' is infinite"),
+        ("ts,value\nyesterday,1\n", "line 2: time 'yesterday'"),
         ("ts,value\n2025-01-01,1,7\n", "line 2: found 3 cells, expected 2"),
         ("ts\n2025-01-01\n", "no value column"),
         ("ts,value\n", "no row"),
@@ -77,8 +78,9 @@ def test_other_unusable_input_is_refused(tmp_path: Path) -> None:
         datasets.load(tmp_path)
     with pytest.raises(DataError, match="cannot be read"):
         datasets.load(tmp_path / "absent.csv")
-    path = write(tmp_path / "x.csv", "ts,series,value\n1000,a,1\n2000,a,1\n1000,b,1\n61000,b,1\n")
-    with pytest.raises(DataError, match="no column 'price'"):
+    text = "ts,series,value\n1735690000,a,1\n1735691000,a,1\n1735690000,b,1\n1735750000,b,1\n"
+    path = write(tmp_path / "x.csv", text)
+    with pytest.raises(DataError, match="value column 'price' is missing; found the columns ts, series, value"):
         datasets.load(path, features=["price"])
     found = datasets.load(path)
     with pytest.raises(DataError, match="differ in their interval"):
@@ -89,10 +91,10 @@ def test_other_unusable_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_regular_fills_short_gaps_and_splits_at_long_ones(tmp_path: Path) -> None:
-    rows = "".join(f"{i * 60},{i}\n" for i in (0, 1, 2, 4, 5, 3000, 3001))
+    rows = "".join(f"{EPOCH + i * 60},{i}\n" for i in (0, 1, 2, 4, 5, 3000, 3001))
     found = datasets.load(write(tmp_path / "x.csv", "ts,value\n" + rows))
     segments = found.regular(WindowSpec(4, interval_ms=60_000, max_gap=10))
     assert [len(s.ts) for s in segments] == [6, 2]
     assert segments[0].imputed.tolist() == [False, False, False, True, False, False]
-    assert [len(s.ts) for s in found.regular(WindowSpec(4, interval_ms=60_000), until=4 * 60_000)] == [3]
+    assert [len(s.ts) for s in found.regular(WindowSpec(4, interval_ms=60_000), until=(EPOCH + 4 * 60) * 1000)] == [3]
     assert [len(s.ts) for s in found.regular(WindowSpec(4, interval_ms=60_000), share=0.3)] == [2]

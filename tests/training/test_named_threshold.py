@@ -27,7 +27,7 @@ def recording() -> Recording:
     rng = np.random.default_rng(4)
     values = rng.normal(0, 1, 2000)
     values[1500:1503] = 12
-    ts = np.arange(2000, dtype=np.int64) * 60_000
+    ts = 1_735_689_600_000 + np.arange(2000, dtype=np.int64) * 60_000
     return Recording("made", ts, values[:, None], ("value",), START, (Event(1500, 1502),))
 
 

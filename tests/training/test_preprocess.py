@@ -158,7 +158,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_preprocess_command_reports_and_saves_windows(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
-    path.write_text("ts,value\n" + "".join(f"{i * 60},{i % 7}\n" for i in range(400)))
+    path.write_text("ts,value\n" + "".join(f"{1735689600 + i * 60},{i % 7}\n" for i in range(400)))
     done = run("--file", str(path), "--window-size", "60", "--step-size", "5", "--out", str(tmp_path / "w"), "--json")
     assert done.returncode == 0, done.stderr
     about = json.loads(done.stdout)
@@ -168,7 +168,7 @@ def test_preprocess_command_reports_and_saves_windows(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "w.json").read_text())["series"][0]["rows"] == 400
     failed = run("--file", str(path), "--value", "price")
     assert failed.returncode == 2
-    assert "no column 'price'; found ts, value" in failed.stderr
+    assert "value column 'price' is missing; found the columns ts, value" in failed.stderr
 
 
 def test_shared_power_and_taxi_files_are_inspected(data_folder: Path) -> None:

@@ -1,9 +1,8 @@
-"""Read data sets from files: CSV (one series or many, long or wide, a folder, NAB's layout), UCR archive, UCI power."""
+"""Read data sets from files: CSV (one series or many, long or wide, a folder), NAB's and UCI power's, UCR archive."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,21 +10,18 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from eddy.csv_files.layout import CsvLayout
+from eddy.csv_files.power import POWER_LAYOUT, is_power
+from eddy.csv_files.reader import DEFAULT, read_csv
+from eddy.csv_files.skipped import Skipped
 from eddy.errors import DataError, SettingsError
 from eddy.models.core.detector import Floats, Ints, Series, WindowSpec
 from eddy.models.windowing.sampling import usual_step
 from eddy.models.windowing.windows import regularise
 from eddy.training.data.labels import Labels, mark
-from eddy.training.data.nab import parse_time
-from eddy.training.data.power import SERIES as POWER_SERIES
-from eddy.training.data.power import is_power, load_power
 from eddy.training.data.ucr import INTERVAL_MS, is_ucr, load_ucr
 
 Form = Literal["auto", "csv", "nab", "ucr", "power"]
-TIME_NAMES = ("timestamp", "time", "ts", "datetime", "date_time", "date")
-SERIES_NAMES = ("series", "series_id")
-_MISSING = frozenset(("", "?", "nan", "null", "none", "na"))
-_SECONDS_BELOW = 100_000_000_000  # a whole number below it is in epoch seconds: as milliseconds it would be March 1973
 
 
 @dataclass(frozen=True)
@@ -124,6 +120,9 @@ def load(
     features: Sequence[str] = (),
     wide: bool = False,
     form: str = "auto",
+    *,
+    layout: CsvLayout = DEFAULT,
+    skipped: Skipped | None = None,
 ) -> Dataset:
     """Read a file, or every file of a folder.
 
@@ -132,44 +131,66 @@ def load(
             anomaly in the file's name); ``power`` (UCI household power); ``auto`` recognises the form by name and first
             line.
         path: file or folder. A file without a series column is one series, named after the file.
-        time: time column; default: the first column with a usual name for time. Its cells are ISO-8601 (UTC if no
-            offset is given) or whole numbers, epoch seconds or milliseconds.
+        time: time column; default: the first column with a usual name for time.
         series: column of the series id; default: a column called ``series``, if there is one.
         features: value columns; default: all others.
         wide: every value column is a series of its own, named after the column.
+        layout: all else about CSV files; what stands above goes before it.
+        skipped: counts the rows that are left out. Default: rows without a series are left out, any other bad row is an
+            error.
 
     Raises:
         DataError: the file or column does not exist, or a cell cannot be read; names file and line.
     """
     if form not in get_args(Form):
         raise SettingsError(f"format {form!r} is unknown; expected one of {', '.join(get_args(Form))}")
-    if form in ("ucr", "power") and (time or series or wide):
+    layout = replace(
+        layout,
+        time=(time,) if time else layout.time,
+        series=series or layout.series,
+        values=tuple(features) or layout.values,
+        wide=wide or layout.wide,
+    )
+    if form in ("ucr", "power") and (layout.time or layout.series or layout.wide):
         raise SettingsError(f"columns of format {form} are fixed; --value may choose some, nothing else can be named")
     if form == "ucr" or (form == "auto" and (is_ucr(path) or (path.is_dir() and any(map(is_ucr, path.iterdir()))))):
         return _ucr(path)
     if form == "power" or (form == "auto" and is_power(path)):
-        return _power(path, features)
-    time, features = ("timestamp", ("value",)) if form == "nab" else (time, features)
+        layout = replace(POWER_LAYOUT, values=layout.values)
+    elif form == "nab":
+        layout = replace(layout, time=("timestamp",), values=("value",))
     files = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
     if not files:
         raise DataError(f"{path}: the folder holds no CSV file")
-    parts: list[tuple[tuple[str, ...], RawSeries]] = []
-    for file in files:
-        parts += _read(file, time, series, tuple(features), wide)
-    names = {columns for columns, _ in parts}
-    if len(names) > 1:
-        a, b = sorted(names)[:2]
-        raise DataError(f"{path}: files differ in their value columns, {', '.join(a)} and {', '.join(b)}; use --value")
-    if not parts:
-        raise DataError(f"{path}: no row of data")
-    merged: dict[str, list[RawSeries]] = {}
-    for _, raw in parts:
-        merged.setdefault(raw.name, []).append(raw)
-    joined = tuple(
-        RawSeries(name, np.concatenate([s.ts for s in own]), np.concatenate([s.values for s in own]))
-        for name, own in merged.items()
+    return _csv(path, files, layout, skipped or strict())
+
+
+def strict() -> Skipped:
+    """Return what leaves out rows without a series and raises at any other bad row."""
+    return Skipped(strict=True, nameless=True, advice="--skip-bad-rows leaves such rows out and counts them")
+
+
+def _csv(path: Path, files: Sequence[Path], layout: CsvLayout, skipped: Skipped) -> Dataset:
+    blocks = [block for file in files for block in read_csv(file, layout, skipped)]
+    if not blocks:
+        raise DataError(f"{path}: no row of data{f', as in {skipped.examples[0]}' if skipped.examples else ''}")
+    features = {block.features for block in blocks}
+    if len(features) > 1:
+        a, b = sorted(", ".join(names or ("a single value",)) for names in features)[:2]
+        raise DataError(f"{path}: files differ in their value columns, {a} and {b}; use --value")
+    names: dict[str, int] = {}
+    codes = np.concatenate(
+        [np.array([names.setdefault(n, len(names)) for n in block.names], np.int64)[block.series] for block in blocks]
     )
-    return Dataset(names.pop(), joined)
+    ts, values = np.concatenate([b.ts for b in blocks]), np.concatenate([b.values for b in blocks])
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(1, len(names)))
+    parts = zip(names, np.split(order, bounds), strict=True)
+    series = [RawSeries(name, ts[own], values[own]) for name, own in parts if len(own)]
+    if not layout.wide:
+        series.sort(key=lambda s: s.name)
+    # A single value has no name here, as in the messages of the producers, so its column may have any name.
+    return Dataset(features.pop() or ("value",), tuple(series))
 
 
 def _ucr(path: Path) -> Dataset:
@@ -184,101 +205,3 @@ def _ucr(path: Path) -> Dataset:
     return Dataset(("value",), series, {s.name: s.train for s in found}, anomalies)
 
 
-def _power(path: Path, features: Sequence[str]) -> Dataset:
-    names, ts, values = load_power(path)
-    for name in features:
-        if name not in names:
-            raise DataError(f"{path}: no column {name!r}; found {', '.join(names)}")
-    chosen = tuple(features) or names
-    kept = values[:, [names.index(name) for name in chosen]]
-    return Dataset(chosen if len(chosen) > 1 else ("value",), (RawSeries(POWER_SERIES, ts, kept),))
-
-
-def _read(
-    path: Path, time: str, series: str, features: tuple[str, ...], wide: bool
-) -> Iterator[tuple[tuple[str, ...], RawSeries]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file)
-            header = [cell.strip() for cell in next(rows, [])]
-            if not any(header):
-                raise DataError(f"{path}: is empty; expected a header line and rows")
-            columns = _Columns.find(path, header, time, series, features)
-            cells = [row for row in rows if row]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a CSV file in UTF-8: {error}") from None
-    if not cells:
-        return
-    for line, row in enumerate(cells, 2):
-        if len(row) != len(header):
-            raise DataError(f"{path} line {line}: found {len(row)} cells, expected {len(header)} as in the header")
-    ts = np.array([_time(path, line, row[columns.time]) for line, row in enumerate(cells, 2)], np.int64)
-    values = np.array([[_number(path, line, row[i]) for i in columns.values] for line, row in enumerate(cells, 2)])
-    names = tuple(header[i] for i in columns.values)
-    # A single value has no name here, as in the messages of the producers, so its column may have any name.
-    features = names if len(names) > 1 else ("value",)
-    if wide:
-        for i, name in enumerate(names):
-            yield ("value",), RawSeries(name, ts, values[:, i : i + 1])
-    elif columns.series is None:
-        yield features, RawSeries(path.stem, ts, values)
-    else:
-        called = np.array([row[columns.series] for row in cells])
-        unique, code = np.unique(called, return_inverse=True)
-        order = np.argsort(code, kind="stable")
-        for name, own in zip(unique, np.split(order, np.flatnonzero(np.diff(code[order])) + 1), strict=True):
-            yield features, RawSeries(str(name), ts[own], values[own])
-
-
-@dataclass(frozen=True)
-class _Columns:
-    time: int
-    series: int | None
-    values: tuple[int, ...]
-
-    @classmethod
-    def find(cls, path: Path, header: list[str], time: str, series: str, features: tuple[str, ...]) -> _Columns:
-        lower = [name.lower() for name in header]
-        for asked in (time, series, *features):
-            if asked and asked not in header:
-                raise DataError(f"{path}: no column {asked!r}; found {', '.join(header) or 'an empty file'}")
-        when = header.index(time) if time else next((lower.index(n) for n in TIME_NAMES if n in lower), None)
-        if when is None:
-            raise DataError(
-                f"{path}: no time column; found {', '.join(header) or 'an empty file'}; expected one called "
-                f"{', '.join(TIME_NAMES)}, or name it with --time"
-            )
-        whose = header.index(series) if series else next((lower.index(n) for n in SERIES_NAMES if n in lower), None)
-        others = [i for i in range(len(header)) if i not in (when, whose)]
-        values = tuple(header.index(f) for f in features) if features else tuple(others)
-        if not values:
-            raise DataError(f"{path}: no value column beside {', '.join(header)}")
-        return cls(when, whose, values)
-
-
-def _time(path: Path, line: int, cell: str) -> int:
-    text = cell.strip()
-    if text.lstrip("-").isdigit():
-        number = int(text)
-        return number * 1000 if abs(number) < _SECONDS_BELOW else number
-    try:
-        return parse_time(text)
-    except DataError as error:
-        raise DataError(f"{path} line {line}: {error}") from None
-
-
-def _number(path: Path, line: int, cell: str) -> float:
-    text = cell.strip()
-    if text.lower() in _MISSING:
-        return np.nan
-    try:
-        number = float(text)
-    except ValueError:
-        raise DataError(
-            f"{path} line {line}: value {text[:40]!r} is not a number; leave text columns out with --value"
-        ) from None
-    if np.isinf(number):
-        raise DataError(f"{path} line {line}: the value is infinite; leave the cell empty where a value is missing")
-    return number

@@ -9,9 +9,10 @@ from typing import Any, Literal, get_args
 import narwhals as nw
 import numpy as np
 
+from eddy.csv_files.layout import SERIES_NAMES, TIME_NAMES
 from eddy.errors import DataError, SettingsError
 from eddy.models.core.detector import Floats, Ints
-from eddy.training.data.datasets import SERIES_NAMES, TIME_NAMES, Dataset, RawSeries
+from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.data.intervals import ms_to_interval
 from eddy.training.notebook.frame_columns import moment, numbers_of, texts_of, times_of
 
