@@ -6,8 +6,10 @@ import json
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
+from typing_extensions import Self  # in 'typing' only since Python 3.11, and the client runs on older ones
 
+from eddy.event_times import ANY_TIME, TimeRange, epoch_ms, read_time
 from eddy.settings_group import Group
 
 
@@ -52,6 +54,14 @@ class JobSettings(Group):
         86_400_000,
         ge=0,
         description="an event whose time is further ahead of its Kafka timestamp becomes a dead letter; 0 = no limit",
+    )
+    min_event_time: datetime = Field(
+        datetime(1990, 1, 1, tzinfo=timezone.utc),
+        description="an observation of an earlier time becomes a dead letter, as do seconds read as milliseconds",
+    )
+    max_event_time: datetime = Field(
+        datetime(2100, 12, 31, 23, 59, 59, 999_000, tzinfo=timezone.utc),
+        description="an observation of a later time becomes a dead letter",
     )
     max_pending_per_series: int = Field(
         512, ge=0, description="events kept per series that no model applies to yet; older ones are dropped"
@@ -113,6 +123,11 @@ class JobSettings(Group):
         """Return the sinks in use: those that are given, else Redis unless it is turned off."""
         return self.sinks or (("redis",) if self.redis else ())
 
+    @property
+    def event_times(self) -> TimeRange:
+        """Return the event times that are taken, of the job's input and of training data alike."""
+        return TimeRange(epoch_ms(self.min_event_time), epoch_ms(self.max_event_time))
+
     @field_validator("sinks", mode="before")
     @classmethod
     def _list_of_sinks(cls, found: Any) -> Any:
@@ -130,7 +145,16 @@ class JobSettings(Group):
             raise ValueError("expected each sink once, and none without a name")
         return found
 
-    @field_validator("start_time")
+    @field_validator("start_time", "min_event_time", "max_event_time", mode="before")
     @classmethod
-    def _in_utc(cls, found: datetime | None) -> datetime | None:
+    def _as_in_messages(cls, found: Any) -> Any:
+        """Read a time as those of messages are read, without a zone as UTC; pydantic takes 20250101 for an epoch."""
+        if not isinstance(found, datetime) and found is not None:
+            found = datetime.fromtimestamp(read_time(found, "auto", ANY_TIME) / 1000, timezone.utc)
         return found.replace(tzinfo=timezone.utc) if found is not None and found.tzinfo is None else found
+
+    @model_validator(mode="after")
+    def _times_in_order(self) -> Self:
+        if self.min_event_time > self.max_event_time:
+            raise ValueError("expected min_event_time at or before max_event_time")
+        return self
