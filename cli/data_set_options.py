@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eddy.errors import SettingsError
+from eddy.patterns import matches
 from eddy.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,5 +81,5 @@ def read_data_set(
     if columns != DataColumns() or origin.form != "auto":
         raise SettingsError("--format, --time, --series-column, --value and --wide go with files, not messages")
     first, last = (parse_time(text) if text else None for text in (origin.start, origin.end))
-    found, bad = load_history(settings, first, last, lambda name: fnmatchcase(name, series))
+    found, bad = load_history(settings, first, last, lambda name: matches(series, name))
     return found, [f"{bad} messages of the topic could not be read"] if bad else []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
+from eddy.patterns import fits
 from eddy.settings_group import Group
 
 MAX_REMEMBERED = 32  # verdicts remembered per series: the largest ``of_points``
@@ -175,9 +174,3 @@ class AlertSettings(AlertRules):
         except ValueError as error:
             message = f"expected a JSON list: {error}"
             raise ValueError(message) from None
-
-
-def fits(patterns: Sequence[str], series: str) -> bool:
-    """Return whether a series fits any of the patterns and none that excludes."""
-    included = any(fnmatchcase(series, p) for p in patterns if not p.startswith("!"))
-    return included and not any(fnmatchcase(series, p[1:]) for p in patterns if p.startswith("!"))

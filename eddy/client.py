@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any
 
@@ -36,6 +35,7 @@ from eddy.configuration import load
 from eddy.connections import redis_client
 from eddy.errors import DataError, StackError
 from eddy.feedback import Feedback
+from eddy.patterns import matches
 from eddy.redis_layout import (
     IncidentFeedback,
     Keys,
@@ -130,7 +130,7 @@ class AlertStream:
                 where = f'partition="{record.topic}[{record.partition}]" offset="{record.offset}"'
                 log.warning("skipped a message that is no alert: %s %s", where, error)
                 continue
-            if fnmatchcase(alert.series, self._series):
+            if matches(self._series, alert.series):
                 yield alert
             self._commit(record)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic.dataclasses import dataclass
 
-from eddy.alert_settings import ModelAlerts, fits
+from eddy.alert_settings import ModelAlerts
 from eddy.errors import EddyError, ModelError
 from eddy.messages import (
     MAX_TEXT,
@@ -25,6 +25,7 @@ from eddy.messages import (
     Table,
     Text,
 )
+from eddy.patterns import fits
 from eddy.texts import PRINTABLE
 
 MANIFEST_SCHEMA = 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,6 +13,7 @@ import numpy as np
 from eddy.errors import DataError, SettingsError
 from eddy.models.core.detector import Floats, Ints, Series, WindowSpec
 from eddy.models.windowing.windows import regularise
+from eddy.patterns import matches
 from eddy.training.data.labels import Labels, mark
 from eddy.training.data.nab import parse_time
 from eddy.training.data.power import SERIES as POWER_SERIES
@@ -58,7 +58,7 @@ class Dataset:
         Raises:
             DataError: no series matches; names some that exist.
         """
-        chosen = tuple(s for s in self.series if fnmatchcase(s.name, pattern))
+        chosen = tuple(s for s in self.series if matches(pattern, s.name))
         if not chosen:
             some = ", ".join(s.name for s in self.series[:5])
             raise DataError(f"no series matches {pattern!r}; there are {len(self.series)}, such as {some}")
