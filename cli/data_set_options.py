@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from eddy.cli.csv_options import CsvOptions
 from eddy.errors import SettingsError
+from eddy.patterns import matches
 from eddy.settings import Settings
 
 if TYPE_CHECKING:
@@ -90,5 +90,5 @@ def read_data_set(
     if columns != DataColumns() or origin.form != "auto":
         raise SettingsError("--format and the options for CSV files, such as --time, go with files, not messages")
     first, last = (parse_time(text) if text else None for text in (origin.start, origin.end))
-    found, bad = load_history(settings, first, last, lambda name: fnmatchcase(name, series))
+    found, bad = load_history(settings, first, last, lambda name: matches(series, name))
     return found, [f"{bad} messages of the topic could not be read"] if bad else []

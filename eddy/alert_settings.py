@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
-from fnmatch import fnmatchcase, translate
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from eddy.alert import group_id
+from eddy.patterns import fits
 from eddy.settings_group import Group
 
-_WILDCARDS = frozenset("*?[")
 MAX_REMEMBERED = 32  # verdicts remembered per series: the largest ``of_points``
 
 
@@ -186,44 +183,3 @@ class AlertSettings(AlertRules):
     def group_of(self, start: int) -> str | None:
         """Return the id that the group of an incident has, if there comes to be one; None where groups are off."""
         return group_id(self.bucket_of(start)) if self.group_series else None
-
-
-def fits(patterns: Sequence[str], series: str) -> bool:
-    """Return whether a series fits any of the patterns and none that excludes."""
-    included = any(fnmatchcase(series, p) for p in patterns if not p.startswith("!"))
-    return included and not any(fnmatchcase(series, p[1:]) for p in patterns if p.startswith("!"))
-
-
-class SeriesPatterns:
-    """Match series against patterns as :func:`fits` does, for many patterns and many series.
-
-    Patterns without wildcards cost one look-up together, all others one regular expression.
-
-    Examples:
-        >>> patterns = SeriesPatterns(["pump-*", "fan-1", "!pump-9"])
-        >>> [patterns.fit(name) for name in ("pump-1", "pump-9", "fan-1", "fan-2")]
-        [True, False, True, False]
-    """
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._included = _Matcher([p for p in patterns if not p.startswith("!")])
-        self._excluded = _Matcher([p[1:] for p in patterns if p.startswith("!")])
-
-    def fit(self, series: str) -> bool:
-        """Return whether a series fits any of the patterns and none that excludes."""
-        return self._included.match(series) and not self._excluded.match(series)
-
-
-class _Matcher:
-    def __init__(self, patterns: Sequence[str]) -> None:
-        globs = [p for p in patterns if has_wildcard(p)]
-        self._names = frozenset(patterns) - frozenset(globs)
-        self._globs = re.compile("|".join(map(translate, globs))) if globs else None
-
-    def match(self, series: str) -> bool:
-        return series in self._names or (self._globs is not None and self._globs.match(series) is not None)
-
-
-def has_wildcard(pattern: str) -> bool:
-    """Return whether a pattern may fit more than the series of its own name."""
-    return not _WILDCARDS.isdisjoint(pattern)

@@ -25,7 +25,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any
 
@@ -38,6 +37,7 @@ from eddy.configuration import load
 from eddy.connections import redis_client
 from eddy.errors import DataError, StackError
 from eddy.feedback import Feedback
+from eddy.patterns import matches
 from eddy.redis_layout import (
     IncidentFeedback,
     Keys,
@@ -141,7 +141,7 @@ class AlertStream:
                 where = f'partition="{record.topic}[{record.partition}]" offset="{record.offset}"'
                 log.warning("skipped a message that is no alert: %s %s", where, error)
             else:
-                if fnmatchcase(alert.series, self._series):
+                if matches(self._series, alert.series):
                     yield alert
             self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
             if time.monotonic() >= self._commit_at:

@@ -100,13 +100,13 @@ def read_time(found: Found, unit: str = "ms", times: TimeRange = USUAL_TIMES, ro
         if unit == "auto":
             unit = unit_of(number)
             if calendar_date(number):  # whatever ``times`` says: a date is never an epoch
-                raise BadTime(f"found {_shown(found)}, expected an epoch or ISO-8601 text{_meant(number, unit)}")
+                raise BadTime(f"found {_shown(found)}, expected an epoch or ISO-8601 text{probably(number, unit)}")
         exact = to_ms(number, unit)
         ms = round(exact)
         if ms != exact and not rounded:
-            raise BadTime(f"found {_shown(found)}, expected a whole number of milliseconds{_meant(number, unit)}")
+            raise BadTime(f"found {_shown(found)}, expected a whole number of milliseconds{probably(number, unit)}")
     if ms is None or ms not in times:
-        hint = "" if number is None else _meant(number, unit)
+        hint = "" if number is None else probably(number, unit)
         raise BadTime(f"found {_shown(found)}, expected {times}{hint}")
     return ms
 
@@ -196,6 +196,24 @@ def iso_time(text: str) -> int | None:
         return None
 
 
+def probably(number: float, unit: str) -> str:
+    """Say what a number that is refused as ``unit`` probably is; empty where nothing fits.
+
+    Examples:
+        >>> probably(1735689600, "ms")
+        '; looks like epoch seconds (2025-01-01T00:00:00Z), not milliseconds'
+    """
+    for other, name in UNIT_NAMES.items():
+        ms = to_ms(number, other)
+        if other != unit and ms in USUAL_TIMES:
+            return f"; looks like epoch {name} ({iso(round(ms))}), not {UNIT_NAMES[unit]}"
+    date = calendar_date(number)
+    if date is None:
+        return ""
+    text = date.isoformat().removesuffix("+00:00")
+    return f"; looks like the date {text.removesuffix('T00:00:00')}, write it like that"
+
+
 def epoch_ms(moment: datetime) -> int:
     """Return epoch ms of a date; one without a zone is UTC."""
     return round((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() * 1000)
@@ -213,19 +231,6 @@ def iso(ms: int) -> str:
     except OverflowError:
         return f"{ms} ms"
     return moment.isoformat(timespec="milliseconds" if ms % 1000 else "seconds").replace("+00:00", "Z")
-
-
-def _meant(number: float, unit: str) -> str:
-    """Say what a refused number probably is; empty where nothing fits."""
-    for other, name in UNIT_NAMES.items():
-        ms = to_ms(number, other)
-        if other != unit and ms in USUAL_TIMES:
-            return f"; looks like epoch {name} ({iso(round(ms))}), not {UNIT_NAMES[unit]}"
-    date = calendar_date(number)
-    if date is None:
-        return ""
-    text = date.isoformat().removesuffix("+00:00")
-    return f"; looks like the date {text.removesuffix('T00:00:00')}, write it like that"
 
 
 def _shown(found: object) -> str:

@@ -14,14 +14,25 @@ from pydantic.config import JsonDict
 from pydantic.dataclasses import dataclass
 
 from eddy.errors import DataError, EddyError
-from eddy.messages import MAX_SERIES, MESSAGE_CONFIG, EpochMs, Expected, Message, Name
+from eddy.messages import (
+    MAX_NAME,
+    MESSAGE_CONFIG,
+    EpochMs,
+    Expected,
+    Message,
+    Name,
+    PrintableText,
+    SeriesId,
+    WallClockMs,
+)
+from eddy.texts import PRINTABLE
 
 FEEDBACK_SCHEMA: Final = 1
 Action = Literal["ack", "unack", "dismiss", "label"]
 #: the label of an incident that was none; every other one names the kind of anomaly that it was
 NORMAL = "normal"
-_MAX_LABEL, _MAX_COMMENT, _MAX_PERSON = 64, 2000, 256
-_LABEL_EXPECTED = f"'{NORMAL}' or a name for the kind, at most {_MAX_LABEL} characters"
+_MAX_LABEL, _MAX_COMMENT, _MAX_PERSON = 64, 2000, 256  # characters
+_LABEL_EXPECTED = f"'{NORMAL}' or a name for the kind of at most {_MAX_LABEL} characters, {PRINTABLE}"
 _IS_LABEL: JsonDict = {"properties": {"action": {"const": "label"}}}
 _WITH_LABEL: JsonDict = {"properties": {"label": {"type": "string"}}, "required": ["label"]}
 _WITHOUT_LABEL: JsonDict = {"properties": {"label": {"type": "null"}}}
@@ -43,7 +54,7 @@ class Feedback(Message):
         DataError: a field does not fit; names it, what was found and what was expected.
 
     Examples:
-        >>> one = Feedback("0123456789abcdef", "pump-1", "pumps", "label", "ann", 1, 0, 1, label="leak")
+        >>> one = Feedback("0123456789abcdef", "pump-1", "pumps", "label", "ann", 1735689600000, 0, 1, label="leak")
         >>> Feedback.from_json(one.to_json()) == one
         True
         >>> Feedback("0123456789abcdef", "pump-1", "pumps", "shrug", "ann", 1, 0, 1)
@@ -61,32 +72,20 @@ class Feedback(Message):
         "Unknown fields are to be ignored."
     )
 
-    id: Annotated[
-        str,
-        Field(min_length=1, max_length=128, description="Of the incident or group."),
-        Expected("text of 1 to 128 characters"),
-    ]
-    series: Annotated[
-        str,
-        Field(min_length=1, max_length=MAX_SERIES, description="Of the incident; of a group: group:<id>."),
-        Expected(f"text of 1 to {MAX_SERIES} characters"),
-    ]
+    id: Annotated[str, PrintableText(MAX_NAME, 1), Field(description="Of the incident or group.")]
+    series: Annotated[SeriesId, Field(description="Of the incident; of a group: group:<id>.")]
     model: Annotated[Name, Field(description="Name of the model that scored the series; empty for a group.")]
     action: Annotated[Action, Expected(f"one of {', '.join(get_args(Action))}")]
-    by: Annotated[
-        str,
-        Field(min_length=1, max_length=_MAX_PERSON, description="Who answers."),
-        Expected(f"text of 1 to {_MAX_PERSON} characters"),
-    ]
-    ts: Annotated[EpochMs, Field(description="Wall clock, epoch ms.")]
+    by: Annotated[str, PrintableText(_MAX_PERSON, 1), Field(description="Who answers.")]
+    ts: Annotated[WallClockMs, Field(description="Wall clock, epoch ms.")]
     start: Annotated[EpochMs, Field(description="Of the incident, event time, epoch ms.")]
     end: Annotated[EpochMs, Field(description="Of the incident, event time, epoch ms.")]
     label: Annotated[
-        Annotated[str, Field(min_length=1, max_length=_MAX_LABEL)] | None,
+        Annotated[str, PrintableText(_MAX_LABEL, 1)] | None,
         Field(description="With action label only: 'normal' (it was no anomaly) or a name for its kind."),
         Expected(_LABEL_EXPECTED),
     ] = None
-    comment: Annotated[str, Field(max_length=_MAX_COMMENT), Expected(f"text of at most {_MAX_COMMENT} characters")] = ""
+    comment: Annotated[str, PrintableText(_MAX_COMMENT, lines=True), Field(description="May have several lines.")] = ""
     schema: Annotated[Literal[1], Expected("1")] = FEEDBACK_SCHEMA
 
     def __post_init__(self) -> None:

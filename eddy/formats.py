@@ -10,19 +10,18 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from eddy.event_times import USUAL_TIMES, BadTime, TimeRange, read_time
 from eddy.plugins import ClassRegistry
+from eddy.texts import MAX_NAME_BYTES, PRINTABLE, is_printable, size
 
-MAX_SERIES_BYTES = 512
+MAX_SERIES_BYTES = MAX_NAME_BYTES
 MAX_FEATURES = 1024
-EARLIEST_TS = -62_135_596_800_000  # year 1, epoch ms
-LATEST_TS = 253_402_300_799_999  # year 9999
 #: reasons that a format may give; the job has further ones for what it finds itself (``late``, ``future`` …)
 REASONS = frozenset(
     {"empty", "not-json", "not-an-object", "bad-series", "bad-ts", "bad-value", "no-value", "bad-format"}
@@ -60,9 +59,12 @@ class Format(ABC):
 
     Attributes:
         name: what ``job.format`` calls the format; the entry point has the same name.
+        times: event times that are taken; :func:`find_format` sets what ``job.min_event_time`` and
+            ``job.max_event_time`` say.
     """
 
     name: ClassVar[str]
+    times: TimeRange = USUAL_TIMES
 
     def __init__(self, argument: str = "") -> None:
         self.argument = argument
@@ -121,7 +123,7 @@ class Format(ABC):
         """
         try:
             series, ts, values = self.parse(value, key)
-            return check_series(series), check_ts(ts), check_values(values)
+            return check_series(series), check_ts(ts, self.times), check_values(values)
         except BadObservation as problem:
             if problem.reason in REASONS:
                 raise
@@ -137,7 +139,7 @@ class JsonFormat(Format):
     Examples:
         >>> JsonFormat().read(b'{"series": "pump-1", "ts": "2026-11-29T00:00:00Z", "value": 1.5}', b"pump-1")
         ('pump-1', 1795910400000, {'value': 1.5})
-        >>> JsonFormat().read(b'{"series": "pump-1", "ts": 0}', None)
+        >>> JsonFormat().read(b'{"series": "pump-1", "ts": 1795910400000}', None)
         Traceback (most recent call last):
         ...
         eddy.formats.BadObservation: no-value: expected a field 'value' or 'values'
@@ -158,7 +160,7 @@ class JsonFormat(Format):
                 raise BadObservation("not-json", f"{strict}; expected a JSON object") from None
         if not isinstance(raw, dict):
             raise BadObservation("not-an-object", f"found {shown(raw)}, expected a JSON object")
-        return check_series(raw.get("series")), check_ts(raw.get("ts")), _values(raw)
+        return check_series(raw.get("series")), check_ts(raw.get("ts"), self.times), _values(raw)
 
     def read(self, value: bytes, key: bytes | None = None) -> tuple[str, int, dict[str, float]]:
         """Parse one record; parsing checks everything already."""
@@ -171,8 +173,12 @@ FORMATS: ClassRegistry[Format] = ClassRegistry(
 )
 
 
-def find_format(setting: str) -> Format:
+def find_format(setting: str, times: TimeRange = USUAL_TIMES) -> Format:
     """Make the format that ``job.format`` names: ``name`` or ``name:argument``.
+
+    Args:
+        setting: the name.
+        times: event times that are taken, ``settings.job.event_times``.
 
     Raises:
         SettingsError: there is no such format, or it cannot be loaded.
@@ -182,17 +188,19 @@ def find_format(setting: str) -> Format:
         'json'
     """
     name, _, argument = setting.partition(":")
-    return FORMATS.get(name)(argument)
+    form = FORMATS.get(name)(argument)
+    form.times = times
+    return form
 
 
 def check_series(found: Any) -> str:
     """Return a series id, if it can be one."""
     if not isinstance(found, str) or not found:
         raise BadObservation("bad-series", f"field 'series': found {shown(found)}, expected a text that is not empty")
-    if len(found.encode("utf-8", "surrogatepass")) > MAX_SERIES_BYTES:
+    if size(found) > MAX_SERIES_BYTES:
         raise BadObservation("bad-series", f"field 'series': expected at most {MAX_SERIES_BYTES} bytes")
-    if not found.isprintable():  # neither are lone surrogates
-        raise BadObservation("bad-series", f"field 'series': found {shown(found)}, expected no control characters")
+    if not is_printable(found):
+        raise BadObservation("bad-series", f"field 'series': found {shown(found)}, expected {PRINTABLE}")
     return found
 
 
@@ -204,25 +212,12 @@ def check_key(series: str, key: bytes | None) -> None:
         )
 
 
-def check_ts(found: Any) -> int:
-    """Return an event time in epoch ms."""
-    expected = "epoch milliseconds (whole number) or ISO-8601 text"
-    if isinstance(found, str):
-        try:
-            moment = datetime.fromisoformat(found)
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            found = round(moment.timestamp() * 1000)
-        except (ValueError, OverflowError):
-            raise BadObservation("bad-ts", f"field 'ts': found {shown(found)}, expected {expected}") from None
-    if isinstance(found, float) and found.is_integer():
-        found = int(found)
-    if not isinstance(found, int) or isinstance(found, bool):
-        raise BadObservation("bad-ts", f"field 'ts': found {shown(found)}, expected {expected}")
-    if not EARLIEST_TS <= found <= LATEST_TS:
-        raise BadObservation(
-            "bad-ts", f"field 'ts': found {shown(found)}, expected a time between the years 1 and 9999"
-        )
-    return found
+def check_ts(found: Any, times: TimeRange = USUAL_TIMES) -> int:
+    """Return an event time in epoch ms; text of digits is a number like any other."""
+    try:
+        return read_time(found, "ms", times)
+    except BadTime as problem:
+        raise BadObservation("bad-ts", f"field 'ts': {problem}") from None
 
 
 def check_values(found: Any) -> dict[str, float]:
@@ -230,7 +225,12 @@ def check_values(found: Any) -> dict[str, float]:
     if not isinstance(found, Mapping) or not 0 < len(found) <= MAX_FEATURES:
         what = shown(found) if not isinstance(found, Mapping) else f"{len(found)} features"
         raise BadObservation("bad-value", f"field 'values': found {what}, expected an object of 1 to {MAX_FEATURES}")
-    return {str(name): _number(f"values.{name}", value) for name, value in found.items()}
+    names = [str(name) for name in found]
+    if not is_printable("".join(names)) or max(map(len, names)) > MAX_NAME_BYTES:  # all at once: it is done per event
+        bad = next(name for name in names if not is_printable(name) or len(name) > MAX_NAME_BYTES)
+        expected = f"a name of at most {MAX_NAME_BYTES} characters, {PRINTABLE}"
+        raise BadObservation("bad-value", f"field 'values': found the feature {shown(bad)}, expected {expected}")
+    return {name: _number(f"values.{name}", value) for name, value in zip(names, found.values(), strict=True)}
 
 
 def shown(found: Any) -> str:

@@ -12,11 +12,24 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from eddy.errors import DataError, EddyError
-from eddy.messages import MESSAGE_CONFIG, Count, EpochMs, Expected, Message, Name, Series, Text
+from eddy.messages import (
+    MAX_TEXT,
+    MESSAGE_CONFIG,
+    Count,
+    EpochMs,
+    Expected,
+    Message,
+    Name,
+    PrintableText,
+    Text,
+    WallClockMs,
+)
+from eddy.texts import MAX_NAME_BYTES, PRINTABLE
 
 REQUEST_SCHEMA = 1
 Reason = Literal["drift", "cold-start", "schedule", "manual"]
 _MAX_SINCE, _MAX_PATTERNS = 1_000_000, 10_000
+_SeriesKey = Annotated[str, PrintableText(MAX_NAME_BYTES, 1, MAX_NAME_BYTES, pattern=False)]
 
 
 @dataclass(frozen=True, config=MESSAGE_CONFIG)
@@ -50,16 +63,16 @@ class TrainingRequest(Message):
         Reason, Field(description="What led to the request."), Expected(f"one of {', '.join(get_args(Reason))}")
     ]
     ts: Annotated[
-        EpochMs,
+        WallClockMs,
         Field(description="Wall clock of the request, epoch ms: later requests for the same model have a larger one."),
     ]
     since: Annotated[
-        Mapping[Series, EpochMs],
+        Mapping[_SeriesKey, EpochMs],
         Field(
             max_length=_MAX_SINCE,
             description="By series: event time from which on its data count, epoch ms. Other series count in full.",
         ),
-        Expected("event times in epoch ms by series"),
+        Expected(f"event times in epoch ms by series, ids of at most {MAX_NAME_BYTES} bytes, {PRINTABLE}"),
     ] = field(default_factory=dict)
     detector: Annotated[
         Name, Field(description="For a model that is not in the registry yet: kind of detector to train.")
@@ -71,7 +84,7 @@ class TrainingRequest(Message):
             max_length=_MAX_PATTERNS,
             description="For a model that is not in the registry yet: patterns of its series.",
         ),
-        Expected("a list of texts"),
+        Expected(f"a list of texts of at most {MAX_TEXT} characters, {PRINTABLE}"),
     ] = ()
     interval_ms: Annotated[
         Count,

@@ -21,6 +21,9 @@ ROLES: Mapping[Role, str] = {
     "reader": "programs that act on alerts (eddy.client)",
 }
 
+#: consumer groups of docs/examples
+EXAMPLE_GROUPS = ("notify-example", "print-alerts-example")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -74,7 +77,9 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
                 Entry("group", f"{job}-dlq-replay", ("READ",)),
             ]
         case "reader":
-            return [*_topics(settings, ("alerts",), "READ"), Entry("group", "eddy-reader", ("READ",), prefixed=True)]
+            examples = [Entry("group", name, ("READ",)) for name in EXAMPLE_GROUPS]
+            own = Entry("group", "eddy-reader", ("READ",), prefixed=True)
+            return [*_topics(settings, ("alerts",), "READ"), own, *examples]
 
 
 def commands(settings: Settings, role: Role, principal: str) -> list[str]:

@@ -72,7 +72,7 @@ def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
         for alert, seen in zip(follower.alerts, follower.seen_at, strict=True)
         if alert.state == "open"
     }
-    form = find_format(settings.job.format)
+    form = find_format(settings.job.format, settings.job.event_times)
     consumer = _reader(settings, "observations")
     found: list[float] = []
     try:

@@ -6,15 +6,14 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import orjson
 from confluent_kafka import KafkaException, TopicPartition
 
 from eddy.dashboard.records import Floats, Ints
 from eddy.dashboard.sources.kafka_topics import consumer
+from eddy.formats import BadObservation, Format, check_key
 from eddy.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -22,7 +21,6 @@ log = logging.getLogger(__name__)
 _CHUNK = 50_000  # messages of one partition between two decisions where to read next
 _AT_ONCE = 5_000
 _ANSWER_SECONDS = 2.0
-_ONE_VALUE = "value"  # the name of the feature where a message has "value"
 
 
 @dataclass
@@ -47,10 +45,11 @@ class History:
         settings: connection.
         topic: of the observations.
         max_messages: messages read back per series.
+        form: of the observations.
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, max_messages: int) -> None:
-        self._settings, self._topic, self._max_messages = settings, topic, max_messages
+    def __init__(self, settings: KafkaSettings, topic: str, max_messages: int, form: Format) -> None:
+        self._settings, self._topic, self._max_messages, self._form = settings, topic, max_messages, form
         self._consumer: Any = None
         self._scans: dict[str, _Scan] = {}
         self._reading: tuple[str, int, int] | None = None  # series, partition, end of the chunk
@@ -84,7 +83,7 @@ class History:
 
     def read(self, seconds: float) -> dict[str, list[tuple[Ints, tuple[str, ...], Floats]]]:
         """Read for about ``seconds`` at most; return what was found, by series: times, features, values."""
-        found: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+        found: dict[str, list[tuple[int, Mapping[str, float]]]] = {}
         until = time.monotonic() + seconds
         try:
             while time.monotonic() < until:
@@ -128,7 +127,7 @@ class History:
             scan.partitions[number] = list(self._consumer.get_watermark_offsets(place, _ANSWER_SECONDS))
         scan.total = max(1, sum(high - low for low, high in scan.partitions.values()))
 
-    def _some(self, found: dict[str, list[tuple[int, Mapping[str, Any]]]]) -> None:
+    def _some(self, found: dict[str, list[tuple[int, Mapping[str, float]]]]) -> None:
         assert self._reading is not None  # noqa: S101  the caller has checked
         series, number, low = self._reading
         scan = self._scans[series]
@@ -142,7 +141,7 @@ class History:
             if position > end:
                 break
             scan.read += 1
-            if message.key() == scan.key and (row := observation(message.value())) is not None:
+            if message.key() == scan.key and (row := observation(self._form, message.value(), scan.key)) is not None:
                 found.setdefault(series, []).append(row)
                 scan.hits.add(number)
         if position >= end:
@@ -156,28 +155,22 @@ class History:
             self._reading = (series, number, position)
 
 
-def observation(value: bytes | None) -> tuple[int, Mapping[str, Any]] | None:
-    """Parse an observation's message into time and values; return None for a message that the job would refuse, too."""
+def observation(form: Format, value: bytes | None, key: bytes | None) -> tuple[int, Mapping[str, float]] | None:
+    """Parse an observation's message into time and values; return None for a message that the job refuses, too."""
     try:
-        message = orjson.loads(value or b"")
-        ts = message["ts"]
-        if isinstance(ts, str):
-            moment = datetime.fromisoformat(ts)
-            ts = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-        values = message["values"] if "values" in message else {_ONE_VALUE: message["value"]}
-        numbers = {str(name): None if v is None else float(v) for name, v in values.items()}
-        return int(ts), numbers
-    except (ValueError, TypeError, KeyError, AttributeError):
+        series, ts, values = form.read(value or b"", key)
+        check_key(series, key)
+        return ts, values
+    except BadObservation:
         return None
 
 
-def columns_of(rows: list[tuple[int, Mapping[str, Any]]]) -> tuple[Ints, tuple[str, ...], Floats]:
+def columns_of(rows: list[tuple[int, Mapping[str, float]]]) -> tuple[Ints, tuple[str, ...], Floats]:
     """Convert observations to times, names of features, and values of shape (n, features); NaN = missing."""
     features = tuple(dict.fromkeys(name for _, values in rows for name in values))
     ts = np.array([row[0] for row in rows], np.int64)
     data = np.full((len(rows), len(features)), np.nan)
     for k, (_, values) in enumerate(rows):
         for f, name in enumerate(features):
-            if (value := values.get(name)) is not None:
-                data[k, f] = value
+            data[k, f] = values.get(name, np.nan)
     return ts, features, data

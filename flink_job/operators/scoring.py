@@ -57,7 +57,7 @@ class ScoringOperator:
         self.report_budget = CpuBudget(self.settings.job.report_share)
         self.maintenance = Maintenance(self.settings.alerts.calendars)
         self.state = runtime_context.get_map_state(SHARD)
-        self.format = job_format(self.settings.job.format)
+        self.format = job_format(self.settings.job.format, self.settings.job.event_times)
         self.sinks = FanOut.of(self.settings)
         self.metrics = JobMetrics(runtime_context.get_metrics_group(), self)
         registry = self.settings.registry

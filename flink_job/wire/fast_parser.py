@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from eddy.formats import EARLIEST_TS, LATEST_TS
+from eddy.event_times import ANY_TIME
 
 _MANTISSA = 2**53  # integers up to here are exact in a double
 _POWER = 22  # powers of ten up to here are exact in a double
 _TENS = 10.0 ** np.arange(_POWER + 1)
 _TS_DIGITS = 15
+_FIRST_TS, _LAST_TS = ANY_TIME.first_ms, ANY_TIME.last_ms  # the caller checks the format's range, for all rows at once
 _ASCII = 127
 
 
@@ -140,7 +141,7 @@ def _one(buf, p, end, key, ts, value, i):  # type: ignore[no-untyped-def]  # noq
             if p < 0:
                 return False
             if field == 2:
-                if not whole or p - before > _TS_DIGITS or not EARLIEST_TS <= number <= LATEST_TS:
+                if not whole or p - before > _TS_DIGITS or not _FIRST_TS <= number <= _LAST_TS:
                     return False
                 ts[i] = np.int64(number)
             elif field == 4:

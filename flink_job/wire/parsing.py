@@ -12,6 +12,7 @@ import numpy as np
 from eddy.flink_job.wire.frames import Frame
 from eddy.formats import MAX_SERIES_BYTES, BadObservation, Format, check_key, shown
 from eddy.models.core.detector import Floats, Ints
+from eddy.texts import is_printable
 
 _NAMES_KEPT = 1 << 17  # of series, decoded and checked: a frame has many more keys than events where series are many
 
@@ -55,6 +56,7 @@ def read_observations(
     n = len(frame)
     ts, value, read = np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_)
     form.scan(frame.values, frame.ends, frame.codes, frame.key_bytes, frame.key_ends, ts, value, read)
+    read &= (ts >= form.times.first_ms) & (ts <= form.times.last_ms)  # the full parser says what is wrong with others
     names = list(map(_name, frame.keys))
     codes = frame.codes.astype(np.int64)
     if "" in names:
@@ -102,7 +104,7 @@ def _name(key: bytes) -> str:
         name = key.decode()
     except UnicodeDecodeError:
         return ""
-    return name if len(key) <= MAX_SERIES_BYTES and name.isprintable() else ""
+    return name if len(key) <= MAX_SERIES_BYTES and is_printable(name) else ""
 
 
 def _check_key(frame: Frame, i: int, series: str, shards: int) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from eddy.alert_settings import CalendarSettings, fits
+from eddy.alert_settings import CalendarSettings
 from eddy.errors import SettingsError
+from eddy.patterns import fits
 
 REFRESH_PERIOD_MS = 5_000  # wall clock between two checks for a changed file
 _CHUNK_MS = 31 * 86_400_000

@@ -13,9 +13,22 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic.dataclasses import dataclass
 
-from eddy.alert_settings import ModelAlerts, SeriesPatterns
+from eddy.alert_settings import ModelAlerts
 from eddy.errors import EddyError, ModelError
-from eddy.messages import MESSAGE_CONFIG, Count, Expected, Message, Name, Positive, Table, Text
+from eddy.messages import (
+    MAX_TEXT,
+    MESSAGE_CONFIG,
+    Count,
+    Expected,
+    Message,
+    Name,
+    Positive,
+    PrintableText,
+    Table,
+    Text,
+)
+from eddy.patterns import SeriesPatterns
+from eddy.texts import PRINTABLE
 
 MANIFEST_SCHEMA = 1
 INLINE_LIMIT_BYTES = 700_000  # base64 of it stays under Kafka's default message size of 1 MiB
@@ -73,7 +86,7 @@ class Manifest(Message):
             max_length=_MAX_PATTERNS,
             description="Glob patterns of the series that it applies to (*, taxi-*); one that starts with ! excludes.",
         ),
-        Expected("a list of at least one text"),
+        Expected(f"a list of at least one text, each of at most {MAX_TEXT} characters, {PRINTABLE}"),
     ]
     features: Annotated[
         tuple[Text, ...],
@@ -84,15 +97,13 @@ class Manifest(Message):
             description="Names of the features, in the order of the detector's columns.",
             json_schema_extra={"uniqueItems": True},
         ),
-        Expected("a list of at least one text"),
+        Expected(f"a list of at least one text, each of at most {MAX_TEXT} characters, {PRINTABLE}"),
     ]
     window: Annotated[Positive, Field(description="Points of a window.")]
     stride: Annotated[Positive, Field(description="Points from one window to the next.")]
     interval_ms: Annotated[Count, Field(description="Sampling interval; 0 = points are counted, not clocked.")]
     threshold: Annotated[Table, Field(description="Parameters of the threshold.", json_schema_extra=_POLICY)]
-    created: Annotated[
-        str, Field(max_length=64, description="ISO-8601 with offset."), Expected("text of at most 64 characters")
-    ]
+    created: Annotated[str, PrintableText(64), Field(description="ISO-8601 with offset.")]
     sha256: Annotated[
         str, Field(pattern="^[0-9a-f]{64}$", description="Of the artifact."), Expected("64 hexadecimal digits")
     ]

@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from eddy.alert_settings import ModelAlerts, has_wildcard
+from eddy.alert_settings import ModelAlerts
 from eddy.errors import ModelError
 from eddy.models.alerting.rules import read_model_alerts
 from eddy.models.artifacts import artifact
@@ -18,6 +18,7 @@ from eddy.models.artifacts.rollout import rollout_of
 from eddy.models.catalog import DETECTORS, threshold_from_params
 from eddy.models.core.detector import Detector, Floats, GapPolicy, WindowBatch, WindowSpec
 from eddy.models.core.threshold import Threshold
+from eddy.patterns import has_wildcard
 
 _SMOKE_TEST_WINDOWS = 8
 _SMOKE_TEST_SECONDS = 1.0  # of CPU, the second time, since the first may compile; what is of any use takes milliseconds

@@ -21,6 +21,9 @@ def test_examples_print_what_they_say():
     assert (failed, tried > 2) == (0, True)
 
 
+NOW = 1_735_689_600_000  # 2025-01-01T00:00:00Z
+
+
 class Given(Format):
     name = "given"
     result: object = None
@@ -40,15 +43,15 @@ class Given(Format):
         (RecursionError(), "bad-format"),
         (BadObservation("my-own", "\ud800" * 3), "bad-format"),
         (BadObservation("empty", "x" * 10_000), "empty"),
-        (("\ud800", 1, {"value": 1.0}), "bad-series"),
-        (("s" * 513, 1, {"value": 1.0}), "bad-series"),
+        (("\ud800", NOW, {"value": 1.0}), "bad-series"),
+        (("s" * 513, NOW, {"value": 1.0}), "bad-series"),
         (("s", datetime.now(UTC), {"value": 1.0}), "bad-ts"),
         (("s", 10**15, {"value": 1.0}), "bad-ts"),
-        (("s", 1, {}), "bad-value"),
-        (("s", 1, [1.0]), "bad-value"),
-        (("s", 1, {"value": float("inf")}), "bad-value"),
-        (("s", 1, {"value": "1"}), "bad-value"),
-        (("s", 1, {"\ud800": "1"}), "bad-value"),
+        (("s", NOW, {}), "bad-value"),
+        (("s", NOW, [1.0]), "bad-value"),
+        (("s", NOW, {"value": float("inf")}), "bad-value"),
+        (("s", NOW, {"value": "1"}), "bad-value"),
+        (("s", NOW, {"\ud800": "1"}), "bad-value"),
     ],
 )
 def test_whatever_a_format_does_is_a_reason_that_can_be_sent(result, reason):
@@ -62,9 +65,9 @@ def test_whatever_a_format_does_is_a_reason_that_can_be_sent(result, reason):
 
 def test_time_may_be_text():
     form = Given()
-    form.result = ("s", "1970-01-01T01:00:00+01:00", {"value": 1, "other": None})
+    form.result = ("s", "2025-01-01T01:00:00+01:00", {"value": 1, "other": None})
     series, ts, values = form.read(b"", None)
-    assert (series, ts, values["value"]) == ("s", 0, 1.0)
+    assert (series, ts, values["value"]) == ("s", NOW, 1.0)
     assert values["other"] != values["other"]
 
 

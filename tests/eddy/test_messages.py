@@ -23,10 +23,11 @@ from tests.models.small_models import manifest
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "schemas"
+NOW = 1_735_689_600_000
 GOOD: dict[str, Any] = {
     "model": manifest(metrics={"f1": 0.9}, series=("a-*", "!a-1"), uri="", signature="0" * 64),
-    "feedback": Feedback("0" * 16, "s", "z", "label", "ann", 3, 1, 2, "spike", "hum"),
-    "training-request": TrainingRequest("z", "drift", 1, {"a": 5}, "dmd", ("a*",), 60_000),
+    "feedback": Feedback("0" * 16, "s", "z", "label", "ann", NOW, 1, 2, "spike", "hum"),
+    "training-request": TrainingRequest("z", "drift", NOW, {"a": 5}, "dmd", ("a*",), 60_000),
 }
 NAMES = sorted(GOOD)
 TEXTS = [
@@ -106,6 +107,10 @@ def test_every_text_is_bounded_in_the_code_and_in_the_schema(name, field):
         ("training-request", "interval_ms", -1),
         ("training-request", "ts", "now"),
         ("training-request", "ts", 2**63),
+        ("training-request", "ts", 9 * 10**18),
+        ("training-request", "ts", NOW // 1000),
+        ("feedback", "ts", NOW // 1000),
+        ("feedback", "end", 10**17),
         ("training-request", "reason", "whim"),
         ("training-request", "model", None),
         ("feedback", "ts", -(2**63) - 1),

@@ -7,10 +7,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from eddy.flink_job.wire.formats import FastJsonFormat
+from eddy.event_times import USUAL_TIMES, TimeRange
+from eddy.flink_job.wire.formats import FastJsonFormat, job_format
 from eddy.flink_job.wire.parsing import read_observations
 from eddy.formats import MAX_FEATURES, MAX_SERIES_BYTES
+from eddy.texts import is_name
 from tests.flink_job.frame_bytes import NOW, frame, shard_of
 
 ONE = {"value": 0}
@@ -50,6 +54,12 @@ BAD = [
     (event(ts=1.5), "bad-ts"),
     (event(ts="yesterday"), "bad-ts"),
     (event(ts=10**15), "bad-ts"),
+    (event(ts=0), "bad-ts"),
+    (event(ts=1_735_689_600), "bad-ts"),
+    (event(ts="1735689600"), "bad-ts"),
+    (event(ts=20250101), "bad-ts"),
+    (event(ts="20250101"), "bad-ts"),
+    (event(ts="1795-01-02T01:39:00Z"), "bad-ts"),
     (event(ts=-(10**14)), "bad-ts"),
     (event(ts=float("nan")), "bad-ts"),
     (without("value"), "no-value"),
@@ -57,11 +67,14 @@ BAD = [
     (event(value=True), "bad-value"),
     (event(value=[1]), "bad-value"),
     (event(value=float("inf")), "bad-value"),
-    (b'{"series": "s", "ts": 1, "value": 1e999}', "bad-value"),
-    (b'{"series": "s", "ts": 1, "value": 1' + b"0" * 400 + b"}", "bad-value"),
+    (b'{"series": "s", "ts": 1735689600000, "value": 1e999}', "bad-value"),
+    (b'{"series": "s", "ts": 1735689600000, "value": 1' + b"0" * 400 + b"}", "bad-value"),
     (event(values=None), "bad-value"),
     (event(values={}), "bad-value"),
     (event(values={"b": "x"}), "bad-value"),
+    (event(values={"b\u202e": 1}), "bad-value"),
+    (event(values={"b\ud800": 1}), "bad-value"),
+    (event(values={"b" * 513: 1}), "bad-value"),
     (event(values={str(k): 1 for k in range(MAX_FEATURES + 1)}), "bad-value"),
     (event(series="other"), "key-mismatch"),
 ]
@@ -113,9 +126,30 @@ def test_all_time_formats_are_read(ts, ms):
     assert read((b"s", event(ts=ts))).ts.tolist() == [ms]
 
 
+@pytest.mark.parametrize(
+    "text", ["1795010112345", "1704010512345", "1795010000123", " 1735689600000 ", "1735689600000.0"]
+)
+def test_milliseconds_as_text_are_milliseconds(text):
+    found = read((b"s", event(ts=text)))
+    assert found.ts.tolist() == [int(float(text))]
+
+
+def test_refused_time_tells_the_unit_that_was_meant_and_a_setting_allows_it():
+    def form(times=USUAL_TIMES):
+        found = job_format("json", times)
+        return read_observations(
+            frame((b"s", event(ts=1_735_689_600)), (b"s", event(ts=2))), found, ONE, 16, max_ahead_ms=0
+        )
+
+    (_, first), (_, second) = form().bad
+    assert "looks like epoch seconds (2025-01-01T00:00:00Z), not milliseconds" in first.detail
+    assert "expected a time from 1990-01-01T00:00:00Z to 2100-12-31T23:59:59.999Z" in second.detail
+    assert form(TimeRange(0, 10**12)).ts.tolist() == [1_735_689_600, 2]
+
+
 @pytest.mark.parametrize("value", [b"null", b"NaN"])
 def test_missing_values_become_nan(value):
-    found = read((b"s", b'{"series":"s","ts":1,"value":' + value + b"}"))
+    found = read((b"s", b'{"series":"s","ts":1735689600000,"value":' + value + b"}"))
     assert not found.bad
     assert math.isnan(found.values[0, 0])
 
@@ -157,6 +191,26 @@ def test_series_with_only_bad_events_is_not_listed():
     found = read((b"bad", b"?"), (b"s", event()), (b"t", event(series="t")))
     assert found.names == ["s", "t"]
     assert found.codes.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["no\u00a0break", "日本語　全角", "می‌خ", "👩‍🔧 crew", "\U000f0000 own glyph"])
+def test_every_letter_blank_joiner_and_emoji_is_part_of_a_name(name):
+    for ascii_only in (True, False):
+        value = json.dumps({"series": name, "ts": NOW, "value": 1}, ensure_ascii=ascii_only).encode()
+        found = read((name.encode(), value))
+        assert (found.names, found.bad) == ([name], [])
+
+
+def test_key_and_series_follow_one_rule():
+    @given(st.text(st.characters(exclude_categories=()), min_size=1, max_size=6))
+    @settings(max_examples=2000, deadline=None)
+    def check(name):
+        raw = json.dumps({"series": name, "ts": NOW, "value": 1}).encode()
+        key = name.encode("utf-8", "surrogatepass")
+        found = read((key, raw))
+        assert found.names == ([name] if is_name(name) else []), [p.detail for _, p in found.bad]
+
+    check()
 
 
 def test_escaped_and_non_ascii_series_ids_are_read():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from eddy.event_times import ANY_TIME
 from eddy.flink_job.wire.formats import job_format
 from eddy.formats import Format
 from eddy.settings import Settings
@@ -59,6 +60,6 @@ class TestFastJsonFormat(TestJsonFormat):
     """The shipped format as the job has it: with its fast path."""
 
     def make(self) -> Format:
-        found = job_format("json")
+        found = job_format("json", ANY_TIME)
         assert type(found).scan is not Format.scan
         return found

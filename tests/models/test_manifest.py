@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eddy.alert_settings import SeriesPatterns, fits
+from eddy.patterns import SeriesPatterns, fits
 from eddy.errors import ModelError
 from eddy.models.artifacts.manifest import INLINE_LIMIT_BYTES, Manifest
 from tests.models.small_models import manifest
@@ -134,7 +134,7 @@ def test_patterns_fit_as_they_do_one_by_one(patterns, names):
 
 def test_many_names_in_a_manifest_are_looked_up_at_once(monkeypatch):
     """A hundred thousand names, as the trainer may publish them: comparing each takes seconds for each new series."""
-    monkeypatch.setattr("eddy.alert_settings.fnmatchcase", lambda *_: pytest.fail("compared one by one"))
+    monkeypatch.setattr("eddy.patterns.fnmatchcase", lambda *_: pytest.fail("compared one by one"))
     one = replace(manifest(), series=tuple(f"s-{k}" for k in range(100_000)))
     assert [name for name in ("s-1", "s-99999", "s-100000") if one.applies_to(name)] == ["s-1", "s-99999"]
     assert one._patterns is one._patterns, "made once"

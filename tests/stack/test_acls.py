@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,15 @@ def test_security_document_lists_the_acls_of_each_role(role):
         for e in entries(Settings(), role)
     ]
     assert found == expected
+
+
+def test_reader_may_use_the_groups_of_the_shipped_examples():
+    shipped = (ROOT / "docs/examples").glob("*.py")
+    groups = {name for path in shipped for name in re.findall(r'group(?:=|", default=)"([\w-]+)"', path.read_text())}
+    assert len(groups) == 2
+    allowed = [entry for entry in entries(Settings(), "reader") if entry.resource == "group"]
+    for group in groups:
+        assert any(e.name == group or (e.prefixed and group.startswith(e.name)) for e in allowed), group
 
 
 def test_acls_command_uses_names_from_the_settings():

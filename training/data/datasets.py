@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,6 +17,7 @@ from eddy.errors import DataError, SettingsError
 from eddy.models.core.detector import Floats, Ints, Series, WindowSpec
 from eddy.models.windowing.sampling import usual_step
 from eddy.models.windowing.windows import regularise
+from eddy.patterns import matches
 from eddy.training.data.labels import Labels, mark
 from eddy.training.data.ucr import INTERVAL_MS, is_ucr, load_ucr
 
@@ -55,7 +55,7 @@ class Dataset:
         Raises:
             DataError: no series matches; names some that exist.
         """
-        chosen = tuple(s for s in self.series if fnmatchcase(s.name, pattern))
+        chosen = tuple(s for s in self.series if matches(pattern, s.name))
         if not chosen:
             some = ", ".join(s.name for s in self.series[:5])
             raise DataError(f"no series matches {pattern!r}; there are {len(self.series)}, such as {some}")

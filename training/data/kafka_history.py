@@ -39,7 +39,7 @@ def load_history(
         StackError: no broker answers, or the topic does not exist.
         DataError: there is no point in this range, or series differ in their features.
     """
-    topic, form = settings.topics.name("observations"), find_format(settings.job.format)
+    topic, form = settings.topics.name("observations"), find_format(settings.job.format, settings.job.event_times)
     found: dict[str, tuple[list[int], list[dict[str, float]]]] = {}
     bad = points = 0
     for record in whole_topic(settings, "observations"):

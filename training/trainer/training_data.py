@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from eddy.alert import Alert
-from eddy.alert_settings import fits
 from eddy.client import AlertStream
 from eddy.errors import DataError
 from eddy.learning_settings import LearningSettings
 from eddy.models.core.detector import Series, WindowSpec
 from eddy.models.windowing.windows import regularise
+from eddy.patterns import fits
 from eddy.settings import Settings
 from eddy.training.data import datasets
 from eddy.training.data.datasets import Dataset
