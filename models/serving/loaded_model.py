@@ -50,9 +50,8 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
         ModelError: wrong checksum, unreadable artifact, contradiction between both, or a detector that cannot score.
     """
     where = f"model {manifest.name} version {manifest.version}"
-    digest = artifact.sha256(content)
-    if digest != manifest.sha256:
-        raise ModelError(f"{where}: sha256 is {digest[:12]}…, the manifest says {manifest.sha256[:12]}…; publish again")
+    if artifact.sha256(content) != manifest.sha256:  # which one it is would tell of files that the worker can read
+        raise ModelError(f"{where}: its sha256 is not the one that the manifest says; publish again")
     detector = artifact.load(content)
     spec = detector.spec
     found = (detector.kind, spec.features, spec.window, spec.stride, spec.interval_ms)

@@ -178,9 +178,7 @@ class Registry:
         except ModelError as error:
             raise ModelError(f"--uri: {error}; copy model.safetensors there first") from None
         if found != sha256:
-            raise ModelError(
-                f"--uri {uri}: sha256 {found[:12]}…, the model's is {sha256[:12]}…; copy model.safetensors there"
-            )
+            raise ModelError(f"--uri {uri}: what lies there is not this model's artifact; copy model.safetensors there")
 
     @contextlib.contextmanager
     def _reaching(self, what: str) -> Iterator[None]:
