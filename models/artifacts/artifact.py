@@ -25,7 +25,7 @@ _HEADER_LENGTH_BYTES = 8  # safetensors: little-endian length of the JSON header
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
 _PLAIN = "fiub"  # kinds of types that arrays may have
 
-__all__ = ["dump", "load", "sha256"]
+__all__ = ["dump", "load", "series_in", "sha256"]
 
 
 def sha256(content: bytes) -> str:
@@ -83,6 +83,13 @@ def load(content: bytes) -> Detector:
         raise ModelError(f"artifact: {error}") from None
     except Exception as error:  # whatever a package's own detector raises on arrays that are not its own
         raise ModelError(f"artifact: does not fit detector {kind!r}: {type(error).__name__}: {error}") from None
+
+
+def series_in(content: bytes) -> list[str]:
+    """Return the series that an artifact says it was trained on; none where it says nothing."""
+    params = _header(content).get("params")
+    found = params.get("series") if isinstance(params, dict) else None
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _header(content: bytes) -> dict[str, Any]:

@@ -12,8 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from email.message import Message
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -108,7 +107,7 @@ class _Tls(_Plain):
     def connect(self) -> None:
         super().connect()
         self.sock = self._context.wrap_socket(self.sock, server_hostname=self._name, do_handshake_on_connect=False)
-        self.sock.do_handshake()  # type: ignore[attr-defined]  # by now the deadline knows the socket
+        self.sock.do_handshake()  # by now the deadline knows the socket
 
 
 def _trusting(authorities: str | None) -> ssl.SSLContext:
@@ -149,7 +148,7 @@ def _late(where: str, seconds: float) -> ModelUnavailable:
     return ModelUnavailable(f"{where} did not send the artifact within {seconds:g} s (registry.fetch_timeout_ms)")
 
 
-def _check_answer(status: int, headers: Mapping[str, Any], where: str, most: int) -> None:
+def _check_answer(status: int, headers: Message, where: str, most: int) -> None:
     if status in _REDIRECTS:
         raise ModelError(f"{where} sends elsewhere (status {status}); redirects are not followed: publish that address")
     if status in _PASSING or status >= _SERVER_ERRORS:

@@ -64,7 +64,7 @@ def shape_of(kind: str, arrays: Mapping[str, NDArray[Any]], name: str, dimension
     """
     if name not in arrays:
         raise ModelError(f"{kind}: array {name!r} is missing from the artifact")
-    found = arrays[name].shape
+    found: tuple[int, ...] = arrays[name].shape
     if len(found) != dimensions or 0 in found:
         raise ModelError(f"{kind}: array {name!r} has shape {found}, expected {dimensions} dimensions, none of them 0")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -21,6 +22,8 @@ from eddy.models.core.threshold import Threshold
 
 _SMOKE_TEST_WINDOWS = 8
 _SMOKE_TEST_SECONDS = 1.0  # of CPU, the second time, since the first may compile; what is of any use takes milliseconds
+_HOLES, _FAR, _LONG_MS = 0.3, 1e4, 10 * 86_400_000  # share of missing values, a level, time between trial windows
+_UNSEEN = "trial-0"  # of a series that no training has seen
 _MAX_NUMBERS = 1_000_000  # in a series' window: 8 MB of state for each; far above any use, stops a mistake
 
 
@@ -60,6 +63,8 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
     if found != expected:
         raise ModelError(f"{where}: the artifact is {found}, the manifest says {expected}")
     _check(spec, where)
+    if detector.state_size > _MAX_NUMBERS:
+        raise ModelError(f"{where}: state of {detector.state_size} numbers per series; at most {_MAX_NUMBERS}")
     rollout_of(manifest)
     model = LoadedModel(
         manifest,
@@ -68,7 +73,7 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
         Calibration.from_params(manifest.calibration) if manifest.calibration else None,
         read_model_alerts(manifest.alerts),
     )
-    _smoke_test(model, where)
+    _smoke_test(model, where, artifact.series_in(content)[:_SMOKE_TEST_WINDOWS])
     return model
 
 
@@ -85,7 +90,7 @@ def _check(spec: WindowSpec, where: str) -> None:
         raise ModelError(f"{where}: window of {numbers} numbers per series; at most {_MAX_NUMBERS}: take a shorter one")
 
 
-def _smoke_test(model: LoadedModel, where: str) -> None:
+def _smoke_test(model: LoadedModel, where: str, names: Sequence[str] = ()) -> None:
     """Score and explain made-up windows, so that a model that fails or never gives a number is refused at once."""
     detector, spec = model.detector, model.detector.spec
     shape = (_SMOKE_TEST_WINDOWS, spec.window, len(spec.features))
@@ -107,10 +112,24 @@ def _smoke_test(model: LoadedModel, where: str) -> None:
             raise ModelError(f"{where}: gives no usable score on a trial window")
         doing = "explain"
         detector.explain(batch, np.ones(_SMOKE_TEST_WINDOWS))
+        doing = "score missing, constant or far values"
+        _try_rough(detector, batch, names)
     except ModelError:
         raise
     except Exception as error:  # whatever a broken artifact provokes, it must not stop the job
         raise ModelError(f"{where}: cannot {doing}: {type(error).__name__}: {error}") from error
+
+
+def _try_rough(detector: Detector, batch: WindowBatch, names: Sequence[str]) -> None:
+    """Score what a stream brings besides noise, on series that training has seen, too; errors are the caller's."""
+    binding = detector.bind([*names, *(f"{_UNSEEN}-{i}" for i in range(len(batch)))][: len(batch)])
+    state, end = detector.initial_state(len(batch)), batch.end[-1:].repeat(len(batch))
+    holes = np.where(np.random.default_rng(1).random(batch.values.shape) < _HOLES, np.nan, batch.values)
+    rough = (holes, np.full_like(holes, np.nan), np.full_like(holes, _FAR), np.zeros_like(holes), batch.values * _FAR)
+    with np.errstate(all="ignore"):
+        for number, values in enumerate(rough):
+            ends = end + (1 + number) * _LONG_MS
+            detector.score(WindowBatch(values.copy(), batch.imputed, ends, binding, state))
 
 
 def _within_time_limit(detector: Detector, batch: WindowBatch, where: str) -> Floats:

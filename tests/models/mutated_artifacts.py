@@ -21,7 +21,20 @@ from eddy.models.core.detector import Series, WindowSpec
 
 START, STEP = 1_700_000_000_000, 300_000
 _NUMBERS = (-1, 0, 1, 2, 3, 7, 24, 255, 1e3, 4095, 2.0**31, 2.0**40, 2.0**47, 2.0**53, 2.0**63, -(2.0**63), 1e300, 0.5)
-_WORDS = (*_NUMBERS, float("nan"), float("inf"), "value", "", "window", "season", None, True, [], {}, 10**30)
+_WORDS: tuple[Any, ...] = (
+    *_NUMBERS,
+    float("nan"),
+    float("inf"),
+    "value",
+    "",
+    "window",
+    "season",
+    None,
+    True,
+    [],
+    {},
+    10**30,
+)
 #: kinds with the parameters that make them small and quick; kinds that need torch are trained by few epochs
 SMALL: dict[str, tuple[dict[str, Any], int]] = {
     "zscore": ({}, 8),
