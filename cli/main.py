@@ -19,7 +19,7 @@ USER_ERROR = 2
 #: package that a command may need -> the extras that install it
 EXTRAS = {
     **dict.fromkeys(("pyflink", "apache_beam"), "job"),
-    **dict.fromkeys(("numba", "scipy", "safetensors", "fsspec", "icalendar", "recurring_ical_events"), "job or train"),
+    **dict.fromkeys(("numba", "scipy", "safetensors", "icalendar", "recurring_ical_events"), "job or train"),
     **dict.fromkeys(("torch", "sklearn", "pydmd", "matplotlib", "jinja2"), "train"),
     **dict.fromkeys(("dash", "flask", "plotly", "waitress"), "dashboard"),
 }

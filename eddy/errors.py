@@ -19,5 +19,9 @@ class ModelError(EddyError):
     """Report a model artifact or manifest that cannot be used."""
 
 
+class ModelUnavailable(ModelError):
+    """Report an artifact that cannot be had or tried now, but may be later; whoever can wait tries again."""
+
+
 class StackError(EddyError):
     """Report a service of the stack that is missing, does not start, or does not answer."""

@@ -49,7 +49,13 @@ class RegistrySettings(Group):
     signing_key_file: str | None = Field(None, description="file that holds the signing key; used instead of it")
     uri_schemes: str = Field("file,s3,https", description="allowed schemes of artifact URIs, comma separated")
     uri_prefixes: str = Field(
-        "", description="artifact URIs must start with one of these, comma separated; empty = any allowed scheme"
+        "",
+        description="servers, buckets and folders that artifacts may come from, such as s3://models/team-a, comma "
+        "separated; empty = any",
+    )
+    fetch_timeout_ms: int = Field(30_000, ge=100, description="longest time that fetching one artifact may take, ms")
+    ssl_cafile: str | None = Field(
+        None, description="CA certificates (PEM) of the servers that artifacts come from; empty = the system's"
     )
 
 

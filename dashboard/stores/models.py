@@ -63,14 +63,14 @@ class ModelStore:
     def put_current(self, name: str, value: bytes | None, published: int) -> None:
         """Take a message of the models topic; one without a value withdraws the model."""
         self._changed = True
-        if value is None:
+        if value is None or _withdraws(value):
             self._current.pop(name, None)
         elif (manifest := _read(value, published)) is not None:
             self._current[manifest.name] = self._kept(manifest)
 
     def put_history(self, value: bytes | None, published: int) -> None:
         """Take a message of the history topic."""
-        if value is not None and (manifest := _read(value, published)) is not None:
+        if value is not None and not _withdraws(value) and (manifest := _read(value, published)) is not None:
             self._changed = True
             self._kept(manifest)
 
@@ -101,6 +101,15 @@ class ModelStore:
     def _kept(self, manifest: ModelVersion) -> ModelVersion:
         """Return the version as first published: it comes twice, in its history and as the current one."""
         return self._versions.setdefault(manifest.name, {}).setdefault(manifest.version, manifest)
+
+
+def _withdraws(value: bytes) -> bool:
+    """Tell whether a message takes its model out of use, as it is done where messages are signed."""
+    try:
+        raw = orjson.loads(value)
+    except ValueError:
+        return False
+    return isinstance(raw, dict) and raw.get("withdrawn") is True
 
 
 def _read(value: bytes, published: int) -> ModelVersion | None:

@@ -127,6 +127,20 @@ class DetectorContract:
         np.testing.assert_array_equal(toy.scores_of(detector, batch), toy.scores_of(again, batch))
         assert artifact.dump(again) == content
 
+    def test_state_stays_within_its_bounds(self) -> None:
+        detector = self.fitted()
+        bounds = detector.state_bounds()
+        if bounds is None:
+            pytest.skip("no bounds: any number of the state is safe")
+        assert bounds.width == detector.state_size
+        assert bounds.fits(detector.initial_state(2)).all()
+        state = detector.initial_state(1)
+        for row in toy.one_by_one(toy.batch_of(detector, toy.live("never-seen")[0]), state):
+            detector.score(row)
+            assert bounds.fits(state).all()
+        assert bounds.fits(toy.warm_state(detector, toy.TRAIN[0])).all()
+        assert not bounds.fits(np.full((1, detector.state_size), -np.inf)).any()
+
     def test_same_seed_gives_the_same_model(self) -> None:
         assert artifact.dump(self.fit(toy.TRAIN)[0]) == artifact.dump(self.fitted())
 

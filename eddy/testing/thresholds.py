@@ -97,6 +97,19 @@ class ThresholdContract:
         after = limits_of(threshold_from_params(threshold.to_params()), scores[400:], stored)
         np.testing.assert_array_equal(np.concatenate([before, after]), limits_of(threshold, scores))
 
+    def test_state_stays_within_its_bounds(self) -> None:
+        threshold = self.fitted()
+        bounds = threshold.state_bounds()
+        if bounds is None:
+            pytest.skip("no bounds: any number of the state is safe")
+        assert bounds.width == threshold.state_size
+        state = threshold.initial_state(1)
+        assert bounds.fits(state).all()
+        for score in stream(2500):
+            limits_of(threshold, np.array([score]), state)
+            assert bounds.fits(state).all()
+        assert not bounds.fits(np.full((1, threshold.state_size), -np.inf)).any()
+
     def test_missing_scores_change_nothing(self) -> None:
         threshold, scores = self.fitted(), stream()
         known = np.isfinite(scores)

@@ -1,16 +1,20 @@
 """Decide which model versions a worker uses, from the registry at its start, what came since, and its own state.
 
-State keeps two entries for each name: a digest of the newest message, and the version that was in use when that came.
-The newest may have been refused; a worker that starts again then goes on with the other, as the one before it did.
+State keeps two messages for each name: the newest one, and the version that was in use when that came. The newest may
+have been refused; a worker that starts again then goes on with the other, as the one before it did.
 
-Memory and state are bounded whatever the topic holds: of a message that is not in use there is a digest, of a name that
-no model can have there is nothing, and names are kept up to ``max_models``.
+Memory and state are bounded whatever the topic holds: of a message that is no manifest there is a digest, of a name
+that no model can have there is nothing, and names are kept up to ``max_models``.
+
+With a signing key (``verify``) only signed messages count, withdrawals included, and versions only rise: an old message
+that is sent again changes nothing. Without it, whoever may write to the topic may do anything that a message can say.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -23,8 +27,10 @@ from eddy.models.serving.pending_versions import PendingVersions
 
 log = logging.getLogger(__name__)
 
-_NEWEST = "\n"  # behind a name, in which it cannot be: digest of the newest message
+_NEWEST = "\n"  # behind a name, in which it cannot be: the newest message, or the digest of one that is no manifest
+_DIGEST = b"sha256:"
 _MAX_NAME_SHOWN = 128  # characters of a name that cannot be one
+START_SECONDS = 60.0  # that a job waits for the registry's models before its first observation
 
 
 class BroadcastState(Protocol):
@@ -44,6 +50,8 @@ class ModelVersionTracker:
         loader: fetches and checks versions on a thread of its own.
         notify: takes events for ``eddy.events``, without time and job.
         series: counts the series that the version in use of a name scores on this worker.
+        verify: raises a ModelError for a manifest that is not signed; None where nothing is signed.
+        start_seconds: longest time that :meth:`restore` waits.
         max_models: names of models that are kept; a message under a further one is refused.
 
     Attributes:
@@ -57,80 +65,183 @@ class ModelVersionTracker:
         loader: ModelLoader,
         notify: Callable[[dict[str, Any]], None],
         series: Callable[[str], int],
+        verify: Callable[[Manifest], None] | None = None,
+        start_seconds: float = START_SECONDS,
         max_models: int = 1000,
     ) -> None:
         self.models, self._loader, self._emit = models, loader, notify
         self.pending_versions = PendingVersions(models, series)
-        self._max_models = max_models
+        self._verify, self._start_seconds, self._max_models = verify, start_seconds, max_models
         self._kept: set[str] = set()  # names in state
         self._registry: dict[str, bytes] = {}  # messages that were read at the start, as long as they are needed
-        self._started: list[str] = []  # names whose messages were asked for then
+        self._started: set[str] = set()  # names whose messages were asked for then
         self._withdrawn: list[str] = []  # names that state remembers and the registry does not; until it can be written
         self._ahead: dict[str, int] = {}  # version that the topic will bring once more, by name
+        self._known: dict[str, Manifest] = {}  # highest version that counted, by name
+        self._told: dict[str, bytes] = {}  # messages that were refused at the start, by name
+        self._newer: set[str] = set()  # names of which a newer version than the one before has been taken
         self.restored = False
 
     def start(self, registry: Mapping[str, bytes]) -> None:
         """Begin to load what the registry holds now; :meth:`restore` waits for it, before the first observation."""
-        self._registry = {name: message for name, message in registry.items() if is_name(name)}
-        self._started = list(self._registry)[: self._max_models]
-        for name in self._started:
-            self._loader.ask(name, self._registry[name])
+        for name, message in registry.items():
+            if not is_name(name):
+                continue
+            if wrong := self._wrong(name, message):
+                self._told[name] = message
+                self._refuse(name, wrong)
+                continue
+            self._registry[name] = message
+            self._learn(name, message)
+            if not _withdraws(message) and len(self._started) < self._max_models:
+                self._started.add(name)
+                self._loader.ask(name, message)
 
     def restore(self, state: BroadcastState) -> None:
-        """Restore the versions that were in use, then newer ones: once, at the first frame or message."""
+        """Restore the versions that were in use, then newer ones: once, at the first frame or message.
+
+        Waits for the registry's versions, but not without limit: what has not come by then is taken over when it comes.
+        """
         self.restored = True
+        ends = time.monotonic() + self._start_seconds
         entries = {key: bytes(message) for key, message in state.items()}
         before = {key: message for key, message in entries.items() if not key.endswith(_NEWEST)}
         newest = {key[: -len(_NEWEST)]: message for key, message in entries.items() if key.endswith(_NEWEST)}
         self._kept = {*before, *newest}
-        self._withdrawn = sorted(self._kept - self._registry.keys())  # while the job was down
-        for name in self._kept & self._registry.keys() - set(self._started):  # beyond the maximum, but it was in use
-            self._loader.ask(name, self._registry[name])
-        chosen = {*self._started, *self._kept}
-        self._registry = {name: message for name, message in self._registry.items() if name in chosen}
-        found = {result.name: result for result in self._loader.results(wait=True)}
+        self._refuse_older(before, newest)
+        for name in sorted(self._kept & self._registry.keys() - self._started):  # beyond the maximum, but it was in use
+            if not _withdraws(self._registry[name]):
+                self._loader.ask(name, self._registry[name])
+        chosen = self._kept | self._started
+        self._registry = {
+            name: message for name, message in self._registry.items() if name in chosen or _withdraws(message)
+        }
+        gone = {*before, *newest} - {name for name, message in self._registry.items() if not _withdraws(message)}
+        self._withdrawn = sorted(gone)  # while the job was down
+        found = {result.name: result for result in self._loader.results(True, self._start_seconds)}
         for name in self._withdrawn:
-            self._emit({"event": "model-withdrawn", "model": name})
-        for name, message in before.items():
-            if (
-                name in self._registry
-                and not _is_one_of(message, self._registry.get(name), newest.get(name))
-                and _not_without(message, found.get(name))
-            ):
-                self._loader.ask(name, message)
-        self._take(self._loader.results(wait=True))
+            if name in before or not _withdraws(newest[name]):
+                self._emit({"event": "model-withdrawn", "model": name})
+        for name in sorted({*before, *newest} - gone):
+            for message in dict.fromkeys(filter(None, (before.get(name), newest.get(name)))):
+                if (
+                    not _is_digest(message)
+                    and message != self._registry[name]
+                    and _not_without(message, found.get(name))
+                ):
+                    self._loader.ask(name, message, earlier=True)
+        left = max(ends - time.monotonic(), 0.0)
+        self._take(self._loader.results(True, left))
         self._take(found.values())
+        if self._loader.under_way:
+            log.warning("%d model messages not loaded within %g s", self._loader.under_way, self._start_seconds)
         for name, message in self._registry.items():
             if not _is_one_of(message, before.get(name), newest.get(name)) and (version := _version(message)):
                 self._ahead[name] = version
-        self.models.register(self._registry)
+        self.models.register(name for name, message in self._registry.items() if not _withdraws(message))
         self._registry = {name: self._registry[name] for name in self._ahead}
+
+    def _refuse_older(self, before: Mapping[str, bytes], newest: Mapping[str, bytes]) -> None:
+        """Go on with what state remembers where the registry was set back without a signature that allows it."""
+        for name, message in {**before, **newest}.items():
+            held = self._known.get(name)
+            if self._verify is None or self._wrong(name, message):
+                continue
+            self._learn(name, message)
+            if name not in self._registry:
+                if not _withdraws(message):
+                    self._refuse(name, "it is no longer in the registry, but was not withdrawn with the key: it stays")
+                    self._go_on(name, message)
+            elif held is not None and held.version < self._known[name].version:
+                self._refuse(name, self._too_old(name, held))
+                self._loader.ask(name, None)
+                self._go_on(name, message)
+
+    def _go_on(self, name: str, message: bytes) -> None:
+        self._registry[name] = message
+        self._started.add(name)
+        if not _withdraws(message):
+            self._loader.ask(name, message)
 
     def receive(self, name: str, message: bytes | None, state: BroadcastState) -> None:
         """Take a message of the registry topic: a version to take over, or (None) a tombstone."""
+        if wrong := self._wrong(name, message):
+            if self._told.pop(name, b"") != message:  # what was told at the start comes once more
+                self._refuse(name, wrong)
+            return
+        if message is not None and is_name(name) and name not in self._kept and len(self._kept) >= self._max_models:
+            reason = f"the job has {len(self._kept)} models, job.max_models = {self._max_models}"
+            self._refuse(name, f"model {name}: {reason}; withdraw one, or raise the setting")
+            return
+        passed = self._passed(name, message)
+        if message is not None and not passed and (wrong := self._clash(name, message)):
+            self._refuse(name, wrong)
+            return
         for gone in self._withdrawn:
             self._remove(gone, state)
         self._withdrawn = []
         if message is None:
+            self._known.pop(name, None)
             self._remove(name, state)
         elif is_name(name):
-            if name not in self._kept and len(self._kept) >= self._max_models:
-                reason = f"the job has {len(self._kept)} models, job.max_models = {self._max_models}"
-                self._refuse(name, f"model {name}: {reason}; withdraw one, or raise the setting")
-                return
-            if (model := self.models.models.get(name)) is not None:
+            self._learn(name, message)
+            if _withdraws(message):
+                state.remove(name)
+            elif (model := self.models.models.get(name)) is not None:
                 state.put(name, model.manifest.to_json())
-            state.put(name + _NEWEST, _digest(message))
+            state.put(name + _NEWEST, message if _manifest(message) is not None else _digest(message))
             self._kept.add(name)
-            self.models.registered = {*(self.models.registered or ()), name}
-        if not self._passed(name, message):
-            self._loader.ask(name, message)
+            if not _withdraws(message):
+                self.models.registered = {*(self.models.registered or ()), name}
+        if not passed:
+            self._loader.ask(name, None if message is None or _withdraws(message) else message)
 
     def _remove(self, name: str, state: BroadcastState) -> None:
         if name in self._kept:
             self._kept.remove(name)
             state.remove(name)
             state.remove(name + _NEWEST)
+
+    def _wrong(self, name: str, message: bytes | None) -> str:
+        """Say why a message does not count where messages are signed."""
+        if self._verify is None:
+            return ""
+        if message is None:
+            return "withdrawn without a signature, but registry.signing_key is set; 'eddy models withdraw' signs"
+        try:
+            manifest = Manifest.from_json(message)
+            if manifest.name != name:
+                return f"manifest: name {manifest.name!r} under the message key {name!r}; expected the same"
+            self._verify(manifest)
+        except EddyError as error:
+            return str(error)
+        return ""
+
+    def _clash(self, name: str, message: bytes) -> str:
+        """Say why a message does not count beside those before it."""
+        manifest, known = _manifest(message), self._known.get(name)
+        if manifest is None or known is None:
+            return ""
+        if self._verify is not None and manifest.version < known.version:
+            return self._too_old(name, manifest)
+        if manifest.version == known.version and manifest.sha256 != known.sha256:
+            return (
+                f"model {name} version {manifest.version}: another artifact came under this version; a version is "
+                "published once: publish again, and it gets a number of its own"
+            )
+        return ""
+
+    def _too_old(self, name: str, manifest: Manifest) -> str:
+        return (
+            f"model {name} version {manifest.version}: version {self._known[name].version} came before, and with "
+            "registry.signing_key versions only rise; 'eddy models rollback' publishes an old one under a new number"
+        )
+
+    def _learn(self, name: str, message: bytes) -> None:
+        manifest = _manifest(message)
+        known = self._known.get(name)
+        if manifest is not None and (self._verify is None or known is None or manifest.version >= known.version):
+            self._known[name] = manifest
 
     def _passed(self, name: str, message: bytes | None) -> bool:
         """Tell whether this message, or a newer one, was read at the start: the topic comes once more from there."""
@@ -155,27 +266,43 @@ class ModelVersionTracker:
         for result in results:
             if result.refused:
                 self._refuse(result.name, result.refused)
+            elif result.delayed:
+                self._delayed(result)
             elif result.model is None:
+                self._newer.discard(result.name)
                 if self.pending_versions.withdraw(result.name):
                     self._emit({"event": "model-withdrawn", "model": result.name})
-            elif self.pending_versions.offer(result.model):
-                self._loaded(result.model)
+            elif not (result.earlier and result.name in self._newer):
+                if not result.earlier:
+                    self._newer.add(result.name)
+                if self.pending_versions.offer(result.model):
+                    self._loaded(result.model)
 
     def _loaded(self, model: LoadedModel) -> None:
         self._emit({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})
 
+    def _delayed(self, result: LoadResult) -> None:
+        log.warning("model %r delayed: %s", result.name, result.delayed)
+        retry = {"retry_ms": int(result.pause * 1000)}
+        event = {"event": "model-delayed", "model": result.name, "reason": result.delayed, **retry}
+        self._emit({**event, "version": result.version} if result.version else event)
+
     def _refuse(self, name: str, reason: str) -> None:
         name = name[:_MAX_NAME_SHOWN]
-        log.warning("model %s refused: %s", name, reason)
+        log.warning("model %r refused: %s", name, reason)
         self._emit({"event": "model-refused", "model": name, "reason": reason})
 
 
 def _digest(message: bytes) -> bytes:
-    return b"sha256:" + hashlib.sha256(message).hexdigest().encode()
+    return _DIGEST + hashlib.sha256(message).hexdigest().encode()
+
+
+def _is_digest(message: bytes) -> bool:
+    return message.startswith(_DIGEST)
 
 
 def _is_one_of(message: bytes, *kept: bytes | None) -> bool:
-    """Compare a message with messages and with digests: state of an earlier version has the newest message itself."""
+    """Compare a message with messages and with digests."""
     return message in kept or _digest(message) in kept
 
 
@@ -189,8 +316,18 @@ def _not_without(before: bytes, newest: LoadResult | None) -> bool:
         return False
 
 
-def _version(message: bytes) -> int | None:
+def _manifest(message: bytes) -> Manifest | None:
     try:
-        return Manifest.from_json(message).version
+        return Manifest.from_json(message)
     except EddyError:
         return None
+
+
+def _version(message: bytes) -> int | None:
+    manifest = _manifest(message)
+    return manifest.version if manifest is not None else None
+
+
+def _withdraws(message: bytes) -> bool:
+    manifest = _manifest(message)
+    return manifest is not None and manifest.withdrawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -13,6 +14,7 @@ from pyflink.datastream.functions import KeyedBroadcastProcessFunction, RuntimeC
 from pyflink.datastream.state import MapStateDescriptor
 
 from eddy.configuration import load
+from eddy.errors import ModelUnavailable
 from eddy.flink_job.model_updates.loader import ModelLoader
 from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
 from eddy.flink_job.operators.kept_settings import check_shards
@@ -24,10 +26,12 @@ from eddy.flink_job.wire.flink_types import BYTES, MODELS
 from eddy.flink_job.wire.formats import job_format
 from eddy.flink_job.wire.frames import END, EVENTS, TICK, Records, read_frame, read_record
 from eddy.models.alerting.maintenance import Maintenance
+from eddy.models.artifacts import signing
 from eddy.models.artifacts.fetch import fetch_artifact
 from eddy.models.engine.cold_start import cold_model
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import ModelSet
+from eddy.models.serving.trial import TrialProcess
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
 
@@ -61,15 +65,26 @@ class ScoringOperator:
         self.sinks = FanOut.of(self.settings)
         self.metrics = JobMetrics(runtime_context.get_metrics_group(), self)
         registry = self.settings.registry
-        loader = ModelLoader(lambda manifest: fetch_artifact(manifest, registry), self.models.runs)
+        self.trials = TrialProcess()
+        with contextlib.suppress(ModelUnavailable):  # it is told when there is a model to try
+            self.trials.start()  # while this worker reads the registry
+        loader = ModelLoader(lambda manifest: fetch_artifact(manifest, registry), self.models.runs, self.trials.check)
+        key = registry.signing_key
+        verify = (lambda manifest: signing.check(manifest, key.get_secret_value())) if key is not None else None
         self.versions = ModelVersionTracker(
-            self.models, loader, self._emit_model_event, self._series_scored_by, self.settings.job.max_models
+            self.models,
+            loader,
+            self._emit_model_event,
+            self._series_scored_by,
+            verify,
+            max_models=self.settings.job.max_models,
         )
         self.versions.start({k.decode(errors="replace"): v for k, v in newest_by_key(self.settings, "models").items()})
 
     def close(self) -> None:
-        """Have the sinks deliver what waits."""
+        """Have the sinks deliver what waits; end the process in which models are tried."""
         self.sinks.close()
+        self.trials.close()
 
     def process_broadcast_element(self, value: bytes, ctx: KeyedBroadcastProcessFunction.Context) -> Iterator[bytes]:
         """Take a message of the registry topic: a version to take over, or a tombstone."""

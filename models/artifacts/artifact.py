@@ -14,16 +14,18 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from eddy.errors import ModelError, SettingsError
+from eddy.errors import EddyError, ModelError, SettingsError
 from eddy.models.catalog import DETECTORS
-from eddy.models.core.detector import Detector, WindowSpec
+from eddy.models.core.detector import Detector
+from eddy.models.core.window_spec import read_spec
 
 ARTIFACT_SCHEMA = 1
 MAX_ARTIFACT_BYTES = 256 * 1024 * 1024  # far above any detector here; refuses a wrong file before it is parsed
 _HEADER_LENGTH_BYTES = 8  # safetensors: little-endian length of the JSON header that follows
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
+_PLAIN = "fiub"  # kinds of types that arrays may have
 
-__all__ = ["dump", "load", "sha256"]
+__all__ = ["dump", "load", "series_in", "sha256"]
 
 
 def sha256(content: bytes) -> str:
@@ -65,18 +67,29 @@ def load(content: bytes) -> Detector:
         raise ModelError(f"artifact: {error}") from None
     try:
         arrays: dict[str, NDArray[Any]] = load_arrays(content)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise ModelError(f"artifact: not a readable safetensors file: {error}") from None
     for name, array in arrays.items():
+        if array.dtype.kind not in _PLAIN:
+            raise ModelError(f"artifact: array {name!r} has type {array.dtype}, expected plain numbers")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ModelError(f"artifact: array {name!r} holds NaN or infinite numbers; train the model again")
     try:
-        raw = dict(header["spec"])
-        spec = WindowSpec(**{**raw, "features": tuple(raw["features"])})
         params: Mapping[str, Any] = {**own, **header["params"]}
-        return detector.from_state(spec, arrays, params)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        return detector.from_state(read_spec(header["spec"]), arrays, params)
+    except ModelError:
+        raise
+    except EddyError as error:
+        raise ModelError(f"artifact: {error}") from None
+    except Exception as error:  # whatever a package's own detector raises on arrays that are not its own
         raise ModelError(f"artifact: does not fit detector {kind!r}: {type(error).__name__}: {error}") from None
+
+
+def series_in(content: bytes) -> list[str]:
+    """Return the series that an artifact says it was trained on; none where it says nothing."""
+    params = _header(content).get("params")
+    found = params.get("series") if isinstance(params, dict) else None
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _header(content: bytes) -> dict[str, Any]:
@@ -86,9 +99,15 @@ def _header(content: bytes) -> dict[str, Any]:
         if not 0 < length <= min(_MAX_HEADER_BYTES, len(content)):
             raise ValueError(f"header of {length} bytes in a file of {len(content)}")
         tensors = json.loads(content[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
-        header = json.loads(tensors["__metadata__"]["eddy"])
+        header = json.loads(tensors["__metadata__"]["eddy"], parse_constant=_no_number)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"artifact: not an Eddy artifact or truncated: {error}") from None
     if not isinstance(header, dict):
         raise ModelError("artifact: its header is not a JSON object")
     return header
+
+
+def _no_number(name: str) -> float:
+    """Refuse NaN and infinity, which JSON does not have, but Python's parser reads."""
+    message = f"found {name} where a number is expected"
+    raise ValueError(message)

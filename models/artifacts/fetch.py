@@ -13,6 +13,7 @@ def fetch_artifact(manifest: Manifest, settings: RegistrySettings) -> bytes:
     """Return the artifact's bytes, inline or from its URI, after checking the signature if the settings ask for one.
 
     Raises:
+        ModelUnavailable: the artifact cannot be fetched now, but may be later.
         ModelError: not signed as the settings ask, or a URI that is not allowed, too large, or unreadable.
     """
     if settings.signing_key is not None:
@@ -23,4 +24,4 @@ def fetch_artifact(manifest: Manifest, settings: RegistrySettings) -> bytes:
     try:
         return read_artifact(manifest.uri, settings)
     except ModelError as error:
-        raise ModelError(f"model {manifest.name} version {manifest.version}: {error}") from None
+        raise type(error)(f"model {manifest.name} version {manifest.version}: {error}") from None

@@ -54,7 +54,8 @@ class _AlertsSchema:
 class Manifest(Message):
     """Describe a published model: what it is, which series it applies to, where its artifact is.
 
-    The Kafka key of the message is :attr:`name`; a message without a value withdraws the model. ``features``,
+    The Kafka key of the message is :attr:`name`; a message without a value, or one with ``withdrawn``, withdraws the
+    model. ``features``,
     ``window``, ``stride`` and ``interval_ms`` repeat :class:`eddy.models.core.detector.WindowSpec`, to be read without
     the artifact; a model whose artifact differs from them is refused.
 
@@ -131,6 +132,9 @@ class Manifest(Message):
             "canary), share (of the series for which a canary notifies people)."
         ),
     ] = field(default_factory=dict)
+    withdrawn: Annotated[
+        bool, Field(description="The model is taken out of use; this is how it is done where messages are signed.")
+    ] = False
     artifact: Annotated[
         str,
         Field(max_length=_MAX_BASE64, description="The artifact inline, base64; or empty."),

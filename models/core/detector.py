@@ -15,12 +15,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eddy.models.core.parameters import NoParameters
+
+if TYPE_CHECKING:
+    from eddy.models.core.state_bounds import Bounds
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -251,6 +254,14 @@ class Detector(ABC):
         old state still means the same to the new version, such as the state that series begin with.
         """
         return self.to_state()
+
+    def state_bounds(self) -> Bounds | None:
+        """Describe what the numbers of a series' state may be; None: any number is safe.
+
+        Rows of an artifact that do not fit are refused with it; rows of keyed state that do not fit begin anew. A
+        detector whose compiled code indexes with numbers of the state has to describe them.
+        """
+        return None
 
     def score(self, batch: WindowBatch) -> Floats:
         """Return (n,) scores of the newest point of each window, finite, or NaN if too many values are missing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,6 +13,8 @@ from typing import Any, TypeVar
 from eddy.errors import SettingsError
 
 T = TypeVar("T")
+
+_MOST = 2**53  # whole numbers above it are not exact in the kernels' float64
 
 _ATTRIBUTES = re.compile(r"^Attributes:\n((?:[ ]+.*(?:\n|$)|\n)+)", re.MULTILINE)
 _DESCRIBED = re.compile(r"^(\w+(?:, \w+)*): ")
@@ -54,8 +57,10 @@ def read_parameters(cls: type[T], kind: str, params: Mapping[str, Any]) -> T:
         fits = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
         if not fits or (wanted in (int, float) and isinstance(value, bool)):
             raise SettingsError(f"{kind}: parameter {name!r}: found {value!r}, expected {wanted.__name__}")
-        if wanted in (int, float) and value < 0:
-            raise SettingsError(f"{kind}: parameter {name!r}: found {value!r}, expected 0 or more")
+        if wanted in (int, float) and (value < 0 or math.isnan(value) or value == math.inf):
+            raise SettingsError(f"{kind}: parameter {name!r}: found {value!r}, expected a number of 0 or more")
+        if wanted in (int, float) and isinstance(value, int) and value > _MOST:
+            raise SettingsError(f"{kind}: parameter {name!r}: found a number above {_MOST}, expected a smaller one")
         values[name] = wanted(value)
     return cls(**values)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from eddy.models.core.detector import Floats, Ints
+
+if TYPE_CHECKING:
+    from eddy.models.core.state_bounds import Bounds
 
 
 class Threshold(ABC):
@@ -40,6 +43,10 @@ class Threshold(ABC):
         State is taken over from one version of a model to the next, and after a restart, only where this is equal.
         """
         return f"{self.policy}/{self.state_size}"
+
+    def state_bounds(self) -> Bounds | None:
+        """Describe what the numbers of a series' state may be; see :meth:`.Detector.state_bounds`."""
+        return None
 
     @property
     def start(self) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.errors import DataError, ModelError, SettingsError
+from eddy.models.core.arrays import Array, read_arrays, read_names, read_states, read_whole
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -24,6 +25,7 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
+from eddy.models.core.state_bounds import Bounds, Each, Numbers, Row, count, one_of, size
 from eddy.models.preprocessing.scaler import SeriesScaler, in_spreads
 from eddy.models.preprocessing.stretches import by_name, measured
 
@@ -31,6 +33,7 @@ _BAND = 3.0  # spreads to either side of the median
 _SCALE_TO_UNIT = 0.1  # a spread in half-space trees, which expect values from 0 to 1
 _STARTED = 0  # element of a state row: 1 once the series has begun
 _MIN_POINTS = 32
+_MOST_SEED = 2**53
 _SMALLEST = 1e-12  # of 1 - score
 
 
@@ -185,6 +188,12 @@ class RiverDetector(Detector):
         share = np.divide(off, total, out=np.full_like(off, 1 / off.shape[1]), where=total > 0)
         return Explanation(centre, centre - _BAND * spread, centre + _BAND * spread, share)
 
+    def state_bounds(self) -> Bounds:
+        return self._bounds(begun=0)
+
+    def _bounds(self, begun: int) -> Bounds:
+        return Row(one_of(begun, 1), self.model.bounds())
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays = {
             "start": self._start,
@@ -198,19 +207,22 @@ class RiverDetector(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> RiverDetector:
-        names, features = list(params["series"]), len(spec.features)
-        tables = [np.asarray(arrays[f"scaler.{part}"], float) for part in ("centre", "spread")]
-        start, fixed = np.asarray(arrays["start"], float), np.asarray(arrays["fixed"], float)
+        names, shape = read_names(cls.kind, params), (len(params["series"]), len(spec.features))
+        seed = read_whole(cls.kind, params, "seed", 0, _MOST_SEED)
         own = {name: value for name, value in params.items() if name not in ("series", "seed")}
+        tables = read_arrays(
+            cls.kind, arrays, {"scaler.centre": Array(shape), "scaler.spread": Array(shape, above=0.0)}
+        )
         try:
             chosen = read_parameters(RiverParameters, cls.kind, own)
-            detector = cls(spec, chosen, SeriesScaler(names, *tables), start, int(params["seed"]))
+            scaler = SeriesScaler(names, tables["scaler.centre"], tables["scaler.spread"])
+            detector = cls(spec, chosen, scaler, None, seed)
         except SettingsError as error:
             raise ModelError(str(error)) from None
-        wanted = (len(names) + 1, detector.state_size)
-        if start.shape != wanted or any(table.shape != (len(names), features) for table in tables):
-            raise ModelError(f"{cls.kind}: array 'start' has shape {start.shape}, expected {wanted}, or scales differ")
-        if not np.array_equal(fixed, detector.model.fixed()):
+        wanted = {"start": Array((len(names) + 1, detector.state_size))}
+        start = read_arrays(cls.kind, arrays, wanted)["start"]
+        detector._start = read_states(cls.kind, "start", start, detector._bounds(begun=1), names)
+        if not np.array_equal(np.asarray(arrays["fixed"], float), detector.model.fixed()):
             raise ModelError(
                 f"{cls.kind}: this release of river draws other trees than the one the model was trained with: train "
                 "it again, or install that one"
@@ -245,6 +257,9 @@ class _Trees:
         n = len(self._nodes)
         for node, left, right in zip(self._nodes, found[2 : 2 + n], found[2 + n :], strict=True):
             node.l_mass, node.r_mass = left, right
+
+    def bounds(self) -> Bounds:
+        return Row(count(), count(1), Each(count(), 2 * len(self._nodes)))
 
     def fixed(self) -> Floats:
         """Splits of the trees, which follow from the seed."""
@@ -289,6 +304,9 @@ class _Moments:
                 each.n, each._mean = n, mean
             variance._S = squares
 
+    def bounds(self) -> Bounds:
+        return Each(Row(count(), Numbers(), size()), len(self._of))
+
     def fixed(self) -> Floats:
         return np.zeros(0)
 
@@ -328,6 +346,9 @@ class _Svm:
         self._of.optimizer.n_iterations, self._of.intercept = int(numbers[0]), float(numbers[1])
         for f, weight in enumerate(numbers[2:].tolist()):
             self._of._weights[f] = weight
+
+    def bounds(self) -> Bounds:
+        return Row(count(), Numbers(1 + self._features))
 
     def fixed(self) -> Floats:
         return np.zeros(0)

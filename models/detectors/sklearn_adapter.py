@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.errors import DataError, ModelError, SettingsError
+from eddy.models.core.arrays import Array, read_arrays, read_names, read_whole, shape_of
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -41,6 +42,7 @@ _BOUNDED_NOTE = "scores of {} have an upper bound, which 'tail' may lie above: t
 _JITTER = 0.01  # spreads: keeps equal windows apart, which some estimators cannot take
 _CHECKED = 32  # windows whose scores are stored, to see that the estimator was rebuilt as it was
 _TOLERANCE = 1e-6
+_MOST_SEED = 2**32 - 1  # what scikit-learn takes
 _NEIGHBOURS = 5  # windows that the expected value is taken from
 
 
@@ -205,20 +207,21 @@ class SklearnDetector(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> SklearnDetector:
-        names, features = list(params["series"]), len(spec.features)
-        sample, expected = np.asarray(arrays["sample"], float), np.asarray(arrays["scores"], float)
-        tables = [np.asarray(arrays[f"scaler.{part}"], float) for part in ("centre", "spread")]
-        if sample.ndim != 2 or sample.shape[1] != spec.window * features:
-            raise ModelError(f"{cls.kind}: array 'sample' has shape {sample.shape}, expected windows of {spec.window}")
-        if any(table.shape != (len(names), features) for table in tables) or expected.shape != (
-            len(sample[:_CHECKED]),
-        ):
-            raise ModelError(f"{cls.kind}: arrays 'scaler.centre', 'scaler.spread' or 'scores' do not fit the sample")
+        names, features = read_names(cls.kind, params), len(spec.features)
+        samples, seed = shape_of(cls.kind, arrays, "sample", 2)[0], read_whole(cls.kind, params, "seed", 0, _MOST_SEED)
+        if not isinstance(params["options"], Mapping):
+            raise ModelError(f"{cls.kind}: parameter 'options': expected an object")
+        found = read_arrays(cls.kind, arrays, {
+            "sample": Array((samples, spec.window * features)),
+            "scores": Array((min(samples, _CHECKED),)),
+            "scaler.centre": Array((len(names), features)),
+            "scaler.spread": Array((len(names), features), above=0.0),
+        })  # fmt: skip
         own = {f.name for f in fields(SklearnParameters)}
         try:
             chosen = read_parameters(SklearnParameters, cls.kind, {k: v for k, v in params.items() if k in own})
-            scaler = SeriesScaler(names, *tables)
-            return cls(spec, chosen, params["options"], scaler, sample, int(params["seed"]), expected)
+            scaler = SeriesScaler(names, found["scaler.centre"], found["scaler.spread"])
+            return cls(spec, chosen, params["options"], scaler, found["sample"], seed, found["scores"])
         except (SettingsError, DataError) as error:
             raise ModelError(str(error)) from None
 

@@ -101,7 +101,7 @@ class RollingZScore(Detector):
         return cls(spec)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _scores(windows):  # type: ignore[no-untyped-def]
     """Score (n, W, F): return (n,) score, and per feature (n, F) score, mean, deviation; leave out missing values."""
     n, size, features = windows.shape

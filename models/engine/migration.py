@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eddy.models.core.detector import Floats, Ints
+from eddy.models.core.state_bounds import Bounds
 from eddy.models.engine.scorer import ModelScorer
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.serving.model_set import COLD
@@ -85,11 +86,19 @@ def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None
         store.adopt(to, saved.store, rows)
     same_model = was["drift"] == now["drift"]
     if _same_detector_state(was, now, scorer.model) and saved.state.shape[1] == scorer.state.shape[1]:
-        scorer.state[to] = saved.state[rows]
+        _carry(scorer.state, to, saved.state, rows, scorer.model.detector.state_bounds())
     if was["threshold"] == now["threshold"] and saved.threshold_state.shape[1] == scorer.threshold_state.shape[1]:
-        scorer.threshold_state[to] = saved.threshold_state[rows]
+        _carry(scorer.threshold_state, to, saved.threshold_state, rows, scorer.model.threshold.state_bounds())
     if scorer.drift is not None and saved.drift is not None and same_points:
         scorer.drift.carry(to, saved.drift, rows, same_model)
+
+
+def _carry(state: Floats, to: Ints, saved: Floats, rows: Ints, bounds: Bounds | None) -> None:
+    """Carry rows over, but for those that the model could not have written: these would lead kernels astray."""
+    if bounds is not None:
+        sound = bounds.fits(saved[rows])
+        to, rows = to[sound], rows[sound]
+    state[to] = saved[rows]
 
 
 def _same_detector_state(was: Meaning, now: Meaning, model: LoadedModel) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Numbers, Row, count
 
 
 def state_width(points: int) -> int:
@@ -13,7 +14,12 @@ def state_width(points: int) -> int:
     return 1 + points if points > 1 else 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def state_bounds(points: int) -> Bounds | None:
+    """Return what the state may be; None where there is none."""
+    return Row(count(2 * points - 1), Numbers(points)) if points > 1 else None
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def trailing_mean(rows: Floats, scores: Floats) -> Floats:
     """Average each of (n,) scores with those before it, kept in ``rows`` (n, state_width); NaN is not stored."""
     out = np.empty(len(scores))

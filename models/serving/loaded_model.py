@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -25,6 +26,8 @@ _SMOKE_TEST_SECONDS = 1.0  # of CPU, the second time, since the first may compil
 _MAX_SERIES_BYTES = 1024 * 1024  # kept of each series: far above any use, stops a mistake
 _MAX_WILDCARDS = 1000  # patterns that each new series is compared with, one by one; names are looked up at once
 _MAX_GAP = 1_000_000  # points filled in: each takes memory where a series is read as a whole, for training
+_HOLES, _FAR, _LONG_MS = 0.3, 1e4, 10 * 86_400_000  # share of missing values, a level, time between trial windows
+_UNSEEN = "trial-0"  # of a series that no training has seen
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,8 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
         ModelError: wrong checksum, unreadable artifact, contradiction between both, or a detector that cannot score.
     """
     where = f"model {manifest.name} version {manifest.version}"
-    digest = artifact.sha256(content)
-    if digest != manifest.sha256:
-        raise ModelError(f"{where}: sha256 is {digest[:12]}…, the manifest says {manifest.sha256[:12]}…; publish again")
+    if artifact.sha256(content) != manifest.sha256:  # which one it is would tell of files that the worker can read
+        raise ModelError(f"{where}: its sha256 is not the one that the manifest says; publish again")
     detector = artifact.load(content)
     spec = detector.spec
     found = (detector.kind, spec.features, spec.window, spec.stride, spec.interval_ms)
@@ -83,7 +85,7 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
     if model.series_bytes > _MAX_SERIES_BYTES:
         kept = f"window, detector and threshold keep {model.series_bytes} bytes of each series"
         raise ModelError(f"{where}: {kept}; expected at most {_MAX_SERIES_BYTES}: take a shorter window")
-    _smoke_test(model, where)
+    _smoke_test(model, where, artifact.series_in(content)[:_SMOKE_TEST_WINDOWS])
     return model
 
 
@@ -97,7 +99,7 @@ def _check(spec: WindowSpec, where: str) -> None:
         raise ModelError(f"{where}: features {', '.join(spec.features)}: expected each once")
 
 
-def _smoke_test(model: LoadedModel, where: str) -> None:
+def _smoke_test(model: LoadedModel, where: str, names: Sequence[str] = ()) -> None:
     """Score and explain made-up windows, so that a model that fails or never gives a number is refused at once."""
     detector, spec = model.detector, model.detector.spec
     shape = (_SMOKE_TEST_WINDOWS, spec.window, len(spec.features))
@@ -119,10 +121,24 @@ def _smoke_test(model: LoadedModel, where: str) -> None:
             raise ModelError(f"{where}: gives no usable score on a trial window")
         doing = "explain"
         detector.explain(batch, np.ones(_SMOKE_TEST_WINDOWS))
+        doing = "score missing, constant or far values"
+        _try_rough(detector, batch, names)
     except ModelError:
         raise
     except Exception as error:  # whatever a broken artifact provokes, it must not stop the job
         raise ModelError(f"{where}: cannot {doing}: {type(error).__name__}: {error}") from error
+
+
+def _try_rough(detector: Detector, batch: WindowBatch, names: Sequence[str]) -> None:
+    """Score what a stream brings besides noise, on series that training has seen, too; errors are the caller's."""
+    binding = detector.bind([*names, *(f"{_UNSEEN}-{i}" for i in range(len(batch)))][: len(batch)])
+    state, end = detector.initial_state(len(batch)), batch.end[-1:].repeat(len(batch))
+    holes = np.where(np.random.default_rng(1).random(batch.values.shape) < _HOLES, np.nan, batch.values)
+    rough = (holes, np.full_like(holes, np.nan), np.full_like(holes, _FAR), np.zeros_like(holes), batch.values * _FAR)
+    with np.errstate(all="ignore"):
+        for number, values in enumerate(rough):
+            ends = end + (1 + number) * _LONG_MS
+            detector.score(WindowBatch(values.copy(), batch.imputed, ends, binding, state))
 
 
 def _within_time_limit(detector: Detector, batch: WindowBatch, where: str) -> Floats:

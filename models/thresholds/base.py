@@ -30,6 +30,7 @@ from numba import njit
 from eddy.errors import ModelError, SettingsError
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.parameters import read_parameters
+from eddy.models.core.state_bounds import Bounds, Row, count
 from eddy.models.core.threshold import Threshold
 
 COUNT, RUN, OWN = 0, 1, 2  # columns of a state row; a policy's own begin at OWN
@@ -90,6 +91,9 @@ class AdaptiveThreshold(Threshold):
         self._numbers = np.array([*common, *self._own_numbers()], np.float64)
         self.state_size = OWN + self._state_width()
 
+    def state_bounds(self) -> Bounds:
+        return Row(count(), count(self.params.patience), self._own_bounds())
+
     @property
     def start(self) -> float:
         return min(max(self._start, self.lowest), self.highest)
@@ -149,6 +153,10 @@ class AdaptiveThreshold(Threshold):
         return []
 
     @abstractmethod
+    def _own_bounds(self) -> Bounds:
+        """What the numbers of a state row from OWN on may be."""
+
+    @abstractmethod
     def _state_width(self) -> int:
         """Numbers of a state row from OWN on."""
 
@@ -170,7 +178,7 @@ def _bound(value: Any, name: str) -> float:
     return float(value)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def bounded(row: Floats, limit: float, p: Floats) -> float:
     """The limit of a series: the start until it has enough scores, then its own; within the bounds."""
     if row[COUNT] < p[LEARN]:
@@ -178,7 +186,7 @@ def bounded(row: Floats, limit: float, p: Floats) -> float:
     return float(min(max(limit, p[LOWEST]), p[HIGHEST]))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def admitted(row: Floats, score: float, limit: float, p: Floats) -> bool:
     """Whether a score may be learned from: it is no alarm, or alarms have lasted too long. Counts alarms."""
     if score > limit:

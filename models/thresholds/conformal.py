@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Numbers, Row, count
 from eddy.models.thresholds.base import COUNT, FIRST, OWN, RUN, AdaptiveThreshold, Learning, admitted, bounded
 
 _AT, _KTH, _RING = OWN, OWN + 1, OWN + 2
@@ -80,6 +81,9 @@ class ConformalThreshold(AdaptiveThreshold):
         size = self.params.window
         return [float(rank(self.params.alpha, size)), float(size)]
 
+    def _own_bounds(self) -> Bounds:
+        return Row(count(self.params.window - 1), Numbers(1 + self.params.window))
+
     def _state_width(self) -> int:
         return _RING - OWN + self.params.window
 
@@ -96,7 +100,7 @@ def rank(alpha: float, n: int) -> int:
     return int(np.floor(alpha * (n + 1) * (1 + 1e-12)))  # 0.01·200 must be 2, not 1.9999…
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _kth_largest(values: Floats, k: int, top: Floats) -> float:
     """The k-th largest; ``top`` (k,) is scratch: kept ascending, its first is the answer."""
     top[:] = -np.inf
@@ -110,7 +114,7 @@ def _kth_largest(values: Floats, k: int, top: Floats) -> float:
     return float(top[0])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _limits(scores: Floats, state: Floats, out: Floats, p: Floats) -> None:
     size, k = int(p[_SIZE]), int(p[_RANK])
     top = np.empty(k)

@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Numbers, Row, count, size
 from eddy.models.thresholds.base import COUNT, FIRST, OWN, AdaptiveThreshold, Learning, admitted, bounded
 
 _MEAN, _VARIANCE, _AT, _KNOWN, _RING = OWN, OWN + 1, OWN + 2, OWN + 3, OWN + 4
@@ -80,6 +81,10 @@ class LikelihoodThreshold(AdaptiveThreshold):
         z = -NormalDist().inv_cdf(self.params.epsilon)
         return [z, float(self.params.short), float(self.params.memory), self.params.floor]
 
+    def _own_bounds(self) -> Bounds:
+        before = self.params.short - 1  # scores that are kept
+        return Row(Numbers(), size(), count(max(before - 1, 0)), count(before), Numbers(before))
+
     def _state_width(self) -> int:
         return _RING - OWN + self.params.short - 1
 
@@ -91,7 +96,7 @@ class LikelihoodThreshold(AdaptiveThreshold):
         _limits(scores, state, out, self._numbers)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _limits(scores: Floats, state: Floats, out: Floats, p: Floats) -> None:
     short = int(p[_SHORT])
     for i in range(len(scores)):

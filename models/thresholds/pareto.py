@@ -22,7 +22,7 @@ _CLOSE = 1e-10
 _MIN_SHAPE = -1.0  # below, the likelihood has no maximum (Grimshaw 1993)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def fit(peaks: Floats) -> tuple[float, float]:
     """(gamma, sigma) of (n,) excesses, all > 0; n >= 1. Shapes below -1 are not considered."""
     mean = peaks.mean()
@@ -49,7 +49,7 @@ def fit(peaks: Floats) -> tuple[float, float]:
     return shape, scale * mean
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _w(y: Floats, s: float) -> float:
     u, v = 0.0, 0.0
     for value in y:
@@ -59,7 +59,7 @@ def _w(y: Floats, s: float) -> float:
     return float((u / len(y)) * (1.0 + v / len(y)) - 1.0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _root(y: Floats, low: float, high: float, w_low: float, w_high: float) -> float:
     """Where w is 0 between two points at which its signs differ: false position, Illinois variant."""
     middle = low
@@ -78,7 +78,7 @@ def _root(y: Floats, low: float, high: float, w_low: float, w_high: float) -> fl
     return float(middle)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def quantile(threshold: float, gamma: float, sigma: float, ratio: float) -> float:
     """z_q (Siffer et al. 2017, eq. 1): what is exceeded with probability q; ``ratio`` = q·n / number of peaks.
 

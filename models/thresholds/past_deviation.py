@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Numbers, Row, size
 from eddy.models.thresholds.base import COUNT, FIRST, OWN, AdaptiveThreshold, Learning, admitted, bounded
 
 _MEAN, _SQUARES = OWN, OWN + 1
@@ -62,6 +63,9 @@ class PastDeviationThreshold(AdaptiveThreshold):
     def _own_numbers(self) -> list[float]:
         return [self.params.k, self.params.floor]
 
+    def _own_bounds(self) -> Bounds:
+        return Row(Numbers(), size())
+
     def _state_width(self) -> int:
         return 2
 
@@ -72,7 +76,7 @@ class PastDeviationThreshold(AdaptiveThreshold):
         _limits(scores, state, out, self._numbers)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _limits(scores: Floats, state: Floats, out: Floats, p: Floats) -> None:
     for i in range(len(scores)):
         row, score = state[i], scores[i]

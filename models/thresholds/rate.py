@@ -28,6 +28,7 @@ from numba import njit
 from eddy.errors import ModelError, SettingsError
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.parameters import read_parameters
+from eddy.models.core.state_bounds import Bounds, Numbers, Row, count
 from eddy.models.core.threshold import Threshold
 
 KEPT = 48  # highest maxima of a series
@@ -123,6 +124,9 @@ class RateThreshold(Threshold):
         self._start, self.lowest, self.highest = float(start), float(lowest), float(highest)
         self.state_size = _FIRST + KEPT
 
+    def state_bounds(self) -> Bounds:
+        return Row(count(), count(self.params.block), Numbers(), count(KEPT), count(1), Numbers(1 + KEPT))
+
     @property
     def start(self) -> float:
         return min(max(self._start, self.lowest), self.highest)
@@ -188,7 +192,7 @@ class RateThreshold(Threshold):
         return cls(**bounds, **own)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _limit(row: Floats, share: float) -> float:
     """What a share of blocks exceeds, from the maxima in the row; at least one is there."""
     held = int(row[_HELD])
@@ -204,7 +208,7 @@ def _limit(row: Floats, share: float) -> float:
     return float(row[_FIRST] + excess / max(held - 1, 1) * np.log(1.0 / rank))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _learn(row: Floats, score: float, block: int, share: float, settle: float) -> None:
     """Take one score into the row."""
     row[_HIGHEST] = score if row[_POINTS] == 0.0 else max(row[_HIGHEST], score)
@@ -237,13 +241,13 @@ def _learn(row: Floats, score: float, block: int, share: float, settle: float) -
         row[_BLOCKS] = float(int(row[_BLOCKS]) // 2)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _teach(scores: Floats, row: Floats, block: int, share: float, settle: float) -> None:
     for score in scores:
         _learn(row, score, block, share, settle)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _run(
     scores: Floats, state: Floats, out: Floats, bounds: Floats, block: int, learn: int, share: float, settle: float
 ) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import MOST, Bounds, Either, Numbers, Row, count, one_of, size
 from eddy.models.thresholds import pareto
 from eddy.models.thresholds.base import COUNT, FIRST, LEARN, OWN, RUN, AdaptiveThreshold, Learning, admitted, bounded
 
@@ -102,6 +103,19 @@ class SpotThreshold(AdaptiveThreshold):
             float(p.count_alarms),
         ]
 
+    def state_bounds(self) -> Bounds:
+        p, top = self.params, _first_peaks(self.params.learn, self.params.level) + 1
+        learning = Row(count(p.learn - 1), count(p.patience), self._own_bounds(top))
+        return Either(learning, Row(one_of(p.learn, MOST), count(p.patience), self._own_bounds(p.peaks)))
+
+    def _own_bounds(self, filled: int = 0) -> Bounds:
+        """Describe the numbers from OWN on, with so many places of the ring that may be filled."""
+        p, depth = self.params, self._depth
+        return Row(
+            Numbers(), size(), count(filled), count(p.peaks - 1), count(), Numbers(3), count(max(depth - 1, 0)),
+            count(depth), Numbers(p.peaks + depth),
+        )  # fmt: skip
+
     def _state_width(self) -> int:
         return _RING - OWN + self.params.peaks + self._depth
 
@@ -171,7 +185,7 @@ def _first_peaks(learn: int, level: float) -> int:
     return int(learn * (1 - level) + 1e-9)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _limits(scores: Floats, state: Floats, out: Floats, p: Floats) -> None:
     depth, peaks = int(p[_DEPTH]), int(p[_PEAKS])
     for i in range(len(scores)):
@@ -196,14 +210,14 @@ def _limits(scores: Floats, state: Floats, out: Floats, p: Floats) -> None:
             row[_DRIFT_KNOWN] = min(known + 1.0, float(depth))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _residual(row: Floats, limit: float) -> float:
     """Mean excess of normal scores over a limit that they pass: (sigma + gamma·(limit - t)) / (1 - gamma)."""
     gamma = min(row[_GAMMA], _HEAVIEST)
     return float(max(row[_SIGMA] + gamma * (limit - row[_T]), 0.0) / (1.0 - gamma))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _learn(row: Floats, x: float, p: Floats) -> None:
     ring = row[_RING : _RING + int(p[_PEAKS])]
     row[COUNT] += 1.0
@@ -221,7 +235,7 @@ def _learn(row: Floats, x: float, p: Floats) -> None:
         _estimate(row, ring, p)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _keep_if_large(row: Floats, top: Floats, x: float) -> None:
     """Keep the largest of the first scores, ascending."""
     filled = int(row[_FILLED])
@@ -241,7 +255,7 @@ def _keep_if_large(row: Floats, top: Floats, x: float) -> None:
     top[at] = x
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _calibrate(row: Floats, ring: Floats, top: int) -> None:
     """The smallest of the largest first scores becomes t, the others its peaks (but for those equal to it)."""
     row[_T] = ring[0]
@@ -256,7 +270,7 @@ def _calibrate(row: Floats, ring: Floats, top: int) -> None:
     row[_SINCE] = _REFIT_EVERY
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _estimate(row: Floats, ring: Floats, p: Floats) -> None:
     filled = int(row[_FILLED])
     if filled < _FEWEST:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from eddy.errors import ModelUnavailable
 from eddy.flink_job.model_updates.loader import ModelLoader
 from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
-from eddy.models.artifacts import artifact
+from eddy.models.artifacts import artifact, signing
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
@@ -47,11 +50,17 @@ class Worker:
         registry: Manifest | bytes | None = None,
         max_models: int = 1000,
         more: dict[str, bytes] | None = None,
+        fetch: Callable[[Manifest], bytes] = inline,
+        key: str = "",
+        start_seconds: float = 30.0,
     ) -> None:
         self.models, self.state = ModelSet(), state
         self.told: list[Any] = []
-        loader = ModelLoader(inline, self.models.runs)
-        self.book = ModelVersionTracker(self.models, loader, self.told.append, lambda name: 1, max_models)
+        loader = ModelLoader(fetch, self.models.runs, pauses=(0.02,))
+        verify = (lambda one: signing.check(one, key)) if key else None
+        self.book = ModelVersionTracker(
+            self.models, loader, self.told.append, lambda name: 1, verify, start_seconds, max_models
+        )
         message = registry.to_json() if isinstance(registry, Manifest) else registry
         self.book.start({**(more or {}), **({} if message is None else {"z": message})})
         self.book.restore(state)
@@ -67,6 +76,14 @@ class Worker:
         row = [features.get(name, np.nan) for name in columns]
         self.book.pending_versions.observe(["s"], np.zeros(count, np.int64), np.array([row] * count))
         self.book.adopt()
+
+    def wait_for(self, version: int) -> Worker:
+        ends = time.monotonic() + 30
+        while self.version != version:
+            assert time.monotonic() < ends
+            self.book.adopt()
+            time.sleep(0.01)
+        return self
 
     @property
     def version(self) -> int | None:
@@ -224,3 +241,108 @@ def test_models_at_the_start_are_bounded_in_number() -> None:
     worker = Worker(in_use, max_models=2, more=registry)
     assert set(worker.models.models) == {"a", "b", "c"}, "what was in use is not withdrawn"
     assert "withdrawn" not in worker.events
+KEY = "a key of at least sixteen"
+
+
+def signed(version: int, **changes: Any) -> Manifest:
+    return signing.sign(replace(GOOD, version=version, **changes), KEY)
+
+
+def away_for(tries: int) -> Callable[[Manifest], bytes]:
+    left = [tries]
+
+    def fetch(wanted: Manifest) -> bytes:
+        left[0] -= 1
+        if left[0] >= 0:
+            reason = "away"
+            raise ModelUnavailable(reason)
+        return inline(wanted)
+
+    return fetch
+
+
+def test_version_that_cannot_be_fetched_now_is_told_and_comes_later() -> None:
+    worker = Worker(State()).receive(GOOD)
+    later = Worker(worker.state, registry=GOOD, fetch=away_for(2))
+    assert later.version is None
+    later.wait_for(1)
+    assert later.events == ["delayed1", "delayed1", "loaded1"]
+    assert later.told[0]["retry_ms"] == 20
+
+
+def test_worker_that_starts_does_not_wait_without_limit() -> None:
+    released: list[int] = []
+
+    def hangs(wanted: Manifest) -> bytes:
+        while not released:
+            time.sleep(0.01)
+        return inline(wanted)
+
+    worker = Worker(State(), registry=GOOD, fetch=hangs, start_seconds=0.05)
+    assert worker.version is None
+    released.append(1)
+    assert worker.wait_for(1).events == ["loaded1"]
+
+
+def test_version_before_never_follows_the_newest_one() -> None:
+    state = State()
+    Worker(state).receive(GOOD)
+    slow: list[int] = []
+
+    def newest_first(wanted: Manifest) -> bytes:
+        if wanted.version == 2 and not slow:
+            slow.append(1)
+            reason = "away"
+            raise ModelUnavailable(reason)
+        return inline(wanted)
+
+    worker = Worker(state, registry=replace(GOOD, version=2), fetch=newest_first)
+    assert worker.version == 1, "the one before goes on meanwhile"
+    assert worker.wait_for(2).events[-1] == "loaded2"
+    assert sorted(worker.events) == ["delayed2", "loaded1", "loaded2"]
+
+
+def test_with_a_key_nothing_unsigned_changes_what_runs() -> None:
+    worker = Worker(State(), key=KEY).receive(signed(1), signed(2))
+    assert worker.version == 2
+    before = dict(worker.state)
+    worker.receive(
+        None, GOOD, replace(GOOD, version=3), b"{", signed(3).to_json().replace(b'"version": 3', b'"version": 4')
+    )
+    assert (worker.version, worker.events[2:]) == (2, ["refused"] * 5)
+    assert dict(worker.state) == before
+    assert "'eddy models withdraw' signs" in worker.told[2]["reason"]
+    worker.receive(signed(1))
+    assert worker.version == 2
+    assert "versions only rise" in worker.told[-1]["reason"]
+    assert worker.receive(signed(3)).version == 3, "a roll-back has a number of its own"
+
+
+def test_with_a_key_a_signed_message_withdraws_and_an_old_one_does_not_bring_back() -> None:
+    state = State()
+    worker = Worker(state, key=KEY).receive(signed(1), signed(2, withdrawn=True))
+    assert (worker.version, worker.events) == (None, ["loaded1", "withdrawn"])
+    assert worker.receive(signed(1)).version is None
+    again = Worker(state, registry=signed(1), key=KEY)  # the topic was set back meanwhile
+    assert again.version is None
+    assert "versions only rise" in again.told[-1]["reason"]
+    assert again.receive(signed(3)).version == 3
+    assert again.receive(signed(2, withdrawn=True)).version == 3, "nor does an old withdrawal count"
+
+
+@pytest.mark.parametrize("registry", [None, GOOD, signed(1)])
+def test_with_a_key_a_registry_that_was_emptied_or_set_back_changes_nothing(registry: Manifest | None) -> None:
+    state = State()
+    Worker(state, key=KEY).receive(signed(1), signed(2))
+    worker = Worker(state, registry=registry, key=KEY)
+    assert worker.version == 2
+    assert "refused" in worker.events
+
+
+def test_version_that_was_published_with_another_artifact_is_refused() -> None:
+    worker = Worker(State()).receive(of(1, "value"), of(2, "value"))
+    other = artifact.dump(RollingZScore(WindowSpec(12, 1, ("value",))))
+    clash = replace(of(2, "value"), window=12, sha256=artifact.sha256(other)).with_artifact(other)
+    worker.receive(clash)
+    assert (worker.version, worker.models.models["z"].detector.spec.window) == (2, 10)
+    assert "another artifact came under this version" in worker.told[-1]["reason"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eddy.errors import ModelError
+from eddy.errors import ModelError, ModelUnavailable
 from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
@@ -90,6 +90,93 @@ def test_unexpected_error_while_loading_is_a_refusal() -> None:
     loading = loader(broken)
     loading.ask("z", GOOD.to_json())
     assert list(loading.results(wait=True)) == [LoadResult("z", refused="ZeroDivisionError: ")]
+
+
+class Away:
+    """An artifact store that is away for the first tries of a version."""
+
+    def __init__(self, **tries: int) -> None:
+        self.tries = {int(name[1:]): count for name, count in tries.items()}
+        self.asked: list[int] = []
+
+    def __call__(self, wanted: Manifest) -> bytes:
+        self.asked.append(wanted.version)
+        self.tries[wanted.version] = self.tries.get(wanted.version, 0) - 1
+        if self.tries[wanted.version] >= 0:
+            reason = f"version {wanted.version} is away"
+            raise ModelUnavailable(reason)
+        return inline(wanted)
+
+
+def retrying(fetch: Callable[[Manifest], bytes]) -> ModelLoader:
+    return ModelLoader(fetch, model_set.ModelSet().runs, pauses=(0.01, 0.02))
+
+
+def until_loaded(loading: ModelLoader) -> list[LoadResult]:
+    found: list[LoadResult] = []
+    ends = time.monotonic() + 30
+    while not any(result.model for result in found):
+        assert time.monotonic() < ends
+        found += loading.results()
+        time.sleep(0.01)
+    return found
+
+
+def test_artifact_that_is_away_is_fetched_again_until_it_comes() -> None:
+    loading = retrying(Away(v1=3))
+    loading.ask("z", GOOD.to_json())
+    (first,) = loading.results(wait=True)
+    assert (first.delayed, first.refused, first.pause, first.version) == ("version 1 is away", "", 0.01, 1)
+    found = until_loaded(loading)
+    assert [result.pause for result in found] == [0.02, 0.02, 0.0]
+    assert found[-1].model is not None
+
+
+def test_newer_message_takes_the_place_of_one_that_is_tried_again() -> None:
+    away = Away(v1=1_000_000)
+    loading = retrying(away)
+    loading.ask("z", GOOD.to_json())
+    list(loading.results(wait=True))
+    loading.ask("z", replace(GOOD, version=2).to_json())
+    assert [r.model.manifest.version for r in until_loaded(loading) if r.model] == [2]
+    asked = away.asked.count(1)
+    time.sleep(0.1)
+    assert away.asked.count(1) == asked, "version 1 is given up"
+    loading.ask("z", None)
+    assert [r.model for r in loading.results(wait=True)] == [None]
+
+
+def test_waiting_for_results_ends() -> None:
+    allowed = threading.Event()
+
+    def slow(wanted: Manifest) -> bytes:
+        allowed.wait(30)
+        return inline(wanted)
+
+    loading = loader(slow)
+    loading.ask("z", GOOD.to_json())
+    assert list(loading.results(wait=True, seconds=0.05)) == []
+    assert loading.under_way == 1
+    allowed.set()
+    assert [bool(r.model) for r in loading.results(wait=True)] == [True]
+
+
+def test_artifact_is_tried_elsewhere_before_it_is_loaded() -> None:
+    tried: list[int] = []
+
+    def check(wanted: Manifest, content: bytes) -> None:
+        tried.append(wanted.version)
+        assert content == inline(wanted)
+        if wanted.version == 2:
+            reason = "model z version 2: its process ended with SIGSEGV"
+            raise ModelError(reason)
+
+    loading = ModelLoader(inline, model_set.ModelSet().runs, check)
+    for version in (1, 2):
+        loading.ask("z", replace(GOOD, version=version).to_json())
+    found = list(loading.results(wait=True))
+    assert ([bool(r.model) for r in found], tried) == ([True, False], [1, 2])
+    assert "SIGSEGV" in found[1].refused
 
 
 class Slow(Level):

@@ -167,7 +167,7 @@ def test_training_beyond_its_time_or_memory_is_ended_and_reported(
 
 
 def test_first_model_is_trained_for_series_without_one(stack: object, unique_topics: Settings) -> None:
-    settings = learning(unique_topics, min_seconds_between_trainings=0)
+    settings = learning(unique_topics, min_seconds_between_trainings=0, cold_start_model="new")
     values = wave(1500, 3.0, 4)
     harness.send(settings, [harness.event("new", START + i * STEP, float(v)) for i, v in enumerate(values)])
     ask(settings, TrainingRequest("new", "cold-start", 1, detector="novelty", series=("new",), interval_ms=STEP))

@@ -130,9 +130,10 @@ def header(**changes):
         (b"\xff" * 100, "not an Eddy artifact"),
         (header(schema=2), "upgrade the job first"),
         (header(detector="oracle"), "detector 'oracle' is unknown; known: "),
-        (header(spec={"window": 4}), "does not fit detector 'zscore'"),
-        (header(spec={"window": 4, "features": ["value"], "wings": 2}), "does not fit"),
-        (header(spec=None), "does not fit"),
+        (header(spec={"window": 4}), "spec: found .*'window'.*, expected an object with features, gap_policy"),
+        (header(spec={"window": 4, "features": ["value"], "wings": 2}), "spec: found .*'wings'"),
+        (header(spec={"window": 4.0, "features": ["value"]}), "window: found 4.0, expected a whole number"),
+        (header(spec=None), "spec: found NoneType, expected an object"),
     ],
 )
 def test_invalid_artifact_is_refused(content, said):

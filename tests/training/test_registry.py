@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
+from pydantic import SecretStr
 
 from eddy.connections import kafka_client
 from eddy.errors import ModelError, StackError
-from eddy.models.artifacts import artifact
+from eddy.models.artifacts import artifact, signing
 from eddy.models.artifacts.fetch import fetch_artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.settings import Settings
 from eddy.topic_reader import newest_by_key
+from eddy.topic_writer import TopicWriter
 from eddy.training.registry.registry import Registry
 
 pytestmark = pytest.mark.stack
@@ -154,3 +157,47 @@ def test_registry_commands_publish_list_and_roll_back(unique_topics: Settings, t
     assert "rolled back to version 1" in run("rollback", "cli")
     assert "withdrawn: cli version 3" in run("withdraw", "cli")
     assert json.loads(run("list", "--json"))["withdrawn"] == ["cli"]
+
+
+def test_two_publishers_at_once_get_two_versions(unique_topics: Settings) -> None:
+    registry = Registry(unique_topics)
+    registry.publish(*model())
+    windows = range(11, 17)
+    with ThreadPoolExecutor(len(windows)) as pool:
+        published = list(pool.map(lambda window: Registry(unique_topics).publish(*model(window=window)), windows))
+    assert sorted(one.version for one in published) == list(range(2, 2 + len(windows)))
+    listing = registry.read()
+    assert {v: m.window for v, m in listing.versions["m"].items()} == {
+        1: 10,
+        **{m.version: m.window for m in published},
+    }
+    assert listing.current["m"].version == 1 + len(windows), "the topic ends with the highest"
+    assert listing.broken == {}
+    assert registry.publish(*model()).version == 2 + len(windows)
+
+
+def test_claim_that_was_left_behind_costs_a_number(unique_topics: Settings) -> None:
+    registry = Registry(unique_topics)
+    registry.publish(*model())
+    with TopicWriter(unique_topics) as writer:
+        writer.send(registry.history, ("m@2#of-a-publisher-that-died", b"{}"))
+    assert registry.publish(*model()).version == 3
+    assert registry.publish(*model()).version == 4
+
+
+def test_with_a_key_models_are_withdrawn_by_a_signed_message(unique_topics: Settings) -> None:
+    signing_key = unique_topics.registry.model_copy(update={"signing_key": SecretStr("a key of at least sixteen")})
+    settings = unique_topics.model_copy(update={"registry": signing_key})
+    registry = Registry(settings)
+    registry.publish(*model())
+    registry.withdraw("m")
+    gone = seen_by_job(settings)["m"]
+    assert (gone.withdrawn, gone.version, gone.artifact) == (True, 2, "")
+    signing.check(gone, "a key of at least sixteen")
+    listing = registry.read()
+    assert (listing.current, sorted(listing.versions["m"])) == ({}, [1])
+    with pytest.raises(ModelError, match="rollback"):
+        registry.withdraw("m")
+    back = registry.rollback("m")
+    assert (back.version, back.withdrawn) == (3, False)
+    assert registry.publish(*model()).version == 4

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eddy.errors import DataError
+from eddy.errors import DataError, ModelError
 from eddy.learning_settings import LearningSettings
 from eddy.models.core.detector import Series, WindowSpec
 from eddy.models.thresholds.fixed import FixedThreshold
 from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.fitting.fit import fit_model
 from eddy.training.trainer.holdout_evaluation import evaluate_on_holdout, inject
-from eddy.training.trainer.requests import RequestQueue
+from eddy.training.trainer.requests import RequestQueue, check_first_version
 from eddy.training.trainer.training_data import anomalous, prepare
 from eddy.training.trainer.worker_process import decide
 from eddy.training_request import TrainingRequest
@@ -180,3 +180,10 @@ def test_trial_prefers_the_model_trained_on_the_new_level():
     old, new = fitted(wave(seed=5)), fitted(Series("s", after.ts[:1000], after.values[:1000], after.imputed[:1000]))
     was, now = (evaluate_on_holdout(manifest, content, [after], [1000]).f1 for manifest, content in (old, new))
     assert now > was + 0.05
+
+
+def test_request_publishes_no_first_version_but_that_for_new_series():
+    learning = LearningSettings(cold_start_model="family")
+    check_first_version(request("family"), learning)
+    with pytest.raises(ModelError, match=r"'pumps' is not in the registry; .*learning\.cold_start_model"):
+        check_first_version(request("pumps", series=("*",), detector="novelty"), learning)

@@ -4,6 +4,9 @@
 ever reads. Every version is first written to ``eddy.models.history`` (compacted as well) under ``name@version`` and
 stays there, so a rollback can restore any of them: it publishes the old artifact **as a new version**, so versions only
 count up, and a job treats a rollback like any other new version.
+
+With ``registry.signing_key`` a tombstone withdraws nothing, since anybody could write it: a signed manifest that says
+``withdrawn``, under a version of its own, takes its place.
 """
 
 from __future__ import annotations
@@ -23,8 +26,9 @@ from eddy.models.artifacts import artifact, signing
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.artifacts.uri import read_artifact
 from eddy.settings import Settings
-from eddy.topic_reader import newest_by_key
+from eddy.topic_reader import newest_by_key, whole_topic
 from eddy.topic_writer import TopicWriter
+from eddy.training.registry.version_claims import CLAIM, VersionClaims
 
 HISTORY_SUFFIX = ".history"
 _SEPARATOR = "@"  # not allowed in names
@@ -39,15 +43,17 @@ class Listing:
         current: manifests by name, as used by jobs.
         versions: by name and version, including those withdrawn or replaced.
         broken: message key -> what is wrong with the message.
+        withdrawals: by name, the versions of signed messages that withdrew it.
     """
 
     current: dict[str, Manifest] = field(default_factory=dict)
     versions: dict[str, dict[int, Manifest]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    withdrawals: dict[str, set[int]] = field(default_factory=dict)
 
     def next_version(self, name: str) -> int:
         """Return one above all versions that ever existed."""
-        known = [*self.versions.get(name, {}), *(m.version for m in [self.current.get(name)] if m)]
+        known = [*self.versions.get(name, {}), *self.withdrawals.get(name, ())]
         return max(known, default=0) + 1
 
     def find(self, name: str) -> Manifest:
@@ -85,6 +91,8 @@ class Registry:
             messages += [(key, value, True) for key, value in newest_by_key(self.settings, "models").items()]
         for raw, value, is_current in messages:
             key = raw.decode(errors="replace")
+            if CLAIM in key and not is_current:
+                continue  # to a version that is being published
             try:
                 manifest = Manifest.from_json(value)
             except ModelError as error:
@@ -92,6 +100,9 @@ class Registry:
                 continue
             if is_current and key != manifest.name:
                 listing.broken[key] = f"the message's name is {manifest.name!r}"
+                continue
+            if manifest.withdrawn:
+                listing.withdrawals.setdefault(manifest.name, set()).add(manifest.version)
                 continue
             listing.versions.setdefault(manifest.name, {})[manifest.version] = manifest
             if is_current:
@@ -114,13 +125,12 @@ class Registry:
             ModelError: the artifact is too large to be inline, or the content at ``uri`` differs.
         """
         manifest = replace(manifest, name=name or manifest.name)
-        manifest = replace(manifest, version=self.read().next_version(manifest.name))
         if uri:
             self._check_uri(uri, manifest.sha256)
             manifest = replace(manifest, artifact="", uri=uri)
         else:
             manifest = manifest.with_artifact(content)
-        return self._send(manifest)
+        return self._send(manifest, self.read())
 
     def rollback(self, name: str, to: int | None = None) -> Manifest:
         """Publish an earlier version again, as a new version.
@@ -147,7 +157,7 @@ class Registry:
         old = versions[wanted]
         metrics = {**old.metrics, "rollback_to": wanted}
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        return self._send(replace(old, version=listing.next_version(name), created=created, metrics=metrics))
+        return self._send(replace(old, created=created, metrics=metrics), listing)
 
     def withdraw(self, name: str) -> Manifest:
         """Take a model out of use; its versions stay in the history.
@@ -155,22 +165,52 @@ class Registry:
         Raises:
             ModelError: the model is not in use.
         """
-        manifest = self.read().find(name)
+        listing = self.read()
+        manifest = listing.find(name)
+        if self.settings.registry.signing_key is not None:
+            created = datetime.now(UTC).isoformat(timespec="seconds")
+            gone = replace(manifest, withdrawn=True, artifact="", uri="", rollout={}, created=created)
+            self._send(gone, listing)
+            return manifest
         with TopicWriter(self.settings) as writer:
             writer.send(self.topic, (name, None))
         return manifest
 
-    def _send(self, manifest: Manifest) -> Manifest:
-        key_of_signature = self.settings.registry.signing_key
-        if key_of_signature is not None:
-            manifest = signing.sign(manifest, key_of_signature.get_secret_value())
-        value = manifest.to_json()
+    def _send(self, manifest: Manifest, listing: Listing) -> Manifest:
+        """Publish a manifest under a version that nobody else gets."""
+        name, key = manifest.name, self.settings.registry.signing_key
         with self._reaching("write"):
             self._ensure_history()
-        with TopicWriter(self.settings) as writer:
-            writer.send(self.history, (f"{manifest.name}{_SEPARATOR}{manifest.version}", value))
-            writer.send(self.topic, (manifest.name, value))
+        with VersionClaims(self.settings, HISTORY_SUFFIX).held(name, listing.next_version(name)) as version:
+            manifest = replace(manifest, version=version, signature="")
+            if key is not None:
+                manifest = signing.sign(manifest, key.get_secret_value())
+            value = manifest.to_json()
+            with TopicWriter(self.settings) as writer:
+                writer.send(self.history, (f"{name}{_SEPARATOR}{version}", value))
+                writer.send(self.topic, (name, value))
+                if (overtaken := self._overtaken(name)) is not None:
+                    writer.send(self.topic, (name, overtaken))
         return manifest
+
+    def _overtaken(self, name: str) -> bytes | None:
+        """Return the message of a higher version that another publisher wrote before the newest one, if there is one.
+
+        Both had their versions in order, but wrote in the other; the topic has to end with the higher one.
+        """
+        highest: tuple[int, bytes] | None = None
+        newest = 0
+        for record in whole_topic(self.settings, "models"):
+            if record.key != name.encode():
+                continue
+            if record.value is None:
+                highest, newest = None, 0
+                continue
+            with contextlib.suppress(ModelError):
+                newest = Manifest.from_json(record.value).version
+                if highest is None or newest >= highest[0]:
+                    highest = newest, record.value
+        return highest[1] if highest is not None and highest[0] > newest else None
 
     def _check_uri(self, uri: str, sha256: str) -> None:
         try:
@@ -178,9 +218,7 @@ class Registry:
         except ModelError as error:
             raise ModelError(f"--uri: {error}; copy model.safetensors there first") from None
         if found != sha256:
-            raise ModelError(
-                f"--uri {uri}: sha256 {found[:12]}…, the model's is {sha256[:12]}…; copy model.safetensors there"
-            )
+            raise ModelError(f"--uri {uri}: its sha256 is not that of this model; copy model.safetensors there")
 
     @contextlib.contextmanager
     def _reaching(self, what: str) -> Iterator[None]:

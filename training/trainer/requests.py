@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+from eddy.errors import ModelError
+from eddy.learning_settings import LearningSettings
 from eddy.settings import Settings
 from eddy.topic_writer import TopicWriter
 from eddy.training_request import TrainingRequest
@@ -78,6 +80,19 @@ class RequestQueue:
     def settled(self, position: int) -> int:
         """Return the offset up to which all messages are processed, given that those before ``position`` were read."""
         return min([w.offset for w in self._waiting.values() if w.offset is not None], default=position)
+
+
+def check_first_version(request: TrainingRequest, learning: LearningSettings) -> None:
+    """Refuse a first version of any model but the one for new series: whoever may ask for trainings may not publish.
+
+    Raises:
+        ModelError: the request names another model that is not in the registry.
+    """
+    if request.model != learning.cold_start_model:
+        raise ModelError(
+            f"model {request.model!r} is not in the registry; a first version is trained on request only for "
+            f"{learning.cold_start_model!r} (learning.cold_start_model): publish one with 'eddy models publish'"
+        )
 
 
 def send_request(settings: Settings, model: str) -> TrainingRequest:

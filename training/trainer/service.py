@@ -20,7 +20,7 @@ from eddy.topic_reader import TopicReader
 from eddy.training.registry.candidates import publish_candidate
 from eddy.training.registry.registry import Registry
 from eddy.training.trainer.history import Messages, Training, remembered
-from eddy.training.trainer.requests import RequestQueue
+from eddy.training.trainer.requests import RequestQueue, check_first_version
 from eddy.training.trainer.rollout_monitor import RolloutWatch
 from eddy.training.trainer.worker_process import Fitting, Task
 from eddy.training_request import TrainingRequest
@@ -182,6 +182,8 @@ class Trainer:
 
     def _task(self, request: TrainingRequest) -> Task:
         champion = self._registry.read().current.get(request.model)
+        if champion is None:
+            check_first_version(request, self.settings.learning)
         return Task(
             request,
             champion,

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.errors import DataError, ModelError, SettingsError
+from eddy.errors import DataError, SettingsError
+from eddy.models.core.arrays import Array, read_arrays, read_names, read_states
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -23,6 +24,7 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
+from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.auto import kernel, shape_memory, short_memory, steady_season
 from eddy.models.detectors.novelty import peak_filter
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
@@ -253,6 +255,9 @@ class AutoDetector(Detector):
         attribution = np.divide(squares, total, out=even, where=total > 0)
         return Explanation(middle, middle - reach, middle + reach, attribution)
 
+    def state_bounds(self) -> Bounds:
+        return kernel.bounds(len(self.spec.features), self.params.start_up)
+
     def state_basis(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
         """Parameters only: each series' state holds its own scale, and training gives no more than its start."""
         return {}, asdict(self.params)
@@ -264,13 +269,13 @@ class AutoDetector(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> AutoDetector:
-        names = list(params["series"])
-        start = np.asarray(arrays["start"], float)
-        expected = (len(names), kernel.state_width(len(spec.features)))
-        if start.shape != expected or not np.isfinite(start).all():
-            raise ModelError(f"{cls.kind}: array 'start': found shape {start.shape}, expected finite {expected}")
+        names = read_names(cls.kind, params)
         own = {name: value for name, value in params.items() if name != "series"}
-        return cls(spec, AutoParameters(**own), dict(zip(names, start, strict=True)))
+        chosen = read_parameters(AutoParameters, cls.kind, own)
+        wanted = {"start": Array((len(names), kernel.state_width(len(spec.features))))}
+        start = read_arrays(cls.kind, arrays, wanted)["start"]
+        read_states(cls.kind, "start", start, cls(spec, chosen, {}).state_bounds(), names)
+        return cls(spec, chosen, dict(zip(names, start, strict=True)))
 
 
 def _short_band(old: Floats, new: Floats, wanted: Floats) -> tuple[Floats, Floats]:

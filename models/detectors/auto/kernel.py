@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats, Ints
+from eddy.models.core.state_bounds import MOST, Bounds, Each, Either, Numbers, Row, count, one_of, scale, size
 from eddy.models.detectors.auto import shape_memory, short_memory, steady_season
 from eddy.models.detectors.auto.shape_memory import begin as shape_begin
 from eddy.models.detectors.auto.shape_memory import step as shape_step
@@ -20,7 +21,7 @@ from eddy.models.detectors.auto.short_memory import step as short_step
 from eddy.models.detectors.auto.steady_season import step as season_step
 from eddy.models.detectors.novelty import peak_filter, rarity
 from eddy.models.detectors.novelty import value as value_novelty
-from eddy.models.detectors.novelty.kernel import LARGEST, bounded, quantile, scaled, spread_of
+from eddy.models.detectors.novelty.kernel import LARGEST, MIN_SLOT_MS, bounded, quantile, scaled, spread_of
 from eddy.models.detectors.novelty.peak_filter import peak
 from eddy.models.detectors.novelty.rarity import step as rarity_step
 from eddy.models.detectors.novelty.value import step as value_step
@@ -77,7 +78,26 @@ def state_width(features: int) -> int:
     return peak_filter.STATE_WIDTH + features * FEATURE_WIDTH
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds(features: int, start_up: int) -> Bounds:
+    """Return what the state of a series may be: of each feature start-up values, or running kernels."""
+    seen = Row(Numbers(3), size(2), Numbers(MEMBERS), short_memory.bounds())
+    collecting = Row(
+        one_of(0), count(start_up - 1), Numbers(2), size(), one_of(0), size(), seen, Numbers(FEATURE_WIDTH - VALUE_AT)
+    )
+    known = Row(one_of(1), count(), Numbers(), scale())
+    memories = Row(value_novelty.bounds(), rarity.bounds())
+    unclocked = Row(
+        known, size(), one_of(0), size(), seen, memories, shape_memory.bounds(),
+        Numbers(FEATURE_WIDTH - SHAPE_AT - shape_memory.STATE_WIDTH),
+    )  # fmt: skip
+    clocked = Row(
+        known, Numbers(1, MIN_SLOT_MS), one_of(_FEWEST_SLOTS, _MAX_SLOTS), one_of(1, MOST), seen, memories,
+        steady_season.bounds(), Numbers(FEATURE_WIDTH - SEASON_AT - steady_season.STATE_WIDTH),
+    )  # fmt: skip
+    return Row(peak_filter.bounds(), Each(Either(collecting, unclocked, clocked), features))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def begin(row: Floats, at: int, values: Floats, ts: Ints) -> None:
     """Take scale and season of a feature from (n,) points, NaN excluded; leaves short memory as it is."""
     row[at + VALUE_AT : at + FEATURE_WIDTH] = 0.0
@@ -98,20 +118,20 @@ def begin(row: Floats, at: int, values: Floats, ts: Ints) -> None:
         row[at + SLOT_POINTS] = max(round(points / slots), 1)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def surprise_wanted(points: float) -> float:
     """Mean surprise from which short memory alerts after so many points."""
     more = SHORT_PAST * max(np.log10(LONG_PAST / max(points, 1.0)), 0.0)
     return float(min(SURPRISE + more, MAX_SURPRISE))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def deviates_wanted(points: float, features: int) -> float:
     """Deviates from which value novelty alerts; proportional to the number of features, as its tails are heavy."""
     return float(features * (DEVIATES + LONGER_PAST * max(np.log10(max(points, 1.0) / USUAL_PAST), 0.0)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _memories(row: Floats, at: int, x: float, ts: int) -> None:
     """Step value novelty, rarity and season of a feature whose scale is known; leaves their deviates as evidence."""
     y = scaled(x, row[at + CENTRE], row[at + SPREAD])
@@ -126,7 +146,7 @@ def _memories(row: Floats, at: int, x: float, ts: int) -> None:
         )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _records(row: Floats, at: int, x: float, first: bool) -> float:
     """How many of about the last 300 points were the highest or the lowest so far; then count this one."""
     before = row[at + RECORDS] * _RECORDS_KEPT
@@ -142,7 +162,7 @@ def _records(row: Floats, at: int, x: float, first: bool) -> float:
     return float(before)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_up: int, out: Floats) -> None:
     """Step every member of one feature; leaves their evidence in its block and adds to ``out``.
 
@@ -187,7 +207,7 @@ def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_
         out[_ALERTING] = max(out[_ALERTING], value)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _collect(row: Floats, at: int, x: float, ts: int, start_up: int) -> None:
     """Keep a value of start-up; with the last one take the scale from all of them and replay them."""
     collected = int(row[at + COLLECTED])
@@ -204,7 +224,7 @@ def _collect(row: Floats, at: int, x: float, ts: int, start_up: int) -> None:
         row[at + EVIDENCE + m] = 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float, sparse: bool) -> float:
     """Score of the next point of a series; NaN where every feature is missing.
 
@@ -248,7 +268,7 @@ def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float
     return float(limit * dense / (1.0 + dense))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def rows_step(state: Floats, values: Floats, ts: Ints, start_up: int, limit: float, sparse: bool) -> Floats:
     """(n,) scores of one point each of n series: (n, words) state changed in place, (n, F) values, (n,) times."""
     scores = np.empty(len(state))
@@ -257,7 +277,7 @@ def rows_step(state: Floats, values: Floats, ts: Ints, start_up: int, limit: flo
     return scores
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def series_step(row: Floats, values: Floats, ts: Ints, start_up: int, limit: float, sparse: bool) -> Floats:
     """(n,) scores of n consecutive points of one series: the same steps, without a call for each."""
     scores = np.empty(len(values))

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Each, Numbers, Packed, Row, count, size
 from eddy.models.detectors.auto import tail_calibration
 from eddy.models.detectors.auto.tail_calibration import MOST, add, halve, surprise
 from eddy.models.detectors.novelty.bit_packing import get, put, state_width
@@ -42,7 +43,15 @@ _RING = _HISTOGRAM + tail_calibration.STATE_WIDTH
 STATE_WIDTH = _RING + state_width(KEPT, _BITS)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds() -> Bounds:
+    """Return what the state may be."""
+    return Row(
+        count(_LONGEST_START), Numbers(), count(), count(), size(), count(), Each(Row(count(), size()), _SCALES),
+        tail_calibration.bounds(), Packed(KEPT, _BITS),
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def period_of(values: Floats) -> int:
     """Lag of the highest autocorrelation after its first fall below 0, a straight line taken out; 0: there is none."""
     known = values[-_LONGEST_START:]
@@ -65,14 +74,14 @@ def period_of(values: Floats) -> int:
     return found
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def begin(row: Floats, at: int, values: Floats) -> None:
     """Choose how many points make a code from (n,) values without gaps."""
     period = period_of(values)
     row[at + PER_CODE] = max(round((period if period > 0 else _NO_PERIOD) / CODES), 1)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def step(row: Floats, at: int, y: float) -> float:
     """Return the surprise of the subsequence that ends with this value, at the last value of a code; 0 elsewhere and
     at first.
@@ -113,7 +122,7 @@ def step(row: Floats, at: int, y: float) -> float:
     return float(rare)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _newest_first(row: Floats, at: int, count: int) -> Floats:
     """The codes kept, newest first, without unpacking each more than once."""
     kept = min(count + 1, KEPT)
@@ -123,7 +132,7 @@ def _newest_first(row: Floats, at: int, count: int) -> Floats:
     return out
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _distances(codes: Floats) -> Floats:
     """(3,) smallest mean square difference, means removed, of the newest 12, 24 and 48 codes to any before them."""
     best = np.full(_SCALES, np.inf)

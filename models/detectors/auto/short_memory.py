@@ -24,6 +24,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Each, Numbers, Row, count, size
 from eddy.models.detectors.auto import tail_calibration
 from eddy.models.detectors.auto.tail_calibration import MOST, add, halve, score_at, surprise
 
@@ -47,7 +48,15 @@ _HISTOGRAMS = RAW + MEMBERS
 STATE_WIDTH = _HISTOGRAMS + MEMBERS * tail_calibration.STATE_WIDTH
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds() -> Bounds:
+    """Return what the state may be."""
+    return Row(
+        count(), count(), Numbers(), count(MEMBERS - 1), Numbers(MEMBERS), size(2 * MEMBERS),
+        Each(tail_calibration.bounds(), MEMBERS),
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def step(row: Floats, at: int, x: float) -> float:
     """Mean surprise of value ``x`` (any units), then remember it; 0 for the first points of a series.
 
@@ -93,7 +102,7 @@ def step(row: Floats, at: int, x: float) -> float:
     return total / MEMBERS
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def band(row: Floats, at: int, member: int, wanted: float) -> tuple[float, float]:
     """(expected value, reach to either side at which the member's surprise would be ``wanted``); NaN: cannot say.
 

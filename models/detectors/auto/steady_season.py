@@ -15,8 +15,17 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Row
 from eddy.models.detectors.novelty import slot_means
-from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, MOMENTS, add, add_to_block, deviate
+from eddy.models.detectors.novelty.online_calibration import (
+    BLOCK_MAXIMA,
+    MOMENTS,
+    add,
+    add_to_block,
+    block_bounds,
+    deviate,
+    moment_bounds,
+)
 from eddy.models.detectors.novelty.slot_means import cut_short, distance, fill, last_slot
 
 SLOTS = slot_means.SLOTS
@@ -33,7 +42,12 @@ GATE, EXPECTED, TYPICAL = (_SLOTS_AT + k for k in (slot_means.GATE, slot_means.E
 STATE_WIDTH = _SLOTS_AT + slot_means.width(PERIODS)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds() -> Bounds:
+    """Return what the state may be."""
+    return Row(moment_bounds(), block_bounds(SLOTS), slot_means.bounds(PERIODS))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def step(row: Floats, at: int, y: float, ts: int, slot_ms: float, slots: int, points: int) -> float:
     """Return the deviate of the run of points that ends with value ``y``; 0 inside a slot and while it is not believed.
 
@@ -55,7 +69,7 @@ def step(row: Floats, at: int, y: float, ts: int, slot_ms: float, slots: int, po
     return z
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _finish(row: Floats, at: int, slot: int, slots: int) -> float:
     """Compare the slot, calibrate."""
     apart = distance(row, at + _SLOTS_AT, slot, slots, PERIODS)

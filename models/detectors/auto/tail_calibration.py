@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Packed
 from eddy.models.detectors.novelty.bit_packing import get, put, state_width
 
 BINS = 48
@@ -35,13 +36,18 @@ _RAREST = 12.0  # decades: p below is not told apart
 STATE_WIDTH = state_width(BINS, _BITS)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds() -> Bounds:
+    """Return what a histogram may be."""
+    return Packed(BINS, _BITS)
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def place_of(score: float) -> float:
     """Position of a score on the axis of bins; bin 0 holds everything below 1."""
     return float((np.log(score) - LOWEST) / STEP + 1.0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def tail(row: Floats, at: int, seen: float) -> tuple[int, float, float]:
     """(first bin of the tail, scores in it, mean excess in bins) of the histogram at word ``at``."""
     wanted = max(float(TAIL_SCORES), TAIL_SHARE * seen)
@@ -59,7 +65,7 @@ def tail(row: Floats, at: int, seen: float) -> tuple[int, float, float]:
     return edge, count, max(excess, MIN_EXCESS)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def surprise(row: Floats, at: int, seen: float, score: float) -> float:
     """-log10 of the share of the ``seen`` earlier scores that are at least as high; 0 while too few are known."""
     if seen < FEWEST or score <= 0.0:
@@ -79,7 +85,7 @@ def surprise(row: Floats, at: int, seen: float, score: float) -> float:
     return float(max(-np.log10((above + 0.5) / (seen + 1.0)), 0.0))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def score_at(row: Floats, at: int, seen: float, wanted: float) -> float:
     """The score whose surprise is ``wanted``, at least the tail's lower edge; NaN: too few seen."""
     if seen < FEWEST:
@@ -90,7 +96,7 @@ def score_at(row: Floats, at: int, seen: float, wanted: float) -> float:
     return float(np.exp(min((place - 1.0) * STEP + LOWEST, 300.0)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def add(row: Floats, at: int, score: float) -> None:
     """Count one more score."""
     bin_ = 0
@@ -99,7 +105,7 @@ def add(row: Floats, at: int, score: float) -> None:
     put(row, at, bin_, _BITS, min(get(row, at, bin_, _BITS) + 1, 2**_BITS - 1))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def halve(row: Floats, at: int) -> float:
     """Halve all counts, none of them to nothing; returns how many scores are left."""
     left = 0.0

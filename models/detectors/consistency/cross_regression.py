@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.errors import ModelError
+from eddy.models.core.arrays import Array, read_arrays
 from eddy.models.core.detector import Bools, Floats
 from eddy.models.preprocessing.scaler import in_spreads
 
@@ -89,16 +89,16 @@ class CrossRegression:
         Raises:
             ModelError: an array has the wrong shape or is not finite; names it.
         """
-        found = {}
-        for name in ("centre", "spread", "coefficients", "used"):
-            array = np.asarray(arrays[f"regression.{name}"], float)
-            shape = (features, 1 + features + features * (features + 1) // 2) if name == "coefficients" else (features,)
-            if array.shape != shape or not np.isfinite(array).all():
-                raise ModelError(
-                    f"{kind}: array 'regression.{name}': found shape {array.shape}, expected finite {shape}"
-                )
-            found[name] = array
-        return cls(found["centre"], found["spread"], found["coefficients"], found["used"] > 0)
+        columns = 1 + features + features * (features + 1) // 2
+        wanted = {
+            "centre": Array((features,)),
+            "spread": Array((features,), above=0.0),
+            "coefficients": Array((features, columns)),
+            "used": Array((features,), low=0.0, high=1.0),
+        }
+        found = read_arrays(kind, arrays, {f"regression.{name}": array for name, array in wanted.items()})
+        centre, spread, coefficients, used = (found[f"regression.{name}"] for name in wanted)
+        return cls(centre, spread, coefficients, used > 0)
 
 
 def _deviation(rows: Floats) -> Floats:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.errors import DataError, ModelError, SettingsError
+from eddy.errors import DataError, SettingsError
+from eddy.models.core.arrays import Array, read_arrays, read_names, read_states
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -23,6 +24,7 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
+from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.consistency import kernel
 from eddy.models.detectors.consistency.cross_regression import CrossRegression
 from eddy.models.detectors.novelty.kernel import LARGEST
@@ -234,6 +236,9 @@ class ConsistencyDetector(Detector):
         share = np.divide(power, total, out=np.full_like(power, 1 / power.shape[1]), where=total > 0)
         return Explanation(expected, expected - reach, expected + reach, share)
 
+    def state_bounds(self) -> Bounds:
+        return kernel.bounds(len(self.spec.features))
+
     def state_basis(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
         """Regressions and widths: what is kept of a series are sizes of errors of just these predictions."""
         return {"floor": self.floor, **self.regression.arrays()}, asdict(self.params)
@@ -246,19 +251,13 @@ class ConsistencyDetector(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> ConsistencyDetector:
-        features, names = len(spec.features), list(params["series"])
+        features, names = len(spec.features), read_names(cls.kind, params)
+        own = read_parameters(ConsistencyParameters, cls.kind, {k: v for k, v in params.items() if k != "series"})
         regression = CrossRegression.from_arrays(cls.kind, arrays, features)
-        start, floor = np.asarray(arrays["start"], float), np.asarray(arrays["floor"], float)
-        for name, array, shape in (
-            ("start", start, (len(names), kernel.state_width(features))),
-            ("floor", floor, (features,)),
-        ):
-            if array.shape != shape or not np.isfinite(array).all():
-                raise ModelError(f"{cls.kind}: array {name!r}: found shape {array.shape}, expected finite {shape}")
-        if not (floor > 0).all():
-            raise ModelError(f"{cls.kind}: array 'floor' has to be above 0")
-        own = ConsistencyParameters(**{k: v for k, v in params.items() if k != "series"})
-        return cls(spec, own, regression, floor, dict(zip(names, start, strict=True)))
+        wanted = {"start": Array((len(names), kernel.state_width(features))), "floor": Array((features,), above=0.0)}
+        found = read_arrays(cls.kind, arrays, wanted)
+        read_states(cls.kind, "start", found["start"], kernel.bounds(features), names)
+        return cls(spec, own, regression, found["floor"], dict(zip(names, found["start"], strict=True)))
 
 
 def _median(windows: Floats) -> Floats:

@@ -12,7 +12,8 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
-from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, add_to_block, deviate
+from eddy.models.core.state_bounds import Bounds, Each, Numbers, Row, count, size
+from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, add_to_block, block_bounds, deviate
 
 ROWS, STILL, LONGEST_STILL, FEATURES_AT = 0, 1, 2, 3
 SEEN, LOW, HIGH, LOW_MEDIAN, HIGH_MEDIAN, JUMP, WIDTH, RUN, LONGEST_RUN, RESIDUAL = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
@@ -35,7 +36,13 @@ def state_width(features: int) -> int:
     return FEATURES_AT + features * FEATURE_WIDTH
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds(features: int) -> Bounds:
+    """Return what the state may be."""
+    each = Row(count(1), Numbers(4), size(2), count(), size(), block_bounds(BLOCK))
+    return Row(count(), count(), size(), Each(each, features))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _usual(row: Floats, at: int, size: float, floor: float) -> float:
     """Return the deviate of an error's size, then store the size, at most ``_CAP`` deviations above the usual one."""
     size = min(size, _LARGEST_ERROR)
@@ -47,7 +54,7 @@ def _usual(row: Floats, at: int, size: float, floor: float) -> float:
     return float(z)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _run_deviate(run: float, longest: float) -> float:
     """Return the deviate of a run of unchanged values; 0 up to the longest before, and for features often constant."""
     if longest > _STEADY or run <= longest + 2.0:
@@ -55,13 +62,13 @@ def _run_deviate(run: float, longest: float) -> float:
     return float(_RUN_WORTH * np.log2((run + 1.0) / (longest + 1.0)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _longer(longest: float, run: float, anomalous: bool) -> float:
     """Return the longest run after one that ended: an anomalous one extends it only a little."""
     return max(longest, min(run, longest + _SLOW_RUN) if anomalous else run)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _ends(row: Floats, low: int, high: int, x: float, step: float) -> None:
     """Extend a range to include x, by at most ``step``."""
     if x > row[high]:
@@ -70,7 +77,7 @@ def _ends(row: Floats, low: int, high: int, x: float, step: float) -> None:
         row[low] = max(x, row[low] - step)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _feature(row: Floats, at: int, x: float, before: float, middle: float, predicted: float, floor: float,
              limit: float, scored: bool) -> float:  # fmt: skip
     """Return the largest deviate of one feature, and update its state with the value."""
@@ -104,7 +111,7 @@ def _feature(row: Floats, at: int, x: float, before: float, middle: float, predi
     return min(float(z), _HIGHEST)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def point(
     row: Floats, newest: Floats, before: Floats, middle: Floats, predicted: Floats, floor: Floats, start_up: int,
     limit: float, each: Floats,
@@ -149,7 +156,7 @@ def point(
     return best if scored else 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def points(
     state: Floats, newest: Floats, before: Floats, middle: Floats, predicted: Floats, floor: Floats, start_up: int,
     limit: float, each: Floats,

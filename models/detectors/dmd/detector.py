@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.errors import ModelError, SettingsError
+from eddy.errors import SettingsError
+from eddy.models.core.arrays import Array, read_arrays, read_names, shape_of
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -23,6 +24,7 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
+from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.dmd import kernel
 from eddy.models.detectors.dmd.fit import fit_operator
 from eddy.models.preprocessing.fit_windows import FitWindows
@@ -103,7 +105,6 @@ class DmdDetector(Detector):
         self._forgetting = 1.0 - params.forgetting if params.online else 0.0
         self._state_width = kernel.state_width(len(spec.features), len(self._arrays["basis"]))
         self.state_size = self._state_width if params.online else 0
-        self._check()
 
     @classmethod
     def fit(
@@ -114,13 +115,7 @@ class DmdDetector(Detector):
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> tuple[DmdDetector, FitReport]:
-        chosen = read_parameters(DmdParameters, cls.kind, params)
-        if chosen.method not in _METHODS or not chosen.rank or not 0 <= chosen.forgetting < 0.5 or spec.window < 3:
-            raise SettingsError(
-                f"{cls.kind}: found method={chosen.method!r}, rank={chosen.rank}, forgetting={chosen.forgetting}, "
-                f"window={spec.window}; expected method {' or '.join(_METHODS)}, a rank of at least 1, forgetting "
-                "below 0.5, a window of at least 3"
-            )
+        chosen = _chosen(spec, params)
         windows = FitWindows.cut(series, spec, chosen.validation_share)
         scale = np.stack([_scale(windows, name, chosen.validation_share) for name in windows.names])
         progress("modes", 0.1)
@@ -219,34 +214,45 @@ class DmdDetector(Detector):
         held_out = scores[len(scores) - max(round(share * len(scores)), 1) :]
         return np.asarray(held_out[np.isfinite(held_out)])
 
+    def state_bounds(self) -> Bounds | None:
+        features, rank = len(self.spec.features), len(self._arrays["basis"])
+        return kernel.bounds(features, rank) if self.state_size else None
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         return dict(self._arrays), {**asdict(self.params), "series": list(self.names)}
 
     @classmethod
     def from_state(cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]) -> DmdDetector:
-        missing = [name for name in _ARRAYS if name not in arrays]
-        if missing:
-            raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
-        own = {name: value for name, value in params.items() if name != "series"}
-        return cls(spec, read_parameters(DmdParameters, cls.kind, own), arrays, params["series"])
-
-    def _check(self) -> None:
-        """Raise a ModelError that names the first array of a wrong shape."""
-        features, rank = len(self.spec.features), len(self._arrays["basis"])
-        delays, seen = (self.spec.window - 1) * features, len(self.names)
+        names, features = read_names(cls.kind, params), len(spec.features)
+        chosen = _chosen(spec, {name: value for name, value in params.items() if name != "series"})
+        rank, delays = shape_of(cls.kind, arrays, "basis", 2)[0], (spec.window - 1) * features
         wanted = {
-            "operator": (features, delays),
-            "basis": (rank, delays),
-            "inverse": (rank + 1, rank + 1),
-            "scale": (seen, features, 2),
-            "error": (seen + 1, features),
+            "operator": Array((features, delays)),
+            "basis": Array((rank, delays)),
+            "inverse": Array((rank + 1, rank + 1)),
+            "scale": Array((len(names), features, 2)),
+            "error": Array((len(names) + 1, features), above=0.0),
         }
-        for name, shape in wanted.items():
-            array = self._arrays[name]
-            if array.shape != shape or not np.isfinite(array).all():
-                raise ModelError(f"{self.kind}: array {name!r} has shape {array.shape}, expected finite {shape}")
-        if not (self._arrays["scale"][:, :, 1] > 0).all() or not (self._arrays["error"] > 0).all():
-            raise ModelError(f"{self.kind}: spreads and usual errors have to be above 0")
+        found = read_arrays(cls.kind, arrays, wanted)
+        read_arrays(cls.kind, {"scale": found["scale"][:, :, 1]}, {"scale": Array((len(names), features), above=0.0)})
+        return cls(spec, chosen, found, names)
+
+
+def _chosen(spec: WindowSpec, params: Mapping[str, Any]) -> DmdParameters:
+    """Read the parameters and check them.
+
+    Raises:
+        SettingsError: one is unknown or out of its range.
+    """
+    kind = DmdDetector.kind
+    chosen = read_parameters(DmdParameters, kind, params)
+    if chosen.method not in _METHODS or not chosen.rank or not 0 <= chosen.forgetting < 0.5 or spec.window < 3:
+        raise SettingsError(
+            f"{kind}: found method={chosen.method!r}, rank={chosen.rank}, forgetting={chosen.forgetting}, "
+            f"window={spec.window}; expected method {' or '.join(_METHODS)}, a rank of at least 1, forgetting "
+            "below 0.5, a window of at least 3"
+        )
+    return chosen
 
 
 def _observed(s: Series) -> Floats:

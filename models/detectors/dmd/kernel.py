@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from eddy.models.core.state_bounds import MOST, Bounds, Each, Either, Numbers, Row, one_of, scale, size
+
 _CLIP = 4.0  # deviations: larger errors are clipped before learning, so that an anomaly is not learned as normal
 _MIN_KNOWN = 0.5  # share of the past that has to be present
 _MIN_ERROR = 0.02  # scales of the series: smallest usual error, for a perfectly predictable series
@@ -25,7 +27,15 @@ def state_width(features: int, rank: int) -> int:
     return 1 + 3 * features + features * (rank + 1) + (rank + 1) * (rank + 2) // 2
 
 
-@njit(cache=True)
+def bounds(features: int, rank: int) -> Bounds:
+    """Return what the state may be: not begun, or with a scale of each feature."""
+    rest = state_width(features, rank) - 1
+    learned = Numbers(rest - 3 * features)
+    running = Row(one_of(1, MOST), Numbers(features), Each(scale(), features), size(features), learned)
+    return Either(Row(one_of(0), Numbers(rest)), running)
+
+
+@njit(cache=True, error_model="numpy")
 def _begin(row, window, scale, error, inverse):  # type: ignore[no-untyped-def]
     """Initialise the state of a new series: its scale comes from training or, if that is NaN, from its first window."""
     features, size = window.shape[1], inverse.shape[0]
@@ -43,7 +53,7 @@ def _begin(row, window, scale, error, inverse):  # type: ignore[no-untyped-def]
             at += 1
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _own_scale(values):  # type: ignore[no-untyped-def]
     """Return (median, scale from the 5th to the 95th percentile) of the values present; (0, 1) if there are none."""
     ordered = np.sort(values[~np.isnan(values)])
@@ -58,7 +68,7 @@ def _own_scale(values):  # type: ignore[no-untyped-def]
     return centre, spread
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _past(row, window, past):  # type: ignore[no-untyped-def]
     """Fill ``past`` (d·F) with the scaled points before the newest, gaps held; return the known share."""
     points, features = window.shape
@@ -74,7 +84,7 @@ def _past(row, window, past):  # type: ignore[no-untyped-def]
     return known / ((points - 1) * features)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def step(row, window, scale, error, operator, basis, inverse, forgetting, each, expected):  # type: ignore[no-untyped-def]
     """Score the newest point of one window (W, F), the largest over its features; NaN if too little is known.
 
@@ -126,7 +136,7 @@ def step(row, window, scale, error, operator, basis, inverse, forgetting, each, 
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _learn(row, z, errors, forgetting, features, size):  # type: ignore[no-untyped-def]
     """Update by recursive least squares with the errors (F,) of the point; NaN changes nothing of its feature."""
     at, head = 1 + 3 * features, 1 + 3 * features + features * size
@@ -155,7 +165,7 @@ def _learn(row, z, errors, forgetting, features, size):  # type: ignore[no-untyp
             place += 1
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def rows(state, windows, scale, error, operator, basis, inverse, forgetting, each, expected):  # type: ignore[no-untyped-def]
     """Score one window each of n series: (n, state_width), (n, W, F), (n, F, 2), (n, F), …, (n, F), (n, F, 2)."""
     scores = np.empty(len(windows))
@@ -166,7 +176,7 @@ def rows(state, windows, scale, error, operator, basis, inverse, forgetting, eac
     return scores
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def series(row, values, imputed, size, scale, error, operator, basis, inverse, forgetting):  # type: ignore[no-untyped-def]
     """Score n consecutive points (n, F) of one series; return (n,), NaN before the first window of ``size`` points and
     where a point was filled in, (n,).

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eddy.errors import ModelError, SettingsError
 from eddy.models.catalog import DETECTORS
+from eddy.models.core.arrays import Array, read_arrays, read_names, read_states
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -26,14 +27,17 @@ from eddy.models.core.detector import (
     WindowSpec,
     no_progress,
 )
+from eddy.models.core.state_bounds import Bounds, Row, anything
+from eddy.models.core.window_spec import read_spec
 from eddy.models.detectors.ensemble import kernel
 from eddy.models.detectors.ensemble.combination import combine
 from eddy.models.detectors.ensemble.members import EnsembleParameters, Member, read_members
-from eddy.models.detectors.novelty.online_calibration import MOMENTS
+from eddy.models.detectors.novelty.online_calibration import MOMENTS, moment_bounds
 from eddy.models.preprocessing.stretches import by_name
 
 _MIN_SCALE_SHARE = 0.01  # of the median validation score: smallest scale of scores
 _UNSEEN = ""  # a name that no series has
+_MAX_INTERVAL_MS = 1e13  # three centuries
 _ARRAYS = ("ensemble.prior", "ensemble.floors", "ensemble.scale")
 
 
@@ -116,7 +120,7 @@ class EnsembleDetector(Detector):
         self._bindings = np.stack(
             [np.r_[d.bind(known), d.bind([_UNSEEN])] for d, known in zip(detectors, seen, strict=True)], axis=1
         )
-        self._check()
+        self._check_members()
 
     @classmethod
     def fit(
@@ -263,6 +267,10 @@ class EnsembleDetector(Detector):
         lower, upper = (np.where(np.isfinite(band), band, np.nan) for band in chosen[1:])
         return Explanation(chosen[0], lower, upper, np.asarray(attribution))
 
+    def state_bounds(self) -> Bounds:
+        members = [d.state_bounds() or anything(d.state_size) for d in self.detectors]
+        return Row(*members, kernel.bounds(self._layout))
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays: dict[str, NDArray[Any]] = dict(
             zip(_ARRAYS, (self._prior, self._min_scales, self._scale), strict=True)
@@ -282,40 +290,34 @@ class EnsembleDetector(Detector):
         chosen, members = read_members(
             {**{k: v for k, v in params.items() if k != "series"}, "members": stored_members}
         )
+        names = read_names(cls.kind, params)
         detectors = []
         for m, (member, stored) in enumerate(zip(members, params["members"], strict=True)):
-            raw = dict(stored["spec"])
             own = {
                 name.removeprefix(f"member.{m}."): a for name, a in arrays.items() if name.startswith(f"member.{m}.")
             }
-            detectors.append(
-                DETECTORS.get(member.kind).from_state(
-                    WindowSpec(**{**raw, "features": tuple(raw["features"])}),
-                    own,
-                    DETECTORS.current(stored["kind"], stored["state"])[1],
-                )
-            )
-        missing = [name for name in (*_ARRAYS, "ensemble.interval") if name not in arrays]
-        if missing:
-            raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
-        return cls(spec, chosen, members, detectors, params["series"], arrays)
+            kept = DETECTORS.current(stored["kind"], stored["state"])[1]
+            detectors.append(DETECTORS.get(member.kind).from_state(read_spec(stored["spec"]), own, kept))
+        rows, count = len(names) + 1, len(members)
+        found = read_arrays(cls.kind, arrays, {
+            "ensemble.prior": Array((rows, count * MOMENTS)),
+            "ensemble.floors": Array((count,), above=0.0),
+            "ensemble.scale": Array((rows, len(spec.features), 2)),
+            "ensemble.interval": Array((1,), low=0.0, high=_MAX_INTERVAL_MS),
+        })  # fmt: skip
+        if not (found["ensemble.scale"][..., 1] > 0).all() or 0 < found["ensemble.interval"][0] < 1:
+            raise ModelError(f"{cls.kind}: found a scale that is not above 0, or an interval below 1 ms")
+        prior = found["ensemble.prior"].reshape(rows * count, MOMENTS)
+        read_states(cls.kind, "ensemble.prior", prior, moment_bounds(), ())
+        return cls(spec, chosen, members, detectors, names, found)
 
-    def _check(self) -> None:
+    def _check_members(self) -> None:
         """Raise an error that names what does not match."""
         features, strides = {d.spec.features for d in self.detectors}, {d.spec.stride for d in self.detectors}
         if features != {self.spec.features}:
             raise ModelError(f"{self.kind}: members' features differ: {sorted(features)}")
         if strides - {1, self.spec.stride} or (self.spec.stride > 1 and 1 in strides):
             raise SettingsError(f"{self.kind}: members need a stride of 1, found {self.spec.stride}")
-        rows = len(self.names) + 1
-        wanted = {
-            "ensemble.prior": (self._prior, (rows, len(self.members) * MOMENTS)),
-            "ensemble.floors": (self._min_scales, (len(self.members),)),
-            "ensemble.scale": (self._scale, (rows, len(self.spec.features), 2)),
-        }
-        for name, (array, shape) in wanted.items():
-            if array.shape != shape or not np.isfinite(array).all():
-                raise ModelError(f"{self.kind}: array {name!r} has shape {array.shape}, expected finite {shape}")
 
 
 def _interval(series: Sequence[Series]) -> float:

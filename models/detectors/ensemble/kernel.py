@@ -13,9 +13,10 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Bools, Floats, Ints
-from eddy.models.detectors.novelty import season
+from eddy.models.core.state_bounds import Bounds, Each, Row
+from eddy.models.detectors.novelty import peak_filter, season
 from eddy.models.detectors.novelty.kernel import scaled
-from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate, score_at
+from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate, moment_bounds, score_at
 from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH as PEAK_WIDTH
 from eddy.models.detectors.novelty.peak_filter import peak
 from eddy.models.detectors.novelty.season import step as season_step
@@ -78,6 +79,13 @@ class Rules:
         return min(points, season.SLOTS) if points >= season.MIN_SLOTS else 0
 
 
+def bounds(layout: Layout) -> Bounds:
+    """Return what a row may be."""
+    return Row(
+        Each(season.bounds(), layout.gates), Each(moment_bounds(), layout.members), peak_filter.bounds()
+    )  # fmt: skip
+
+
 def deviates(
     layout: Layout, rules: Rules, state: Floats, raw: Floats, points: Floats, scale: Floats, ts: Ints
 ) -> Floats:
@@ -113,7 +121,7 @@ def _arguments(layout: Layout, rules: Rules) -> tuple[int, int, Floats, Bools, B
     )  # fmt: skip
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _step(row, raw, point, scale, ts, gates, at, min_scales, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
     is_open = False
     for f in range(gates):
@@ -136,7 +144,7 @@ def _step(row, raw, point, scale, ts, gates, at, min_scales, own, gated, start_u
             out[m] = z
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _rows(state, raw, points, scale, ts, gates, at, min_scales, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
     for i in range(len(raw)):
         _step(
@@ -145,7 +153,7 @@ def _rows(state, raw, points, scale, ts, gates, at, min_scales, own, gated, star
         )  # fmt: skip
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _series(row, raw, points, scale, ts, gates, at, min_scales, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
     for i in range(len(raw)):
         _step(
@@ -154,7 +162,7 @@ def _series(row, raw, points, scale, ts, gates, at, min_scales, own, gated, star
         )  # fmt: skip
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def peaks(state: Floats, at: int, scores: Floats, reference: float) -> Floats:
     """Return (n,) scores after the peak filter, one point each of n series; NaN stays NaN and changes nothing."""
     out = scores.copy()
@@ -164,7 +172,7 @@ def peaks(state: Floats, at: int, scores: Floats, reference: float) -> Floats:
     return out
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def series_peaks(row: Floats, at: int, scores: Floats, reference: float) -> Floats:
     """Return (n,) scores after the peak filter, consecutive points of one series."""
     out = scores.copy()
@@ -174,7 +182,7 @@ def series_peaks(row: Floats, at: int, scores: Floats, reference: float) -> Floa
     return out
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def raw_limits(state: Floats, at: int, min_scales: Floats, own: Bools, limits: Floats) -> Floats:
     """Return (n, M) the score of each member at which its deviate equals ``limits`` (n,)."""
     out = np.empty((len(state), len(min_scales)))

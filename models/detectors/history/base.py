@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.errors import DataError, ModelError
+from eddy.errors import DataError, SettingsError
+from eddy.models.core.arrays import Array, read_arrays, read_names
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -23,12 +24,14 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
+from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.history import kernel as ring_kernel
 from eddy.models.preprocessing.scaler import in_spreads
 from eddy.models.preprocessing.seasonality import usual_period
 from eddy.models.preprocessing.stretches import by_name, measured
 
 _NO_SEASON = 64  # points that are compared if no period is found
+_MAX_PAST = 1_000_000  # points kept: 16 MB of state a series and feature
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,11 @@ class PastRingDetector(Detector):
         self, spec: WindowSpec, params: RingParameters, names: Sequence[str], centre: Floats, spread: Floats
     ) -> None:
         super().__init__(WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap))
+        if not 1 <= params.period <= params.past <= _MAX_PAST or not 1 <= params.reach <= params.past:
+            raise SettingsError(
+                f"{self.kind}: found period={params.period}, reach={params.reach}, past={params.past}; expected at "
+                f"least 1, period and reach at most the past, the past at most {_MAX_PAST}"
+            )
         self.params, self.names, self.centre, self.spread = params, tuple(names), centre, spread
         self._index = {name: i for i, name in enumerate(self.names)}
         self.attribution_span = params.period if self.mode != ring_kernel.SEASONAL_NAIVE else 1
@@ -146,6 +154,9 @@ class PastRingDetector(Detector):
         middle, reach = expected * spread + self.centre[batch.binding], limit[:, None] * spread
         return Explanation(middle, middle - reach, middle + reach, share)
 
+    def state_bounds(self) -> Bounds:
+        return ring_kernel.bounds(len(self.spec.features), self.params.past)
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         return {"centre": self.centre, "spread": self.spread}, {**asdict(self.params), "series": list(self.names)}
 
@@ -153,16 +164,12 @@ class PastRingDetector(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> PastRingDetector:
-        names = list(params["series"])
-        expected = (len(names) + 1, len(spec.features))
-        scale = {name: np.asarray(arrays[name], float) for name in ("centre", "spread")}
-        for name, array in scale.items():
-            if array.shape != expected or not np.isfinite(array).all():
-                raise ModelError(f"{cls.kind}: array {name!r}: found shape {array.shape}, expected finite {expected}")
-        if not (scale["spread"] > 0).all():
-            raise ModelError(f"{cls.kind}: array 'spread' has to be above 0")
+        names = read_names(cls.kind, params)
+        shape = (len(names) + 1, len(spec.features))
+        scale = read_arrays(cls.kind, arrays, {"centre": Array(shape), "spread": Array(shape, above=0.0)})
         own = {name: value for name, value in params.items() if name != "series"}
-        return cls(spec, RingParameters(**own), names, scale["centre"], scale["spread"])
+        chosen = read_parameters(RingParameters, cls.kind, own)
+        return cls(spec, chosen, names, scale["centre"], scale["spread"])
 
 
 def _scales(values: Sequence[Floats]) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Each, Numbers, Row, count
 
 SEASONAL_NAIVE, NEIGHBOURS, DISCORD = 0, 1, 2
 _KNOWN = 0.75  # share of a segment that has to be present on both sides
@@ -17,7 +18,12 @@ _PIECE = 16  # values compared between two checks whether the comparison can sti
 _MIN_VALUES = 3  # values of the same phase, for a median
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds(features: int, past: int) -> Bounds:
+    """Return what a row of state may be: a count, and per feature how far back the nearest segment lay, and a ring."""
+    return Row(count(), Each(Row(count(past), Numbers(2 * past, missing=True)), features))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def push(ring: Floats, count: int, value: float) -> Floats:
     """Write value number ``count`` (from 0); return the view of the past, oldest first, the value last."""
     capacity = len(ring) // 2
@@ -29,7 +35,7 @@ def push(ring: Floats, count: int, value: float) -> Floats:
     return ring[place + 1 : place + 1 + capacity]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def seasonal_naive(past: Floats, period: int, periods: int) -> tuple[float, float]:
     """Return (distance of the newest value from the median of its phase in the last periods, that median)."""
     same = np.empty(periods)
@@ -46,7 +52,7 @@ def seasonal_naive(past: Floats, period: int, periods: int) -> tuple[float, floa
     return abs(past[-1] - median), median
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _apart(past: Floats, back: int, length: int, centred: bool, worst: float) -> float:
     """Return the mean square difference of the last ``length`` values and those ``back`` earlier; inf above ``worst``.
 
@@ -70,7 +76,7 @@ def _apart(past: Floats, back: int, length: int, centred: bool, worst: float) ->
     return apart / known
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def neighbours(past: Floats, period: int, nearest: int) -> tuple[float, float]:
     """Return (mean distance of the last period to its ``nearest`` past ones at the same phase, nearest value)."""
     best = np.full(nearest, np.inf)
@@ -89,7 +95,7 @@ def neighbours(past: Floats, period: int, nearest: int) -> tuple[float, float]:
     return np.sqrt(best).mean(), expected
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def discord(past: Floats, length: int, likely: int) -> tuple[float, float, int]:
     """Return the distance of the last ``length`` values, mean removed, to the nearest earlier segment.
 
@@ -114,7 +120,7 @@ def discord(past: Floats, length: int, likely: int) -> tuple[float, float, int]:
     return np.sqrt(max(best, 0.0)), then[-1] + shift / known, at
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def ring_step(row: Floats, values: Floats, mode: int, period: int, reach: int, each: Floats, expected: Floats) -> float:
     """Score the next point of a series: the largest over its features; NaN if no feature has a score.
 
@@ -149,7 +155,7 @@ def ring_step(row: Floats, values: Floats, mode: int, period: int, reach: int, e
     return best
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def ring_rows(
     state: Floats, values: Floats, mode: int, period: int, reach: int, each: Floats, expected: Floats
 ) -> Floats:
@@ -160,7 +166,7 @@ def ring_rows(
     return scores
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def ring_series(row: Floats, values: Floats, mode: int, period: int, reach: int) -> Floats:
     """Score n consecutive points, (n, F), of one series; return (n,)."""
     scores = np.empty(len(values))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.errors import ModelError, SettingsError
+from eddy.models.core.arrays import Array, read_arrays, read_names, read_whole, shape_of
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -24,14 +25,22 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
+from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.isolation_forest.columns import ForestColumns, columns_for
 from eddy.models.detectors.isolation_forest.kernel import flatten, forest_score, node_records
 from eddy.models.detectors.isolation_forest.window_features import grouped, series_scales
 from eddy.models.preprocessing.fit_windows import FitWindows
 from eddy.models.preprocessing.scaler import SeriesScaler, robust_moments
-from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, state_width, trailing_mean
+from eddy.models.preprocessing.trailing_mean import (
+    limit_of_newest,
+    series_means,
+    state_bounds,
+    state_width,
+    trailing_mean,
+)
 
-_ARRAYS = ("forest.column", "forest.threshold", "forest.length", "series.scales", "series.levels", "typical")
+_SCALES = 3  # numbers per series and feature, see eddy.models.detectors.isolation_forest.window_features
+_MOST = 1_000_000  # of samples, recent points and averaged windows: far above any use
 _MAX_SAMPLES = 1024  # per tree: 2^10 leaves each; more would exceed the cache, and the paper finds 256 sufficient
 _MIN_SAMPLES = 8
 #: distances from the expected value, in σ, that are tried to find the band
@@ -118,14 +127,13 @@ class IsolationForest(Detector):
         super().__init__(spec)
         self.smooth, self.state_size = smooth, state_width(smooth)
         self.names, self.samples, self.columns, self.season = list(names), samples, columns, columns.season
-        self.column = np.asarray(arrays["forest.column"])
+        self.column = np.ascontiguousarray(arrays["forest.column"])
         self.threshold = np.asarray(arrays["forest.threshold"], np.float32)
         self.length = np.asarray(arrays["forest.length"], np.float32)
         self.scales = np.asarray(arrays["series.scales"], float)
         self.levels = np.asarray(arrays["series.levels"], float)
         self.typical = np.asarray(arrays["typical"], float)
         self._index = {name: i for i, name in enumerate(self.names)}
-        self._check()
         self._nodes = node_records(self.column, self.threshold)
 
     @classmethod
@@ -279,6 +287,9 @@ class IsolationForest(Detector):
         total = fall.sum(axis=1, keepdims=True)
         return np.where(total > 0, fall / np.where(total > 0, total, 1), 1 / count)
 
+    def state_bounds(self) -> Bounds | None:
+        return state_bounds(self.smooth)
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays: dict[str, NDArray[Any]] = {
             "forest.column": self.column,
@@ -301,34 +312,32 @@ class IsolationForest(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> IsolationForest:
+        kind, features, names = cls.kind, len(spec.features), read_names(cls.kind, params)
         if "features" not in params:  # saved before the parameter existed
             params = {**params, "features": "window", "recent": 1}
-            shape = (len(params["series"]), len(spec.features))
+            shape = (len(names), features)
             arrays = {**arrays, "series.levels": np.stack([np.zeros(shape), np.ones(shape)], axis=2)}
-        missing = [name for name in _ARRAYS if name not in arrays]
-        if missing:
-            raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
-        columns = ForestColumns.named(params["features"], spec.window, int(params["season"]), int(params["recent"]))
-        return cls(spec, arrays, params["series"], int(params["samples"]), columns, int(params.get("smooth", 1)))
-
-    def _check(self) -> None:
-        """Raise a ModelError that names the first array of a wrong shape."""
-        wide = self.columns.each * len(self.spec.features)
-        trees, inner = self.column.shape
-        wanted = {
-            "forest.threshold": (self.threshold, (trees, inner)),
-            "forest.length": (self.length, (trees, inner + 1)),
-            "series.scales": (self.scales, (len(self.names), len(self.spec.features), 3)),
-            "series.levels": (self.levels, (len(self.names), len(self.spec.features), 2)),
-            "typical": (self.typical, (wide,)),
-        }
-        for name, (array, shape) in wanted.items():
-            if array.shape != shape:
-                raise ModelError(f"{self.kind}: array {name!r} has shape {array.shape}, expected {shape}")
-        if (inner + 1).bit_count() != 1 or not trees or (self.column >= wide).any():
-            raise ModelError(f"{self.kind}: array 'forest.column' is not of perfect trees over {wide} columns")
-        if not ((self.scales > 0).all() and (self.levels[..., 1] > 0).all()) or self.samples < 1 or self.season < 0:
-            raise ModelError(f"{self.kind}: 'series.scales', samples and season must be positive")
+        season = read_whole(kind, params, "season", 0, spec.window - 1)
+        recent = read_whole(kind, params, "recent", 1, _MOST)
+        columns = ForestColumns.named(str(params["features"]), spec.window, season, recent)
+        if "season" in columns.sets and not season:
+            raise ModelError(f"{kind}: parameter 'season': found 0, expected a period, as its residuals are columns")
+        wide = columns.each * features
+        trees, inner = shape_of(kind, arrays, "forest.column", 2)
+        if (inner + 1).bit_count() != 1:
+            raise ModelError(f"{kind}: array 'forest.column': found {inner} nodes a tree, expected perfect trees")
+        found = read_arrays(kind, arrays, {
+            "forest.column": Array((trees, inner), "whole", 0, wide - 1, dtype=arrays["forest.column"].dtype),
+            "forest.threshold": Array((trees, inner), dtype=np.float32),
+            "forest.length": Array((trees, inner + 1), low=0.0, dtype=np.float32),
+            "series.scales": Array((len(names), features, _SCALES), above=0.0),
+            "series.levels": Array((len(names), features, 2)),
+            "typical": Array((wide,)),
+        })  # fmt: skip
+        if not (found["series.levels"][..., 1] > 0).all():
+            raise ModelError(f"{kind}: array 'series.levels': found a scale that is not above 0")
+        samples, smooth = read_whole(kind, params, "samples", 1, _MOST), read_whole(kind, params, "smooth", 1, _MOST, 1)
+        return cls(spec, found, names, samples, columns, smooth)
 
 
 def _rows(windows: FitWindows, rows: Ints, scales: Floats, levels: Floats, columns: ForestColumns) -> Floats:

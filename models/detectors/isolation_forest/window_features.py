@@ -223,7 +223,7 @@ def unseen_scales(values: Floats, imputed: Bools, season: int) -> Floats:
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _all_scales(values, imputed, season, out):  # type: ignore[no-untyped-def]
     window = values.shape[1]
     x, steps, ordered, runs = np.empty(window), np.empty(window), np.empty(window), np.empty(window + 1)
@@ -234,7 +234,7 @@ def _all_scales(values, imputed, season, out):  # type: ignore[no-untyped-def]
             _scales_of(x, season, steps, ordered, runs, out[row, f])
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _sort(ordered, count):  # type: ignore[no-untyped-def]
     """Sort the first numbers in place: by insertion if they are few, which is faster than calling the general sort."""
     if count > _FEW:
@@ -249,7 +249,7 @@ def _sort(ordered, count):  # type: ignore[no-untyped-def]
         ordered[at] = v
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _quantile(ordered, count, share):  # type: ignore[no-untyped-def]
     """Interpolate between order statistics, numpy's default; numba's own percentile takes long to compile."""
     place = share * (count - 1)
@@ -258,7 +258,7 @@ def _quantile(ordered, count, share):  # type: ignore[no-untyped-def]
     return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped-def]
     """Compute the scales of a window; ``steps``, ``ordered`` and ``runs`` are scratch space."""
     kept = 0
@@ -309,7 +309,7 @@ def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped
     out[0], out[1], out[2] = sigma, usual + 1.0, spread
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _deviation_floor(steps, count, ordered, floor):  # type: ignore[no-untyped-def]
     """Return the scale of the moves of a series that is mostly constant and moves at times, else the minimum."""
     moves = 0

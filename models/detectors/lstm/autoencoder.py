@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.errors import ModelError
+from eddy.models.core.arrays import Array, read_arrays, read_names, read_whole, shape_of
 from eddy.models.core.detector import (
     Bools,
     Detector,
@@ -24,18 +25,25 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
-from eddy.models.detectors.lstm.error_spread import ErrorSpread
-from eddy.models.detectors.lstm.kernel import Floats32, LstmWeights, pack, reconstruct
+from eddy.models.core.state_bounds import Bounds
+from eddy.models.detectors.lstm.error_spread import HOURS, WEEK_HOURS, ErrorSpread
+from eddy.models.detectors.lstm.kernel import LstmWeights, pack, reconstruct
 from eddy.models.detectors.lstm.parameters import LstmParameters, architecture
 from eddy.models.preprocessing.calendar_features import SeasonPhase
 from eddy.models.preprocessing.fit_windows import FitWindows
 from eddy.models.preprocessing.scaled_windows import fill_forward
 from eddy.models.preprocessing.scaler import SeriesScaler, in_spreads
-from eddy.models.preprocessing.trailing_mean import limit_of_newest, series_means, state_width, trailing_mean
+from eddy.models.preprocessing.trailing_mean import (
+    limit_of_newest,
+    series_means,
+    state_bounds,
+    state_width,
+    trailing_mean,
+)
 
 _WEIGHTS = ("encoder.input", "encoder.recurrent", "encoder.bias", "decoder.input", "decoder.recurrent",
             "decoder.bias", "dense.weight", "dense.bias", "embedding")  # fmt: skip
-_TABLES = ("scaler.centre", "scaler.spread", "spread.position", "spread.series", "spread.week")
+_MOST = 1_000_000  # of averaged windows, and of the numbers of a layer: far above any use
 _PATTERN_WINDOWS = 40_000  # max. training windows from which the errors' pattern over the week is estimated
 _TUNING, _TUNING_RATE = 3, 5  # fine-tuning divides epochs and rate by these
 _MIN_OBSERVED = 0.5  # share of a window's encoder input that must be present for a score
@@ -97,7 +105,6 @@ class LstmAutoencoder(Detector):
         self.hidden_points, self.clip = hidden_points, clip
         self.arrays = {name: np.asarray(arrays[name], np.float32) for name in _WEIGHTS}
         self.embedding = self.arrays["embedding"]
-        _check_shapes(self.arrays, spec, phase, scaler, spread)
         a = self.arrays
         self._weights = LstmWeights(
             pack(a["encoder.input"]), pack(a["encoder.recurrent"]), pack(a["encoder.bias"]),
@@ -215,6 +222,9 @@ class LstmAutoencoder(Detector):
         share = np.where(total > 0, squares.sum(axis=1) / np.where(total > 0, total, 1), 1 / features)
         return Explanation(scored.expected, scored.expected - half, scored.expected + half, share)
 
+    def state_bounds(self) -> Bounds | None:
+        return state_bounds(self.smooth)
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays: dict[str, NDArray[Any]] = {**self.arrays, **self.spread.to_arrays()}
         arrays |= {"scaler.centre": self.scaler.centre, "scaler.spread": self.scaler.spread}
@@ -231,24 +241,22 @@ class LstmAutoencoder(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> LstmAutoencoder:
-        missing = [n for n in (*_WEIGHTS, *_TABLES) if n not in arrays]
-        if missing:
-            raise ModelError(f"{cls.kind}: array {missing[0]!r} is missing from the artifact")
-        scaler = SeriesScaler(
-            params["series"], np.asarray(arrays["scaler.centre"]), np.asarray(arrays["scaler.spread"])
-        )
-        phase = SeasonPhase(bool(params["day"]), bool(params["week"]))
-        spread = ErrorSpread.from_arrays(arrays)
-        return cls(
-            spec,
-            arrays,
-            scaler,
-            phase,
-            spread,
-            int(params["hidden_points"]),
-            float(params["clip"]),
-            int(params.get("smooth", 1)),
-        )
+        names = read_names(cls.kind, params)
+        phase = SeasonPhase(_yes(cls.kind, params, "day"), _yes(cls.kind, params, "week"))
+        hidden_points = read_whole(cls.kind, params, "hidden_points", 0, max(spec.window - 2, 0))
+        smooth, clip = read_whole(cls.kind, params, "smooth", 1, _MOST, 1), params["clip"]
+        if isinstance(clip, bool) or not isinstance(clip, int | float) or not 0 < clip < _MOST:
+            raise ModelError(f"{cls.kind}: parameter 'clip': found {clip!r}, expected a number above 0")
+        found = read_arrays(cls.kind, arrays, _described(cls.kind, spec, arrays, phase, len(names)))
+        scaler = SeriesScaler(names, found["scaler.centre"], found["scaler.spread"])
+        return cls(spec, found, scaler, phase, ErrorSpread.from_arrays(found), hidden_points, float(clip), smooth)
+
+
+def _yes(kind: str, params: Mapping[str, Any], name: str) -> bool:
+    found = params[name]
+    if not isinstance(found, bool):
+        raise ModelError(f"{kind}: parameter {name!r}: found {found!r}, expected true or false")
+    return found
 
 
 @dataclass(frozen=True)
@@ -289,36 +297,37 @@ def _fit_spread(detector: LstmAutoencoder, windows: FitWindows) -> ErrorSpread:
     )  # fmt: skip
 
 
-def _check_shapes(
-    arrays: Mapping[str, Floats32],
-    spec: WindowSpec,
-    phase: SeasonPhase,
-    scaler: SeriesScaler,
-    spread: ErrorSpread,
-) -> None:
-    """Raise a ModelError that names the first array which does not match the others."""
-    hidden, features, names = arrays["encoder.recurrent"].shape[-1], len(spec.features), len(scaler.names)
-    inputs = hidden + phase.size + arrays["embedding"].shape[-1]
-    wanted = {
+def _described(
+    kind: str, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], phase: SeasonPhase, names: int
+) -> dict[str, Array]:
+    """Describe the arrays of an artifact; the hidden size, the embedding and the scored points are what they say."""
+    hidden, features = shape_of(kind, arrays, "encoder.recurrent", 2)[1], len(spec.features)
+    embedding = arrays["embedding"].shape[-1] if "embedding" in arrays and arrays["embedding"].ndim == 2 else 0
+    scored = shape_of(kind, arrays, "spread.position", 2)[0]
+    hours, week = shape_of(kind, arrays, "spread.series", 3)[1], shape_of(kind, arrays, "spread.week", 2)[0]
+    if scored > spec.window:
+        raise ModelError(f"{kind}: scores {scored} points of a window of {spec.window}")
+    if hours not in (1, HOURS) or week not in (1, WEEK_HOURS):
+        raise ModelError(
+            f"{kind}: arrays 'spread.series' and 'spread.week': found {hours} hours of the day and {week} of the week, "
+            f"expected 1 or {HOURS}, 1 or {WEEK_HOURS}"
+        )
+    weights = {
         "encoder.input": (4 * hidden, features),
         "encoder.recurrent": (4 * hidden, hidden),
         "encoder.bias": (4 * hidden,),
-        "decoder.input": (4 * hidden, inputs),
+        "decoder.input": (4 * hidden, hidden + phase.size + embedding),
         "decoder.recurrent": (4 * hidden, hidden),
         "decoder.bias": (4 * hidden,),
         "dense.weight": (features, hidden),
         "dense.bias": (features,),
-        "embedding": (names + 1, arrays["embedding"].shape[-1]),
+        "embedding": (names + 1, embedding),
     }
-    found = {name: arrays[name].shape for name in wanted}
-    for name, table in (("scaler.centre", scaler.centre), ("scaler.spread", scaler.spread)):
-        wanted[name], found[name] = (names, features), table.shape
-    wanted["spread.series"] = (names + 1, spread.series.shape[1], features)
-    found["spread.series"] = spread.series.shape
-    wanted["spread.week"], found["spread.week"] = (len(spread.week), features), spread.week.shape
-    wanted["spread.position"], found["spread.position"] = (len(spread.position), features), spread.position.shape
-    for name, shape in wanted.items():
-        if found[name] != shape:
-            raise ModelError(f"lstm-autoencoder: array {name!r} has shape {found[name]}, expected {shape}")
-    if not 1 <= len(spread.position) <= spec.window:
-        raise ModelError(f"lstm-autoencoder: scores {len(spread.position)} points of a window of {spec.window}")
+    return {
+        **{name: Array(shape, dtype=np.float32) for name, shape in weights.items()},
+        "scaler.centre": Array((names, features)),
+        "scaler.spread": Array((names, features), above=0.0),
+        "spread.position": Array((scored, features), above=0.0),
+        "spread.series": Array((names + 1, hours, features), above=0.0),
+        "spread.week": Array((week, features), above=0.0),
+    }

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.errors import ModelError, SettingsError
+from eddy.models.core.arrays import Array, read_arrays
 from eddy.models.core.detector import Bools, Explanation, Floats, Ints, Progress, WindowBatch, WindowSpec
 from eddy.models.detectors.lstm.error_gaussian import ErrorGaussian
 from eddy.models.detectors.lstm.layers import Dense, Layer, decode_backwards
@@ -178,17 +179,13 @@ class EncDecAD(SequenceAutoencoder):
 
     @classmethod
     def from_state(cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]) -> EncDecAD:
-        for name in ("error.mean", "error.root"):
-            if name not in arrays:
-                raise ModelError(f"{cls.kind}: array {name!r} is missing from the artifact")
-        mean = np.asarray(arrays["error.mean"], float)
-        lower = np.tril_indices(len(mean))
-        if arrays["error.root"].shape != lower[0].shape:
-            raise ModelError(f"{cls.kind}: array 'error.root' has shape {arrays['error.root'].shape}, expected "
-                             f"{lower[0].shape}")  # fmt: skip
-        root = np.zeros((len(mean), len(mean)))
-        root[lower] = arrays["error.root"]
-        return cls(spec, arrays, *cls._restored(arrays, params), ErrorGaussian(mean, root))
+        scaler, chosen = cls._restored(spec, arrays, params)
+        size = len(spec.features) * ((chosen.judged or spec.window) if chosen.errors == "window" else 1)
+        wanted = {"error.mean": Array((size,)), "error.root": Array((size * (size + 1) // 2,))}
+        found = read_arrays(cls.kind, arrays, wanted)
+        root = np.zeros((size, size))
+        root[np.tril_indices(size)] = found["error.root"]
+        return cls(spec, arrays, scaler, chosen, ErrorGaussian(found["error.mean"], root))
 
 
 def _in_float32(gaussian: ErrorGaussian) -> ErrorGaussian:

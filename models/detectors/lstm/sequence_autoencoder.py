@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.errors import ModelError, SettingsError
+from eddy.errors import SettingsError
+from eddy.models.core.arrays import Array, read_arrays, read_names
 from eddy.models.core.detector import (
     Bools,
     Detector,
@@ -77,18 +78,8 @@ class SequenceAutoencoder(Detector):
         super().__init__(spec)
         self.scaler, self.chosen = scaler, chosen
         self.scored_points = chosen.judged or spec.window
-        wanted = {
-            **self._shapes(),
-            "scaler.centre": (len(scaler.names), len(spec.features)),
-            "scaler.spread": (len(scaler.names), len(spec.features)),
-        }
-        found = {**arrays, "scaler.centre": scaler.centre, "scaler.spread": scaler.spread}
-        for name, shape in wanted.items():
-            if name not in found:
-                raise ModelError(f"{self.kind}: array {name!r} is missing from the artifact")
-            if found[name].shape != shape:
-                raise ModelError(f"{self.kind}: array {name!r} has shape {found[name].shape}, expected {shape}")
-        self.arrays = {name: np.asarray(arrays[name], np.float32) for name in self._shapes()}
+        wanted = {name: Array(shape, dtype=np.float32) for name, shape in self._shapes().items()}
+        self.arrays = read_arrays(self.kind, arrays, wanted)
         self._pack()
 
     @classmethod
@@ -166,19 +157,24 @@ class SequenceAutoencoder(Detector):
         return arrays, {"series": self.scaler.names, "chosen": dict(vars(self.chosen))}
 
     @classmethod
-    def _restored(cls, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]) -> tuple[SeriesScaler, Any]:
+    def _restored(
+        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
+    ) -> tuple[SeriesScaler, Any]:
         """Return (scaler, parameters) of an artifact."""
-        for name in ("scaler.centre", "scaler.spread"):
-            if name not in arrays:
-                raise ModelError(f"{cls.kind}: array {name!r} is missing from the artifact")
-        tables = (np.asarray(arrays[f"scaler.{part}"], float) for part in ("centre", "spread"))
-        return SeriesScaler(params["series"], *tables), read_parameters(cls.parameters, cls.kind, params["chosen"])
+        chosen = read_parameters(cls.parameters, cls.kind, params["chosen"])
+        _check(cls.kind, chosen, spec)
+        names = read_names(cls.kind, params)
+        shape = (len(names), len(spec.features))
+        tables = read_arrays(
+            cls.kind, arrays, {"scaler.centre": Array(shape), "scaler.spread": Array(shape, above=0.0)}
+        )
+        return SeriesScaler(names, tables["scaler.centre"], tables["scaler.spread"]), chosen
 
     @classmethod
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> SequenceAutoencoder:
-        return cls(spec, arrays, *cls._restored(arrays, params))
+        return cls(spec, arrays, *cls._restored(spec, arrays, params))
 
 
 def _check(kind: str, chosen: SequenceParameters, spec: WindowSpec) -> None:

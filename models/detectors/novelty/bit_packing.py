@@ -21,14 +21,14 @@ def state_width(cells: int, bits: int) -> int:
     return -(-cells // per)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def get(row: Floats, at: int, cell: int, bits: int) -> int:
     """Read cell number ``cell`` of the packed array that starts at index ``at``."""
     per = BITS_PER_WORD // bits
     return int((np.int64(row[at + cell // per]) >> ((cell % per) * bits)) & ((1 << bits) - 1))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def put(row: Floats, at: int, cell: int, bits: int, value: int) -> None:
     """Write one cell; ``value`` must fit into ``bits`` bits."""
     per = BITS_PER_WORD // bits
@@ -37,7 +37,7 @@ def put(row: Floats, at: int, cell: int, bits: int, value: int) -> None:
     row[at + cell // per] = float((packed & ~(((1 << bits) - 1) << shift)) | (np.int64(value) << shift))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def nearest_set(row: Floats, at: int, cells: int, cell: int) -> int:
     """Return the set cell of a packed bitmap that is nearest to ``cell``, the lower one on a tie; -1 if none is set."""
     for reach in range(cells):

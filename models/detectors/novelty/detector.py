@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eddy.errors import DataError, ModelError, SettingsError
+from eddy.errors import DataError, SettingsError
+from eddy.models.core.arrays import Array, read_arrays, read_names, read_states
 from eddy.models.core.detector import (
     Detector,
     Explanation,
@@ -28,6 +29,7 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import read_parameters
+from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.novelty import kernel, peak_filter, season
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
 from eddy.models.detectors.novelty.value import FLOOR
@@ -38,6 +40,7 @@ MEMBERS = {"value": kernel.VALUE, "season": kernel.SEASON, "rarity": kernel.RARI
 _MIN_VALUES = 20  # of a feature in training: fewer give no scale
 _BAND_USUAL = float(np.log1p(1.0))  # scaled: one spread (5th to 95th percentile) to either side of the median
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest period
+_MAX_PERIOD_HOURS = 24.0 * 366 * 10
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,11 @@ class NoveltyDetector(Detector):
             raise SettingsError(
                 f"{self.kind}: start_up: found {params.start_up}, expected {_MIN_VALUES} to {kernel.MAX_START_UP}"
             )
-        if not (params.limit > 0 and params.period_hours > 0):
-            raise SettingsError(f"{self.kind}: limit and period_hours have to be above 0")
+        if not (params.limit > 0 and 0 < params.period_hours <= _MAX_PERIOD_HOURS):
+            raise SettingsError(
+                f"{self.kind}: found limit={params.limit}, period_hours={params.period_hours}; expected numbers above "
+                f"0, a period of at most {_MAX_PERIOD_HOURS:g} hours"
+            )
         self.members = _bits(params.members)
         self.params, self.warm_up = params, params.start_up
         self.state_size = kernel.state_width(len(spec.features))
@@ -251,6 +257,9 @@ class NoveltyDetector(Detector):
         )
         return Explanation(expected, lower, upper, attribution)
 
+    def state_bounds(self) -> Bounds:
+        return kernel.bounds(len(self.spec.features), self.params.start_up)
+
     def state_basis(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
         """Parameters only: each series' state holds its own scale, and training gives no more than its start."""
         return {}, asdict(self.params)
@@ -262,13 +271,14 @@ class NoveltyDetector(Detector):
     def from_state(
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> NoveltyDetector:
-        names = list(params["series"])
-        start = np.asarray(arrays["start"], float)
-        expected = (len(names), kernel.state_width(len(spec.features)))
-        if start.shape != expected or not np.isfinite(start).all():
-            raise ModelError(f"{cls.kind}: array 'start': found shape {start.shape}, expected finite {expected}")
+        names = read_names(cls.kind, params)
         own = {name: value for name, value in params.items() if name != "series"}
-        return cls(spec, NoveltyParameters(**own), dict(zip(names, start, strict=True)))
+        chosen = read_parameters(NoveltyParameters, cls.kind, own)
+        wanted = {"start": Array((len(names), kernel.state_width(len(spec.features))))}
+        start = read_arrays(cls.kind, arrays, wanted)["start"]
+        detector = cls(spec, chosen, dict(zip(names, start, strict=True)))
+        read_states(cls.kind, "start", start, detector.state_bounds(), names)
+        return detector
 
 
 def _bits(members: str) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats, Ints
+from eddy.models.core.state_bounds import MOST, Bounds, Each, Either, Numbers, Row, count, one_of, scale, size
 from eddy.models.detectors.novelty import peak_filter, rarity, season
 from eddy.models.detectors.novelty import value as value_novelty
 from eddy.models.detectors.novelty.peak_filter import peak
@@ -32,6 +33,7 @@ MAX_START_UP = (FEATURE_WIDTH - VALUE_AT) // 2  # points that start-up can colle
 LARGEST = 8e307  # values beyond count as this, so that the difference of any two is a number
 _MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
 _MIN_SLOTS, _MAX_SLOTS = season.MIN_SLOTS, season.SLOTS
+MIN_SLOT_MS = 1e-2  # points are a millisecond apart or more, and a slot has at least a third of one
 
 
 def state_width(features: int) -> int:
@@ -39,20 +41,34 @@ def state_width(features: int) -> int:
     return peak_filter.STATE_WIDTH + features * FEATURE_WIDTH
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def bounded(x: float) -> float:
     """Return a value as near as it may be to count with."""
     return min(max(x, -LARGEST), LARGEST)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds(features: int, start_up: int) -> Bounds:
+    """Return what the state of a series may be: of each feature start-up values, or running kernels."""
+    collecting = Row(count(_COLLECTING), count(start_up - 1), Numbers(FEATURE_WIDTH - 2))
+    seasons = Either(
+        Row(size(), one_of(0), size()),  # too few points a period for slots
+        Row(Numbers(1, MIN_SLOT_MS), one_of(_MIN_SLOTS, _MAX_SLOTS), one_of(1, MOST)),
+    )
+    running = Row(
+        one_of(_RUNNING), count(), Numbers(), scale(), seasons, size(3), Numbers(),
+        value_novelty.bounds(), rarity.bounds(), season.bounds(),
+    )  # fmt: skip
+    return Row(peak_filter.bounds(), Each(Either(collecting, running), features))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def scaled(x: float, centre: float, spread: float) -> float:
     """Return sign(u) ln(1 + |u|) of u = (x - centre) / spread: linear near the centre, logarithmic far from it."""
     u = (x - centre) / spread
     return float(np.sign(u) * np.log1p(abs(u)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def quantile(ordered: Floats, share: float) -> float:
     """Return an interpolated quantile of ascending numbers (as numpy, whose own takes seconds to compile)."""
     place = share * (len(ordered) - 1)
@@ -61,7 +77,7 @@ def quantile(ordered: Floats, share: float) -> float:
     return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def spread_of(ordered: Floats, otherwise: float) -> float:
     """Return the spread of ascending values: 5th to 95th percentile, else deviation, else range, else ``otherwise``."""
     spread = quantile(ordered, 0.95) - quantile(ordered, 0.05)
@@ -72,7 +88,7 @@ def spread_of(ordered: Floats, otherwise: float) -> float:
     return spread if spread > 0 else otherwise
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def begin(row: Floats, at: int, values: Floats, ts: Ints, period_ms: float) -> None:
     """Set scale and season from (n,) start-up points, NaN excluded, and make the block ready to run."""
     row[at : at + FEATURE_WIDTH] = 0.0
@@ -91,7 +107,7 @@ def begin(row: Floats, at: int, values: Floats, ts: Ints, period_ms: float) -> N
         row[at + SLOT_POINTS] = max(round(points / slots), 1)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def feature_step(row: Floats, at: int, x: float, ts: int, members: int) -> float:
     """Return the largest deviate of the chosen members for one value of a running block."""
     y = scaled(x, row[at + CENTRE], row[at + SPREAD])
@@ -111,7 +127,7 @@ def feature_step(row: Floats, at: int, x: float, ts: int, members: int) -> float
     return float(best)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def point_step(
     row: Floats, values: Floats, ts: int, members: int, start_up: int, period_ms: float, reference: float
 ) -> float:
@@ -151,7 +167,7 @@ def point_step(
     return float(peak(row, 0, best, reference))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def rows_step(
     state: Floats, values: Floats, ts: Ints, members: int, start_up: int, period_ms: float, reference: float
 ) -> Floats:
@@ -162,7 +178,7 @@ def rows_step(
     return scores
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def series_step(
     row: Floats, values: Floats, ts: Ints, members: int, start_up: int, period_ms: float, reference: float
 ) -> Floats:

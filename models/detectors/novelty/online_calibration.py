@@ -14,14 +14,25 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Numbers, Row, count, size
 
 MOMENTS = 3  # count, mean, sum of squared deviations
 BLOCK_MAXIMA = MOMENTS + 2  # and the maximum and the length of the unfinished block
 
-__all__ = ["BLOCK_MAXIMA", "MOMENTS", "add", "add_to_block", "deviate", "score_at"]
+__all__ = ["BLOCK_MAXIMA", "MOMENTS", "add", "add_to_block", "block_bounds", "deviate", "moment_bounds", "score_at"]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def moment_bounds() -> Bounds:
+    """Return what moments may be."""
+    return Row(count(), Numbers(), size())
+
+
+def block_bounds(length: int) -> Bounds:
+    """Return what the moments of the maxima of blocks of ``length`` scores may be."""
+    return Row(moment_bounds(), size(), count(length))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def deviate(row: Floats, at: int, score: float, floor: float) -> float:
     """Return the score as a normal deviate, >= 0, against the moments at ``at``; 0 while fewer than 3 are known."""
     n = row[at]
@@ -32,7 +43,7 @@ def deviate(row: Floats, at: int, score: float, floor: float) -> float:
     return float(np.sqrt(dof * np.log1p(z * z / dof)) * (8.0 * dof + 1.0) / (8.0 * dof + 3.0))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def add(row: Floats, at: int, score: float) -> None:
     """Add one more score to the moments (Welford 1962)."""
     row[at] += 1.0
@@ -41,7 +52,7 @@ def add(row: Floats, at: int, score: float) -> None:
     row[at + 2] += apart * (score - row[at + 1])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def add_to_block(row: Floats, at: int, score: float, length: int) -> None:
     """Add one more score to moments of the maxima of blocks of ``length`` scores.
 
@@ -56,7 +67,7 @@ def add_to_block(row: Floats, at: int, score: float, length: int) -> None:
         row[at + MOMENTS + 1] = 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def score_at(row: Floats, at: int, z: float, floor: float) -> float:
     """Invert :func:`deviate`: return the score whose deviate is ``z``; NaN while fewer than 3 scores are known."""
     n = row[at]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Numbers, Row, count
 
 BLOCKS = 10  # the past is counted in blocks, to keep the state small: 91 to 100 points
 BLOCK_POINTS = 10
@@ -16,7 +17,12 @@ ESCALATION = 2.0
 STATE_WIDTH = BLOCKS + 1  # a maximum per block, and the number of points seen
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds() -> Bounds:
+    """Return what the filter's state may be."""
+    return Row(Numbers(BLOCKS), count(BLOCKS * BLOCK_POINTS - 1))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def peak(row: Floats, at: int, score: float, reference: float) -> float:
     """Return ``score`` if it stands out among the recent ones, else 0; store it."""
     seen = int(row[at + BLOCKS])

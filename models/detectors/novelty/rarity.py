@@ -16,8 +16,9 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Packed, Row, count
 from eddy.models.detectors.novelty.bit_packing import get, nearest_set, put, state_width
-from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, add_to_block, deviate
+from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, add_to_block, block_bounds, deviate
 from eddy.models.detectors.novelty.value import REACH
 
 WINDOW = 96  # points averaged; 72 to 144 score the same
@@ -38,7 +39,19 @@ STATE_WIDTH = _SEEN + state_width(_LEVELS, 1)
 _MAX_COUNT = 2**_COUNT_BITS - 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds() -> Bounds:
+    """Return what the state may be."""
+    return Row(
+        block_bounds(BLOCK),
+        count(),
+        Packed(_BINS, _COUNT_BITS),
+        Packed(WINDOW, _SURPRISE_BITS),
+        Packed(WINDOW, _SURPRISE_BITS, most=_LEVELS),  # a level plus 1, which later is a cell of the last part
+        Packed(_LEVELS, 1),
+    )
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def step(row: Floats, at: int, y: float) -> float:
     """Return the deviate of the mean surprise after value ``y``; 0 until two windows are full."""
     count = int(row[at + BLOCK_MAXIMA])
@@ -66,7 +79,7 @@ def step(row: Floats, at: int, y: float) -> float:
     return float(z)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _surprise(row: Floats, at: int, y: float, count: int) -> float:
     """Return -ln of the share of earlier values within 0.15 of ``y`` (unseen: half a count), then count ``y``."""
     middle = round((min(max(y, -REACH), REACH) + REACH) / _BIN)

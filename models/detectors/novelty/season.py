@@ -14,8 +14,9 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import Bounds, Row
 from eddy.models.detectors.novelty import slot_means
-from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
+from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate, moment_bounds
 from eddy.models.detectors.novelty.slot_means import cut_short, distance, fill, last_slot
 
 SLOTS = slot_means.SLOTS
@@ -28,7 +29,12 @@ GATE, EXPECTED, TYPICAL = (_SLOTS_AT + k for k in (slot_means.GATE, slot_means.E
 STATE_WIDTH = _SLOTS_AT + slot_means.width(PERIODS)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds() -> Bounds:
+    """Return what the state may be."""
+    return Row(moment_bounds(), slot_means.bounds(PERIODS))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def step(row: Floats, at: int, y: float, ts: int, slot_ms: float, slots: int, points: int) -> float:
     """Return the deviate of the segment that ends with value ``y``; 0 inside a slot and while the gate is closed.
 
@@ -50,7 +56,7 @@ def step(row: Floats, at: int, y: float, ts: int, slot_ms: float, slots: int, po
     return z
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _finish(row: Floats, at: int, slot: int, slots: int) -> float:
     """Compare the slot, calibrate."""
     apart = distance(row, at + _SLOTS_AT, slot, slots, PERIODS)

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Floats
+from eddy.models.core.state_bounds import MOST, Bounds, Numbers, Packed, Row, count, one_of
 from eddy.models.detectors.novelty.bit_packing import get, put, state_width
 
 SLOTS = 24
@@ -30,13 +31,18 @@ def width(periods: int) -> int:
     return _RING + state_width(SLOTS * (periods + 1), _BITS)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+def bounds(periods: int) -> Bounds:
+    """Return what the state may be."""
+    return Row(Numbers(3), one_of(-MOST, MOST), Numbers(), count(), count(1), Packed(SLOTS * (periods + 1), _BITS))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def cut_short(row: Floats, at: int, slot: int) -> bool:
     """Say whether the last slot ended, with the first value of ``slot``, before it was complete."""
     return bool(slot != row[at + _SLOT] and row[at + _COUNT] > 0 and row[at + _DONE] == 0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def fill(row: Floats, at: int, y: float, slot: int, ring: int, points: int) -> bool:
     """Add value ``y`` to its slot; return whether the slot is complete with it.
 
@@ -61,13 +67,13 @@ def fill(row: Floats, at: int, y: float, slot: int, ring: int, points: int) -> b
     return False
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def last_slot(row: Floats, at: int) -> int:
     """Return the slot that was filled last."""
     return int(row[at + _SLOT])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def distance(row: Floats, at: int, slot: int, slots: int, periods: int) -> float:
     """Store a filled slot's mean; return how far its run of slots is from the nearest one; inf while none is known.
 
@@ -105,13 +111,13 @@ def distance(row: Floats, at: int, slot: int, slots: int, periods: int) -> float
     return best
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _mean(row: Floats, at: int, slot: int, ring: int) -> float:
     code = get(row, at + _RING, slot % ring, _BITS)
     return np.nan if code == 0 else (code - 1) * _STEP - 12.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _update_gate(row: Floats, at: int, slot: int, slots: int, ring: int) -> None:
     """Update the gate: how much better the value a period ago predicts than the value half a period ago."""
     reach = slots * (_GATE_PERIODS + 1)
