@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from eddy.settings_group import Group
+
+_PLACE = re.compile(r"[A-Za-z0-9._-]{1,249}(:(0|[1-9][0-9]{0,18})){2}")  # a topic as Kafka allows it
 
 
 class JobSettings(Group):
@@ -42,6 +45,11 @@ class JobSettings(Group):
         4 * 1024 * 1024, ge=1024, description="bytes of one shard at which the micro-batches of all shards are sent"
     )
     max_event_bytes: int = Field(1024 * 1024, ge=64, description="a larger observation becomes a dead letter, bytes")
+    skip: tuple[str, ...] = Field(
+        (),
+        description="records of the observations and feedback topics that are not handled, each "
+        "TOPIC:PARTITION:OFFSET; a list, or text with commas; 'eddy job skip' sets it",
+    )
     out_of_orderness_ms: int = Field(
         0, ge=0, description="event time that the reorder buffer waits for late points; 0 = score in order of arrival"
     )
@@ -113,9 +121,9 @@ class JobSettings(Group):
         """Return the sinks in use: those that are given, else Redis unless it is turned off."""
         return self.sinks or (("redis",) if self.redis else ())
 
-    @field_validator("sinks", mode="before")
+    @field_validator("sinks", "skip", mode="before")
     @classmethod
-    def _list_of_sinks(cls, found: Any) -> Any:
+    def _list_from_text(cls, found: Any) -> Any:
         """Read a list from JSON or from text with commas, as the environment and the command line give it."""
         if not isinstance(found, str):
             return found
@@ -128,6 +136,14 @@ class JobSettings(Group):
     def _each_sink_once(cls, found: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(found)) < len(found) or not all(found):
             raise ValueError("expected each sink once, and none without a name")
+        return found
+
+    @field_validator("skip")
+    @classmethod
+    def _places(cls, found: tuple[str, ...]) -> tuple[str, ...]:
+        for text in found:
+            if not _PLACE.fullmatch(text):
+                raise ValueError(f"found {text!r}, expected TOPIC:PARTITION:OFFSET, such as eddy.observations:3:10442")
         return found
 
     @field_validator("start_time")

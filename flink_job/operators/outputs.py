@@ -73,20 +73,27 @@ def late(engine: Engine, batch: Batch, result: BatchResult) -> list[DeadLetter]:
     return found
 
 
-class MissingFeatures:
-    """Report models none of whose features a series brings: once per version, or it would be silent for ever."""
+class ModelProblems:
+    """Report models that give no scores: none of their features came, or they failed. Once per version and shard."""
 
     def __init__(self) -> None:
-        self._reported: set[tuple[str, int]] = set()
+        self._reported: set[tuple[str, str, int]] = set()
 
     def events(self, engine: Engine, result: BatchResult) -> list[dict[str, Any]]:
         """Make the fields of an event for each model version that is new to be so."""
         found: list[dict[str, Any]] = []
         for model, series in result.featureless:
             manifest = engine.models.models[model].manifest
-            if (model, manifest.version) in self._reported:
+            if not self._is_new("features-missing", model, manifest.version):
                 continue
-            self._reported.add((model, manifest.version))
             reason = f"series {series} brings none of the model's features {', '.join(manifest.features)}"
             found.append({"event": "features-missing", "model": model, "version": manifest.version, "reason": reason})
+        for model, version, error in result.failures:
+            if self._is_new("model-failed", model, version):
+                found.append({"event": "model-failed", "model": model, "version": version, "reason": error})
         return found
+
+    def _is_new(self, event: str, model: str, version: int) -> bool:
+        new = (event, model, version) not in self._reported
+        self._reported.add((event, model, version))
+        return new

@@ -8,8 +8,9 @@
       │        └▶ pending events   │ dead letters of all steps
       └────────────────────────────┘
 
-State is written before each checkpoint: where a frame says that a barrier follows (CHECKPOINT), at the end of a bounded
-source (END), and after feedback, whose frame may come behind this checkpoint's CHECKPOINT frame.
+State is written before each checkpoint: where all source subtasks have said that a barrier follows (CHECKPOINT; nothing
+of theirs can come between the last of these frames and the barrier), at the end of a bounded source (END), and after
+feedback, whose frame may come behind this checkpoint's CHECKPOINT frames.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from eddy.flink_job.operators.dead_letters import DeadLetterLog
 from eddy.flink_job.operators.encoding import encode
 from eddy.flink_job.operators.feedback import apply_frame
 from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS
-from eddy.flink_job.operators.outputs import Counts, MissingFeatures, Outputs
+from eddy.flink_job.operators.outputs import Counts, ModelProblems, Outputs
 from eddy.flink_job.operators.pending_events import PendingEvents
 from eddy.flink_job.operators.shard_options import ShardOptions
 from eddy.flink_job.sinks.fan_out import FanOut
@@ -78,8 +79,10 @@ class Shard:
         self._sinks = sinks or FanOut()
         self._form = form or job_format("json")
         self._dead_letter_log = DeadLetterLog(options.observations)
-        self._missing = MissingFeatures()
+        self._problems = ModelProblems()
         self._ended: set[int] = set()  # source subtasks
+        self._checkpoint = 0  # the newest one that a barrier follows for
+        self._reached: set[int] = set()  # source subtasks that have said so of it
         self._stats_at = self._forgot_at = 0
         self._restored = False  # until the first frame after it: pending events may have their model since
 
@@ -117,7 +120,7 @@ class Shard:
         if frame.kind == TICK:
             self._tick(now, found)
         self._hand_on(found, now, out)
-        if frame.kind in (CHECKPOINT, END, FEEDBACK):
+        if frame.kind in (END, FEEDBACK) or (frame.kind == CHECKPOINT and self._is_last_before_barrier(frame)):
             self._save(state)
             if self.options.mark:
                 out.add(MARK, now, None, None)
@@ -159,13 +162,22 @@ class Shard:
         self._ended.add(frame.source)
         return len(self._ended) == frame.sources
 
+    def _is_last_before_barrier(self, frame: Frame) -> bool:
+        """Tell whether all sources have come to this checkpoint; one that was given up may lack some for ever."""
+        if not frame.checkpoint:
+            return True
+        if frame.checkpoint != self._checkpoint:
+            self._checkpoint, self._reached = frame.checkpoint, set()
+        self._reached.add(frame.source)
+        return len(self._reached | self._ended) >= frame.sources
+
     def _all_live(self) -> list[Any]:
         return self.engine.live(len(self.engine.names)) if self.options.engine.live_per_second else []
 
     def _hand_on(self, found: Outputs, now: int, out: Records) -> None:
         for result in found.results:
             self.counts.add(result)
-            found.events += self._missing.events(self.engine, result)
+            found.events += self._problems.events(self.engine, result)
         for dead_letter in found.dead_letters:
             self.counts.bad += dead_letter.reason != "late"
             self._dead_letter_log.note(now, dead_letter)

@@ -26,6 +26,7 @@ class BatchResult:
         scoring_seconds: time that appending points, scoring windows and following incidents took.
         scores: (model name, slots, ts, scores, limits) per model, if asked for.
         featureless: (model, one of its series) where a batch held none of the model's features.
+        failures: (model, version, error) where a model could not score a batch; its windows have no scores.
         live: newest state of series that changed, a bounded number each second.
         points: every point, for the dashboard, while there are few enough.
         drifts: (model, series, drift) where a series changed for good.
@@ -42,6 +43,7 @@ class BatchResult:
     scoring_seconds: float = 0.0
     scores: list[tuple[str, Ints, Ints, Floats, Floats]] = field(default_factory=list)
     featureless: list[tuple[str, str]] = field(default_factory=list)
+    failures: list[tuple[str, int, str]] = field(default_factory=list)
     live: list[Point] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     drifts: list[tuple[str, str, Drift]] = field(default_factory=list)
