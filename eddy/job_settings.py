@@ -78,7 +78,12 @@ class JobSettings(Group):
     delivery: Literal["at-least-once", "exactly-once"] = Field(
         "at-least-once", description="guarantee of the output topics; exactly-once writes in transactions"
     )
-    transaction_timeout_ms: int = Field(900_000, ge=1000, description="time-out of exactly-once transactions, ms")
+    transaction_timeout_ms: int = Field(
+        0,
+        ge=0,
+        description="time-out of exactly-once transactions, ms: a longer outage can lose alerts; 0 = the longest that "
+        "the broker allows (its transaction.max.timeout.ms)",
+    )
     emit_scores: bool = Field(False, description="write the score of every point to the scores topic")
     redis: bool = Field(True, description="write live state and alerts to Redis, unless sinks are given")
     sinks: tuple[str, ...] = Field(

@@ -26,6 +26,7 @@ _MIB = 1024 * 1024
 #: what a source holds: of a fetch as it comes from the broker, of a partition in it, and of a poll, decompressed
 _FETCH_BYTES, _PARTITION_BYTES, _POLL_BYTES = 16 * _MIB, 4 * _MIB, 16 * _MIB
 _POLL_RECORDS = 5000
+_TRANSACTION_MS = 900_000  # what brokers allow unless they are told otherwise; main.py asks this one
 
 
 class Observations:
@@ -136,7 +137,7 @@ def producer(settings: Settings) -> dict[str, str]:
         "linger.ms": str(_LINGER_MS),
         "max.request.size": str(largest),
         "buffer.memory": str(2 * largest),
-        "transaction.timeout.ms": str(settings.job.transaction_timeout_ms),
+        "transaction.timeout.ms": str(settings.job.transaction_timeout_ms or _TRANSACTION_MS),
     }
 
 
