@@ -7,28 +7,32 @@ import pytest
 from eddy.ops.dead_letters import Replay
 from eddy.settings import Settings
 from eddy.stack.local import Stack
-from tests.faults import fuzz
+from tests.faults import fuzz, fuzz_topics
 from tests.integration import harness
 
 pytestmark = pytest.mark.stack
 
+OTHERS = 600  # messages for each of the other input topics
 
-@pytest.mark.timeout(400)
+
+@pytest.mark.timeout(600)
 def test_every_fuzzed_message_is_scored_or_a_dead_letter_and_replay_loses_none(
     stack: Stack, unique_topics: Settings
 ) -> None:
     settings = harness.changed(unique_topics, max_event_bytes=50_000)
     harness.publish(settings, harness.model(limit=6.0))
     with harness.running(stack, settings) as (cluster, number):
+        fuzz_topics.send(settings, OTHERS, seed=7)
         sent = fuzz.send(settings, 30_000, seed=7)
         found = fuzz.outcome(settings, cluster, number, sent, seconds=240)
         fuzz.check(found)
+        fuzz_topics.check(fuzz_topics.outcome(settings, OTHERS), OTHERS)
         path = cluster.stop(number)
     oversized = found["reasons"]["oversized"]
     assert oversized > 10
 
     # The limit is raised, the letters are sent again: each is read now, none is lost, none comes twice.
-    wider = harness.changed(settings, max_event_bytes=20_000_000)
+    wider = harness.changed(settings, max_event_bytes=110_000_000)
     with harness.running(stack, wider, savepoint=path) as (cluster, number):
         replay = Replay(wider, "oversized")
         replay.run()
