@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from typing_extensions import Self  # in 'typing' only since Python 3.11, and th
 
 from eddy.event_times import ANY_TIME, TimeRange, epoch_ms, read_time
 from eddy.settings_group import Group
+
+_PLACE = re.compile(r"[A-Za-z0-9._-]{1,249}(:(0|[1-9][0-9]{0,18})){2}")  # a topic as Kafka allows it
 
 
 class JobSettings(Group):
@@ -44,6 +47,11 @@ class JobSettings(Group):
         4 * 1024 * 1024, ge=1024, description="bytes of one shard at which the micro-batches of all shards are sent"
     )
     max_event_bytes: int = Field(1024 * 1024, ge=64, description="a larger observation becomes a dead letter, bytes")
+    skip: tuple[str, ...] = Field(
+        (),
+        description="records of the observations and feedback topics that are not handled, each "
+        "TOPIC:PARTITION:OFFSET; a list, or text with commas; 'eddy job skip' sets it",
+    )
     out_of_orderness_ms: int = Field(
         0, ge=0, description="event time that the reorder buffer waits for late points; 0 = score in order of arrival"
     )
@@ -93,7 +101,12 @@ class JobSettings(Group):
     delivery: Literal["at-least-once", "exactly-once"] = Field(
         "at-least-once", description="guarantee of the output topics; exactly-once writes in transactions"
     )
-    transaction_timeout_ms: int = Field(900_000, ge=1000, description="time-out of exactly-once transactions, ms")
+    transaction_timeout_ms: int = Field(
+        0,
+        ge=0,
+        description="time-out of exactly-once transactions, ms: a longer outage can lose alerts; 0 = the longest that "
+        "the broker allows (its transaction.max.timeout.ms)",
+    )
     emit_scores: bool = Field(False, description="write the score of every point to the scores topic")
     redis: bool = Field(True, description="write live state and alerts to Redis, unless sinks are given")
     sinks: tuple[str, ...] = Field(
@@ -141,9 +154,9 @@ class JobSettings(Group):
         """Return the event times that are taken, of the job's input and of training data alike."""
         return TimeRange(epoch_ms(self.min_event_time), epoch_ms(self.max_event_time))
 
-    @field_validator("sinks", mode="before")
+    @field_validator("sinks", "skip", mode="before")
     @classmethod
-    def _list_of_sinks(cls, found: Any) -> Any:
+    def _list_from_text(cls, found: Any) -> Any:
         """Read a list from JSON or from text with commas, as the environment and the command line give it."""
         if not isinstance(found, str):
             return found
@@ -156,6 +169,14 @@ class JobSettings(Group):
     def _each_sink_once(cls, found: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(found)) < len(found) or not all(found):
             raise ValueError("expected each sink once, and none without a name")
+        return found
+
+    @field_validator("skip")
+    @classmethod
+    def _places(cls, found: tuple[str, ...]) -> tuple[str, ...]:
+        for text in found:
+            if not _PLACE.fullmatch(text):
+                raise ValueError(f"found {text!r}, expected TOPIC:PARTITION:OFFSET, such as eddy.observations:3:10442")
         return found
 
     @field_validator("start_time", "min_event_time", "max_event_time", mode="before")

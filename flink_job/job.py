@@ -19,7 +19,7 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
         Kafka observations ─▶ shards (frames) ─▶ keyed by shard ─┐
                                   │                              ├─▶ score ─▶ records ─▶ Kafka alerts, scores,
         Kafka models ─────────────┼──── broadcast ───────────────┘     │                 dead letters, events
-                                  └── oversized ───────────────────────┼──────▶ (dead letters)
+                                  └── oversized, skipped ──────────────┼──────▶ (dead letters)
                                                                        ├─▶ Redis (live state, alerts)
                                                alerts, under one key ──┴─▶ group ─▶ Kafka alerts, Redis (groups)
     """
@@ -32,7 +32,7 @@ def build(env: StreamExecutionEnvironment, settings: Settings) -> None:
         .name("score")
         .uid("score")
     )
-    leaving = records.union(observations.oversized())
+    leaving = records.union(observations.unusable())
     if settings.alerts.group_series:
         groups = (
             java_pipeline.alerts(records, settings)

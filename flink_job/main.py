@@ -41,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load(options.set, options.config).settings
         Maintenance(settings.alerts.calendars, strict=True)
         preflight.check(settings)
+        settings = preflight.with_transaction_timeout(settings)
         env = environment.create(settings.job, options.jar, python="")  # 'flink run -pyexec' says which
         with _without_beam():
             job.build(env, settings)

@@ -21,7 +21,7 @@ _SHOWN_BYTES = 200
 _BATCH = 500  # dead letters between two commits of how far the replay is
 _ANY = "*"
 _SEND_SECONDS = 30
-_EXTRA_BYTES = 1024 * 1024  # key and framing beside the largest value
+_LARGEST = 2**31 - 1  # for the producer; the broker has the last word, on what is compressed
 
 
 def headers_of(record: Any) -> dict[str, str]:
@@ -119,8 +119,8 @@ class Replay:
                 producer.close()
 
     def _producer(self) -> Any:
-        largest = self._settings.kafka.max_message_bytes + _EXTRA_BYTES
-        options = {"acks": "all", "enable_idempotence": True, "max_request_size": largest}
+        # an observation may be far larger than what a broker takes, and a small batch all the same, once compressed
+        options = {"acks": "all", "enable_idempotence": True, "max_request_size": _LARGEST, "compression_type": "gzip"}
         return KafkaProducer(**kafka_client(self._settings.kafka), **options)
 
     def _read_places(self, reader: TopicReader) -> None:

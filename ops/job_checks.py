@@ -54,6 +54,9 @@ def _job(settings: Settings) -> Iterator[Check]:
     yield Check("job", level, f"{name} runs{said}", "look for a pattern in the TaskManager's log" if said else "")
     yield _checkpoints(settings, cluster, job)
     yield from _metrics(cluster.metrics(job.id))
+    if settings.job.delivery == "exactly-once" and (lost := cluster.transactions_lost(job.id)):
+        found = f"{lost} could not be committed: alerts that they held may be missing in Kafka"
+        yield Check("transactions", "fail", found, "docs/operations.md#eddytransactionslost says how to get them back")
 
 
 def _checkpoints(settings: Settings, cluster: Cluster, job: Job) -> Check:

@@ -18,6 +18,7 @@ MIB = 1024 * 1024
 SEGMENT_BYTES = 128 * MIB  # small, so that old data goes soon; at least twice the largest message
 KEPT_BYTES_PER_PARTITION = 4096 * MIB
 KEPT_HOURS = 7 * 24
+LONGEST_TRANSACTION_MS = 24 * 3_600_000  # an outage of a job that delivers exactly once: longer ones can lose alerts
 
 LOGGING = """\
 status = warn
@@ -118,7 +119,7 @@ def _properties(settings: Settings, data: Path) -> dict[str, object]:
         "transaction.state.log.replication.factor": 1,
         "transaction.state.log.min.isr": 1,
         "transaction.state.log.num.partitions": 4,
-        "transaction.max.timeout.ms": max(900_000, settings.job.transaction_timeout_ms),
+        "transaction.max.timeout.ms": max(LONGEST_TRANSACTION_MS, settings.job.transaction_timeout_ms),
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,

@@ -188,6 +188,35 @@ def stop(
 
 
 @job.command()
+def skip(
+    ctx: typer.Context,
+    places: list[str] = typer.Argument(..., metavar="TOPIC:PARTITION:OFFSET", help="as a log line names the record"),
+    cluster: str = _CLUSTER,
+    as_json: bool = _JSON,
+) -> None:
+    """Leave out records that stop the job: start it again from its newest checkpoint without them.
+
+    Each becomes a dead letter with the reason 'skipped'. The command for a cluster of your own is printed, not run.
+    """
+    from eddy.ops.job_skips import commands, skip_locally
+
+    configuration = settings_of(ctx)
+    if cluster:
+        lines = commands(Cluster(cluster), configuration.settings, places)
+        _show(as_json, "\n".join(lines), commands=lines)
+        return
+    done = skip_locally(configuration, places)
+    start = done.start or "the start"
+    _show(
+        as_json,
+        f"job {done.job} runs from {start}, without {', '.join(done.skip)}",
+        job=done.job,
+        start=done.start,
+        skip=done.skip,
+    )
+
+
+@job.command()
 def state(ctx: typer.Context, cluster: str = _CLUSTER, as_json: bool = _JSON) -> None:
     """Show state, checkpoints and metrics of the job."""
     flink, found = _running(ctx, cluster)

@@ -16,6 +16,7 @@ from eddy.flink_rest import ENDED_STATES, FlinkRest, telling_line
 
 _POLL_SECONDS = 0.2
 _SUBMIT_SECONDS = 600  # a busy machine takes minutes to start a JVM and the Python beside it
+_FAILED_COMMITS = ".failedCommittables"  # of Flink's sinks
 _JOB_ID = re.compile(r"JobID ([0-9a-f]{32})")
 
 
@@ -139,6 +140,14 @@ class Cluster:
             for item in self._rest.metrics(job, vertex["id"], names):
                 result[item["id"].split(".eddy.")[1]] = float(item.get("sum", "nan"))
         return result
+
+    def transactions_lost(self, job: str) -> int:
+        """Count the transactions that could not be committed since the job's last start."""
+        total = 0.0
+        for vertex in self._rest.job(job)["vertices"]:
+            names = [name for name in self._rest.metric_names(job, vertex["id"]) if name.endswith(_FAILED_COMMITS)]
+            total += sum(float(item.get("sum", 0)) for item in self._rest.metrics(job, vertex["id"], names))
+        return int(total)
 
     def checkpoints(self, job: str) -> dict[str, Any]:
         """Return checkpoint statistics as the REST API gives them."""

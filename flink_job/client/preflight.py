@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from kafka import KafkaConsumer
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from eddy.connections import kafka_client
@@ -16,6 +18,9 @@ from eddy.plugins import ClassRegistry
 from eddy.settings import Settings
 
 _CONNECT_MS = 10_000
+_LIMIT = "transaction.max.timeout.ms"
+
+log = logging.getLogger(__name__)
 
 
 def check(settings: Settings) -> None:
@@ -44,6 +49,40 @@ def check(settings: Settings) -> None:
     missing = [f"{topic} (topics.{role})" for role, topic in wanted.items() if topic not in present]
     if missing:
         raise StackError(f"Kafka at {where} has no topic {', '.join(missing)}; 'eddy topics create' makes them")
+
+
+def with_transaction_timeout(settings: Settings) -> Settings:
+    """Have an exactly-once job use the longest transactions that the broker allows, unless it says how long.
+
+    Raises:
+        SettingsError: it says longer than the broker allows; the job could not write then.
+    """
+    job = settings.job
+    if job.delivery != "exactly-once":
+        return settings
+    limit = _longest_transaction_ms(settings)
+    if limit and job.transaction_timeout_ms > limit:
+        found = f"job.transaction_timeout_ms: found {job.transaction_timeout_ms}"
+        raise SettingsError(f"{found}, expected at most {limit}, the broker's {_LIMIT}; 0 = as long as that")
+    if limit and not job.transaction_timeout_ms:
+        job = job.model_copy(update={"transaction_timeout_ms": limit})
+    return settings.model_copy(update={"job": job})
+
+
+def _longest_transaction_ms(settings: Settings) -> int:
+    """Ask the broker for its limit; 0 where it does not tell (it takes the right to describe its settings)."""
+    try:
+        admin = KafkaAdminClient(**kafka_client(settings.kafka))
+        try:
+            node = str(admin.describe_cluster()["brokers"][0]["node_id"])
+            resource = ConfigResource(ConfigResourceType.BROKER, node, {_LIMIT: None})
+            answer: Any = admin.describe_configs([resource], config_filter="all")
+            return int(answer["broker"][node][_LIMIT]["value"])
+        finally:
+            admin.close()
+    except (KafkaError, LookupError, TypeError, ValueError) as error:
+        log.warning("%s of the broker is not known (%s): transactions last as long as Kafka's default", _LIMIT, error)
+        return 0
 
 
 def _check_name(registry: ClassRegistry[Any], setting: str, found: str) -> None:

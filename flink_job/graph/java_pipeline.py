@@ -22,10 +22,15 @@ _SECRETS = "eddy"  # name under which the properties speak of jvm/…/Secrets.ja
 _LINGER_MS = 5
 _PARTITION_DISCOVERY_MS = 30_000
 _EXTRA_BYTES = 1024 * 1024  # key, headers and framing beside the largest value
+_MIB = 1024 * 1024
+#: what a source holds: of a fetch as it comes from the broker, of a partition in it, and of a poll, decompressed
+_FETCH_BYTES, _PARTITION_BYTES, _POLL_BYTES = 16 * _MIB, 4 * _MIB, 16 * _MIB
+_POLL_RECORDS = 5000
+_TRANSACTION_MS = 900_000  # what brokers allow unless they are told otherwise; main.py asks this one
 
 
 class Observations:
-    """Read the observations topic as frames keyed by shard, and its oversized messages."""
+    """Read the observations topic as frames keyed by shard, and its messages that go into no frame."""
 
     def __init__(self, env: StreamExecutionEnvironment, settings: Settings) -> None:
         self._env, self._options = env._j_stream_execution_environment, _options(settings, consumer(settings))
@@ -40,14 +45,14 @@ class Observations:
         keyed = frames.keyBy(get_gateway().jvm.KeyByKeySelector(), key_type)
         return KeyedStream(keyed, BYTES, DataStream(frames))
 
-    def oversized(self) -> DataStream:
-        """Return records for the dead-letter topic."""
-        return DataStream(_pipeline().oversized(self._stream))
+    def unusable(self) -> DataStream:
+        """Return records for the dead-letter topic: of oversized and of skipped messages."""
+        return DataStream(_pipeline().unusable(self._stream))
 
 
 def models(env: StreamExecutionEnvironment, settings: Settings) -> DataStream:
     """Read the registry topic, a record for each message."""
-    options = _options(settings, consumer(settings))
+    options = _options(settings, consumer(settings, settings.kafka.max_message_bytes))
     return DataStream(_pipeline().models(env._j_stream_execution_environment, *options))
 
 
@@ -88,6 +93,8 @@ def _options(settings: Settings, client: Mapping[str, str]) -> tuple[object, obj
         "batch_max_events": str(job.batch_max_events),
         "batch_max_bytes": str(job.batch_max_bytes),
         "max_event_bytes": str(job.max_event_bytes),
+        "max_message_bytes": str(settings.kafka.max_message_bytes),
+        "skip": ",".join(job.skip),
     }
     return _java_map(options), _java_map(client)
 
@@ -99,15 +106,26 @@ def _java_map(texts: Mapping[str, str]) -> object:
     return result
 
 
-def consumer(settings: Settings) -> dict[str, str]:
-    """Return the properties of the Java consumer."""
+def consumer(settings: Settings, largest: int = 0) -> dict[str, str]:
+    """Return the properties of the Java consumer.
+
+    Args:
+        settings: addresses, security, sizes.
+        largest: bytes of the largest value that is not cut; 0 = job.max_event_bytes.
+    """
     return {
         **security(settings.kafka),
         "partition.discovery.interval.ms": str(_PARTITION_DISCOVERY_MS),
-        "fetch.max.bytes": str(settings.kafka.max_message_bytes),
-        "max.partition.fetch.bytes": str(4 * 1024 * 1024),
-        "max.poll.records": "5000",
+        "fetch.max.bytes": str(min(_FETCH_BYTES, settings.kafka.max_message_bytes)),
+        "max.partition.fetch.bytes": str(_PARTITION_BYTES),
+        "max.poll.records": str(_POLL_RECORDS),
         "isolation.level": "read_committed",
+        # jvm/…/PollBytes.java: bounds in bytes, which Kafka's own settings have for compressed data only
+        "key.deserializer": "eddy.flink.PollBytes$Keys",
+        "value.deserializer": "eddy.flink.PollBytes$Values",
+        "interceptor.classes": "eddy.flink.PollBytes$End",
+        "eddy.poll.bytes": str(_POLL_BYTES),
+        "eddy.value.bytes": str(largest or settings.job.max_event_bytes),
     }
 
 
@@ -119,7 +137,7 @@ def producer(settings: Settings) -> dict[str, str]:
         "linger.ms": str(_LINGER_MS),
         "max.request.size": str(largest),
         "buffer.memory": str(2 * largest),
-        "transaction.timeout.ms": str(settings.job.transaction_timeout_ms),
+        "transaction.timeout.ms": str(settings.job.transaction_timeout_ms or _TRANSACTION_MS),
     }
 
 

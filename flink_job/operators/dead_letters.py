@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections import Counter
@@ -13,6 +14,9 @@ from eddy.flink_job.wire.frames import Frame
 log = logging.getLogger(__name__)
 
 EVERY_MS = 60_000
+#: bytes of key and value that a dead letter holds in full, since any broker takes so many; of larger records the first
+MAX_BYTES, KEPT_BYTES = 512 * 1024, 4096
+_LOGGED_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,24 @@ class DeadLetter:
     detail: str
     more: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def _large(self) -> bool:
+        return len(self.record.key or b"") + len(self.record.value) > MAX_BYTES
+
+    @property
+    def kept(self) -> tuple[bytes | None, bytes]:
+        """Key and value of its message: those of the record, or their beginnings where they are large."""
+        key, value = self.record.key, self.record.value
+        return (key and key[:KEPT_BYTES], value[:KEPT_BYTES]) if self._large else (key, value)
+
     def headers(self, topic: str) -> dict[str, str]:
         """Return the headers of its message on the dead-letter topic; ``topic`` is where the record came from."""
+        value = self.record.value
+        cut = {"size": str(len(value)), "sha256": hashlib.sha256(value).hexdigest(), "truncated": "true"}
         return {
             "reason": self.reason,
             "detail": self.detail,
+            **(cut if self._large else {}),
             "topic": topic,
             "partition": str(self.record.partition),
             "offset": str(self.record.offset),
@@ -81,7 +98,7 @@ class DeadLetterLog:
         fields = {
             "reason": dead_letter.reason,
             "count": self._since.pop(dead_letter.reason),
-            "series": None if key is None else key.decode(errors="replace"),
+            "series": None if key is None else key[:_LOGGED_CHARACTERS].decode(errors="replace"),
             "topic": self._topic,
             "partition": dead_letter.record.partition,
             "offset": dead_letter.record.offset,

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 
+from eddy.flink_job.operators.event_messages import event_message
 from eddy.flink_job.operators.learning_messages import figures, messages
 from eddy.flink_job.operators.outputs import Outputs
 from eddy.flink_job.operators.shard_options import ShardOptions
@@ -18,11 +19,9 @@ def encode(outputs: Outputs, engine: Engine, options: ShardOptions, now: int, ou
     """Add the records of what one frame led to; ``now`` is their Kafka timestamp, epoch ms."""
     job = options.engine.job
     for dead in outputs.dead_letters:
-        out.add(DLQ, now, dead.record.key, dead.record.value, dead.headers(options.observations))
+        out.add(DLQ, now, *dead.kept, dead.headers(options.observations))
     for event in outputs.events:
-        message = {"schema": 1, "ts": now, "job": job, **event}
-        key = event.get("model")
-        out.add(EVENTS, now, None if key is None else str(key).encode(), json.dumps(message).encode())
+        out.add(EVENTS, now, *event_message(job, now, event))
     for result in outputs.results:
         for alert in result.alerts:
             out.add(ALERTS, now, alert.series.encode(), alert.to_json())

@@ -10,6 +10,8 @@ from eddy.feedback import Feedback
 from eddy.flink_job.wire.frames import Frame
 from eddy.models.engine.engine import Engine
 
+_INSTEAD = (b"oversized: ", b"skipped: ")  # how jvm/…/FeedbackSchema.java begins what it sends in a message's place
+
 
 def apply_frame(
     engine: Engine, frame: Frame, steady: int, max_series: int
@@ -23,7 +25,10 @@ def apply_frame(
         key = frame.keys[int(frame.codes[i])].decode(errors="replace")
         where = f'partition="{frame.partitions[i]}" offset="{frame.offsets[i]}"'
         try:
-            feedback = Feedback.from_json(frame.value(i))
+            value = frame.value(i)
+            if value.startswith(_INSTEAD):
+                raise DataError(f"feedback: {value.decode()}")
+            feedback = Feedback.from_json(value)
             if feedback.series != key:
                 expected = f"expected the message key {key[:80]!r}"
                 message = f"feedback: field 'series': found {feedback.series[:80]!r}, {expected}"
@@ -31,7 +36,7 @@ def apply_frame(
             if key not in engine.slot_of and len(engine.slot_of) >= max_series and not key.startswith("group:"):
                 message = f"feedback: series {key[:80]!r} is not known, and job.max_series leaves no place for it"
                 raise DataError(message)
-        except (DataError, ValueError, RecursionError) as error:  # the latter of JSON that is made to break readers
+        except Exception as error:  # whatever somebody sends: JSON may be made to break readers
             yield {"event": "feedback-refused", "model": "", "series": key, "reason": f"{error} ({where})"}, None
             continue
         if feedback.series.startswith("group:"):  # its members have messages of their own

@@ -13,6 +13,7 @@ from eddy.models.serving.model_set import ModelSet
 from eddy.training_request import TrainingRequest
 
 MODEL_STATS_PERIOD_MS = 5_000
+_SERIES_PER_REQUEST = 200  # so that a request stays far below the largest message, however long the names are
 
 
 def figures(model: str, version: int, stats: ScoringStats, now: int, shard: int) -> bytes:
@@ -50,7 +51,10 @@ def messages(
     for model, series, wanted in result.retrain_requests:
         since.setdefault(model, {})[series] = wanted.since
     for model, own in since.items():
-        yield TRAINING, model.encode(), TrainingRequest(model, "drift", now, own).to_json()
+        changed = list(own.items())
+        for k in range(0, len(changed), _SERIES_PER_REQUEST):  # the trainer joins them
+            request = TrainingRequest(model, "drift", now, dict(changed[k : k + _SERIES_PER_REQUEST]))
+            yield TRAINING, model.encode(), request.to_json()
     if result.cold:  # one model for all of these series: the trainer joins the requests of all shards
         request = TrainingRequest(
             learning.cold_start_model,

@@ -102,8 +102,8 @@ def taken_back(result: BatchResult) -> Iterator[dict[str, Any]]:
         yield {"event": "clock-taken-back", "model": "", "series": series, "reason": reason}
 
 
-class ModelReports:
-    """Report what makes a model useless to a series: once per version, or it would be silent for ever."""
+class ModelProblems:
+    """Report models that give no scores, and why. Once per version and shard, or it would be silent for ever."""
 
     def __init__(self) -> None:
         self._reported: set[tuple[str, str, int]] = set()
@@ -114,14 +114,15 @@ class ModelReports:
         for model, series in result.featureless:
             features = ", ".join(engine.models.models[model].manifest.features)
             reason = f"series {series} brings none of the model's features {features}"
-            found += self._new("features-missing", engine, model, reason)
+            found += self._new("features-missing", model, engine.models.models[model].manifest.version, reason)
         for model, series, step_ms in result.off_interval:
             reason = mismatch(series, step_ms, engine.models.models[model].detector.spec)
-            found += self._new("interval-mismatch", engine, model, reason)
+            found += self._new("interval-mismatch", model, engine.models.models[model].manifest.version, reason)
+        for model, version, error in result.failures:
+            found += self._new("model-failed", model, version, error)
         return found
 
-    def _new(self, event: str, engine: Engine, model: str, reason: str) -> list[dict[str, Any]]:
-        version = engine.models.models[model].manifest.version
+    def _new(self, event: str, model: str, version: int, reason: str) -> list[dict[str, Any]]:
         if (event, model, version) in self._reported:
             return []
         self._reported.add((event, model, version))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -18,13 +17,14 @@ from eddy.errors import ModelUnavailable
 from eddy.flink_job.model_updates.loader import ModelLoader
 from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
 from eddy.flink_job.operators.kept_settings import check_shards
+from eddy.flink_job.operators.event_messages import event_message
 from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard
 from eddy.flink_job.operators.shard_options import shard_options
 from eddy.flink_job.sinks.fan_out import FanOut
 from eddy.flink_job.wire.flink_types import BYTES, MODELS
 from eddy.flink_job.wire.formats import job_format
-from eddy.flink_job.wire.frames import END, EVENTS, TICK, Records, read_frame, read_record
+from eddy.flink_job.wire.frames import END, EVENTS, FEEDBACK, MESSAGE, ROLE_AT, TICK, Records, read_frame, read_record
 from eddy.models.alerting.maintenance import Maintenance
 from eddy.models.artifacts import signing
 from eddy.models.artifacts.fetch import fetch_artifact
@@ -89,10 +89,15 @@ class ScoringOperator:
     def process_broadcast_element(self, value: bytes, ctx: KeyedBroadcastProcessFunction.Context) -> Iterator[bytes]:
         """Take a message of the registry topic: a version to take over, or a tombstone."""
         _, key, manifest = read_record(value)
+        name = (key or b"").decode(errors="replace")
+        if value[ROLE_AT] != MESSAGE:
+            self._emit_model_event({"event": "model-refused", "model": name, "reason": (manifest or b"").decode()})
+            yield self.out.take()
+            return
         state = ctx.get_broadcast_state(MODELS)
         if not self.versions.restored:
             self.versions.restore(state)
-        self.versions.receive((key or b"").decode(errors="replace"), manifest, state)
+        self.versions.receive(name, manifest, state)
         self.versions.adopt()
         if records := self.out.take():
             yield records
@@ -111,7 +116,16 @@ class ScoringOperator:
         shard = self.shards.get(frame.shard)
         if shard is None:
             shard = self._new_shard(frame.shard)
-        shard.handle(frame, self.state, self.out)
+        try:
+            shard.handle(frame, self.state, self.out)
+        except Exception:
+            kind = "feedback" if frame.kind == FEEDBACK else "observations"
+            log.exception(
+                "topic %s, partition[offsets] %s: the job fails at one of these; 'eddy job skip' leaves records out",
+                self.settings.topics.name(kind),
+                frame.places(),
+            )
+            raise
         self.metrics.frame(len(frame), shard.counts, time.perf_counter() - started)
         if records := self.out.take():
             yield records
@@ -136,6 +150,4 @@ class ScoringOperator:
         self._event(int(time.time() * 1000), event)
 
     def _event(self, now: int, event: dict[str, Any]) -> None:
-        message = {"schema": 1, "ts": now, "job": self.settings.job.name, **event}
-        key = event.get("model")
-        self.out.add(EVENTS, now, key.encode() if key is not None else None, json.dumps(message).encode())
+        self.out.add(EVENTS, now, *event_message(self.settings.job.name, now, event))

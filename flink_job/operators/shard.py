@@ -8,8 +8,9 @@
       │        └▶ pending events   │ dead letters of all steps
       └────────────────────────────┘
 
-State is written before each checkpoint: where a frame says that a barrier follows (CHECKPOINT), at the end of a bounded
-source (END), and after feedback, whose frame may come behind this checkpoint's CHECKPOINT frame.
+State is written before each checkpoint: where all source subtasks have said that a barrier follows (CHECKPOINT; nothing
+of theirs can come between the last of these frames and the barrier), at the end of a bounded source (END), and after
+feedback, whose frame may come behind this checkpoint's CHECKPOINT frames.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from eddy.flink_job.operators.encoding import encode
 from eddy.flink_job.operators.feedback import apply_frame
 from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS
 from eddy.flink_job.operators.limit_events import LimitEvents
-from eddy.flink_job.operators.outputs import Counts, ModelReports, Outputs
+from eddy.flink_job.operators.outputs import Counts, ModelProblems, Outputs
 from eddy.flink_job.operators.parked_records import ParkedRecords
 from eddy.flink_job.operators.pending_events import MAX_BYTES, MAX_EVENTS, PendingEvents
 from eddy.flink_job.operators.shard_options import ShardOptions
@@ -85,11 +86,13 @@ class Shard:
         self._sinks = sinks or FanOut()
         self._form = form or job_format("json")
         self._dead_letter_log = DeadLetterLog(options.observations)
-        self._model_reports = ModelReports()
+        self._problems = ModelProblems()
         self._limits = LimitEvents()
         self._clock = clock or SteadyClock()
         self._steady = 0  # time of the frame, by that clock
         self._ended: set[int] = set()  # source subtasks
+        self._checkpoint = 0  # the newest one that a barrier follows for
+        self._reached: set[int] = set()  # source subtasks that have said so of it
         self._stats_at = self._forgot_at = 0
         self._restored = False  # until the first frame after it: pending events may have their model since
 
@@ -129,7 +132,7 @@ class Shard:
         if frame.kind == TICK:
             self._tick(now, found)
         self._hand_on(found, now, out)
-        if frame.kind in (CHECKPOINT, END, FEEDBACK):
+        if frame.kind in (END, FEEDBACK) or (frame.kind == CHECKPOINT and self._is_last_before_barrier(frame)):
             self._save(state)
             if self.options.mark:
                 out.add(MARK, now, None, None)
@@ -190,13 +193,22 @@ class Shard:
         self._ended.add(frame.source)
         return len(self._ended) == frame.sources
 
+    def _is_last_before_barrier(self, frame: Frame) -> bool:
+        """Tell whether all sources have come to this checkpoint; one that was given up may lack some for ever."""
+        if not frame.checkpoint:
+            return True
+        if frame.checkpoint != self._checkpoint:
+            self._checkpoint, self._reached = frame.checkpoint, set()
+        self._reached.add(frame.source)
+        return len(self._reached | self._ended) >= frame.sources
+
     def _all_live(self) -> list[Any]:
         return self.engine.live(len(self.engine.names)) if self.options.engine.live_per_second else []
 
     def _hand_on(self, found: Outputs, now: int, out: Records) -> None:
         for result in found.results:
             self.counts.add(result)
-            found.events += self._model_reports.events(self.engine, result)
+            found.events += self._problems.events(self.engine, result)
             if early := result.released_early:
                 reason = f"the reorder buffer of a shard released {early} events before their time"
                 advice = "raise job.max_held_events, or lower job.out_of_orderness_ms"

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 DATA, TICK, CHECKPOINT, END, FEEDBACK = range(5)
 FRAME_VERSION = 1
 _HEADER = struct.Struct("<BBHiqiiii")
+_CHECKPOINT = struct.Struct("<q")
 _KEYLESS = 1 << 30
 
 #: what a record is, in the order of the topics given to the JVM side
 ALERTS, SCORES, DLQ, EVENTS, DRIFT, TRAINING, SHADOW, FIGURES = range(8)
 TOPIC_ROLES = ("alerts", "scores", "dlq", "events", "drift", "training", "shadow", "figures")
+#: on the way in, from the models topic: a message as it came; anything else stands in place of one that is too large
+MESSAGE = 0
+ROLE_AT = 4  # index of the first record's role
 #: a record for no topic: a checkpoint barrier follows, operators after this one write their state
 MARK = 127
 
@@ -40,6 +44,7 @@ class Frame:
         ends: (n,) where each value ends in ``values``.
         keys: distinct series ids as bytes; empty where none could be found.
         values: all values, one after another.
+        checkpoint: number of the checkpoint whose barrier follows; 0 where the frame does not say.
     """
 
     kind: int
@@ -57,6 +62,7 @@ class Frame:
     key_ends: NDArray[np.int32]
     key_bytes: NDArray[np.uint8]
     values: NDArray[np.uint8]
+    checkpoint: int = 0
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -68,6 +74,29 @@ class Frame:
     def value(self, i: int) -> bytes:
         """Return the bytes of one value."""
         return self.values[int(self.ends[i - 1]) if i else 0 : int(self.ends[i])].tobytes()
+
+    def take(self, chosen: Sequence[int]) -> Frame:
+        """Return a frame with some of the records; it has all keys."""
+        at = np.array(chosen, np.int64)
+        values = [self.value(i) for i in chosen]
+        return replace(
+            self,
+            offsets=self.offsets[at],
+            timestamps=self.timestamps[at],
+            partitions=self.partitions[at],
+            keyless=self.keyless[at],
+            codes=self.codes[at],
+            ends=np.cumsum([len(value) for value in values], dtype=np.int32),
+            values=np.frombuffer(b"".join(values), np.uint8),
+        )
+
+    def places(self) -> str:
+        """Return where the records come from, ``partition[first..last offset]`` each, for a log line."""
+        return " ".join(
+            f"{partition}[{own.min()}..{own.max()}]"
+            for partition in np.unique(self.partitions).tolist()
+            for own in (self.offsets[self.partitions == partition],)
+        )
 
 
 def read_frame(data: bytes) -> Frame:
@@ -104,6 +133,7 @@ def read_frame(data: bytes) -> Frame:
         key_ends=key_ends,
         key_bytes=key_bytes,
         values=take(np.uint8, value_bytes),
+        checkpoint=_CHECKPOINT.unpack_from(data, at)[0] if len(data) >= at + _CHECKPOINT.size else 0,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +14,8 @@ from eddy.flink_job.wire.frames import Frame
 from eddy.formats import MAX_SERIES_BYTES, BadObservation, Format, check_key, shown
 from eddy.models.core.detector import Floats, Ints
 from eddy.texts import is_printable
+
+log = logging.getLogger(__name__)
 
 _NAMES_KEPT = 1 << 17  # of series, decoded and checked: a frame has many more keys than events where series are many
 
@@ -44,7 +47,7 @@ def shard_of(series: str, shards: int) -> int:
 def read_observations(
     frame: Frame, form: Format, columns: Mapping[str, int], shards: int, max_ahead_ms: int
 ) -> Observations:
-    """Read every observation of a frame.
+    """Read every observation of a frame; set a record that makes the reader itself fail aside, reason ``failed``.
 
     Args:
         frame: what came.
@@ -53,11 +56,29 @@ def read_observations(
         shards: number of shards; a series read from a value must belong to the frame's.
         max_ahead_ms: how far an event may lie ahead of its Kafka timestamp; 0 = no limit.
     """
+    try:
+        return _read(frame, form, columns, shards, max_ahead_ms)
+    except Exception:
+        log.exception("frame of shard %d, partition[offsets] %s: read one by one", frame.shard, frame.places())
+    failed: list[tuple[int, BadObservation]] = []
+    for i in range(len(frame)):
+        try:
+            _read(frame.take([i]), form, columns, shards, max_ahead_ms)
+        except Exception as error:
+            failed.append((i, BadObservation("failed", f"{type(error).__name__}: {error}")))
+    sound = np.setdiff1d(np.arange(len(frame)), [i for i, _ in failed])
+    found = _read(frame.take(sound.tolist()), form, columns, shards, max_ahead_ms)
+    bad = [(int(sound[i]), problem) for i, problem in found.bad]
+    return replace(found, at=sound[found.at], bad=sorted(bad + failed, key=lambda item: item[0]))
+
+
+def _read(frame: Frame, form: Format, columns: Mapping[str, int], shards: int, max_ahead_ms: int) -> Observations:
     n = len(frame)
     ts, value, read = np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_)
     form.scan(frame.values, frame.ends, frame.codes, frame.key_bytes, frame.key_ends, ts, value, read)
     read &= (ts >= form.times.first_ms) & (ts <= form.times.last_ms)  # the full parser says what is wrong with others
-    names = list(map(_name, frame.keys))
+    known = len(frame.key_ends) and int(np.diff(frame.key_ends, prepend=0).max()) <= MAX_SERIES_BYTES
+    names = list(map(_name, frame.keys)) if known else [_short_name(key) for key in frame.keys]
     codes = frame.codes.astype(np.int64)
     if "" in names:
         read &= np.array([name != "" for name in names])[codes]
@@ -97,6 +118,11 @@ def read_observations(
     return Observations(names, codes, ts[at], values[at], at, sorted(bad, key=lambda item: item[0]))
 
 
+def _short_name(key: bytes) -> str:
+    """Decode a key that may be long: what is no series id is not kept, or a hundred thousand of them would be."""
+    return _name(key) if len(key) <= MAX_SERIES_BYTES else ""
+
+
 @lru_cache(_NAMES_KEPT)
 def _name(key: bytes) -> str:
     """Decode a key as a series id; empty where it cannot be one."""
@@ -104,7 +130,7 @@ def _name(key: bytes) -> str:
         name = key.decode()
     except UnicodeDecodeError:
         return ""
-    return name if len(key) <= MAX_SERIES_BYTES and is_printable(name) else ""
+    return name if is_printable(name) else ""
 
 
 def _check_key(frame: Frame, i: int, series: str, shards: int) -> None:

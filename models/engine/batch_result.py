@@ -32,6 +32,7 @@ class BatchResult:
         scores: (model name, slots, ts, scores, limits) per model, if asked for.
         featureless: (model, one of its series) where a batch held none of the model's features.
         off_interval: (model, one of its series, newest step in ms) of models whose series have another interval.
+        failures: (model, version, error) where a model could not score a batch; its windows have no scores.
         live: newest state of series that changed, a bounded number each second.
         points: every point, for the dashboard, while there are few enough.
         drifts: (model, series, drift) where a series changed for good.
@@ -54,6 +55,7 @@ class BatchResult:
     scores: list[tuple[str, Ints, Ints, Floats, Floats]] = field(default_factory=list)
     featureless: list[tuple[str, str]] = field(default_factory=list)
     off_interval: list[tuple[str, str, int]] = field(default_factory=list)
+    failures: list[tuple[str, int, str]] = field(default_factory=list)
     live: list[Point] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     drifts: list[tuple[str, str, Drift]] = field(default_factory=list)

@@ -289,6 +289,8 @@ class Engine:
         scored = scorer.score_batch(rows, ts, values)
         result.scoring_seconds += time.perf_counter() - began
         result.windows += len(scored.rows)
+        if scored.failure:
+            result.failures.append((scorer.model.manifest.name, scorer.model.manifest.version, scored.failure))
         evidence = context_of(scored, scorer)
         shadow = mark_shadow(scored.transitions, scorer.shadow, scorer.incidents.open)
         for k, transition in enumerate(scored.transitions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ from eddy.models.engine.window_scores import StateBefore, scores_and_limits
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.windowing.windows import MOST_OFF, Due, WindowStore
 
+log = logging.getLogger(__name__)
+
 NO_ROW = -1
 
 
@@ -36,6 +39,7 @@ class ScoredBatch:
         seen: points seen of each transition's series up to the one that changed it; 0 where none did.
         drifts: series that changed for good.
         retrain_requests: series that need a new model.
+        failure: what the detector or the threshold raised; then no window of the batch was scored.
     """
 
     events: Ints
@@ -47,6 +51,7 @@ class ScoredBatch:
     seen: list[int]
     drifts: list[Drift] = field(default_factory=list)
     retrain_requests: list[RetrainWanted] = field(default_factory=list)
+    failure: str = ""
 
 
 class ModelScorer:
@@ -109,6 +114,7 @@ class ModelScorer:
         self.stale = np.zeros(0, np.bool_)
         self.dirty = np.zeros(0, np.bool_)
         self._before = StateBefore(model.detector.state_size) if live and model.detector.state_size else None
+        self._failure = ""  # of the newest batch
         self._turn = 0  # first row to be reported when live state is next written
         self._free: list[int] = []
 
@@ -216,9 +222,17 @@ class ModelScorer:
             self.binding[due.rows],
             np.empty((len(due.rows), self.model.detector.state_size)),
         )
-        scores, limits = scores_and_limits(
-            self.model, batch, due.rows, self.state, self.threshold_state, self.threshold_binding, self.threads
-        )
+        try:
+            scores, limits = scores_and_limits(
+                self.model, batch, due.rows, self.state, self.threshold_state, self.threshold_binding, self.threads
+            )
+        except Exception as error:  # of one model: neither the others nor the job are to stop for it
+            failure = f"{type(error).__name__}: {error}"
+            if failure != self._failure:  # once in a row: it may come with every batch
+                log.exception("model %s version %s", self.model.manifest.name, self.model.manifest.version)
+            self._failure, none = failure, np.zeros(0, np.int64)
+            return ScoredBatch(none, none, np.zeros(0), np.zeros(0), batch.take(none), [], [], failure=failure)
+        self._failure = ""
         if self._before is not None:
             self._before.keep(due.rows, batch.state)
         limits = self.feedback.raised(due.rows, limits)

@@ -1,7 +1,9 @@
 """Generate messages that break the format, by the million: mutated in structure and in bytes.
 
 ``python -m tests.faults.fuzz --messages 1000000`` sends them through a running job on a stack of its own and counts:
-every message is scored or a dead letter, the job does not restart, memory is level. Prints a line of JSON.
+every message is scored or a dead letter, the job does not restart, memory is level. Prints a line of JSON. All codecs
+of Kafka, sizes of up to 100 MB after decompression, odd keys, headers and Kafka timestamps are among them; a hundredth
+of the number goes to each of the other input topics (:mod:`tests.faults.fuzz_topics`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import json
 import random
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,10 +34,11 @@ from eddy.stack.local import Stack, isolated
 from tests.integration import harness
 
 Message = tuple[bytes | None, bytes | None]
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 SERIES = 50  # of each kind
 SOUND, MUTATED = "s", "m"
 YEAR_MS = 365 * 86_400_000
-LARGE, VERY_LARGE = 100_000, 10_000_000
+LARGE, VERY_LARGE = 100_000, (10_000_000, 40_000_000, 100_000_000)
 COLLECT_EVERY_SECONDS = 10.0
 VERY_LARGE_EVERY = 50_000  # messages: 200 MB of them in a million
 ODD: list[Any] = [
@@ -56,6 +60,14 @@ IDS = [
     "a" * 600,
     "${env:PATH}",
     "%s%n",
+]
+HEADERS: list[list[tuple[str, bytes | None]]] = [
+    [("trace", b"1")],
+    [("", b"")],
+    [("reason", b"late"), ("eddy.cut.value", b"\x00" * 36)],
+    [("h" * 5000, None)],
+    [(f"h{k}", b"\xff" * 9) for k in range(500)],
+    [("large", b"x" * 100_000)],
 ]
 TIMES: list[Any] = [
     0, -1, 1e18, 2**63, -(2**63), 253402300800000, "2025-01-01T00:00:00Z", "2025-01-01", "yesterday", 1735689600000.5,
@@ -80,7 +92,7 @@ class Fuzz:
             mutated = self.rng.random() < 0.5
             sound = self._sound(MUTATED if mutated else SOUND)
             if number % VERY_LARGE_EVERY == VERY_LARGE_EVERY // 2:
-                yield b"m-1", _dump({**sound, "series": "m-1", "note": "x" * VERY_LARGE})
+                yield b"m-1", _dump({**sound, "series": "m-1", "note": "x" * self.rng.choice(VERY_LARGE)})
             elif mutated:
                 yield self.rng.choice(self._ways)(sound)
             else:
@@ -137,6 +149,8 @@ class Fuzz:
 
     def _key(self, sound: dict[str, Any]) -> Message:
         keys = [None, b"", b"m-1", b"\xff\xfe", b"a" * 5000, sound["series"].encode() + b"\x00"]
+        if self.rng.random() < 0.001:
+            keys = [b"k" * LARGE, b"k" * VERY_LARGE[0]]
         return self.rng.choice(keys), _dump(sound)
 
     def _encoding(self, sound: dict[str, Any]) -> Message:
@@ -165,28 +179,53 @@ def _dump(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def send(settings: Settings, count: int, seed: int) -> int:
-    """Send the messages; return how many the broker accepted."""
-    options = {**librdkafka_client(settings.kafka), "message.max.bytes": 2 * VERY_LARGE, "linger.ms": 20}
-    failed: Counter[str] = Counter()
-    producer = Producer(options)
-    topic = settings.topics.name("observations")
-    for key, value in Fuzz(seed).messages(count):
+class Sender:
+    """Send messages with one producer for each codec, in turn; odd timestamps and headers with mutated ones."""
+
+    def __init__(self, settings: Settings, seed: int = 1) -> None:
+        size = {"message.max.bytes": 2 * VERY_LARGE[-1], "linger.ms": 20, "queue.buffering.max.kbytes": 1_000_000}
+        common = {**librdkafka_client(settings.kafka), **size}
+        self._producers = [Producer({**common, "compression.type": codec}) for codec in CODECS]
+        self._rng = random.Random(seed)
+        self._failed: Counter[str] = Counter()
+
+    def __enter__(self) -> Sender:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for producer in self._producers:
+            producer.flush(300)
+        assert not self._failed, self._failed
+
+    def send(self, topic: str, key: bytes | None, value: bytes | None, odd: bool = False) -> None:
+        """Send one message; a series keeps its codec, since each producer has an order of its own."""
+        large = len(key or b"") + len(value or b"") > LARGE
+        number = 4 if large else zlib.crc32(key or b"") % len(CODECS)  # zstd: uncompressed the broker takes 64 MB
+        more: dict[str, Any] = {}
+        if odd and self._rng.random() < 0.1:
+            more["headers"] = self._rng.choice(HEADERS)
+        if odd and self._rng.random() < 0.02:
+            more["timestamp"] = self._rng.choice([1, 2, harness.START, 1_000_000_000_000])
         while True:
             try:
-                producer.produce(topic, key=key, value=value, on_delivery=lambda error, _: _count(failed, error))
+                self._producers[number].produce(topic, key=key, value=value, on_delivery=self._note, **more)
                 break
             except BufferError:
-                producer.poll(0.1)
-        producer.poll(0)
-    producer.flush(300)
-    assert not failed, failed
+                self._producers[number].poll(0.1)
+        self._producers[number].poll(0)
+
+    def _note(self, error: Any, _: Any) -> None:
+        if error is not None:
+            self._failed[str(error)] += 1
+
+
+def send(settings: Settings, count: int, seed: int) -> int:
+    """Send the messages; return how many the broker accepted."""
+    topic = settings.topics.name("observations")
+    with Sender(settings, seed) as sender:
+        for key, value in Fuzz(seed).messages(count):
+            sender.send(topic, key, value, odd=not (key or b"").startswith(b"s-"))
     return count
-
-
-def _count(failed: Counter[str], error: Any) -> None:
-    if error is not None:
-        failed[str(error)] += 1
 
 
 def outcome(settings: Settings, cluster: Cluster, job: str, sent: int, seconds: float = 1200) -> dict[str, Any]:
@@ -252,6 +291,8 @@ def check(found: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    from tests.faults import fuzz_topics  # it uses what is here
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=7)
@@ -264,13 +305,17 @@ def main() -> None:
             job = submit_locally(Configuration(settings, {}))
             memory = Memory(stack.folder, COLLECT_EVERY_SECONDS)
             began = time.monotonic()
+            others = chosen.messages // 100
+            fuzz_topics.send(settings, others, chosen.seed)
             sent = send(settings, chosen.messages, chosen.seed)
             found = outcome(settings, cluster, job, sent)
+            found["others"] = fuzz_topics.outcome(settings, others)
             seconds = round(time.monotonic() - began)
             memory.close()
             found |= {"seed": chosen.seed, "seconds": seconds, "memory_mb": memory.figures()}
     print(json.dumps(found), flush=True)
     check(found)
+    fuzz_topics.check(found["others"], others)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ def frame_bytes(
     now: int = NOW,
     timestamp: int = NOW,
     offsets: Sequence[int] | None = None,
+    source: int = 1,
+    sources: int = 2,
+    checkpoint: int = 0,
 ) -> bytes:
     dictionary: dict[bytes, int] = {}
     codes, partitions, ends, values = [], [], [], b""
@@ -35,7 +38,9 @@ def frame_bytes(
     key_ends = [sum(len(key) for key in list(dictionary)[: k + 1]) for k in range(len(dictionary))]
     return b"".join(
         [
-            struct.pack("<BBHiqiiii", FRAME_VERSION, kind, shard, n, now, len(dictionary), 1, 2, len(values)),
+            struct.pack(
+                "<BBHiqiiii", FRAME_VERSION, kind, shard, n, now, len(dictionary), source, sources, len(values)
+            ),
             struct.pack(f"<{n}q", *(offsets or range(100, 100 + n))),
             struct.pack(f"<{n}q", *[timestamp] * n),
             struct.pack(f"<{n}i", *partitions),
@@ -44,6 +49,7 @@ def frame_bytes(
             struct.pack(f"<{len(key_ends)}i", *key_ends),
             keys,
             values,
+            struct.pack("<q", checkpoint) if checkpoint else b"",
         ]
     )
 

@@ -110,10 +110,9 @@ class Harness:
         self.shard = Shard(self.options, models, sinks, form=form, clock=SteadyClock(lambda: self.elapsed / 1000))
         self.shard.restore(self.state)
 
-    def send(self, *messages: Message, kind: int = DATA, source: int = 1) -> list[Sent]:
-        """Hand over one frame; ``source`` is the subtask that it is from, of two."""
-        one, out = frame(*messages, kind=kind, now=self.now), Records()
-        object.__setattr__(one, "source", source)
+    def send(self, *messages: Message, kind: int = DATA, source: int = 1, **header: int) -> list[Sent]:
+        """Hand over one frame; ``source`` is the subtask that it is from, of two unless ``sources`` says otherwise."""
+        one, out = frame(*messages, kind=kind, now=self.now, source=source, **header), Records()
         self.state.written.clear()
         self.shard.handle(one, self.state, out)
         return [Sent(role, key, value, headers) for role, _, key, value, headers in taken_apart(out.take())]

@@ -76,7 +76,7 @@ class RolloutWatch:
             counts.alarms += int(figures["alarms"])
             counts.silent += int(figures["silent"])
             self._fresh = True
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return
 
     def check(self) -> None:

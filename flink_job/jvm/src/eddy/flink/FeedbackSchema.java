@@ -1,5 +1,7 @@
 package eddy.flink;
 
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Map;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
@@ -11,15 +13,22 @@ import org.apache.flink.util.Collector;
 /**
  * What people say of alerts: each message as a frame of its own for the shard of its series, beside the observations'.
  *
- * <p>The key of a feedback message is its series. One without a key belongs to no shard and is left out; so is one that
- * is larger than any feedback can be.
+ * <p>The key of a feedback message is its series. In place of one that is larger than any feedback can be, or that
+ * job.skip names, goes a text that says so: it is no feedback, and so is refused with its place. One without a key goes to
+ * shard 0 and is refused there.
  */
 final class FeedbackSchema extends Internals.Reader<Row> {
     private static final long serialVersionUID = 1L;
 
+    private static final int SERIES_BYTES = 512; // no series id is longer
+    private static final int KEPT_BYTES = 1024 * 1024;
+
     private final int shards;
     private final int maxParallelism;
     private final int maxBytes;
+    private final String skip;
+    private final String topic;
+    private transient Skipped skipped;
     private transient Row[] keys;
     private transient Frame frame;
 
@@ -27,23 +36,35 @@ final class FeedbackSchema extends Internals.Reader<Row> {
         shards = Integer.parseInt(options.get("shards"));
         maxParallelism = Integer.parseInt(options.get("max_parallelism"));
         maxBytes = Integer.parseInt(options.get("max_event_bytes"));
+        skip = options.getOrDefault("skip", "");
+        topic = options.get("feedback");
     }
 
     @Override
     public void open(DeserializationSchema.InitializationContext context) {
         keys = Shards.keys(shards, maxParallelism);
-        frame = new Frame();
+        frame = new Frame(KEPT_BYTES);
+        skipped = new Skipped(skip, topic);
     }
 
     @Override
     void read(RawEvent record, Collector<Row> out) {
-        if (record.key == null || record.value == null || record.value.length > maxBytes) {
-            return;
+        if (skipped.holds(record.partition, record.offset)) {
+            record = instead(record, "skipped: job.skip names this message");
+        } else if (record.largerThan(maxBytes)) {
+            int found = Math.max(record.keyBytes, record.valueBytes);
+            record = instead(record, "oversized: found " + found + " bytes, expected at most " + maxBytes);
         }
-        int shard = Shards.of(record.key, shards);
+        int shard = record.key == null ? 0 : Shards.of(record.key, shards);
         frame.add(record, record.key);
-        byte[] bytes = frame.take(Frame.FEEDBACK, shard, System.currentTimeMillis(), 0, 1);
+        byte[] bytes = frame.take(Frame.FEEDBACK, shard, SteadyClock.SHARED.now(), 0, 1, 0);
         out.collect(Row.of(keys[shard].getField(0), bytes));
+    }
+
+    private static RawEvent instead(RawEvent record, String text) {
+        byte[] key = record.key == null ? null : Arrays.copyOf(record.key, Math.min(record.key.length, SERIES_BYTES));
+        byte[] value = text.getBytes(StandardCharsets.UTF_8);
+        return new RawEvent(key, value, record.partition, record.offset, record.timestamp);
     }
 
     @Override

@@ -9,7 +9,7 @@ import java.util.Arrays;
  *
  * <p>Little-endian: u8 version, u8 kind, u16 shard, i32 n, i64 wall clock, i32 keys, i32 source, i32 sources, i32 bytes
  * of values; then i64 offset[n], i64 timestamp[n], i32 partition[n], i32 key code[n], i32 value end[n], i32 key
- * end[keys], key bytes, value bytes. Bit 30 of a partition says that the record had no key of its own.
+ * end[keys], key bytes, value bytes, and before a barrier the i64 number of its checkpoint. Bit 30 of a partition says that the record had no key of its own.
  */
 final class Frame {
     static final byte DATA = 0;
@@ -22,6 +22,8 @@ final class Frame {
     private static final int HEADER_BYTES = 32;
     private static final int BYTES_PER_EVENT = 28;
     private static final int KEYLESS = 1 << 30;
+    private static final int VALUE_BYTES = 16384; // at first
+    private static final int KEY_BYTES = 1024;
     private static final byte[] NOTHING = new byte[0];
 
     private long[] offsets = new long[256];
@@ -29,22 +31,28 @@ final class Frame {
     private int[] partitions = new int[256];
     private int[] codes = new int[256];
     private int[] valueEnds = new int[256];
-    private byte[] values = new byte[16384];
+    private byte[] values = new byte[VALUE_BYTES];
     private int[] keyEnds = new int[64];
-    private byte[] keys = new byte[1024];
+    private byte[] keys = new byte[KEY_BYTES];
     private int[] keyHashes = new int[64];
     private int[] places = new int[128]; // where a key's hash leads: its code + 1, or to the right of it; 0: none
+    private final long kept;
     private int count;
     private int valueBytes;
     private int keyCount;
     private int keyBytes;
+
+    /** A frame that keeps arrays of up to so many bytes for the next one. */
+    Frame(long kept) {
+        this.kept = kept;
+    }
 
     int count() {
         return count;
     }
 
     int bytes() {
-        return valueBytes;
+        return valueBytes + keyBytes;
     }
 
     void add(RawEvent event, byte[] series) {
@@ -112,9 +120,10 @@ final class Frame {
         }
     }
 
-    /** The frame's bytes; it is empty afterwards and keeps its arrays. */
-    byte[] take(byte kind, int shard, long now, int source, int sources) {
-        byte[] frame = new byte[HEADER_BYTES + count * BYTES_PER_EVENT + keyCount * 4 + keyBytes + valueBytes];
+    /** The frame's bytes; it is empty afterwards and keeps its arrays, unless they have become large. */
+    byte[] take(byte kind, int shard, long now, int source, int sources, long checkpoint) {
+        int size = HEADER_BYTES + count * BYTES_PER_EVENT + keyCount * 4 + keyBytes + valueBytes;
+        byte[] frame = new byte[size + (checkpoint == 0 ? 0 : Long.BYTES)];
         ByteBuffer out = ByteBuffer.wrap(frame).order(ByteOrder.LITTLE_ENDIAN);
         out.put(VERSION).put(kind).putShort((short) shard).putInt(count).putLong(now);
         out.putInt(keyCount).putInt(source).putInt(sources).putInt(valueBytes);
@@ -123,8 +132,15 @@ final class Frame {
         out.asIntBuffer().put(partitions, 0, count).put(codes, 0, count).put(valueEnds, 0, count).put(keyEnds, 0, keyCount);
         out.position(HEADER_BYTES + count * BYTES_PER_EVENT + keyCount * 4);
         out.put(keys, 0, keyBytes).put(values, 0, valueBytes);
+        if (checkpoint != 0) {
+            out.putLong(checkpoint);
+        }
         count = valueBytes = keyCount = keyBytes = 0;
         Arrays.fill(places, 0);
+        if (values.length + keys.length > kept) {
+            values = new byte[VALUE_BYTES];
+            keys = new byte[KEY_BYTES];
+        }
         return frame;
     }
 }

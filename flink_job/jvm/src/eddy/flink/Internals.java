@@ -1,5 +1,6 @@
 package eddy.flink;
 
+import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -7,12 +8,20 @@ import org.apache.flink.api.common.state.OperatorStateStore;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
 import org.apache.flink.connector.kafka.source.reader.deserializer.KafkaRecordDeserializationSchema;
+import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerInterceptor;
 import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.OffsetResetStrategy;
 import org.apache.flink.kafka.shaded.org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.TopicPartition;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.ConfigData;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.ConfigException;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.provider.ConfigProvider;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.errors.SerializationException;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Header;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Headers;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.serialization.Deserializer;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.io.network.api.writer.ResultPartitionWriter;
 import org.apache.flink.runtime.io.network.partition.ResultPartition;
@@ -86,7 +95,7 @@ final class Internals {
         @Override
         public void prepareSnapshotPreBarrier(long checkpointId) throws Exception {
             super.prepareSnapshotPreBarrier(checkpointId);
-            beforeBarrier();
+            beforeBarrier(checkpointId);
         }
 
         @Override
@@ -101,23 +110,21 @@ final class Internals {
 
         abstract void take(IN element);
 
-        abstract void beforeBarrier();
+        abstract void beforeBarrier(long checkpoint);
 
         abstract void end();
 
-        abstract void wake(long time);
+        abstract void wake();
 
         /** Whether the next operator has not taken yet what it was sent. */
         final boolean queued() {
             return sent != null && sent.getSizeOfQueuedBuffersUnsafe() > 0;
         }
 
-        final long now() {
-            return getProcessingTimeService().getCurrentProcessingTime();
-        }
-
+        /** Flink turns the time into a delay at once: a step of the wall clock moves no timer. */
         final void wakeAfter(int milliseconds) {
-            getProcessingTimeService().registerTimer(now() + milliseconds, this::wake);
+            long now = getProcessingTimeService().getCurrentProcessingTime();
+            getProcessingTimeService().registerTimer(now + milliseconds, time -> wake());
         }
 
         final void send(OUT value) {
@@ -135,12 +142,114 @@ final class Internals {
 
         @Override
         public final void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<T> out) {
-            read(
-                    new RawEvent(record.key(), record.value(), record.partition(), record.offset(), record.timestamp()),
-                    out);
+            byte[] key = record.key();
+            byte[] value = record.value();
+            int partition = record.partition();
+            RawEvent event = new RawEvent(key, value, partition, record.offset(), record.timestamp());
+            if (PollBytes.mayBeCut(key) || PollBytes.mayBeCut(value)) {
+                event = event.cut(found(record, PollBytes.KEY), found(record, PollBytes.VALUE));
+            }
+            read(event, out);
+        }
+
+        private static byte[] found(ConsumerRecord<byte[], byte[]> record, String name) {
+            Header header = record.headers().lastHeader(name);
+            return header == null ? null : header.value();
         }
 
         abstract void read(RawEvent record, Collector<T> out);
+    }
+
+    /**
+     * Takes the bytes of a key or a value out of what was fetched, or refuses while a poll is full.
+     *
+     * <p>Kafka's consumer ends a poll with the records before the one that a deserializer refused, and tries that one
+     * again in the next poll ({@code CompletedFetch.fetchRecords}: "the retry may succeed"). That is not in its
+     * documentation; tests/integration/test_large_backlog.py would tell.
+     */
+    abstract static class Bytes implements Deserializer<byte[]> {
+        /** One for all: it has no stack trace, and nothing is wrong. */
+        private static final SerializationException FULL =
+                new SerializationException("this poll holds as many bytes as it may; the next one goes on from here");
+
+        private static final int HEADER_BYTES = 96; // what a header takes beside its name and value
+
+        @Override
+        public final void configure(Map<String, ?> options, boolean isKey) {
+            begin(options);
+        }
+
+        @Override
+        public final byte[] deserialize(String topic, byte[] data) {
+            throw new UnsupportedOperationException("without headers");
+        }
+
+        @Override
+        public final byte[] deserialize(String topic, Headers headers, byte[] data) {
+            return data == null ? null : deserialize(topic, headers, ByteBuffer.wrap(data));
+        }
+
+        @Override
+        public final byte[] deserialize(String topic, Headers headers, ByteBuffer data) {
+            if (data == null) {
+                return null;
+            }
+            if (!fits(data.remaining(), countsHeaders() ? size(headers) : 0)) {
+                throw FULL;
+            }
+            if (noted(data.remaining())) {
+                headers.remove(name()); // a producer may have set it
+                byte[] note = note(data);
+                if (note != null) {
+                    headers.add(name(), note);
+                }
+            }
+            return take(data);
+        }
+
+        /** The bytes of all headers. To ask for them also frees them of the record's buffer, which they would keep. */
+        private static long size(Headers headers) {
+            long size = 0;
+            for (Header header : headers.toArray()) {
+                size += HEADER_BYTES + 2L * header.key().length() + (header.value() == null ? 0 : header.value().length);
+            }
+            return size;
+        }
+
+        abstract void begin(Map<String, ?> options);
+
+        abstract boolean countsHeaders();
+
+        abstract boolean fits(int bytes, long headerBytes);
+
+        /** Whether a key or value of so many bytes has a header of its own, or might be taken for one that has. */
+        abstract boolean noted(int bytes);
+
+        abstract String name();
+
+        abstract byte[] note(ByteBuffer data);
+
+        abstract byte[] take(ByteBuffer data);
+    }
+
+    /** Is told when a poll has ended. */
+    abstract static class PollEnd implements ConsumerInterceptor<byte[], byte[]> {
+        @Override
+        public final ConsumerRecords<byte[], byte[]> onConsume(ConsumerRecords<byte[], byte[]> records) {
+            ended();
+            return records;
+        }
+
+        abstract void ended();
+
+        @Override
+        public final void onCommit(Map<TopicPartition, OffsetAndMetadata> offsets) {}
+
+        @Override
+        public final void configure(Map<String, ?> options) {}
+
+        @Override
+        public final void close() {}
     }
 
     /** Writes Kafka records. */

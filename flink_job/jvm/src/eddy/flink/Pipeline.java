@@ -1,5 +1,7 @@
 package eddy.flink;
 
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
@@ -65,12 +67,15 @@ public final class Pipeline {
                         .setParallelism(1));
     }
 
-    /** Observations too large for a frame, as dead letters. */
-    public static DataStream<byte[]> oversized(SingleOutputStreamOperator<Row> shards) {
-        return shards.getSideOutput(ShardBatcher.OVERSIZED);
+    /** Observations that go into no frame, too large ones and skipped ones, as dead letters. */
+    public static DataStream<byte[]> unusable(SingleOutputStreamOperator<Row> shards) {
+        return shards.getSideOutput(ShardBatcher.UNUSABLE);
     }
 
-    /** The registry topic: one record (as in {@link Outputs}) per message, a tombstone without a value. */
+    /**
+     * The registry topic: one record (as in {@link Outputs}) per message, a tombstone without a value. Of one that is
+     * larger than any model can be goes what was found, for topic 1.
+     */
     public static DataStream<byte[]> models(
             StreamExecutionEnvironment env, Map<String, String> options, Map<String, String> client) {
         KafkaSourceBuilder<byte[]> source =
@@ -78,7 +83,7 @@ public final class Pipeline {
                         .setTopics(options.get("models"))
                         .setGroupId(options.get("group") + "-models")
                         .setStartingOffsets(OffsetsInitializer.earliest())
-                        .setDeserializer(new RegistrySchema())
+                        .setDeserializer(new RegistrySchema(Integer.parseInt(options.get("max_message_bytes"))))
                         .setProperties(properties(client));
         if (Boolean.parseBoolean(options.get("bounded"))) {
             source.setBounded(OffsetsInitializer.latest());
@@ -128,10 +133,27 @@ public final class Pipeline {
 
     private static final class RegistrySchema extends Internals.Reader<byte[]> {
         private static final long serialVersionUID = 1L;
+        private static final int NAME_BYTES = 1024; // no model's name is longer
+
+        private final int maxBytes;
+
+        RegistrySchema(int maxBytes) {
+            this.maxBytes = maxBytes;
+        }
 
         @Override
         void read(RawEvent record, Collector<byte[]> out) {
-            out.collect(Outputs.encode(0, record.timestamp, record.key, record.value, Map.of()));
+            byte[] key = record.key;
+            byte[] value = record.value;
+            int topic = 0;
+            if (record.keyBytes > NAME_BYTES || record.valueBytes > maxBytes) {
+                String found = "found a message of " + record.keyBytes + " bytes of key and " + record.valueBytes + " of value"
+                        + " (partition=\"" + record.partition + "\" offset=\"" + record.offset + "\")";
+                value = (found + ", expected at most " + NAME_BYTES + " and " + maxBytes).getBytes(StandardCharsets.UTF_8);
+                key = key == null ? null : Arrays.copyOf(key, Math.min(key.length, NAME_BYTES));
+                topic = 1;
+            }
+            out.collect(Outputs.encode(topic, record.timestamp, key, value, Map.of()));
         }
 
         @Override

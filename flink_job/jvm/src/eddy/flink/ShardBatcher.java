@@ -1,8 +1,5 @@
 package eddy.flink;
 
-import java.math.BigInteger;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -21,18 +18,22 @@ import org.apache.flink.util.OutputTag;
  * once would be a bundle of their own behind them.
  *
  * <p>Before each barrier every shard also gets a CHECKPOINT frame. It tells the Python side to write its windows to
- * keyed state, which it keeps in arrays between checkpoints. Barriers must be aligned for this (the job sets it).
+ * keyed state, which it keeps in arrays between checkpoints, once it has those of all source subtasks. Barriers must be
+ * aligned for this (the job sets it).
+ *
+ * <p>Each shard is to tick once a second. The source subtasks take turns: of each this is every so many seconds.
  */
 final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     private static final long serialVersionUID = 1L;
     private static final long TICK_MS = 1000;
     private static final int TICK_PARTS = 4; // shards take turns: what a tick leads to would hold up the events behind it
-    private static final int KEPT_BYTES = 4096; // of the key and of the value of a record that is too large
+    private static final int OPEN_FRAMES = 4; // that may be full at once: all frames are sent when they hold that many bytes
+    private static final long KEPT_BYTES = 16 * 1024 * 1024; // of arrays, over all shards, for the next frames
     private static final int AGAIN_MS = 2;
     private static final int LONGEST_MS = 1000; // the queue's size is Flink's own affair: nothing may depend on it
 
-    static final OutputTag<byte[]> OVERSIZED =
-            new OutputTag<>("oversized", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
+    static final OutputTag<byte[]> UNUSABLE =
+            new OutputTag<>("unusable", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
 
     private final Map<String, String> options;
     private transient int shards;
@@ -40,16 +41,25 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     private transient int maxEvents;
     private transient int maxBytes;
     private transient int maxEventBytes;
+    private transient long openBytes; // in all frames
+    private transient Skipped skipped;
     private transient int source;
     private transient int sources;
     private transient Row[] keys;
     private transient Frame[] frames;
+    private transient SteadyClock clock;
     private transient long lastFlush;
     private transient long lastQueued; // when the next operator had last been seen not to have taken all
-    private transient long[] nextTick; // of each part of the shards
+    private transient long[] lastTurn; // of each part of the shards: turns of this subtask since the epoch
 
     ShardBatcher(Map<String, String> options) {
         this.options = options;
+    }
+
+    /** For tests. */
+    ShardBatcher with(SteadyClock clock) {
+        this.clock = clock;
+        return this;
     }
 
     @Override
@@ -69,12 +79,13 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         keys = Shards.keys(shards, number("max_parallelism"));
         frames = new Frame[shards];
         for (int shard = 0; shard < shards; shard++) {
-            frames[shard] = new Frame();
+            frames[shard] = new Frame(KEPT_BYTES / shards);
         }
-        nextTick = new long[TICK_PARTS];
-        long now = now();
+        skipped = new Skipped(options.getOrDefault("skip", ""), options.get("observations"));
+        clock = clock == null ? SteadyClock.SHARED : clock;
+        lastTurn = new long[TICK_PARTS];
         for (int part = 0; part < TICK_PARTS; part++) {
-            nextTick[part] = now + part * TICK_MS / TICK_PARTS;
+            lastTurn[part] = turn(part, clock.paced());
         }
         wakeAfter(batchMs);
     }
@@ -83,108 +94,106 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         return Integer.parseInt(options.get(name));
     }
 
+    /** How often it has been this subtask's turn to tick, since the epoch. */
+    private long turn(int part, long now) {
+        return Math.floorDiv(Math.floorDiv(now - part * TICK_MS / TICK_PARTS, TICK_MS) - source, (long) sources);
+    }
+
     @Override
-    void wake(long time) {
+    void wake() {
+        long now = clock.paced();
         if (queued()) {
-            lastQueued = time;
+            lastQueued = now;
         }
-        if (time < Math.min(lastQueued + batchMs, lastFlush + LONGEST_MS)) {
+        if (now < Math.min(lastQueued + batchMs, lastFlush + LONGEST_MS)) {
             wakeAfter(AGAIN_MS);
             return;
         }
-        for (int shard = 0; shard < shards; shard++) {
-            if (time >= nextTick[shard % TICK_PARTS]) {
-                flush(shard, Frame.TICK);
+        for (int part = 0; part < TICK_PARTS; part++) {
+            long turn = turn(part, now);
+            for (int shard = part; turn > lastTurn[part] && shard < shards; shard += TICK_PARTS) {
+                flush(shard, Frame.TICK, 0);
             }
+            lastTurn[part] = turn;
         }
         flushFilled();
-        for (int part = 0; part < TICK_PARTS; part++) {
-            if (time >= nextTick[part]) {
-                nextTick[part] += (time - nextTick[part]) / TICK_MS * TICK_MS + TICK_MS;
-            }
-        }
-        lastFlush = now();
+        lastFlush = now;
         wakeAfter(batchMs);
     }
 
     @Override
     void take(RawEvent event) {
-        if (length(event.value) > maxEventBytes || length(event.key) > maxEventBytes) {
-            send(OVERSIZED, oversized(event));
+        if (skipped.holds(event.partition, event.offset)) {
+            send(UNUSABLE, deadLetter(event, "skipped", "job.skip names this record"));
+            return;
+        }
+        if (event.largerThan(maxEventBytes)) {
+            boolean byKey = event.valueBytes <= maxEventBytes;
+            String found = byKey ? "found a key of " + event.keyBytes : "found " + event.valueBytes;
+            send(UNUSABLE, deadLetter(event, "oversized", found + " bytes, expected at most " + maxEventBytes
+                    + "; send smaller messages or raise job.max_event_bytes"));
             return;
         }
         byte[] series = event.key != null ? event.key : event.value != null ? Shards.seriesIn(event.value) : null;
         int shard = series == null ? 0 : Shards.of(series, shards);
         Frame frame = frames[shard];
+        openBytes -= frame.bytes();
         frame.add(event, series);
-        if (frame.count() >= maxEvents || frame.bytes() >= maxBytes) {
+        openBytes += frame.bytes();
+        if (frame.count() >= maxEvents || frame.bytes() >= maxBytes || openBytes >= (long) OPEN_FRAMES * maxBytes) {
             flushFilled(); // of all shards: what leaves at once is one bundle for Python
         }
     }
 
     /**
      * A dead letter with the beginning of a record and a digest of the whole: the record may be far larger than what a
-     * producer or a topic takes (75 MB of one letter is 75 kB of gzip). The original stays at its place.
+     * producer or a topic takes (75 MB of one letter is 75 kB of gzip). The original stays at its place. The time is that
+     * of now: the topic of dead letters need not take the one of the record.
      */
-    private byte[] oversized(RawEvent event) {
-        boolean byKey = length(event.value) <= maxEventBytes;
-        byte[] large = byKey ? event.key : event.value;
+    private byte[] deadLetter(RawEvent event, String reason, String detail) {
         Map<String, String> headers = new LinkedHashMap<>();
-        headers.put("reason", "oversized");
-        headers.put("detail", "found " + (byKey ? "a key of " : "") + large.length + " bytes, expected at most " + maxEventBytes
-                + "; send smaller messages or raise job.max_event_bytes");
-        headers.put("size", Integer.toString(length(event.value)));
-        headers.put("sha256", sha256(event.value));
+        headers.put("reason", reason);
+        headers.put("detail", detail);
+        headers.put("size", Integer.toString(event.valueBytes));
+        headers.put("sha256", event.sha256());
         headers.put("truncated", "true");
         headers.put("topic", options.get("observations"));
         headers.put("partition", Integer.toString(event.partition));
         headers.put("offset", Long.toString(event.offset));
         headers.put("timestamp", Long.toString(event.timestamp));
-        return Outputs.encode(number("dlq"), event.timestamp, start(event.key), start(event.value), headers);
+        return Outputs.encode(number("dlq"), clock.now(), start(event.key), start(event.value), headers);
     }
 
     private static byte[] start(byte[] bytes) {
-        return bytes == null || bytes.length <= KEPT_BYTES ? bytes : Arrays.copyOf(bytes, KEPT_BYTES);
+        return bytes == null || bytes.length <= PollBytes.KEPT_BYTES ? bytes : Arrays.copyOf(bytes, PollBytes.KEPT_BYTES);
     }
 
-    private static int length(byte[] bytes) {
-        return bytes == null ? 0 : bytes.length;
-    }
-
-    private static String sha256(byte[] bytes) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(bytes == null ? new byte[0] : bytes);
-            return String.format("%064x", new BigInteger(1, digest));
-        } catch (NoSuchAlgorithmException impossible) { // every Java has it
-            throw new IllegalStateException(impossible);
-        }
-    }
-
-    private void flush(int shard, byte kind) {
-        send(Row.of(keys[shard].getField(0), frames[shard].take(kind, shard, now(), source, sources)));
+    private void flush(int shard, byte kind, long checkpoint) {
+        openBytes -= frames[shard].bytes();
+        send(Row.of(keys[shard].getField(0), frames[shard].take(kind, shard, clock.now(), source, sources, checkpoint)));
     }
 
     private void flushFilled() {
         for (int shard = 0; shard < shards; shard++) {
             if (frames[shard].count() > 0) {
-                flush(shard, Frame.DATA);
+                flush(shard, Frame.DATA, 0);
             }
         }
     }
 
-    private void flushAll(byte kind) {
+    private void flushAll(byte kind, long checkpoint) {
         for (int shard = 0; shard < shards; shard++) {
-            flush(shard, kind);
+            flush(shard, kind, checkpoint);
         }
     }
 
     @Override
-    void beforeBarrier() {
-        flushAll(Frame.CHECKPOINT);
+    void beforeBarrier(long checkpoint) {
+        flushAll(Frame.CHECKPOINT, checkpoint);
     }
 
     @Override
     void end() {
-        flushAll(Frame.END);
+        flushAll(Frame.END, 0);
     }
 }

@@ -30,13 +30,15 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** {@link ShardBatcher} in Flink's own harness: what leaves it when. Time stands still but for {@code setProcessingTime}. */
+/** {@link ShardBatcher} in Flink's own harness: what leaves it when. Time stands still but for {@link #at}. */
 class ShardBatcherTest {
     private static final int SHARDS = 4;
     private static final int MAX_PARALLELISM = 128;
     private static final long NOW = 1_735_689_600_000L;
 
     private final Map<String, String> options = new HashMap<>();
+    private long elapsed; // ms since the start
+    private long step; // of the wall clock, ms
     private MockEnvironment environment;
     private OneInputStreamOperatorTestHarness<RawEvent, Row> harness;
 
@@ -59,9 +61,16 @@ class ShardBatcherTest {
     private void start(ResultPartitionWriter next) throws Exception {
         environment = new MockEnvironmentBuilder().setMaxParallelism(MAX_PARALLELISM).setParallelism(2).setSubtaskIndex(1).build();
         environment.addOutputs(List.of(next));
-        harness = new OneInputStreamOperatorTestHarness<>(new ShardBatcher(options), environment);
+        SteadyClock clock = new SteadyClock(() -> NOW + elapsed + step, () -> elapsed * 1_000_000);
+        harness = new OneInputStreamOperatorTestHarness<>(new ShardBatcher(options).with(clock), environment);
         harness.setProcessingTime(NOW);
         harness.open();
+    }
+
+    /** Let the time be so many milliseconds after the start. */
+    private void at(long ms) throws Exception {
+        elapsed = ms;
+        harness.setProcessingTime(NOW + ms);
     }
 
     private void start() throws Exception {
@@ -75,13 +84,14 @@ class ShardBatcherTest {
     }
 
     /** A frame's header. */
-    private static final class Header {
+    private final class Header {
         final int kind;
         final int shard;
         final int events;
         final long at;
         final int source;
         final int sources;
+        final long checkpoint;
         final byte[] bytes;
 
         Header(Row row) {
@@ -92,10 +102,13 @@ class ShardBatcherTest {
             shard = in.getShort();
             events = in.getInt();
             at = in.getLong();
-            in.getInt();
+            int keys = in.getInt();
             source = in.getInt();
             sources = in.getInt();
-            assertEquals(Shards.keys(SHARDS, MAX_PARALLELISM)[shard].getField(0), row.getField(0), "the shard's key");
+            int end = 36 + in.getInt() + events * 28 + keys * 4 - 4;
+            end += keys == 0 ? 0 : in.getInt(32 + events * 28 + keys * 4 - 4);
+            checkpoint = bytes.length == end + 8 ? in.getLong(end) : 0;
+            assertEquals(Shards.keys(Integer.parseInt(options.get("shards")), MAX_PARALLELISM)[shard].getField(0), row.getField(0), "the shard's key");
         }
     }
 
@@ -112,7 +125,7 @@ class ShardBatcherTest {
     /** Let milliseconds pass, one by one. */
     private void pass(int from, int to) throws Exception {
         for (int ms = from + 1; ms <= to; ms++) {
-            harness.setProcessingTime(NOW + ms);
+            at(ms);
         }
     }
 
@@ -129,11 +142,11 @@ class ShardBatcherTest {
         start();
         send("a", "1", 0);
         send("a", "2", 1);
-        harness.setProcessingTime(NOW + 49);
+        at(49);
         assertTrue(ofKind(sent(), Frame.DATA).isEmpty());
-        harness.setProcessingTime(NOW + 50);
+        at(50);
         List<Header> all = sent();
-        // the first quarter of the shards gets its tick with this flush, and what it holds leaves with it
+        // a part of the shards may get its tick with this flush, and what it holds leaves with it
         List<Header> frames = all.stream().filter(header -> header.events > 0).toList();
         assertEquals(1, frames.size());
         assertEquals(shardOf("a"), frames.get(0).shard);
@@ -174,6 +187,7 @@ class ShardBatcherTest {
         for (int shard = 0; shard < SHARDS; shard++) {
             assertEquals(shard, frames.get(shard).shard);
             assertEquals(shard == shardOf("a") ? 1 : 0, frames.get(shard).events);
+            assertEquals(1, frames.get(shard).checkpoint);
         }
         harness.prepareSnapshotPreBarrier(2);
         assertEquals(0, sent().stream().mapToInt(header -> header.events).sum(), "nothing is sent twice");
@@ -189,17 +203,84 @@ class ShardBatcherTest {
         assertEquals(1, frames.stream().mapToInt(header -> header.events).sum());
     }
 
-    @Test
-    void eachShardTicksOnceASecondInTurns() throws Exception {
-        start();
+    /** Ticks by shard from now on, a millisecond at a time. */
+    private int[] ticks(int from, int to) throws Exception {
         int[] ticks = new int[SHARDS];
-        for (int ms = 1; ms < 3000; ms++) {
-            harness.setProcessingTime(NOW + ms);
+        for (int ms = from + 1; ms <= to; ms++) {
+            at(ms);
             List<Header> now = ofKind(sent(), Frame.TICK);
             assertTrue(now.size() <= 1, "one part of the shards at a time");
             now.forEach(header -> ticks[header.shard]++);
         }
-        assertArrayEquals(new int[] {3, 3, 3, 3}, ticks);
+        return ticks;
+    }
+
+    @Test
+    void eachShardTicksOnceASecondWhileSourcesTakeTurns() throws Exception {
+        start(); // one of two
+        assertArrayEquals(new int[] {3, 3, 3, 3}, ticks(0, 6000));
+    }
+
+    @Test
+    void aStepOfTheWallClockStopsNeitherBatchesNorTicksAndMovesNoTime() throws Exception {
+        for (long hour : new long[] {-3_600_000, 3_600_000}) {
+            elapsed = step = 0;
+            start();
+            ticks(0, 4000);
+            step = hour;
+            assertArrayEquals(new int[] {2, 2, 2, 2}, ticks(4000, 8000), "step of " + hour);
+            send("a", "1", 0);
+            pass(8000, 8100);
+            List<Header> frames = sent();
+            assertEquals(1, frames.stream().mapToInt(header -> header.events).sum());
+            long off = frames.get(0).at - (NOW + elapsed);
+            assertTrue(Math.abs(off) <= 4200, "found " + off); // of 4.1 s since the step at most as many
+            assertTrue(hour > 0 ? off > 0 : off < 0, "it follows the wall clock slowly");
+            harness.close();
+        }
+    }
+
+    @Test
+    void theFramesOfAllShardsTogetherAreBounded() throws Exception {
+        options.putAll(Map.of("shards", "64", "batch_max_events", "1000"));
+        environment = new MockEnvironmentBuilder().setMaxParallelism(MAX_PARALLELISM).build();
+        environment.addOutputs(List.of(new MockResultPartitionWriter()));
+        SteadyClock clock = new SteadyClock(() -> NOW, () -> 0);
+        harness = new OneInputStreamOperatorTestHarness<>(new ShardBatcher(options).with(clock), environment);
+        harness.open();
+        int most = 0;
+        int sentEvents = 0;
+        for (int k = 0; k < 100; k++) {
+            send("series-" + k, "x".repeat(150), k);
+            sentEvents += sent().stream().mapToInt(header -> header.events).sum();
+            most = Math.max(most, k + 1 - sentEvents);
+        }
+        assertTrue(most * 150 <= 4000, "found " + most + " events that wait"); // four times batch_max_bytes
+        assertTrue(most > 20);
+    }
+
+    @Test
+    void keysCountAmongTheBytesOfAFrame() throws Exception {
+        options.put("batch_max_events", "1000");
+        start();
+        for (int k = 10; k < 50; k++) {
+            send(String.valueOf(k).repeat(95), "1", k);
+        }
+        assertTrue(ofKind(sent(), Frame.DATA).size() > 0);
+    }
+
+    @Test
+    void whatTheJobSkipsIsADeadLetterAndNoEvent() throws Exception {
+        options.put("skip", "eddy.observations:3:7,eddy.feedback:3:8,eddy.observations:2:9");
+        start();
+        for (long offset = 7; offset < 10; offset++) {
+            send("a", "poison", offset);
+        }
+        harness.prepareSnapshotPreBarrier(1);
+        assertEquals(2, sent().stream().mapToInt(header -> header.events).sum());
+        assertEquals(1, harness.getSideOutput(ShardBatcher.UNUSABLE).size());
+        String text = new String(harness.getSideOutput(ShardBatcher.UNUSABLE).poll().getValue(), StandardCharsets.ISO_8859_1);
+        assertTrue(text.contains("skipped") && text.contains("poison") && text.contains("job.skip names this record"));
     }
 
     @Test
@@ -208,7 +289,7 @@ class ShardBatcherTest {
         ResultPartition next = new ResultPartitionBuilder().setNetworkBufferPool(pool).setNumberOfSubpartitions(1).build();
         next.setup();
         start(next);
-        harness.setProcessingTime(NOW + 50); // the first flush waits for nothing
+        at(50); // the first flush waits for nothing
         sent();
         next.emitRecord(ByteBuffer.wrap(new byte[100]), 0);
         next.flushAll();
@@ -243,7 +324,7 @@ class ShardBatcherTest {
         send("a", "y".repeat(201), 7);
         harness.prepareSnapshotPreBarrier(1);
         assertEquals(0, sent().stream().mapToInt(header -> header.events).sum());
-        byte[] record = harness.getSideOutput(ShardBatcher.OVERSIZED).poll().getValue();
+        byte[] record = harness.getSideOutput(ShardBatcher.UNUSABLE).poll().getValue();
         String text = new String(record, StandardCharsets.ISO_8859_1);
         assertTrue(text.contains("found 201 bytes, expected at most 200; send smaller messages or raise job.max_event_bytes"));
         assertTrue(text.contains("oversized") && text.contains("eddy.observations"));
@@ -257,7 +338,7 @@ class ShardBatcherTest {
     void ofWhatIsFarTooLargeTheBeginningTheSizeAndADigestAreKept() throws Exception {
         start();
         send("a", "y".repeat(100_000), 7);
-        byte[] record = harness.getSideOutput(ShardBatcher.OVERSIZED).poll().getValue();
+        byte[] record = harness.getSideOutput(ShardBatcher.UNUSABLE).poll().getValue();
         assertTrue(record.length < 6_000, "found " + record.length);
         String text = new String(record, StandardCharsets.ISO_8859_1);
         assertTrue(text.contains("size") && text.contains("100000") && text.contains("truncated"));
@@ -271,7 +352,7 @@ class ShardBatcherTest {
         send("k".repeat(100_000), "{}", 7);
         harness.prepareSnapshotPreBarrier(1);
         assertEquals(0, sent().stream().mapToInt(header -> header.events).sum());
-        byte[] record = harness.getSideOutput(ShardBatcher.OVERSIZED).poll().getValue();
+        byte[] record = harness.getSideOutput(ShardBatcher.UNUSABLE).poll().getValue();
         assertTrue(record.length < 6_000, "found " + record.length);
         assertTrue(new String(record, StandardCharsets.ISO_8859_1).contains("found a key of 100000 bytes"));
     }
