@@ -19,6 +19,18 @@ _SUBMIT_SECONDS = 600  # a busy machine takes minutes to start a JVM and the Pyt
 _JOB_ID = re.compile(r"JobID ([0-9a-f]{32})")
 
 
+class SubmissionError(StackError):
+    """Report that ``flink run`` failed.
+
+    Attributes:
+        output: all that it printed.
+    """
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
+        self.output = output
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as the cluster lists it."""
@@ -182,5 +194,6 @@ def run_flink(command: Sequence[str], environment: Mapping[str, str]) -> str:
             f"'flink run' did not end within {_SUBMIT_SECONDS} s; 'eddy status' tells whether the cluster is well"
         ) from None
     if done.returncode:
-        raise StackError(f"'flink run' failed: {telling_line(done.stdout + done.stderr)}")
+        output = done.stdout + done.stderr
+        raise SubmissionError(f"'flink run' failed: {telling_line(output)}", output)
     return done.stdout
