@@ -43,7 +43,7 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
 
 
 def quoted(text: str) -> str:
-    """Return a text as one word of ``redis.conf``, whatever its characters: each byte but ASCII alphanumerics as hex."""
+    """Return a text as one word of ``redis.conf``, whatever its characters: most bytes as hex."""
     plain = frozenset(f"{string.ascii_letters}{string.digits}/._-".encode())
     encoded = "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in text.encode())
     return f'"{encoded}"'
