@@ -68,6 +68,7 @@ COMMANDS = (
     "commands.alert_feedback",
     "commands.dlq",
     "commands.dashboard",
+    "commands.exporter",
     "demo.command",
     "commands.bench",
     "commands.config",

@@ -1,7 +1,7 @@
 # Flink 2.2 on Java 17 with Python 3.11, Eddy and its jars: JobManager, TaskManagers and whoever submits the job.
 #   docker build -f docker/job.Dockerfile -t eddy-job .
-ARG FLINK_IMAGE=flink:2.2.1-java17
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+ARG FLINK_IMAGE=flink:2.2.1-java17@sha256:140c3909f06cbea741be78fc630e809fae9dadcbfa492a684acf39efbbf68946
+ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
 
 # --- packages: change seldom, so they come before the sources -------------------------------------------------------
 FROM ${PYTHON_IMAGE} AS packages
@@ -63,6 +63,7 @@ RUN cp /opt/flink/opt/flink-python-2.2.*.jar /opt/flink/lib/ \
     && printf '%s\n' 'python.executable: /opt/eddy/venv/bin/python' \
        'python.client.executable: /opt/eddy/venv/bin/python' \
        'classloader.resolve-order: parent-first' >> /opt/flink/conf/config.yaml \
+    && cp -r /opt/flink/conf /opt/flink/conf.shipped \
     && chown -R flink:flink /opt/flink/state /opt/flink/conf \
     && /opt/eddy/venv/bin/python -c 'import bz2, ctypes, lzma, sqlite3, ssl, pyflink, eddy.flink_job.job, eddy.flink_job.operators.scoring'
 ENV PATH=/opt/eddy/venv/bin:$PATH EDDY_HOME=/opt/flink/state/eddy NUMBA_CACHE_DIR=/tmp/numba

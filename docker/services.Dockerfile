@@ -1,6 +1,6 @@
 # Producers, trainer and page: Eddy without Flink and Java.
 #   docker build -f docker/services.Dockerfile --build-arg TORCH_INDEX=… -t eddy-services .
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
 
 # --- packages: change seldom, so they come before the sources -------------------------------------------------------
 FROM ${PYTHON_IMAGE} AS packages

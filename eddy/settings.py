@@ -99,10 +99,18 @@ class StackSettings(Group):
     kafka_controller_port: int = Field(19093, ge=1, le=65535, description="port of the broker's controller")
     redis_port: int = Field(16379, ge=1, le=65535, description="port of Redis")
     flink_rest_port: int = Field(18081, ge=1, le=65535, description="port of Flink's REST API")
+    flink_identity: str = Field(
+        "",
+        description="folder with the certificate.pem and key.pem that Flink's REST API asks of its clients; "
+        "empty = the local stack's own, made by 'eddy up'; other clusters are then reached without TLS",
+    )
     flink_rpc_port: int = Field(16123, ge=1, le=65535, description="port of Flink's JobManager")
     dashboard_port: int = Field(8050, ge=1, le=65535, description="port of the dashboard")
     dashboard: bool = Field(True, description="run the dashboard with the stack")
     kafka_heap_mb: int = Field(768, ge=128, description="heap of the broker, MB")
+    redis_memory_mb: int = Field(
+        1024, ge=16, description="memory of Redis for data, MB; when it is full, writes wait and nothing is evicted"
+    )
     jobmanager_memory_mb: int = Field(1024, ge=512, description="memory of the JobManager, MB")
     taskmanager_memory_mb: int = Field(3072, ge=1024, description="memory of each TaskManager, MB")
     taskmanagers: int = Field(1, ge=1, description="number of TaskManagers")

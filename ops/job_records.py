@@ -7,6 +7,7 @@ import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from eddy.stack import whole_files
 from eddy.stack.local import Stack
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,7 @@ class JobRecord:
 
 def remember(stack: Stack, record: JobRecord) -> None:
     """Write the record of a job that is to run from now on; a crash leaves the old record or the new one, whole."""
-    file = _file(stack, record.name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
-    partial.replace(file)
+    whole_files.write(_file(stack, record.name), json.dumps(asdict(record), indent=1))
 
 
 def forget(stack: Stack, name: str) -> None:
@@ -47,7 +44,7 @@ def job_records(stack: Stack) -> list[JobRecord]:
     found = []
     for file in sorted((stack.folder / "jobs").glob("*.json")):
         try:
-            found.append(JobRecord(**json.loads(file.read_text(encoding="utf-8"))))
+            found.append(_checked(JobRecord(**json.loads(file.read_text(encoding="utf-8")))))
         except (OSError, ValueError, TypeError) as error:
             log.warning(
                 "%s is no record of a job (%s): that job is not started again; submit it again, or delete the file",
@@ -55,6 +52,15 @@ def job_records(stack: Stack) -> list[JobRecord]:
                 error,
             )
     return found
+
+
+def _checked(record: JobRecord) -> JobRecord:
+    """Return the record if its fields are what they should be."""
+    texts = [record.name, record.job, record.savepoint, *record.overrides]
+    if not isinstance(record.overrides, list) or not all(isinstance(text, str) for text in texts):
+        message = "expected texts, and a list of texts as overrides"
+        raise TypeError(message)
+    return record
 
 
 def _file(stack: Stack, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -10,11 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import yaml
+
 from eddy.configuration import Configuration, secrets_as_environment
 from eddy.errors import SettingsError, StackError
 from eddy.flink_job.client.submission import Submission
-from eddy.ops.job_records import JobRecord, remember
+from eddy.flink_rest import ENDED_STATES, RestAddress, rest_address
+from eddy.ops.job_checkpoints import remove_old
+from eddy.ops.job_records import JobRecord, job_records, remember
 from eddy.ops.savepoints import check_savepoint
+from eddy.stack import flink_identity, whole_files
 from eddy.stack.local import Stack
 from eddy.stack.paths import ROOT
 
@@ -64,22 +70,23 @@ def submit(configuration: Configuration, choices: Choices, only_print: bool = Fa
     check_savepoint(choices.savepoint, configuration.settings.job)
     work = _submission(configuration, choices)
     secrets = secrets_as_environment(configuration.settings)
+    address = rest_address(configuration.settings.stack, choices.address)
     with tempfile.TemporaryDirectory(prefix="eddy-") as scratch:
         if choices.target == "yarn":
             command = work.yarn(_shipped(work, Path(scratch), only_print))
         elif choices.target == "kubernetes-application":
             command = work.kubernetes(choices.address or configuration.settings.job.name, choices.image)
         else:
-            command = work.remote(choices.address)
+            command = work.remote(address)
         if only_print:
             return shlex.join(command)
         if choices.target in {"yarn", "kubernetes-application"}:
             return run_flink(command, secrets).strip()
-    cluster = Cluster(choices.address)
-    present = cluster.running(configuration.settings.job.name) if choices.unless_running else None
-    if present:
-        return present.id
-    number = cluster.submit(work, secrets)
+        cluster = Cluster(address)
+        present = cluster.running(configuration.settings.job.name) if choices.unless_running else None
+        if present:
+            return present.id
+        number = cluster.submit(work, {**secrets, **_client_configuration(address, choices, Path(scratch))})
     cluster.wait(number)
     return number
 
@@ -107,6 +114,8 @@ def submit_locally(configuration: Configuration, savepoint: str = "", *, wait: b
         work = _submission(configuration, choices, stack.client_command())
         number = cluster.submit(work, {**stack.client_environment(), **secrets_as_environment(configuration.settings)})
         remember(stack, JobRecord(name, number, arguments(configuration)[1::2], savepoint))
+        known = [part for record in job_records(stack) for part in (record.job, record.savepoint)]
+        remove_old(stack, [*known, *(job.id for job in cluster.jobs() if job.state not in ENDED_STATES)])
     if wait:
         cluster.wait(number)
     return number
@@ -151,6 +160,22 @@ def _submission(configuration: Configuration, choices: Choices, client: Sequence
         options=dict(item.split("=", 1) for item in choices.options),
         savepoint=choices.savepoint,
     )
+
+
+def _client_configuration(address: RestAddress, choices: Choices, scratch: Path) -> dict[str, str]:
+    """Return the environment in which ``flink`` finds the key of a REST API that asks for one: never as arguments."""
+    from eddy.stack.jars import flink_home
+
+    if address.identity is None:
+        return {}
+    home = choices.flink.resolve().parent.parent if choices.flink else flink_home()
+    present = Path(os.environ.get("FLINK_CONF_DIR", home / "conf"))
+    folder = scratch / "conf"
+    shutil.copytree(present, folder)
+    settings = yaml.safe_load((present / "config.yaml").read_text(encoding="utf-8")) or {}
+    settings |= flink_identity.options(address.identity, internal=False)
+    whole_files.write(folder / "config.yaml", yaml.safe_dump(settings, width=10_000), private=True)
+    return {"FLINK_CONF_DIR": str(folder)}
 
 
 def _shipped(work: Submission, scratch: Path, only_print: bool) -> Path:

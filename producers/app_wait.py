@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from eddy.errors import StackError
-from eddy.flink_rest import FlinkError, FlinkRest
+from eddy.flink_rest import FlinkError, FlinkRest, rest_address
 from eddy.settings import Settings
 
 POLL_SECONDS = 0.5
@@ -23,16 +23,16 @@ def wait_for_app(
         StackError: the job does not run within the time; names the state found last.
     """
     stop = stop or threading.Event()
-    address = f"{settings.stack.host}:{settings.stack.flink_rest_port}"
+    address = rest_address(settings.stack)
     flink = FlinkRest(address, connect_seconds=REPLY_SECONDS, answer_seconds=REPLY_SECONDS, direct=True)
     deadline = time.monotonic() + seconds
     found = _problem(flink, settings.job.name)
     if found:
-        notify(f"waiting up to {seconds:.0f} s for job {settings.job.name!r} at http://{address}: {found}")
+        notify(f"waiting up to {seconds:.0f} s for job {settings.job.name!r} at {address.url}: {found}")
     while found and not stop.wait(POLL_SECONDS):
         if time.monotonic() > deadline:
             raise StackError(
-                f"job {settings.job.name!r} at http://{address} is not running after {seconds:.0f} s: {found}; "
+                f"job {settings.job.name!r} at {address.url} is not running after {seconds:.0f} s: {found}; "
                 "start it with 'eddy job run', or send without waiting: --no-wait-for-app"
             )
         found = _problem(flink, settings.job.name)

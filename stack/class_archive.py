@@ -15,6 +15,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from eddy.stack import whole_files
 from eddy.stack.paths import home
 
 _CHECK_SECONDS = 60
@@ -36,7 +37,7 @@ def options(name: str, kind: str, class_path: str, folder: Path) -> list[str]:
     written = folder / _WRITTEN / f"{name}.jsa"
     written.parent.mkdir(parents=True, exist_ok=True)
     written.unlink(missing_ok=True)
-    written.with_suffix(".json").write_text(json.dumps({"kind": kind, "class_path": class_path}))
+    whole_files.write(written.with_suffix(".json"), json.dumps({"kind": kind, "class_path": class_path}))
     return [f"-XX:ArchiveClassesAtExit={written}", "-Xlog:cds*=error"]  # it names each class that it leaves out
 
 

@@ -15,9 +15,10 @@ from typing import Any
 import yaml
 
 from eddy.configuration import secrets_as_environment
-from eddy.flink_rest import FlinkError, FlinkRest
+from eddy.flink_rest import IDENTITY, FlinkError, FlinkRest, RestAddress
+from eddy.flink_rest import rest_address as address_of
 from eddy.settings import Settings, StackSettings
-from eddy.stack import class_archive, flink_memory
+from eddy.stack import class_archive, flink_identity, flink_memory, whole_files
 from eddy.stack.jars import flink_home, flink_jars, flink_python_jar
 from eddy.stack.java import LATE_OPTIMISER, QUICK
 from eddy.stack.paths import ROOT
@@ -59,9 +60,10 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
     for part in (data / "conf", data / "lib", data / "tmp", folder / "logs"):
         part.mkdir(parents=True, exist_ok=True)
     config = _config(settings, data)
-    (data / "conf" / "config.yaml").write_text(yaml.safe_dump(config, width=10_000))
+    config |= flink_identity.options(flink_identity.present(folder / IDENTITY, stack.host))
+    whole_files.write(data / "conf" / "config.yaml", yaml.safe_dump(config, width=10_000), private=True)
     for name in ("log4j-console.properties", "log4j.properties", "log4j-cli.properties"):
-        (data / "conf" / name).write_text(LOGGING)
+        whole_files.write(data / "conf" / name, LOGGING)
     link_jars(data / "lib")
     java = ["java", "-XX:+IgnoreUnrecognizedVMOptions", *str(config["env.java.opts.all"]).split()]
     env = {
@@ -126,9 +128,9 @@ def taskmanager_names(stack: StackSettings) -> list[str]:
     return [f"{TASKMANAGER}-{number}" for number in range(1, stack.taskmanagers + 1)]
 
 
-def rest_address(stack: StackSettings) -> str:
-    """Return ``host:port`` of the REST API and Flink's web page."""
-    return f"{stack.host}:{stack.flink_rest_port}"
+def rest_address(stack: StackSettings) -> RestAddress:
+    """Return ``host:port`` of the REST API and Flink's web page, and how it is reached."""
+    return address_of(stack)
 
 
 def rest(stack: StackSettings) -> FlinkRest:
@@ -210,7 +212,8 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
         "rest.bind-address": stack.host,
         "rest.port": stack.flink_rest_port,
         "rest.bind-port": str(stack.flink_rest_port),  # a single port, not a range: the one of the setting
-        "web.submit.enable": False,  # no jar upload from a web page that any local user can open
+        "web.submit.enable": False,  # no jar upload from Flink's web page
+        "web.cancel.enable": False,
         "web.tmpdir": str(data / "tmp"),
         "io.tmp.dirs": str(data / "tmp"),
         "classloader.resolve-order": "parent-first",  # a job that does bring jars still gets the cluster's classes

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from eddy.settings import KafkaSettings, Settings
-from eddy.stack import class_archive, ports
+from eddy.stack import class_archive, ports, whole_files
 from eddy.stack.jars import kafka_classpath
 from eddy.stack.java import LATE_OPTIMISER, QUICK
 from eddy.stack.process import Launch
@@ -43,8 +43,9 @@ def launches(settings: Settings, folder: Path) -> list[Launch]:
     stack, data, log = settings.stack, folder / NAME, folder / "logs" / "kafka.log"
     data.mkdir(parents=True, exist_ok=True)
     properties, logging = data / "server.properties", data / "log4j2.properties"
-    properties.write_text("".join(f"{key}={value}\n" for key, value in _properties(settings, data).items()))
-    logging.write_text(LOGGING.format(log=log))
+    lines = (f"{key}={value}\n" for key, value in _properties(settings, data).items())
+    whole_files.write(properties, "".join(lines))
+    whole_files.write(logging, LOGGING.format(log=log))
     java = ["java", f"-Dlog4j2.configurationFile={logging}", "-cp", kafka_classpath()]
     heap = [f"-Xms{stack.kafka_heap_mb}m", f"-Xmx{stack.kafka_heap_mb}m", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError"]
     heap += [*LATE_OPTIMISER, *class_archive.options(NAME, NAME, kafka_classpath(), folder)]
@@ -88,7 +89,8 @@ def _cluster_id(data: Path) -> str:
     """Return a random id in Kafka's own form (22 characters), drawn once and kept."""
     file = data / "cluster-id"
     if not file.exists():
-        file.write_text("E" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22])  # a leading '-' would be an option
+        drawn = urlsafe_b64encode(uuid.uuid4().bytes).decode()
+        whole_files.write(file, "E" + drawn[1:22])  # a leading '-' would be an option
     return file.read_text()
 
 

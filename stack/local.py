@@ -14,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 
 from eddy.errors import StackError
+from eddy.flink_rest import RestAddress
 from eddy.settings import Settings
-from eddy.stack import class_archive, dashboard, flink, guardian, kafka_broker, redis_server, topics
+from eddy.stack import class_archive, dashboard, flink, guardian, kafka_broker, logs, redis_server, topics
 from eddy.stack.paths import data_dir
 from eddy.stack.ports import free_ports, require_free
 from eddy.stack.process import Launch, Processes, Running, wait_until
@@ -82,8 +83,8 @@ class Stack:
         return f"http://{self.settings.stack.host}:{self.settings.stack.dashboard_port}"
 
     @property
-    def flink_address(self) -> str:
-        """Return ``host:port`` of Flink's REST API, as ``flink run -m`` takes it."""
+    def flink_address(self) -> RestAddress:
+        """Return ``host:port`` of Flink's REST API, as ``flink run -m`` takes it, and how it is reached."""
         return flink.rest_address(self.settings.stack)
 
     def client_command(self) -> list[str]:
@@ -111,6 +112,7 @@ class Stack:
             try:
                 running = self._start_missing(started)
                 self._await(running, deadline)
+                logs.rotate(self.folder / "logs")
                 topics.create_missing(kafka_broker.local_settings(self.settings), self.kafka_address, deadline)
             except BaseException:
                 for name in reversed(started):
@@ -139,11 +141,12 @@ class Stack:
 
     def status(self) -> list[ServiceState]:
         """Return the state of every process of the stack, running or not."""
+        logs.rotate(self.folder / "logs")
         stack = self.settings.stack
         addresses = {
             "redis": f"{stack.host}:{stack.redis_port}",
             "kafka": self.kafka_address,
-            flink.JOBMANAGER: f"http://{self.flink_address}",
+            flink.JOBMANAGER: self.flink_address.url,
             dashboard.NAME: self.dashboard_address,
         }
         states = []

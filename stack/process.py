@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from eddy.errors import StackError
+from eddy.stack import whole_files
 
 MARK_VARIABLE = "EDDY_STACK_INSTANCE"
 GRACE_SECONDS = 15.0
@@ -67,7 +68,8 @@ class Processes:
             folder.mkdir(parents=True, exist_ok=True)
         output = self._logs / f"{launch.name}.out"
         env = {**os.environ, **launch.env, MARK_VARIABLE: self.mark}
-        with output.open("wb") as sink:
+        # Appended to, so that a file that is cut while the process runs is filled from its beginning.
+        with open(os.open(output, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY, 0o666), "wb") as sink:
             try:
                 child = subprocess.Popen(
                     list(launch.argv),
@@ -84,7 +86,7 @@ class Processes:
         self._children[launch.name] = child
         log = str(launch.log or output)
         record = {"pid": child.pid, "created": _created(child.pid), "ports": dict(launch.ports), "log": log}
-        self._pid_file(launch.name).write_text(json.dumps(record))
+        whole_files.write(self._pid_file(launch.name), json.dumps(record))
         return Running(launch.name, child.pid, launch.ports, log, self.mark)
 
     def _end_left(self, name: str) -> None:

@@ -16,6 +16,7 @@ from eddy.stack.local import Stack
 from eddy.stack.ports import free_ports
 from tests import given_stack
 from tests.given_stack import GivenStack
+from tests.left_processes import none_left
 
 # No test has a time limit of its own: compilation on a first call would make it fail by chance.
 hypothesis.settings.register_profile("eddy", hypothesis.settings(), deadline=None)
@@ -28,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     given_stack.skip_what_needs_its_own(config, items)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    """End the run with an error if a test left a process running."""
+    with none_left():
+        yield
 
 
 @pytest.fixture(scope="session")

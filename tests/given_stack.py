@@ -1,6 +1,7 @@
 """Use a stack that somebody else started (``eddy up``, compose): tests reach it by its addresses and never stop it.
 
-``pytest tests/integration --stack redis.port=16379 --stack stack.flink_rest_port=18081``
+``pytest tests/integration --stack redis.port=16379 --stack stack.flink_rest_port=18081``; for the stack of ``eddy up``
+also ``--stack stack.flink_identity=<data folder>/flink/identity``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import yaml
 
 from eddy.configuration import load
 from eddy.settings import Settings
-from eddy.stack import flink
+from eddy.stack import flink, flink_identity
 from eddy.stack.jars import flink_home
 from eddy.stack.local import Stack
 
@@ -55,8 +56,10 @@ class GivenStack(Stack):
         lib.mkdir()
         # No settings of the cluster itself: a client's settings travel with the job and would replace them.
         shipped = yaml.safe_load((flink_home() / "conf" / "config.yaml").read_text())
-        java = {"env.java.opts.all": shipped["env"]["java"]["opts"]["all"]}
-        (conf / "config.yaml").write_text(yaml.safe_dump(java, width=10_000))
+        settings = {"env.java.opts.all": shipped["env"]["java"]["opts"]["all"]}
+        if identity := self.flink_address.identity:
+            settings |= flink_identity.options(identity, internal=False)
+        (conf / "config.yaml").write_text(yaml.safe_dump(settings, width=10_000))
         flink.link_jars(lib)
 
     @property

@@ -13,6 +13,7 @@ from eddy.cli.main import settings_of
 from eddy.configuration import Configuration
 from eddy.errors import SettingsError
 from eddy.flink_job.client.cluster import Cluster, Job
+from eddy.flink_rest import RestAddress, rest_address
 from eddy.settings import JobSettings
 
 job = typer.Typer(no_args_is_help=True, help="The Flink job: submit it, take savepoints, stop it, see its state.")
@@ -45,10 +46,8 @@ def _forget(configuration: Configuration) -> None:
     forget(Stack(configuration.settings), configuration.settings.job.name)
 
 
-def _address(configuration: Configuration, cluster: str) -> str:
-    from eddy.stack.local import Stack
-
-    return cluster or Stack(configuration.settings).flink_address
+def _address(configuration: Configuration, cluster: str) -> RestAddress:
+    return rest_address(configuration.settings.stack, cluster)
 
 
 def _running(ctx: typer.Context, cluster: str) -> tuple[Cluster, Job]:

@@ -91,7 +91,7 @@ class Demo:
                 f"series {' '.join(manifest.series)}, window {manifest.window}"
             )
         send_labels(self._scenario.labels, self.settings)
-        self._say(f"job {self._job} runs; Flink's own page is http://{address}")
+        self._say(f"job {self._job} runs; Flink's own page is {address.url} (needs a certificate: docs/security.md)")
         if dashboard.names(self.settings):
             self._say(f"[bold]the dashboard is {self._stack.dashboard_address}[/]")
 
@@ -141,7 +141,7 @@ class Demo:
         redis, kafka = self.settings.redis, self.settings.kafka
         if dashboard.names(self.settings):
             self._say(f"[bold]Dashboard  {self._stack.dashboard_address}[/]")
-        self._say(f"Flink  http://{self._stack.flink_address}")
+        self._say(f"Flink  {self._stack.flink_address.url} (needs a certificate: docs/security.md)")
         self._say(f"Kafka  {kafka.bootstrap_servers}, topics {self.settings.topics.prefix}.*")
         self._say(f"Redis  redis-cli -p {redis.port}, keys {redis.prefix}:*")
         self._say("Everything stays up; Ctrl-C ends it.")

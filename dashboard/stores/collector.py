@@ -22,6 +22,7 @@ from eddy.dashboard.stores.snapshot import Snapshot
 from eddy.dashboard.stores.watched_series import WatchedSeries
 from eddy.errors import SettingsError
 from eddy.formats import Format, find_format
+from eddy.flink_rest import rest_address
 from eddy.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,7 @@ class Collector:
         observations = topics.name("observations")
         self._kafka = KafkaTopics(settings.kafka, handlers, back, observations)
         self._history = History(settings.kafka, observations, dashboard.history_messages, form)
-        address = dashboard.flink or f"{settings.stack.host}:{settings.stack.flink_rest_port}"
-        self._flink = FlinkRest(address, settings.job.name, observations)
+        self._flink = FlinkRest(rest_address(settings.stack, dashboard.flink), settings.job.name, observations)
         self._job: JobHealth | None = None
         self._flink_read = self._full = -1e9
         self._redis_was_away = True

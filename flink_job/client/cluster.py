@@ -20,6 +20,18 @@ _FAILED_COMMITS = ".failedCommittables"  # of Flink's sinks
 _JOB_ID = re.compile(r"JobID ([0-9a-f]{32})")
 
 
+class SubmissionError(StackError):
+    """Report that ``flink run`` failed.
+
+    Attributes:
+        output: all that it printed.
+    """
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
+        self.output = output
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as the cluster lists it."""
@@ -191,5 +203,6 @@ def run_flink(command: Sequence[str], environment: Mapping[str, str]) -> str:
             f"'flink run' did not end within {_SUBMIT_SECONDS} s; 'eddy status' tells whether the cluster is well"
         ) from None
     if done.returncode:
-        raise StackError(f"'flink run' failed: {telling_line(done.stdout + done.stderr)}")
+        output = done.stdout + done.stderr
+        raise SubmissionError(f"'flink run' failed: {telling_line(output)}", output)
     return done.stdout

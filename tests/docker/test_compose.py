@@ -24,6 +24,16 @@ DOCKER = ROOT / "docker"
 COMPOSE = DOCKER / "compose.yaml"
 DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
 OURS = {"eddy-job", "eddy-services"}
+FLINKS = {"jobmanager", "taskmanager"}  # commands of Flink's own entry point
+#: which service may be given which file of variables; 'eddy.env' has no secrets, the others have one service's
+SECRETS_OF = {
+    "job.env": {"jobmanager", "taskmanager", "job"},
+    "trainer.env": {"trainer"},
+    "dashboard.env": {"dashboard"},
+    "producer.env": {"producer"},
+    "exporter.env": {"exporter"},
+}
+DIGEST = re.compile(r".+:[^@]*\d[^@]*@sha256:[0-9a-f]{64}")
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +100,8 @@ def test_every_compose_command_exists_with_its_options(compose: dict[str, Any]) 
     checked = 0
     for name, service in compose["services"].items():
         ours = service["image"].split(":")[0] in OURS
-        if not ours or (service["image"].startswith("eddy-job") and "entrypoint" not in service):
-            continue  # Flink's own commands
+        if not ours or service["command"][0] in FLINKS:
+            continue
         words = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(word)) for word in service["command"]]
         command, path, context = root, [], None
         while hasattr(command, "commands"):
@@ -124,6 +134,63 @@ def test_image_paths_match_the_commands() -> None:
     assert submission.IMAGE_PYTHON.startswith("/opt/eddy/venv/")
     assert f"COPY flink_job/main.py {submission.IMAGE_SCRIPT}" in text
     assert json.dumps([submission.IMAGE_PYTHON, "-m", "eddy.cli"]) in COMPOSE.read_text()
+
+
+def test_every_service_is_hardened(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["read_only"] is True, name
+        assert service["logging"]["options"] == {"max-size": "20m", "max-file": "3"}, name
+        assert not service.keys() & {"privileged", "cap_add", "pid", "ipc", "network_mode", "devices"}, name
+        assert not any("docker.sock" in str(volume) for volume in service.get("volumes", [])), name
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), f"{name} listens on all addresses"
+
+
+def test_only_flink_and_who_must_reach_it_are_in_its_network(compose: dict[str, Any]) -> None:
+    networks = {name: set(service["networks"]) for name, service in compose["services"].items()}
+    inside = {name for name, several in networks.items() if "flink" in several}
+    assert inside == {"jobmanager", "taskmanager", "job", "dashboard", "prometheus"}
+    assert compose["networks"]["flink"] == {"internal": True}
+    assert not any("ports" in compose["services"][name] for name in ("jobmanager", "taskmanager", "job"))
+    assert networks["grafana"] == {"metrics"}
+    assert networks["prometheus"] == {"metrics", "flink"}, "it has no business with Kafka and Redis"
+    for name, service in compose["services"].items():
+        for other in service.get("depends_on", {}):
+            assert networks[name] & networks[other], f"{name} cannot reach {other}"
+
+
+def test_each_service_is_given_no_secrets_but_its_own(compose: dict[str, Any]) -> None:
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert "*.env" in ignored
+    for name, service in compose["services"].items():
+        files = {Path(entry["path"]).name for entry in service.get("env_file", [])}
+        assert all(entry["required"] is False for entry in service.get("env_file", []))
+        for file in files - {"eddy.env"}:
+            assert name in SECRETS_OF[file], f"{name} is given the secrets of {SECRETS_OF[file]}"
+    given = {file: {n for n, s in compose["services"].items() if file in str(s.get("env_file"))} for file in SECRETS_OF}
+    assert given == SECRETS_OF
+
+
+def test_images_of_others_are_named_by_version_and_digest(compose: dict[str, Any]) -> None:
+    images = [service["image"] for service in compose["services"].values()]
+    for file in DOCKERFILES:
+        images += re.findall(r"^ARG \w+_IMAGE=(\S+)$", file.read_text(), flags=re.MULTILINE)
+    others = [image for image in images if image.split(":")[0] not in OURS]
+    assert len(others) == 7
+    assert [image for image in others if not DIGEST.fullmatch(image)] == []
+    assert len({image for image in others if image.startswith("python:")}) == 1, "both images have the same Python"
+
+
+def test_nobody_logs_in_to_grafana_and_redis_evicts_nothing(compose: dict[str, Any]) -> None:
+    settings = compose["services"]["grafana"]["environment"]
+    assert settings["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert settings["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert "GF_SECURITY_ADMIN_PASSWORD" not in settings
+    words = compose["services"]["redis"]["command"]
+    assert words[words.index("--maxmemory-policy") + 1] == "noeviction"
+    assert words[words.index("--maxmemory") + 1] == "${REDIS_MEMORY:-1gb}"
 
 
 def test_flink_settings_exist_in_flink(compose: dict[str, Any]) -> None:

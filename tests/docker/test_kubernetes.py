@@ -68,6 +68,105 @@ def closed(node: Any) -> Any:
     return node
 
 
+def test_pods_are_hardened(manifest: dict[str, Any]) -> None:
+    pod = manifest["spec"]["podTemplate"]["spec"]
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    writable = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert writable == {"/tmp", "/opt/flink/log"}  # noqa: S108  the container's
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+
+
+NAMESPACE = "kubernetes.io/metadata.name"
+FLINK = {"app": "eddy", "component": "jobmanager"}
+WORKER = {"app": "eddy", "component": "taskmanager"}
+OPERATOR_POD = {"app.kubernetes.io/name": "flink-kubernetes-operator"}
+PROMETHEUS = {"app.kubernetes.io/name": "prometheus"}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "pod", "to", "port", "allowed"),
+    [
+        ("here", WORKER, FLINK, 6123, True),
+        ("here", FLINK, WORKER, 6122, True),
+        ("flink-operator", OPERATOR_POD, FLINK, 8081, True),
+        ("here", {"app": "eddy-dashboard"}, FLINK, 8081, True),
+        ("monitoring", PROMETHEUS, FLINK, 9249, True),
+        ("monitoring", PROMETHEUS, WORKER, 9249, True),
+        ("monitoring", PROMETHEUS, FLINK, 8081, False),
+        ("monitoring", {"app": "other"}, FLINK, 9249, False),
+        ("flink-operator", OPERATOR_POD, FLINK, 6123, False),
+        ("flink-operator", OPERATOR_POD, WORKER, 8081, False),
+        ("other", OPERATOR_POD, FLINK, 8081, False),
+        ("here", {"app": "eddy-dashboard"}, FLINK, 6123, False),
+        ("here", {"app": "other"}, FLINK, 8081, False),
+        ("other", WORKER, FLINK, 6123, False),
+    ],
+)
+def test_only_named_pods_reach_flink(
+    namespace: str, pod: dict[str, str], to: dict[str, str], port: int, allowed: bool
+) -> None:
+    assert reaches("ingress", "from", to, namespace, pod, port) is allowed
+
+
+@pytest.mark.parametrize(
+    ("namespace", "pod", "port", "allowed"),
+    [
+        ("kube-system", {"k8s-app": "kube-dns"}, 53, True),
+        ("here", {"app": "kafka"}, 9092, True),
+        ("here", {"app": "redis"}, 6379, True),
+        ("here", FLINK, 6123, True),
+        ("elsewhere", {}, 443, True),  # object store, Kubernetes's API
+        ("here", {"app": "kafka"}, 22, False),
+        ("here", {"app": "other"}, 9092, False),
+        ("elsewhere", {"app": "kafka"}, 9092, False),
+        ("elsewhere", {}, 80, False),
+    ],
+)
+def test_flink_reaches_only_what_is_named(namespace: str, pod: dict[str, str], port: int, allowed: bool) -> None:
+    assert reaches("egress", "to", WORKER, namespace, pod, port) is allowed
+
+
+def reaches(way: str, peers: str, own: dict[str, str], namespace: str, pod: dict[str, str], port: int) -> bool:
+    """Whether the policies allow a connection, by Kubernetes's rules: what any of them allows is allowed."""
+    applying = [
+        policy["spec"]
+        for policy in yaml.safe_load_all((ROOT / "kubernetes" / "networkpolicies.yaml").read_text())
+        if policy["spec"]["podSelector"]["matchLabels"].items() <= own.items()
+    ]
+    assert any(way.capitalize() in spec["policyTypes"] and way not in spec for spec in applying), "no default deny"
+    return any(
+        (peers not in rule or any(fits(peer, namespace, pod) for peer in rule[peers]))
+        and ("ports" not in rule or any(entry["port"] == port for entry in rule["ports"]))
+        for spec in applying
+        for rule in spec.get(way, ())
+    )
+
+
+def fits(peer: dict[str, Any], namespace: str, pod: dict[str, str]) -> bool:
+    places = peer.get("namespaceSelector", {}).get("matchLabels", {NAMESPACE: "here"})
+    return bool(places == {NAMESPACE: namespace} and peer["podSelector"]["matchLabels"].items() <= pod.items())
+
+
+def test_policies_select_the_pods_of_the_deployment(manifest: dict[str, Any]) -> None:
+    """The operator labels them with the deployment's name."""
+    policies = list(yaml.safe_load_all((ROOT / "kubernetes" / "networkpolicies.yaml").read_text()))
+    assert {policy["kind"] for policy in policies} == {"NetworkPolicy"}
+    assert {policy["spec"]["podSelector"]["matchLabels"]["app"] for policy in policies} == {
+        manifest["metadata"]["name"]
+    }
+    metrics = manifest["spec"]["flinkConfiguration"]["metrics.reporter.prom.port"]
+    assert any(str(entry["port"]) == metrics for policy in policies for rule in policy["spec"].get("ingress", ())
+               for entry in rule.get("ports", ()))  # fmt: skip
+
+
 def test_manifest_follows_the_operator_schema(manifest: dict[str, Any], schema: dict[str, Any]) -> None:
     spec = dict(manifest["spec"])
     assert (manifest["apiVersion"], manifest["kind"]) == ("flink.apache.org/v1beta1", "FlinkDeployment")

@@ -15,7 +15,8 @@ from eddy.flink_job.client.submission import IMAGE_PYTHON
 from eddy.stack.paths import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
-COMPOSE = ["docker", "compose", "-f", str(ROOT / "docker" / "compose.yaml"), "-p", "eddy-test"]
+FILES = [part for name in ("compose", "flink-port") for part in ("-f", str(ROOT / "docker" / f"{name}.yaml"))]
+COMPOSE = ["docker", "compose", *FILES, "-p", "eddy-test"]
 LASTING = ("kafka", "redis", "jobmanager", "taskmanager", "trainer", "dashboard")
 SLOTS = {"TASK_SLOTS": "8"}  # one is the compose file's own job's
 #: how the tests reach it, and how the job does: compose.yaml publishes the one and names the other

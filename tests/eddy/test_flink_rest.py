@@ -206,13 +206,17 @@ def test_the_dashboard_reads_the_job_and_says_why_flink_is_away(server: FakeFlin
     names = [place, "score.eddy.events", "score.eddy.unknown", "busyTimeMsPerSecond"]
     server.get(f"/jobs/{JOB}/vertices/v/subtasks/metrics", [{"id": name} for name in names])
     latest = {"completed": {"latest_ack_timestamp": 9, "end_to_end_duration": 4, "state_size": 5}}
-    server.get(f"/jobs/{JOB}/checkpoints", {"counts": {"completed": 3, "failed": 1}, "latest": latest})
+    history = [{"status": status} for status in ("IN_PROGRESS", "COMPLETED", "FAILED", "COMPLETED", "FAILED")]
+    server.get(
+        f"/jobs/{JOB}/checkpoints", {"counts": {"completed": 3, "failed": 7}, "latest": latest, "history": history}
+    )
     job = source.read()
     assert job is not None
     assert (job.id, job.state, job.started) == (JOB, "RESTARTING", 7)
     assert job.failure == "Caused by: java.lang.Inner: the disk is full"
     assert (job.read_to, job.counters, job.busy) == ({2: 1}, {"events": 1.0}, 0.002)
     assert (job.checkpoints.completed, job.checkpoints.last_bytes) == (3, 5)
+    assert job.checkpoints.failed == 2, "those that were begun; Flink's seven has what it tried before all tasks ran"
     assert source.watch.state.ok
 
 
@@ -221,6 +225,7 @@ def test_the_dashboard_reads_the_job_and_says_why_flink_is_away(server: FakeFlin
     [
         (TRACE, "Caused by: java.lang.Inner: the disk is full"),
         ("a\nCaused by: b\neddy.errors.ModelError: c\nCaused by: d", "eddy.errors.ModelError: c"),
+        ("Py4JJavaError: An error\n: org.Outer: a\nCaused by: b", "Caused by: b"),
         ("only this", "only this"),
         ("", "no reason given"),
     ],

@@ -44,8 +44,13 @@ class Server:
     def start(self) -> None:
         command = ["redis-server", "--port", str(self.settings.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         options = ["--save", "", "--appendonly", self._keeps, "--appendfsync", "always"]
+        self.stop()
         self._process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
-        until(self._answers, "Redis answers")
+        try:
+            until(self._answers, "Redis answers")
+        except BaseException:  # no fixture would end it
+            self.stop()
+            raise
 
     def _answers(self) -> bool:
         try:

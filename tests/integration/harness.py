@@ -32,6 +32,7 @@ from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.replay import replay
 from eddy.models.serving.model_set import ModelSet
 from eddy.settings import JobSettings, Settings
+from eddy.stack import flink_identity
 from eddy.stack.local import Stack
 from tests.given_stack import GivenStack
 
@@ -152,6 +153,7 @@ def submit(stack: Stack, settings: Settings, savepoint: str = "") -> str:
         "rest.address": host,
         "rest.port": port,
         **({"execution.state-recovery.path": savepoint} if savepoint else {}),
+        **_tls(stack),
     }.items():
         extra.set_string(key, value)
     python = sys.executable
@@ -163,6 +165,13 @@ def submit(stack: Stack, settings: Settings, savepoint: str = "") -> str:
     number = str(env.execute_async(settings.job.name).get_job_id())
     Cluster(stack.flink_address).wait(number, seconds=120)
     return number
+
+
+def _tls(stack: Stack) -> dict[str, str]:
+    """PyFlink's gateway reads the distribution's settings, not those of ``FLINK_CONF_DIR`` as 'flink run' does."""
+    identity = stack.flink_address.identity
+    options = flink_identity.options(identity, internal=False) if identity else {}
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in options.items()}
 
 
 def run_to_end(stack: Stack, settings: Settings) -> None:

@@ -21,7 +21,7 @@ LEFT_OUT = "test_doctor.py::test_problems_of_a_running_job_are_named"
 def test_tests_run_on_a_given_stack(stack: Stack) -> None:
     at = stack.settings.stack
     known = [f"kafka.bootstrap_servers={stack.kafka_address}", f"redis.port={at.redis_port}"]
-    known += [f"stack.flink_rest_port={at.flink_rest_port}"]
+    known += [f"stack.flink_rest_port={at.flink_rest_port}", f"stack.flink_identity={stack.flink_address.identity}"]
     # the job is told other names of the same places, as in containers
     inside = [f"kafka.bootstrap_servers=localhost:{at.kafka_port}", "redis.host=localhost"]
     options = [part for item in known for part in ("--stack", item)]

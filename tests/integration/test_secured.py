@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from eddy.client import AlertStream, LiveState
 from eddy.configuration import as_text, flatten
 from eddy.connections import kafka_client, redis_client
 from eddy.dashboard.stores.collector import Collector
+from eddy.flink_rest import FlinkRest
 from eddy.producers.transport import connect
 from eddy.settings import RedisSettings, Settings
 from eddy.stack import acls, topics
@@ -137,20 +137,15 @@ def test_whole_path_works_with_tls_scram_acls_and_least_rights(stack: Stack, wor
 
 def _nothing_of_it_is_shown(stack: Stack, number: str) -> None:
     """Flink's pages: the job's settings, its plan, the cluster's settings and logs."""
-    base = f"http://{stack.flink_address}"
-    managers = json.loads(_get(f"{base}/taskmanagers"))["taskmanagers"]
+    flink = FlinkRest(stack.flink_address)
+    managers = flink._get("/taskmanagers")["taskmanagers"]
     paths = [f"/jobs/{number}{end}" for end in ("", "/config", "/plan", "/exceptions", "/checkpoints/config")]
     paths += ["/jobmanager/config", "/jobmanager/environment", "/jobmanager/log"]
     paths += [f"/taskmanagers/{manager['id']}{end}" for manager in managers for end in ("", "/log")]
     for path in paths:
-        shown = _get(base + path)
+        shown = flink._ask("GET", path).text
         assert len(shown) > 20, path
         assert not any(secret in shown for secret in SECRETS), path
-
-
-def _get(url: str) -> str:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
-        return str(answer.read().decode(errors="replace"))
 
 
 def _in_no_file(*folders: Path) -> None:

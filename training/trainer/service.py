@@ -28,6 +28,7 @@ from eddy.training_request import TrainingRequest
 log = logging.getLogger(__name__)
 
 GROUP = "eddy-trainer"
+_SIGN_OF_LIFE_S = 20.0
 _HOUR_MS = 3_600_000
 _SCHEDULE_EVERY_S = 30.0  # interval at which the registry is searched for models that are due
 
@@ -60,6 +61,7 @@ class Trainer:
         self._watch = RolloutWatch(self._registry, options, self._send_event)
         self._fitting: Fitting | None = None
         self._committed: dict[Any, int] = {}
+        self._committed_at = -1e9
         self._scheduled = -1e9
         (self._partition, *_) = self._reader.partitions
         begin = self._reader.consumer.committed(self._partition)
@@ -128,11 +130,17 @@ class Trainer:
         self._watch.check()
 
     def _commit(self) -> None:
+        """Commit what is served; now and then also the time alone, by which 'eddy exporter' sees a living trainer.
+
+        Kafka keeps a text with each offset: it is the time, in epoch ms.
+        """
         settled = self._queue.settled(self._reader.consumer.position(self._partition))
-        if settled == self._committed.get(self._partition):
+        fresh = time.monotonic() - self._committed_at < _SIGN_OF_LIFE_S
+        if fresh and settled == self._committed.get(self._partition):
             return
+        self._committed_at = time.monotonic()
         try:
-            self._reader.consumer.commit({self._partition: OffsetAndMetadata(settled, "", -1)})
+            self._reader.consumer.commit({self._partition: OffsetAndMetadata(settled, str(_now()), -1)})
             self._committed[self._partition] = settled
         except KafkaError as error:  # served requests are stored, so nothing is done twice
             log.warning("offsets of %s not committed: %s", self._reader.topic, error)
