@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from eddy.configuration import Configuration, as_text, load, secrets_as_environment
 from eddy.errors import SettingsError, StackError
 from eddy.flink_job.client.cluster import Cluster
+from eddy.ops.job_checkpoints import complete_checkpoints
 from eddy.ops.job_records import JobRecord, job_records
-from eddy.ops.job_recovery import newest_checkpoint
 from eddy.ops.job_targets import submit_locally
 from eddy.settings import JobSettings, Settings
 from eddy.stack.local import Stack
@@ -58,7 +58,7 @@ def skip_locally(configuration: Configuration, places: Iterable[str]) -> Skipped
     if running is not None:
         cluster.cancel(running.id)  # without a savepoint, which a job that keeps failing cannot take
         cluster.wait(running.id, "CANCELED")
-    start = newest_checkpoint(stack, running.id if running else record.job) or record.savepoint
+    start = next(iter(complete_checkpoints(stack, running.id if running else record.job)), record.savepoint)
     environment = secrets_as_environment(configuration.settings)
     overrides = [one for one in record.overrides if not one.startswith("job.skip=")]
     again = load([*overrides, f"job.skip={as_text(every)}"], environ=environment)

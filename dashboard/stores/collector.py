@@ -21,8 +21,8 @@ from eddy.dashboard.stores.series_table import SeriesTable
 from eddy.dashboard.stores.snapshot import Snapshot
 from eddy.dashboard.stores.watched_series import WatchedSeries
 from eddy.errors import SettingsError
-from eddy.formats import Format, find_format
 from eddy.flink_rest import rest_address
+from eddy.formats import Format, find_format
 from eddy.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -115,7 +115,7 @@ def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch
     for name, event in pending.take(covered):
         record = Record(name.encode(), event.value, event.ts, event.partition, event.offset)
         try:
-            _, ts, by_feature = form.read(record.value, record.key)
+            _, moment, by_feature = form.read(record.value, record.key)
         except BadObservation as problem:  # kept with another format
             bad.append(DeadLetter(record, problem.reason, problem.detail))
             continue
@@ -125,7 +125,7 @@ def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch
                 row[columns[feature]] = number
         records.append(record)
         taken.append(covered[name])
-        times.append(ts)
+        times.append(moment)
         rows.append(row)
     values = np.array(rows).reshape(len(rows), len(columns))
     at, ts, stamps = (np.array(one, np.int64) for one in (taken, times, [record.timestamp for record in records]))

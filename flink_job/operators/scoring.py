@@ -16,8 +16,8 @@ from eddy.configuration import load
 from eddy.errors import ModelUnavailable
 from eddy.flink_job.model_updates.loader import ModelLoader
 from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
-from eddy.flink_job.operators.kept_settings import check_shards
 from eddy.flink_job.operators.event_messages import event_message
+from eddy.flink_job.operators.kept_settings import check_shards
 from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard
 from eddy.flink_job.operators.shard_options import shard_options

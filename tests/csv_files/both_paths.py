@@ -29,7 +29,7 @@ def trained_on(path: Path, layout: CsvLayout, skipped: Skipped | None = None) ->
 def produced(path: Path, layout: CsvLayout, skipped: Skipped | None = None) -> list[Triple]:
     triples = []
     for order in ("time", "file"):
-        source = CsvSource([path], layout, order=order)  # type: ignore[arg-type]
+        source = CsvSource([path], layout, order=order)
         source.skipped = skipped or source.skipped
         found = [
             _triple(m["series"], m["ts"], feature, value)

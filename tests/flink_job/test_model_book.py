@@ -241,6 +241,8 @@ def test_models_at_the_start_are_bounded_in_number() -> None:
     worker = Worker(in_use, max_models=2, more=registry)
     assert set(worker.models.models) == {"a", "b", "c"}, "what was in use is not withdrawn"
     assert "withdrawn" not in worker.events
+
+
 KEY = "a key of at least sixteen"
 
 

@@ -62,6 +62,7 @@ def test_backlog_of_large_events_drains_in_the_shipped_heap(stack: Stack, unique
 def test_record_of_any_size_in_any_part_is_a_small_dead_letter(stack: Stack, unique_topics: Settings) -> None:
     settings, model = unique_topics, harness.model(limit=2.8)
     observations = harness.noise(["a"], 30, {("a", 20): 9.0})
+    events: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]
     events = [(key.encode(), value, []) for key, value in (harness.event(*one) for one in observations)]
     much = b"x" * HUNDRED_MB
     bad: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = [

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eddy.patterns import SeriesPatterns, fits
 from eddy.errors import ModelError
 from eddy.models.artifacts.manifest import INLINE_LIMIT_BYTES, Manifest
+from eddy.patterns import SeriesPatterns, fits
 from tests.models.small_models import manifest
 
 GOOD = manifest(metrics={"f1": 0.9}, alerts={"close_after": 3}, series=("a-*", "!a-1"))

@@ -203,5 +203,3 @@ def _ucr(path: Path) -> Dataset:
     )
     anomalies = {s.name: [(s.first * INTERVAL_MS, s.last * INTERVAL_MS)] for s in found}
     return Dataset(("value",), series, {s.name: s.train for s in found}, anomalies)
-
-
