@@ -45,13 +45,6 @@ def predict(
         raise DataError(f"{data}: no series that model {manifest.name} applies to ({', '.join(manifest.series)})")
     out.parent.mkdir(parents=True, exist_ok=True)
     points, anomalies = write_predictions(loaded, segments, out)
-    if not points:
-        longest = max(len(s.ts) for s in segments)
-        raise DataError(
-            f"{data}: no point was scored: the longest stretch without a long gap has {longest} points every "
-            f"{manifest.interval_ms / 1000:g} s, a window of model {manifest.name} needs {manifest.window}; predict "
-            "longer data, or train with a window and --interval that fit them"
-        )
     if as_json:
         typer.echo(json.dumps({"out": str(out), "points": points, "anomalies": anomalies}))
         return

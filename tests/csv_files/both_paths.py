@@ -29,7 +29,7 @@ def trained_on(path: Path, layout: CsvLayout, skipped: Skipped | None = None) ->
 def produced(path: Path, layout: CsvLayout, skipped: Skipped | None = None) -> list[Triple]:
     triples = []
     for order in ("time", "file"):
-        source = CsvSource([path], layout, order=order)  # type: ignore[arg-type]
+        source = CsvSource([path], layout, order=order)
         source.skipped = skipped or source.skipped
         found = [
             _triple(m["series"], m["ts"], feature, value)
@@ -45,5 +45,5 @@ def produced(path: Path, layout: CsvLayout, skipped: Skipped | None = None) -> l
 
 def _triple(series: str, ts: int, feature: str, value: float | None) -> Triple:
     missing = value is None or np.isnan(value)
-    text = "missing" if missing else repr(float(value))  # type: ignore[arg-type]
+    text = "missing" if missing else repr(float(value))
     return series, ts, f"{feature} {text}".strip()
