@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from eddy.cli.csv_options import CsvOptions
 from eddy.cli.data_set_options import DataColumns
-from eddy.cli.main import COMMANDS
+from eddy.cli.main import COMMANDS, USER_ERROR, root
 from eddy.csv_files.skipped import Skipped
-from eddy.errors import SettingsError
+from eddy.errors import EddyError, SettingsError
 from eddy.event_times import TimeRange
 from eddy.settings import Settings
 
 READING = (
     "train", "predict", "evaluate csv", "backtest", "preprocess", "produce csv", "produce folder",
 )  # fmt: skip
-WARNINGS = ("RuntimeWarning", "UserWarning", "FutureWarning")
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning", "error::UserWarning")  # none reaches the user
 
 
-def eddy(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, in which a warning of Python's is an error."""
-    strict = [option for name in WARNINGS for option in ("-W", f"error::{name}")]
-    command = [sys.executable, *strict, "-m", "eddy.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+def whole_app() -> typer.Typer:
+    app = typer.Typer()
+    app.callback()(root)
+    for name in COMMANDS:
+        importlib.import_module(f"eddy.cli.{name}").register(app)
+    return app
+
+
+def eddy(*arguments: str | Path) -> tuple[int, str]:
+    """Run the command; return exit code and all that it printed, as ``main`` would."""
+    done = CliRunner().invoke(whole_app(), list(map(str, arguments)))
+    if isinstance(done.exception, EddyError):
+        return USER_ERROR, f"{done.output}eddy: {done.exception}"
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.output
 
 
 def test_every_command_that_reads_csv_files_has_the_same_options() -> None:
-    app = typer.Typer()
-    for name in COMMANDS:
-        importlib.import_module(f"eddy.cli.{name}").register(app)
+    app = whole_app()
     asked = {f"--{option.name.replace('_', '-')}" for option in fields(CsvOptions)}
     for path in READING:
         command: Any = typer.main.get_command(app)
@@ -78,18 +86,18 @@ LOCAL = ("--series-column", "wer", "--time", "wann", "--value", "wert", "--time-
 def test_a_local_file_is_trained_predicted_and_evaluated_with_the_same_options(tmp_path: Path) -> None:
     path = local_file(tmp_path)
     model, out = tmp_path / "m", tmp_path / "p.csv"
-    trained = eddy("train", "--detector", "zscore", "--window", "24", "--data", path, "--out", model, *LOCAL)
-    assert trained.returncode == 0, trained.stderr
-    predicted = eddy("predict", "--model", model, "--data", path, "--out", out, *LOCAL)
-    assert predicted.returncode == 0, predicted.stderr
+    for arguments in (
+        ("train", "--detector", "zscore", "--window", "24", "--out", model),
+        ("predict", "--model", model, "--out", out),
+        ("backtest", "--model", model, "--alone"),
+        ("evaluate", "csv", "--detector", "zscore"),
+        ("preprocess",),
+    ):
+        code, said = eddy(*arguments, "--file" if arguments[0] == "preprocess" else "--data", path, *LOCAL)
+        assert code == 0, said
     first = out.read_text(encoding="utf-8").splitlines()[1].split(",")
     assert first[0] == "Küche"
     assert (int(first[1]) - 1_735_686_000_000) % 600_000 == 0  # an hour before midnight UTC
-    tested = eddy("backtest", "--model", model, "--data", path, "--alone", *LOCAL)
-    assert tested.returncode == 0, tested.stderr
-    evaluated = eddy("evaluate", "csv", "--data", path, "--detector", "zscore", *LOCAL)
-    assert evaluated.returncode == 0, evaluated.stderr
-    assert "Warning" not in trained.stderr + predicted.stderr + tested.stderr + evaluated.stderr
 
 
 def test_a_command_that_used_nothing_does_not_end_well(tmp_path: Path) -> None:
@@ -102,12 +110,11 @@ def test_a_command_that_used_nothing_does_not_end_well(tmp_path: Path) -> None:
         ("train", "--detector", "zscore", "--out", tmp_path / "m", "--skip-bad-rows"),
         ("evaluate", "csv", "--detector", "zscore"),
     ):
-        done = eddy(*arguments, "--data", path)
-        assert done.returncode == 2, done.stdout
-        assert "text.csv line 2: value 'high' is not a number; leave text columns out with --value" in done.stderr
-        assert done.stderr.count("\n") == 1
-    done = eddy("evaluate", "csv", "--detector", "zscore", "--data", short)
-    assert (done.returncode, "no point was scored" in done.stderr) == (2, True), done.stdout + done.stderr
+        code, said = eddy(*arguments, "--data", path)
+        assert code == USER_ERROR, said
+        assert "text.csv line 2: value 'high' is not a number; leave text columns out with --value" in said
+    code, said = eddy("evaluate", "csv", "--detector", "zscore", "--data", short)
+    assert (code, "no point was scored" in said) == (USER_ERROR, True), said
 
 
 def test_skipped_rows_are_noted(tmp_path: Path) -> None:
@@ -115,13 +122,13 @@ def test_skipped_rows_are_noted(tmp_path: Path) -> None:
     rows = "".join(f"a,2025-01-{1 + i // 24:02} {i % 24:02}:00,{i % 7}\n" for i in range(400))
     path.write_text(f"series,time,value\n{rows}a,soon,1\n")
     arguments = ("train", "--detector", "zscore", "--window", "24", "--data", path, "--out", tmp_path / "m")
-    failed = eddy(*arguments)
-    assert failed.returncode == 2
-    assert "line 402: time 'soon': expected ISO-8601" in failed.stderr
-    assert "--skip-bad-rows leaves such rows out" in failed.stderr
-    done = eddy(*arguments, "--skip-bad-rows")
-    assert done.returncode == 0, done.stderr
-    assert "note: 1 rows left out, the first:" in done.stdout
+    code, said = eddy(*arguments)
+    assert code == USER_ERROR
+    assert "line 402: time 'soon': expected ISO-8601" in said
+    assert "--skip-bad-rows leaves such rows out" in said
+    code, said = eddy(*arguments, "--skip-bad-rows")
+    assert code == 0, said
+    assert "note: 1 rows left out, the first:" in said
 
 
 def test_skipped_counts_join() -> None:

@@ -293,4 +293,4 @@ def _value_band(old: Floats, new: Floats, limit: Floats) -> tuple[Floats, Floats
 def _unscaled(y: Floats, centre: Floats, spread: Floats) -> Floats:
     """Inverse of :func:`eddy.models.detectors.novelty.kernel.scaled`."""
     with np.errstate(over="ignore", invalid="ignore"):  # a band without an end is not finite, and so is not reported
-        return np.asarray(centre + spread * np.sign(y) * np.expm1(np.minimum(np.abs(y), 300.0)))
+        return np.asarray(centre + spread * np.sign(y) * np.expm1(np.abs(y)))
