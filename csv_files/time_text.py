@@ -125,9 +125,8 @@ def is_compact(text: str) -> bool:
 
 
 def _match(text: str) -> re.Match[str] | None:
-    match = _DATE_TIME.fullmatch(text) or _COMPACT.fullmatch(text)
-    # Digits of another number than these are no date: 1795010112345 is an epoch.
-    return None if match and text.isdigit() and not is_compact(text) else match
+    # Digits of another number than 8, 12 or 14 match neither: 1795010112345 is an epoch.
+    return _DATE_TIME.fullmatch(text) or _COMPACT.fullmatch(text)
 
 
 def _fraction_ms(fraction: int, digits: int) -> int:
