@@ -14,7 +14,7 @@ from eddy.errors import DataError, SettingsError
 DELIMITERS = (";", "\t", "|", ",")  # where two fit alike, the first: a comma may be a decimal mark
 HEAD_BYTES = 65_536  # read to find out
 _HEAD_ROWS = 50
-_WORDS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_DELIMITER_NAMES = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -74,9 +74,9 @@ def find_delimiter(head: Sequence[str], chosen: str, names: Collection[str] = ()
         SettingsError: the user's is not one character.
     """
     if chosen:
-        found = _WORDS.get(chosen, chosen)
+        found = _DELIMITER_NAMES.get(chosen, chosen)
         if len(found) != 1 or found in '"\r\n':
-            raise SettingsError(f"--delimiter {chosen!r}: expected one character, or {', '.join(_WORDS)}")
+            raise SettingsError(f"--delimiter {chosen!r}: expected one character, or {', '.join(_DELIMITER_NAMES)}")
         return found
 
     def fit(delimiter: str) -> tuple[bool, float, bool]:

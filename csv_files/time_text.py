@@ -26,7 +26,7 @@ _COMPACT = re.compile(
 )
 _NUMBERS = ("year", "month", "day", "hour", "minute", "second", "fraction", "ahead", "ahead_minutes")
 _DAY_FIRST = re.compile(r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}\b.*")
-_LETTERS_AT_END = re.compile(r"[0-9][ ]?([A-Za-z]{2,5})$")
+_ZONE_NAME = re.compile(r"[0-9][ ]?([A-Za-z]{2,5})$")
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 COMPACT_DIGITS = (8, 12, 14)
 EXPECTED = "expected ISO-8601 such as 2025-01-31T23:59:00Z, or an epoch"
@@ -50,7 +50,7 @@ def read_text(text: str) -> Moment:
     """Read one time.
 
     Raises:
-        ValueError: it is none; says why, if that can be told.
+        ValueError: it is none; says why, where the form shows it.
     """
     text = text.strip()
     match = _match(text)
@@ -125,9 +125,8 @@ def is_compact(text: str) -> bool:
 
 
 def _match(text: str) -> re.Match[str] | None:
-    match = _DATE_TIME.fullmatch(text) or _COMPACT.fullmatch(text)
-    # Digits of another number than these are no date: 1795010112345 is an epoch.
-    return None if match and text.isdigit() and not is_compact(text) else match
+    # Digits of another number than 8, 12 or 14 match neither: 1795010112345 is an epoch.
+    return _DATE_TIME.fullmatch(text) or _COMPACT.fullmatch(text)
 
 
 def _fraction_ms(fraction: int, digits: int) -> int:
@@ -139,9 +138,9 @@ def _reason(text: str) -> str:
         return f"is empty; {EXPECTED}"
     if _DAY_FIRST.fullmatch(text):
         return "day and month cannot be told apart; give --time-format, such as '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'"
-    letters = _LETTERS_AT_END.search(text)
-    if letters and letters[1].upper() in ("AM", "PM"):
+    named = _ZONE_NAME.search(text)
+    if named and named[1].upper() in ("AM", "PM"):
         return "12-hour times need --time-format, such as '%Y-%m-%d %I:%M:%S %p'"
-    if letters:
-        return f"the zone {letters[1]!r} is not known; write an offset such as +01:00, or give --timezone"
+    if named:
+        return f"the zone {named[1]!r} is not known; write an offset such as +01:00, or give --timezone"
     return f"{EXPECTED}; other forms with --time-format"

@@ -159,6 +159,23 @@ def csv(
     for note in notes:
         typer.echo(f"note: {note}", err=True)
     _finish(runs, recordings, out, as_json, data.name)
+    _refuse_if_nothing_was_scored(runs, recordings)
+
+
+def _refuse_if_nothing_was_scored(runs: Sequence[StreamRun], recordings: Sequence[Recording]) -> None:
+    """Raise if a detector scored no point of any series: its figures would look like silence."""
+    import numpy as np
+
+    from eddy.errors import DataError
+
+    for run in runs:
+        if not any(np.isfinite(one.raw[r.start :]).any() for one, r in zip(run.runs, recordings, strict=True)):
+            points = ", ".join(f"{r.name} has {len(r.ts)}" for r in recordings[:3])
+            reason = f": {run.notes[0]}" if run.notes else ""
+            raise DataError(
+                f"{run.detector}: no point was scored{reason}; {points} points; give longer data, or a smaller "
+                "--start-share"
+            )
 
 
 def _finish(

@@ -44,6 +44,5 @@ def produced(path: Path, layout: CsvLayout, skipped: Skipped | None = None) -> l
 
 
 def _triple(series: str, ts: int, feature: str, value: float | None) -> Triple:
-    missing = value is None or np.isnan(value)
-    text = "missing" if missing else repr(float(value))  # type: ignore[arg-type]
+    text = "missing" if value is None or np.isnan(value) else repr(float(value))
     return series, ts, f"{feature} {text}".strip()

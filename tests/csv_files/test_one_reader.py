@@ -57,6 +57,7 @@ CASES = [
     Case("spaces-before-commas", f'series ,time ,value\n"x" ,{T0} , 1.5 \nx,{T1} ,2.5\n', TWO),
     Case("trailing-blanks-in-series", f"series,time,value\nx,{T0},1.5\nx ,{T1},2.5\n", TWO),
     Case("empty-series", f"series,time,value\nx,{T0},1.5\n,{T1},9\n ,{T1},bad\nx,{T1},2.5\n", TWO),
+    Case("trailing-blanks-beside-a-row-without-series", f"series,time,value\nx ,{T0},1.5\n,{T1},9\nx,{T1},2.5\n", TWO),
     Case("blank-lines", f"\n\ntime,value\n\n{T0},1.5\n\n\n{T1},2.5\n\n", TWO),
     Case("rows-of-empty-cells", f"series,time,value\nx,{T0},1.5\n,,\nx,{T1},2.5\n,,\n", TWO),
     Case("crlf", f"time,value\r\n{T0},1.5\r\n{T1},2.5\r\n", TWO),

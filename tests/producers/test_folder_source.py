@@ -10,6 +10,7 @@ import pytest
 
 from eddy.csv_files.layout import CsvLayout
 from eddy.errors import DataError
+from eddy.producers.csv_file import CsvSource, Order
 from eddy.producers.folder import BROKEN_FOLDER, STATE_NAME, FolderSource
 from eddy.producers.pace import Pace
 from eddy.producers.report import Report
@@ -204,3 +205,29 @@ def test_a_broken_state_file_is_an_error(tmp_path: Path, content: str) -> None:
 def test_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder"):
         FolderSource(tmp_path / "nope", CsvLayout())
+
+
+def test_files_set_aside_and_a_file_without_a_usable_row_count_as_lost(tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text(HEAD + rows(0, 2))
+    assert not watch(tmp_path)[2].lost
+    assert not watch(tmp_path)[2].lost  # nothing new: nothing lost
+    (tmp_path / "bad.csv").write_text(HEAD + "when,1\n")
+    report = watch(tmp_path)[2]
+    assert (report.lost, report.skipped_files) == (True, 1)
+    assert "FAILED 1 files, which could not be used" in report.lines()
+
+
+@pytest.mark.parametrize("order", ["time", "file"])
+def test_csv_files_of_which_nothing_could_be_used_count_as_lost(tmp_path: Path, order: Order) -> None:
+    path = tmp_path / "a.csv"
+
+    def sent(text: str) -> Report:
+        path.write_text(text)
+        return send(CsvSource([path], order=order), Settings(), FLAT_OUT, transport=Recorder())
+
+    assert not sent(HEAD + rows(0, 2) + "oops,1\n").lost
+    report = sent(HEAD + "oops,1\n" * 900)
+    assert (report.lost, report.events, report.skipped) == (True, 0, 900)
+    assert report.lines()[-1] == "FAILED: no row could be used, so nothing was sent"
+    with pytest.raises(DataError, match=r"a\.csv: no row of data below the header"):
+        sent(HEAD)

@@ -9,6 +9,7 @@ import pytest
 from eddy.errors import DataError
 from eddy.models.core.detector import Series
 from eddy.training.data.labels import load_labels, mark, without_labelled
+from eddy.training.data.nab import parse_time
 
 NAB = json.dumps({"group/a.csv": [["1970-01-01 00:00:01", "1970-01-01 00:00:02.000000"]], "group/b.csv": []})
 PRODUCER = json.dumps({"schema": 1, "labels": [{"series": "a", "start": 1000, "end": 2000, "kind": "spike"}]})
@@ -44,3 +45,20 @@ def test_unusable_labels_are_refused(tmp_path: Path, text: str, said: str) -> No
         load_labels(path)
     with pytest.raises(DataError, match="cannot be read"):
         load_labels(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    "edge",
+    ["2025-01-01", "20250101", "202501010000", 20250101, 1735689600, "1735689600", 1735689600000, "1735689600000"],
+)
+def test_an_edge_is_a_date_or_an_epoch_of_any_unit(tmp_path: Path, edge: str | int) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps({"a": [[edge, "2025-01-02"]]}))
+    assert load_labels(path) == {"a": [(1_735_689_600_000, 1_735_776_000_000)]}
+
+
+@pytest.mark.parametrize("text", ["1795010112345", "1704010512345", "2025-02-30", "1735689600"])
+def test_digits_are_no_year(text: str) -> None:
+    """An epoch in ms is no date of the year 1795, whatever ``datetime.fromisoformat`` makes of it."""
+    with pytest.raises(DataError, match="time stamp"):
+        parse_time(text)

@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from eddy.cli.evaluate import command as evaluate
+from eddy.cli.main import root
 from eddy.errors import SettingsError
 from eddy.models.catalog import threshold_from_params
 from eddy.models.core.detector import Series
@@ -80,6 +81,7 @@ def test_evaluate_command_takes_a_threshold(tmp_path: Path) -> None:
     ]
     arguments += ["--detector", "zscore", "--start-share", "0.45", "--threshold"]
     app = typer.Typer()
+    app.callback()(root)
     evaluate.register(app)
     result = CliRunner().invoke(app, [*arguments, "max", "--threshold-param", "factor=1.5"])
     assert result.exit_code == 0, result.output

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from eddy.errors import DataError
+from eddy.event_times import USUAL_TIMES, as_number, calendar_date, epoch_ms, to_ms, unit_of
 from eddy.models.core.detector import Bools, Series
 from eddy.training.data.nab import parse_time
 
@@ -25,7 +26,7 @@ def load_labels(path: Path) -> dict[str, list[tuple[int, int]]]:
     Args:
         path: ``combined_windows.json`` of NAB, ``{"group/file.csv": [[start, end], …]}``; what ``eddy produce`` writes,
             ``{"labels": [{series, start, end}, …]}``; or a CSV file with the columns ``series,start,end``. Times are
-            ISO-8601 or epoch milliseconds.
+            ISO-8601, epochs in any unit, or dates of 8, 12 or 14 digits.
 
     Raises:
         DataError: the file has none of these forms, or a span ends before it starts; names it.
@@ -37,7 +38,7 @@ def load_labels(path: Path) -> dict[str, list[tuple[int, int]]]:
     found: dict[str, list[tuple[int, int]]] = {}
     for name, first, last in _rows(path, text):
         try:
-            span = (_time(first), _time(last))
+            span = (label_time(first), label_time(last))
         except DataError as error:
             raise DataError(f"{path}: series {name!r}: {error}") from None
         if span[1] < span[0]:
@@ -83,8 +84,17 @@ def _rows(path: Path, text: str) -> list[tuple[str, Any, Any]]:
         raise DataError(f"{path}: no labels file ({type(error).__name__}: {error}); {expected}") from None
 
 
-def _time(found: Any) -> int:
-    if isinstance(found, int) and not isinstance(found, bool):
-        return found
-    text = str(found).strip()
-    return int(text) if text.lstrip("-").isdigit() else parse_time(text)
+def label_time(found: Any) -> int:
+    """Return epoch ms of a label's edge: text, an epoch in any unit, or a date of 8, 12 or 14 digits.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    number = as_number(found)
+    if number is None:
+        return parse_time(str(found))
+    date = calendar_date(number)
+    if date is not None:
+        return epoch_ms(date)
+    ms = round(to_ms(number, unit_of(number)))
+    return ms if ms in USUAL_TIMES else round(number)

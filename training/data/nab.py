@@ -10,11 +10,11 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from eddy.csv_files.time_text import read_text
 from eddy.errors import DataError
 from eddy.models.core.detector import Floats, Ints
 
@@ -76,16 +76,15 @@ def probation_rows(n: int) -> int:
 
 
 def parse_time(text: str) -> int:
-    """Return epoch milliseconds of a NAB time stamp (taken as UTC).
+    """Return epoch milliseconds of a date and time as text, read as in CSV files; UTC where it names no zone.
 
     Raises:
-        DataError: the text is not an ISO-8601 date and time.
+        DataError: the text is no date and time. Digits are one only if there are 8, 12 or 14 of them.
     """
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise DataError(f"time stamp {text!r}: expected ISO-8601, for example 2014-07-01 00:30:00") from None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        return read_text(text).ms
+    except ValueError as error:
+        raise DataError(f"time stamp {text!r}: {error}") from None
 
 
 def load_folder(data: Path, labels: Path | None = None) -> list[LabelledSeries]:

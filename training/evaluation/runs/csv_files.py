@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from eddy.errors import DataError
 from eddy.training.data.datasets import Dataset, RawSeries
-from eddy.training.data.nab import parse_time
+from eddy.training.data.labels import label_time
 from eddy.training.data.recording import Event, Recording
 
 EventSpans = Mapping[str, list[tuple[int, int, str]]]
@@ -57,16 +56,14 @@ def read_spans(path: Path) -> EventSpans:
             found: dict[str, list[tuple[int, int, str]]] = {}
             for row in content["labels"]:
                 own = found.setdefault(str(row["series"]), [])
-                own.append((_ms(row["start"]), _ms(row["end"]), str(row.get("kind", ""))))
+                own.append((label_time(row["start"]), label_time(row["end"]), str(row.get("kind", ""))))
             return found
-        return {str(name): [(_ms(a), _ms(b), "") for a, b in windows] for name, windows in content.items()}
+        return {
+            str(name): [(label_time(a), label_time(b), "") for a, b in windows] for name, windows in content.items()
+        }
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f'{path}: expected {{"file": [["start", "end"]]}} or {{"labels": [{{"series", "start", "end"}}]}}: {error}'
         ) from None
-
-
-def _ms(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) else parse_time(str(value))
