@@ -89,7 +89,7 @@ def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch
     for name, event in pending.take(covered):
         record = Record(name.encode(), event.value, event.ts, event.partition, event.offset)
         try:
-            _, ts, by_feature = form.read(record.value, record.key)
+            _, time, by_feature = form.read(record.value, record.key)
         except BadObservation as problem:  # kept with another format
             bad.append(DeadLetter(record, problem.reason, problem.detail))
             continue
@@ -99,11 +99,12 @@ def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch
                 row[columns[feature]] = number
         records.append(record)
         taken.append(covered[name])
-        times.append(ts)
+        times.append(time)
         rows.append(row)
     values = np.array(rows).reshape(len(rows), len(columns))
-    at, ts, stamps = (np.array(one, np.int64) for one in (taken, times, [record.timestamp for record in records]))
-    return Batch(at, ts, values, stamps, records.__getitem__, 0, bad)
+    stamps = [record.timestamp for record in records]
+    slots, ts = np.array(taken, np.int64), np.array(times, np.int64)
+    return Batch(slots, ts, values, np.array(stamps, np.int64), records.__getitem__, 0, bad)
 
 
 def note_pending(engine: Engine, pending: PendingEvents) -> None:

@@ -14,6 +14,7 @@ source (END), and after feedback, whose frame may come behind this checkpoint's 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 from eddy.flink_job.operators import admission, outputs
@@ -167,10 +168,20 @@ class Shard:
             self.counts.dropped += self.pending.keep_only(engine.slot_of)
 
     def _take_feedback(self, frame: Frame, found: Outputs) -> None:
-        for event, feedback in apply_frame(self.engine, frame, self._steady):
+        for event, feedback in apply_frame(self.engine, frame, self._steady, partial(self._reset, found)):
             found.events.append(event)
             if feedback is not None and feedback not in found.feedback[-1:]:  # one for each model that it changed
                 found.feedback.append(feedback)
+
+        if self.engine.closing:
+            self._score(admission.nothing(), frame.now, found)
+
+    def _reset(self, found: Outputs, series: str) -> bool:
+        """Forget a series: whatever was kept of it, and the events that wait for a model; False if there was none."""
+        parked, pending = self.engine.reset(series), len(list(self.pending.take([series])))
+        self.counts.dropped += pending
+        self._note(admission.nothing(), BatchResult(ahead=parked or []), found)
+        return parked is not None or pending > 0
 
     def _is_last_end(self, frame: Frame) -> bool:
         self._ended.add(frame.source)
