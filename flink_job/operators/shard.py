@@ -146,7 +146,7 @@ class Shard:
     def _score(self, batch: Batch, now: int, found: Outputs) -> None:
         engine = self.engine
         self.counts.dropped += batch.dropped
-        result = engine.process(batch.slots, batch.ts, batch.values, now, batch.final, self._steady, batch.records)
+        result = engine.process(batch.slots, batch.ts, batch.values, now, batch.final, self._steady, batch.origins)
         found.dead_letters += batch.dead_letters + outputs.late(engine, batch, result)
         self._note(batch, result, found)
 

@@ -28,6 +28,7 @@ from eddy.models.engine.state.restored import RestoredState
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import COLD, ModelSet
 from eddy.models.windowing.event_time import ALWAYS, Admitted, Ahead, EventClock
+from eddy.models.windowing.partitions import Origins
 from eddy.redis_layout import Point
 
 __all__ = ["BatchResult", "Engine", "EngineOptions"]
@@ -181,7 +182,7 @@ class Engine:
         now: int,
         final: bool = False,
         steady: int | None = None,
-        records: Ints | None = None,
+        origins: Origins | None = None,
     ) -> BatchResult:
         """Score a batch of observations in order of arrival.
 
@@ -193,7 +194,7 @@ class Engine:
             final: nothing will follow: release all events that are held.
             steady: clock for durations, epoch ms, which no step of the wall clock moves; default: ``now``. Given, it
                 also says, with ``now``, which event times lie in the future.
-            records: (n,) times of the records, epoch ms.
+            origins: where the observations come from.
         """
         worker = ALWAYS if steady is None else max(now, steady)
         steady = now if steady is None else steady
@@ -205,7 +206,7 @@ class Engine:
         self._report_closed(result, now)
         if len(slots):
             self.series.touch(slots, steady)
-        admitted = self.clock.admit(slots, ts, values, steady, final, worker, records)
+        admitted = self.clock.admit(slots, ts, values, steady, final, worker, origins)
         result.late, result.duplicates = admitted.late, admitted.duplicates
         result.parked, result.ahead = admitted.parked, admitted.ahead
         result.released = len(admitted.slots)
