@@ -66,6 +66,7 @@ COMMANDS = (
     "commands.job",
     "commands.alerts",
     "commands.alert_feedback",
+    "commands.series",
     "commands.dlq",
     "commands.dashboard",
     "commands.exporter",

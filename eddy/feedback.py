@@ -28,9 +28,10 @@ from eddy.messages import (
 from eddy.texts import PRINTABLE
 
 FEEDBACK_SCHEMA: Final = 1
-Action = Literal["ack", "unack", "dismiss", "label"]
+Action = Literal["ack", "unack", "dismiss", "label", "reset"]
 #: the label of an incident that was none; every other one names the kind of anomaly that it was
 NORMAL = "normal"
+RESET = "reset"  # in place of an incident's id
 _MAX_LABEL, _MAX_COMMENT, _MAX_PERSON = 64, 2000, 256  # characters
 _LABEL_EXPECTED = f"'{NORMAL}' or a name for the kind of at most {_MAX_LABEL} characters, {PRINTABLE}"
 _IS_LABEL: JsonDict = {"properties": {"action": {"const": "label"}}}
@@ -48,7 +49,8 @@ class Feedback(Message):
     """Answer to one incident, by one person.
 
     Actions: ``ack`` (somebody takes care of it), ``unack`` (takes that back), ``dismiss`` (it was no anomaly: raise the
-    limits of this series), ``label`` (names what it was, for evaluation and training).
+    limits of this series), ``label`` (names what it was, for evaluation and training). ``reset`` is about a series and
+    no incident (:func:`reset_of`): the job forgets the series.
 
     Raises:
         DataError: a field does not fit; names it, what was found and what was expected.
@@ -93,7 +95,28 @@ class Feedback(Message):
             raise self.wrong("label", None, _LABEL_EXPECTED)
         if self.action != "label" and self.label is not None:
             raise self.wrong("label", self.label, "none with this action")
+        if self.action == "reset" and self.model:
+            raise self.wrong("model", self.model, "none with this action: a reset is for all models")
 
     def to_json(self) -> bytes:
         """Return the message's value."""
         return json.dumps(asdict(self), sort_keys=True).encode()
+
+
+def reset_of(series: str, by: str, ts: int, comment: str = "") -> Feedback:
+    """Build the message on which the job forgets a series, as if nothing of it had come.
+
+    Args:
+        series: the series' id.
+        by: who asks.
+        ts: wall clock, epoch ms.
+        comment: free text.
+
+    Raises:
+        DataError: names the field that does not fit.
+
+    Examples:
+        >>> reset_of("pump-1", "ann", 1).action
+        'reset'
+    """
+    return Feedback(RESET, series, "", "reset", by, ts, ts, ts, None, comment)

@@ -17,7 +17,7 @@ ROLES: Mapping[Role, str] = {
     "job": "the Flink job: client, JobManager and TaskManagers",
     "trainer": "who trains and publishes models (eddy train, eddy models, eddy trainer)",
     "page": "the dashboard, as long as it only shows",
-    "operator": "who answers alerts and replays dead letters: eddy alerts, eddy dlq, and the dashboard's buttons",
+    "operator": "who answers alerts (eddy alerts, the dashboard's buttons), resets series, and replays dead letters",
     "reader": "programs that act on alerts (eddy.client)",
 }
 

@@ -55,3 +55,5 @@ def after(earlier: FeedbackState | None, message: Feedback) -> FeedbackState:
             return replace(combined, dismissed=True)
         case "label":
             return replace(combined, label=message.label or "")
+        case "reset":  # about a series and no incident
+            return before

@@ -15,6 +15,7 @@ from eddy.formats import BadObservation, Format
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.engine.engine import Engine
 from eddy.models.serving.pending_versions import PendingVersions
+from eddy.models.windowing.partitions import Origins
 
 TOO_MANY_SERIES = "too-many-series"  # reason of dead letters
 
@@ -25,7 +26,7 @@ class Batch:
 
     Attributes:
         slots: (n,) of the engine. ts: (n,) epoch ms. values: (n, C) by ``models.columns``; NaN = missing.
-        records: (n,) Kafka timestamps.
+        origins: where each comes from.
         record: gives the record of an observation by its index, should it become a dead letter.
         dropped: pending events that were dropped on the way.
         dead_letters: records that turned out to be none on the way.
@@ -35,7 +36,7 @@ class Batch:
     slots: Ints
     ts: Ints
     values: Floats
-    records: Ints
+    origins: Origins
     record: Callable[[int], Record]
     dropped: int = 0
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -98,7 +99,8 @@ def admit(
         ):
             dropped += pending.add(read.names[code], PendingEvent(place[0], frame.value(i), *place[1:]))
         slots, ts, values, at = slots[scored], ts[scored], values[scored], at[scored]
-    return Batch(slots, ts, values, frame.timestamps[at], lambda i: record_at(frame, int(at[i])), dropped)
+    origins = Origins(frame.timestamps[at], frame.partitions[at], frame.keyless[at])
+    return Batch(slots, ts, values, origins, lambda i: record_at(frame, int(at[i])), dropped)
 
 
 def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch:
@@ -128,8 +130,11 @@ def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch
         times.append(moment)
         rows.append(row)
     values = np.array(rows).reshape(len(rows), len(columns))
-    at, ts, stamps = (np.array(one, np.int64) for one in (taken, times, [record.timestamp for record in records]))
-    return Batch(at, ts, values, stamps, records.__getitem__, 0, bad)
+    slots, ts = np.array(taken, np.int64), np.array(times, np.int64)
+    stamps = np.array([record.timestamp for record in records], np.int64)
+    places = np.array([record.partition for record in records], np.int32)
+    origins = Origins(stamps, places, np.zeros(len(records), np.bool_))
+    return Batch(slots, ts, values, origins, records.__getitem__, 0, bad)
 
 
 def note_pending(engine: Engine, pending: PendingEvents) -> None:
@@ -147,4 +152,5 @@ def nothing(final: bool = False) -> Batch:
         raise IndexError(i)
 
     empty = np.zeros(0, np.int64)
-    return Batch(empty, empty, np.zeros((0, 1)), empty, no_record, final=final)
+    origins = Origins(empty, np.zeros(0, np.int32), np.zeros(0, np.bool_))
+    return Batch(empty, empty, np.zeros((0, 1)), origins, no_record, final=final)

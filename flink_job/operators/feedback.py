@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from eddy.errors import DataError
@@ -13,10 +13,17 @@ from eddy.models.engine.engine import Engine
 _INSTEAD = (b"oversized: ", b"skipped: ")  # how jvm/…/FeedbackSchema.java begins what it sends in a message's place
 
 
+
 def apply_frame(
-    engine: Engine, frame: Frame, steady: int, max_series: int
+    engine: Engine, frame: Frame, steady: int, max_series: int, reset: Callable[[str], bool]
 ) -> Iterator[tuple[dict[str, Any], Feedback | None]]:
     """Apply each message of a frame; whatever a message holds, it is applied or refused with its place in the topic.
+
+    Args:
+        engine: of the shard.
+        frame: of feedback messages.
+        steady: its time by the shard's steady clock.
+        reset: forgets a series; whether there was one.
 
     Yields:
         (fields of an event, the feedback where it could be read): one for each model that it changed, at least one.
@@ -38,6 +45,12 @@ def apply_frame(
                 raise DataError(message)
         except Exception as error:  # whatever somebody sends: JSON may be made to break readers
             yield {"event": "feedback-refused", "model": "", "series": key, "reason": f"{error} ({where})"}, None
+            continue
+        if feedback.action == "reset":  # about no incident, so that no sink has to know of it
+            known = reset(feedback.series)
+            reason = f"asked for by {feedback.by}" + (f": {feedback.comment}" if feedback.comment else "")
+            reason = reason if known else f"{reason}; nothing was known of the series"
+            yield {"event": "series-reset", "model": "", "series": key, "reason": reason}, None
             continue
         if feedback.series.startswith("group:"):  # its members have messages of their own
             yield {"event": "feedback-taken", "model": "", "series": key, "incident": feedback.id}, feedback

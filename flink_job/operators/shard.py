@@ -15,6 +15,7 @@ feedback, whose frame may come behind this checkpoint's CHECKPOINT frames.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 from eddy.flink_job.operators import admission, outputs
@@ -162,7 +163,7 @@ class Shard:
     def _score(self, batch: Batch, now: int, found: Outputs) -> None:
         engine = self.engine
         self.counts.dropped += batch.dropped
-        result = engine.process(batch.slots, batch.ts, batch.values, now, batch.final, self._steady, batch.records)
+        result = engine.process(batch.slots, batch.ts, batch.values, now, batch.final, self._steady, batch.origins)
         found.dead_letters += batch.dead_letters + outputs.late(engine, batch, result)
         self._note(batch, result, found)
 
@@ -184,10 +185,21 @@ class Shard:
             self.counts.dropped += self.pending.keep_only(engine.slot_of)
 
     def _take_feedback(self, frame: Frame, found: Outputs) -> None:
-        for event, feedback in apply_frame(self.engine, frame, self._steady, self.options.max_series):
+        reset, limit = partial(self._reset, found), self.options.max_series
+        for event, feedback in apply_frame(self.engine, frame, self._steady, limit, reset):
             found.events.append(event)
             if feedback is not None and feedback not in found.feedback[-1:]:  # one for each model that it changed
                 found.feedback.append(feedback)
+
+        if self.engine.closing:
+            self._score(admission.nothing(), frame.now, found)
+
+    def _reset(self, found: Outputs, series: str) -> bool:
+        """Forget a series: whatever was kept of it, and the events that wait for a model; False if there was none."""
+        parked, pending = self.engine.reset(series), len(list(self.pending.take([series])))
+        self.counts.dropped += pending
+        self._note(admission.nothing(), BatchResult(ahead=parked or []), found)
+        return parked is not None or pending > 0
 
     def _is_last_end(self, frame: Frame) -> bool:
         self._ended.add(frame.source)

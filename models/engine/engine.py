@@ -28,6 +28,7 @@ from eddy.models.engine.state.restored import RestoredState
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import COLD, ModelSet
 from eddy.models.windowing.event_time import ALWAYS, Admitted, Ahead, EventClock
+from eddy.models.windowing.partitions import Origins
 from eddy.redis_layout import Point
 
 __all__ = ["BatchResult", "Engine", "EngineOptions"]
@@ -198,7 +199,7 @@ class Engine:
         now: int,
         final: bool = False,
         steady: int | None = None,
-        records: Ints | None = None,
+        origins: Origins | None = None,
     ) -> BatchResult:
         """Score a batch of observations in order of arrival.
 
@@ -210,7 +211,7 @@ class Engine:
             final: nothing will follow: release all events that are held.
             steady: clock for durations, epoch ms, which no step of the wall clock moves; default: ``now``. Given, it
                 also says, with ``now``, which event times lie in the future.
-            records: (n,) times of the records, epoch ms.
+            origins: where the observations come from.
         """
         worker = ALWAYS if steady is None else max(now, steady)
         steady = now if steady is None else steady
@@ -223,7 +224,7 @@ class Engine:
         result.crowded, self._crowded = list(self._crowded.items()), {}
         if len(slots):
             self.series.touch(slots, steady)
-        admitted = self.clock.admit(slots, ts, values, steady, final, worker, records)
+        admitted = self.clock.admit(slots, ts, values, steady, final, worker, origins)
         result.late, result.duplicates, result.parked = admitted.late, admitted.duplicates, admitted.parked
         self._release(admitted, now, result)
         if self.clock.waiting - self.clock.parked > self._max_held():  # all at once, so that each costs its share only

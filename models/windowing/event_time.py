@@ -19,6 +19,7 @@ import numpy as np
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.windowing.event_time_kernel import DUPLICATE, LATE, NEVER, PARKED, TOLERANCE_MS, admit_all, expire
 from eddy.models.windowing.held_events import NONE, Held, HeldEvents, widen
+from eddy.models.windowing.partitions import Origins, PartitionWatch
 from eddy.models.windowing.seen_times import SeenTimes
 
 __all__ = ["NEVER", "Admitted", "Ahead", "EventClock", "Held", "TakenBack"]
@@ -85,6 +86,7 @@ class EventClock:
         self.newest = np.zeros(0, np.int64)  # newest event time seen
         self.interval = np.zeros(0, np.int64)  # sampling interval, 0 = unknown
         self.times = SeenTimes()
+        self.partitions = PartitionWatch()
         self._held = HeldEvents()
 
     @property
@@ -111,6 +113,7 @@ class EventClock:
         self.newest = np.concatenate([self.newest, np.full(more, NEVER)])
         self.interval = np.concatenate([self.interval, np.zeros(more, np.int64)])
         self.times.grow(more)
+        self.partitions.grow(more)
         self._held.grow(more)
 
     def forget(self, slots: Ints) -> list[Ahead]:
@@ -121,6 +124,7 @@ class EventClock:
         self.last[slots] = self.newest[slots] = NEVER
         self.interval[slots] = 0
         self.times.forget(slots)
+        self.partitions.forget(slots)
         self._held.forget(slots)
         return parked
 
@@ -135,6 +139,7 @@ class EventClock:
     def postpone(self, elapsed: int) -> None:
         """Treat every held event as come that much later: the time that the job was down counts for none."""
         self._held.postpone(elapsed)
+        self.partitions.postpone(elapsed)
 
     def admit(
         self,
@@ -144,7 +149,7 @@ class EventClock:
         now: int,
         final: bool = False,
         worker: int = ALWAYS,
-        records: Ints | None = None,
+        origins: Origins | None = None,
         early: bool = False,
     ) -> Admitted:
         """Admit a batch in order of arrival; release what is due.
@@ -156,7 +161,8 @@ class EventClock:
             now: steady clock, epoch ms; only compared with earlier values.
             final: no more events will come, so release everything.
             worker: wall clock, epoch ms; an event time after it is in the future. Default: none is.
-            records: (n,) times of the records, epoch ms: where they are after the worker's clock, that may be wrong.
+            origins: of the events. Times of records after the worker's clock say that it may be wrong; events of a
+                series that comes over several partitions wait for the time-out, if there is one.
             early: release all that is held but what waits to be confirmed: too much is held.
         """
         n, held = len(slots), self._held
@@ -166,10 +172,13 @@ class EventClock:
         status = np.zeros(n, np.uint8)
         given_up, taken_back = np.empty((2, n, 4), np.int64)
         rules = (self.bound, now, worker + TOLERANCE_MS)
-        sure = np.zeros(0, np.int64) if records is None else np.asarray(records, np.int64) + TOLERANCE_MS
+        sure = np.zeros(0, np.int64) if origins is None else origins.times + TOLERANCE_MS
+        if origins is not None and n and self.timeout:
+            self.partitions.follow(slots, origins, now)
+        spread = self.partitions.until if self.partitions.any and self.timeout else np.zeros(0, np.int64)
         series = (self.last, self.newest, self.interval, self.times.kernel())
         counts = np.array([held.free, held.count, held.parked, 0, 0, 0, 0], np.int64)
-        events = (slots, ts, values, sure)
+        events = (slots, ts, values, sure, spread)
         admit_all(events, rules, series, held.kernel(), out, status, given_up, taken_back, counts)
         if counts[1] and (final or early or self.timeout):
             end = np.iinfo(np.int64).max

@@ -13,6 +13,7 @@ from eddy.models.windowing.held_events import NONE, fill, find, link, pop, relea
 from eddy.models.windowing.seen_times import COUNT, LINE, LONGEST, NO_RING, OWN_RING, RING, STEP, note, seen, usual_step
 
 NEVER = np.iinfo(np.int64).min // 2  # event time before any event; halved so that differences cannot overflow
+EVER = -NEVER  # out-of-orderness that no watermark passes: events leave by the time-out
 TOLERANCE_MS = 60_000  # by which clocks of machines differ without anybody minding
 #: sampling intervals that make a jump: into what the worker's clock says is the future, and otherwise. A gap of more
 #: than 48 (``max_gap``) breaks the windows anyway, so its first point alone would not be scored
@@ -147,11 +148,12 @@ def _take_back(slot, t, series, held, out, status, given_up, taken_back, counts)
 
 
 @njit(cache=True)
-def admit_all(events, rules, series, held, out, status, given_up, taken_back, counts):  # type: ignore[no-untyped-def]  # noqa: PLR0912
+def admit_all(events, rules, series, held, out, status, given_up, taken_back, counts):  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915
     """Admit events in order of arrival.
 
     Args:
-        events: slots, times, values; times of their records (none: empty).
+        events: slots, times, values; times of their records (none: empty); by slot, the steady time up to which a
+            series counts as spread over partitions (none: empty).
         rules: out-of-orderness, steady time, and the event time after which an event is in the future.
         series: last and newest times and intervals by slot; arrays of ``SeenTimes``.
         held: arrays of ``HeldEvents``.
@@ -160,15 +162,16 @@ def admit_all(events, rules, series, held, out, status, given_up, taken_back, co
         given_up, taken_back: (n, 4) rows of ``Ahead`` and ``TakenBack``.
         counts: see above.
     """
-    slots, times, values, records = events
-    bound, now, limit = rules
+    slots, times, values, records, spread = events
+    allowed, now, limit = rules
     last, newest, interval, seen_times = series
     run, runs, rings = seen_times
     ends, parked_at, pool = held
     for i in range(len(slots)):
         slot, t = slots[i], times[i]
+        bound = EVER if len(spread) and spread[slot] > now else allowed
         if ends[slot, 2] != NONE:
-            found = _decide(slot, t, values[i], rules, series, held, out, status, given_up, counts)
+            found = _decide(slot, t, values[i], (bound, now, limit), series, held, out, status, given_up, counts)
             if found != UNCLEAR:
                 status[i] = found
                 continue
@@ -177,11 +180,12 @@ def admit_all(events, rules, series, held, out, status, given_up, taken_back, co
                 status[i] = DUPLICATE
                 continue
             right = max(limit, records[i]) if len(records) else limit
-            if not _is_wrong(slot, t, right, bound, series):
+            if not _is_wrong(slot, t, right, allowed, series):
                 status[i] = LATE
                 continue
             _take_back(slot, t, series, held, out, status, given_up, taken_back, counts)
-        if t - newest[slot] > TOLERANCE_MS and _jumps(slot, t, series, bound, limit):
+        # Where one partition is read ahead of another, that is no jump, unless into the future.
+        if t - newest[slot] > TOLERANCE_MS and (bound < EVER or t > limit) and _jumps(slot, t, series, allowed, limit):
             place = counts[FREE]
             counts[FREE] = fill(slot, t, now, values[i], held, place)
             pool[6][place] = i

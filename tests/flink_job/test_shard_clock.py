@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from eddy.errors import DataError
+from eddy.feedback import reset_of
 from eddy.flink_job.operators.parked_records import KEPT_BYTES
 from eddy.models.engine.options import EngineOptions
+from eddy.models.serving.model_set import ModelSet
 from tests.flink_job.shard_harness import ALERTS, DLQ, EVENTS, NOW, Harness, observation, of
 from tests.models.small_models import manifest, model_set
 
@@ -154,3 +159,54 @@ def test_good_events_are_scored_whatever_the_wall_clock_says(step):
     assert [alert["state"] for alert in of(sent, ALERTS)] == ["open"]
     assert of(sent, ALERTS)[0]["detected_at"] == shard.now, "what people see is the wall clock"
     assert of(sent, DLQ) == []
+
+
+# -- reset ------------------------------------------------------------------------------------------------------------
+
+
+def reset(series="s", **fields):
+    return replace(reset_of(series, "ann", NOW, "new sensor"), **fields)
+
+
+def test_reset_series_begins_anew_and_no_other_does():
+    shard = Harness(one_model())
+    for series in ("s", "t"):
+        shard.send(*[observation(series, NOW + k, value) for k, value in enumerate([*VALUES, 50.0])])
+    shard.send(ahead())
+    sent = shard.feedback(reset())
+    (told,) = of(sent, EVENTS)
+    assert (told["event"], told["series"], told["reason"]) == ("series-reset", "s", "asked for by ann: new sensor")
+    assert [(alert["series"], alert["state"]) for alert in of(sent, ALERTS)] == [("s", "closed")]
+    assert [headers["reason"] for headers in of(sent, DLQ)] == ["future"], "what waited to be confirmed is told"
+    assert list(shard.shard.engine.slot_of) == ["t"]
+    shard = shard.restarted(one_model)
+    assert list(shard.shard.engine.slot_of) == ["t"], "it is saved"
+    sent = shard.send(*[observation("s", NOW - DAY + k, value) for k, value in enumerate([*VALUES, 50.0])])
+    assert [alert["state"] for alert in of(sent, ALERTS)] == ["open"], "earlier times are not late"
+
+
+def test_reset_drops_pending_events():
+    shard = Harness(ModelSet())
+    shard.data(1.0, 2.0)
+    (told,) = of(shard.feedback(reset()), EVENTS)
+    assert "nothing was known" not in told["reason"]
+    assert len(shard.shard.pending) == 0
+    assert shard.shard.counts.dropped == 2
+
+
+def test_reset_of_an_unknown_series_changes_nothing_and_says_so():
+    shard = Harness(one_model())
+    shard.data(*VALUES)
+    (told,) = of(shard.feedback(reset("other"), key=b"other"), EVENTS)
+    assert told["reason"].endswith("; nothing was known of the series")
+    assert list(shard.shard.engine.slot_of) == ["s"]
+
+
+def test_reset_is_checked_like_all_feedback():
+    with pytest.raises(DataError, match="field 'model': found 'z', expected none with this action"):
+        reset(model="z")
+    shard = Harness(one_model())
+    shard.data(*VALUES)
+    (told,) = of(shard.feedback(reset("other"), key=b"s"), EVENTS)
+    assert told["event"] == "feedback-refused"
+    assert list(shard.shard.engine.slot_of) == ["s"]

@@ -105,3 +105,23 @@ def test_acknowledgements_and_labels_are_applied_and_invalid_feedback_is_refused
     assert unknown.stderr == f"eddy: alert '{'f' * 16}': neither Redis nor Kafka has it; 'eddy alerts list' shows ids\n"
     long = eddy(settings, "alerts", "label", of_a.id, "x" * 100)
     assert "feedback: field 'label'" in long.stderr
+
+
+def test_reset_series_loses_its_incident_and_takes_earlier_times(stack: Stack, unique_topics: Settings) -> None:
+    settings = unique_topics
+    observations = harness.noise(["a", "b"], 22, {("a", 20): 9.0, ("b", 20): 9.0})
+    harness.publish(settings, harness.model(limit=2.5))
+    with harness.running(stack, settings) as (cluster, number):
+        harness.send(settings, [harness.event(*o) for o in observations])
+        harness.until(lambda: len(opened(settings, 20)) == 2, "two incidents")
+        done = eddy(settings, "series", "reset", "a", "--by", "ada", "--comment", "new sensor")
+        assert done.returncode == 0, done.stderr
+        (told,) = harness.until(lambda: events(settings, "series-reset"), "the answer")
+        assert (told["series"], told["reason"]) == ("a", "asked for by ada: new sensor")
+        closed = harness.until(lambda: [x for x in harness.alerts(settings) if x.state == "closed"], "the closed alert")
+        assert [alert.series for alert in closed] == ["a"]
+        again = [o for o in observations if o[0] == "a"][:5]
+        harness.send(settings, [harness.event(*o) for o in again])
+        harness.handled(cluster, number, len(observations) + len(again))
+        cluster.stop(number, drain=True)
+    assert not list(harness.read(settings, "dlq")), "times before the reset are not late"

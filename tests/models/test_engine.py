@@ -512,6 +512,23 @@ def test_state_of_the_previous_version_is_restored():
     assert (alert.values, alert.window, alert.confidence, alert.suppressed) == ({"value": 50.0}, None, 1.0, None)
 
 
+def test_clock_state_survives_a_restart():
+    """What was seen, what waits to be confirmed, and over which partitions a series comes."""
+    job = Job(model_set(manifest()))
+    job.send([*points("s-0", noise(30)), ("s-0", 10**9, {"value": 1.0})])
+    clock = job.engine.clock
+    clock.partitions.partition[0], clock.partitions.until[0] = 3, 9000
+    job.checkpoint()
+    job = job.restarted()
+    after = job.engine.clock
+    assert (after.waiting, after.parked, after.parked_slots()) == (1, 1, {0})
+    assert after.partitions.partition[0] == 3
+    assert after.partitions.until[0] == 9000
+    assert job.send(points("s-0", noise(30))).duplicates == 30
+    assert after.partitions.any
+    assert [one.ts for one in job.send(points("s-0", [0.0], start=30)).ahead] == [10**9]
+
+
 @pytest.mark.parametrize("stored", ["<i4", "<i8"])
 def test_points_are_counted_beyond_32_bits(stored):
     """Whatever width the state has: an earlier version wrote 32 bits."""

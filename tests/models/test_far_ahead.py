@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eddy.models.windowing.event_time import EventClock
+from eddy.models.windowing.partitions import Origins
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -118,7 +119,11 @@ def test_wrong_clock_is_taken_back():
 def test_late_events_do_not_take_a_right_clock_back(worker, record):
     one = One()
     one.send(0, MINUTE, 23 * HOUR, 23 * HOUR + MINUTE, worker=START + worker)
-    one.send(4 * MINUTE, worker=START + worker, records=np.array([START + record]))
+    one.send(
+        4 * MINUTE,
+        worker=START + worker,
+        origins=Origins(np.array([START + record]), np.zeros(1, np.int32), np.zeros(1, bool)),
+    )
     assert (one.back, one.late) == ([], [4 * MINUTE])
 
 

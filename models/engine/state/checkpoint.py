@@ -55,7 +55,13 @@ class EngineState:
             entries[f"names/{block}"] = pack_text(json.dumps(names, ensure_ascii=False))
         for block in np.flatnonzero(series.dirty).tolist():
             part = slice(block * BLOCK, min((block + 1) * BLOCK, len(engine.names)))
-            arrays = {"last": clock.last[part], "newest": clock.newest[part], "seen": series.seen[part]}
+            arrays: dict[str, NDArray[Any]] = {
+                "last": clock.last[part],
+                "newest": clock.newest[part],
+                "seen": series.seen[part],
+                "partition": clock.partitions.partition[part],
+                "spread_until": clock.partitions.until[part],
+            }
             entries[f"clock/{block}"] = pack({**arrays, **clock.times.saved(part, clock.last)})
         series.dirty[:] = series.dirty_names[:] = False
         if clock.waiting or self._had_held:
@@ -139,4 +145,7 @@ class EngineState:
             clock.times.restore_distances(part, arrays["last"], arrays["recent"])
         else:
             clock.times.restore(part, arrays)
+            clock.partitions.partition[part] = arrays["partition"]
+            clock.partitions.until[part] = arrays["spread_until"]
+            clock.partitions.any |= bool(arrays["spread_until"].any())
         self.engine.series.seen[part] = arrays["seen"]
