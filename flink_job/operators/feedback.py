@@ -13,7 +13,6 @@ from eddy.models.engine.engine import Engine
 _INSTEAD = (b"oversized: ", b"skipped: ")  # how jvm/…/FeedbackSchema.java begins what it sends in a message's place
 
 
-
 def apply_frame(
     engine: Engine, frame: Frame, steady: int, max_series: int, reset: Callable[[str], bool]
 ) -> Iterator[tuple[dict[str, Any], Feedback | None]]:
