@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from eddy.errors import EddyError
+from eddy.errors import EddyError, ModelError
 from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
 from eddy.models.artifacts.manifest import Manifest, is_name
 from eddy.models.serving.loaded_model import LoadedModel
@@ -158,8 +158,15 @@ class ModelVersionTracker:
             elif result.model is None:
                 if self.pending_versions.withdraw(result.name):
                     self._emit({"event": "model-withdrawn", "model": result.name})
-            elif self.pending_versions.offer(result.model):
-                self._loaded(result.model)
+            else:
+                self._offer(result.model)
+
+    def _offer(self, model: LoadedModel) -> None:
+        try:
+            if self.pending_versions.offer(model):
+                self._loaded(model)
+        except ModelError as error:
+            self._refuse(model.manifest.name, str(error))
 
     def _loaded(self, model: LoadedModel) -> None:
         self._emit({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})

@@ -14,6 +14,7 @@ from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving import model_set
 from eddy.models.serving.model_set import ModelSet
 from eddy.models.serving.pending_versions import OBSERVATIONS
 from tests.models.small_models import inline, manifest
@@ -224,3 +225,15 @@ def test_models_at_the_start_are_bounded_in_number() -> None:
     worker = Worker(in_use, max_models=2, more=registry)
     assert set(worker.models.models) == {"a", "b", "c"}, "what was in use is not withdrawn"
     assert "withdrawn" not in worker.events
+
+
+def test_features_of_all_models_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_set, "MAX_COLUMNS", 4)
+    worker = Worker(State()).receive(of(1, "value", "a"), of(2, "b", "c", "d"))
+    assert (worker.version, worker.events) == (1, ["loaded1", "refused"])
+    assert "3 new features: 2 are known since the job started, expected at most 4" in worker.told[-1]["reason"]
+    assert list(worker.models.columns) == ["value", "a"]
+    worker.receive(of(3, "b", "c"))
+    assert list(worker.models.columns) == ["value", "a", "b", "c"]
+    first = Worker(State()).receive(of(1, "a", "b", "c", "d"))
+    assert (first.version, first.events) == (None, ["refused"])
