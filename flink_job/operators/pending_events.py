@@ -32,9 +32,9 @@ class PendingEvent:
 @dataclass
 class _Queue:
     events: deque[PendingEvent]
+    encoded: bytes = b""  # the events for keyed state; empty where they changed since
     bytes: int = 0  # of the events' values
     level: int = 0  # its class
-    encoded: bytes = b""  # the events for keyed state; empty where they changed since
 
 
 class PendingEvents:

@@ -126,7 +126,12 @@ def test_bounds_and_order_hold_for_any_sequence(steps):
 def test_checkpoint_encodes_the_events_of_changed_series_only(monkeypatch: pytest.MonkeyPatch):
     encoded: list[bytes] = []
     encode = base64.b64encode
-    monkeypatch.setattr(base64, "b64encode", lambda value: encoded.append(value) or encode(value))
+
+    def counting(value: bytes) -> bytes:
+        encoded.append(value)
+        return encode(value)
+
+    monkeypatch.setattr(base64, "b64encode", counting)
     waiting = PendingEvents(2)
     for k in range(300):
         waiting.add(f"s-{k % 100}", event(k))
