@@ -190,8 +190,9 @@ def test_state_keeps_nothing_of_what_is_refused() -> None:
 
 
 def test_newest_message_in_the_state_of_an_earlier_job_version_is_read() -> None:
-    state = State({"z": GOOD.to_json(), "z\n": BROKEN.to_json()})
-    worker = Worker(state, registry=BROKEN)
+    newest = replace(BROKEN, version=3)
+    state = State({"z": GOOD.to_json(), "z\n": newest.to_json()})
+    worker = Worker(state, registry=newest)
     assert (worker.version, sorted(worker.events)) == (1, ["loaded1", "refused"])
     assert worker.receive(replace(GOOD, version=2)).version == 2, "the topic does not bring the refused one again"
 
