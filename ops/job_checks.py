@@ -79,6 +79,9 @@ def _metrics(metrics: dict[str, float]) -> Iterator[Check]:
         yield Check(
             "refused models", "warn", f"{refused} versions refused", "reasons: topic events, or the dashboard's Models"
         )
+    if limited := int(metrics.get("limits_reached", 0)):
+        todo = "limit-reached on the topic events says which; docs/operations.md#eddylimitreached what to do"
+        yield Check("limits of memory", "warn", f"{limited} observations refused, dropped or released early", todo)
     if lacking := int(metrics.get("features_missing", 0)):
         todo = "reasons: topic events; if the version is wrong: eddy models rollback NAME"
         yield Check("features", "warn", f"{lacking} times a series brings none of a model's features", todo)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from eddy.errors import EddyError
+from eddy.errors import EddyError, ModelError
 from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
 from eddy.models.artifacts.manifest import Manifest, is_name
 from eddy.models.serving.loaded_model import LoadedModel
@@ -275,8 +275,14 @@ class ModelVersionTracker:
             elif not (result.earlier and result.name in self._newer):
                 if not result.earlier:
                     self._newer.add(result.name)
-                if self.pending_versions.offer(result.model):
-                    self._loaded(result.model)
+                self._offer(result.model)
+
+    def _offer(self, model: LoadedModel) -> None:
+        try:
+            if self.pending_versions.offer(model):
+                self._loaded(model)
+        except ModelError as error:
+            self._refuse(model.manifest.name, str(error))
 
     def _loaded(self, model: LoadedModel) -> None:
         self._emit({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})

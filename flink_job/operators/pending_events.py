@@ -32,6 +32,7 @@ class PendingEvent:
 @dataclass
 class _Queue:
     events: deque[PendingEvent]
+    encoded: bytes = b""  # the events for keyed state; empty where they changed since
     bytes: int = 0  # of the events' values
     level: int = 0  # its class
 
@@ -108,14 +109,16 @@ class PendingEvents:
         return sum(len(self._remove(name)) for name in self.series if name not in series)
 
     def to_bytes(self) -> bytes:
-        """Encode the events for keyed state; empty if there are none."""
+        """Encode the events for keyed state; empty if there are none. Only series that changed cost anything."""
         self.changed = False
-        rows = [
-            (series, event.ts, base64.b64encode(event.value).decode(), event.partition, event.offset)
-            for series, queue in self._queues.items()
-            for event in queue.events
-        ]
-        return json.dumps(rows).encode() if rows else b""
+        for series, queue in self._queues.items():
+            if not queue.encoded:
+                rows = [
+                    (series, event.ts, base64.b64encode(event.value).decode(), event.partition, event.offset)
+                    for event in queue.events
+                ]
+                queue.encoded = json.dumps(rows)[1:-1].encode()
+        return b"[%b]" % b", ".join(queue.encoded for queue in self._queues.values()) if self._queues else b""
 
     def restore(self, blob: bytes) -> None:
         """Take back what :meth:`to_bytes` gave, also of an earlier version, which kept no places."""
@@ -143,6 +146,7 @@ class PendingEvents:
         """Follow a change of a queue by so many bytes: its series may move to another class."""
         self.bytes += more
         queue.bytes += more
+        queue.encoded = b""
         before, queue.level = queue.level, (queue.bytes + _EVENT_BYTES * len(queue.events)).bit_length()
         if before == queue.level:
             return

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from eddy.errors import ModelError
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import Bools
 from eddy.models.serving.loaded_model import LoadedModel, load_model
 
+MAX_COLUMNS = 4096  # features of all models: 8,192 observations take 256 MiB then
 COLD = "cold-start"  # name of the built-in model, see eddy.models.engine.cold_start
 
 
@@ -44,17 +46,34 @@ class ModelSet:
         return not self.kinds or manifest.detector in self.kinds
 
     def adopt(self, model: LoadedModel) -> bool:
-        """Use a version that has been checked; the same one again does nothing. Returns whether it changed."""
+        """Use a version that has been checked; the same one again does nothing. Returns whether it changed.
+
+        Raises:
+            ModelError: see :meth:`add_columns`.
+        """
         manifest = model.manifest
         if self._has(manifest):
             return False
+        self.add_columns(manifest)
         self.models[manifest.name] = model
         if self.registered is not None:
             self.registered.add(manifest.name)
-        for feature in manifest.features:
-            self.columns.setdefault(feature, len(self.columns))
         self.generation += 1
         return True
+
+    def add_columns(self, manifest: Manifest) -> None:
+        """Have a version's features read from now on.
+
+        Raises:
+            ModelError: there would be too many: every observation of a batch has a number for each.
+        """
+        new = [feature for feature in manifest.features if feature not in self.columns]
+        if len(self.columns) + len(new) > MAX_COLUMNS:
+            where = f"model {manifest.name} version {manifest.version}: {len(new)} new features"
+            known = f"{len(self.columns)} are known since the job started, expected at most {MAX_COLUMNS} in all"
+            raise ModelError(f"{where}: {known}; use fewer, or restart the job to forget those of former models")
+        for feature in new:
+            self.columns[feature] = len(self.columns)
 
     def _has(self, manifest: Manifest) -> bool:
         known = self.models.get(manifest.name)

@@ -51,15 +51,18 @@ class PendingVersions:
         return len(self._pending)
 
     def offer(self, model: LoadedModel) -> bool:
-        """Take a checked version over, unless its features have to be seen first. Returns whether the set changed."""
+        """Take a checked version over, unless its features have to be seen first. Returns whether the set changed.
+
+        Raises:
+            ModelError: all models together have too many features.
+        """
         name = model.manifest.name
         self._pending.pop(name, None)
         in_use = self.models.models.get(name)
         lacking = set(model.manifest.features) - set(in_use.manifest.features if in_use else model.manifest.features)
         if not lacking:
             return self.models.adopt(model)
-        for feature in model.manifest.features:  # from now on they are read
-            self.models.columns.setdefault(feature, len(self.models.columns))
+        self.models.add_columns(model.manifest)
         self._pending[name] = _PendingVersion(model, lacking)
         return False
 

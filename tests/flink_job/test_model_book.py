@@ -17,6 +17,7 @@ from eddy.models.artifacts import artifact, signing
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.serving import model_set
 from eddy.models.serving.model_set import ModelSet
 from eddy.models.serving.pending_versions import OBSERVATIONS
 from tests.models.small_models import inline, manifest
@@ -207,10 +208,11 @@ def test_state_keeps_nothing_of_what_is_refused() -> None:
 
 
 def test_newest_message_in_the_state_of_an_earlier_job_version_is_read() -> None:
-    state = State({"z": GOOD.to_json(), "z\n": BROKEN.to_json()})
-    worker = Worker(state, registry=BROKEN)
+    newest = replace(BROKEN, version=3)
+    state = State({"z": GOOD.to_json(), "z\n": newest.to_json()})
+    worker = Worker(state, registry=newest)
     assert (worker.version, sorted(worker.events)) == (1, ["loaded1", "refused"])
-    assert worker.receive(replace(GOOD, version=3)).version == 3, "the topic does not bring the refused one again"
+    assert worker.receive(replace(GOOD, version=4)).version == 4, "the topic does not bring the refused one again"
 
 
 def test_models_are_bounded_in_number() -> None:
@@ -349,3 +351,15 @@ def test_version_that_was_published_with_another_artifact_is_refused() -> None:
     worker.receive(clash)
     assert (worker.version, worker.models.models["z"].detector.spec.window) == (2, 10)
     assert "another artifact came under this version" in worker.told[-1]["reason"]
+
+
+def test_features_of_all_models_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_set, "MAX_COLUMNS", 4)
+    worker = Worker(State()).receive(of(1, "value", "a"), of(2, "b", "c", "d"))
+    assert (worker.version, worker.events) == (1, ["loaded1", "refused"])
+    assert "3 new features: 2 are known since the job started, expected at most 4" in worker.told[-1]["reason"]
+    assert list(worker.models.columns) == ["value", "a"]
+    worker.receive(of(3, "b", "c"))
+    assert list(worker.models.columns) == ["value", "a", "b", "c"]
+    first = Worker(State()).receive(of(1, "a", "b", "c", "d"))
+    assert (first.version, first.events) == (None, ["refused"])

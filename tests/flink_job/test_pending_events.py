@@ -121,3 +121,30 @@ def test_bounds_and_order_hold_for_any_sequence(steps):
             assert len(rows) == added - gone <= 20
             assert waiting.bytes == sum(len(base64.b64decode(row[2])) for row in rows) <= 300
             assert set(waiting.series) == {row[0] for row in rows}
+
+
+def test_checkpoint_encodes_the_events_of_changed_series_only(monkeypatch: pytest.MonkeyPatch):
+    encoded: list[bytes] = []
+    encode = base64.b64encode
+
+    def counting(value: bytes) -> bytes:
+        encoded.append(value)
+        return encode(value)
+
+    monkeypatch.setattr(base64, "b64encode", counting)
+    waiting = PendingEvents(2)
+    for k in range(300):
+        waiting.add(f"s-{k % 100}", event(k))
+    waiting.to_bytes()
+    assert len(encoded) == 200
+    encoded.clear()
+    waiting.add("s-7", event(400))
+    waiting.add("new", event(401))
+    list(waiting.take(["s-9"]))
+    blob = waiting.to_bytes()
+    assert encoded == [b"207", b"400", b"401"]
+    again = PendingEvents(2)
+    again.restore(blob)
+    assert [(name, list(again.take([name]))) for name in again.series] == [
+        (name, list(waiting.take([name]))) for name in waiting.series
+    ]
