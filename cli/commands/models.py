@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -35,12 +36,15 @@ def publish(
     as_json: bool = _JSON,
 ) -> None:
     """Publish a trained model as the next version of its name; running jobs take it over."""
+    from eddy.models.serving.trial import TrialProcess
     from eddy.training.fitting import artifacts
     from eddy.training.registry.candidates import publish_candidate
 
     manifest, content = artifacts.read(folder)
     if note := manifest.metrics.get("interval_mismatch"):
         typer.echo(f"note: {note}", err=True)
+    with contextlib.closing(TrialProcess()) as trials:  # as the job does
+        trials.check(manifest, content)
     if stage:
         published = publish_candidate(_registry(ctx), manifest, content, name or manifest.name, stage, share)
         _done(f"published as {stage}", published, as_json)

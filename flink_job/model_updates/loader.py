@@ -95,7 +95,7 @@ class ModelLoader:
         Args:
             name: of the model.
             value: the message.
-            earlier: it is the version before the newest message: it takes the place of no other.
+            earlier: it is the version in use before the newest message: it takes the place of no other.
         """
         self._under_way += 1
         self._asked.put(_Request(name, value, -1 if earlier else next(self._numbers)))

@@ -78,7 +78,7 @@ class ModelVersionTracker:
         self._withdrawn: list[str] = []  # names that state remembers and the registry does not; until it can be written
         self._ahead: dict[str, int] = {}  # version that the topic will bring once more, by name
         self._known: dict[str, Manifest] = {}  # highest version that counted, by name
-        self._told: dict[str, bytes] = {}  # messages that were refused at the start, by name
+        self._reported: dict[str, bytes] = {}  # messages that were refused at the start, by name
         self._newer: set[str] = set()  # names of which a newer version than the one before has been taken
         self.restored = False
 
@@ -88,7 +88,7 @@ class ModelVersionTracker:
             if not is_name(name):
                 continue
             if wrong := self._wrong(name, message):
-                self._told[name] = message
+                self._reported[name] = message
                 self._refuse(name, wrong)
                 continue
             self._registry[name] = message
@@ -166,7 +166,7 @@ class ModelVersionTracker:
     def receive(self, name: str, message: bytes | None, state: BroadcastState) -> None:
         """Take a message of the registry topic: a version to take over, or (None) a tombstone."""
         if wrong := self._wrong(name, message):
-            if self._told.pop(name, b"") != message:  # what was told at the start comes once more
+            if self._reported.pop(name, b"") != message:  # what was told at the start comes once more
                 self._refuse(name, wrong)
             return
         if message is not None and is_name(name) and name not in self._kept and len(self._kept) >= self._max_models:

@@ -15,15 +15,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eddy.models.core.parameters import NoParameters
-
-if TYPE_CHECKING:
-    from eddy.models.core.state_bounds import Bounds
+from eddy.models.core.state_bounds import Bounds
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

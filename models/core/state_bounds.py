@@ -11,8 +11,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from eddy.models.core.detector import Bools, Floats
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 LARGEST = float(np.finfo(np.float64).max)
 MOST = 2.0**53  # whole numbers above it are not exact in float64

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from eddy.models.core.detector import Floats, Ints
-
-if TYPE_CHECKING:
-    from eddy.models.core.state_bounds import Bounds
+from eddy.models.core.state_bounds import Bounds
 
 
 class Threshold(ABC):

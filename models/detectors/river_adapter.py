@@ -33,7 +33,7 @@ _BAND = 3.0  # spreads to either side of the median
 _SCALE_TO_UNIT = 0.1  # a spread in half-space trees, which expect values from 0 to 1
 _STARTED = 0  # element of a state row: 1 once the series has begun
 _MIN_POINTS = 32
-_MOST_SEED = 2**53
+_MAX_SEED = 2**53
 _SMALLEST = 1e-12  # of 1 - score
 
 
@@ -208,7 +208,7 @@ class RiverDetector(Detector):
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> RiverDetector:
         names, shape = read_names(cls.kind, params), (len(params["series"]), len(spec.features))
-        seed = read_whole(cls.kind, params, "seed", 0, _MOST_SEED)
+        seed = read_whole(cls.kind, params, "seed", 0, _MAX_SEED)
         own = {name: value for name, value in params.items() if name not in ("series", "seed")}
         tables = read_arrays(
             cls.kind, arrays, {"scaler.centre": Array(shape), "scaler.spread": Array(shape, above=0.0)}

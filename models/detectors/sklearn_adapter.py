@@ -42,7 +42,7 @@ _BOUNDED_NOTE = "scores of {} have an upper bound, which 'tail' may lie above: t
 _JITTER = 0.01  # spreads: keeps equal windows apart, which some estimators cannot take
 _CHECKED = 32  # windows whose scores are stored, to see that the estimator was rebuilt as it was
 _TOLERANCE = 1e-6
-_MOST_SEED = 2**32 - 1  # what scikit-learn takes
+_MAX_SEED = 2**32 - 1  # what scikit-learn takes
 _NEIGHBOURS = 5  # windows that the expected value is taken from
 
 
@@ -208,7 +208,7 @@ class SklearnDetector(Detector):
         cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
     ) -> SklearnDetector:
         names, features = read_names(cls.kind, params), len(spec.features)
-        samples, seed = shape_of(cls.kind, arrays, "sample", 2)[0], read_whole(cls.kind, params, "seed", 0, _MOST_SEED)
+        samples, seed = shape_of(cls.kind, arrays, "sample", 2)[0], read_whole(cls.kind, params, "seed", 0, _MAX_SEED)
         if not isinstance(params["options"], Mapping):
             raise ModelError(f"{cls.kind}: parameter 'options': expected an object")
         found = read_arrays(cls.kind, arrays, {

@@ -26,7 +26,7 @@ LENGTHS = struct.Struct("<QQ")  # of a manifest and an artifact, ahead of both
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
 _KEPT_PREFIXES = ("LC_", "NUMBA_", "PYTHON")
 _TRIES = 2  # a process that the machine's own lack of memory ended gets another chance
-_MOST_SAID = 4096
+_MAX_READ = 4096
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class TrialProcess:
             left = ends - time.monotonic()
             if left <= 0 or not select.select([answers], [], [], left)[0]:
                 return None
-            part = os.read(answers, _MOST_SAID)
+            part = os.read(answers, _MAX_READ)
             if not part:
                 return None
             self._said += part

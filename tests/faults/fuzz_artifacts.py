@@ -40,9 +40,9 @@ from tests.models.mutated_artifacts import (
     unpacked,
 )
 
-_BATCH = 250  # mutants of a process
+_BATCH = 1000  # mutants of a process
 _ROWS = 6
-_SECONDS = 600.0  # for a batch; a mutant that hangs counts as a crash
+_SECONDS = 3600.0  # for a batch; a mutant that hangs counts as a crash
 _LEVELS = (10.0, 10.0, 1e6, -3.0)
 
 

@@ -19,6 +19,7 @@ from eddy.models.detectors.isolation_forest.detector import IsolationForest
 from eddy.models.detectors.novelty import kernel, peak_filter, rarity
 from eddy.models.detectors.novelty.bit_packing import put
 from eddy.models.detectors.novelty.detector import NoveltyDetector, NoveltyParameters
+from eddy.models.engine.migration import _carry
 from tests.models.mutated_artifacts import training_data
 
 MUTANTS = 150
@@ -123,3 +124,12 @@ def test_bounds_describe_rows() -> None:
         wrong[at] = value
         assert not bounds.fits(wrong[None]).any(), (at, value)
     assert bounds.fits(np.stack([row, np.full(8, -1.0)])).tolist() == [True, False]
+
+
+def test_restored_row_that_no_model_could_have_written_begins_anew() -> None:
+    state, saved = np.zeros((3, 2)), np.array([[3.0, 1.5], [-1.0, 1.5], [2.0, np.nan]])
+    rows = np.arange(3)
+    _carry(state, rows, saved, rows, Row(count(5), Numbers()))
+    assert state.tolist() == [[3.0, 1.5], [0.0, 0.0], [0.0, 0.0]]
+    _carry(state, rows, saved, rows, None)
+    assert state[1].tolist() == [-1.0, 1.5]
