@@ -9,8 +9,8 @@ The rule: a text is *printable* if it can be encoded as UTF-8 and holds none of 
   order mark (U+FEFF), the language tag (U+E0001);
 - surrogates (U+D800 to U+DFFF) and noncharacters (U+FDD0 to U+FDEF, the last two of each plane).
 
-Everything else is part of a name: the characters of all scripts, all blanks (U+00A0, U+3000), joiners (U+200C, U+200D), emoji
-sequences. The rule lists characters, not categories: it is the same in every version of Unicode and Python.
+Everything else is part of a name: the characters of all scripts, all blanks (U+00A0, U+3000), joiners (U+200C, U+200D),
+emoji sequences. The rule lists characters, not categories: it is the same in every version of Unicode and Python.
 """
 
 from __future__ import annotations
