@@ -77,8 +77,8 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
             ]
         case "reader":
             examples = [Entry("group", name, ("READ",)) for name in EXAMPLE_GROUPS]
-            own = Entry("group", "eddy-reader", ("READ",), prefixed=True)
-            return [*_topics(settings, ("alerts",), "READ"), own, *examples]
+            readers = Entry("group", "eddy-reader", ("READ",), prefixed=True)
+            return [*_topics(settings, ("alerts",), "READ"), readers, *examples]
 
 
 def commands(settings: Settings, role: Role, principal: str) -> list[str]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from eddy.cli.main import settings_of
+from eddy.cli.printing import cell
 from eddy.models.artifacts.manifest import Manifest
+from eddy.texts import escaped, quoted
 
 if TYPE_CHECKING:
     from eddy.training.registry.registry import Registry
@@ -63,14 +65,14 @@ def list_models(ctx: typer.Context, as_json: bool = _JSON) -> None:
     table = Table("name", "version", "stage", "detector", "series", "window", "created", box=None)
     for row in rows:
         table.add_row(
-            row["name"], str(row["version"]), row["stage"], row["detector"], " ".join(row["series"]),
-            str(row["window"]), row["created"],
+            *map(cell, (row["name"], row["version"], row["stage"], row["detector"], " ".join(row["series"]))),
+            *map(cell, (row["window"], row["created"])),
         )  # fmt: skip
     console.print(table if rows else "no model is published")
     if withdrawn:
-        console.print(f"withdrawn: {', '.join(withdrawn)}")
+        console.print(cell(f"withdrawn: {', '.join(withdrawn)}"))
     for key, reason in listing.broken.items():
-        console.print(f"broken message under key {key!r}: {reason}", style="red", markup=False)
+        console.print(cell(f"broken message under key {quoted(key)}: {reason}"), style="red")
 
 
 @models.command()
@@ -95,7 +97,7 @@ def show(
         typer.echo(json.dumps(shown, indent=1))
         return
     for key, value in shown.items():
-        typer.echo(f"{key:12} {value if isinstance(value, str) else json.dumps(value)}")
+        typer.echo(f"{key:12} {escaped(value) if isinstance(value, str) else json.dumps(value)}")
 
 
 @models.command()
@@ -150,4 +152,4 @@ def _done(what: str, manifest: Manifest, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_summary(manifest)))
         return
-    typer.echo(f"{what}: {manifest.name} version {manifest.version} for {' '.join(manifest.series)}")
+    typer.echo(escaped(f"{what}: {manifest.name} version {manifest.version} for {' '.join(manifest.series)}"))

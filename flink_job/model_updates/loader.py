@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from eddy.errors import EddyError, ModelError
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.serving.loaded_model import LoadedModel, load_model
+from eddy.texts import quoted
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class ModelLoader:
             except EddyError as error:
                 self._done.put(LoadResult(name, refused=str(error)))
             except Exception as error:  # nothing that a message holds may end this thread
-                log.exception("model %s", name)
+                log.exception("model %s", quoted(name))
                 self._done.put(LoadResult(name, refused=f"{type(error).__name__}: {error}"))
 
     def _load(self, name: str, value: bytes | None) -> LoadResult | None:

@@ -16,6 +16,7 @@ from eddy.models.artifacts.manifest import Manifest
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.serving.model_set import ModelSet
 from eddy.models.serving.pending_versions import PendingVersions
+from eddy.texts import escaped, quoted
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ class ModelVersionTracker:
         self._emit({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})
 
     def _refuse(self, name: str, reason: str) -> None:
-        log.warning("model %s refused: %s", name, reason)
+        log.warning("model %s refused: %s", quoted(name), escaped(reason))
         self._emit({"event": "model-refused", "model": name, "reason": reason})
 
 

@@ -184,7 +184,8 @@ def test_hostile_messages_on_all_topics_of_the_trainer_stop_nothing(stack: objec
             client.send(settings.topics.name("trainer"), key=b"\xff\x1b", value=value).get(30)
         for value in junk:
             client.send(settings.topics.name("training"), key=b"\x1b[31m\xff", value=value).get(30)
-    trainer = Trainer(settings, report=(lines := []).append)  # type: ignore[var-annotated]
+    lines: list[str] = []
+    trainer = Trainer(settings, report=lines.append)
     try:
         with harness.producer(settings) as client:
             for value in [*junk, b'{"model":"small","version":1,"windows":1e999,"alarms":0,"silent":0}']:

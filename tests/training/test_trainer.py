@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from tests.cli.alerts_at_hand import alert
 NOW, LATEST = 1_735_689_600_000, ANY_TIME.last_ms
 FIGURES = {"schema": 1, "model": "m", "version": 1, "windows": 100, "alarms": 5, "silent": 0}
 STEP = 60_000
+NO_REGISTRY: Any = None
 DAY = 48
 
 
@@ -143,7 +145,7 @@ NO_FIGURES = [
 
 @pytest.mark.parametrize("value", NO_FIGURES)
 def test_figures_that_are_none_are_refused_and_stop_nothing(value):
-    watch = RolloutWatch(None, LearningSettings(), lambda *_, **__: None)
+    watch = RolloutWatch(NO_REGISTRY, LearningSettings(), lambda *_, **__: None)
     assert not watch.take(value)
     assert not watch.take(None)
     watch.check()  # nothing fresh: the registry is not asked
@@ -151,7 +153,7 @@ def test_figures_that_are_none_are_refused_and_stop_nothing(value):
 
 def test_counts_of_versions_are_bounded(monkeypatch):
     monkeypatch.setattr(rollout_monitor, "_MAX_VERSIONS", 3)
-    watch = RolloutWatch(None, LearningSettings(), lambda *_, **__: None)
+    watch = RolloutWatch(NO_REGISTRY, LearningSettings(), lambda *_, **__: None)
     for number in range(1, 10):
         assert watch.take(json.dumps({**FIGURES, "version": number}).encode())
     assert [version for _, version in watch._counts] == [7, 8, 9]
