@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +12,15 @@ import typer
 
 from eddy.cli.main import settings_of
 from eddy.cli.printing import cell
+from eddy.errors import ModelError
 from eddy.models.artifacts.manifest import Manifest
+from eddy.settings import Settings
 from eddy.texts import escaped, quoted
 
 if TYPE_CHECKING:
     from eddy.training.registry.registry import Registry
 
+_IN_USE = "in use"
 _JSON = typer.Option(False, "--json", help="print JSON")
 models = typer.Typer(no_args_is_help=True, help="Publish, list, show, roll back and withdraw models.")
 
@@ -53,7 +57,14 @@ def publish(
 def list_models(ctx: typer.Context, as_json: bool = _JSON) -> None:
     """List all models in use, with the series that they score."""
     listing = _registry(ctx).read()
-    rows = [{**_summary(m), "versions": sorted(listing.versions[m.name])} for _, m in sorted(listing.current.items())]
+    refused = _refused(settings_of(ctx).settings)
+    rows = [
+        {**_summary(m), "versions": sorted(listing.versions[m.name]), "refused": refused.get(m.name, "")}
+        for _, m in sorted(listing.current.items())
+    ]
+    for row in rows:
+        if row["refused"]:
+            row["stage"] = f"refused ({row['stage']})" if row["stage"] != _IN_USE else "refused"
     withdrawn = sorted(set(listing.versions) - set(listing.current))
     if as_json:
         typer.echo(json.dumps({"models": rows, "withdrawn": withdrawn, "broken": listing.broken}, indent=1))
@@ -69,6 +80,9 @@ def list_models(ctx: typer.Context, as_json: bool = _JSON) -> None:
             *map(cell, (row["window"], row["created"])),
         )  # fmt: skip
     console.print(table if rows else "no model is published")
+    for row in rows:
+        if row["refused"]:
+            console.print(cell(f"{row['name']} version {row['version']} is refused by the job: {row['refused']}"))
     if withdrawn:
         console.print(cell(f"withdrawn: {', '.join(withdrawn)}"))
     for key, reason in listing.broken.items():
@@ -83,8 +97,6 @@ def show(
     as_json: bool = _JSON,
 ) -> None:
     """Show one model's manifest, without the artifact's bytes, and list its versions."""
-    from eddy.errors import ModelError
-
     listing = _registry(ctx).read()
     versions = listing.versions.get(name, {})
     if version and version not in versions:
@@ -134,6 +146,29 @@ def _registry(ctx: typer.Context) -> Registry:
     return Registry(settings_of(ctx).settings)
 
 
+def _refused(settings: Settings) -> dict[str, str]:
+    """Return the reason by model, where the job's events say that it refused the version that is published."""
+    from eddy.model_events import refusal
+    from eddy.topic_reader import whole_topic
+
+    events: list[dict[str, Any]] = []
+    for record in whole_topic(settings, "events"):
+        with contextlib.suppress(ValueError, RecursionError):
+            event = json.loads(record.value or b"")
+            if isinstance(event, dict) and str(event.get("event")).startswith("model-"):
+                events.append(event)
+    found: dict[str, str] = {}
+    published: dict[str, tuple[int, int]] = {}
+    for record in whole_topic(settings, "models"):
+        with contextlib.suppress(ModelError):
+            manifest = Manifest.from_json(record.value or b"")
+            published[manifest.name] = manifest.version, record.timestamp
+    for name, (version, at) in published.items():
+        if reason := refusal(events, name, version, at):
+            found[name] = reason
+    return found
+
+
 def _summary(manifest: Manifest) -> dict[str, Any]:
     keys = ("name", "version", "detector", "series", "features", "window", "stride", "interval_ms", "created", "sha256")
     everything = asdict(manifest)
@@ -144,7 +179,7 @@ def _stage(manifest: Manifest) -> str:
     """Describe the stage of a model's roll-out."""
     of, stage = manifest.rollout.get("of"), manifest.rollout.get("stage")
     if not stage:
-        return "in use"
+        return _IN_USE
     return f"{stage} of {of}" + (f", {manifest.rollout.get('share', 0):.0%} of series" if stage == "canary" else "")
 
 

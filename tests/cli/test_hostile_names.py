@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from eddy.ops.job_checks import examine_job
 from eddy.settings import Settings
 from eddy.texts import is_printable
 from eddy.training.data import feedback_labels
+from eddy.training.registry.registry import Registry
 from tests.cli.alerts_at_hand import alert, eddy, to_kafka, to_redis
 from tests.integration import harness
 from tests.models.small_models import manifest
@@ -93,3 +95,19 @@ def test_names_are_no_markup() -> None:
     assert printing.cell("net.if.in[eth0]").plain == "net.if.in[eth0]"
     check(printing.cell(HOSTILE).plain)
     assert manifest(series=("net.if.in[eth0]",)).series == ("net.if.in[eth0]",)
+
+
+@pytest.mark.stack
+def test_refused_version_is_not_listed_as_in_use(unique_topics: Settings) -> None:
+    trained = manifest()
+    Registry(unique_topics).publish(trained, trained.inline_artifact() or b"")
+    assert "in use" in eddy(unique_topics, "models", "list").stdout
+    said = {"schema": 1, "ts": int(time.time() * 1000) + 1000, "job": "eddy", "event": "model-refused", "model": "z"}
+    with harness.producer(unique_topics) as client:
+        for value in (b"[", b"[]", b"7", json.dumps({**said, "reason": f"damaged {HOSTILE}"}).encode()):
+            client.send(unique_topics.topics.name("events"), value=value).get(30)
+    listed = check(eddy(unique_topics, "models", "list").stdout)
+    assert "in use" not in listed
+    assert "z version 1 is refused by the job: damaged a\\x1b" in listed.replace("\n", "")
+    (model,) = json.loads(eddy(unique_topics, "models", "list", "--json").stdout)["models"]
+    assert (model["stage"], model["refused"][:7]) == ("refused", "damaged")
