@@ -118,9 +118,9 @@ def _dead_letters(settings: Settings) -> Iterator[Check]:
         return
     worst = max(set(reasons), key=reasons.count) if reasons else "unknown"
     found = f"{total} in all; of the last {len(reasons)}, {reasons.count(worst)} are '{escaped(worst)}'"
-    look = f"look at them: eddy dlq list --reason {as_argument(worst)}"
+    listing = f"look at them: eddy dlq list --reason {as_argument(worst)}"
     if worst == LATE:  # sent again, they would only be late again
-        todo = f"{look}; a replay would be late again: raise job.out_of_orderness_ms, or backfill (docs/operations.md)"
+        todo = f"{listing}; a replay would be late again: raise job.out_of_orderness_ms, or backfill (docs/operations.md)"
     else:
-        todo = f"{look}; then eddy dlq replay"
+        todo = f"{listing}; then eddy dlq replay"
     yield Check("dead letters", "warn", found, todo)

@@ -19,7 +19,7 @@ from eddy.training.registry.registry import Listing, Registry
 _MIN_WINDOWS = 100  # windows below which a version is not compared
 _DEVIATIONS = 3.0  # by which an alarm rate has to exceed its band: the count follows a Poisson distribution
 _MAX_VERSIONS = 20_000  # versions with counts: more than any registry has, less than memory
-_MOST_WINDOWS = 2**53  # in one message: ten million windows a second make 2**26 in 5 s
+_MAX_WINDOWS = 2**53  # in one message: ten million windows a second make 2**26 in 5 s
 _SILENT = 0.2  # share of windows without a score by which a new version may exceed the old one
 
 SendEvent = Callable[..., None]
@@ -80,7 +80,7 @@ class RolloutWatch:
         if not isinstance(model, str) or not is_name(model) or not all(type(n) is int for n in numbers):
             return False
         version, windows, alarms, silent = numbers
-        if not (version > 0 and 0 <= alarms <= windows < _MOST_WINDOWS and 0 <= silent <= windows):
+        if not (version > 0 and 0 <= alarms <= windows < _MAX_WINDOWS and 0 <= silent <= windows):
             return False
         if (model, version) not in self._counts and len(self._counts) >= _MAX_VERSIONS:
             self._drop_oldest()

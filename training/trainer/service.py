@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 GROUP = "eddy-trainer"
 _HOUR_MS = 3_600_000
 _MODELS_EVERY_S = 5.0
-_TELL_EVERY_S = 60.0
+_REPORT_EVERY_S = 60.0
 _SCHEDULE_EVERY_S = 30.0  # interval at which the registry is searched for models that are due
 
 
@@ -64,7 +64,7 @@ class Trainer:
         self._watch = RolloutWatch(self._registry, options, self._send_event)
         self._fitting: Fitting | None = None
         self._committed: dict[Any, int] = {}
-        self._scheduled = self._models_read = self._unreadable_told = -1e9
+        self._scheduled = self._models_read = self._unreadable_reported = -1e9
         self._models: set[str] = set()
         self._unreadable = 0
         (self._partition, *_) = self._reader.partitions
@@ -146,9 +146,9 @@ class Trainer:
     def _note_unreadable(self, record: Any) -> None:
         """Tell of figures that cannot be read: at most once a minute, with how many there were."""
         self._unreadable += 1
-        if time.monotonic() - self._unreadable_told < _TELL_EVERY_S:
+        if time.monotonic() - self._unreadable_reported < _REPORT_EVERY_S:
             return
-        self._unreadable_told = time.monotonic()
+        self._unreadable_reported = time.monotonic()
         where = f"{record.topic}[{record.partition}] offset {record.offset}"
         reason = f"{self._unreadable} messages so far are no figures, the last one {where}"
         self._send_event("figures-refused", "", reason=reason)
