@@ -120,7 +120,7 @@ def _dead_letters(settings: Settings) -> Iterator[Check]:
     found = f"{total} in all; of the last {len(reasons)}, {reasons.count(worst)} are '{escaped(worst)}'"
     listing = f"look at them: eddy dlq list --reason {as_argument(worst)}"
     if worst == LATE:  # sent again, they would only be late again
-        todo = f"{listing}; a replay would be late again: raise job.out_of_orderness_ms, or backfill (docs/operations.md)"
+        todo = f"{listing}; a replay is late again: raise job.out_of_orderness_ms, or backfill (docs/operations.md)"
     else:
         todo = f"{listing}; then eddy dlq replay"
     yield Check("dead letters", "warn", found, todo)
