@@ -13,6 +13,7 @@ import typer
 from eddy import __version__, install_hint
 from eddy.configuration import Configuration, load
 from eddy.errors import EddyError
+from eddy.texts import escaped
 
 USER_ERROR = 2
 
@@ -88,7 +89,7 @@ def main() -> None:
     try:
         app()
     except EddyError as error:
-        print(f"eddy: {error}", file=sys.stderr)
+        print(f"eddy: {_lines(error)}", file=sys.stderr)
         sys.exit(USER_ERROR)
     except ModuleNotFoundError as error:
         extra = EXTRAS.get(str(error.name).partition(".")[0])
@@ -100,3 +101,8 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(USER_ERROR)
+
+
+def _lines(error: EddyError) -> str:
+    """Return an error's text without what a terminal would obey: messages and file names may be quoted in it."""
+    return "\n".join(map(escaped, str(error).split("\n")))

@@ -48,6 +48,7 @@ from eddy.redis_layout import (
     decode_series,
 )
 from eddy.settings import Settings
+from eddy.texts import escaped
 from eddy.topic_reader import TopicReader
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class AlertStream:
                 alert = Alert.from_json(record.value or b"")
             except DataError as error:
                 where = f'partition="{record.topic}[{record.partition}]" offset="{record.offset}"'
-                log.warning("skipped a message that is no alert: %s %s", where, error)
+                log.warning("skipped a message that is no alert: %s %s", where, escaped(error))
             else:
                 if matches(self._series, alert.series):
                     yield alert

@@ -89,9 +89,11 @@ def read_time(found: Found, unit: str = "ms", times: TimeRange = USUAL_TIMES, ro
         ...
         eddy.event_times.BadTime: found 20250101, expected a time …; looks like the date 2025-01-01, write it like that
     """
-    if type(found) is int and unit == "ms" and found in times:
+    if type(found) is int and unit == "ms" and times.first_ms <= found <= times.last_ms:
         return found  # nearly every message
     ms = iso_time(found) if isinstance(found, str) else None
+    if ms is not None and times.first_ms <= ms <= times.last_ms:
+        return ms
     number = as_number(found) if ms is None else None
     if ms is None and number is None:
         name = "an epoch" if unit == "auto" else f"epoch {UNIT_NAMES[unit]} (whole number)"

@@ -225,12 +225,18 @@ def check_values(found: Any) -> dict[str, float]:
     if not isinstance(found, Mapping) or not 0 < len(found) <= MAX_FEATURES:
         what = shown(found) if not isinstance(found, Mapping) else f"{len(found)} features"
         raise BadObservation("bad-value", f"field 'values': found {what}, expected an object of 1 to {MAX_FEATURES}")
-    names = [str(name) for name in found]
-    if not is_printable("".join(names)) or max(map(len, names)) > MAX_NAME_BYTES:  # all at once: it is done per event
-        bad = next(name for name in names if not is_printable(name) or len(name) > MAX_NAME_BYTES)
-        expected = f"a name of at most {MAX_NAME_BYTES} characters, {PRINTABLE}"
-        raise BadObservation("bad-value", f"field 'values': found the feature {shown(bad)}, expected {expected}")
+    names = list(map(str, found))
+    all_names = "".join(names)  # checked at once: it is done per event
+    if len(all_names) > MAX_NAME_BYTES or not is_printable(all_names):
+        _check_features(names)
     return {name: _number(f"values.{name}", value) for name, value in zip(names, found.values(), strict=True)}
+
+
+def _check_features(names: list[str]) -> None:
+    for name in names:
+        if size(name) > MAX_NAME_BYTES or not is_printable(name):
+            expected = f"a name of at most {MAX_NAME_BYTES} bytes, {PRINTABLE}"
+            raise BadObservation("bad-value", f"field 'values': found the feature {shown(name)}, expected {expected}")
 
 
 def shown(found: Any) -> str:

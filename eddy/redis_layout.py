@@ -44,7 +44,7 @@ class Point(NamedTuple):
         values, expected, lower, upper: per feature; None = missing or not predicted.
         score, limit: None if the detector had no score.
         state: ``"anomalous"`` above the limit, ``"open"`` below it with an incident open, ``"warming"`` while the
-            first points of a series are collected, else ``"ok"``.
+            first points of a series are collected, ``"unscored"`` where its model could give no score, else ``"ok"``.
         model, version: the model that scored it.
         imputed: how many points of the window were filled in.
     """

@@ -15,7 +15,9 @@ emoji sequences. The rule lists characters, not categories: it is the same in ev
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 
 MAX_NAME_BYTES = 512  # of series ids and of names of models, features and people, as UTF-8
 PRINTABLE = "no control characters, line separators, bidirectional controls, surrogates or noncharacters"
@@ -91,5 +93,26 @@ def quoted(found: object, most: int = 80) -> str:
     return f'"{escaped(text.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34)))}"'
 
 
+def as_argument(found: object) -> str:
+    r"""Return what came from outside as an argument of a command that people paste into a shell.
+
+    Examples:
+        >>> print(as_argument("pumps"), as_argument("a; rm -rf *"), as_argument("a\x1b"))
+        pumps 'a; rm -rf *' 'a\x1b'
+    """
+    return shlex.quote(escaped(found))
+
+
 def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape", "surrogatepass").decode()
+
+
+def json_line(found: bytes | str) -> str:
+    r"""Return JSON from outside as one line for a terminal: characters against the rule become JSON's own escapes.
+
+    Examples:
+        >>> print(json_line('{"series": "a\u202eb"}'.encode()))
+        {"series": "a\u202eb"}
+    """
+    text = found.decode(errors="replace") if isinstance(found, bytes) else found
+    return text if is_printable(text) else _refused.sub(lambda match: json.dumps(match[0])[1:-1], text)

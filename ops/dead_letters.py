@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from eddy.topic_reader import TopicReader, whole_topic
 _SHOWN_BYTES = 200
 _BATCH = 500  # dead letters between two commits of how far the replay is
 _ANY = "*"
+LATE = "late"  # the reason that no repair takes away: what was late once is later the next time
+_MAX_LATE = 2  # times that a late observation is sent: the second is for a setting that has been raised
 _SEND_SECONDS = 30
 _LARGEST = 2**31 - 1  # for the producer; the broker has the last word, on what is compressed
 
@@ -62,13 +65,16 @@ class Replay:
 
     The place is kept in the offsets of one consumer group: the metadata of a partition's offset says, for each reason
     and for all of them, behind which dead letter the next replay starts. One that fails again comes back as a new one
-    behind the end that this call read, so no call sends a dead letter twice.
+    behind the end that this call read, so no call sends a dead letter twice. A late observation that came back twice is
+    not sent any more: its series has gone on, and only a backfill scores it.
     """
 
     def __init__(self, settings: Settings, reason: str = "", dry_run: bool = False) -> None:
         self.sent: Counter[str] = Counter()
         self.read = 0  # dead letters found that are to be sent
         self.gone = 0  # large observations that the observations topic does not hold any more
+        self.returned = 0  # late observations that were sent before and came back
+        self._late: Counter[bytes] = Counter()  # how often the topic holds each late observation, by its digest
         self.complete = False
         self._settings, self._reason, self._dry_run = settings, reason, dry_run
         self._topic = settings.topics.name("observations")
@@ -83,6 +89,7 @@ class Replay:
             "sent": self.sent.total(),
             "found": self.read,
             "gone": self.gone,
+            "returned": self.returned,
             "reasons": dict(self.sent.most_common()),
             "dry_run": self._dry_run,
             "complete": self.complete,
@@ -132,12 +139,21 @@ class Replay:
     def _seek(self, reader: TopicReader) -> None:
         starts = reader.consumer.beginning_offsets(reader.partitions)
         for partition, places in self._places.items():
-            reader.consumer.seek(partition, max(places.get(_ANY, 0), starts[partition]))
+            place = 0 if self._reason in ("", LATE) else places.get(_ANY, 0)  # which late ones were sent is read again
+            reader.consumer.seek(partition, max(place, starts[partition]))
 
     def _wanted(self, record: Any) -> bool:
         reason = headers_of(record).get("reason", "unknown")
         done = max(self._places[_partition(record)].get(name, 0) for name in (_ANY, reason))
-        return self._reason in ("", reason) and record.offset >= done
+        if self._reason not in ("", reason):
+            return False
+        if reason == LATE:
+            digest = hashlib.blake2b(b"%r" % ((record.key, record.value),), digest_size=8).digest()
+            self._late[digest] += 1
+            if self._late[digest] > _MAX_LATE and record.offset >= done:
+                self.returned += 1
+                return False
+        return bool(record.offset >= done)
 
     def _flush(self, reader: TopicReader, producer: Any) -> None:
         """Send a batch, wait until Kafka has it, then remember it: in this order, none is ever left out."""

@@ -7,9 +7,11 @@ from typing import Any
 
 from eddy.errors import EddyError
 from eddy.flink_job.client.cluster import Cluster, Job
+from eddy.ops.dead_letters import LATE
 from eddy.settings import Settings
 from eddy.stack import flink, ports
 from eddy.stack.doctor import Check, Level
+from eddy.texts import as_argument, escaped
 from eddy.topic_reader import TopicReader
 from eddy.training.registry.registry import Registry
 
@@ -101,8 +103,8 @@ def _metrics(metrics: dict[str, float]) -> Iterator[Check]:
 def _models(settings: Settings) -> Iterator[Check]:
     listing = Registry(settings).read()
     for key, problem in listing.broken.items():
-        todo = f"publish it again with this version of Eddy, or withdraw it: eddy models withdraw {key}"
-        yield Check(f"model {key}", "fail", problem, todo)
+        todo = f"publish it again with this version of Eddy, or withdraw it: eddy models withdraw {as_argument(key)}"
+        yield Check(f"model {escaped(key)}", "fail", problem, todo)
     if not listing.current:
         yield Check("models", "warn", "none is published: nothing is scored", "eddy train …, eddy models publish …")
     else:
@@ -120,12 +122,18 @@ def _dead_letters(settings: Settings) -> Iterator[Check]:
         total = sum(ends.values())
         for partition, end in ends.items():
             reader.consumer.seek(partition, max(0, end - DEAD_LETTERS_READ))
-        reasons = [dict(record.headers).get("reason", b"?").decode() for record in reader.to_end()] if total else []
+        newest = list(reader.to_end()) if total else []
+        reasons = [dict(record.headers).get("reason", b"?").decode(errors="replace") for record in newest]
     finally:
         reader.close()
     if not total:
         yield Check("dead letters", "ok", "none")
         return
     worst = max(set(reasons), key=reasons.count) if reasons else "unknown"
-    found = f"{total} in all; of the last {len(reasons)}, {reasons.count(worst)} are '{worst}'"
-    yield Check("dead letters", "warn", found, f"look at them: eddy dlq list --reason {worst}; then eddy dlq replay")
+    found = f"{total} in all; of the last {len(reasons)}, {reasons.count(worst)} are '{escaped(worst)}'"
+    listing = f"look at them: eddy dlq list --reason {as_argument(worst)}"
+    if worst == LATE:  # sent again, they would only be late again
+        todo = f"{listing}; a replay is late again: raise job.out_of_orderness_ms, or backfill (docs/operations.md)"
+    else:
+        todo = f"{listing}; then eddy dlq replay"
+    yield Check("dead letters", "warn", found, todo)

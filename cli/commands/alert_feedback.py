@@ -13,6 +13,7 @@ from eddy.cli.main import settings_of
 from eddy.errors import DataError
 from eddy.feedback import Action
 from eddy.settings import Settings
+from eddy.texts import escaped, json_line
 
 _ID = typer.Argument(metavar="ID", help="of the incident or group, as 'eddy alerts list' shows it")
 _BY = typer.Option("", "--by", help="who says so [the user of this computer]")
@@ -71,7 +72,7 @@ def labels(
     found = feedback_labels.read(settings_of(ctx).settings)
     windows = found.normal if normal else found.anomalies
     if out is None:
-        typer.echo(json.dumps(feedback_labels.shown(windows), indent=1, sort_keys=True, ensure_ascii=False))
+        typer.echo(json.dumps(feedback_labels.shown(windows), indent=1, sort_keys=True))
         return
     feedback_labels.write_windows(out, windows)
     count = sum(len(spans) for spans in windows.values())
@@ -89,11 +90,11 @@ def _say(
     send_feedback(settings, messages)
     if as_json:
         for message in messages:
-            typer.echo(message.to_json().decode())
+            typer.echo(json_line(message.to_json()))
         return
     said = {"ack": "acknowledged", "unack": "given back", "dismiss": "dismissed"}.get(action, f"labelled {what}")
     also = f", {len(messages) - 1} members with it" if len(messages) > 1 else ""
-    typer.echo(f"{incident} of {alert.series}: {said} by {messages[0].by}{also}")
+    typer.echo(escaped(f"{incident} of {alert.series}: {said} by {messages[0].by}{also}"))
 
 
 def find_alert(settings: Settings, incident: str) -> Alert:

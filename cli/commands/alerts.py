@@ -10,6 +10,7 @@ from eddy.alert import Alert
 from eddy.cli.main import settings_of
 from eddy.errors import DataError
 from eddy.feedback import Feedback
+from eddy.texts import escaped, json_line
 
 alerts = typer.Typer(no_args_is_help=True, help="Alerts: follow them, list them, show one.")
 
@@ -74,7 +75,7 @@ def show(
         message = f"alert {incident!r}: not in Redis, which keeps them {days:.3g} days; 'eddy alerts list' shows ids"
         raise DataError(message)
     if as_json:
-        typer.echo(alert.to_json().decode())
+        typer.echo(json_line(alert.to_json()))
         return
     rows = [
         ("id", alert.id),
@@ -101,7 +102,7 @@ def show(
         if f
     ]
     for name, text in rows:
-        typer.echo(f"{name:12} {text}")
+        typer.echo(f"{escaped(name):12} {escaped(text)}")
 
 
 def _members(alert: Alert) -> str:
@@ -115,11 +116,11 @@ def _said(feedback: Feedback) -> str:
 
 def _shown(alert: Alert, as_json: bool) -> str:
     if as_json:
-        return alert.to_json().decode()
+        return json_line(alert.to_json())
     score = f"score {alert.score:.3g} > {alert.threshold:.3g}"
     head = f"{_time(alert.start)}  {alert.state:6}  {alert.severity:3} {alert.severity_word:8}"
     what = f"group of {alert.member_count} series" if alert.kind == "group" else alert.series
-    return f"{head}  {what}  {score}  {alert.id}{f'  ({alert.suppressed})' if alert.suppressed else ''}"
+    return escaped(f"{head}  {what}  {score}  {alert.id}{f'  ({alert.suppressed})' if alert.suppressed else ''}")
 
 
 def _feature(alert: Alert, feature: str) -> str:

@@ -12,6 +12,7 @@ import typer
 from eddy.cli.data_set_options import DataColumns, DataOrigin, read_data_set
 from eddy.cli.main import settings_of
 from eddy.cli.option_groups import grouped
+from eddy.cli.printing import cell
 from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
 
@@ -79,9 +80,8 @@ def backtest(
         one = line.would or line.did
         assert one is not None  # noqa: S101  a line has one of them
         scored = [f"{f.model} {f.version}" for f in (line.did,) if f]
-        table.add_row(
-            line.side, one.series, _moment(one.start), _moment(one.end), str(one.severity), str(one.points), *scored
-        )
+        row = (line.side, one.series, _moment(one.start), _moment(one.end), one.severity, one.points, *scored)
+        table.add_row(*map(cell, row))
     console = Console(soft_wrap=True, highlight=False)
     if lines:
         console.print(table)
@@ -93,7 +93,7 @@ def backtest(
         f"{beside}"
     )
     for note in notes:
-        console.print(f"note: {note}")
+        console.print(cell(f"note: {note}"))
 
 
 def _range(start: str, end: str) -> tuple[int | None, int | None]:

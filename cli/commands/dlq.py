@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from eddy.cli.main import settings_of
+from eddy.texts import escaped
 
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that could not be used, with the reason.")
 
@@ -39,11 +40,11 @@ def list_dead_letters(
     if not found["total"]:
         typer.echo("no dead letters" + (f" with reason {reason}" if reason else ""))
     for name, count in found["reasons"].items():
-        typer.echo(f"{name}: {count:,}")
+        typer.echo(f"{escaped(name)}: {count:,}")
         for dead_letter in found["samples"].get(name, []):
             # json.dumps, because what made a message bad may be what a terminal would obey
             place = f"{dead_letter['topic']}[{dead_letter['partition']}] offset {dead_letter['offset']}"
-            typer.echo(f"    {place}: {json.dumps(dead_letter['detail'], ensure_ascii=True)}")
+            typer.echo(f"    {escaped(place)}: {json.dumps(dead_letter['detail'], ensure_ascii=True)}")
             typer.echo(f"        {json.dumps(dead_letter['value'], ensure_ascii=True)}")
 
 
@@ -73,11 +74,14 @@ def _report(done: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(done))
         return
-    counts = ", ".join(f"{name} {count:,}" for name, count in done["reasons"].items())
+    counts = ", ".join(f"{escaped(name)} {count:,}" for name, count in done["reasons"].items())
     verb = "would send" if done["dry_run"] else "sent"
     typer.echo(f"{verb} {done['sent']:,} dead letters" + (f": {counts}" if counts else ""))
     if done["gone"]:
         kept = "the observations topic does not hold them any more, and a dead letter keeps only the start"
         typer.echo(f"not sent: {done['gone']:,} large observations: {kept}", err=True)
+    if done["returned"]:
+        again = "were sent before and are late again; a backfill scores them: docs/operations.md#backfill"
+        typer.echo(f"not sent: {done['returned']:,} observations that {again}", err=True)
     if not done["complete"]:
         typer.echo("ended early: the next replay goes on behind the last dead letter sent", err=True)

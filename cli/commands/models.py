@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from eddy.cli.main import settings_of
+from eddy.cli.printing import cell
+from eddy.errors import ModelError
 from eddy.models.artifacts.manifest import Manifest
+from eddy.settings import Settings
+from eddy.texts import escaped, quoted
 
 if TYPE_CHECKING:
     from eddy.training.registry.registry import Registry
 
+_IN_USE = "in use"
 _JSON = typer.Option(False, "--json", help="print JSON")
 models = typer.Typer(no_args_is_help=True, help="Publish, list, show, roll back and withdraw models.")
 
@@ -57,7 +62,14 @@ def publish(
 def list_models(ctx: typer.Context, as_json: bool = _JSON) -> None:
     """List all models in use, with the series that they score."""
     listing = _registry(ctx).read()
-    rows = [{**_summary(m), "versions": sorted(listing.versions[m.name])} for _, m in sorted(listing.current.items())]
+    refused = _refused(settings_of(ctx).settings)
+    rows = [
+        {**_summary(m), "versions": sorted(listing.versions[m.name]), "refused": refused.get(m.name, "")}
+        for _, m in sorted(listing.current.items())
+    ]
+    for row in rows:
+        if row["refused"]:
+            row["stage"] = f"refused ({row['stage']})" if row["stage"] != _IN_USE else "refused"
     withdrawn = sorted(set(listing.versions) - set(listing.current))
     if as_json:
         typer.echo(json.dumps({"models": rows, "withdrawn": withdrawn, "broken": listing.broken}, indent=1))
@@ -69,14 +81,17 @@ def list_models(ctx: typer.Context, as_json: bool = _JSON) -> None:
     table = Table("name", "version", "stage", "detector", "series", "window", "created", box=None)
     for row in rows:
         table.add_row(
-            row["name"], str(row["version"]), row["stage"], row["detector"], " ".join(row["series"]),
-            str(row["window"]), row["created"],
+            *map(cell, (row["name"], row["version"], row["stage"], row["detector"], " ".join(row["series"]))),
+            *map(cell, (row["window"], row["created"])),
         )  # fmt: skip
     console.print(table if rows else "no model is published")
+    for row in rows:
+        if row["refused"]:
+            console.print(cell(f"{row['name']} version {row['version']} is refused by the job: {row['refused']}"))
     if withdrawn:
-        console.print(f"withdrawn: {', '.join(withdrawn)}")
+        console.print(cell(f"withdrawn: {', '.join(withdrawn)}"))
     for key, reason in listing.broken.items():
-        console.print(f"broken message under key {key!r}: {reason}", style="red", markup=False)
+        console.print(cell(f"broken message under key {quoted(key)}: {reason}"), style="red")
 
 
 @models.command()
@@ -87,8 +102,6 @@ def show(
     as_json: bool = _JSON,
 ) -> None:
     """Show one model's manifest, without the artifact's bytes, and list its versions."""
-    from eddy.errors import ModelError
-
     listing = _registry(ctx).read()
     versions = listing.versions.get(name, {})
     if version and version not in versions:
@@ -101,7 +114,7 @@ def show(
         typer.echo(json.dumps(shown, indent=1))
         return
     for key, value in shown.items():
-        typer.echo(f"{key:12} {value if isinstance(value, str) else json.dumps(value)}")
+        typer.echo(f"{key:12} {escaped(value) if isinstance(value, str) else json.dumps(value)}")
 
 
 @models.command()
@@ -138,6 +151,29 @@ def _registry(ctx: typer.Context) -> Registry:
     return Registry(settings_of(ctx).settings)
 
 
+def _refused(settings: Settings) -> dict[str, str]:
+    """Return the reason by model, where the job's events say that it refused the version that is published."""
+    from eddy.model_events import refusal
+    from eddy.topic_reader import whole_topic
+
+    events: list[dict[str, Any]] = []
+    for record in whole_topic(settings, "events"):
+        with contextlib.suppress(ValueError, RecursionError):
+            event = json.loads(record.value or b"")
+            if isinstance(event, dict) and str(event.get("event")).startswith("model-"):
+                events.append(event)
+    found: dict[str, str] = {}
+    published: dict[str, tuple[int, int]] = {}
+    for record in whole_topic(settings, "models"):
+        with contextlib.suppress(ModelError):
+            manifest = Manifest.from_json(record.value or b"")
+            published[manifest.name] = manifest.version, record.timestamp
+    for name, (version, at) in published.items():
+        if reason := refusal(events, name, version, at):
+            found[name] = reason
+    return found
+
+
 def _summary(manifest: Manifest) -> dict[str, Any]:
     keys = ("name", "version", "detector", "series", "features", "window", "stride", "interval_ms", "created", "sha256")
     everything = asdict(manifest)
@@ -148,7 +184,7 @@ def _stage(manifest: Manifest) -> str:
     """Describe the stage of a model's roll-out."""
     of, stage = manifest.rollout.get("of"), manifest.rollout.get("stage")
     if not stage:
-        return "in use"
+        return _IN_USE
     return f"{stage} of {of}" + (f", {manifest.rollout.get('share', 0):.0%} of series" if stage == "canary" else "")
 
 
@@ -156,4 +192,4 @@ def _done(what: str, manifest: Manifest, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_summary(manifest)))
         return
-    typer.echo(f"{what}: {manifest.name} version {manifest.version} for {' '.join(manifest.series)}")
+    typer.echo(escaped(f"{what}: {manifest.name} version {manifest.version} for {' '.join(manifest.series)}"))

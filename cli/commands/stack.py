@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from eddy.cli.main import settings_of
+from eddy.texts import escaped
 
 if TYPE_CHECKING:
     from eddy.stack.local import Stack
@@ -91,9 +92,12 @@ def register(app: typer.Typer) -> None:
         if as_json:
             typer.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
         else:
-            rows = [(check.level.upper() if check.todo else "ok", check.name, check.found) for check in checks]
+            said = [dataclasses.astuple(check) for check in checks]
+            rows = [
+                (level.upper() if todo else "ok", escaped(name), escaped(found)) for name, level, found, todo in said
+            ]
             for line, check in zip(_aligned(rows), checks, strict=True):
-                typer.echo(line + (f"\n      → {check.todo}" if check.todo else ""))
+                typer.echo(line + (f"\n      → {escaped(check.todo)}" if check.todo else ""))
         if any(check.level == "fail" for check in checks):
             raise typer.Exit(1)
 

@@ -41,14 +41,17 @@ class ModelsPage(Page):
     def parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: SeriesPoints | None) -> Parts:
         """What is live."""
         models = snapshot.models
-        listed = [_model(name, versions, models.current.get(name)) for name, versions in models.versions.items()]
+        listed = [
+            _model(name, versions, models.current.get(name), models.refusal(name))
+            for name, versions in models.versions.items()
+        ]
         none = html.P(
             "No model is published. 'eddy train' makes one, 'eddy models publish' publishes it.", className="empty"
         )
         return {"model-list": {"children": listed or none}, "model-events": {"children": _events(snapshot)}}
 
 
-def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion | None) -> html.Section:
+def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion | None, refused: str) -> html.Section:
     shown = current or versions[0]
     every = f"every {span(shown.interval_ms)}" if shown.interval_ms else "points are counted"
     rows = [
@@ -58,21 +61,29 @@ def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion 
         ("Threshold", ", ".join(f"{key} {_plain(value)}" for key, value in shown.threshold.items()) or NOTHING),
         ("Checksum", html.Code(shown.sha256[:16])),
     ]
+    if refused:
+        rows.insert(0, ("Refused", f"the job did not take this version: {refused}"))
     head = ("Version", "Published (UTC)", "Metrics", ("Size", "num hide-phone"), ("", "num"))
     table = [
-        [str(v.version), moment(v.published), _metrics(v), size(v.size) if v.size else NOTHING, _back(v, current)]
+        [
+            str(v.version),
+            moment(v.published),
+            _metrics(v),
+            size(v.size) if v.size else NOTHING,
+            _back(v, current, refused),
+        ]
         for v in versions[:_VERSIONS_SHOWN]
     ]
     word = html.Span(
-        f"version {current.version} {current.stage or 'in use'}" if current else "withdrawn",
-        className="state state-ok" if current else "state",
+        f"version {current.version} {'refused' if refused else current.stage or 'in use'}" if current else "withdrawn",
+        className=f"state state-{'anomalous' if refused else 'ok'}" if current else "state",
     )
     return components.panel(name, components.facts(rows), components.table(head, table, ""), aside=word)
 
 
-def _back(version: ModelVersion, current: ModelVersion | None) -> components.Node:
+def _back(version: ModelVersion, current: ModelVersion | None, refused: str) -> components.Node:
     if current and version.version == current.version:
-        return html.Span("in use", className="dim")
+        return html.Span("refused" if refused else "in use", className="dim")
     body = json.dumps({"name": version.name, "version": version.version})
     question = f"Bring back version {version.version} of {version.name}? It is published again under a new number."
     return html.Button(

@@ -43,10 +43,10 @@ class SeriesListPage(Page):
         page, pages = components.page_of(query, len(chosen), PAGE)
         shown = chosen[(page - 1) * PAGE : page * PAGE]
         counts = view.counts()
-        states = [("", f"all {len(view.names):,}"), *((name, f"{name} {counts[name]:,}") for name in reversed(STATES))]
+        states = [("", f"all {len(view.names):,}"), *((name, f"{name} {count:,}") for name, count in counts.items())]
         states = [
             states[0],
-            *sorted(states[1:], key=lambda s: ("open", "anomalous", "ok", "warming", "silent").index(s[0])),
+            *sorted(states[1:], key=lambda s: ("open", "anomalous", "unscored", "ok", "warming", "silent").index(s[0])),
         ]
         models = [("", "all models"), *((name, name) for name in sorted(view.models)[:_MAX_MODELS])]
         return {

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 50_000  # messages of one partition between two decisions where to read next
 _AT_ONCE = 5_000
+_UNKNOWN_MESSAGES = 100_000
 _ANSWER_SECONDS = 2.0
 
 
@@ -54,10 +55,11 @@ class History:
         self._scans: dict[str, _Scan] = {}
         self._reading: tuple[str, int, int] | None = None  # series, partition, end of the chunk
 
-    def want(self, series: str) -> None:
-        """Begin to read a series."""
+    def want(self, series: str, known: bool = True) -> None:
+        """Begin to read a series; one that no other source knows is looked for among the newest messages only."""
         if self._max_messages and series not in self._scans:
-            self._scans[series] = _Scan(series, series.encode(), {}, 0, self._max_messages)
+            most = self._max_messages if known else min(self._max_messages, _UNKNOWN_MESSAGES)
+            self._scans[series] = _Scan(series, series.encode("utf-8", "replace"), {}, 0, most)
 
     def forget(self, series: str) -> None:
         """Stop reading a series that is not watched any more."""

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from eddy.connections import librdkafka_client
 from eddy.dashboard.sources.availability import Watch
 from eddy.settings import KafkaSettings
+from eddy.texts import escaped
 
 log = logging.getLogger(__name__)
 logging.getLogger("dashboard.librdkafka").setLevel(logging.CRITICAL)  # the dashboard itself shows that Kafka is away
@@ -77,12 +78,20 @@ class KafkaTopics:
             messages = self._consumer.consume(_AT_ONCE, timeout=0.02)
             for message in messages:
                 if message.error() is None:
-                    self._handlers[message.topic()](message)
+                    self._hand_over(message)
                     count += 1
             if not messages:
                 self.caught_up = True
                 break
         return count
+
+    def _hand_over(self, message: Any) -> None:
+        """Hand a message to its handler: one that nobody can use costs itself, never those behind it."""
+        try:
+            self._handlers[message.topic()](message)
+        except Exception as error:
+            where = f"{message.topic()}[{message.partition()}] offset {message.offset()}"
+            log.warning("the dashboard leaves out %s: %s: %s", where, type(error).__name__, escaped(error))
 
     def close(self) -> None:
         """Disconnect from the broker."""

@@ -123,7 +123,7 @@ class Collector:
                 self._all_series()
             names = self.watched_series.names()
             for series in names:
-                self._history.want(series)
+                self._history.want(series, self.watched_series.is_known(series))
                 self.watched_series.add_scored(series, self._redis.points(series, self.watched_series.newest(series)))
                 self.watched_series.set_late(series, self._dead_letters.late(series), self._history.progress(series))
             self._history.keep_only(set(names))

@@ -14,6 +14,8 @@ from eddy.errors import DataError
 from eddy.feedback import Feedback
 
 SEVERITIES = tuple(level for _, level in SEVERITY_LEVELS)  # most severe first
+_MAX_OPEN = 100_000  # open incidents, and verdicts on incidents that are not known yet
+_MAX_MESSAGES = 10_000  # of one incident: the job sends a handful
 _ORDER = {"open": 0, "update": 1, "closed": 2}
 
 
@@ -103,7 +105,7 @@ class IncidentStore:
         """Take an alert message, from Kafka or from Redis."""
         mark = (alert.state, alert.end, alert.severity, alert.suppressed, alert.member_count)
         seen = self._seen.setdefault(alert.id, set())
-        if mark in seen:
+        if mark in seen or len(seen) >= _MAX_MESSAGES:
             return
         seen.add(mark)
         self._messages += 1
@@ -126,7 +128,10 @@ class IncidentStore:
             message = Feedback.from_json(value)
         except DataError:
             return
-        verdict = self._verdicts[message.id] = after(self._verdicts.get(message.id), message)
+        verdict = after(self._verdicts.pop(message.id, None), message)
+        self._verdicts[message.id] = verdict  # at the end: the one that was given feedback last
+        while len(self._verdicts) > max(self._max_incidents, _MAX_OPEN):
+            del self._verdicts[next(iter(self._verdicts))]
         known = self._incidents.get(message.id)
         if known is not None:
             self._incidents[message.id] = replace(known, verdict=verdict)
@@ -145,7 +150,8 @@ class IncidentStore:
         if surplus <= 0:
             return
         closed = sorted((i for i in self._incidents.values() if not i.is_open), key=lambda i: i.opened)
-        for incident in closed[:surplus]:
+        going_on = sorted((i for i in self._incidents.values() if i.is_open), key=lambda i: i.opened)
+        for incident in closed[:surplus] + going_on[: max(0, len(going_on) - _MAX_OPEN)]:
             del self._incidents[incident.alert.id]
             del self._seen[incident.alert.id]
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from eddy.model_events import refusal
+
 _EVENTS_KEPT = 200
 
 
@@ -48,6 +50,11 @@ class ModelsView:
     current: Mapping[str, ModelVersion] = field(default_factory=dict)
     versions: Mapping[str, tuple[ModelVersion, ...]] = field(default_factory=dict)
     events: tuple[Mapping[str, Any], ...] = ()
+
+    def refusal(self, name: str) -> str:
+        """Return why the job refused the current version of a model; empty if it is not known to have done so."""
+        current = self.current.get(name)
+        return refusal(self.events, name, current.version, current.published) if current else ""
 
 
 class ModelStore:
@@ -131,7 +138,7 @@ def _read(value: bytes, published: int) -> ModelVersion | None:
             stage=_stage(raw.get("rollout") or {}),
             size=len(raw.get("artifact") or "") * 3 // 4,
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from eddy.dashboard.records import Floats, SeriesRow
 
 OK, ANOMALOUS, OPEN, SILENT = range(4)
-STATES = ("ok", "anomalous", "open", "silent", "warming")  # by code
+STATES = ("ok", "anomalous", "open", "silent", "warming", "unscored")  # by code
+RARE = ("unscored",)  # not counted where no series has them
 _CODES = {name: code for code, name in enumerate(STATES)}
 SPARK = 48  # newest values kept of every series, for the small lines in lists: 192 bytes each
 
@@ -50,7 +51,7 @@ class SeriesView:
     def counts(self) -> dict[str, int]:
         """Count the series in each state."""
         found = np.bincount(self.state, minlength=len(STATES))
-        return {name: int(found[code]) for code, name in enumerate(STATES)}
+        return {name: int(found[code]) for code, name in enumerate(STATES) if found[code] or name not in RARE}
 
     def select(self, text: str = "", state: str = "", model: str = "") -> NDArray[np.intp]:
         """Return indices of the series whose id contains ``text`` and that have this state and model."""
@@ -87,7 +88,7 @@ class SeriesView:
         return ratio
 
 
-_BADNESS = np.array([1, 2, 3, 0, 0.5], np.float64)  # by code: warming is the min, open the max
+_BADNESS = np.array([1, 2, 3, 0, 0.5, 1.5], np.float64)  # by code: warming is the min, open the max
 
 
 class SeriesTable:

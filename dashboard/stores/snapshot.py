@@ -37,3 +37,8 @@ class Snapshot:
     totals: Mapping[str, int]
     job: JobHealth | None
     sources: tuple[Availability, ...]
+
+    def knows(self, series: str) -> bool:
+        """Return whether a series exists as far as one can tell: while Redis is away, any may."""
+        redis_answers = bool(self.sources) and bool(self.sources[0].ok)
+        return not redis_answers or series in self.series.index or series in self.incidents.by_series

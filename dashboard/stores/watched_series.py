@@ -21,12 +21,14 @@ from eddy.dashboard.stores.points import (
 )
 
 _MAX_SERIES = 256
+_MAX_UNKNOWN = 8  # names among them that no source knows: an address may hold any name
 _FORGET_SECONDS = 600.0  # after nobody has asked for it
 
 
 @dataclass
 class _Watched:
     asked: float
+    known: bool = True
     scored: dict[str, tuple[tuple[str, ...], Growing]] = field(default_factory=dict)
     raw: tuple[tuple[str, ...], Growing] | None = None
     late: tuple[tuple[str, ...], Columns] | None = None
@@ -48,18 +50,32 @@ class WatchedSeries:
         self._changed = threading.Condition()
         self.requested = threading.Event()  # a browser asks for a series that has not been loaded
 
-    def ask(self, series: str, wait_seconds: float = 0.0) -> SeriesPoints:
-        """Return a series' points and keep them coming; wait a moment for one not loaded yet. Any thread may call."""
+    def ask(self, series: str, wait_seconds: float = 0.0, known: bool = True) -> SeriesPoints:
+        """Return a series' points and keep them coming; wait a moment for one not loaded yet. Any thread may call.
+
+        Args:
+            series: its id.
+            wait_seconds: how long to wait for the first points.
+            known: whether a source knows the series; of others only the few asked for last are looked for.
+        """
         with self._changed:
-            known = self._series.get(series)
-            if known is None:
-                self._series[series] = _Watched(time.monotonic())
+            watched = self._series.get(series)
+            if watched is None:
+                self._series[series] = _Watched(time.monotonic(), known)
+                self._bound_unknown()
                 self.requested.set()
             else:
-                known.asked = time.monotonic()
+                watched.asked = time.monotonic()
+                watched.known = watched.known or known
             if wait_seconds:
                 self._changed.wait_for(lambda: series in self._views, wait_seconds)
             return self._views.get(series) or SeriesPoints(series)
+
+    def _bound_unknown(self) -> None:
+        unknown = sorted((one.asked, name) for name, one in self._series.items() if not one.known)
+        for _, name in unknown[:-_MAX_UNKNOWN]:
+            del self._series[name]
+            self._views.pop(name, None)
 
     # -- the collector thread ----------------------------------------------------------------------------------
 
@@ -76,6 +92,11 @@ class WatchedSeries:
                     del self._series[name]
                     self._views.pop(name, None)
             return list(self._series)
+
+    def is_known(self, series: str) -> bool:
+        """Return whether a source knows a watched series."""
+        watched = self._series.get(series)
+        return watched is not None and watched.known
 
     def newest(self, series: str) -> dict[str, int]:
         """Return the time of the newest point, by model."""

@@ -16,6 +16,7 @@ from eddy.dashboard.stores.snapshot import Snapshot
 from eddy.dashboard.web.encoding import Body, encode
 
 _KEPT = 256  # answers in memory
+_LOCKS = 64  # for all views together: addresses that are asked once leave nothing behind
 _FIRST_WAIT_SECONDS = 0.4  # for the points of a series that nobody looked at so far
 
 
@@ -25,15 +26,13 @@ class Live:
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
         self._bodies: OrderedDict[tuple[object, ...], tuple[tuple[int, int], Body]] = OrderedDict()
-        self._busy: dict[tuple[object, ...], threading.Lock] = {}
+        self._busy = [threading.Lock() for _ in range(_LOCKS)]
         self._lock = threading.Lock()
 
     def answer(self, query: Query, theme_name: str) -> Body:
         """The parts of a page as of now."""
         key = (*query.key, theme_name)
-        with self._lock:
-            busy = self._busy.setdefault(key, threading.Lock())
-        with busy:
+        with self._busy[hash(key) % _LOCKS]:
             points = self._points(query)
             snapshot = self._collector.snapshot
             stamp = (snapshot.number, id(points))
@@ -46,15 +45,18 @@ class Live:
                 self._bodies[key] = (stamp, body)
                 self._bodies.move_to_end(key)
                 while len(self._bodies) > _KEPT:
-                    old, _ = self._bodies.popitem(last=False)
-                    self._busy.pop(old, None)
+                    self._bodies.popitem(last=False)
             return body
 
     def _points(self, query: Query) -> Any:
         """The points that a page is about, if it is about any."""
         page = pages().get(query.page)
-        series = page.series(self._collector.snapshot, query) if page is not None else None
-        return self._collector.watched_series.ask(series, _FIRST_WAIT_SECONDS) if series is not None else None
+        snapshot = self._collector.snapshot
+        series = page.series(snapshot, query) if page is not None else None
+        if series is None:
+            return None
+        known = snapshot.knows(series)  # for a name that nobody has sent no thread waits
+        return self._collector.watched_series.ask(series, _FIRST_WAIT_SECONDS if known else 0.0, known)
 
     def _parts(self, snapshot: Snapshot, query: Query, colours: Theme, points: Any) -> dict[str, Mapping[str, Any]]:
         shell: dict[str, Mapping[str, Any]] = {

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from eddy.errors import EddyError, ModelError, ModelUnavailable
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.serving.loaded_model import LoadedModel, load_model
+from eddy.texts import quoted
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ class ModelLoader:
             except EddyError as error:
                 result = LoadResult(request.name, refused=str(error))
             except Exception as error:  # nothing that a message holds may end this thread
-                log.exception("model %s", request.name)
+                log.exception("model %s", quoted(request.name))
                 result = LoadResult(request.name, refused=f"{type(error).__name__}: {error}")
             if result is not None:
                 result = replace(result, earlier=request.earlier)

@@ -24,6 +24,7 @@ from eddy.models.artifacts.manifest import Manifest, is_name
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.serving.model_set import ModelSet
 from eddy.models.serving.pending_versions import PendingVersions
+from eddy.texts import escaped, quoted
 
 log = logging.getLogger(__name__)
 
@@ -288,14 +289,14 @@ class ModelVersionTracker:
         self._emit({"event": "model-loaded", "model": model.manifest.name, "version": model.manifest.version})
 
     def _delayed(self, result: LoadResult) -> None:
-        log.warning("model %r delayed: %s", result.name, result.delayed)
+        log.warning("model %s delayed: %s", quoted(result.name), escaped(result.delayed))
         retry = {"retry_ms": int(result.pause * 1000)}
         event = {"event": "model-delayed", "model": result.name, "reason": result.delayed, **retry}
         self._emit({**event, "version": result.version} if result.version else event)
 
     def _refuse(self, name: str, reason: str) -> None:
         name = name[:_MAX_NAME_SHOWN]
-        log.warning("model %r refused: %s", name, reason)
+        log.warning("model %s refused: %s", quoted(name), escaped(reason))
         self._emit({"event": "model-refused", "model": name, "reason": reason})
 
 

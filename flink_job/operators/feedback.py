@@ -9,6 +9,7 @@ from eddy.errors import DataError
 from eddy.feedback import Feedback
 from eddy.flink_job.wire.frames import Frame
 from eddy.models.engine.engine import Engine
+from eddy.texts import MAX_NAME_BYTES
 
 _INSTEAD = (b"oversized: ", b"skipped: ")  # how jvm/…/FeedbackSchema.java begins what it sends in a message's place
 
@@ -28,7 +29,7 @@ def apply_frame(
         (fields of an event, the feedback where it could be read): one for each model that it changed, at least one.
     """
     for i in range(len(frame)):
-        key = frame.keys[int(frame.codes[i])].decode(errors="replace")
+        key = frame.keys[int(frame.codes[i])].decode(errors="replace")[:MAX_NAME_BYTES]
         where = f'partition="{frame.partitions[i]}" offset="{frame.offsets[i]}"'
         try:
             value = frame.value(i)

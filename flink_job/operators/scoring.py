@@ -33,6 +33,7 @@ from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import ModelSet
 from eddy.models.serving.trial import TrialProcess
 from eddy.settings import Settings
+from eddy.texts import escaped
 from eddy.topic_reader import newest_by_key
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class ScoringOperator:
         self.versions.adopt(wait=frame.kind == END)
         if frame.kind == TICK:
             for problem in self.maintenance.refresh(frame.now):
-                log.warning("maintenance: %s", problem)
+                log.warning("maintenance: %s", escaped(problem))
                 self._event(frame.now, {"event": "calendar-refused", "reason": str(problem)})
         shard = self.shards.get(frame.shard)
         if shard is None:

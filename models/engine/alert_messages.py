@@ -175,9 +175,10 @@ def points_of(
         band = [np.where(known[:, None], each, np.nan) for each in band]
     shown = (batch.values[:, -1], *band)
     fresh = (scorer.binding[rows] < 0) & (scorer.store.points[rows] < scorer.model.detector.warm_up)
-    states = np.where(fresh, "warming", np.where(scores > limits, "anomalous", "ok")).tolist()
+    judged = np.where(np.isnan(scores), "unscored", np.where(scores > limits, "anomalous", "ok"))
+    states = np.where(fresh, "warming", judged).tolist()
     for k, row in enumerate(rows.tolist() if scorer.incidents.open else ()):
-        if states[k] == "ok" and row in scorer.incidents.open:
+        if states[k] in ("ok", "unscored") and row in scorer.incidents.open:
             states[k] = "open"
     ends, imputed = batch.end.tolist(), batch.imputed.sum(axis=1).tolist()
     columns = [_all_by_feature(manifest.features, values) for values in shown]

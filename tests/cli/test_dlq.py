@@ -120,3 +120,23 @@ def test_dead_letters_that_arrive_during_a_replay_wait_for_the_next_one(unique_t
     again = Replay(unique_topics)
     again.run()
     assert again.sent.total() == 1
+
+
+def test_late_observations_that_come_back_are_not_sent_for_ever(unique_topics: Settings) -> None:
+    """The job finds a late observation late again: each replay would send as many as the one before."""
+    write(unique_topics, LETTERS[:1])
+    answers = []
+    for _ in range(5):
+        dry = Replay(unique_topics, "late", dry_run=True)
+        dry.run()
+        replay = Replay(unique_topics, "late")
+        replay.run()
+        answers.append((replay.sent.total(), replay.returned))
+        assert dry.sent == replay.sent
+        if replay.sent.total():
+            write(unique_topics, LETTERS[:1])
+    assert answers == [(1, 0), (1, 0), (0, 1), (0, 0), (0, 0)]
+    write(unique_topics, [LETTERS[0], LETTERS[2], LETTERS[1], LETTERS[1], LETTERS[1]])
+    done = eddy(unique_topics, "dlq", "replay")
+    assert done.stdout == "sent 4 dead letters: not-json 3, late 1\n", "others are sent as often as they come"
+    assert "not sent: 1 observations that were sent before and are late again; a backfill scores them" in done.stderr

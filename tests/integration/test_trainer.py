@@ -166,6 +166,47 @@ def test_training_beyond_its_time_or_memory_is_ended_and_reported(
     assert "did not end within 0.5 s" in told(settings)[-1]["reason"]
 
 
+def test_hostile_messages_on_all_topics_of_the_trainer_stop_nothing(stack: object, unique_topics: Settings) -> None:
+    settings = learning(unique_topics, min_seconds_between_trainings=0, max_pending_requests=3)
+    small = model("small", wave(CHANGED, 0.0, 1), "small")
+    Registry(settings).publish(small.manifest, small.content)
+    values = wave(CHANGED, 0.0, 2)
+    harness.send(settings, [harness.event("small", START + i * STEP, float(v)) for i, v in enumerate(values)])
+    junk = [
+        b"", b"\xff", b"[" * 50_000, b'{"schema":1,"model":"\\ud800","reason":"drift","ts":1}',
+        b'{"schema":1,"model":"m","reason":"drift","ts":9000000000000000000}',
+        b'{"schema":1,"model":"m","reason":"drift","ts":1735689600}',
+        b'{"schema":1,"model":"m","reason":"drift","ts":1e999}',
+        b'{"schema":1,"model":"a\\u001b[31m","reason":"drift","ts":1}',
+    ]  # fmt: skip
+    with harness.producer(settings) as client:
+        for value in [*junk, b'{"model":"small","request_ts":1e999,"done_at":1,"outcome":"x"}']:
+            client.send(settings.topics.name("trainer"), key=b"\xff\x1b", value=value).get(30)
+        for value in junk:
+            client.send(settings.topics.name("training"), key=b"\x1b[31m\xff", value=value).get(30)
+    lines: list[str] = []
+    trainer = Trainer(settings, report=lines.append)
+    try:
+        with harness.producer(settings) as client:
+            for value in [*junk, b'{"model":"small","version":1,"windows":1e999,"alarms":0,"silent":0}']:
+                client.send(settings.topics.name("figures"), key=None, value=value).get(30)
+        ask(settings, *(TrainingRequest(f"junk-{k}", "manual", 1) for k in range(8)))
+        ask(settings, TrainingRequest("small", "manual", 1))
+        assert trainer.run(threading.Event(), once=True) == 4, "the job's model and three unknown ones"
+    finally:
+        trainer.close()
+    said = events(settings)
+    assert said.count(("training-refused", "junk-7")) == 1
+    assert ("challenger-refused", "small") in said
+    assert said.index(("challenger-refused", "small")) < said.index(("training-failed", "junk-0"))
+    assert [name for name, _ in said].count("figures-refused") == 1
+    refused = [event for event in told(settings) if event["event"] == "training-refused"]
+    assert len(refused) == len(junk) + 5
+    assert any("looks like epoch seconds" in event["reason"] for event in refused)
+    assert all(line.isprintable() for line in lines), lines
+    assert serve(settings)[0] == 0, "all of it is behind the committed offset"
+
+
 def test_first_model_is_trained_for_series_without_one(stack: object, unique_topics: Settings) -> None:
     settings = learning(unique_topics, min_seconds_between_trainings=0, cold_start_model="new")
     values = wave(1500, 3.0, 4)

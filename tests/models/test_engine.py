@@ -592,3 +592,11 @@ def test_scores_are_reported_when_enabled():
         "picky": [3 * STEP, 4 * STEP, 5 * STEP],
     }
     assert result.windows == 19
+
+
+def test_series_that_no_model_can_score_is_not_called_ok():
+    job = Job(model_set(manifest()), EngineOptions(live_per_second=10))
+    job.send([("s-1", at * STEP, {"value": 1.0}) for at in range(8)])
+    job.send([("s-2", at * STEP, {"other": 1.0}) for at in range(8)])
+    found = {point.series: (point.state, point.score is None) for point in job.engine.tick(10**6).live}
+    assert found == {"s-1": ("ok", False), "s-2": ("unscored", True)}

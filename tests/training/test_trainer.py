@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,19 +12,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eddy.errors import DataError, ModelError
+from eddy.event_times import ANY_TIME
 from eddy.learning_settings import LearningSettings
 from eddy.models.core.detector import Series, WindowSpec
 from eddy.models.thresholds.fixed import FixedThreshold
 from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.fitting.fit import fit_model
+from eddy.training.trainer import history, rollout_monitor
+from eddy.training.trainer.history import Training
 from eddy.training.trainer.holdout_evaluation import evaluate_on_holdout, inject
 from eddy.training.trainer.requests import RequestQueue, check_first_version
+from eddy.training.trainer.rollout_monitor import RolloutWatch
 from eddy.training.trainer.training_data import anomalous, prepare
 from eddy.training.trainer.worker_process import decide
 from eddy.training_request import TrainingRequest
 from tests.cli.alerts_at_hand import alert
 
+NOW, LATEST = 1_735_689_600_000, ANY_TIME.last_ms
+FIGURES = {"schema": 1, "model": "m", "version": 1, "windows": 100, "alarms": 5, "silent": 0}
 STEP = 60_000
+NO_REGISTRY: Any = None
 DAY = 48
 
 
@@ -97,6 +106,73 @@ def test_request_during_training_is_served_afterwards():
 def test_number_of_waiting_requests_is_bounded():
     queue = RequestQueue(2, 0)
     assert [queue.add(request(f"m{k}"), k) for k in range(3)] == ["added", "added", "too-many"]
+
+
+def test_junk_names_never_take_the_place_of_the_jobs_own_request():
+    queue = RequestQueue(64, 0)
+    answers = [queue.add(request(f"junk-{k}"), k, now=NOW) for k in range(100)]
+    assert answers.count("too-many") == 36
+    assert queue.add(request("family", ts=NOW), 100, expected=True, now=NOW) == "added"
+    assert next_of(queue, NOW).model == "family", "and they do not make it wait either"
+    queue.done(next_of(queue, NOW), NOW)
+    assert next_of(queue, NOW).model == "junk-0"
+    assert queue.settled(101) == 0
+
+
+@pytest.mark.parametrize("ts", [NOW * 2, LATEST])
+def test_request_from_far_ahead_does_not_make_later_ones_pass_for_known(ts):
+    queue = RequestQueue(10, 0)
+    assert queue.add(request(ts=ts), 0, now=NOW) == "added"
+    queue.done(next_of(queue, NOW), NOW)
+    assert queue.add(request(ts=NOW), 1, now=NOW) == "known"
+    assert queue.add(request(ts=NOW + 1), 2, now=NOW + 1) == "added"
+    remembered = RequestQueue(10, 0)
+    remembered.served("m", ts, NOW)
+    assert remembered.add(request(ts=NOW + 2 * 3_600_000), 3, now=NOW + 2 * 3_600_000) == "added"
+
+
+NO_FIGURES = [
+    b"", b"[]", b"nonsense", b"[" * 100_000, b'{"model": "m"}', *(
+        json.dumps({**FIGURES, name: value}).encode()
+        for name, value in [
+            ("model", "\ud800"), ("model", 7), ("model", ""), ("model", "x\x1b"), ("version", 0), ("version", "1"),
+            ("windows", 1e999), ("windows", -1), ("windows", 10**400), ("windows", True), ("alarms", -5),
+            ("alarms", 101), ("silent", 101), ("silent", None), ("alarms", float("nan")),
+        ]
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NO_FIGURES)
+def test_figures_that_are_none_are_refused_and_stop_nothing(value):
+    watch = RolloutWatch(NO_REGISTRY, LearningSettings(), lambda *_, **__: None)
+    assert not watch.take(value)
+    assert not watch.take(None)
+    watch.check()  # nothing fresh: the registry is not asked
+
+
+def test_counts_of_versions_are_bounded(monkeypatch):
+    monkeypatch.setattr(rollout_monitor, "_MAX_VERSIONS", 3)
+    watch = RolloutWatch(NO_REGISTRY, LearningSettings(), lambda *_, **__: None)
+    for number in range(1, 10):
+        assert watch.take(json.dumps({**FIGURES, "version": number}).encode())
+    assert [version for _, version in watch._counts] == [7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"", b"[]", b"7", b"[" * 100_000, b'{"model": "m"}',
+        b'{"model":"m","request_ts":1e999,"done_at":1,"outcome":"x"}',
+        b'{"model":"m","request_ts":1,"done_at":9000000000000000000,"outcome":"x"}',
+        b'{"model":"\\ud800","request_ts":1,"done_at":1,"outcome":"x"}',
+        b'{"model":["m"],"request_ts":1,"done_at":1,"outcome":"x"}',
+        b'{"model":"m","request_ts":"1","done_at":1,"outcome":"x"}',
+    ],
+)  # fmt: skip
+def test_remembered_trainings_that_are_none_are_left_out(value):
+    assert history._training(value) is None
+    assert history._training(b'{"model":"m","request_ts":1,"done_at":2,"outcome":"x"}') == Training("m", 1, 2, "x")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=40))

@@ -15,6 +15,7 @@ from pathlib import Path
 from eddy.errors import DataError
 from eddy.feedback import NORMAL, Feedback
 from eddy.settings import Settings
+from eddy.texts import escaped
 from eddy.topic_reader import whole_topic
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def read(settings: Settings) -> FeedbackLabels:
             feedback = Feedback.from_json(record.value or b"")
         except DataError as error:
             where = f'topic="{record.topic}[{record.partition}]" offset={record.offset}'
-            log.warning("left out: %s: %s", where, error)
+            log.warning("left out: %s: %s", where, escaped(error))
             continue
         if feedback.action in ("dismiss", "label"):
             newest[feedback.id] = feedback

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from eddy.event_times import ANY_TIME
 from eddy.settings import Settings
+from eddy.texts import is_name
 from eddy.topic_reader import whole_topic
 from eddy.topic_writer import TopicWriter
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,23 @@ def remembered(settings: Settings) -> Iterator[Training]:
         StackError: no broker answers, or the topic does not exist.
     """
     for record in whole_topic(settings, "trainer"):
-        try:
-            raw = json.loads(record.value or b"")
-            yield Training(str(raw["model"]), int(raw["request_ts"]), int(raw["done_at"]), str(raw["outcome"]))
-        except (ValueError, TypeError, KeyError):
-            continue
+        training = _training(record.value or b"")
+        if training is None:
+            where = f'topic="{record.topic}[{record.partition}]" offset={record.offset}'
+            log.warning("left out a training that cannot be read: %s", where)
+        else:
+            yield training
+
+
+def _training(value: bytes) -> Training | None:
+    try:
+        raw = json.loads(value)
+        model, request_ts, done_at, outcome = (raw[name] for name in ("model", "request_ts", "done_at", "outcome"))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    times = all(type(at) is int and at in ANY_TIME for at in (request_ts, done_at))
+    texts = all(isinstance(text, str) and is_name(text) for text in (model, outcome))
+    return Training(model, request_ts, done_at, outcome) if times and texts else None
 
 
 class Messages:

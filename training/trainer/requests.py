@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from eddy.errors import ModelError
@@ -12,6 +12,7 @@ from eddy.settings import Settings
 from eddy.topic_writer import TopicWriter
 from eddy.training_request import TrainingRequest
 
+MAX_AHEAD_MS = 3_600_000  # of a request's clock, before ours
 Taken = Literal["added", "merged", "known", "too-many"]
 
 
@@ -19,13 +20,15 @@ Taken = Literal["added", "merged", "known", "too-many"]
 class _Waiting:
     request: TrainingRequest
     offset: int | None  # of its first message; None if no message asked for it
+    expected: bool  # the model is known: it goes first, and is never pushed out
 
 
 class RequestQueue:
     """Hold waiting requests, in order of arrival, and the time at which each model was served.
 
     Args:
-        max_waiting: largest number of requests that may wait at once.
+        max_waiting: largest number of requests that may wait at once; those for models that are known are further
+            ones, as many as there are models.
         min_pause_ms: pause after each training of a model, during which its next request waits.
     """
 
@@ -37,27 +40,34 @@ class RequestQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, request: TrainingRequest, offset: int | None = None) -> Taken:
+    def add(
+        self, request: TrainingRequest, offset: int | None = None, expected: bool = False, now: int | None = None
+    ) -> Taken:
         """Add a request, or merge it into a waiting one for the same model.
 
         Args:
             request: the request.
             offset: offset of its message.
+            expected: whether the model is one that the registry or the job knows; others cannot take its place.
+            now: epoch ms; a request from far ahead counts as one of now, or later ones would pass for known.
         """
+        if now is not None and request.ts > now + MAX_AHEAD_MS:
+            request = replace(request, ts=now)
         if request.ts <= self._served.get(request.model, (-1, 0))[0]:
             return "known"  # served before a restart
         before = self._waiting.get(request.model)
         if before is not None:
-            self._waiting[request.model] = _Waiting(before.request.merged(request), before.offset)
+            joined = before.request.merged(request)
+            self._waiting[request.model] = _Waiting(joined, before.offset, before.expected or expected)
             return "merged"
-        if len(self._waiting) >= self._max_waiting:
+        if not expected and len(self._waiting) >= self._max_waiting:
             return "too-many"
-        self._waiting[request.model] = _Waiting(request, offset)
+        self._waiting[request.model] = _Waiting(request, offset, expected)
         return "added"
 
     def ready(self, now: int) -> TrainingRequest | None:
         """Return the first request whose model has paused long enough; it keeps waiting until it is :meth:`done`."""
-        for model, waiting in self._waiting.items():
+        for model, waiting in sorted(self._waiting.items(), key=lambda item: not item[1].expected):
             if now - self._served.get(model, (0, -self._min_pause_ms))[1] >= self._min_pause_ms:
                 return waiting.request
         return None
@@ -71,7 +81,7 @@ class RequestQueue:
 
     def served(self, model: str, request_ts: int, done_at: int) -> None:
         """Restore a training of an earlier run of the trainer."""
-        self._served[model] = request_ts, done_at
+        self._served[model] = min(request_ts, done_at + MAX_AHEAD_MS), done_at
 
     def last_served(self, model: str) -> int:
         """Return the time at which a model's last training ended, epoch ms; 0 = never."""

@@ -12,11 +12,14 @@ from eddy.errors import EddyError
 from eddy.learning_settings import LearningSettings
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.artifacts.rollout import Rollout, rollout_of
+from eddy.texts import is_name
 from eddy.training.registry.candidates import advance
 from eddy.training.registry.registry import Listing, Registry
 
 _MIN_WINDOWS = 100  # windows below which a version is not compared
 _DEVIATIONS = 3.0  # by which an alarm rate has to exceed its band: the count follows a Poisson distribution
+_MAX_VERSIONS = 20_000  # versions with counts: more than any registry has, less than memory
+_MAX_WINDOWS = 2**53  # in one message: ten million windows a second make 2**26 in 5 s
 _SILENT = 0.2  # share of windows without a score by which a new version may exceed the old one
 
 SendEvent = Callable[..., None]
@@ -67,17 +70,33 @@ class RolloutWatch:
         self._settled: set[tuple[str, int]] = set()
         self._fresh = False
 
-    def take(self, value: bytes | None) -> None:
-        """Take a message of the figures topic."""
+    def take(self, value: bytes | None) -> bool:
+        """Take a message of the figures topic; return whether it could be read."""
         try:
             figures = json.loads(value or b"")
-            counts = self._counts.setdefault((str(figures["model"]), int(figures["version"])), VersionCounts())
-            counts.windows += int(figures["windows"])
-            counts.alarms += int(figures["alarms"])
-            counts.silent += int(figures["silent"])
-            self._fresh = True
+            model, *numbers = (figures[name] for name in ("model", "version", "windows", "alarms", "silent"))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            return
+            return False
+        if not isinstance(model, str) or not is_name(model) or not all(type(n) is int for n in numbers):
+            return False
+        version, windows, alarms, silent = numbers
+        if not (version > 0 and 0 <= alarms <= windows < _MAX_WINDOWS and 0 <= silent <= windows):
+            return False
+        if (model, version) not in self._counts and len(self._counts) >= _MAX_VERSIONS:
+            self._drop_oldest()
+        counts = self._counts.setdefault((model, version), VersionCounts())
+        counts.windows += windows
+        counts.alarms += alarms
+        counts.silent += silent
+        self._fresh = True
+        return True
+
+    def _drop_oldest(self) -> None:
+        """Forget the version seen first: the job reports on versions in use every 5 s, so they come back."""
+        oldest = next(iter(self._counts))
+        del self._counts[oldest]
+        self._settled.discard(oldest)
+        self._beside.pop(oldest, None)
 
     def check(self) -> None:
         """Advance, stop or roll back versions according to the figures."""

@@ -12,10 +12,12 @@ from typing import Any
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from eddy.errors import DataError, EddyError
+from eddy.errors import DataError, EddyError, ModelError
+from eddy.messages import MAX_NAME
 from eddy.models.artifacts.fetch import fetch_artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
+from eddy.texts import escaped
 from eddy.topic_reader import TopicReader
 from eddy.training.registry.candidates import publish_candidate
 from eddy.training.registry.registry import Registry
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 GROUP = "eddy-trainer"
 _SIGN_OF_LIFE_S = 20.0
 _HOUR_MS = 3_600_000
+_MODELS_EVERY_S = 5.0
+_REPORT_EVERY_S = 60.0
 _SCHEDULE_EVERY_S = 30.0  # interval at which the registry is searched for models that are due
 
 
@@ -62,7 +66,9 @@ class Trainer:
         self._fitting: Fitting | None = None
         self._committed: dict[Any, int] = {}
         self._committed_at = -1e9
-        self._scheduled = -1e9
+        self._scheduled = self._models_read = self._unreadable_reported = -1e9
+        self._models: set[str] = set()
+        self._unreadable = 0
         (self._partition, *_) = self._reader.partitions
         begin = self._reader.consumer.committed(self._partition)
         if begin is None:
@@ -105,12 +111,21 @@ class Trainer:
                 try:
                     request = TrainingRequest.from_json(record.value or b"")
                 except DataError as error:
-                    model = (record.key or b"").decode(errors="replace")
-                    self._send_event("training-refused", model, reason=str(error))
+                    key = (record.key or b"").decode(errors="replace")
+                    where = f"{record.topic}[{record.partition}] offset {record.offset}"
+                    self._send_event("training-refused", escaped(key[:MAX_NAME]), reason=f"{error} ({where})")
                     continue
-                if self._queue.add(request, record.offset) == "too-many":
+                expected = request.model in self._known_models()
+                if self._queue.add(request, record.offset, expected, _now()) == "too-many":
                     reason = f"{len(self._queue)} requests wait already (learning.max_pending_requests)"
                     self._send_event("training-refused", request.model, reason=reason)
+
+    def _known_models(self) -> set[str]:
+        """Return the models of the registry and the one that the job asks for; as of a few seconds ago at most."""
+        if time.monotonic() - self._models_read > _MODELS_EVERY_S:
+            self._models = {*self._registry.read().current, self.settings.learning.cold_start_model}
+            self._models_read = time.monotonic()
+        return self._models
 
     def _schedule(self) -> None:
         """Request trainings of models whose last training is too long ago."""
@@ -121,13 +136,24 @@ class Trainer:
         now = _now()
         for name, manifest in self._registry.read().current.items():
             if not manifest.rollout and now - self._queue.last_served(name) >= hours * _HOUR_MS:
-                self._queue.add(TrainingRequest(name, "schedule", now))
+                self._queue.add(TrainingRequest(name, "schedule", now), expected=True)
 
     def _check_model_stats(self) -> None:
         for records in self._figures.poll(0).values():
             for record in records:
-                self._watch.take(record.value)
+                if not self._watch.take(record.value):
+                    self._note_unreadable(record)
         self._watch.check()
+
+    def _note_unreadable(self, record: Any) -> None:
+        """Tell of figures that cannot be read: at most once a minute, with how many there were."""
+        self._unreadable += 1
+        if time.monotonic() - self._unreadable_reported < _REPORT_EVERY_S:
+            return
+        self._unreadable_reported = time.monotonic()
+        where = f"{record.topic}[{record.partition}] offset {record.offset}"
+        reason = f"{self._unreadable} messages so far are no figures, the last one {where}"
+        self._send_event("figures-refused", "", reason=reason)
 
     def _commit(self) -> None:
         """Commit what is served; now and then also the time alone, by which 'eddy exporter' sees a living trainer.
@@ -190,8 +216,11 @@ class Trainer:
 
     def _task(self, request: TrainingRequest) -> Task:
         champion = self._registry.read().current.get(request.model)
-        if champion is None:
+        if champion is None:  # before a process is started for it
             check_first_version(request, self.settings.learning)
+            if not (request.series and request.detector):
+                lacking = "series to train on" if not request.series else "detector"
+                raise ModelError(f"model {request.model!r} is not in the registry, and the request names no {lacking}")
         return Task(
             request,
             champion,
@@ -211,7 +240,7 @@ class Trainer:
 
     def _send_event(self, event: str, model: str, **more: object) -> None:
         self._messages.event(_now(), event, model, **more)
-        self._report(" ".join([event, model, *(f"{key}={value}" for key, value in more.items())]))
+        self._report(" ".join([event, escaped(model), *(f"{key}={escaped(value)}" for key, value in more.items())]))
 
 
 def _now() -> int:

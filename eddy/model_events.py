@@ -1,0 +1,31 @@
+"""Read from the job's events whether it refused a model's version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def refusal(events: Iterable[Mapping[str, Any]], name: str, version: int, published: int) -> str:
+    """Return why a job refused a published version; empty if no event says so.
+
+    Args:
+        events: of the events topic, in any order.
+        name, version: the version that the registry holds as the current one.
+        published: when it was published, epoch ms. What was refused before was another version.
+
+    Examples:
+        >>> said = [{"ts": 5, "event": "model-refused", "model": "z", "reason": "damaged"}]
+        >>> refusal(said, "z", 2, published=4), refusal(said, "z", 3, published=6)
+        ('damaged', '')
+    """
+    newest, reason = published - 1, ""
+    for event in events:
+        at, kind = event.get("ts"), event.get("event")
+        if not isinstance(at, int) or at <= newest or event.get("model") != name:
+            continue
+        if kind == "model-refused":
+            newest, reason = at, str(event.get("reason") or "no reason given")
+        elif kind == "model-loaded" and event.get("version") == version:
+            newest, reason = at, ""
+    return reason
