@@ -1,7 +1,7 @@
 """Check that a backlog of large events drains, and that nothing of a record but the heap's own size bounds it.
 
-1,500 events of 1 MB are more than the heap of the shipped TaskManager (1.1 GB); ``BACKLOG_EVENTS=10000`` is the run by
-hand whose figures docs/reliability.md has.
+1,500 events of 1 MB are more than the heap of the shipped TaskManager (1.1 GB); ``BACKLOG_EVENTS=10000`` makes it a
+longer run.
 """
 
 from __future__ import annotations
