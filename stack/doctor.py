@@ -14,6 +14,7 @@ from typing import Literal
 
 import psutil
 import redis
+from kafka import codec
 from kafka.errors import KafkaError
 
 from eddy.configuration import flatten
@@ -23,6 +24,7 @@ from eddy.flink_rest import FlinkError
 from eddy.settings import Settings
 from eddy.stack import flink, jars, ports, topics
 from eddy.stack.local import Stack
+from eddy.stack.paths import home
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -64,6 +66,25 @@ def _machine(settings: Settings) -> Iterator[Check]:
     yield _version("redis-server", ["--version"], r"v=([\d.]+)", "redis-server", "fail")
     for name, find in (("jars of Kafka", jars.kafka_classpath), ("jars of the job", jars.flink_jars)):
         yield _present(name, find)
+    yield from _codecs()
+
+
+def _codecs() -> Iterator[Check]:
+    """Check that whatever a producer compresses with can be read, by our Python and by the job."""
+    codecs = {"snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstd": codec.has_zstd}
+    if missing := [name for name, has in codecs.items() if not has()]:
+        found = f"{', '.join(missing)} cannot be read: commands and dashboard fail at topics that hold it"
+        yield Check("codecs", "fail", found, "pip install 'kafka-python[lz4,snappy,zstd]'")
+    else:
+        yield Check("codecs", "ok", f"gzip, {', '.join(codecs)}")
+    try:
+        names = [jar.name for jar in jars.flink_jars()]
+    except StackError:
+        return  # told as missing jars
+    if not any(name.startswith(jars.ZSTD) for name in names):
+        found = f"no {jars.ZSTD} jar beside the others of the job: the first zstd batch would end it"
+        todo = f"delete {home() / 'jars' / 'fetched'}, then {jars.SET_UP}"
+        yield Check("codecs of the job", "fail", found, todo)
 
 
 def _version(

@@ -21,6 +21,7 @@ from eddy.stack.shipped_jars import POM, digest, java_sources, shipped
 JAVA_RELEASE = "17"
 OWN_JAR = "eddy-flink.jar"
 CONNECTOR = "flink-sql-connector-kafka"
+ZSTD = "zstd-jni"
 PARTS = ("kafka", "flink")
 SET_UP = "run 'eddy jars' once ('./run setup' in a checkout does it)"
 

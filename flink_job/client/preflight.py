@@ -74,7 +74,7 @@ def _longest_transaction_ms(settings: Settings) -> int:
     try:
         admin = KafkaAdminClient(**kafka_client(settings.kafka))
         try:
-            node = str(admin.describe_cluster()["brokers"][0]["node_id"])
+            node = str(admin.describe_cluster()["brokers"][0]["broker_id"])
             resource = ConfigResource(ConfigResourceType.BROKER, node, {_LIMIT: None})
             answer: Any = admin.describe_configs([resource], config_filter="all")
             return int(answer["broker"][node][_LIMIT]["value"])

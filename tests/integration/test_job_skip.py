@@ -18,6 +18,7 @@ from tests.integration import harness
 from tests.integration.harness import eddy
 
 pytestmark = [
+    pytest.mark.timeout(900),
     pytest.mark.stack,
     pytest.mark.own_stack("the command starts jobs with the addresses that it uses itself"),
 ]

@@ -35,6 +35,26 @@ def test_stopped_stack_is_a_warning(settings: Settings) -> None:
     assert by_name(checks, "python").level == "ok"
 
 
+def test_codecs_that_cannot_be_read_are_named(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert by_name(examine(settings), "codecs").level == "ok"
+    monkeypatch.setattr("kafka.codec.zstd", None)
+    monkeypatch.setattr("kafka.codec.snappy", None)
+    jars = tmp_path / "home" / "jars" / "flink"
+    jars.mkdir(parents=True)
+    for name in ("flink-sql-connector-kafka-5.0.0-2.2.jar", "eddy-flink.jar"):
+        (jars / name).touch()
+    monkeypatch.setenv("EDDY_HOME", str(tmp_path / "home"))
+    checks = examine(settings)
+    assert by_name(checks, "codecs").level == "fail"
+    assert "snappy, zstd cannot be read" in by_name(checks, "codecs").found
+    assert by_name(checks, "codecs of the job").level == "fail"
+    assert "no zstd-jni jar" in by_name(checks, "codecs of the job").found
+    (jars / "zstd-jni-1.5.6-10.jar").touch()
+    assert not [check for check in examine(settings) if check.name == "codecs of the job"]
+
+
 def test_missing_tools_and_jars_fail_with_what_to_install(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
