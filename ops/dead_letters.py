@@ -7,11 +7,11 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_producer
 from eddy.errors import StackError
 from eddy.ops.original_records import OriginalRecords
 from eddy.settings import Settings
@@ -121,7 +121,7 @@ class Replay:
     def _producer(self) -> Any:
         largest = self._settings.kafka.max_message_bytes + _EXTRA_BYTES
         options = {"acks": "all", "enable_idempotence": True, "max_request_size": largest}
-        return KafkaProducer(**kafka_client(self._settings.kafka), **options)
+        return kafka_producer(self._settings.kafka, **options)
 
     def _read_places(self, reader: TopicReader) -> None:
         for partition in reader.partitions:

@@ -6,15 +6,14 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import orjson
 from confluent_kafka import KafkaException, TopicPartition
 
 from eddy.dashboard.records import Floats, Ints
 from eddy.dashboard.sources.kafka_topics import consumer
+from eddy.formats import BadObservation, Format
 from eddy.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -22,7 +21,6 @@ log = logging.getLogger(__name__)
 _CHUNK = 50_000  # messages of one partition between two decisions where to read next
 _AT_ONCE = 5_000
 _ANSWER_SECONDS = 2.0
-_ONE_VALUE = "value"  # the name of the feature where a message has "value"
 
 
 @dataclass
@@ -47,10 +45,11 @@ class History:
         settings: connection.
         topic: of the observations.
         max_messages: messages read back per series.
+        form: of the observations, as the job reads them.
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, max_messages: int) -> None:
-        self._settings, self._topic, self._max_messages = settings, topic, max_messages
+    def __init__(self, settings: KafkaSettings, topic: str, max_messages: int, form: Format) -> None:
+        self._settings, self._topic, self._max_messages, self._form = settings, topic, max_messages, form
         self._consumer: Any = None
         self._scans: dict[str, _Scan] = {}
         self._reading: tuple[str, int, int] | None = None  # series, partition, end of the chunk
@@ -142,7 +141,9 @@ class History:
             if position > end:
                 break
             scan.read += 1
-            if message.key() == scan.key and (row := observation(message.value())) is not None:
+            if message.key() != scan.key:
+                continue
+            if (row := observation(self._form, message.value(), scan.key)) is not None:
                 found.setdefault(series, []).append(row)
                 scan.hits.add(number)
         if position >= end:
@@ -156,19 +157,13 @@ class History:
             self._reading = (series, number, position)
 
 
-def observation(value: bytes | None) -> tuple[int, Mapping[str, Any]] | None:
-    """Parse an observation's message into time and values; return None for a message that the job would refuse, too."""
+def observation(form: Format, value: bytes | None, key: bytes | None) -> tuple[int, Mapping[str, float]] | None:
+    """Read an observation's message as the job does: (time, values); None for a message that the job refuses."""
     try:
-        message = orjson.loads(value or b"")
-        ts = message["ts"]
-        if isinstance(ts, str):
-            moment = datetime.fromisoformat(ts)
-            ts = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-        values = message["values"] if "values" in message else {_ONE_VALUE: message["value"]}
-        numbers = {str(name): None if v is None else float(v) for name, v in values.items()}
-        return int(ts), numbers
-    except (ValueError, TypeError, KeyError, AttributeError):
+        _, ts, values = form.read(value or b"", key)
+    except BadObservation:
         return None
+    return ts, values
 
 
 def columns_of(rows: list[tuple[int, Mapping[str, Any]]]) -> tuple[Ints, tuple[str, ...], Floats]:

@@ -20,6 +20,7 @@ from eddy.dashboard.stores.rates import Rates
 from eddy.dashboard.stores.series_table import SeriesTable
 from eddy.dashboard.stores.snapshot import Snapshot
 from eddy.dashboard.stores.watched_series import WatchedSeries
+from eddy.formats import find_format
 from eddy.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ class Collector:
         self.watched_series = WatchedSeries(dashboard.max_points)
         self._series = SeriesTable(dashboard.silent_seconds)
         self._incidents, self._models = IncidentStore(dashboard.max_alerts), ModelStore()
-        self._dead_letters, self._rates = DeadLetterStore(), Rates()
+        form = find_format(settings.job.format)
+        self._dead_letters, self._rates = DeadLetterStore(form), Rates()
         self._redis = RedisLive(settings.redis)
         topics = settings.topics
         handlers = {
@@ -60,7 +62,7 @@ class Collector:
         }
         observations = topics.name("observations")
         self._kafka = KafkaTopics(settings.kafka, handlers, back, observations)
-        self._history = History(settings.kafka, observations, dashboard.history_messages)
+        self._history = History(settings.kafka, observations, dashboard.history_messages, form)
         address = dashboard.flink or f"{settings.stack.host}:{settings.stack.flink_rest_port}"
         self._flink = FlinkRest(address, settings.job.name, observations)
         self._job: JobHealth | None = None

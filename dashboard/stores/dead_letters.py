@@ -9,6 +9,7 @@ from typing import Any
 
 from eddy.dashboard.sources.history import columns_of, observation
 from eddy.dashboard.stores.points import Columns, Growing
+from eddy.formats import Format, JsonFormat
 
 _SHOWN_BYTES = 300
 _SAMPLES = 20  # newest of each reason
@@ -45,9 +46,14 @@ class DeadLettersView:
 
 
 class DeadLetterStore:
-    """Take dead letters from Kafka; belongs to the collector thread."""
+    """Take dead letters from Kafka; belongs to the collector thread.
 
-    def __init__(self) -> None:
+    Args:
+        form: of the observations, as the job reads them.
+    """
+
+    def __init__(self, form: Format | None = None) -> None:
+        self._form = form or JsonFormat()
         self._counts: Counter[str] = Counter()
         self._samples: dict[str, deque[DeadLetter]] = {}
         self._late: dict[str, tuple[tuple[str, ...], Growing]] = {}
@@ -70,7 +76,7 @@ class DeadLetterStore:
         self._counts[dead_letter.reason] += 1
         self._samples.setdefault(dead_letter.reason, deque(maxlen=_SAMPLES)).appendleft(dead_letter)
         self._changed = True
-        if dead_letter.reason == _LATE and (found := observation(value)) is not None:
+        if dead_letter.reason == _LATE and (found := observation(self._form, value, key)) is not None:
             self._keep_late(dead_letter.key, found)
 
     def late(self, series: str) -> tuple[tuple[str, ...], Columns] | None:

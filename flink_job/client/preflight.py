@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_consumer
 from eddy.errors import SettingsError, StackError
 from eddy.flink_job.sinks.registry import SINKS
 from eddy.flink_job.wire.frames import TOPIC_ROLES
@@ -30,7 +29,7 @@ def check(settings: Settings) -> None:
     _check_name(FORMATS, "job.format", settings.job.format)
     where = settings.kafka.bootstrap_servers
     try:
-        consumer = KafkaConsumer(**{**kafka_client(settings.kafka), "bootstrap_timeout_ms": _CONNECT_MS})
+        consumer = kafka_consumer(settings.kafka, bootstrap_timeout_ms=_CONNECT_MS)
         try:
             present = consumer.topics()
         finally:

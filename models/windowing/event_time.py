@@ -17,7 +17,7 @@ from eddy.models.core.detector import Floats, Ints
 NEVER = np.iinfo(np.int64).min // 2  # event time before any event; halved so that differences cannot overflow
 RECENT = 8  # released times remembered per series, to distinguish a duplicate from a late event
 NONE = -1
-_FAR = np.uint32(2**32 - 1)  # saturated distance: longer ago than 49 days
+_FAR = 2**32 - 1  # saturated distance: longer ago than 49 days
 _RELEASED, _HELD, _LATE, _DUPLICATE = 0, 1, 2, 3
 
 
@@ -83,7 +83,7 @@ class EventClock:
         more = max(more, len(self.last), 64)
         self.last = np.concatenate([self.last, np.full(more, NEVER)])
         self.newest = np.concatenate([self.newest, np.full(more, NEVER)])
-        self.recent = np.concatenate([self.recent, np.full((more, RECENT), _FAR)])
+        self.recent = np.concatenate([self.recent, np.full((more, RECENT), _FAR, np.uint32)])
         self.interval = np.concatenate([self.interval, np.zeros(more, np.int64)])
         self._ends = np.concatenate([self._ends, np.full((more, 2), NONE)])
 
@@ -175,7 +175,7 @@ def _pass(slot, t, last, recent):  # type: ignore[no-untyped-def]
     """Advance a series' clock to a released event."""
     step = min(t - last[slot], _FAR)
     for k in range(RECENT - 1, 0, -1):
-        recent[slot, k] = min(recent[slot, k - 1] + step, _FAR)
+        recent[slot, k] = min(np.int64(recent[slot, k - 1]) + step, _FAR)
     recent[slot, 0] = step
     last[slot] = t
 

@@ -34,8 +34,8 @@ def recordings_of(data: Dataset, start_share: float, labels: Path | None = None)
 
 
 def _recording(data: Dataset, raw: RawSeries, share: float, spans: list[tuple[int, int, str]]) -> Recording:
-    ts, first = np.unique(raw.ts, return_index=True)  # in order of time; of a time that comes twice the first counts
-    values = raw.values[first]
+    ts, kept = np.unique(raw.ts, return_index=True)  # in order of time; of a time that comes twice the first counts
+    values = raw.values[kept]
     events = []
     for start, end, kind in sorted(spans):
         first, last = int(np.searchsorted(ts, start)), int(np.searchsorted(ts, end, side="right")) - 1
