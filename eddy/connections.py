@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
@@ -58,6 +59,44 @@ def librdkafka_client(settings: KafkaSettings) -> dict[str, Any]:
         options |= {name: path for name, path in files.items() if path}
         options["ssl.endpoint.identification.algorithm"] = "https" if settings.ssl_check_hostname else "none"
     return options
+
+
+def kafka_consumer(settings: KafkaSettings, **options: Any) -> Any:
+    """Make a kafka-python consumer: committed records only, and offsets are committed where the caller says so."""
+    from kafka import KafkaConsumer  # noqa: PLC0415
+
+    return KafkaConsumer(
+        **{**kafka_client(settings), "isolation_level": "read_committed", "enable_auto_commit": False, **options}
+    )
+
+
+def kafka_producer(settings: KafkaSettings, **options: Any) -> Any:
+    """Make a kafka-python producer."""
+    from kafka import KafkaProducer  # noqa: PLC0415
+
+    return KafkaProducer(**kafka_client(settings), **options)
+
+
+def kafka_admin(settings: KafkaSettings, **options: Any) -> Any:
+    """Make a kafka-python admin client."""
+    from kafka.admin import KafkaAdminClient  # noqa: PLC0415
+
+    return KafkaAdminClient(**kafka_client(settings), **options)
+
+
+def librdkafka_consumer(settings: KafkaSettings, options: Mapping[str, Any], logger: str) -> Any:
+    """Make a consumer of confluent-kafka: committed records only; it logs to the logger of this name."""
+    from confluent_kafka import Consumer  # noqa: PLC0415
+
+    every = {**librdkafka_client(settings), "isolation.level": "read_committed", **options}
+    return Consumer(every, logger=logging.getLogger(logger))
+
+
+def librdkafka_producer(options: Mapping[str, Any], logger: str) -> Any:
+    """Make a producer of confluent-kafka from all of its options; it logs to the logger of this name."""
+    from confluent_kafka import Producer  # noqa: PLC0415
+
+    return Producer(dict(options), logger=logging.getLogger(logger))
 
 
 def redis_client(settings: RedisSettings, connected: Callable[[Any], None] | None = None) -> redis.Redis:

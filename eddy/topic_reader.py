@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_consumer
 from eddy.errors import StackError
 from eddy.settings import Settings
 
@@ -34,14 +34,11 @@ class TopicReader:
         self.topic = settings.topics.name(role) + suffix
         self._where = settings.kafka.bootstrap_servers
         largest = settings.kafka.max_message_bytes
-        client = kafka_client(settings.kafka)
         try:
-            self.consumer: Any = KafkaConsumer(
-                **client,
-                bootstrap_timeout_ms=client["request_timeout_ms"],
+            self.consumer: Any = kafka_consumer(
+                settings.kafka,
+                bootstrap_timeout_ms=settings.kafka.request_timeout_ms,
                 group_id=group,
-                enable_auto_commit=False,
-                isolation_level="read_committed",
                 max_partition_fetch_bytes=largest,
                 fetch_max_bytes=largest,
             )

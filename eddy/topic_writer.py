@@ -6,10 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from types import TracebackType
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_producer
 from eddy.errors import StackError
 from eddy.settings import Settings
 
@@ -28,10 +27,11 @@ class TopicWriter:
 
     def __init__(self, settings: Settings) -> None:
         self._where = settings.kafka.bootstrap_servers
-        client = kafka_client(settings.kafka)
-        largest, wait_ms = settings.kafka.max_message_bytes, client["request_timeout_ms"]
+        largest, wait_ms = settings.kafka.max_message_bytes, settings.kafka.request_timeout_ms
         with self._reaching("Kafka"):
-            self._producer = KafkaProducer(**client, acks="all", max_request_size=largest, bootstrap_timeout_ms=wait_ms)
+            self._producer = kafka_producer(
+                settings.kafka, acks="all", max_request_size=largest, bootstrap_timeout_ms=wait_ms
+            )
 
     @contextlib.contextmanager
     def _reaching(self, what: str) -> Iterator[None]:

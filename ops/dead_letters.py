@@ -8,11 +8,11 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_producer
 from eddy.errors import StackError
 from eddy.ops.original_records import OriginalRecords
 from eddy.settings import Settings
@@ -128,7 +128,7 @@ class Replay:
     def _producer(self) -> Any:
         # an observation may be far larger than what a broker takes, and a small batch all the same, once compressed
         options = {"acks": "all", "enable_idempotence": True, "max_request_size": _LARGEST, "compression_type": "gzip"}
-        return KafkaProducer(**kafka_client(self._settings.kafka), **options)
+        return kafka_producer(self._settings.kafka, **options)
 
     def _read_places(self, reader: TopicReader) -> None:
         for partition in reader.partitions:

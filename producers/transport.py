@@ -10,17 +10,13 @@ order.
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections import Counter
 from typing import Any, Literal, Protocol
 
-from confluent_kafka import Producer
-from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from eddy.connections import kafka_client, librdkafka_client
+from eddy.connections import kafka_admin, kafka_producer, librdkafka_client, librdkafka_producer
 from eddy.errors import StackError
 from eddy.settings import KafkaSettings
 
@@ -65,7 +61,7 @@ def check_topic(settings: KafkaSettings, topic: str) -> None:
     """
     milliseconds = round(CONNECT_SECONDS * 1000)
     try:
-        admin = KafkaAdminClient(**kafka_client(settings), bootstrap_timeout_ms=milliseconds)
+        admin = kafka_admin(settings, bootstrap_timeout_ms=milliseconds)
         try:
             topics = admin.list_topics()
         finally:
@@ -98,8 +94,8 @@ class KafkaPython:
         self.undelivered: Counter[str] = Counter()
         self._handed_over = 0
         self._settled = 0
-        self._producer = KafkaProducer(
-            **kafka_client(settings),
+        self._producer = kafka_producer(
+            settings,
             linger_ms=PACED_LINGER_MS,
             batch_size=BATCH_BYTES,
             max_request_size=settings.max_message_bytes,
@@ -159,7 +155,7 @@ class Librdkafka:
         self.refused: Counter[str] = Counter()
         self.undelivered: Counter[str] = Counter()
         options = librdkafka_options(settings) | {"linger.ms": linger_ms}
-        self._producer = Producer(options, logger=logging.getLogger(LOGGER))
+        self._producer = librdkafka_producer(options, LOGGER)
 
     def send(self, keys: list[bytes], values: list[bytes]) -> None:
         messages: list[dict[str, Any]] = [{"value": v, "key": k} for k, v in zip(keys, values, strict=True)]

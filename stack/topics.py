@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_admin
 from eddy.errors import StackError
 from eddy.settings import KafkaSettings, Settings
 from eddy.stack.process import wait_until
@@ -113,9 +113,9 @@ def problems(settings: Settings) -> list[str]:
         admin.close()
 
 
-def admin_client(settings: KafkaSettings) -> KafkaAdminClient:
+def admin_client(settings: KafkaSettings) -> Any:
     """Return a Kafka admin client."""
-    return KafkaAdminClient(**kafka_client(settings))
+    return kafka_admin(settings)
 
 
 def _names(settings: Settings) -> list[str]:

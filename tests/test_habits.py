@@ -151,3 +151,27 @@ def test_hooks_fetch_nothing() -> None:
     assert [repository["repo"] for repository in repositories] == ["local"]
     languages = {hook["language"] for hook in repositories[0]["hooks"]}
     assert languages <= {"system", "pygrep"}
+
+
+SHIPPED = [
+    path
+    for room in ("cli", "dashboard", "eddy", "flink_job", "models", "ops", "producers", "stack", "training")
+    for path in sorted((ROOT / room).rglob("*.py"))
+]
+CLIENT = re.compile(r"\b(?:KafkaConsumer|KafkaProducer|KafkaAdminClient|Consumer|Producer|AdminClient)\(")
+
+
+def test_kafka_clients_are_made_in_one_module() -> None:
+    """Where all of them get address, credentials, codecs and read_committed."""
+    assert len(SHIPPED) > 300
+    found = [str(path.relative_to(ROOT)) for path in SHIPPED if CLIENT.search(path.read_text(encoding="utf-8"))]
+    assert found == ["eddy/connections.py"]
+
+
+def test_observations_are_parsed_by_one_parser() -> None:
+    """The job's; the trainer, backtests and the dashboard import it, and nothing else reads an observation's JSON."""
+    by_hand = re.compile(r"""(?:\[|get\()["']series["'][\])].*(?:\[|get\()["']ts["'][\])]|message\[["']values?["']\]""")
+    found = {str(path.relative_to(ROOT)) for path in SHIPPED if by_hand.search(path.read_text(encoding="utf-8"))}
+    assert found == {"eddy/formats.py"}
+    for reader in ("training/data/kafka_history.py", "dashboard/sources/history.py"):
+        assert "form.read(" in (ROOT / reader).read_text(encoding="utf-8"), reader

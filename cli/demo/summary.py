@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from rich.console import Console
 from rich.table import Table
 
 from eddy.alert import Alert
 from eddy.cli.demo.scenarios import Scenario
-from eddy.connections import kafka_client
+from eddy.connections import kafka_consumer
 from eddy.formats import BadObservation, find_format
 from eddy.producers.report import Report
 from eddy.settings import Settings
@@ -94,10 +94,8 @@ def latencies(settings: Settings, follower: Follower) -> dict[str, float]:
     return {name: round(float(np.percentile(found, q)), 1) for name, q in (("p50", 50), ("p99", 99))}
 
 
-def _reader(settings: Settings, role: str) -> KafkaConsumer:
-    consumer = KafkaConsumer(
-        **kafka_client(settings.kafka), enable_auto_commit=False, fetch_max_wait_ms=20, isolation_level="read_committed"
-    )
+def _reader(settings: Settings, role: str) -> Any:
+    consumer = kafka_consumer(settings.kafka, fetch_max_wait_ms=20)
     topic = settings.topics.name(role)
     partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
     consumer.assign(partitions)

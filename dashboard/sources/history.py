@@ -46,7 +46,7 @@ class History:
         settings: connection.
         topic: of the observations.
         max_messages: messages read back per series.
-        form: of the observations.
+        form: of the observations, as the job reads them.
     """
 
     def __init__(self, settings: KafkaSettings, topic: str, max_messages: int, form: Format) -> None:
@@ -162,9 +162,9 @@ def observation(form: Format, value: bytes | None, key: bytes | None) -> tuple[i
     try:
         series, ts, values = form.read(value or b"", key)
         check_key(series, key)
-        return ts, values
     except BadObservation:
         return None
+    return ts, values
 
 
 def columns_of(rows: list[tuple[int, Mapping[str, float]]]) -> tuple[Ints, tuple[str, ...], Floats]:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
-from eddy.connections import librdkafka_client
+from eddy.connections import librdkafka_consumer
 from eddy.dashboard.sources.availability import Watch
 from eddy.settings import KafkaSettings
 from eddy.texts import escaped
@@ -27,7 +27,6 @@ _EVERYTHING = 0
 def consumer(settings: KafkaSettings, buffered_kbytes: int) -> Any:
     """Return a librdkafka consumer that commits nothing and whose group no other part uses."""
     options = {
-        **librdkafka_client(settings),
         "group.id": "eddy-dashboard",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -39,7 +38,7 @@ def consumer(settings: KafkaSettings, buffered_kbytes: int) -> Any:
         "reconnect.backoff.max.ms": 2000,
         "error_cb": lambda _: None,  # a probe finds out that Kafka is away, and when it is back
     }
-    return Consumer(options, logger=logging.getLogger("dashboard.librdkafka"))
+    return librdkafka_consumer(settings, options, "dashboard.librdkafka")
 
 
 class KafkaTopics:

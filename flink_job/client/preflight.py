@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from kafka import KafkaConsumer
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_admin, kafka_consumer
 from eddy.errors import SettingsError, StackError
 from eddy.flink_job.sinks.registry import SINKS
 from eddy.flink_job.wire.frames import TOPIC_ROLES
@@ -35,7 +34,7 @@ def check(settings: Settings) -> None:
     _check_name(FORMATS, "job.format", settings.job.format)
     where = settings.kafka.bootstrap_servers
     try:
-        consumer = KafkaConsumer(**{**kafka_client(settings.kafka), "bootstrap_timeout_ms": _CONNECT_MS})
+        consumer = kafka_consumer(settings.kafka, bootstrap_timeout_ms=_CONNECT_MS)
         try:
             present = consumer.topics()
         finally:
@@ -72,7 +71,7 @@ def with_transaction_timeout(settings: Settings) -> Settings:
 def _longest_transaction_ms(settings: Settings) -> int:
     """Ask the broker for its limit; 0 where it does not tell (it takes the right to describe its settings)."""
     try:
-        admin = KafkaAdminClient(**kafka_client(settings.kafka))
+        admin = kafka_admin(settings.kafka)
         try:
             node = str(admin.describe_cluster()["brokers"][0]["broker_id"])
             resource = ConfigResource(ConfigResourceType.BROKER, node, {_LIMIT: None})

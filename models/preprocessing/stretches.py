@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eddy.models.core.detector import Bools, Series
+from eddy.models.core.detector import Series
 
 _SHOWN = 5  # names in a note
 
@@ -20,30 +20,43 @@ def by_name(series: Sequence[Series]) -> dict[str, list[Series]]:
     return {name: sorted(own, key=lambda s: int(s.ts[0])) for name, own in found.items()}
 
 
-def measured(stretches: Sequence[Series]) -> Series:
-    """Return the measured points of a series as one: what a detector sees that takes one point at a time.
+def joined(stretches: Sequence[Series]) -> Series:
+    """Return all points of a series as one, with jumps in time where the stretches end.
 
     Args:
         stretches: of one series, in order of time.
     """
-    kept: list[Bools] = [~s.imputed for s in stretches]
-    ts = np.concatenate([s.ts[k] for s, k in zip(stretches, kept, strict=True)])
-    values = np.concatenate([s.values[k] for s, k in zip(stretches, kept, strict=True)])
-    return Series(stretches[0].name, ts, values, np.zeros(len(ts), np.bool_))
+    parts = (np.concatenate([getattr(s, part) for s in stretches]) for part in ("ts", "values", "imputed"))
+    return Series(stretches[0].name, *parts)
+
+
+def measured(stretches: Sequence[Series]) -> Series:
+    """Return the measured points of a series as one: what a detector sees that takes one point at a time."""
+    every = joined(stretches)
+    kept = ~every.imputed
+    return Series(every.name, every.ts[kept], every.values[kept], every.imputed[kept])
+
+
+def first_points(stretches: Sequence[Series], count: int) -> list[Series]:
+    """Return the stretches up to a number of points in all; the last of them may be cut."""
+    kept, left = list[Series](), count
+    for s in stretches:
+        if left > 0:
+            kept.append(Series(s.name, s.ts[:left], s.values[:left], s.imputed[:left]))
+        left -= len(s.ts)
+    return kept
 
 
 def cut_in_half(stretches: Sequence[Series]) -> tuple[list[Series], list[Series]]:
     """Return the first and the second half of a series' points, as stretches."""
-    half = sum(len(s.ts) for s in stretches) // 2
-    halves: tuple[list[Series], list[Series]] = ([], [])
-    at = 0
+    first = first_points(stretches, sum(len(s.ts) for s in stretches) // 2)
+    second, skip = list[Series](), sum(len(s.ts) for s in first)
     for s in stretches:
-        cut = min(max(half - at, 0), len(s.ts))
-        at += len(s.ts)
-        for into, part in zip(halves, (slice(0, cut), slice(cut, None)), strict=True):
-            if len(s.ts[part]):
-                into.append(Series(s.name, s.ts[part], s.values[part], s.imputed[part]))
-    return halves
+        if skip < len(s.ts):
+            at = max(skip, 0)
+            second.append(Series(s.name, s.ts[at:], s.values[at:], s.imputed[at:]))
+        skip -= len(s.ts)
+    return first, second
 
 
 def left_out_note(names: Sequence[str], reason: str) -> str:

@@ -186,6 +186,19 @@ def test_missing_features_are_reported_once_per_version():
     assert shard.shard.counts.featureless == 2
 
 
+def test_interval_that_does_not_fit_is_reported_once_per_version():
+    shard = Harness(model_set(manifest("m", RollingZScore(WindowSpec(4, interval_ms=60_000)))))
+    for k in range(60):
+        shard.send(observation("fits", NOW + 60_000 * k, 1.0))
+    assert of(shard.tick(20_000), EVENTS) == []
+    for k in range(60):
+        shard.send(observation("hourly", NOW + 3_600_000 * k, 1.0))
+    (event,) = of(shard.tick(20_000) + shard.tick(20_000), EVENTS)
+    assert (event["event"], event["model"], event["version"]) == ("interval-mismatch", "m", 1)
+    assert "series 'hourly' has a point every 3600 s, the model expects one every 60 s" in event["reason"]
+    assert shard.shard.counts.off_interval == 1
+
+
 # -- ticks, checkpoints, the end --------------------------------------------------------------------------------------
 
 

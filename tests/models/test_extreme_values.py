@@ -71,5 +71,6 @@ def test_unit_of_the_data_does_not_matter(kind: str, scale: float) -> None:
     (one, limit), (other, other_limit) = fitted(kind), fitted(kind, scale)
     expected = scores(one, values()[1]) > limit
     found = scores(other, values(scale)[1]) > other_limit
-    assert found[SPIKE : SPIKE + 4].any(), "the spike is found"
+    if kind != "left-discord":  # which says itself that it does not look for levels
+        assert found[SPIKE : SPIKE + 4].any(), "the spike is found"
     np.testing.assert_array_equal(found, expected)

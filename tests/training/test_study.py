@@ -11,6 +11,7 @@ import pytest
 
 from eddy.errors import DataError
 from eddy.training.data import datasets
+from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.data.recording import Event, Recording
 from eddy.training.evaluation.runs.csv_files import recordings_of
 from eddy.training.evaluation.runs.lineup import entrants
@@ -84,3 +85,15 @@ def test_both_label_formats_are_read_and_unknown_series_refused(tmp_path: Path) 
     own.write_text("[1]")
     with pytest.raises(DataError, match="expected"):
         recordings_of(loaded, 0.15, own)
+
+
+def test_repeated_and_disordered_rows_of_a_csv_file_count_once() -> None:
+    ts = np.arange(300, dtype=np.int64) * 600_000
+    values = np.random.default_rng(0).normal(20, 1, (300, 1))
+    order = np.random.default_rng(1).permutation(np.repeat(np.arange(300), 2))
+    (plain,), (messy,) = (
+        recordings_of(Dataset(("value",), (RawSeries("a", *rows),)), 0.15)
+        for rows in ((ts, values), (ts[order], values[order]))
+    )
+    assert (messy.start, messy.ts.tolist()) == (plain.start, plain.ts.tolist())
+    np.testing.assert_array_equal(messy.values, plain.values)

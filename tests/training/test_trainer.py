@@ -215,6 +215,19 @@ def test_training_data_start_at_the_drift_without_anomalies():
     assert "10 points since its drift" in late.notes[0]
 
 
+def test_held_back_part_is_a_share_of_all_points_whatever_the_gaps():
+    """An hour of data after an outage is not all that a challenger is tried on."""
+    whole = wave()
+    kept = np.ones(len(whole.ts), bool)
+    kept[1300:1440] = False  # longer than a gap that is filled
+    found = Dataset(("value",), (RawSeries("s", whole.ts[kept], whole.values[kept]),))
+    material = prepare(found, WindowSpec(12, interval_ms=STEP), LearningSettings(holdout=0.25), {}, {})
+    (history,), (cut,) = material.whole, material.held_back
+    assert history.ts.tolist() == whole.ts[kept].tolist()
+    assert len(history.ts) - cut == 340
+    assert [len(s.ts) for s in material.past] == [1020]
+
+
 def test_trial_anomalies_are_injected_apart_in_the_held_back_part():
     series = [wave(1500, seed=1), wave(900, seed=2, name="t")]
     changed, events = inject(series, [1000, 500], 20, 3)

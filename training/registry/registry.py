@@ -17,10 +17,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_admin
 from eddy.errors import ModelError, StackError
 from eddy.models.artifacts import artifact, signing
 from eddy.models.artifacts.manifest import Manifest
@@ -233,8 +232,8 @@ class Registry:
             ) from None
 
     @contextlib.contextmanager
-    def _admin(self) -> Iterator[KafkaAdminClient]:
-        client = KafkaAdminClient(**kafka_client(self.settings.kafka), bootstrap_timeout_ms=_CONNECT_MS)
+    def _admin(self) -> Iterator[Any]:
+        client = kafka_admin(self.settings.kafka, bootstrap_timeout_ms=_CONNECT_MS)
         try:
             yield client
         finally:

@@ -13,6 +13,7 @@ from eddy.client import AlertStream
 from eddy.errors import DataError
 from eddy.learning_settings import LearningSettings
 from eddy.models.core.detector import Series, WindowSpec
+from eddy.models.preprocessing.stretches import first_points, joined
 from eddy.models.windowing.windows import regularise
 from eddy.patterns import fits
 from eddy.settings import Settings
@@ -30,7 +31,7 @@ class Material:
 
     Attributes:
         past: data to fit to, anomalies missing.
-        whole: the newest segment of each series, past and held-back part, as received.
+        whole: each series, past and held-back part, as received; long gaps are jumps in time.
         held_back: first row of the held-back part in each of ``whole``.
         notes: remarks for readers of the manifest.
     """
@@ -101,10 +102,10 @@ def prepare(
         segments = regularise(raw.name, ts, values, spec)
         if not segments:
             continue
-        newest = segments[-1]
-        cut = len(newest.ts) - max(round(options.holdout * len(newest.ts)), 1)
-        past += [*segments[:-1], Series(newest.name, newest.ts[:cut], newest.values[:cut], newest.imputed[:cut])]
-        whole.append(newest)
+        every = joined(segments)
+        cut = len(every.ts) - max(round(options.holdout * len(every.ts)), 1)
+        past += first_points(segments, cut)
+        whole.append(every)
         held_back.append(cut)
     if not whole:
         raise DataError("training: no points of these series are left to learn from")

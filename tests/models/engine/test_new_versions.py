@@ -20,6 +20,7 @@ START = 1_736_208_000_000  # a Monday
 DAY = 48
 SPEC = WindowSpec(8, interval_ms=INTERVAL)
 PARAMS: dict[str, Mapping[str, Any]] = {
+    "auto": {},
     "novelty": {},
     "value-novelty": {},
     "rarity": {},
@@ -29,6 +30,7 @@ PARAMS: dict[str, Mapping[str, Any]] = {
     "left-discord": {"period": 12, "past": 4 * DAY},
     "dmd": {"rank": 6},
     "consistency": {"start_up": 50},
+    "river": {"estimator": "GaussianScorer"},
     "ensemble": {
         "members": [
             {"kind": "left-discord", "params": {"period": 12, "past": 4 * DAY}},
@@ -39,7 +41,8 @@ PARAMS: dict[str, Mapping[str, Any]] = {
     "lstm-autoencoder": {"epochs": 1, "hidden": 4, "rebuilt": 4, "smooth": 3},
 }
 #: Their state holds a scale of its own for each series, so that it means the same after training on other data.
-SELF_CONTAINED = {"novelty", "value-novelty", "rarity", "same-phase"}
+SELF_CONTAINED = {"auto", "novelty", "value-novelty", "rarity", "same-phase"}
+STATELESS = {"lstm-encdec", "lstm-repeat-vector", "sklearn", "zscore"}
 TRAINED, BEFORE, AFTER = 12 * DAY, 6 * DAY, 3 * DAY
 
 
@@ -73,6 +76,11 @@ def scores(job: Job, events: list[Event]) -> Floats:
 
 
 OPTIONS = EngineOptions(report_scores=True)
+
+
+def test_every_detector_with_state_is_checked_here() -> None:
+    assert {DETECTORS.current(kind)[0] for kind in PARAMS} | STATELESS == set(DETECTORS.names())
+    assert all(DETECTORS.get(kind).state_size == 0 for kind in STATELESS)
 
 
 @pytest.mark.parametrize("restart", [False, True])
