@@ -35,6 +35,8 @@ _UNREADABLE = (
     "Cannot find checkpoint or savepoint",
     "meta data file",
     "Unexpected magic number",
+    "runtime.checkpoint.Checkpoints.load",  # frames: an end of file has no message of its own
+    "CheckpointCoordinator.restore",
 )
 
 
