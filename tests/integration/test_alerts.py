@@ -87,6 +87,20 @@ def test_exactly_once_delivers_each_alert_once(stack: Stack, unique_topics: Sett
     assert len(found) == len(set(found)) == 2 * len(SPIKES)
 
 
+def test_exactly_once_shows_alerts_with_their_checkpoint_and_not_before(stack: Stack, unique_topics: Settings) -> None:
+    """Delivery at least once shows them at once: after a failure, a second time."""
+    settings = harness.changed(unique_topics, delivery="exactly-once", checkpoint_interval_ms=3_600_000)
+    observations = harness.noise(NAMES, 80, SPIKES)
+    harness.publish(settings, harness.model(limit=2.8))
+    harness.send(settings, [harness.event(*o) for o in observations])
+    with harness.running(stack, settings) as (cluster, number):
+        harness.handled(cluster, number, len(observations))
+        harness.until(lambda: len(harness.read(settings, "alerts")) == 2 * len(SPIKES), "the alerts are written")
+        assert harness.read(settings, "alerts", "read_committed") == []
+        cluster.stop(number)
+    assert len(harness.read(settings, "alerts", "read_committed")) == 2 * len(SPIKES)
+
+
 def test_simultaneous_incidents_stay_one_group_across_a_restart(stack: Stack, unique_topics: Settings) -> None:
     names = [f"s-{k}" for k in range(8)]
     observations = harness.noise(names, 60, {(name, 30): 9.0 for name in names})
