@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eddy.errors import SettingsError
+from eddy.flink_rest import RestAddress
 
 MODULE = "eddy.flink_job.main"
 UNPACKED = "eddy_env"  # folder of the environment's archive on a worker
@@ -47,7 +48,9 @@ class Submission:
     def remote(self, address: str) -> list[str]:
         """Compose the command for a running standalone or session cluster, by its REST address ``host:port``."""
         python = PYTHON_IN_ARCHIVE if self.archive else self.worker_python
-        command = [*self._run("-m", address), "-pyclientexec", self.client_python, "-pyexec", python]
+        # By the address alone 'flink run' decides whether it speaks TLS, whatever its configuration says.
+        place = address.url if isinstance(address, RestAddress) and address.identity else address
+        command = [*self._run("-m", place), "-pyclientexec", self.client_python, "-pyexec", python]
         if self.archive:
             command += ["-pyarch", f"{self.archive}#{UNPACKED}"]
         if self.requirements:

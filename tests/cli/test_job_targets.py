@@ -7,6 +7,8 @@ import pytest
 
 from eddy.configuration import load
 from eddy.errors import SettingsError
+from eddy.flink_job.client.submission import Submission
+from eddy.flink_rest import KEY, RestAddress
 from eddy.ops.job_targets import Choices, submit
 
 CONFIGURATION = load(
@@ -85,3 +87,12 @@ def test_contradictory_choices_are_refused(choices: Choices, message: str) -> No
 
 def pair(words: list[str], option: str) -> str:
     return words[words.index(option) + 1]
+
+
+def test_flink_run_speaks_tls_where_the_address_has_an_identity(tmp_path):
+    """By its ``-m`` alone: ``security.ssl.rest.enabled`` in its configuration is replaced by what that says."""
+    (tmp_path / KEY).touch()
+    work = Submission(flink=["flink"], arguments=[], script=tmp_path / "main.py", client_python="python")
+    for folder, expected in ((tmp_path, "https://jm:8081"), (tmp_path / "none", "jm:8081"), (None, "jm:8081")):
+        command = work.remote(RestAddress("jm:8081", folder))
+        assert command[command.index("-m") + 1] == expected
