@@ -48,4 +48,5 @@ def test_every_fuzzed_message_is_scored_or_a_dead_letter_and_replay_loses_none(
         # Each is read now, or is a dead letter again for what else is wrong with it: late, by now, among other things.
         harness.until(lambda: fuzz.covered(wider), "a checkpoint covers the replayed ones")
         again = metrics.get("bad", 0) + metrics.get("late", 0) + still
-        assert sum(1 for _ in fuzz.dead_letters(wider)) == found["letters"] + again
+        # What is still too large came back as a new letter, which the second replay may have sent once more.
+        assert 0 <= sum(1 for _ in fuzz.dead_letters(wider)) - found["letters"] - again <= still
