@@ -59,10 +59,10 @@ class Feedback(Message):
         >>> one = Feedback("0123456789abcdef", "pump-1", "pumps", "label", "ann", 1735689600000, 0, 1, label="leak")
         >>> Feedback.from_json(one.to_json()) == one
         True
-        >>> Feedback("0123456789abcdef", "pump-1", "pumps", "shrug", "ann", 1, 0, 1)
+        >>> Feedback("0123456789abcdef", "pump-1", "pumps", "shrug", "ann", 1, 0, 1)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        eddy.errors.DataError: feedback: field 'action': found 'shrug', expected one of ack, unack, dismiss, label
+        eddy.errors.DataError: feedback: field 'action': found 'shrug', expected one of ack, unack, ...
     """
 
     what: ClassVar[str] = "feedback"

@@ -51,7 +51,7 @@ def skip_locally(configuration: Configuration, places: Iterable[str]) -> Skipped
     record = _record(stack, configuration.settings.job.name)
     submitted = load(record.overrides, environ=secrets_as_environment(configuration.settings))
     skip = checked(submitted.settings, places)
-    look_up(submitted.settings, skip)
+    check_exist(submitted.settings, skip)
     every = tuple(dict.fromkeys([*submitted.settings.job.skip, *skip]))
     cluster = Cluster(stack.flink_address)
     running = cluster.running(record.name)
@@ -73,7 +73,7 @@ def commands(cluster: Cluster, settings: Settings, places: Iterable[str]) -> lis
         StackError: no such job runs there, or a topic holds no such record.
     """
     skip = checked(settings, places)
-    look_up(settings, skip)
+    check_exist(settings, skip)
     job = cluster.require(settings.job.name)
     completed = cluster.checkpoints(job.id)["latest"].get("completed") or {}
     start = completed.get("external_path", "")
@@ -104,7 +104,7 @@ def checked(settings: Settings, places: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def look_up(settings: Settings, places: Iterable[str]) -> None:
+def check_exist(settings: Settings, places: Iterable[str]) -> None:
     """Check that the topics hold these records: a mistyped offset would be left out in silence, some day.
 
     Raises:

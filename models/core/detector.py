@@ -278,38 +278,38 @@ class Detector(ABC):
             ts: (n,) epoch ms, increasing.
             values: (n, F); all count as measured, none as filled in.
         """
-        stretch = Series(name, ts, np.asarray(values, float), np.zeros(len(ts), np.bool_))
-        return self.score_stretch(stretch, self.initial_state(1))
+        segment = Series(name, ts, np.asarray(values, float), np.zeros(len(ts), np.bool_))
+        return self.score_segment(segment, self.initial_state(1))
 
-    def score_stretches(self, stretches: Sequence[Series]) -> list[Floats]:
-        """Return the scores of each of a series' stretches as in the job: windows begin anew, the state goes on.
+    def score_segments(self, segments: Sequence[Series]) -> list[Floats]:
+        """Return the scores of each of a series' segments as in the job: windows begin anew, the state goes on.
 
         Args:
-            stretches: of one series, in order of time, as :func:`eddy.models.windowing.windows.regularise` cuts them.
+            segments: of one series, in order of time, as :func:`eddy.models.windowing.windows.regularise` cuts them.
         """
         state = self.initial_state(1)
-        return [self.score_stretch(one, state) for one in stretches]
+        return [self.score_segment(one, state) for one in segments]
 
-    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
-        """Return (n,) scores of a stretch, NaN where the job gives none: before a full window, at filled-in points.
+    def score_segment(self, segment: Series, state: Floats) -> Floats:
+        """Return (n,) scores of a segment, NaN where the job gives none: before a full window, at filled-in points.
 
         Args:
-            stretch: regular points of one series without a long gap.
+            segment: regular points of one series without a long gap.
             state: (1, state_size) of that series, **updated in place**.
         """
-        window, n = self.spec.window, len(stretch.ts)
+        window, n = self.spec.window, len(segment.ts)
         scores = np.full(n, np.nan)
         if n < window:
             return scores
-        views = np.lib.stride_tricks.sliding_window_view(stretch.values, window, axis=0).transpose(0, 2, 1)
-        filled = np.lib.stride_tricks.sliding_window_view(stretch.imputed, window)
+        views = np.lib.stride_tricks.sliding_window_view(segment.values, window, axis=0).transpose(0, 2, 1)
+        filled = np.lib.stride_tricks.sliding_window_view(segment.imputed, window)
         due = np.flatnonzero(~filled[:, -1])
-        binding, size = self.bind([stretch.name]), 1 if self.state_size else _SERIES_BATCH
+        binding, size = self.bind([segment.name]), 1 if self.state_size else _SERIES_BATCH
         for at in range(0, len(due), size):
             rows = due[at : at + size]
             ends, own = rows + window - 1, state if self.state_size else np.zeros((len(rows), 0))
             values, imputed = np.ascontiguousarray(views[rows]), np.ascontiguousarray(filled[rows])
-            batch = WindowBatch(values, imputed, stretch.ts[ends], np.repeat(binding, len(rows)), own)
+            batch = WindowBatch(values, imputed, segment.ts[ends], np.repeat(binding, len(rows)), own)
             scores[ends] = self.score(batch)
         return scores
 

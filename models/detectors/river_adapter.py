@@ -27,7 +27,7 @@ from eddy.models.core.detector import (
 from eddy.models.core.parameters import read_parameters
 from eddy.models.core.state_bounds import Bounds, Each, Numbers, Row, count, one_of, size
 from eddy.models.preprocessing.scaler import SeriesScaler, in_spreads
-from eddy.models.preprocessing.stretches import by_name, measured
+from eddy.models.preprocessing.segments import by_name, measured
 
 _BAND = 3.0  # spreads to either side of the median
 _SCALE_TO_UNIT = 0.1  # a spread in half-space trees, which expect values from 0 to 1
@@ -127,7 +127,7 @@ class RiverDetector(Detector):
     ) -> tuple[RiverDetector, FitReport]:
         """Send each series through an estimator; the scores of its second half are the validation scores."""
         chosen = read_parameters(RiverParameters, cls.kind, params)
-        every = [measured(stretches) for stretches in by_name(series).values()]
+        every = [measured(segments) for segments in by_name(series).values()]
         usable = [s for s in every if int(np.isfinite(s.values).any(axis=1).sum()) >= _MIN_POINTS]
         if not usable:
             most = max(every, key=lambda s: len(s.ts), default=None)

@@ -22,7 +22,7 @@ from eddy.models.core.detector import (
     no_progress,
 )
 from eddy.models.core.parameters import NoParameters, read_parameters
-from eddy.models.preprocessing.stretches import by_name, left_out_note
+from eddy.models.preprocessing.segments import by_name, left_out_note
 
 _TINY = 1e-12
 _LARGE, _SMALL = 1e150, 1e-140  # of the largest value of a window: beyond them squares overflow, or are lost
@@ -66,12 +66,12 @@ class RollingZScore(Detector):
         read_parameters(cls.parameters, cls.kind, params)
         detector, report, left_out = cls(spec), FitReport({}), list[str]()
         found = by_name(series)
-        for i, (name, stretches) in enumerate(found.items()):
+        for i, (name, segments) in enumerate(found.items()):
             progress(name, i / len(found))
-            if max(len(s.ts) for s in stretches) < spec.window:
+            if max(len(s.ts) for s in segments) < spec.window:
                 left_out.append(name)
                 continue
-            scores = np.concatenate(detector.score_stretches(stretches))
+            scores = np.concatenate(detector.score_segments(segments))
             report.scores[name] = scores[np.isfinite(scores)]
         if left_out:
             report.notes.append(left_out_note(left_out, f"fewer than {spec.window} points without a long gap"))

@@ -19,7 +19,7 @@ from eddy.models.engine.rollout import ScoringStats
 from eddy.models.engine.state.codec import BLOCK
 from eddy.models.engine.window_scores import StateBefore, scores_and_limits
 from eddy.models.serving.loaded_model import LoadedModel
-from eddy.models.windowing.windows import MOST_OFF, Due, WindowStore
+from eddy.models.windowing.windows import MAX_OFF, Due, WindowStore
 
 log = logging.getLogger(__name__)
 
@@ -301,7 +301,7 @@ class ModelScorer:
 
     def off_interval(self) -> list[tuple[str, str, int]]:
         """Give (model, a series, its newest step in ms) if points come at another interval than the model's."""
-        rows = np.flatnonzero(self.store.off >= MOST_OFF)
+        rows = np.flatnonzero(self.store.off >= MAX_OFF)
         return [(self.model.manifest.name, self.series_of[int(row)], int(self.store.step[row])) for row in rows[:1]]
 
     def newest(self, rows: Ints) -> tuple[WindowBatch, Bools]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from eddy.errors import DataError
 from eddy.models.core.detector import Bools, Floats, Ints, Series, WindowBatch, WindowSpec
-from eddy.models.preprocessing.stretches import left_out_note
+from eddy.models.preprocessing.segments import left_out_note
 
 MIN_WINDOWS = 32  # a series with fewer is left out of training
 _MIN_OBSERVED = 0.5  # share of a window's points that must be measured

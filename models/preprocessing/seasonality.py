@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from eddy.models.core.detector import Floats, Series
-from eddy.models.preprocessing.stretches import by_name, measured
+from eddy.models.preprocessing.segments import by_name, measured
 
 DAY_MS = 86_400_000
 _MIN_POINTS = 4  # points of a season: fewer show no shape
@@ -19,7 +19,7 @@ _CYCLES = 3  # of a period that have to fit into a series
 def usual_period(series: Sequence[Series], default: int) -> int:
     """Return the period of the longest series: a day if it covers two, else its dominant period, else ``default``.
 
-    A series may come in several stretches; one of them has to cover two days for a day, and its measured points, one
+    A series may come in several segments; one of them has to cover two days for a day, and its measured points, one
     after the other, have the dominant period. Uses no labels. Points without real times should be given times so close
     that no day fits.
     """

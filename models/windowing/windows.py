@@ -14,7 +14,7 @@ from eddy.models.core.detector import Bools, Floats, Ints, Series, WindowSpec
 from eddy.models.windowing.event_time import NEVER
 
 _HOLD, _LINEAR, _BREAK = 0, 1, 2
-MOST_OFF = 32  # so many more steps off the interval than on it: the series has another one
+MAX_OFF = 32  # so many more steps off the interval than on it: the series has another one
 _POLICIES = {"hold": _HOLD, "linear": _LINEAR, "break": _BREAK}
 
 
@@ -45,7 +45,7 @@ class WindowStore:
         until_due: (rows,) points until the next window is due once the ring is full.
         last: (rows,) event time of the newest point.
         points: (rows,) points seen so far, without those filled in.
-        off: (rows,) steps that are off the interval, less those that fit, kept between 0 and :data:`MOST_OFF`.
+        off: (rows,) steps that are off the interval, less those that fit, kept between 0 and :data:`MAX_OFF`.
         step: (rows,) the newest step that was off, ms.
     """
 
@@ -175,7 +175,7 @@ def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Se
 @njit(cache=True)
 def _note_step(off, newest, row, apart, interval):  # type: ignore[no-untyped-def]
     if 2 * apart >= 3 * interval or 3 * apart <= 2 * interval:  # as eddy.models.windowing.sampling.fits
-        off[row], newest[row] = min(off[row] + 1, MOST_OFF), apart
+        off[row], newest[row] = min(off[row] + 1, MAX_OFF), apart
     else:
         off[row] = max(off[row] - 1, 0)
 

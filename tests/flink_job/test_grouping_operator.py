@@ -59,6 +59,7 @@ def withdraw(shard: Harness) -> None:
 
 def evict(shard: Harness) -> None:
     shard.now += TTL + 1
+    shard.elapsed += TTL + 1
 
 
 def hand_over(shard: Harness) -> None:

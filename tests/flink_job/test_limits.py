@@ -66,7 +66,7 @@ def test_maximum_of_series_is_told_once_an_hour():
     one.data(1.0)
     assert limits(one.data(1.0, series="t")) == ["job.max_series"]
     assert limits(one.data(1.0, series="u")) == []
-    one.now += AGAIN_MS
+    one.elapsed += AGAIN_MS
     assert limits(one.data(1.0, series="u")) == ["job.max_series"]
 
 
@@ -144,6 +144,7 @@ def test_model_takes_no_more_series_than_its_memory_allows():
     assert set(scorer.series_of.values()) == {f"s-{k}" for k in range(4)}
     assert one.shard.pending.series == ["s-4", "s-5"], "they wait for a model, or for room"
     one.now += TTL // 2
+    one.elapsed += TTL // 2
     one.send(*[observation(f"s-{k}", NOW + 2, 1.0) for k in range(1, 6)])
     one.tick(TTL // 2 + 1)
     one.tick()

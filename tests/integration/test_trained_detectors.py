@@ -19,7 +19,7 @@ pytestmark = pytest.mark.stack
 
 NAMES = ("s-0", "s-1", "s-2")
 TRAINED, LIVE = 480, 240
-GRACE = 8  # points: detectors that judge a stretch speak up late
+GRACE = 8  # points: detectors that judge a segment speak up late
 #: (series, index of the live point): what is added there
 ODD = {("s-0", 90): 6.0, ("s-1", 150): -7.0, ("s-1", 151): -7.0, ("s-2", 200): 9.0}
 #: model -> detector, points in a window, its parameters, threshold

@@ -31,14 +31,14 @@ def wave(points: int, level: float, seed: int, begin: int = 0) -> np.ndarray:
     return level + np.sin(2 * np.pi * (begin + np.arange(points)) / DAY) + rng.normal(0, 0.05, points)
 
 
-def stretch(values: np.ndarray, name: str) -> Series:
+def segment(values: np.ndarray, name: str) -> Series:
     ts = START + np.arange(len(values), dtype=np.int64) * STEP
     return Series(name, ts, values[:, None], np.zeros(len(ts), np.bool_))
 
 
 def model(name: str, values: np.ndarray, *series: str) -> Trained:
     return fit_model(
-        name, "dmd", [stretch(values, series[0])], WindowSpec(DAY, interval_ms=STEP), patterns=series,
+        name, "dmd", [segment(values, series[0])], WindowSpec(DAY, interval_ms=STEP), patterns=series,
         params={"rank": 8, "online": False},
     )  # fmt: skip
 
@@ -143,7 +143,7 @@ def test_training_beyond_its_time_or_memory_is_ended_and_reported(
     settings = learning(unique_topics, min_seconds_between_trainings=0, max_fit_memory_mb=512)
     registry = Registry(settings)
     greedy = fit_model(
-        "greedy", "isolation-forest", [stretch(wave(2000, 0.0, 1), "greedy")], WindowSpec(1200, interval_ms=STEP),
+        "greedy", "isolation-forest", [segment(wave(2000, 0.0, 1), "greedy")], WindowSpec(1200, interval_ms=STEP),
         patterns=("greedy",), params={"trees": 2, "samples": 64, "features": "raw"},
     )  # fmt: skip
     for trained in (greedy, model("small", wave(CHANGED, 0.0, 1), "small")):

@@ -31,7 +31,7 @@ class Level(Detector):
         raise NotImplementedError
 
     def bind(self, series):
-        return np.array([int(name.split("-")[1]) for name in series], np.int64)
+        return np.array([int(name.split("-")[-1]) for name in series], np.int64)
 
     def _score(self, batch):
         known = batch.binding[batch.binding >= 0]  # the trial batch at loading binds none

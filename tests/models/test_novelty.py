@@ -262,6 +262,6 @@ def test_left_discord_agrees_with_brute_force() -> None:
     scaled = (values - np.median(values)) / (np.percentile(values, 95) - np.percentile(values, 5))
     for t in (15, 30, 59):
         last = scaled[t - 7 : t + 1]
-        stretches = [scaled[e - 7 : e + 1] for e in range(7, t - 7)]
-        nearest = min(np.std(last - one) for one in stretches)
+        segments = [scaled[e - 7 : e + 1] for e in range(7, t - 7)]
+        nearest = min(np.std(last - one) for one in segments)
         assert scores[t] == pytest.approx(nearest)

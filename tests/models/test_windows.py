@@ -111,15 +111,15 @@ def test_regularise_gives_the_points_of_the_window_store(spec, points):
     _, ts, values = arrays(points, spec)
     spec = WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap)
     plain = PlainSeries(spec)
-    stretches: list[Any] = []
+    segments: list[Any] = []
     for t, value in zip(ts.tolist(), values.tolist(), strict=True):
         held = len(plain.points)
         plain.push(t, value)
         if not held or len(plain.points) <= held:
-            stretches.append(None)
-        stretches[-1] = list(plain.points)
+            segments.append(None)
+        segments[-1] = list(plain.points)
     found = regularise("s", ts, values, spec)
-    np.testing.assert_equal([list(zip(s.values.tolist(), s.imputed.tolist(), strict=True)) for s in found], stretches)
+    np.testing.assert_equal([list(zip(s.values.tolist(), s.imputed.tolist(), strict=True)) for s in found], segments)
     for series in found:
         assert set(series.ts[~series.imputed].tolist()) <= set(ts.tolist())
 

@@ -15,7 +15,7 @@ from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
 from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH as PEAK_WIDTH
 from eddy.models.detectors.novelty.peak_filter import peak
-from eddy.models.preprocessing.stretches import by_name
+from eddy.models.preprocessing.segments import by_name
 from eddy.models.windowing.windows import regularise
 from eddy.training.data.labels import Labels, mark
 
@@ -34,7 +34,7 @@ class CausalRun:
         raw_limits: (n,) raw score that was the limit at each row, NaN where there was none.
         detector: as fitted on the start; None if nothing was fitted.
         begin: row at which the detector's state begins (``start`` if it continues from its training).
-        stretches: what was scored, from ``begin`` on.
+        segments: what was scored, from ``begin`` on.
         history: losses per epoch, empty if there are no epochs.
         notes: remarks for readers.
         validation: (m,) raw scores of the held-out part of the start, as fitting reports them.
@@ -45,7 +45,7 @@ class CausalRun:
     raw_limits: Floats
     detector: Detector | None = None
     begin: int = 0
-    stretches: Sequence[Series] = ()
+    segments: Sequence[Series] = ()
     history: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     validation: Floats = field(default_factory=lambda: np.zeros(0))
@@ -95,19 +95,19 @@ def causal_run(
     detector, fitted = DETECTORS.get(kind).fit(head, spec, params, seed)
     begin = start if detector.continues and int(detector.bind([NAME])[0]) >= 0 else 0
     rest = ts[begin:], values[begin:]
-    stretches = regularise(NAME, *rest, spec) if gaps else [Series(NAME, *rest, np.zeros(len(rest[0]), np.bool_))]
+    segments = regularise(NAME, *rest, spec) if gaps else [Series(NAME, *rest, np.zeros(len(rest[0]), np.bool_))]
     raw = np.full(len(ts), np.nan)
-    scores = detector.score_stretches(stretches)
-    raw[begin:] = np.concatenate([own[~s.imputed] for own, s in zip(scores, stretches, strict=True)])
+    scores = detector.score_segments(segments)
+    raw[begin:] = np.concatenate([own[~s.imputed] for own, s in zip(scores, segments, strict=True)])
     own = detector.default_limit
     if own is not None:
         deviates = np.maximum(np.nan_to_num(raw * (limit / own)), 0.0)
         deviates[:start] = 0.0
-        return _run(deviates, raw, np.full(len(ts), float(own)), detector, begin, stretches, fitted)
+        return _run(deviates, raw, np.full(len(ts), float(own)), detector, begin, segments, fitted)
     known = raw[:start][np.isfinite(raw[:start])]
     min_scale = max(_MIN_SCALE_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
     deviates = np.asarray(calibrated(raw, start, limit, min_scale))
-    return _run(deviates, raw, np.asarray(limits_of(raw, limit, min_scale)), detector, begin, stretches, fitted)
+    return _run(deviates, raw, np.asarray(limits_of(raw, limit, min_scale)), detector, begin, segments, fitted)
 
 
 def _run(
@@ -116,12 +116,12 @@ def _run(
     limits: Floats,
     detector: Detector,
     begin: int,
-    stretches: Sequence[Series],
+    segments: Sequence[Series],
     fitted: FitReport,
 ) -> CausalRun:
     validation = np.concatenate([*fitted.scores.values(), np.zeros(0)])
     history, notes = list(fitted.history), list(fitted.notes)
-    return CausalRun(deviates, raw, limits, detector, begin, stretches, history, notes, validation)
+    return CausalRun(deviates, raw, limits, detector, begin, segments, history, notes, validation)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -142,11 +142,11 @@ def raw_scores(detector: Detector, ts: Ints, values: Floats, name: str = NAME) -
     return np.asarray(detector.score_series(name, ts, values))
 
 
-def windows_at(stretch: Series, ends: Ints, window: int, binding: Ints, state: Floats) -> WindowBatch:
-    """Return the windows whose newest points are rows ``ends`` of a stretch, each at least ``window - 1``."""
+def windows_at(segment: Series, ends: Ints, window: int, binding: Ints, state: Floats) -> WindowBatch:
+    """Return the windows whose newest points are rows ``ends`` of a segment, each at least ``window - 1``."""
     rows = ends[:, None] + np.arange(1 - window, 1)
     bound = np.repeat(binding, len(ends))
-    return WindowBatch(stretch.values[rows], stretch.imputed[rows], stretch.ts[ends], bound, state)
+    return WindowBatch(segment.values[rows], segment.imputed[rows], segment.ts[ends], bound, state)
 
 
 def labelled_scores(
@@ -155,9 +155,9 @@ def labelled_scores(
     """Score every series as live; return the scores and which rows are labelled anomalous."""
     scores: dict[str, Floats] = {}
     flags: dict[str, Bools] = {}
-    for name, stretches in by_name(series).items():
-        scores[name] = np.concatenate(detector.score_stretches(stretches))
-        flags[name] = np.concatenate([mark(labels, s) for s in stretches])
+    for name, segments in by_name(series).items():
+        scores[name] = np.concatenate(detector.score_segments(segments))
+        flags[name] = np.concatenate([mark(labels, s) for s in segments])
     return scores, flags
 
 

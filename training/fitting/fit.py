@@ -18,7 +18,7 @@ from eddy.models.artifacts.manifest import Manifest
 from eddy.models.catalog import DETECTORS, THRESHOLDS
 from eddy.models.core.detector import Detector, FitReport, Floats, Progress, Series, WindowSpec, no_progress
 from eddy.models.core.threshold import Threshold
-from eddy.models.preprocessing.stretches import by_name, measured
+from eddy.models.preprocessing.segments import by_name, measured
 from eddy.models.thresholds.fixed import RULES, FixedThreshold
 from eddy.models.windowing.sampling import mismatch, usual_step
 from eddy.training.data.labels import Labels
@@ -226,7 +226,7 @@ def interval_mismatch(series: Sequence[Series], spec: WindowSpec) -> str:
     """Say which series' points come at another interval than the windows expect; empty if they all fit."""
     found = [
         said
-        for name, stretches in by_name(series).items()
-        if (said := mismatch(name, usual_step(measured(stretches).ts), spec))
+        for name, segments in by_name(series).items()
+        if (said := mismatch(name, usual_step(measured(segments).ts), spec))
     ]
     return "" if not found else found[0] + (f" (and {len(found) - 1} more series)" if len(found) > 1 else "")

@@ -15,10 +15,9 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from eddy.connections import kafka_client
+from eddy.connections import kafka_producer
 from eddy.errors import ModelError, StackError
 from eddy.settings import Settings
 from eddy.topic_reader import whole_topic
@@ -96,9 +95,9 @@ class VersionClaims:
         return seen
 
     def _send(self, key: str, value: bytes | None) -> None:
-        client = kafka_client(self._settings.kafka)
+        kafka = self._settings.kafka
         try:
-            producer = KafkaProducer(**client, acks="all", bootstrap_timeout_ms=client["request_timeout_ms"])
+            producer = kafka_producer(kafka, acks="all", bootstrap_timeout_ms=kafka.request_timeout_ms)
             try:
                 producer.send(self._topic, key=key.encode(), value=value, partition=0).get(_SEND_SECONDS)
             finally:

@@ -13,7 +13,7 @@ from eddy.client import AlertStream
 from eddy.errors import DataError
 from eddy.learning_settings import LearningSettings
 from eddy.models.core.detector import Series, WindowSpec
-from eddy.models.preprocessing.stretches import first_points, joined
+from eddy.models.preprocessing.segments import first_points, joined
 from eddy.models.windowing.windows import regularise
 from eddy.patterns import fits
 from eddy.settings import Settings

@@ -30,7 +30,7 @@ from eddy.models.detectors.novelty import peak_filter
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
 from eddy.models.detectors.novelty.value import FLOOR
-from eddy.models.preprocessing.stretches import by_name, left_out_note, measured
+from eddy.models.preprocessing.segments import by_name, left_out_note, measured
 
 _MIN_VALUES = 20  # of a feature in training: fewer give no scale
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest day
@@ -146,9 +146,9 @@ class AutoDetector(Detector):
         start: dict[str, Floats] = {}
         report, left_out = FitReport({}), dict[str, int]()
         found = by_name(series)
-        for i, (name, stretches) in enumerate(found.items()):
+        for i, (name, segments) in enumerate(found.items()):
             progress(name, i / len(found))
-            one = measured(stretches)
+            one = measured(segments)
             fewest = int(np.isfinite(one.values).sum(axis=0).min())
             if fewest < _MIN_VALUES:
                 left_out[name] = fewest
@@ -189,13 +189,13 @@ class AutoDetector(Detector):
             )
         )
 
-    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+    def score_segment(self, segment: Series, state: Floats) -> Floats:
         """Return what :meth:`score` gives point by point, but faster."""
-        index = self._index.get(stretch.name)
+        index = self._index.get(segment.name)
         if index is not None and not state.any():
             state[0] = self._start[index]
-        scores, there = np.full(len(stretch.ts), np.nan), ~stretch.imputed
-        scores[there] = self._run(state[0], stretch.values[there], stretch.ts[there])
+        scores, there = np.full(len(segment.ts), np.nan), ~segment.imputed
+        scores[there] = self._run(state[0], segment.values[there], segment.ts[there])
         return scores
 
     def bind(self, series: Sequence[str]) -> Ints:

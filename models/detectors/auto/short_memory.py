@@ -38,7 +38,7 @@ _FIRST = 20  # points before a difference counts
 _EPS = 1e-9  # of the level: smaller differences are rounding
 _LARGEST = 1e5  # of the tail calibration's range
 _SMALLEST = 1e-300  # of a size: keeps a constant level of 0 from a division by 0
-_MOST_SQUARED = 1e150  # a difference beyond it has no square
+_MAX_SQUARED = 1e150  # a difference beyond it has no square
 
 POINTS, SEEN, FAST, LEADER = range(4)
 LEVEL = 4
@@ -89,7 +89,7 @@ def step(row: Floats, at: int, x: float) -> float:
             row[at + LEADER] = float(m)
         if points > _FIRST and size > 0.0:
             apart = min(apart, _CLIP * size)
-        teaches = min(apart, _MOST_SQUARED) ** 2 if _SQUARED[m] else apart
+        teaches = min(apart, _MAX_SQUARED) ** 2 if _SQUARED[m] else apart
         row[at + SIZE + m] += max(_SCALE[m], 1.0 / points) * (teaches - row[at + SIZE + m])
         weight = 1.0 if _SLOW[m] >= 1.0 else max(_SLOW[m], 1.0 / (points + 1.0))
         row[at + LEVEL + m] += weight * (x - level)

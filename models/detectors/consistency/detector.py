@@ -28,7 +28,7 @@ from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.consistency import kernel
 from eddy.models.detectors.consistency.cross_regression import CrossRegression
 from eddy.models.detectors.novelty.kernel import LARGEST
-from eddy.models.preprocessing.stretches import by_name, cut_in_half, measured
+from eddy.models.preprocessing.segments import by_name, cut_in_half, measured
 
 _MIN_ROWS = 64  # of a series in training
 _NEVER = 1 << 60  # rows before the first score: never, while training
@@ -145,10 +145,10 @@ class ConsistencyDetector(Detector):
         floor = _FLOOR_SHARE * usual
         detector = cls(spec, chosen, regression, floor, {})
         start, report = {}, FitReport({})
-        for i, (name, stretches) in enumerate(long.items()):
+        for i, (name, segments) in enumerate(long.items()):
             progress(name, i / len(long))
             state = np.zeros((1, detector.state_size))
-            first, second = cut_in_half(stretches)
+            first, second = cut_in_half(segments)
             for one in first:
                 detector._over(state, one, _NEVER)
             held_out = state.copy()
@@ -163,14 +163,14 @@ class ConsistencyDetector(Detector):
             report.notes.append(f"not predicted by the others, scored by their own past only: {', '.join(left_out)}")
         return cls(spec, chosen, regression, floor, start), report
 
-    def _over(self, state: Floats, stretch: Series, start_up: int) -> Floats:
-        """Return (n,) scores of a stretch; its first ``window`` points and filled-in ones have none."""
-        n, back = len(stretch.ts), self.params.window
+    def _over(self, state: Floats, segment: Series, start_up: int) -> Floats:
+        """Return (n,) scores of a segment; its first ``window`` points and filled-in ones have none."""
+        n, back = len(segment.ts), self.params.window
         scores = np.full(n, np.nan)
         if n > back:
-            seen = np.where(stretch.imputed[:, None], np.nan, stretch.values)
+            seen = np.where(segment.imputed[:, None], np.nan, segment.values)
             cut = np.lib.stride_tricks.sliding_window_view(seen, back + 1, axis=0).transpose(0, 2, 1)
-            due = back + np.flatnonzero(~stretch.imputed[back:])
+            due = back + np.flatnonzero(~segment.imputed[back:])
             scores[due], _ = self._points(state, cut[due - back], start_up)
         return scores
 
@@ -193,12 +193,12 @@ class ConsistencyDetector(Detector):
         )
         return np.asarray(scores), each
 
-    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+    def score_segment(self, segment: Series, state: Floats) -> Floats:
         """Return what :meth:`score` gives window by window, but faster."""
-        index = self._index.get(stretch.name)
+        index = self._index.get(segment.name)
         if index is not None and not state.any():
             state[0] = self._start[index]
-        return self._over(state, stretch, self.params.start_up)
+        return self._over(state, segment, self.params.start_up)
 
     def bind(self, series: Sequence[str]) -> Ints:
         return np.array([self._index.get(name, -1) for name in series], np.int64)

@@ -137,13 +137,13 @@ class DmdDetector(Detector):
     def bind(self, series: Sequence[str]) -> Ints:
         return np.array([self._index.get(name, -1) for name in series], np.int64)
 
-    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+    def score_segment(self, segment: Series, state: Floats) -> Floats:
         """Return what :meth:`score` gives window by window, but faster."""
-        binding = self.bind([stretch.name])
+        binding = self.bind([segment.name])
         row = state[0] if self.state_size else np.zeros(self._state_width)
         return np.asarray(
             kernel.series(
-                row, np.ascontiguousarray(stretch.values, float), stretch.imputed, self.spec.window,
+                row, np.ascontiguousarray(segment.values, float), segment.imputed, self.spec.window,
                 self._scales(binding)[0], self._errors(binding)[0], *self._learned,
             )
         )  # fmt: skip
@@ -210,7 +210,7 @@ class DmdDetector(Detector):
 
     def _validation(self, windows: FitWindows, name: str, share: float) -> Floats:
         parts = [s for s in windows.segments if s.name == name]
-        scores = np.concatenate(self.score_stretches(parts))
+        scores = np.concatenate(self.score_segments(parts))
         held_out = scores[len(scores) - max(round(share * len(scores)), 1) :]
         return np.asarray(held_out[np.isfinite(held_out)])
 

@@ -33,7 +33,7 @@ from eddy.models.detectors.ensemble import kernel
 from eddy.models.detectors.ensemble.combination import combine
 from eddy.models.detectors.ensemble.members import EnsembleParameters, Member, read_members
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, moment_bounds
-from eddy.models.preprocessing.stretches import by_name
+from eddy.models.preprocessing.segments import by_name
 
 _MIN_SCALE_SHARE = 0.01  # of the median validation score: smallest scale of scores
 _UNSEEN = ""  # a name that no series has
@@ -156,10 +156,10 @@ class EnsembleDetector(Detector):
         }
         ensemble = cls(spec, chosen, members, detectors, names, arrays)
         scores: dict[str, Floats] = {}
-        for name, stretches in by_name(series).items():
+        for name, segments in by_name(series).items():
             state, binding = ensemble.initial_state(1), int(ensemble.bind([name])[0])
-            parts = [ensemble._run(replace(one, name=_UNSEEN), state, binding) for one in stretches]
-            found = np.concatenate(parts)[sum(len(s.ts) for s in stretches) // 2 :]
+            parts = [ensemble._run(replace(one, name=_UNSEEN), state, binding) for one in segments]
+            found = np.concatenate(parts)[sum(len(s.ts) for s in segments) // 2 :]
             scores[name] = found[np.isfinite(found)]
         notes = [f"{m.name}: {note}" for m, r in zip(members, reports, strict=True) for note in r.notes]
         return ensemble, FitReport(scores, [], notes)
@@ -176,15 +176,15 @@ class EnsembleDetector(Detector):
         members = [{**asdict(m), "window": d.spec.window} for m, d in zip(self.members, self.detectors, strict=True)]
         return {"rule": self.params.rule, "peaks": self.params.peaks, "members": members}
 
-    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+    def score_segment(self, segment: Series, state: Floats) -> Floats:
         """Return what :meth:`score` gives window by window, but faster."""
-        return self._run(stretch, state, int(self.bind([stretch.name])[0]))
+        return self._run(segment, state, int(self.bind([segment.name])[0]))
 
-    def _run(self, stretch: Series, state: Floats, binding: int) -> Floats:
-        """Score a stretch, with the calibration of ``binding`` and the members' state of the stretch's series."""
+    def _run(self, segment: Series, state: Floats, binding: int) -> Floats:
+        """Score a segment, with the calibration of ``binding`` and the members' state of the segment's series."""
         first = self.spec.window - 1  # in the job, shorter members too start with the first full window of the longest
-        scores = np.full(len(stretch.ts), np.nan)
-        due = first + np.flatnonzero(~stretch.imputed[first:])
+        scores = np.full(len(segment.ts), np.nan)
+        due = first + np.flatnonzero(~segment.imputed[first:])
         if not len(due):
             return scores
         row = state[0, self._cuts[-1] :]
@@ -193,11 +193,11 @@ class EnsembleDetector(Detector):
         raw = []
         for m, d in enumerate(self.detectors):
             own = slice(self.spec.window - d.spec.window, None)
-            name = stretch.name if self.continues or not d.continues else _UNSEEN
-            part = Series(name, stretch.ts[own], stretch.values[own], stretch.imputed[own])
+            name = segment.name if self.continues or not d.continues else _UNSEEN
+            part = Series(name, segment.ts[own], segment.values[own], segment.imputed[own])
             memory = state[:, self._cuts[m] : self._cuts[m + 1]]
-            raw.append(d.score_stretch(part, memory)[due - own.start])
-        points, ts = stretch.values[due], stretch.ts[due]
+            raw.append(d.score_segment(part, memory)[due - own.start])
+        points, ts = segment.values[due], segment.ts[due]
         z = kernel.series_deviates(
             self._layout, self._rules, row, np.stack(raw, axis=1), points, self._scale[binding], ts
         )

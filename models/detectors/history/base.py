@@ -28,7 +28,7 @@ from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.history import kernel as ring_kernel
 from eddy.models.preprocessing.scaler import in_spreads
 from eddy.models.preprocessing.seasonality import usual_period
-from eddy.models.preprocessing.stretches import by_name, measured
+from eddy.models.preprocessing.segments import by_name, measured
 
 _NO_SEASON = 64  # points that are compared if no period is found
 _MAX_PAST = 1_000_000  # points kept: 16 MB of state a series and feature
@@ -96,7 +96,7 @@ class PastRingDetector(Detector):
         progress: Progress = no_progress,
     ) -> tuple[PastRingDetector, FitReport]:
         chosen = read_parameters(RingParameters, cls.kind, params)
-        every = {name: measured(stretches) for name, stretches in by_name(series).items()}
+        every = {name: measured(segments) for name, segments in by_name(series).items()}
         known = {name: s for name, s in every.items() if np.isfinite(s.values).any(axis=0).all() and len(s.ts) > 1}
         if not known:
             raise DataError(f"{cls.kind}: no series with values of every feature to learn from")
@@ -126,10 +126,10 @@ class PastRingDetector(Detector):
     def _scaled(self, values: Floats, binding: Ints) -> Floats:
         return np.ascontiguousarray(in_spreads(values, self.centre[binding], self.spread[binding]))
 
-    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+    def score_segment(self, segment: Series, state: Floats) -> Floats:
         """Return what :meth:`score` gives point by point, but faster."""
-        scores, there = np.full(len(stretch.ts), np.nan), ~stretch.imputed
-        newest = self._scaled(stretch.values[there], self.bind([stretch.name]))
+        scores, there = np.full(len(segment.ts), np.nan), ~segment.imputed
+        newest = self._scaled(segment.values[there], self.bind([segment.name]))
         scores[there] = ring_kernel.ring_series(state[0], newest, self.mode, self.params.period, self.params.reach)
         return scores
 

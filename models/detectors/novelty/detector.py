@@ -33,7 +33,7 @@ from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.novelty import kernel, peak_filter, season
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
 from eddy.models.detectors.novelty.value import FLOOR
-from eddy.models.preprocessing.stretches import by_name, left_out_note, measured
+from eddy.models.preprocessing.segments import by_name, left_out_note, measured
 
 DEFAULT_LIMIT = 1.96
 MEMBERS = {"value": kernel.VALUE, "season": kernel.SEASON, "rarity": kernel.RARITY}
@@ -140,9 +140,9 @@ class NoveltyDetector(Detector):
         start: dict[str, Floats] = {}
         report, left_out = FitReport({}), dict[str, int]()
         found = by_name(series)
-        for i, (name, stretches) in enumerate(found.items()):
+        for i, (name, segments) in enumerate(found.items()):
             progress(name, i / len(found))
-            one = measured(stretches)
+            one = measured(segments)
             fewest = int(np.isfinite(one.values).sum(axis=0).min())
             if fewest < _MIN_VALUES:
                 left_out[name] = fewest
@@ -188,13 +188,13 @@ class NoveltyDetector(Detector):
             )
         )
 
-    def score_stretch(self, stretch: Series, state: Floats) -> Floats:
+    def score_segment(self, segment: Series, state: Floats) -> Floats:
         """Return what :meth:`score` gives point by point, but faster."""
-        index = self._index.get(stretch.name)
+        index = self._index.get(segment.name)
         if index is not None and not state.any():
             state[0] = self._start[index]
-        scores, there = np.full(len(stretch.ts), np.nan), ~stretch.imputed
-        scores[there] = self._run(state[0], stretch.values[there], stretch.ts[there])
+        scores, there = np.full(len(segment.ts), np.nan), ~segment.imputed
+        scores[there] = self._run(state[0], segment.values[there], segment.ts[there])
         return scores
 
     def bind(self, series: Sequence[str]) -> Ints:

@@ -79,7 +79,9 @@ OPTIONS = EngineOptions(report_scores=True)
 
 
 def test_every_detector_with_state_is_checked_here() -> None:
-    assert {DETECTORS.current(kind)[0] for kind in PARAMS} | STATELESS == set(DETECTORS.names())
+    assert {DETECTORS.current(kind)[0] for kind in PARAMS} | STATELESS == {
+        name for name in DETECTORS.names() if not name.startswith("test-")
+    }
     assert all(DETECTORS.get(kind).state_size == 0 for kind in STATELESS)
 
 

@@ -32,8 +32,8 @@ def band_at(run: CausalRun, recording: Recording, rows: Ints) -> Band | None:
     limits, wanted = np.nan_to_num(run.raw_limits, nan=np.inf), recording.ts[np.unique(rows)]
     found, at = list[Explanation](), list[Ints]()
     state = detector.initial_state(1)
-    for stretch in run.stretches:
-        for batch in (_walk if detector.state_size else _jump)(detector, stretch, wanted, state):
+    for segment in run.segments:
+        for batch in (_walk if detector.state_size else _jump)(detector, segment, wanted, state):
             at.append(np.searchsorted(recording.ts, batch.end))
             found.append(detector.explain(batch, limits[at[-1]]))
     if not found:
@@ -44,21 +44,21 @@ def band_at(run: CausalRun, recording: Recording, rows: Ints) -> Band | None:
     return Band(np.concatenate(at), expected, lower, upper)
 
 
-def _ends(detector: Detector, stretch: Series) -> Ints:
-    """Return the rows of a stretch that end a window."""
+def _ends(detector: Detector, segment: Series) -> Ints:
+    """Return the rows of a segment that end a window."""
     first = detector.spec.window - 1
-    return first + np.flatnonzero(~stretch.imputed[first:])
+    return first + np.flatnonzero(~segment.imputed[first:])
 
 
-def _jump(detector: Detector, stretch: Series, wanted: Ints, state: Floats) -> Iterator[WindowBatch]:
-    ends = _ends(detector, stretch)
-    ends = ends[np.isin(stretch.ts[ends], wanted)]
+def _jump(detector: Detector, segment: Series, wanted: Ints, state: Floats) -> Iterator[WindowBatch]:
+    ends = _ends(detector, segment)
+    ends = ends[np.isin(segment.ts[ends], wanted)]
     binding = detector.bind([NAME])
     for part in np.array_split(ends, -(-len(ends) // 512)) if len(ends) else ():
-        yield windows_at(stretch, part, detector.spec.window, binding, np.zeros((len(part), 0)))
+        yield windows_at(segment, part, detector.spec.window, binding, np.zeros((len(part), 0)))
 
 
-def _walk(detector: Detector, stretch: Series, wanted: Ints, state: Floats) -> Iterator[WindowBatch]:
+def _walk(detector: Detector, segment: Series, wanted: Ints, state: Floats) -> Iterator[WindowBatch]:
     """Yield the wanted windows; a detector with state has to score every one up to them."""
     window, binding = detector.spec.window, detector.bind([NAME])
     waiting: list[tuple[int, Floats]] = []
@@ -66,15 +66,15 @@ def _walk(detector: Detector, stretch: Series, wanted: Ints, state: Floats) -> I
     def batch() -> WindowBatch:
         ends, states = np.array([row for row, _ in waiting]), np.concatenate([own for _, own in waiting])
         waiting.clear()
-        return windows_at(stretch, ends, window, binding, states)
+        return windows_at(segment, ends, window, binding, states)
 
-    ends = _ends(detector, stretch)
-    chosen = np.isin(stretch.ts[ends], wanted)
+    ends = _ends(detector, segment)
+    chosen = np.isin(segment.ts[ends], wanted)
     for row, is_wanted in zip(ends.tolist(), chosen.tolist(), strict=True):
         if is_wanted:
             waiting.append((row, state.copy()))
             if len(waiting) == _STATES_AT_ONCE:
                 yield batch()
-        detector.score(windows_at(stretch, np.array([row]), window, binding, state))
+        detector.score(windows_at(segment, np.array([row]), window, binding, state))
     if waiting:
         yield batch()
