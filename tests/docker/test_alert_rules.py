@@ -66,6 +66,8 @@ HEALTHY = {
     f"{OPERATOR}_eddy_series_without_model{{{JOB}}}": Metric(0),
     f"{OPERATOR}_eddy_models_refused{{{JOB}}}": Metric(2),
     f"{OPERATOR}_eddy_features_missing{{{JOB}}}": Metric(2),
+    f"{OPERATOR}_eddy_limits_reached{{{JOB}}}": Metric(2),
+    f"{OPERATOR}_failedCommittables{{{JOB}}}": Metric(0),
     f"{OPERATOR}_eddy_redis_away_seconds{{{JOB}}}": Metric(10),
     f"{OPERATOR}_eddy_redis_refused{{{JOB}}}": Metric(7),
     f"{OPERATOR}_eddy_alerts{{{JOB}}}": Metric(0, 0.5),
@@ -97,7 +99,12 @@ CASES: dict[str, list[Case]] = {
     ],
     "EddyNotScraped": [Case(answers=False, also=frozenset({"EddyJobDown", "EddyNoEvents"}))],
     "EddyJobRestarts": [Case(manager("numRestarts", 3, 20))],
-    "EddyNoEvents": [Case(operator("eddy_events", 1000)), Case(operator("eddy_events", None))],
+    "EddyNoEvents": [
+        Case(
+            operator("eddy_events", 1000), also=frozenset({"EddyDeadLetters", "EddyLateEvents"})
+        ),  # of no events at all
+        Case(operator("eddy_events", None)),
+    ],
     "EddyCheckpointsFail": [Case(manager("numberOfFailedCheckpoints", 1, 20))],
     "EddyNoCheckpoint": [Case(manager("numberOfCompletedCheckpoints", 10))],
     "EddyBehind": [Case(operator("pendingRecords", 150_000))],
@@ -109,6 +116,8 @@ CASES: dict[str, list[Case]] = {
         Case(operator("eddy_models_refused", 2, 10)),
         Case(operator("eddy_features_missing", 2, 10)),
     ],
+    "EddyLimitReached": [Case(operator("eddy_limits_reached", 2, 10))],
+    "EddyTransactionsLost": [Case(operator("failedCommittables", 1))],
     "EddyRedisAway": [Case(operator("eddy_redis_away_seconds", 31))],
     "EddyRedisRefuses": [Case(operator("eddy_redis_refused", 7, 10))],
     "EddyRedisDown": [Case({"eddy_redis_up": Metric(0)})],
