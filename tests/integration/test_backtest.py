@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from eddy.cli.commands.backtest import backtest
+from eddy.cli.commands.backtest import register
 from eddy.cli.main import root
 from eddy.configuration import as_environment
 from eddy.errors import EddyError
@@ -36,7 +36,7 @@ def call(settings: Settings, *arguments: str) -> Result:
     """The command in this process: each process of its own takes seconds to start."""
     app = typer.Typer()
     app.callback()(root)
-    app.command()(backtest)
+    register(app)
     return CliRunner().invoke(app, ["backtest", *arguments], env=as_environment(settings))
 
 
