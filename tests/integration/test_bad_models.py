@@ -70,8 +70,8 @@ def test_each_bad_model_is_refused_with_a_reason_and_the_previous_one_stays(
         harness.send(unique_topics, events[:40])
         harness.handled(cluster, number, 40)  # a worker that starts reads the newest version, and then all of them
         with harness.producer(unique_topics) as client:
-            for model, _ in bad.values():
-                value = model if isinstance(model, bytes) else replace(model, version=2).to_json()
+            for version, (model, _) in enumerate(bad.values(), 2):
+                value = model if isinstance(model, bytes) else replace(model, version=version).to_json()
                 client.send(unique_topics.topics.name("models"), key=b"z", value=value)
         harness.send(unique_topics, events[40:])
         harness.handled(cluster, number, len(events))
