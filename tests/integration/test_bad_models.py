@@ -60,7 +60,7 @@ def test_each_bad_model_is_refused_with_a_reason_and_the_previous_one_stays(
         "upwards": (replace(GOOD, artifact="", uri=f"{tmp_path}/../../m"), "without '..'"),
         "schema": (GOOD.to_json().replace(b'"schema": 1', b'"schema": 99'), "upgrade the job first"),
         "detector": (replace(GOOD, detector="oracle"), "the artifact is"),
-        "features": (with_artifact(artifact.dump(RollingZScore(WindowSpec(10, 1, ("a", "a"))))), "the manifest says"),
+        "features": (with_artifact(artifact.dump(RollingZScore(WindowSpec(10, 1, ("a", "a"))))), "expected each once"),
         "json": (b"{", "not JSON"),
     }
     observations = harness.noise(["a", "b"], 60, {("a", 30): 9.0, ("b", 50): -9.0})
