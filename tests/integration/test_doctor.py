@@ -107,7 +107,7 @@ def test_problems_of_a_running_job_are_named(stack: Stack, unique_topics: Settin
         seen("series without a model", "warn", "2 series wait for a model")
         harness.publish(settings, replace(harness.model(), sha256="0" * 64))
         seen("refused models", "warn", "1 versions refused")
-        harness.publish(settings, harness.model())
+        harness.publish(settings, harness.model(version=2))
         cold = harness.model("cold", series=("b",), detector=RollingZScore(WindowSpec(10, 1, ("temperature",))))
         harness.publish(settings, cold)
         harness.until(lambda: cluster.metrics(number).get("models") == 2, "the models are in use")
@@ -119,7 +119,6 @@ def test_problems_of_a_running_job_are_named(stack: Stack, unique_topics: Settin
         (worker, *_) = [p for p in marked(f"{stack.folder}|") if "beam_boot" in " ".join(p.cmdline())]
         os.kill(worker.pid, signal.SIGKILL)
         harness.until(lambda: cluster.exceptions(number), "the job noticed", 60)
-        seen("job", "fail", settings.job.name) if cluster.state(number) != "RUNNING" else None
         cluster.wait(number, seconds=120)
         assert "1 restarts, the last for:" in find(list(examine_job(settings)), "job", "ok").found
 
