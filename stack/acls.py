@@ -107,5 +107,5 @@ def redis_rules(settings: Settings, role: Literal["job", "reader"]) -> str:
     if role == "reader":
         return f"{own} -@all {connect} +@read -@dangerous"
     script = "+eval +evalsha +script|exists +script|load"
-    written = f"{script} +exists +set +zrem +zadd +zremrangebyscore +xadd +hset +hdel +expire"
+    written = f"{script} +exists +get +set +persist +zrem +zadd +zscore +zremrangebyscore +xadd +hset +hdel +expire"
     return f"{own} -@all {connect} {written}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import urllib.request
@@ -28,11 +29,15 @@ def scraped(settings: Settings) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for port in (settings.stack.metrics_port, settings.stack.metrics_port + 1):
-        with direct.open(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            for line in answer.read().decode().splitlines():
-                if not line.startswith("#"):
-                    name, _, labels = line.partition("{")
-                    found.setdefault(name, set()).add(labels)
+        try:
+            with direct.open(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                lines = answer.read().decode().splitlines()
+        except (OSError, http.client.HTTPException):  # Flink's reporter drops a connection now and then
+            continue
+        for line in lines:
+            if not line.startswith("#"):
+                name, _, labels = line.partition("{")
+                found.setdefault(name, set()).add(labels)
     return found
 
 
