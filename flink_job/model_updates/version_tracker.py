@@ -80,6 +80,7 @@ class ModelVersionTracker:
         self._ahead: dict[str, int] = {}  # version that the topic will bring once more, by name
         self._known: dict[str, Manifest] = {}  # highest version that counted, by name
         self._reported: dict[str, bytes] = {}  # messages that were refused at the start, by name
+        self._wrong_at_start: list[tuple[str, str]] = []  # names of those, and the reasons
         self._newer: set[str] = set()  # names of which a newer version than the one before has been taken
         self.restored = False
 
@@ -90,7 +91,7 @@ class ModelVersionTracker:
                 continue
             if wrong := self._wrong(name, message):
                 self._reported[name] = message
-                self._refuse(name, wrong)
+                self._wrong_at_start.append((name, wrong))
                 continue
             self._registry[name] = message
             self._learn(name, message)
@@ -104,6 +105,8 @@ class ModelVersionTracker:
         Waits for the registry's versions, but not without limit: what has not come by then is taken over when it comes.
         """
         self.restored = True
+        for name, wrong in self._wrong_at_start:  # not before: what is counted while a worker opens is lost
+            self._refuse(name, wrong)
         ends = time.monotonic() + self._start_seconds
         entries = {key: bytes(message) for key, message in state.items()}
         before = {key: message for key, message in entries.items() if not key.endswith(_NEWEST)}
