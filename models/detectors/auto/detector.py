@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from eddy.errors import DataError, SettingsError
-from eddy.models.core.arrays import Array, read_arrays, read_names, read_states
+from eddy.errors import SettingsError
 from eddy.models.core.detector import (
-    Detector,
     Explanation,
-    FitReport,
     Floats,
-    Ints,
-    Progress,
-    Series,
     WindowBatch,
     WindowSpec,
-    no_progress,
 )
-from eddy.models.core.parameters import read_parameters
-from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.auto import kernel, shape_memory, short_memory, steady_season
 from eddy.models.detectors.novelty import peak_filter
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
+from eddy.models.detectors.novelty.point_detector import PointDetector, attribution_of
 from eddy.models.detectors.novelty.value import FLOOR
-from eddy.models.preprocessing.segments import by_name, left_out_note, measured
 
-_MIN_VALUES = 20  # of a feature in training: fewer give no scale
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest day
 
 
@@ -53,7 +42,7 @@ class AutoParameters:
     sparse: bool = True
 
 
-class AutoDetector(Detector):
+class AutoDetector(PointDetector):
     """Score each point by the member with the most evidence: short memory, new value, rarity, season or shape.
 
     Each member is admitted where the series' own past supports it:
@@ -104,22 +93,17 @@ class AutoDetector(Detector):
     parameters = AutoParameters
     #: parameters with which every point has its dense score: what ranks and plots runs the detector with these
     dense: ClassVar[Mapping[str, Any]] = {"sparse": False}
-    calibrated = True
-    continues = True
+    kernel: ClassVar[Any] = kernel
 
     def __init__(self, spec: WindowSpec, params: AutoParameters, start: Mapping[str, Floats]) -> None:
-        super().__init__(WindowSpec(1, 1, spec.features, spec.interval_ms, spec.gap_policy, spec.max_gap))
-        if not _MIN_VALUES <= params.start_up <= kernel.MAX_START_UP:
-            raise SettingsError(
-                f"{self.kind}: start_up: found {params.start_up}, expected {_MIN_VALUES} to {kernel.MAX_START_UP}"
-            )
+        super().__init__(spec, params, start)
         if not params.limit > 0:
             raise SettingsError(f"{self.kind}: limit: found {params.limit}, expected a number above 0")
-        self.params, self.warm_up = params, params.start_up
-        self.state_size = kernel.state_width(len(spec.features))
-        self._index = {name: i for i, name in enumerate(start)}
-        self._start = np.array(list(start.values())) if start else np.zeros((0, self.state_size))
         self.attribution_span = self._usual_span()
+
+    @property
+    def _steps_with(self) -> tuple[Any, ...]:
+        return self.params.start_up, self.params.limit, self.params.sparse
 
     def _usual_span(self) -> int:
         """Points of a period where shapes are looked at, the longest over all series seen in training; else 1."""
@@ -128,101 +112,6 @@ class AutoDetector(Detector):
         codes = np.where(clocked, 0.0, blocks[:, :, kernel.SHAPE_AT + shape_memory.PER_CODE])
         return max(int(codes.max(initial=0.0)) * shape_memory.CODES, 1)
 
-    @classmethod
-    def fit(
-        cls,
-        series: Sequence[Series],
-        spec: WindowSpec,
-        params: Mapping[str, Any],
-        seed: int = 0,
-        progress: Progress = no_progress,
-    ) -> tuple[AutoDetector, FitReport]:
-        """Run through each series once; nothing is random.
-
-        The validation scores are those of the second half of each series.
-        """
-        chosen = read_parameters(AutoParameters, cls.kind, params)
-        detector = cls(spec, chosen, {})
-        start: dict[str, Floats] = {}
-        report, left_out = FitReport({}), dict[str, int]()
-        found = by_name(series)
-        for i, (name, segments) in enumerate(found.items()):
-            progress(name, i / len(found))
-            one = measured(segments)
-            fewest = int(np.isfinite(one.values).sum(axis=0).min())
-            if fewest < _MIN_VALUES:
-                left_out[name] = fewest
-                continue
-            row = detector._begin(one.values, one.ts)
-            scores = detector._run(row, one.values, one.ts)[len(one.ts) // 2 :]
-            start[name] = row
-            report.scores[name] = scores[np.isfinite(scores)]
-        if left_out:
-            reason = f"found at most {max(left_out.values())} values of a feature, needed {_MIN_VALUES}"
-            report.notes.append(left_out_note(list(left_out), reason))
-        if not start:
-            raise DataError(f"{cls.kind}: nothing to learn from: {'; '.join(report.notes) or 'no series'}")
-        return cls(spec, chosen, start), report
-
-    def _begin(self, values: Floats, ts: Ints) -> Floats:
-        row = np.zeros(self.state_size)
-        for f in range(values.shape[1]):
-            known = np.isfinite(values[:, f])
-            at = peak_filter.STATE_WIDTH + f * kernel.FEATURE_WIDTH
-            kernel.begin(row, at, np.ascontiguousarray(values[known, f]), ts[known])
-        return row
-
-    @property
-    def default_limit(self) -> float:
-        """The threshold that goes with the scores; nothing has to be chosen from validation scores."""
-        return self.params.limit
-
-    def _run(self, row: Floats, values: Floats, ts: Ints) -> Floats:
-        return np.asarray(
-            kernel.series_step(
-                row,
-                np.ascontiguousarray(values),
-                ts,
-                self.params.start_up,
-                self.params.limit,
-                self.params.sparse,
-            )
-        )
-
-    def score_segment(self, segment: Series, state: Floats) -> Floats:
-        """Return what :meth:`score` gives point by point, but faster."""
-        index = self._index.get(segment.name)
-        if index is not None and not state.any():
-            state[0] = self._start[index]
-        scores, there = np.full(len(segment.ts), np.nan), ~segment.imputed
-        scores[there] = self._run(state[0], segment.values[there], segment.ts[there])
-        return scores
-
-    def bind(self, series: Sequence[str]) -> Ints:
-        return np.array([self._index.get(name, -1) for name in series], np.int64)
-
-    def _started(self, batch: WindowBatch) -> Floats:
-        """State of the rows, in place from the training data where a series comes for the first time."""
-        untouched = ~batch.state.any(axis=1) & (batch.binding >= 0)
-        batch.state[untouched] = self._start[batch.binding[untouched]]
-        return batch.state
-
-    def _step(self, state: Floats, batch: WindowBatch) -> Floats:
-        newest = np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1])
-        return np.asarray(
-            kernel.rows_step(
-                state,
-                np.ascontiguousarray(newest, float),
-                batch.end,
-                self.params.start_up,
-                self.params.limit,
-                self.params.sparse,
-            )
-        )
-
-    def _score(self, batch: WindowBatch) -> Floats:
-        return self._step(self._started(batch), batch)
-
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         """What the member with the most evidence expected of each feature, and where it would not have alerted.
 
@@ -230,18 +119,14 @@ class AutoDetector(Detector):
         novelty: the nearest value seen before. Season: the same hour of the most similar day. Rarity says nothing of a
         single value; short memory answers in its place.
         """
-        before = self._started(batch.take(np.arange(len(batch))))
-        after = before.copy()
-        self._step(after, batch)
-        blocks = (len(batch), len(self.spec.features), kernel.FEATURE_WIDTH)
-        old, new = (s[:, peak_filter.STATE_WIDTH :].reshape(blocks) for s in (before, after))
+        old, new = self._blocks(batch)
         points = np.maximum(old[:, :, kernel.SHORT_AT + short_memory.POINTS].max(axis=1), 1.0)
         factor = np.nan_to_num(np.asarray(limit, float) / self.params.limit, posinf=1.0)
         wanted = np.array([kernel.surprise_wanted(p) for p in points]) * factor
         evidence = new[:, :, kernel.EVIDENCE : kernel.EVIDENCE + kernel.MEMBERS].copy()
         evidence[:, :, kernel.SHORT] /= wanted[:, None]
         leading = evidence.argmax(axis=2)
-        middle, reach = _short_band(old, new, wanted + kernel.ONE_OF * np.log10(blocks[1]))
+        middle, reach = _short_band(old, new, wanted + kernel.ONE_OF * np.log10(len(self.spec.features)))
         running = old[:, :, kernel.RUNNING] > 0
         for member, (own, around) in {
             kernel.VALUE: _value_band(old, new, points, factor),
@@ -249,33 +134,7 @@ class AutoDetector(Detector):
         }.items():
             chosen = running & (leading == member)
             middle, reach = np.where(chosen, own, middle), np.where(chosen, around, reach)
-        squares = evidence.max(axis=2) ** 2
-        total = squares.sum(axis=1, keepdims=True)
-        even = np.full_like(squares, 1.0 / squares.shape[1])
-        attribution = np.divide(squares, total, out=even, where=total > 0)
-        return Explanation(middle, middle - reach, middle + reach, attribution)
-
-    def state_bounds(self) -> Bounds:
-        return kernel.bounds(len(self.spec.features), self.params.start_up)
-
-    def state_basis(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
-        """Parameters only: each series' state holds its own scale, and training gives no more than its start."""
-        return {}, asdict(self.params)
-
-    def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        return {"start": self._start}, {**asdict(self.params), "series": list(self._index)}
-
-    @classmethod
-    def from_state(
-        cls, spec: WindowSpec, arrays: Mapping[str, NDArray[Any]], params: Mapping[str, Any]
-    ) -> AutoDetector:
-        names = read_names(cls.kind, params)
-        own = {name: value for name, value in params.items() if name != "series"}
-        chosen = read_parameters(AutoParameters, cls.kind, own)
-        wanted = {"start": Array((len(names), kernel.state_width(len(spec.features))))}
-        start = read_arrays(cls.kind, arrays, wanted)["start"]
-        read_states(cls.kind, "start", start, cls(spec, chosen, {}).state_bounds(), names)
-        return cls(spec, chosen, dict(zip(names, start, strict=True)))
+        return Explanation(middle, middle - reach, middle + reach, attribution_of(evidence.max(axis=2)))
 
 
 def _short_band(old: Floats, new: Floats, wanted: Floats) -> tuple[Floats, Floats]:
