@@ -57,12 +57,10 @@ class DeadLetter:
 
     def headers(self, topic: str) -> dict[str, str]:
         """Return the headers of its message on the dead-letter topic; ``topic`` is where the record came from."""
-        value = self.record.value
-        cut = {"size": str(len(value)), "sha256": hashlib.sha256(value).hexdigest(), "truncated": "true"}
         return {
             "reason": self.reason,
             "detail": self.detail,
-            **(cut if self._large else {}),
+            **(headers_of_cut(self.record.value) if self._large else {}),
             "topic": topic,
             "partition": str(self.record.partition),
             "offset": str(self.record.offset),
@@ -75,6 +73,11 @@ def record_at(frame: Frame, i: int) -> Record:
     """Return one record of a frame."""
     place = int(frame.partitions[i]), int(frame.offsets[i])
     return Record(frame.key(i), frame.value(i), int(frame.timestamps[i]), *place)
+
+
+def headers_of_cut(value: bytes) -> dict[str, str]:
+    """Return the headers that tell of the whole value where a dead letter holds its first :data:`KEPT_BYTES`."""
+    return {"size": str(len(value)), "sha256": hashlib.sha256(value).hexdigest(), "truncated": "true"}
 
 
 class DeadLetterLog:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from pyflink.common import Types
@@ -11,6 +10,7 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from eddy.alert import Alert
 from eddy.configuration import load
+from eddy.flink_job.operators.event_messages import event_message
 from eddy.flink_job.operators.limit_events import LimitEvents
 from eddy.flink_job.sinks.fan_out import FanOut
 from eddy.flink_job.wire.flink_types import BYTES
@@ -77,8 +77,7 @@ class GroupingOperator:
         what = f"{left_out} incidents are counted in their groups, but not listed"
         most = f"a group lists {grouping.MAX_BUCKET_MEMBERS}, all together {grouping.MAX_MEMBERS}"
         for event in self._limits.reached("members of groups", f"{what}: {most}", now):
-            message = {"schema": 1, "ts": now, "job": self._job, **event}
-            self.out.add(EVENTS, now, None, json.dumps(message).encode())
+            self.out.add(EVENTS, now, *event_message(self._job, now, event))
 
     def _restore(self) -> None:
         entries = {key: bytes(value) for key, value in self.state.items()}

@@ -19,7 +19,7 @@ class LimitEvents:
         Args:
             limit: the setting, or what else bounds it.
             reason: what happened, and what to do.
-            now: wall clock, epoch ms.
+            now: any clock, as long as it is the same one, ms.
             fields: further fields of the event, such as ``model``.
         """
         about = f"{limit} {fields.get('model', '')}"

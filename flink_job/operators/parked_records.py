@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
-from eddy.flink_job.operators.dead_letters import Record
-
-KEPT_BYTES = 4096  # of a value; the whole stays at its place in the topic
+from eddy.flink_job.operators.dead_letters import KEPT_BYTES, Record, headers_of_cut
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,8 @@ class ParkedRecords:
 
     def keep(self, slot: int, record: Record) -> None:
         """Keep a record in place of the one that the slot may have had."""
-        value, headers = record.value, {}
-        if len(value) > KEPT_BYTES:
-            digest = hashlib.sha256(value).hexdigest()
-            headers = {"size": str(len(value)), "sha256": digest, "truncated": "true"}
+        value = record.value
+        headers = headers_of_cut(value) if len(value) > KEPT_BYTES else {}
         self._by_slot[slot] = Parked(replace(record, value=value[:KEPT_BYTES]), headers)
         self.changed = True
 

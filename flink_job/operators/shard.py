@@ -147,16 +147,16 @@ class Shard:
         read, left_out = admission.within_max_series(self.engine, options.max_series, frame, read)
         found.dead_letters += left_out
         if left_out:
-            self._limited("job.max_series", len(left_out), left_out[0].detail, frame.now, found)
+            self._limited("job.max_series", len(left_out), left_out[0].detail, found)
         if len(read.at):
             batch = admission.admit(self.engine, self.pending, self._pending_versions, frame, read, self._steady)
             self._score(batch, frame.now, found)
             if full := self.pending.take_overflow():
                 reason = f"{full} of the events that wait for a model were dropped: a shard keeps {MAX_EVENTS} of them"
                 advice = f"{MAX_BYTES} bytes; publish a model for their series"
-                self._limited("pending events", full, f"{reason}, {advice}", frame.now, found)
+                self._limited("pending events", full, f"{reason}, {advice}", found)
 
-    def _limited(self, limit: str, count: int, reason: str, now: int, found: Outputs, **fields: str) -> None:
+    def _limited(self, limit: str, count: int, reason: str, found: Outputs, **fields: str) -> None:
         self.counts.limited += count
         found.events += self._limits.reached(limit, reason, self._steady, **fields)
 
@@ -224,11 +224,11 @@ class Shard:
             if early := result.released_early:
                 reason = f"the reorder buffer of a shard released {early} events before their time"
                 advice = "raise job.max_held_events, or lower job.out_of_orderness_ms"
-                self._limited("job.max_held_events", early, f"{reason}; {advice}", now, found)
+                self._limited("job.max_held_events", early, f"{reason}; {advice}", found)
             for model, series in result.crowded:
                 reason = f"model {model} has no room for {series} more series in a shard: they are not scored by it"
                 advice = "raise job.max_model_bytes, or take a shorter window"
-                self._limited("job.max_model_bytes", series, f"{reason}; {advice}", now, found, model=model)
+                self._limited("job.max_model_bytes", series, f"{reason}; {advice}", found, model=model)
         for dead_letter in found.dead_letters:
             self.counts.bad += dead_letter.reason != "late"
             self._dead_letter_log.note(self._steady, dead_letter)

@@ -8,7 +8,7 @@ import pytest
 
 from eddy.errors import DataError
 from eddy.feedback import reset_of
-from eddy.flink_job.operators.parked_records import KEPT_BYTES
+from eddy.flink_job.operators.dead_letters import KEPT_BYTES
 from eddy.models.engine.options import EngineOptions
 from eddy.models.serving.model_set import ModelSet
 from tests.flink_job.shard_harness import ALERTS, DLQ, EVENTS, NOW, Harness, observation, of
@@ -105,18 +105,22 @@ def test_wrong_clock_of_a_series_is_taken_back_and_told():
 STEPS = [HOUR, -HOUR, 10 * DAY, -10 * DAY]
 
 
+def forgotten_after(shard, minutes):
+    for _ in range(minutes):
+        shard.tick(MINUTE)
+    assert "s" in shard.shard.engine.slot_of
+    for _ in range(3):
+        shard.tick(MINUTE)
+    assert shard.shard.engine.slot_of == {}
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_step_of_the_wall_clock_forgets_no_series_and_keeps_none_for_ever(step):
     shard = Harness(one_model(), engine=EngineOptions(state_ttl_ms=TTL))
     shard.send(*events(*range(5)))
     shard.tick()
     shard.step(step)
-    for _ in range(9):
-        shard.tick(MINUTE)
-    assert "s" in shard.shard.engine.slot_of
-    for _ in range(3):
-        shard.tick(MINUTE)
-    assert shard.shard.engine.slot_of == {}
+    forgotten_after(shard, 9)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -130,12 +134,7 @@ def test_step_of_the_wall_clock_while_the_job_is_down_changes_nothing(step):
     shard.tick(1000)
     shard.tick(MINUTE)
     assert shard.shard.engine.clock.waiting == 0, "held events were released"
-    for _ in range(8):
-        shard.tick(MINUTE)
-    assert "s" in shard.shard.engine.slot_of
-    for _ in range(3):
-        shard.tick(MINUTE)
-    assert shard.shard.engine.slot_of == {}
+    forgotten_after(shard, 8)
 
 
 @pytest.mark.parametrize("step", STEPS)
