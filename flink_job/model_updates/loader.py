@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from eddy.errors import EddyError, ModelError, ModelUnavailable
+from eddy.flink_job.model_updates.registry_message import RegistryMessage
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.serving.loaded_model import LoadedModel, load_model
 from eddy.texts import quoted
@@ -164,7 +165,9 @@ class ModelLoader:
     def _delay(self, request: _Request, reason: str) -> LoadResult:
         pause = self._pauses[min(request.tries, len(self._pauses) - 1)]
         self._again.append(replace(request, tries=request.tries + 1, due=time.monotonic() + pause))
-        return LoadResult(request.name, delayed=reason, pause=pause, version=_version(request.value))
+        return LoadResult(
+            request.name, delayed=reason, pause=pause, version=RegistryMessage(request.value or b"").version
+        )
 
     def _load(self, request: _Request) -> LoadResult | None:
         name, value = request.name, request.value
@@ -188,13 +191,6 @@ class ModelLoader:
             self._newest[name] = request.number
             self._again = [one for one in self._again if one.name != name]
         return LoadResult(name, model, version=manifest.version)
-
-
-def _version(value: bytes | None) -> int:
-    try:
-        return Manifest.from_json(value or b"").version
-    except EddyError:
-        return 0
 
 
 def _yield_to_scoring() -> None:

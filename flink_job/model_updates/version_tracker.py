@@ -16,10 +16,11 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from eddy.errors import EddyError, ModelError
 from eddy.flink_job.model_updates.loader import LoadResult, ModelLoader
+from eddy.flink_job.model_updates.registry_message import RegistryMessage
 from eddy.models.artifacts.manifest import Manifest, is_name
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.serving.model_set import ModelSet
@@ -32,6 +33,13 @@ _NEWEST = "\n"  # behind a name, in which it cannot be: the newest message, or t
 _DIGEST = b"sha256:"
 _MAX_NAME_SHOWN = 128  # characters of a name that cannot be one
 START_SECONDS = 60.0  # that a job waits for the registry's models before its first observation
+
+
+class _Published(NamedTuple):
+    """What is known of a version that counted."""
+
+    version: int
+    sha256: str
 
 
 class BroadcastState(Protocol):
@@ -74,30 +82,33 @@ class ModelVersionTracker:
         self.pending_versions = PendingVersions(models, series)
         self._verify, self._start_seconds, self._max_models = verify, start_seconds, max_models
         self._kept: set[str] = set()  # names in state
-        self._registry: dict[str, bytes] = {}  # messages that were read at the start, as long as they are needed
+        self._registry: dict[
+            str, RegistryMessage
+        ] = {}  # messages that were read at the start, as long as they are needed
         self._started: set[str] = set()  # names whose messages were asked for then
         self._withdrawn: list[str] = []  # names that state remembers and the registry does not; until it can be written
         self._ahead: dict[str, int] = {}  # version that the topic will bring once more, by name
-        self._known: dict[str, Manifest] = {}  # highest version that counted, by name
-        self._reported: dict[str, bytes] = {}  # messages that were refused at the start, by name
+        self._known: dict[str, _Published] = {}  # highest version that counted, by name
+        self._reported: dict[str, RegistryMessage] = {}  # messages that were refused at the start, by name
         self._wrong_at_start: list[tuple[str, str]] = []  # names of those, and the reasons
         self._newer: set[str] = set()  # names of which a newer version than the one before has been taken
         self.restored = False
 
     def start(self, registry: Mapping[str, bytes]) -> None:
         """Begin to load what the registry holds now; :meth:`restore` waits for it, before the first observation."""
-        for name, message in registry.items():
+        for name, raw in registry.items():
             if not is_name(name):
                 continue
+            message = RegistryMessage(raw)
             if wrong := self._wrong(name, message):
                 self._reported[name] = message
                 self._wrong_at_start.append((name, wrong))
                 continue
             self._registry[name] = message
             self._learn(name, message)
-            if not _withdraws(message) and len(self._started) < self._max_models:
+            if not message.withdraws and len(self._started) < self._max_models:
                 self._started.add(name)
-                self._loader.ask(name, message)
+                self._loader.ask(name, message.raw)
 
     def restore(self, state: BroadcastState) -> None:
         """Restore the versions that were in use, then newer ones: once, at the first frame or message.
@@ -108,44 +119,44 @@ class ModelVersionTracker:
         for name, wrong in self._wrong_at_start:  # not before: what is counted while a worker opens is lost
             self._refuse(name, wrong)
         ends = time.monotonic() + self._start_seconds
-        entries = {key: bytes(message) for key, message in state.items()}
+        entries = {key: RegistryMessage(bytes(message)) for key, message in state.items()}
         before = {key: message for key, message in entries.items() if not key.endswith(_NEWEST)}
         newest = {key[: -len(_NEWEST)]: message for key, message in entries.items() if key.endswith(_NEWEST)}
         self._kept = {*before, *newest}
         self._refuse_older(before, newest)
         for name in sorted(self._kept & self._registry.keys() - self._started):  # beyond the maximum, but it was in use
-            if not _withdraws(self._registry[name]):
-                self._loader.ask(name, self._registry[name])
+            if not self._registry[name].withdraws:
+                self._loader.ask(name, self._registry[name].raw)
         chosen = self._kept | self._started
         self._registry = {
-            name: message for name, message in self._registry.items() if name in chosen or _withdraws(message)
+            name: message for name, message in self._registry.items() if name in chosen or message.withdraws
         }
-        gone = {*before, *newest} - {name for name, message in self._registry.items() if not _withdraws(message)}
+        gone = {*before, *newest} - {name for name, message in self._registry.items() if not message.withdraws}
         self._withdrawn = sorted(gone)  # while the job was down
         found = {result.name: result for result in self._loader.results(True, self._start_seconds)}
         for name in self._withdrawn:
-            if name in before or not _withdraws(newest[name]):
+            if name in before or not newest[name].withdraws:
                 self._emit({"event": "model-withdrawn", "model": name})
         for name in sorted({*before, *newest} - gone):
             for message in dict.fromkeys(filter(None, (before.get(name), newest.get(name)))):
                 if (
-                    not _is_digest(message)
+                    not _is_digest(message.raw)
                     and message != self._registry[name]
                     and _not_without(message, found.get(name))
                 ):
-                    self._loader.ask(name, message, earlier=True)
+                    self._loader.ask(name, message.raw, earlier=True)
         left = max(ends - time.monotonic(), 0.0)
         self._take(self._loader.results(True, left))
         self._take(found.values())
         if self._loader.under_way:
             log.warning("%d model messages not loaded within %g s", self._loader.under_way, self._start_seconds)
         for name, message in self._registry.items():
-            if not _is_one_of(message, before.get(name), newest.get(name)) and (version := _version(message)):
-                self._ahead[name] = version
-        self.models.register(name for name, message in self._registry.items() if not _withdraws(message))
+            if message.version and not _is_one_of(message, before.get(name), newest.get(name)):
+                self._ahead[name] = message.version
+        self.models.register(name for name, message in self._registry.items() if not message.withdraws)
         self._registry = {name: self._registry[name] for name in self._ahead}
 
-    def _refuse_older(self, before: Mapping[str, bytes], newest: Mapping[str, bytes]) -> None:
+    def _refuse_older(self, before: Mapping[str, RegistryMessage], newest: Mapping[str, RegistryMessage]) -> None:
         """Go on with what state remembers where the registry was set back without a signature that allows it."""
         for name, message in {**before, **newest}.items():
             held = self._known.get(name)
@@ -153,24 +164,26 @@ class ModelVersionTracker:
                 continue
             self._learn(name, message)
             if name not in self._registry:
-                if not _withdraws(message):
+                if not message.withdraws:
                     self._refuse(name, "it is no longer in the registry, but was not withdrawn with the key: it stays")
                     self._go_on(name, message)
             elif held is not None and held.version < self._known[name].version:
-                self._refuse(name, self._too_old(name, held))
+                self._refuse(name, self._too_old(name, held.version))
                 self._loader.ask(name, None)
                 self._go_on(name, message)
 
-    def _go_on(self, name: str, message: bytes) -> None:
+    def _go_on(self, name: str, message: RegistryMessage) -> None:
         self._registry[name] = message
         self._started.add(name)
-        if not _withdraws(message):
-            self._loader.ask(name, message)
+        if not message.withdraws:
+            self._loader.ask(name, message.raw)
 
-    def receive(self, name: str, message: bytes | None, state: BroadcastState) -> None:
+    def receive(self, name: str, raw: bytes | None, state: BroadcastState) -> None:
         """Take a message of the registry topic: a version to take over, or (None) a tombstone."""
+        message = None if raw is None else RegistryMessage(raw)
         if wrong := self._wrong(name, message):
-            if self._reported.pop(name, b"") != message:  # what was told at the start comes once more
+            reported = self._reported.pop(name, None)
+            if reported is None or reported != message:  # what was told at the start comes once more
                 self._refuse(name, wrong)
             return
         if message is not None and is_name(name) and name not in self._kept and len(self._kept) >= self._max_models:
@@ -189,16 +202,16 @@ class ModelVersionTracker:
             self._remove(name, state)
         elif is_name(name):
             self._learn(name, message)
-            if _withdraws(message):
+            if message.withdraws:
                 state.remove(name)
             elif (model := self.models.models.get(name)) is not None:
                 state.put(name, model.manifest.to_json())
-            state.put(name + _NEWEST, message if _manifest(message) is not None else _digest(message))
+            state.put(name + _NEWEST, message.raw if message.manifest is not None else _digest(message.raw))
             self._kept.add(name)
-            if not _withdraws(message):
+            if not message.withdraws:
                 self.models.registered = {*(self.models.registered or ()), name}
         if not passed:
-            self._loader.ask(name, None if message is None or _withdraws(message) else message)
+            self._loader.ask(name, None if message is None or message.withdraws else message.raw)
 
     def _remove(self, name: str, state: BroadcastState) -> None:
         if name in self._kept:
@@ -206,28 +219,30 @@ class ModelVersionTracker:
             state.remove(name)
             state.remove(name + _NEWEST)
 
-    def _wrong(self, name: str, message: bytes | None) -> str:
+    def _wrong(self, name: str, message: RegistryMessage | None) -> str:
         """Say why a message does not count where messages are signed."""
         if self._verify is None:
             return ""
         if message is None:
             return "withdrawn without a signature, but registry.signing_key is set; 'eddy models withdraw' signs"
+        manifest = message.manifest
+        if manifest is None:
+            return message.problem
+        if manifest.name != name:
+            return f"manifest: name {manifest.name!r} under the message key {name!r}; expected the same"
         try:
-            manifest = Manifest.from_json(message)
-            if manifest.name != name:
-                return f"manifest: name {manifest.name!r} under the message key {name!r}; expected the same"
             self._verify(manifest)
         except EddyError as error:
             return str(error)
         return ""
 
-    def _clash(self, name: str, message: bytes) -> str:
+    def _clash(self, name: str, message: RegistryMessage) -> str:
         """Say why a message does not count beside those before it."""
-        manifest, known = _manifest(message), self._known.get(name)
+        manifest, known = message.manifest, self._known.get(name)
         if manifest is None or known is None:
             return ""
         if self._verify is not None and manifest.version < known.version:
-            return self._too_old(name, manifest)
+            return self._too_old(name, manifest.version)
         if manifest.version == known.version and manifest.sha256 != known.sha256:
             return (
                 f"model {name} version {manifest.version}: another artifact came under this version; a version is "
@@ -235,27 +250,26 @@ class ModelVersionTracker:
             )
         return ""
 
-    def _too_old(self, name: str, manifest: Manifest) -> str:
+    def _too_old(self, name: str, version: int) -> str:
         return (
-            f"model {name} version {manifest.version}: version {self._known[name].version} came before, and with "
+            f"model {name} version {version}: version {self._known[name].version} came before, and with "
             "registry.signing_key versions only rise; 'eddy models rollback' publishes an old one under a new number"
         )
 
-    def _learn(self, name: str, message: bytes) -> None:
-        manifest = _manifest(message)
-        known = self._known.get(name)
+    def _learn(self, name: str, message: RegistryMessage) -> None:
+        manifest, known = message.manifest, self._known.get(name)
         if manifest is not None and (self._verify is None or known is None or manifest.version >= known.version):
-            self._known[name] = manifest
+            self._known[name] = _Published(manifest.version, manifest.sha256)
 
-    def _passed(self, name: str, message: bytes | None) -> bool:
+    def _passed(self, name: str, message: RegistryMessage | None) -> bool:
         """Tell whether this message, or a newer one, was read at the start: the topic comes once more from there."""
         ahead = self._ahead.get(name)
         if ahead is None:
             return False
-        version, newest = None if message is None else _version(message), self._registry[name]
-        if version is None or version >= ahead:
+        version, newest = 0 if message is None else message.version, self._registry[name]
+        if not version or version >= ahead:
             del self._ahead[name], self._registry[name]
-        return message == newest or (version is not None and version < ahead)
+        return message == newest or 0 < version < ahead
 
     def adopt(self, wait: bool = False) -> None:
         """Take over what is ready, between two micro-batches; a broken version changes nothing."""
@@ -311,33 +325,15 @@ def _is_digest(message: bytes) -> bool:
     return message.startswith(_DIGEST)
 
 
-def _is_one_of(message: bytes, *kept: bytes | None) -> bool:
+def _is_one_of(message: RegistryMessage, *kept: RegistryMessage | None) -> bool:
     """Compare a message with messages and with digests."""
-    return message in kept or _digest(message) in kept
+    return message in kept or RegistryMessage(_digest(message.raw)) in kept
 
 
-def _not_without(before: bytes, newest: LoadResult | None) -> bool:
+def _not_without(before: RegistryMessage, newest: LoadResult | None) -> bool:
     """Tell whether the previous version is needed: the newest is refused, or may be because its features never come."""
     if newest is None or newest.model is None:
         return True
-    try:
-        return not set(newest.model.manifest.features) <= set(Manifest.from_json(before).features)
-    except EddyError:  # written by an earlier version of the job, which kept the newest message whatever it was
-        return False
-
-
-def _manifest(message: bytes) -> Manifest | None:
-    try:
-        return Manifest.from_json(message)
-    except EddyError:
-        return None
-
-
-def _version(message: bytes) -> int | None:
-    manifest = _manifest(message)
-    return manifest.version if manifest is not None else None
-
-
-def _withdraws(message: bytes) -> bool:
-    manifest = _manifest(message)
-    return manifest is not None and manifest.withdrawn
+    # An earlier version of the job kept the newest message whatever it was: one that is no manifest is not needed.
+    manifest = before.manifest
+    return manifest is not None and not set(newest.model.manifest.features) <= set(manifest.features)
