@@ -95,12 +95,12 @@ def test_problems_of_a_running_job_are_named(stack: Stack, unique_topics: Settin
     checkpoints = tmp_path / "checkpoints"
     settings = harness.changed(unique_topics, checkpoint_dir=checkpoints.as_uri(), checkpoint_interval_ms=500)
 
-    def seen(name: str, level: str, said: str) -> None:
-        def look() -> bool:
-            found = [check for check in examine_job(settings) if check.name == name]
-            return any(check.level == level and said in check.found and check.todo for check in found)
+    def says(name: str, level: str, said: str) -> bool:
+        found = [check for check in examine_job(settings) if check.name == name]
+        return any(check.level == level and said in check.found and check.todo for check in found)
 
-        harness.until(look, f"{name} {level} {said}", 60)
+    def seen(name: str, level: str, said: str) -> None:
+        harness.until(lambda: says(name, level, said), f"{name} {level} {said}", 60)
 
     with harness.running(stack, settings) as (cluster, number):
         harness.send(settings, [harness.event(*o) for o in harness.noise(["a", "b"], 5, {})])
@@ -119,6 +119,10 @@ def test_problems_of_a_running_job_are_named(stack: Stack, unique_topics: Settin
         (worker, *_) = [p for p in marked(f"{stack.folder}|") if "beam_boot" in " ".join(p.cmdline())]
         os.kill(worker.pid, signal.SIGKILL)
         harness.until(lambda: cluster.exceptions(number), "the job noticed", 60)
+        # A failure, for as long as it does not run: it may be over before a look is.
+        harness.until(
+            lambda: cluster.state(number) == "RUNNING" or says("job", "fail", settings.job.name), "it is a failure", 60
+        )
         cluster.wait(number, seconds=120)
         assert "1 restarts, the last for:" in find(list(examine_job(settings)), "job", "ok").found
 
