@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from eddy.csv_files.time_text import Moment, Moments, is_compact, read_text, read_texts
 from eddy.errors import SettingsError
-from eddy.event_times import USUAL_TIMES, TimeRange, iso
+from eddy.event_times import AUTO_UNITS, UNIT_NAMES, USUAL_TIMES, TimeRange, epoch_ms, iso, to_ms
 
 DAY_FIRST = "%d/%m/%Y %H:%M:%S"  # read fast: the form of the UCI power file
 #: milliseconds per unit
-_UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
-_UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-#: below the first an epoch is seconds, below the second milliseconds, …; no unit's years 1990 to 2100 reach a limit
-_LIMITS = np.array((1e11, 1e14, 1e17))
+_UNITS = {unit: to_ms(1.0, unit) for unit in UNIT_NAMES}
+_LIMITS = np.array([limit for limit, _ in AUTO_UNITS[:-1]])
 _SPREADSHEET_DAY_0 = datetime(1899, 12, 30, tzinfo=UTC)  # of day numbers such as 45658.5
 _SHOWN = 60
 
@@ -83,11 +81,11 @@ class TimeColumn:
     def _one(self, text: str) -> Moment:
         if "%" in self.form:
             found = datetime.strptime(text, self.form)  # noqa: DTZ007
-            return Moment(_epoch_ms(found), local=found.tzinfo is None)
+            return Moment(epoch_ms(found), local=found.tzinfo is None)
         number = None if self.form == "iso" else _as_number(text)
         if number is None:
             if self.form in _UNITS:
-                raise ValueError(f"expected epoch {_UNIT_NAMES[self.form]}")
+                raise ValueError(f"expected epoch {UNIT_NAMES[self.form]}")
             return read_text(text)
         if self.form in _UNITS:
             return Moment(round(number * _UNITS[self.form]), local=False)
@@ -126,7 +124,7 @@ class TimeColumn:
         for unit, factor in _UNITS.items() if number is not None and self.form != "auto" else ():
             ms = number * factor if number is not None else 0.0
             if unit != self.form and self.times.first_ms <= ms <= self.times.last_ms:
-                meant = f"as epoch {_UNIT_NAMES[unit]} it is {iso(round(ms))}"
+                meant = f"as epoch {UNIT_NAMES[unit]} it is {iso(round(ms))}"
                 return f"{allowed}; {meant}: give --time-format {unit}"
         date = self._compact_date(text)
         if date is not None:
@@ -145,10 +143,6 @@ def _to_ms(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     factors = np.array(list(_UNITS.values()))
     ms: NDArray[np.float64] = numbers * factors[np.searchsorted(_LIMITS, np.abs(numbers), side="right")]
     return ms
-
-
-def _epoch_ms(time: datetime) -> int:
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _day_first(cell: str) -> str:

@@ -17,7 +17,7 @@ UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": 
 #: (units per millisecond, milliseconds per unit)
 _PER_MS = {"s": (1, 1000), "ms": (1, 1), "us": (1000, 1), "ns": (1_000_000, 1)}
 #: unit ``auto``: below the first limit a number is seconds, and so on; years 1990 to 2100 lie far from every limit
-_AUTO = ((1e11, "s"), (1e14, "ms"), (1e17, "us"), (math.inf, "ns"))
+AUTO_UNITS = ((1e11, "s"), (1e14, "ms"), (1e17, "us"), (math.inf, "ns"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MAX_NUMBER = 10**21  # beyond it no unit gives a time; neither are NaN and infinity below it
 _SHOWN = 60
@@ -150,7 +150,7 @@ def unit_of(number: float) -> str:
         >>> unit_of(1_735_689_600), unit_of(1_735_689_600_000), unit_of(1_735_689_600_000_000_000)
         ('s', 'ms', 'ns')
     """
-    return next(unit for limit, unit in _AUTO if abs(number) < limit)
+    return next(unit for limit, unit in AUTO_UNITS if abs(number) < limit)
 
 
 def calendar_date(number: float) -> datetime | None:
