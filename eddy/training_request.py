@@ -27,6 +27,7 @@ from eddy.messages import (
 from eddy.texts import MAX_NAME_BYTES, PRINTABLE
 
 REQUEST_SCHEMA = 1
+TRAINER_GROUP = "eddy-trainer"  # consumer group whose offsets say what the trainer has settled
 Reason = Literal["drift", "cold-start", "schedule", "manual"]
 _MAX_SINCE, _MAX_PATTERNS = 1_000_000, 10_000
 _SeriesKey = Annotated[str, PrintableText(MAX_NAME_BYTES, 1, MAX_NAME_BYTES, pattern=False)]

@@ -23,8 +23,8 @@ from eddy.connections import redis_client
 from eddy.errors import EddyError
 from eddy.settings import Settings
 from eddy.topic_reader import TopicReader
+from eddy.training_request import TRAINER_GROUP
 
-TRAINER_GROUP = "eddy-trainer"
 _SECONDS = 3.0  # that anyone asked has for an answer
 #: name -> what it means; docs/operations.md has the same table
 METRICS = {

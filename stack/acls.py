@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from eddy.settings import Settings
+from eddy.training_request import TRAINER_GROUP
 
 Resource = Literal["topic", "group", "transactional-id"]
 Role = Literal["producer", "job", "trainer", "page", "operator", "reader"]
@@ -61,7 +62,7 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
             topics = ("observations", "labels", "feedback", "alerts", "drift", "training", "figures")
             read = _topics(settings, topics, "READ")
             both = _topics(settings, ("models", "trainer"), "READ", "WRITE")
-            own = [history, Entry("group", "eddy-trainer", ("READ",))]
+            own = [history, Entry("group", TRAINER_GROUP, ("READ",))]
             return [*read, *both, *_topics(settings, ("events",), "WRITE"), *own]
         case "page":
             shown = ("observations", "alerts", "dlq", "events", "drift", "models", "feedback")

@@ -25,11 +25,10 @@ from eddy.training.trainer.history import Messages, Training, remembered
 from eddy.training.trainer.requests import RequestQueue, check_first_version
 from eddy.training.trainer.rollout_monitor import RolloutWatch
 from eddy.training.trainer.worker_process import Fitting, Task
-from eddy.training_request import TrainingRequest
+from eddy.training_request import TRAINER_GROUP, TrainingRequest
 
 log = logging.getLogger(__name__)
 
-GROUP = "eddy-trainer"
 _SIGN_OF_LIFE_S = 20.0
 _HOUR_MS = 3_600_000
 _MODELS_EVERY_S = 5.0
@@ -58,7 +57,7 @@ class Trainer:
         self._queue = RequestQueue(options.max_pending_requests, int(options.min_seconds_between_trainings * 1000))
         for known in remembered(settings):
             self._queue.served(known.model, known.request_ts, known.done_at)
-        self._reader = TopicReader(settings, "training", GROUP)
+        self._reader = TopicReader(settings, "training", TRAINER_GROUP)
         self._messages = Messages(settings)
         self._figures = TopicReader(settings, "figures")
         self._figures.from_end()
