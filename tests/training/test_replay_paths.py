@@ -59,7 +59,8 @@ def arrivals(draw: st.DrawFn) -> tuple[Ints, Floats]:
         values.append({"spike": 60.0, "missing": np.nan}.get(value, float(rng.normal(20.0, 1.0))))
     order = np.arange(len(ts))
     for at in draw(st.lists(st.integers(HEAD, len(ts) - 2), max_size=10)):
-        order[[at, at + 1]] = order[[at + 1, at]]
+        if abs(ts[order[at + 1]] - ts[order[at]]) <= SETTINGS.job.out_of_orderness_ms:  # else one is late or far ahead
+            order[[at, at + 1]] = order[[at + 1, at]]
     return np.array(ts, np.int64)[order], np.array(values)[order]
 
 
