@@ -28,6 +28,7 @@ from benchmarks.measuring.memory import Memory
 from benchmarks.measuring.workload import START, STEP_MS, Workload
 from eddy.configuration import Configuration, load
 from eddy.flink_job.client.cluster import Cluster
+from eddy.flink_rest import FlinkRest
 from eddy.ops.job_targets import submit_locally
 from eddy.producers.transport import Transport, connect
 from eddy.settings import Settings
@@ -71,9 +72,9 @@ class RunningJob:
     def pressure(self) -> dict[str, float]:
         """Return milliseconds per second that the source is held back and that scoring works: the busiest subtask."""
         found: dict[str, float] = {}
-        for vertex in self.cluster._get(f"/jobs/{self.job}")["vertices"]:
-            path = f"/jobs/{self.job}/vertices/{vertex['id']}/subtasks/metrics"
-            for one in self.cluster._get(path, get=",".join(PRESSURE)):
+        rest = FlinkRest(self.cluster.address)
+        for vertex in rest.job(self.job)["vertices"]:
+            for one in rest.metrics(self.job, vertex["id"], PRESSURE):
                 found[one["id"]] = max(found.get(one["id"], 0.0), float(one["max"]))
         return found
 

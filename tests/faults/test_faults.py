@@ -13,13 +13,16 @@ from tests.faults.conftest import SEED
 from tests.faults.injuries import INJURIES
 from tests.faults.trial import attempt
 from tests.faults.world import Stream, World
+from tests.integration.harness import STEP
 
 pytestmark = pytest.mark.stack
 
 JOBS: Mapping[str, Mapping[str, Any]] = {
-    "at-least-once": {"parallelism": 2},
+    # its last events of each series are held through every fault; with a time-out they would be late after some
+    "at-least-once": {"parallelism": 2, "out_of_orderness_ms": 3 * STEP, "hold_timeout_ms": 0},
     "exactly-once": {"transaction_timeout_ms": 120_000},
 }
+MANY = 4000  # series
 
 
 class Pair:
@@ -76,3 +79,19 @@ def test_repeated_faults_lose_nothing(pair: Pair, fault: str) -> None:
     for _ in range(times):
         with pair.use(*JOBS) as streams:
             attempt(pair.world, streams, fault, injury, SEED)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("fault", ["kill -9 Python worker", "kill -9 TaskManager"])
+def test_faults_with_thousands_of_series_lose_nothing(world: World, fault: str) -> None:
+    """So many that state fills several pages of each shard."""
+    names = [f"many-{k:04}" for k in range(MANY)]
+    seed = f"{SEED}-many-{fault}"
+    stream = Stream(world, f"many{len(fault)}", seed, series=names, points=30, per_second=3000, parallelism=2)
+    stream.publish()
+    stream.start()
+    world.keep()
+    for _ in range(2):
+        attempt(world, [stream], f"{fault}, {MANY:,} series", INJURIES[fault][0], seed)
+    stream.cancel()

@@ -18,7 +18,7 @@ from eddy.stack import topics
 from tests.faults import record
 from tests.faults.conftest import SEED
 from tests.faults.trial import attempt
-from tests.faults.world import Stream, World
+from tests.faults.world import NAMES, Stream, World
 from tests.integration import harness
 from tests.integration.harness import until
 
@@ -124,7 +124,7 @@ def test_savepoint_of_layout_1_restores(world: World) -> None:
     """Windows of a savepoint by an earlier version are complete: no event is counted twice, none is missing."""
     kept = json.loads((KEPT / "stream.json").read_text())
     stream = Stream(world, "kept", kept["seed"])
-    chunks = [stream.chunk(), stream.chunk()]
+    chunks = [kept_chunk(stream), kept_chunk(stream)]
     stream.publish()
     stream.send(chunks[0], 500)
     assert {str(p.partition): end for p, end in stream.ends().items()} == kept["ends"], "the same offsets as then"
@@ -164,13 +164,29 @@ def _note(stream: Stream, fault: str, recovery: float) -> None:
     record.note(fault, SEED, recovery=round(recovery, 1), events=events, **result)
 
 
+def kept_chunk(stream: Stream) -> list[tuple[str, bytes]]:
+    """Return the next points of all series; drawn as they were when the savepoint was made."""
+    rng, start = stream.rng, len(stream.observations) // len(NAMES)
+    spikes = {}
+    for index in sorted(rng.sample(range(start + 12, start + 35), 4)):
+        spikes[rng.choice(NAMES), index] = rng.choice([-1, 1]) * rng.uniform(8, 12)
+    new = harness.noise(NAMES, 40, spikes, seed=rng.randrange(2**31), start=start)
+    stream.observations += new
+    messages = [harness.event(*o) for o in new]
+    for k in range(3):
+        broken = f'{{"broken": {len(stream.bad)}.{k}'.encode()
+        stream.bad.append(broken)
+        messages.insert(rng.randrange(len(messages)), (NAMES[k], broken))
+    return messages
+
+
 def keep_savepoint() -> None:
     """Write the savepoint that the test above restores; only when a release's layout is to be kept."""
     folder = Path(tempfile.mkdtemp())
     with World(folder) as world:
         seed = "kept-layout-1"
         stream = Stream(world, "kept", seed)
-        first = stream.chunk()
+        first = kept_chunk(stream)
         stream.publish()
         stream.start()
         stream.send(first, 500)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from tests.faults import record
 from tests.faults.injuries import Injury
-from tests.faults.world import PER_SECOND, Stream, World
+from tests.faults.world import Stream, World
 from tests.integration.harness import until
 
 PATIENCE_SECONDS = 600  # long, for a machine that other work keeps busy; the time it took is part of the record
@@ -18,25 +18,32 @@ PATIENCE_SECONDS = 600  # long, for a machine that other work keeps busy; the ti
 def attempt(world: World, streams: Sequence[Stream], fault: str, injury: Injury, seed: str) -> None:
     """Apply the fault to all jobs at once, and record the results; fail if one differs from a run without it.
 
+    While the fault lasts, each job gets a new version of its model, and a label for one of its incidents.
+
     Recovery is the time from the fault until a checkpoint covers everything sent before it.
     """
     first = streams[0]
     chunks = [stream.chunk() for stream in streams]
-    moment = first.rng.uniform(0.1, 0.9) * len(chunks[0]) / PER_SECOND
+    moment = first.rng.uniform(0.1, 0.9) * len(chunks[0]) / first.per_second
     unsent: list[Exception] = []
 
-    def send(stream: Stream, messages: list[tuple[str, bytes]]) -> None:
+    def quietly(send: Callable[[], None]) -> None:
         try:
-            stream.send(messages)
+            send()
         except Exception as error:
             unsent.append(error)
 
-    senders = [threading.Thread(target=send, args=pair, daemon=True) for pair in zip(streams, chunks, strict=True)]
-    for sender in senders:
-        sender.start()
+    def beside(*tasks: Callable[[], None]) -> list[threading.Thread]:
+        threads = [threading.Thread(target=quietly, args=(task,), daemon=True) for task in tasks]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    senders = beside(*(partial(stream.send, chunk) for stream, chunk in zip(streams, chunks, strict=True)))
     time.sleep(moment)
     ends = [stream.ends() for stream in streams]
     began = time.monotonic()
+    senders += beside(*(stream.disturb for stream in streams))
     what = injury(world, first)
     recoveries = []
     for stream, end in zip(streams, ends, strict=True):

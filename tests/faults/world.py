@@ -7,7 +7,8 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +21,43 @@ from eddy.client import LiveState
 from eddy.configuration import Configuration, load
 from eddy.connections import kafka_client
 from eddy.errors import EddyError
+from eddy.feedback import Feedback
 from eddy.flink_job.client.cluster import Cluster
 from eddy.models.artifacts.manifest import Manifest
 from eddy.ops.job_records import forget
 from eddy.ops.job_recovery import keep_running
 from eddy.ops.job_targets import submit_locally
-from eddy.stack import topics
+from eddy.settings import Settings
+from eddy.stack import local, topics
 from eddy.stack.local import Stack, isolated
+from eddy.stack.process import Launch
 from tests.faults.links import KAFKA, REDIS, links
 from tests.integration import harness
 
 NAMES = [f"s-{k:02}" for k in range(12)]
 POINTS = 40  # of each series in a chunk
 PER_SECOND = 60  # events; a chunk then takes 8 s
-SPIKES = 4  # in a chunk
+SPIKES = 4  # in a chunk, of single series
+TOGETHER = 6  # series that have one at the same time in each chunk: a group
+BEGIN, END = 12, 9  # points of a chunk without spikes: windows fill, and incidents close before what is held for order
+CODECS = (None, "gzip", "snappy", "lz4", "zstd")
+WATCHED = 12  # series whose newest point is looked up in Redis
 SETTLE_SECONDS = 480
 
 
 class World:
-    """Hold everything that faults act on. Use it as a context manager."""
+    """Hold everything that faults act on. Use it as a context manager.
 
-    def __init__(self, folder: Path, **job: Any) -> None:
+    Args:
+        folder: of its stack.
+        workers: environment variables of the TaskManagers, and so of the Python workers, beside the usual ones.
+        job: settings of all jobs.
+    """
+
+    def __init__(self, folder: Path, workers: Mapping[str, str] | None = None, **job: Any) -> None:
         self.patch = pytest.MonkeyPatch()
+        if workers:
+            _add_environment(self.patch, workers)
         base = isolated(load([], environ={}).settings, folder)
         small = {"slots": 8, "dashboard": False, "wait_seconds": 180, "taskmanager_memory_mb": 2048}
         self.settings = base.model_copy(
@@ -79,6 +95,7 @@ class World:
         self._keeper.start()
 
     def unkeep(self) -> None:
+        """Start nothing again any more."""
         self._stop.set()
         if self._keeper is not None:
             self._keeper.join()
@@ -89,11 +106,49 @@ class World:
         print(self.told[-1], flush=True)
 
 
-class Stream:
-    """Hold one job and its input: names of its own, everything that was sent, and the expected results."""
+def _add_environment(patch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    plain, problem = local.SERVICES["flink"]
 
-    def __init__(self, world: World, name: str, seed: str, prefix: str = "", **job: Any) -> None:
+    def launches(settings: Settings, folder: Path) -> list[Launch]:
+        found = plain(settings, folder)
+        return [replace(one, env={**one.env, **variables}) if "taskmanager" in one.name else one for one in found]
+
+    patch.setitem(local.SERVICES, "flink", (launches, problem))
+
+
+class Stream:
+    """Hold one job and its input: names of its own, everything that was sent, and the expected results.
+
+    Each chunk has incidents of single series and a group, and messages that are none. It is sent in one of Kafka's
+    codecs, and out of order where the job has a reorder buffer. While a fault lasts, a new version of the model and a
+    label for an incident are sent besides (:meth:`disturb`).
+
+    Args:
+        world: where it runs.
+        name: of the job, its topics and its keys in Redis.
+        seed: of all that is drawn.
+        prefix: of the topics in place of ``name``.
+        series: ids; ``points`` of each are in a chunk.
+        per_second: events.
+        uri: where the model's artifact is; empty = in its message.
+        job: settings of the job.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        seed: str,
+        prefix: str = "",
+        series: Sequence[str] = NAMES,
+        points: int = POINTS,
+        per_second: float = PER_SECOND,
+        uri: str = "",
+        **job: Any,
+    ) -> None:
         self.world, self.rng = world, random.Random(seed)
+        self.series, self.points, self.per_second, self.uri = series, points, per_second, uri
+        self._codecs = random.Random(f"{seed}-codecs")
         base = world.settings
         names = {"prefix": prefix or name}
         self.settings = base.model_copy(
@@ -113,6 +168,8 @@ class Stream:
         self.observations: list[tuple[str, int, float]] = []
         self.bad: list[bytes] = []
         self.noted = {"events": 0, "expected": 0, "seen": 0, "doubled": 0}  # of the tries before
+        self.labels: dict[str, str] = {}  # sent as feedback, by incident
+        self._closed: list[Alert] = []  # of the tries before
         topics.create_missing(self.settings, world.stack.kafka_address, time.monotonic() + 60)
 
     @property
@@ -129,7 +186,7 @@ class Stream:
         self.world.cluster.wait(number, seconds=180)
 
     def publish(self) -> None:
-        harness.publish(self.settings, self.model)
+        harness.publish(self.settings, replace(self.model, artifact="", uri=self.uri) if self.uri else self.model)
 
     def stop(self, drain: bool = False) -> str:
         """Stop the job as 'eddy job stop' does."""
@@ -147,27 +204,46 @@ class Stream:
 
     def chunk(self) -> list[tuple[str, bytes]]:
         """Return the next points of all series, with anomalies, and a few invalid messages."""
-        start = len(self.observations) // len(NAMES)
-        spikes = {}
-        for index in sorted(self.rng.sample(range(start + 12, start + POINTS - 5), SPIKES)):
-            spikes[self.rng.choice(NAMES), index] = self.rng.choice([-1, 1]) * self.rng.uniform(8, 12)
-        new = harness.noise(NAMES, POINTS, spikes, seed=self.rng.randrange(2**31), start=start)
+        start, bound = len(self.observations) // len(self.series), self.settings.job.out_of_orderness_ms
+        *single, shared = self.rng.sample(range(start + BEGIN, start + self.points - END), SPIKES + 1)
+        spikes = {(name, shared): self.rng.uniform(8, 12) for name in self.series[:TOGETHER]}
+        for index in sorted(single):
+            spikes[self.rng.choice(self.series), index] = self.rng.choice([-1, 1]) * self.rng.uniform(8, 12)
+        new = harness.noise(self.series, self.points, spikes, seed=self.rng.randrange(2**31), start=start)
         self.observations += new
+        if bound:
+            new = sorted(new, key=lambda one: one[1] + self.rng.uniform(0, bound))
         messages = [harness.event(*o) for o in new]
         for k in range(3):
             broken = f'{{"broken": {len(self.bad)}.{k}'.encode()
             self.bad.append(broken)
-            messages.insert(self.rng.randrange(len(messages)), (NAMES[k], broken))
+            messages.insert(self.rng.randrange(len(messages)), (self.series[k], broken))
         return messages
 
-    def send(self, messages: Sequence[tuple[str, bytes]], per_second: float = PER_SECOND) -> None:
+    def send(self, messages: Sequence[tuple[str, bytes]], per_second: float | None = None) -> None:
         """Send at a steady pace; messages sent while the broker is away follow in order when it is back."""
-        topic = self.settings.topics.name("observations")
+        topic, pace = self.settings.topics.name("observations"), per_second or self.per_second
         began = time.monotonic()
-        with harness.producer(self.settings) as client:
+        with harness.producer(self.settings, self._codecs.choice(CODECS)) as client:
             for count, (key, value) in enumerate(messages):
-                time.sleep(max(0.0, began + count / per_second - time.monotonic()))
+                time.sleep(max(0.0, began + count / pace - time.monotonic()))
                 client.send(topic, key=key.encode(), value=value)
+
+    def disturb(self) -> None:
+        """Publish a version of the model that scores as the one before, and label an incident of an earlier try."""
+        self.model = replace(self.model, version=self.model.version + 1)
+        self.publish()
+        unlabelled = [alert for alert in self._closed if alert.id not in self.labels]
+        if not unlabelled:
+            return
+        alert = self.rng.choice(unlabelled)
+        self.labels[alert.id] = f"kind-{len(self.labels)}"
+        now = int(time.time() * 1000)
+        said = Feedback(
+            alert.id, alert.series, "z", "label", "tests", now, alert.start, alert.end, label=self.labels[alert.id]
+        )
+        with harness.producer(self.settings, self._codecs.choice(CODECS)) as client:
+            client.send(self.settings.topics.name("feedback"), key=alert.series.encode(), value=said.to_json())
 
     # -- checking ----------------------------------------------------------------------------------------------
 
@@ -225,22 +301,45 @@ class Stream:
         expected = harness.offline([self.model], self.observations)
         once = self.settings.job.delivery == "exactly-once"
         isolation = "read_committed" if once else "read_uncommitted"
-        wanted = {json.dumps(row, sort_keys=True) for row in harness.plain(expected)}
+        wanted = set(comparable(expected))
+        groups = last_of_groups(expected)
 
-        def found() -> list[str]:
-            read = harness.read(self.settings, "alerts", isolation)
-            rows = harness.plain(Alert.from_json(record.value) for record in read)
-            return [json.dumps(row, sort_keys=True) for row in rows if row["kind"] == "incident"]
+        def found() -> list[Alert]:
+            return [Alert.from_json(record.value) for record in harness.read(self.settings, "alerts", isolation)]
 
-        if once:  # a transaction becomes visible with the checkpoint after it
-            harness.until(lambda: len(found()) >= len(wanted), "all alerts committed", 60)
-        seen = found()
+        with contextlib.suppress(AssertionError):  # exactly once: visible with the checkpoint after them
+            harness.until(lambda: set(comparable(found())) >= wanted, "all alerts", 60 if once else 1)
+        seen = comparable(found())
+        if not set(seen) >= wanted:
+            raise AlertsMissing(difference(wanted, set(seen)))
         assert set(seen) == wanted, difference(wanted, set(seen))
         doubled = len(seen) - len(set(seen))
         assert not (once and doubled), f"{doubled} alerts twice in exactly-once mode"
+        harness.until(lambda: last_of_groups(found()).keys() >= groups.keys(), "all groups", 60)
+        assert last_of_groups(found()) == groups
         self._check_dead_letters(isolation, once)
-        self._check_redis(expected)
+        self._check_redis([alert for alert in expected if alert.kind == "incident"])
+        self._check_told()
+        self._closed = [alert for alert in expected if alert.kind == "incident" and alert.state == "closed"]
         return {"expected": len(wanted), "seen": len(set(seen)), "doubled": doubled}
+
+    def _check_told(self) -> None:
+        """Check that the newest model was taken, that none was refused, and that all labels have arrived."""
+
+        def told(kind: str) -> list[dict[str, Any]]:
+            events = [json.loads(record.value) for record in harness.read(self.settings, "events")]
+            return [event for event in events if event["event"] == kind]
+
+        version = self.model.version
+        harness.until(lambda: version in {one["version"] for one in told("model-loaded")}, f"version {version} is used")
+        assert told("model-refused") == []
+        harness.until(lambda: {one["incident"] for one in told("feedback-taken")} >= self.labels.keys(), "labels taken")
+        live = LiveState(self.settings)
+        try:
+            verdicts = {incident: live.feedback(incident).verdict for incident in self.labels}
+        finally:
+            live.close()
+        assert {incident: said and said.label for incident, said in verdicts.items()} == self.labels
 
     def _check_dead_letters(self, isolation: str, once: bool) -> None:
         dead_letters = [
@@ -255,7 +354,8 @@ class Stream:
     def _check_redis(self, expected: Sequence[Any]) -> None:
         live = LiveState(self.settings)
         wanted = sorted((a.id, a.state, a.end) for a in expected)
-        last = {series: ts for series, ts, _ in self.observations}
+        # what the reorder buffer holds is not scored yet
+        last = {series: ts - self.settings.job.out_of_orderness_ms for series, ts, _ in self.observations}
         newest = {a.id: a for a in expected}
         still_open = {a.id for a in newest.values() if a.state != "closed"}
 
@@ -267,17 +367,36 @@ class Stream:
             harness.until(lambda: {a.id for a in live.open_incidents()} == still_open, "the open incidents", 10)
 
             def current() -> bool:
-                states = {name: live.series(name) for name in NAMES}
+                states = {name: live.series(name) for name in self.series[:WATCHED]}
                 return all(state is not None and state.ts == last[name] for name, state in states.items())
 
             harness.until(current, "the newest point of each series", 30)
             values = {(series, ts): value for series, ts, value in self.observations}
-            for name in NAMES:
+            for name in self.series[:WATCHED]:
                 state = live.series(name)
                 assert state is not None
                 assert state.values == {"value": values[name, last[name]]}
         finally:
             live.close()
+
+
+class AlertsMissing(AssertionError):
+    """Alerts that a run without a fault would have given are not there."""
+
+
+def comparable(alerts: Iterable[Alert]) -> list[str]:
+    """Return the incidents' messages without the model's version: which one scored depends on when it came."""
+    rows = harness.plain(alert for alert in alerts if alert.kind == "incident")
+    return [json.dumps({**row, "model": row["model"]["name"]}, sort_keys=True) for row in rows]
+
+
+def last_of_groups(alerts: Iterable[Alert]) -> Mapping[str, tuple[Any, ...]]:
+    """Return what the last message of each closed group says; those before depend on the order of the shards."""
+    return {
+        one.id: (one.start, one.end, one.severity, one.points, one.member_count, sorted(m["id"] for m in one.members))
+        for one in alerts
+        if one.kind == "group" and one.state == "closed"
+    }
 
 
 def difference(wanted: set[str], seen: set[str]) -> str:

@@ -76,13 +76,13 @@ def model(
 
 
 @contextlib.contextmanager
-def producer(settings: Settings) -> Iterator[KafkaProducer]:
+def producer(settings: Settings, codec: str | None = None) -> Iterator[KafkaProducer]:
     """Yield a producer that has delivered everything at the end of the block, or raises: a test must know what it sent.
 
     It retries for ten minutes while the broker is away.
     """
-    patience = {"delivery_timeout_ms": 600_000, "max_block_ms": 600_000}
-    client = KafkaProducer(**kafka_client(settings.kafka), max_request_size=MAIL_BYTES, linger_ms=5, **patience)
+    options = {"delivery_timeout_ms": 600_000, "max_block_ms": 600_000, "linger_ms": 5, "compression_type": codec}
+    client = KafkaProducer(**kafka_client(settings.kafka), max_request_size=MAIL_BYTES, **options)
     failed: list[BaseException] = []
     plainly = client.send
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import socket
-import ssl
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,89 +17,19 @@ from eddy.models.artifacts import uri
 from eddy.models.artifacts.uri import check_uri, read_artifact
 from eddy.settings import RegistrySettings
 from tests.integration.certificates import Authority
+from tests.models.artifact_server import ArtifactServer, body, status
 
 CONTENT = b"an artifact" * 1000
-Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
-
-
-class Server:
-    """An HTTPS server on loopback whose answers a test chooses by path."""
-
-    def __init__(self, folder: Path) -> None:
-        self.authority = Authority(folder)
-        self.answers: dict[str, Answer] = {}
-        self.asked: list[str] = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                outer.asked.append(self.path)
-                self.close_connection = True
-                outer.answers.get(self.path, _missing)(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        certificate, key = self.authority.issue("server", "IP:127.0.0.1,DNS:localhost")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def settings(self, **changes: object) -> RegistrySettings:
-        return RegistrySettings(ssl_cafile=str(self.authority.ca), **changes)
-
-    def at(self, path: str) -> str:
-        return f"https://127.0.0.1:{self.port}{path}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def _missing(handler: http.server.BaseHTTPRequestHandler) -> None:
-    handler.send_error(404)
-
-
-def status(code: int, **headers: str) -> Answer:
-    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.send_response(code)
-        for name, value in {"Content_Length": "0", **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-
-    return answer
-
-
-def body(content: bytes, announced: int | None = None, pause: float = 0.0, piece: int = 1 << 20) -> Answer:
-    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        if announced is not None:
-            handler.send_header("Content-Length", str(announced))
-        handler.end_headers()
-        for at in range(0, len(content), piece):
-            try:
-                handler.wfile.write(content[at : at + piece])
-                handler.wfile.flush()
-            except OSError:
-                return
-            time.sleep(pause)
-
-    return answer
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    found = Server(tmp_path_factory.mktemp("https"))
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArtifactServer]:
+    found = ArtifactServer(tmp_path_factory.mktemp("https"))
     yield found
     found.close()
 
 
-def test_artifact_is_read_over_https(server: Server) -> None:
+def test_artifact_is_read_over_https(server: ArtifactServer) -> None:
     server.answers["/m"] = body(CONTENT, len(CONTENT))
     server.answers["/unannounced"] = body(CONTENT)
     for path in ("/m", "/unannounced"):
@@ -111,7 +38,7 @@ def test_artifact_is_read_over_https(server: Server) -> None:
     assert read_artifact(server.at("/m"), only) == CONTENT
 
 
-def test_server_with_another_certificate_is_not_read(server: Server, tmp_path: Path) -> None:
+def test_server_with_another_certificate_is_not_read(server: ArtifactServer, tmp_path: Path) -> None:
     server.answers["/m"] = body(CONTENT, len(CONTENT))
     other = RegistrySettings(ssl_cafile=str(Authority(tmp_path).ca))
     for settings in (other, RegistrySettings()):
@@ -122,7 +49,7 @@ def test_server_with_another_certificate_is_not_read(server: Server, tmp_path: P
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_redirect_is_not_followed(server: Server, code: int) -> None:
+def test_redirect_is_not_followed(server: ArtifactServer, code: int) -> None:
     server.answers["/away"] = status(code, Location="/m")
     server.answers["/m"] = body(CONTENT, len(CONTENT))
     server.asked.clear()
@@ -135,14 +62,14 @@ def test_redirect_is_not_followed(server: Server, code: int) -> None:
 @pytest.mark.parametrize(
     ("code", "passing"), [(404, False), (403, False), (410, False), (500, True), (503, True), (429, True)]
 )
-def test_what_may_pass_is_told_from_what_will_not(server: Server, code: int, passing: bool) -> None:
+def test_what_may_pass_is_told_from_what_will_not(server: ArtifactServer, code: int, passing: bool) -> None:
     server.answers["/m"] = status(code)
     with pytest.raises(ModelError, match=f"status {code}") as found:
         read_artifact(server.at("/m"), server.settings())
     assert isinstance(found.value, ModelUnavailable) == passing
 
 
-def test_server_that_is_not_there_may_come_back(server: Server) -> None:
+def test_server_that_is_not_there_may_come_back(server: ArtifactServer) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nowhere = f"https://127.0.0.1:{free.getsockname()[1]}/m"
@@ -152,7 +79,7 @@ def test_server_that_is_not_there_may_come_back(server: Server) -> None:
         read_artifact("https://nowhere.invalid/m", server.settings(fetch_timeout_ms=3000))
 
 
-def test_body_is_bounded_whatever_it_announces(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_body_is_bounded_whatever_it_announces(server: ArtifactServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uri, "MAX_ARTIFACT_BYTES", 5000)
     server.answers["/said"] = body(CONTENT, len(CONTENT))
     server.answers["/silent"] = body(CONTENT)
@@ -167,13 +94,13 @@ def test_body_is_bounded_whatever_it_announces(server: Server, monkeypatch: pyte
         read_artifact(server.at("/packed"), server.settings())
 
 
-def test_body_that_is_cut_short_is_fetched_again(server: Server) -> None:
+def test_body_that_is_cut_short_is_fetched_again(server: ArtifactServer) -> None:
     server.answers["/cut"] = body(CONTENT, len(CONTENT) + 1)
     with pytest.raises(ModelUnavailable, match="ends after 11000 of 11001 bytes"):
         read_artifact(server.at("/cut"), server.settings())
 
 
-def test_server_that_drips_or_stalls_is_left_in_time(server: Server) -> None:
+def test_server_that_drips_or_stalls_is_left_in_time(server: ArtifactServer) -> None:
     server.answers["/drip"] = body(CONTENT, len(CONTENT), pause=0.05, piece=1)
     server.answers["/stall"] = lambda handler: time.sleep(5)
     for path in ("/drip", "/stall"):
