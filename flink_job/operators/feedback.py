@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from eddy.feedback import Feedback
 from eddy.flink_job.wire.frames import Frame
 from eddy.models.engine.engine import Engine
 from eddy.texts import MAX_NAME_BYTES
+
+log = logging.getLogger(__name__)
 
 _INSTEAD = (b"oversized: ", b"skipped: ")  # how jvm/…/FeedbackSchema.java begins what it sends in a message's place
 
@@ -55,7 +58,13 @@ def apply_frame(
         if feedback.series.startswith("group:"):  # its members have messages of their own
             yield {"event": "feedback-taken", "model": "", "series": key, "incident": feedback.id}, feedback
             continue
-        effects = engine.take_feedback(feedback, steady)
+        try:
+            effects = engine.take_feedback(feedback, steady)
+        except Exception as error:  # of one message: the job is not to stop for it
+            log.exception("feedback on incident %s", feedback.id)
+            reason = f"{type(error).__name__}: {error} ({where})"
+            yield {"event": "feedback-refused", "model": feedback.model, "series": key, "reason": reason}, None
+            continue
         if not effects:
             yield {"event": "feedback-taken", "model": feedback.model, "series": key, "incident": feedback.id}, feedback
         for effect in effects:

@@ -11,7 +11,7 @@ import numpy as np
 from eddy.alert import WINDOW_FEATURES, WINDOW_POINTS, Alert, AlertState, incident_id, severity_level
 from eddy.models.alerting.confidence import confidence
 from eddy.models.alerting.incidents import NO_POINT, Incident, Transition
-from eddy.models.core.detector import Bools, Explanation, Floats, Ints, WindowBatch
+from eddy.models.core.detector import Bools, Floats, Ints, WindowBatch
 from eddy.models.engine.scorer import ModelScorer, ScoredBatch
 from eddy.redis_layout import Point
 
@@ -107,7 +107,7 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
         return {}
     at = np.array([scored.transitions[k].at for k in found], np.int64)
     batch = scored.batch.take(at)
-    explanation = scorer.model.detector.explain(batch, scored.limits[at])
+    explanation = scorer.explain(batch, scored.limits[at])
     manifest = scorer.model.manifest
     features, seen = manifest.features, np.array([scored.seen[k] for k in found], np.int64)
     sure = confidence(batch.values, batch.imputed, seen, batch.binding >= 0)
@@ -169,7 +169,7 @@ def points_of(
     if not len(rows):
         return []
     manifest = scorer.model.manifest
-    explanation: Explanation = scorer.model.detector.explain(batch, limits)
+    explanation = scorer.explain(batch, limits)
     band = [explanation.expected, explanation.lower, explanation.upper]
     if known is not None and not known.all():
         band = [np.where(known[:, None], each, np.nan) for each in band]

@@ -32,7 +32,8 @@ class BatchResult:
         scores: (model name, slots, ts, scores, limits) per model, if asked for.
         featureless: (model, one of its series) where a batch held none of the model's features.
         off_interval: (model, one of its series, newest step in ms) of models whose series have another interval.
-        failures: (model, version, error) where a model could not score a batch; its windows have no scores.
+        failures: (model, version, error) where a model could not score a batch, whose windows then have no scores, or
+            could not explain one, whose alerts and points then have no band.
         live: newest state of series that changed, a bounded number each second.
         points: every point, for the dashboard, while there are few enough.
         drifts: (model, series, drift) where a series changed for good.

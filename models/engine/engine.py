@@ -290,8 +290,6 @@ class Engine:
         scored = scorer.score_batch(rows, ts, values)
         result.scoring_seconds += time.perf_counter() - began
         result.windows += len(scored.rows)
-        if scored.failure:
-            result.failures.append((scorer.model.manifest.name, scorer.model.manifest.version, scored.failure))
         evidence = context_of(scored, scorer)
         shadow = mark_shadow(scored.transitions, scorer.shadow, scorer.incidents.open)
         for k, transition in enumerate(scored.transitions):
@@ -313,6 +311,11 @@ class Engine:
             names = [str(self.names[slot]) for slot in slots_of.tolist()]
             with self.report_budget.spend():
                 result.points += points_of(scorer, scored.rows, scored.batch, scored.scores, scored.limits, names)
+        self._note_failure(scorer, scored.failure or scorer.take_failure(), result)
+
+    def _note_failure(self, scorer: ModelScorer, failure: str, result: BatchResult) -> None:
+        if failure:
+            result.failures.append((scorer.model.manifest.name, scorer.model.manifest.version, failure))
 
     def _resume(self, now: int) -> None:
         """Take the time that the job was down off the silence of every series, and off the wait of held events.
@@ -341,6 +344,8 @@ class Engine:
         if self.report_budget.left():
             with self.report_budget.spend():
                 result.live = self.live(self.options.live_per_second)
+            for scorer in self.scorers.values():
+                self._note_failure(scorer, scorer.take_failure(), result)
         if self.options.cold is not None and COLD in self.scorers:
             result.cold += self._follow_cold_start(self.scorers[COLD], self.options.cold.ask_after)
         if at - self._intervals_checked_at >= INTERVAL_CHECK_PERIOD_MS:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from eddy.errors import ModelError
 from eddy.models.alerting.feedback import FeedbackOptions, SeriesFeedback
 from eddy.models.alerting.filters import does_not_count
 from eddy.models.alerting.incidents import NO_POINT, IncidentTracker, Transition
 from eddy.models.alerting.maintenance import Maintenance
 from eddy.models.alerting.rules import AlertRuleResolver
-from eddy.models.core.detector import Bools, Floats, Ints, WindowBatch
+from eddy.models.core.detector import Bools, Explanation, Floats, Ints, WindowBatch
 from eddy.models.drift.monitor import Drift, DriftOptions, DriftWatch, RetrainWanted
 from eddy.models.engine.rollout import ScoringStats
 from eddy.models.engine.state.codec import BLOCK
@@ -115,6 +116,7 @@ class ModelScorer:
         self.dirty = np.zeros(0, np.bool_)
         self._before = StateBefore(model.detector.state_size) if live and model.detector.state_size else None
         self._failure = ""  # of the newest batch
+        self._unexplained = ""
         self._turn = 0  # first row to be reported when live state is next written
         self._free: list[int] = []
 
@@ -281,11 +283,30 @@ class ModelScorer:
         if not len(at):
             return scores
         found = batch.take(at)
-        explanation = self.model.detector.explain(found, limits[at])
+        explanation = self.explain(found, limits[at])
         out = at[does_not_count(explanation, found.values[:, -1], used, self.rules_of[rows[at]])]
         scores = scores.copy()
         scores[out] = np.nan
         return scores
+
+    def explain(self, batch: WindowBatch, limits: Floats) -> Explanation:
+        """Return what the detector says to windows; nothing (NaN) where it raises, for :meth:`take_failure` to tell."""
+        shape = len(batch.values), len(self.model.detector.spec.features)
+        try:
+            found = self.model.detector.explain(batch, limits)
+            shapes = {part.shape for part in (found.expected, found.lower, found.upper, found.attribution)}
+            if shapes != {shape}:
+                raise ModelError(f"explain gives arrays of shape {sorted(shapes)}, expected {shape}")
+        except Exception as error:  # an alert without its band is better than none
+            self._unexplained = f"{type(error).__name__}: {error}"
+            nothing = np.full(shape, np.nan)
+            return Explanation(nothing, nothing, nothing, nothing)
+        return found
+
+    def take_failure(self) -> str:
+        """Take what :meth:`explain` met since the last call, or nothing."""
+        found, self._unexplained = self._unexplained, ""
+        return found
 
     def _suppressed(self, row: int, ts: int) -> str | None:
         return self.maintenance.reason(self.series_of[row], ts)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from eddy.feedback import Feedback
 from eddy.flink_job.operators.event_messages import event_message
 from eddy.flink_job.operators.learning_messages import messages
 from eddy.flink_job.wire import parsing
@@ -69,6 +72,46 @@ def test_model_that_fails_is_told_once_and_stops_neither_the_others_nor_itself()
     assert {message["model"]["name"] for message in of(sent, ALERTS)} == {"good"}
     assert of(shard.data(66.0, start=7), EVENTS) == [], "once"
     assert {message["model"]["name"] for message in of(shard.data(*CALM, 500.0, start=8), ALERTS)} == {"good", "bad"}
+
+
+class ExplainsNothing(RollingZScore):
+    """A detector that scores and cannot say why."""
+
+    def explain(self, batch: Any, limits: Any) -> Any:
+        raise LookupError("no reason")
+
+
+class ExplainsTooMuch(RollingZScore):
+    """A detector whose explanation is of other windows."""
+
+    def explain(self, batch: Any, limits: Any) -> Any:
+        found = super().explain(batch, limits)
+        return replace(found, upper=np.vstack([found.upper, found.upper]))
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(ExplainsNothing, "no reason"), (ExplainsTooMuch, "expected (1, 1)")])
+def test_model_that_cannot_explain_its_score_alerts_without_a_band_and_says_so(kind: type, reason: str) -> None:
+    models = model_set(manifest("bad"))
+    models.models["bad"].detector.__class__ = kind
+    sent = Harness(models).data(*CALM, 50.0)
+    (alert,) = of(sent, ALERTS)
+    assert (alert["values"], alert["upper"], alert["expected"]) == ({"value": 50.0}, {"value": None}, {"value": None})
+    (told,) = [event for event in of(sent, EVENTS) if event["event"] == "model-failed"]
+    assert reason in told["reason"]
+
+
+def test_feedback_at_which_the_engine_fails_is_refused_and_the_next_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = Harness(model_set(manifest()))
+    (alert,) = of(shard.data(*CALM, 50.0), ALERTS)
+    said = Feedback(alert["id"], alert["series"], "m", "ack", "ann", NOW, alert["start"], alert["end"]).to_json()
+    plain = shard.shard.engine.take_feedback
+    monkeypatch.setattr(shard.shard.engine, "take_feedback", lambda *_: 1 // 0)
+    (refused,) = of(shard.feedback(said), EVENTS)
+    assert refused["event"] == "feedback-refused"
+    assert refused["reason"].startswith("ZeroDivisionError")
+    monkeypatch.setattr(shard.shard.engine, "take_feedback", plain)
+    (taken,) = of(shard.feedback(said), EVENTS)
+    assert taken["event"] == "feedback-taken"
 
 
 @pytest.mark.parametrize("field", ["value", "key"])
