@@ -20,6 +20,9 @@ from eddy.csv_files.time_text import Moment
 from eddy.csv_files.times import TimeColumn
 from eddy.errors import DataError
 from eddy.observation import Observations
+from eddy.texts import MAX_NAME_BYTES, PRINTABLE, is_name
+
+_SHOWN = 80  # characters of a wrong name
 
 ROWS = 8192  # parsed at once
 DEFAULT = CsvLayout()
@@ -94,6 +97,9 @@ class _Reader:
             self.series = {name: i for i, name in enumerate(self.columns.value_names)}
         elif self.columns.series is None:
             self.series = {layout.series_name or path.stem: 0}
+        for name in (*self.series, *self.columns.value_names):
+            if not is_name(name):
+                raise DataError(f"{path}: {_no_name(name)}")
 
     def blocks(self) -> Iterator[Observations]:
         for rows in self._rows(ROWS, self.first):
@@ -164,7 +170,7 @@ class _Reader:
             codes: dict[str, int] = {}
             for cell in dict.fromkeys(cells):  # in the file's order
                 name = cell.strip()
-                if not name:
+                if not is_name(name):
                     return None
                 codes[cell] = self.series.setdefault(name, len(self.series))
             series = np.fromiter(map(codes.__getitem__, cells), np.int32, len(cells))
@@ -185,6 +191,9 @@ class _Reader:
                 continue
             if not name:
                 self._bad(line, "the series is empty; expected its name", nameless=True)
+                continue
+            if not is_name(name):
+                self._bad(line, _no_name(name))
                 continue
             lines.append(line)
             series.append(self.series.setdefault(name, len(self.series)))
@@ -238,3 +247,7 @@ class _Reader:
 
     def _bad(self, line: int, reason: str, *, nameless: bool = False) -> None:
         self.skipped.add(str(self.path), line, reason, nameless=nameless)
+
+
+def _no_name(text: str) -> str:
+    return f"{text[:_SHOWN]!r} is no name for a series or a value; expected at most {MAX_NAME_BYTES} bytes, {PRINTABLE}"

@@ -32,7 +32,8 @@ def predict(
     from eddy.errors import DataError
     from eddy.models.engine.options import alerting_options
     from eddy.models.serving.loaded_model import load_model
-    from eddy.training.evaluation.predictions import why_nothing, write_predictions
+    from eddy.training.evaluation.backtest import why_nothing
+    from eddy.training.evaluation.predictions import write_predictions
     from eddy.training.fitting import artifacts
 
     manifest, content = artifacts.read(model)

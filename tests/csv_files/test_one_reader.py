@@ -189,6 +189,8 @@ BAD_ROWS = [
     ("ambiguous", f'time,value\n{T0},1\n{T1},"1,234"\n', "the comma may be a decimal mark or stand between thousands"),
     ("both marks", f'time,value\n{T0},1\n{T1},"1,234.5"\n', "give --thousands , .and --decimal .."),
     ("other mark", f"time;value\n{T0};1,5\n{T1};1.5\n", "decimals have a comma, this one has '.': give --decimal"),
+    ("bidirectional", f"series,time,value\nx,{T0},1\nx\u202e,{T1},9\n", r"line 3: 'x\\u202e' is no name for a series"),
+    ("long name", f"series,time,value\nx,{T0},1\n{'y' * 600},{T1},9\n", "is no name .*; expected at most 512 bytes"),
     ("1795", f"time,value\n{T0},1\n1795010112345,1\n", None),  # an epoch: 2026, not the year 1795
 ]  # fmt: skip
 

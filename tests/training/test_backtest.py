@@ -57,6 +57,11 @@ def test_missing_series_are_named() -> None:
         run(0, at(1000), series=("c",))
 
 
+def test_model_that_scores_no_point_fails_and_says_why() -> None:
+    with pytest.raises(DataError, match=r"no point could be scored by z: series 'a' has 80 points, a window needs 100"):
+        run(0, at(1000), window=100)
+
+
 def found(series: str, start: int, end: int) -> Found:
     return Found(series, at(start), at(end), 50, 1, "m", 1)
 

@@ -11,10 +11,12 @@ import numpy as np
 from eddy.alert import Alert
 from eddy.errors import DataError
 from eddy.models.artifacts.manifest import Manifest
+from eddy.models.core.detector import WindowSpec
 from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
 from eddy.models.engine.replay import replay
 from eddy.models.serving.model_set import ModelSet
-from eddy.training.data.datasets import Dataset
+from eddy.models.windowing.sampling import mismatch, usual_step
+from eddy.training.data.datasets import Dataset, RawSeries
 
 Side = Literal["both", "would", "did"]
 
@@ -62,7 +64,7 @@ def would_have(
 
     Raises:
         ModelError: the model cannot be used.
-        DataError: the model applies to none of the series, or the data lack a feature.
+        DataError: the model applies to none of the series, the data lack a feature, or no point could be scored.
     """
     models = ModelSet()
     models.put(replace(manifest, rollout={}), lambda _: content)
@@ -72,8 +74,25 @@ def would_have(
     series = [s for s in found.series if manifest.applies_to(s.name)]
     if not series:
         raise DataError(f"backtest: {manifest.name} applies to {' '.join(manifest.series)}, none of the series found")
-    alerts = replay_series(models, manifest.features, replace(found, series=tuple(series)), options, end)
+    windows = 0
+
+    def count(_: Engine, result: BatchResult) -> None:
+        nonlocal windows
+        windows += result.windows
+
+    alerts = replay_series(models, manifest.features, replace(found, series=tuple(series)), options, end, count)
+    if not windows:
+        reason = why_nothing(models.models[manifest.name].detector.spec, series)
+        raise DataError(f"backtest: no point could be scored by {manifest.name}: {reason}")
     return incidents_of(alerts, start, end)
+
+
+def why_nothing(spec: WindowSpec, series: Iterable[RawSeries]) -> str:
+    """Say why a model has no score for any point of some series."""
+    longest = max(series, key=lambda s: len(s.ts))
+    other_interval = mismatch(longest.name, usual_step(longest.ts), spec)
+    found = f"series {longest.name!r} has {len(longest.ts)} points, a window needs {spec.window} without a long gap"
+    return other_interval or found
 
 
 def replay_series(

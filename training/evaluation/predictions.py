@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eddy.models.core.detector import WindowSpec
 from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.serving.model_set import ModelSet
-from eddy.models.windowing.sampling import mismatch, usual_step
 from eddy.redis_layout import Point
-from eddy.training.data.datasets import Dataset, RawSeries
+from eddy.training.data.datasets import Dataset
 from eddy.training.evaluation.backtest import replay_series
 
 COLUMNS = ("series", "ts", "feature", "value", "expected", "lower", "upper", "score", "threshold", "anomaly")
@@ -72,11 +70,3 @@ def _rows(point: Point, over: bool) -> Iterator[tuple[object, ...]]:
     for feature, value in point.values.items():
         own = (value, point.expected[feature], point.lower[feature], point.upper[feature], point.score, point.limit)
         yield point.series, point.ts, feature, *("" if x is None else f"{x:.9g}" for x in own), int(over)
-
-
-def why_nothing(spec: WindowSpec, series: Iterable[RawSeries]) -> str:
-    """Say why a model has no score for any point of some series."""
-    longest = max(series, key=lambda s: len(s.ts))
-    other_interval = mismatch(longest.name, usual_step(longest.ts), spec)
-    found = f"series {longest.name!r} has {len(longest.ts)} points, a window needs {spec.window} without a long gap"
-    return other_interval or found
