@@ -110,13 +110,15 @@ class WindowStore:
         return Due(windows[:due], imputed[:due].view(np.bool_), rows[events], events)
 
     def copy(self, rows: Ints, other: WindowStore, of: Ints) -> None:
-        """Take over rows of a store with the same spec, as they are.
+        """Take over rows of a store with the same spec, as they are; positions outside the ring are brought inside.
 
         Args:
-            rows: (n,) rows here; ``of`` (n,) those of ``other``.
+            rows: (n,) rows here; ``of`` (n,) those of ``other``, which may come from keyed state that was damaged.
         """
         for name in ("ring", "filled", "head", "count", "until_due", "last", "points"):
             getattr(self, name)[rows] = getattr(other, name)[of]
+        self.head[rows] %= self.spec.window  # the kernel writes there, unchecked
+        self.count[rows] = self.count[rows].clip(0, self.spec.window)
 
     def adopt(self, rows: Ints, other: WindowStore, of: Ints) -> None:
         """Copy the newest points of rows from a store with the same features and interval; windows may differ.
@@ -124,7 +126,7 @@ class WindowStore:
         Args:
             rows: (n,) rows here, new or cleared; ``of`` (n,) those of ``other``.
         """
-        keep = np.minimum(other.count[of], min(other.spec.window, self.spec.window))
+        keep = np.clip(other.count[of], 0, min(other.spec.window, self.spec.window))
         for size in np.unique(keep).tolist():  # one for all series whose windows are full
             to, source = rows[keep == size], of[keep == size, None]
             back = (other.head[source] - size + np.arange(size)) % other.spec.window

@@ -198,3 +198,15 @@ def test_gap_of_any_length_costs_no_more_than_a_window():
 
     took(60)  # compiles
     assert took(10**9) < 1000 * max(min(took(60) for _ in range(5)), 1e-5)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_positions_of_damaged_state_are_brought_inside_the_ring(same: bool) -> None:
+    old, rows = WindowStore(WindowSpec(4)), np.array([0, 1, 2])
+    old.grow(3)
+    old.head[:3], old.count[:3] = (-7, 4_000_000, 2), (-3, 1_000_000, 2)
+    new = WindowStore(WindowSpec(4 if same else 6))
+    new.grow(3)
+    (new.copy if same else new.adopt)(rows, old, rows)
+    assert ((new.head[:3] >= 0) & (new.head[:3] < new.spec.window)).all()
+    assert ((new.count[:3] >= 0) & (new.count[:3] <= new.spec.window)).all()
