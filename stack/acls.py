@@ -10,7 +10,8 @@ from eddy.settings import Settings
 from eddy.training_request import TRAINER_GROUP
 
 Resource = Literal["topic", "group", "transactional-id"]
-Role = Literal["producer", "job", "trainer", "page", "operator", "reader"]
+Role = Literal["producer", "job", "trainer", "page", "operator", "reader", "exporter"]
+RedisRole = Literal["job", "reader", "exporter"]
 
 #: role -> who uses it
 ROLES: Mapping[Role, str] = {
@@ -20,6 +21,7 @@ ROLES: Mapping[Role, str] = {
     "page": "the dashboard, as long as it only shows",
     "operator": "who answers alerts (eddy alerts, the dashboard's buttons), resets series, and replays dead letters",
     "reader": "programs that act on alerts (eddy.client)",
+    "exporter": "metrics of what is around the job (eddy exporter)",
 }
 
 #: consumer groups of docs/examples
@@ -81,6 +83,8 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
             examples = [Entry("group", name, ("READ",)) for name in EXAMPLE_GROUPS]
             readers = Entry("group", "eddy-reader", ("READ",), prefixed=True)
             return [*_topics(settings, ("alerts",), "READ"), readers, *examples]
+        case "exporter":  # how far the trainer is, and none of what it reads
+            return [*_topics(settings, ("training",), "DESCRIBE"), Entry("group", TRAINER_GROUP, ("DESCRIBE",))]
 
 
 def commands(settings: Settings, role: Role, principal: str) -> list[str]:
@@ -101,10 +105,26 @@ def _topics(settings: Settings, roles: Sequence[str], *operations: str) -> list[
     return [Entry("topic", settings.topics.name(role), operations) for role in roles]
 
 
-def redis_rules(settings: Settings, role: Literal["job", "reader"]) -> str:
-    """Return a Redis user's rules, as ``ACL SETUSER`` takes them: the job writes, the dashboard and programs read."""
+def redis_role(role: Role) -> RedisRole | None:
+    """Return which of Redis' users a role is, or that it needs none."""
+    match role:
+        case "job" | "exporter":
+            return role
+        case "page" | "operator" | "reader":
+            return "reader"
+        case _:
+            return None
+
+
+def redis_rules(settings: Settings, role: RedisRole) -> str:
+    """Return a Redis user's rules, as ``ACL SETUSER`` takes them.
+
+    The job writes, the dashboard and programs read, and the exporter sees how much memory there is.
+    """
     own = f"~{settings.redis.prefix}:*"
     connect = "+ping +time"
+    if role == "exporter":
+        return f"-@all {connect} +info"
     if role == "reader":
         return f"{own} -@all {connect} +@read -@dangerous"
     script = "+eval +evalsha +script|exists +script|load"

@@ -42,11 +42,11 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def acls(
         ctx: typer.Context,
-        role: str = typer.Argument(..., help="producer, job, trainer, page, operator or reader"),
+        role: str = typer.Argument(..., help="producer, job, trainer, page, operator, reader or exporter"),
         principal: str = typer.Option("", "--user", metavar="NAME", help="default: eddy-<role>"),
     ) -> None:
         """Print the commands that give a Kafka user what a part of Eddy needs, and no more."""
-        from eddy.stack.acls import ROLES, commands, redis_rules
+        from eddy.stack.acls import ROLES, commands, redis_role, redis_rules
 
         known = next((known for known in ROLES if known == role), None)
         if known is None:
@@ -54,6 +54,6 @@ def register(app: typer.Typer) -> None:
         typer.echo(f"# {ROLES[known]}")
         for line in commands(settings_of(ctx).settings, known, principal or f"eddy-{role}"):
             typer.echo(line)
-        if role in ("job", "page", "operator", "reader"):
-            rules = redis_rules(settings_of(ctx).settings, "job" if role == "job" else "reader")
+        if user := redis_role(known):
+            rules = redis_rules(settings_of(ctx).settings, user)
             typer.echo(f"redis-cli ACL SETUSER {principal or f'eddy-{role}'} on '>PASSWORD' {rules}")

@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import redis
 from kafka.admin import (
@@ -127,7 +127,7 @@ def redis_server(folder: Path, authority: Authority, settings: Settings) -> Iter
     try:
         client = redis_client(admin)
         until(lambda: _pings(client), "the secured Redis answers")
-        for role in ("job", "reader"):
+        for role in get_args(acls.RedisRole):
             rules = acls.redis_rules(settings, role).split()
             client.execute_command("ACL", "SETUSER", f"eddy-{role}", "on", f">{PASSWORD}", *rules)
         yield admin

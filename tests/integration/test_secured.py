@@ -24,6 +24,7 @@ from eddy.configuration import as_text, flatten
 from eddy.connections import kafka_client, redis_client
 from eddy.dashboard.stores.collector import Collector
 from eddy.flink_rest import FlinkRest
+from eddy.ops.exporter import Exporter
 from eddy.producers.transport import connect
 from eddy.settings import RedisSettings, Settings
 from eddy.stack import acls, topics
@@ -83,7 +84,7 @@ def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         roles: dict[str, Settings] = {}
         for role in acls.ROLES:
             secured.add_user(kafka, role, base)
-            user = {"username": f"eddy-{'job' if role == 'job' else 'reader'}", "password_file": str(secret)}
+            user = {"username": f"eddy-{acls.redis_role(role)}", "password_file": str(secret)}
             with_redis = store.model_copy(update={**user, "password": SecretStr(secured.PASSWORD)})
             roles[role] = secured.as_user(admin.model_copy(update={"redis": with_redis}), role, secret)
         yield Secured(admin, authority, roles)
@@ -121,6 +122,10 @@ def test_whole_path_works_with_tls_scram_acls_and_least_rights(stack: Stack, wor
             harness.until(lambda: len(collector.snapshot.incidents.by_id) == 2, "the page knows both incidents")
         finally:
             collector.close()
+        exporter = Exporter(roles["exporter"])
+        lines = exporter.text().splitlines()
+        assert {"eddy_kafka_up 1", "eddy_training_requests_waiting 0", "eddy_redis_up 1"} <= set(lines)
+        exporter.close()
         path = cluster.stop(number)
     with AlertStream(roles["reader"], group="eddy-reader-test", from_start=True, stop_at_end=True) as stream:
         found = list(stream)
@@ -191,6 +196,7 @@ def command(settings: Settings, *arguments: str) -> Any:
         ("page", "feedback"),
         ("reader", "alerts"),
         ("reader", "observations"),
+        ("exporter", "training"),
     ],
 )
 def test_roles_cannot_write_other_topics(world: Secured, role: str, topic: str) -> None:
