@@ -2,6 +2,7 @@ package eddy.flink;
 
 import java.nio.ByteBuffer;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.Set;
 import org.apache.flink.api.common.state.OperatorStateStore;
@@ -49,6 +50,9 @@ import org.apache.flink.util.OutputTag;
  * </ul>
  */
 final class Internals {
+    private static final int HEADER_BYTES = 96; // what a header takes beside its name and value
+    private static final int MANY_HEADERS = 1000;
+
     private Internals() {}
 
     /** The key group of a key: Flink spreads key groups over subtasks. */
@@ -172,8 +176,6 @@ final class Internals {
         private static final SerializationException FULL =
                 new SerializationException("this poll holds as many bytes as it may; the next one goes on from here");
 
-        private static final int HEADER_BYTES = 96; // what a header takes beside its name and value
-
         @Override
         public final void configure(Map<String, ?> options, boolean isKey) {
             begin(options);
@@ -194,7 +196,7 @@ final class Internals {
             if (data == null) {
                 return null;
             }
-            if (!fits(data.remaining(), countsHeaders() ? size(headers) : 0)) {
+            if (!fits(data.remaining(), isFirst() ? drop(headers) : 0)) {
                 throw FULL;
             }
             if (noted(data.remaining())) {
@@ -207,18 +209,10 @@ final class Internals {
             return take(data);
         }
 
-        /** The bytes of all headers. To ask for them also frees them of the record's buffer, which they would keep. */
-        private static long size(Headers headers) {
-            long size = 0;
-            for (Header header : headers.toArray()) {
-                size += HEADER_BYTES + 2L * header.key().length() + (header.value() == null ? 0 : header.value().length);
-            }
-            return size;
-        }
-
         abstract void begin(Map<String, ?> options);
 
-        abstract boolean countsHeaders();
+        /** Whether this is the first part of its record that is taken. */
+        abstract boolean isFirst();
 
         abstract boolean fits(int bytes, long headerBytes);
 
@@ -232,10 +226,38 @@ final class Internals {
         abstract byte[] take(ByteBuffer data);
     }
 
+    /**
+     * Drops headers, which nothing of the job reads, and with them the record's buffer, which they would keep.
+     *
+     * @return the bytes of headers that stay since they are many: to remove one moves all that follow it
+     */
+    private static long drop(Headers headers) {
+        int count = 0;
+        for (Iterator<Header> each = headers.iterator(); each.hasNext(); each.next()) {
+            count++;
+        }
+        if (count > MANY_HEADERS) {
+            long size = 0;
+            for (Header header : headers) { // to ask for name and value frees them of the buffer, too
+                size += HEADER_BYTES + 2L * header.key().length() + (header.value() == null ? 0 : header.value().length);
+            }
+            return size;
+        }
+        for (Iterator<Header> each = headers.iterator(); each.hasNext(); each.remove()) {
+            each.next();
+        }
+        return 0;
+    }
+
     /** Is told when a poll has ended. */
     abstract static class PollEnd implements ConsumerInterceptor<byte[], byte[]> {
         @Override
         public final ConsumerRecords<byte[], byte[]> onConsume(ConsumerRecords<byte[], byte[]> records) {
+            for (ConsumerRecord<byte[], byte[]> record : records) {
+                if (record.key() == null && record.value() == null) { // no deserializer was asked
+                    drop(record.headers());
+                }
+            }
             ended();
             return records;
         }

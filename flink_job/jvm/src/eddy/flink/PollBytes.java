@@ -11,7 +11,8 @@ import java.util.Map;
  * <p>Kafka bounds what is fetched, which is compressed, and the number of records of a poll: 5,000 events of 1 MB may be a
  * few MB of gzip. So a poll ends where its keys and values would exceed {@link #POLL_OPTION} ({@link Internals.Bytes} says
  * how); about four polls of each source wait in Flink's queues. Of a key or a value above {@link #VALUE_OPTION} only the
- * beginning is kept, with its size and a digest in headers of the record, which {@link RawEvent} takes from there.
+ * beginning is kept, with its size and a digest in headers of the record, which {@link RawEvent} takes from there; a
+ * producer's headers are dropped.
  *
  * <p>A consumer's keys, values and ends of polls are all handled by the thread that polls.
  */
@@ -88,7 +89,7 @@ public final class PollBytes {
         }
 
         @Override
-        boolean countsHeaders() {
+        boolean isFirst() {
             return true;
         }
 
@@ -115,7 +116,7 @@ public final class PollBytes {
         }
 
         @Override
-        boolean countsHeaders() {
+        boolean isFirst() {
             return !POLL.get().keyed;
         }
 

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.flink.kafka.shaded.org.apache.kafka.clients.consumer.ConsumerRecords;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.TopicPartition;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.errors.SerializationException;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Headers;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.internals.RecordHeaders;
@@ -85,12 +86,41 @@ class PollBytesTest {
 
     @Test
     void theFirstRecordOfAPollIsTakenWhateverItsSize() {
-        Headers headers = new RecordHeaders().add("h", bytes(30_000));
-        assertEquals(8000, event(bytes(8000), bytes(8000), headers).valueBytes);
+        assertEquals(8000, event(bytes(8000), bytes(8000), many(2000)).valueBytes);
         assertThrows(SerializationException.class, () -> event(bytes(1), bytes(1), new RecordHeaders()));
         end.onConsume(ConsumerRecords.empty());
-        assertEquals(8000, event(null, bytes(8000), headers).valueBytes);
-        assertThrows(SerializationException.class, () -> event(null, bytes(1), new RecordHeaders()), "headers count");
+        assertEquals(8000, event(null, bytes(8000), many(2000)).valueBytes);
+        assertThrows(SerializationException.class, () -> event(null, bytes(1), new RecordHeaders()), "many headers count");
+    }
+
+    private static Headers many(int count) {
+        Headers headers = new RecordHeaders();
+        for (int k = 0; k < count; k++) {
+            headers.add("h" + k, bytes(1));
+        }
+        return headers;
+    }
+
+    @Test
+    void headersOfAProducerAreDropped() {
+        Headers headers = many(3).add("large", bytes(1_000_000));
+        event(bytes(1), bytes(1), headers);
+        assertEquals(0, headers.toArray().length);
+        assertEquals(2, taken(null, bytes(8000)), "and do not count");
+        end.onConsume(ConsumerRecords.empty());
+        Headers kept = new RecordHeaders().add("large", bytes(1_000_000));
+        event(bytes(9000), bytes(9000), kept);
+        assertEquals(2, kept.toArray().length, "the notes of a key and a value that were cut");
+    }
+
+    @Test
+    void headersOfARecordWithoutKeyAndValueAreDroppedAtTheEndOfItsPoll() {
+        Headers headers = new RecordHeaders().add("large", bytes(1_000_000));
+        ConsumerRecord<byte[], byte[]> record =
+                new ConsumerRecord<>("t", 3, 7L, 5L, TimestampType.CREATE_TIME, 0, 0, null, null, headers, Optional.empty());
+        TopicPartition place = new TopicPartition("t", 3);
+        end.onConsume(new ConsumerRecords<>(Map.of(place, List.of(record)), Map.of()));
+        assertEquals(0, headers.toArray().length);
     }
 
     @Test
