@@ -307,15 +307,17 @@ class Stream:
         def found() -> list[Alert]:
             return [Alert.from_json(record.value) for record in harness.read(self.settings, "alerts", isolation)]
 
-        with contextlib.suppress(AssertionError):  # exactly once: visible with the checkpoint after them
-            harness.until(lambda: set(comparable(found())) >= wanted, "all alerts", 60 if once else 1)
+        # Exactly once shows them with the checkpoint after them; and events may have waited for their model.
+        with contextlib.suppress(AssertionError):
+            harness.until(lambda: set(comparable(found())) >= wanted, "all alerts")
         seen = comparable(found())
         if not set(seen) >= wanted:
             raise AlertsMissing(difference(wanted, set(seen)))
         assert set(seen) == wanted, difference(wanted, set(seen))
         doubled = len(seen) - len(set(seen))
         assert not (once and doubled), f"{doubled} alerts twice in exactly-once mode"
-        harness.until(lambda: last_of_groups(found()).keys() >= groups.keys(), "all groups", 60)
+        with contextlib.suppress(AssertionError):  # a shard that is behind makes a closed group larger
+            harness.until(lambda: last_of_groups(found()) == groups, "all groups")
         assert last_of_groups(found()) == groups
         self._check_dead_letters(isolation, once)
         self._check_redis([alert for alert in expected if alert.kind == "incident"])
