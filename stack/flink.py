@@ -215,6 +215,7 @@ def _config(settings: Settings, data: Path) -> dict[str, Any]:
         "web.submit.enable": False,  # no jar upload from Flink's web page
         "web.cancel.enable": False,
         "web.tmpdir": str(data / "tmp"),
+        "web.refresh-interval": "200 ms",  # age of what the REST API says: with 3 s, every start and stop waits for it
         "io.tmp.dirs": str(data / "tmp"),
         "classloader.resolve-order": "parent-first",  # a job that does bring jars still gets the cluster's classes
         "python.executable": sys.executable,

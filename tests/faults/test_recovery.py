@@ -41,7 +41,7 @@ def test_alerts_lost_by_an_outage_longer_than_their_transactions_are_told(world:
     seconds = TRANSACTION_MS / 1000 + BROKER_LOOKS_SECONDS + 5
     stream = Stream(
         world, f"outage{number}", f"{SEED}-outage{number}",
-        delivery="exactly-once", transaction_timeout_ms=TRANSACTION_MS, checkpoint_interval_ms=3000,
+        delivery="exactly-once", transaction_timeout_ms=TRANSACTION_MS, checkpoint_interval_ms=15_000,
     )  # fmt: skip
 
     def outage(world: World, stream: Stream) -> str:
@@ -69,7 +69,11 @@ def test_alerts_lost_by_an_outage_longer_than_their_transactions_are_told(world:
 def kill_within_a_commit(world: World, stream: Stream) -> None:
     """End Flink when a checkpoint is complete that holds alerts whose transaction is still open."""
     settings = stream.settings
-    until(lambda: len(harness.read(settings, "alerts")) > len(harness.read(settings, "alerts", "read_committed")), "")
+
+    def written_and_not_committed() -> bool:
+        return len(harness.read(settings, "alerts")) > len(harness.read(settings, "alerts", "read_committed"))
+
+    until(written_and_not_committed, "alerts of an open transaction")
     folder = world.stack.folder / "flink" / "checkpoints" / stream.job
     world.unkeep()
     pids = [pid_of(world, service) for service in ("taskmanager", "jobmanager")]

@@ -156,5 +156,9 @@ def test_candidate_moves_from_shadow_to_canary_to_production(stack: Stack, uniqu
             sent += 100
             harness.handled(cluster, number, sent)
         harness.until(lambda: registry.read().current["m"].version == 2, f"in use: {lines}", 180)
-        advanced = [line for line in lines if line.startswith("rollout-advanced")]
-        assert [line.split("now ")[1] for line in advanced] == ["canary", "in use"]
+
+        def stages() -> list[str]:
+            return [line.split("now ")[1] for line in lines if line.startswith("rollout-advanced")]
+
+        harness.until(lambda: len(stages()) > 1, "told of both")  # after it was published
+        assert stages() == ["canary", "in use"]
