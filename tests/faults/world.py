@@ -298,8 +298,9 @@ class Stream:
 
         Returns counts for the table.
         """
-        expected = harness.offline([self.model], self.observations)
-        once = self.settings.job.delivery == "exactly-once"
+        job = self.settings.job  # its bound and time-out are part of an alert's settings_digest
+        expected = harness.offline([self.model], self.observations, job.out_of_orderness_ms, job.hold_timeout_ms)
+        once = job.delivery == "exactly-once"
         isolation = "read_committed" if once else "read_uncommitted"
         wanted = set(comparable(expected))
         groups = closed_groups(expected)
