@@ -50,6 +50,17 @@ def test_suppressed_closed_or_acknowledged_incidents_page_nobody():
     assert [one.series for one in pager.due(25)] == ["s-0"], "it has outlasted its reason"
 
 
+def test_group_that_comes_late_covers_all_that_wait_for_it():
+    """A group's message lists a hundred of its members; by its id the others belong to it as well."""
+    settings = AlertSettings()
+    grouper, pager = IncidentGrouper(settings), Pager(5)
+    opened = [alert(f"s-{k}", start=harness.START + k, group=settings.group_of(harness.START + k)) for k in range(300)]
+    calls = [call for one in opened for call in pager.take(one, 0)]
+    calls += [call for message in grouper.take(opened, now=1) for call in pager.take(message, 1)]
+    calls += pager.due(10)
+    assert [call.kind for call in calls] == ["group"]
+
+
 @pytest.mark.parametrize("count", [5, 36, 72, 1000])
 def test_cause_that_many_series_share_pages_once(count):
     """Members come one by one, and the group, which lists a hundred, comes when five are there."""

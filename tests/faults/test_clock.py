@@ -33,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, offset: Path) -> Iterator[Wo
     variables = {
         "LD_PRELOAD": str(library),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": "1",  # seconds; without a cache each look at the clock reads the file
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     with World(tmp_path_factory.mktemp("clock-stack"), workers=variables) as world:

@@ -17,8 +17,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from eddy.stack.paths import home
 from tests.mutations.catalog import ROOT, Breakage, breakages
 
+HOME = ".eddy"  # where a checkout keeps its jars
 DOCUMENT = ROOT / "docs" / "reliability.md"
 _BEGIN, _END = "<!-- mutations: begin -->", "<!-- mutations: end -->"
 _SECONDS = 900  # for one test; one that hangs has noticed nothing
@@ -37,6 +39,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="eddy-mutations-") as folder:
         copy = Path(folder) / "eddy-checkout"
         _copy_checkout(copy)
+        _copy_jars(copy)
         tests = list(dict.fromkeys(one.test for one in chosen))
         print(f"{len(tests)} tests without a breakage", flush=True)
         if _run(copy, tests, _SECONDS * 4) != 0:
@@ -60,35 +63,57 @@ def _copy_checkout(copy: Path) -> None:
         shutil.copy2(ROOT / name, target, follow_symlinks=False)
 
 
+def _copy_jars(copy: Path) -> None:
+    """Give the copy jars of its own, since a breakage in Java is compiled into one of them."""
+
+    def link(source: str, target: str) -> None:
+        if source.endswith(".jar"):  # replaced as a whole, never written to
+            os.link(source, target)
+        else:
+            shutil.copy2(source, target)
+
+    shutil.copytree(home() / "jars", copy / HOME / "jars", copy_function=link)
+
+
 def _try(copy: Path, one: Breakage) -> tuple[bool, float]:
     file = copy / one.file
     whole = file.read_text(encoding="utf-8")
     start = time.monotonic()
     try:
         file.write_text(one.broken(whole), encoding="utf-8")
-        _forget_compiled(copy, whole)
+        _compile(copy, file, whole)
         noticed = _run(copy, [one.test], _SECONDS) == _RED
     finally:
         file.write_text(whole, encoding="utf-8")
-        _forget_compiled(copy, whole)
+        _compile(copy, file, whole)
     seconds = time.monotonic() - start
     print(f"{'noticed  ' if noticed else 'UNNOTICED'} {seconds:6.1f} s  {one.name}", flush=True)
     return noticed, seconds
 
 
-def _forget_compiled(copy: Path, text: str) -> None:
-    """Remove compiled kernels: numba looks at the file of a kernel only, not at those of the kernels that it calls."""
+def _compile(copy: Path, file: Path, text: str) -> None:
+    """Compile the jar again, and forget kernels: numba does not see which others a kernel calls."""
+    if file.suffix == ".java":
+        subprocess.run([sys.executable, "-m", "eddy.stack.jars"], cwd=copy, env=_environment(copy), check=True)
     if "njit" in text:
         for cached in (copy / "models").rglob("*.nb[ic]"):
             cached.unlink()
 
 
+def _environment(copy: Path) -> dict[str, str]:
+    own = {"PYTHONPATH": str(copy), "EDDY_HOME": str(copy / HOME), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, **own}
+
+
 def _run(copy: Path, tests: Sequence[str], seconds: float) -> int:
-    home = os.environ.get("EDDY_HOME", str(ROOT / ".eddy"))
-    environment = {**os.environ, "PYTHONPATH": str(copy), "EDDY_HOME": home, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", "--tb=no", *tests]
     with subprocess.Popen(
-        command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=copy,
+        env=_environment(copy),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as process:
         try:
             return process.wait(seconds)
