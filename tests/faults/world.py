@@ -27,10 +27,8 @@ from eddy.models.artifacts.manifest import Manifest
 from eddy.ops.job_records import forget
 from eddy.ops.job_recovery import keep_running
 from eddy.ops.job_targets import submit_locally
-from eddy.settings import Settings
-from eddy.stack import local, topics
+from eddy.stack import topics
 from eddy.stack.local import Stack, isolated
-from eddy.stack.process import Launch
 from tests.faults.links import KAFKA, REDIS, links
 from tests.integration import harness
 
@@ -50,14 +48,11 @@ class World:
 
     Args:
         folder: of its stack.
-        workers: environment variables of the TaskManagers, and so of the Python workers, beside the usual ones.
         job: settings of all jobs.
     """
 
-    def __init__(self, folder: Path, workers: Mapping[str, str] | None = None, **job: Any) -> None:
+    def __init__(self, folder: Path, **job: Any) -> None:
         self.patch = pytest.MonkeyPatch()
-        if workers:
-            _add_environment(self.patch, workers)
         base = isolated(load([], environ={}).settings, folder)
         small = {"slots": 8, "dashboard": False, "wait_seconds": 180, "taskmanager_memory_mb": 2048}
         self.settings = base.model_copy(
@@ -104,16 +99,6 @@ class World:
     def _tell(self, line: str) -> None:
         self.told.append(f"{time.strftime('%H:%M:%S')} {line}")
         print(self.told[-1], flush=True)
-
-
-def _add_environment(patch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
-    plain, problem = local.SERVICES["flink"]
-
-    def launches(settings: Settings, folder: Path) -> list[Launch]:
-        found = plain(settings, folder)
-        return [replace(one, env={**one.env, **variables}) if "taskmanager" in one.name else one for one in found]
-
-    patch.setitem(local.SERVICES, "flink", (launches, problem))
 
 
 class Stream:
