@@ -7,9 +7,11 @@ breakage stayed unnoticed, or where its test is red without it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -118,8 +120,10 @@ def _run(copy: Path, tests: Sequence[str], seconds: float) -> int:
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 15)
             return -1
+        finally:  # a breakage may also keep a test from ending what it started
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _write(results: Sequence[tuple[Breakage, bool]]) -> None:
