@@ -22,10 +22,9 @@ from eddy.errors import DataError
 from eddy.observation import Observations
 from eddy.texts import MAX_NAME_BYTES, PRINTABLE, is_name
 
-_SHOWN = 80  # characters of a wrong name
-
 ROWS = 8192  # parsed at once
 DEFAULT = CsvLayout()
+_SHOWN = 80  # characters of a wrong name
 
 
 def read_csv(path: Path, layout: CsvLayout, skipped: Skipped) -> Iterator[Observations]:

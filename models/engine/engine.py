@@ -311,10 +311,10 @@ class Engine:
             names = [str(self.names[slot]) for slot in slots_of.tolist()]
             with self.report_budget.spend():
                 result.points += points_of(scorer, scored.rows, scored.batch, scored.scores, scored.limits, names)
-        self._note_failure(scorer, scored.failure or scorer.take_failure(), result)
+        self._note_failure(scorer, result)
 
-    def _note_failure(self, scorer: ModelScorer, failure: str, result: BatchResult) -> None:
-        if failure:
+    def _note_failure(self, scorer: ModelScorer, result: BatchResult) -> None:
+        if failure := scorer.take_failure():
             result.failures.append((scorer.model.manifest.name, scorer.model.manifest.version, failure))
 
     def _resume(self, now: int) -> None:
@@ -345,7 +345,7 @@ class Engine:
             with self.report_budget.spend():
                 result.live = self.live(self.options.live_per_second)
             for scorer in self.scorers.values():
-                self._note_failure(scorer, scorer.take_failure(), result)
+                self._note_failure(scorer, result)
         if self.options.cold is not None and COLD in self.scorers:
             result.cold += self._follow_cold_start(self.scorers[COLD], self.options.cold.ask_after)
         if at - self._intervals_checked_at >= INTERVAL_CHECK_PERIOD_MS:

@@ -40,7 +40,6 @@ class ScoredBatch:
         seen: points seen of each transition's series up to the one that changed it; 0 where none did.
         drifts: series that changed for good.
         retrain_requests: series that need a new model.
-        failure: what the detector or the threshold raised; then no window of the batch was scored.
     """
 
     events: Ints
@@ -52,7 +51,6 @@ class ScoredBatch:
     seen: list[int]
     drifts: list[Drift] = field(default_factory=list)
     retrain_requests: list[RetrainWanted] = field(default_factory=list)
-    failure: str = ""
 
 
 class ModelScorer:
@@ -116,7 +114,7 @@ class ModelScorer:
         self.dirty = np.zeros(0, np.bool_)
         self._before = StateBefore(model.detector.state_size) if live and model.detector.state_size else None
         self._failure = ""  # of the newest batch
-        self._unexplained = ""
+        self._raised = ""  # what the model raised since :meth:`take_failure`
         self._turn = 0  # first row to be reported when live state is next written
         self._free: list[int] = []
 
@@ -232,8 +230,9 @@ class ModelScorer:
             failure = f"{type(error).__name__}: {error}"
             if failure != self._failure:  # once in a row: it may come with every batch
                 log.exception("model %s version %s", self.model.manifest.name, self.model.manifest.version)
-            self._failure, none = failure, np.zeros(0, np.int64)
-            return ScoredBatch(none, none, np.zeros(0), np.zeros(0), batch.take(none), [], [], failure=failure)
+            self._failure = self._raised = failure
+            none = np.zeros(0, np.int64)
+            return ScoredBatch(none, none, np.zeros(0), np.zeros(0), batch.take(none), [], [])
         self._failure = ""
         if self._before is not None:
             self._before.keep(due.rows, batch.state)
@@ -298,14 +297,14 @@ class ModelScorer:
             if shapes != {shape}:
                 raise ModelError(f"explain gives arrays of shape {sorted(shapes)}, expected {shape}")
         except Exception as error:  # an alert without its band is better than none
-            self._unexplained = f"{type(error).__name__}: {error}"
+            self._raised = f"{type(error).__name__}: {error}"
             nothing = np.full(shape, np.nan)
             return Explanation(nothing, nothing, nothing, nothing)
         return found
 
     def take_failure(self) -> str:
-        """Take what :meth:`explain` met since the last call, or nothing."""
-        found, self._unexplained = self._unexplained, ""
+        """Take what the model raised since the last call, while it scored or explained, or nothing."""
+        found, self._raised = self._raised, ""
         return found
 
     def _suppressed(self, row: int, ts: int) -> str | None:

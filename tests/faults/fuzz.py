@@ -34,7 +34,6 @@ from eddy.stack.local import Stack, isolated
 from tests.integration import harness
 
 Message = tuple[bytes | None, bytes | None]
-CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 SERIES = 50  # of each kind
 SOUND, MUTATED = "s", "m"
 YEAR_MS = 365 * 86_400_000
@@ -185,7 +184,7 @@ class Sender:
     def __init__(self, settings: Settings, seed: int = 1) -> None:
         size = {"message.max.bytes": 2 * VERY_LARGE[-1], "linger.ms": 20, "queue.buffering.max.kbytes": 1_000_000}
         common = {**librdkafka_client(settings.kafka), **size}
-        self._producers = [Producer({**common, "compression.type": codec}) for codec in CODECS]
+        self._producers = [Producer({**common, "compression.type": codec}) for codec in harness.CODECS]
         self._rng = random.Random(seed)
         self._failed: Counter[str] = Counter()
 
@@ -200,7 +199,7 @@ class Sender:
     def send(self, topic: str, key: bytes | None, value: bytes | None, odd: bool = False) -> None:
         """Send one message; a series keeps its codec, since each producer has an order of its own."""
         large = len(key or b"") + len(value or b"") > LARGE
-        number = 4 if large else zlib.crc32(key or b"") % len(CODECS)  # zstd: uncompressed the broker takes 64 MB
+        number = 4 if large else zlib.crc32(key or b"") % len(harness.CODECS)  # zstd: 64 MB as it is
         more: dict[str, Any] = {}
         if odd and self._rng.random() < 0.1:
             more["headers"] = self._rng.choice(HEADERS)

@@ -172,12 +172,7 @@ def kept_chunk(stream: Stream) -> list[tuple[str, bytes]]:
         spikes[rng.choice(NAMES), index] = rng.choice([-1, 1]) * rng.uniform(8, 12)
     new = harness.noise(NAMES, 40, spikes, seed=rng.randrange(2**31), start=start)
     stream.observations += new
-    messages = [harness.event(*o) for o in new]
-    for k in range(3):
-        broken = f'{{"broken": {len(stream.bad)}.{k}'.encode()
-        stream.bad.append(broken)
-        messages.insert(rng.randrange(len(messages)), (NAMES[k], broken))
-    return messages
+    return stream.with_broken(new)
 
 
 def keep_savepoint() -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,6 @@ PER_SECOND = 60  # events; a chunk then takes 8 s
 SPIKES = 4  # in a chunk, of single series
 TOGETHER = 6  # series that have one at the same time in each chunk: a group
 BEGIN, END = 12, 9  # points of a chunk without spikes: windows fill, and incidents close before what is held for order
-CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 WATCHED = 12  # series whose newest point is looked up in Redis
 SETTLE_SECONDS = 480
 
@@ -195,10 +195,13 @@ class Stream:
         for index in sorted(single):
             spikes[self.rng.choice(self.series), index] = self.rng.choice([-1, 1]) * self.rng.uniform(8, 12)
         new = harness.noise(self.series, self.points, spikes, seed=self.rng.randrange(2**31), start=start)
+        arriving = sorted(new, key=lambda one: one[1] + self.rng.uniform(0, bound)) if bound else new
         self.observations += new
-        if bound:
-            new = sorted(new, key=lambda one: one[1] + self.rng.uniform(0, bound))
-        messages = [harness.event(*o) for o in new]
+        return self.with_broken(arriving)
+
+    def with_broken(self, observations: Sequence[tuple[str, int, float]]) -> list[tuple[str, bytes]]:
+        """Return the messages of observations, and some that are none among them."""
+        messages = [harness.event(*o) for o in observations]
         for k in range(3):
             broken = f'{{"broken": {len(self.bad)}.{k}'.encode()
             self.bad.append(broken)
@@ -209,7 +212,7 @@ class Stream:
         """Send at a steady pace; messages sent while the broker is away follow in order when it is back."""
         topic, pace = self.settings.topics.name("observations"), per_second or self.per_second
         began = time.monotonic()
-        with harness.producer(self.settings, self._codecs.choice(CODECS)) as client:
+        with harness.producer(self.settings, self._codecs.choice(harness.CODECS)) as client:
             for count, (key, value) in enumerate(messages):
                 time.sleep(max(0.0, began + count / pace - time.monotonic()))
                 client.send(topic, key=key.encode(), value=value)
@@ -227,7 +230,7 @@ class Stream:
         said = Feedback(
             alert.id, alert.series, "z", "label", "tests", now, alert.start, alert.end, label=self.labels[alert.id]
         )
-        with harness.producer(self.settings, self._codecs.choice(CODECS)) as client:
+        with harness.producer(self.settings, self._codecs.choice(harness.CODECS)) as client:
             client.send(self.settings.topics.name("feedback"), key=alert.series.encode(), value=said.to_json())
 
     # -- checking ----------------------------------------------------------------------------------------------
@@ -312,12 +315,7 @@ class Stream:
 
     def _check_told(self) -> None:
         """Check that the newest model was taken, that none was refused, and that all labels have arrived."""
-
-        def told(kind: str) -> list[dict[str, Any]]:
-            events = [json.loads(record.value) for record in harness.read(self.settings, "events")]
-            return [event for event in events if event["event"] == kind]
-
-        version = self.model.version
+        told, version = partial(harness.events, self.settings), self.model.version
         harness.until(lambda: version in {one["version"] for one in told("model-loaded")}, f"version {version} is used")
         assert told("model-refused") == []
         harness.until(lambda: {one["incident"] for one in told("feedback-taken")} >= self.labels.keys(), "labels taken")

@@ -38,6 +38,7 @@ from tests.given_stack import GivenStack
 
 START = 1_735_689_600_000  # 1 January 2025
 STEP = 60_000
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")  # all that Kafka knows
 MAIL_BYTES = 64 * 1024 * 1024
 
 
@@ -76,13 +77,16 @@ def model(
 
 
 @contextlib.contextmanager
-def producer(settings: Settings, codec: str | None = None) -> Iterator[KafkaProducer]:
+def producer(settings: Settings, codec: str = "none") -> Iterator[KafkaProducer]:
     """Yield a producer that has delivered everything at the end of the block, or raises: a test must know what it sent.
 
     It retries for ten minutes while the broker is away.
     """
-    options = {"delivery_timeout_ms": 600_000, "max_block_ms": 600_000, "linger_ms": 5, "compression_type": codec}
-    client = KafkaProducer(**kafka_client(settings.kafka), max_request_size=MAIL_BYTES, **options)
+    options = {"delivery_timeout_ms": 600_000, "max_block_ms": 600_000, "linger_ms": 5}
+    compression = None if codec == "none" else codec
+    client = KafkaProducer(
+        **kafka_client(settings.kafka), max_request_size=MAIL_BYTES, compression_type=compression, **options
+    )
     failed: list[BaseException] = []
     plainly = client.send
 
@@ -204,6 +208,12 @@ def read(settings: Settings, role: str, isolation: str = "read_uncommitted") -> 
         return records
     finally:
         consumer.close()
+
+
+def events(settings: Settings, kind: str = "") -> list[dict[str, Any]]:
+    """Read the events topic; with a kind, only such events."""
+    found = [json.loads(record.value) for record in read(settings, "events")]
+    return [one for one in found if kind in ("", one["event"])]
 
 
 def alerts(settings: Settings) -> list[Alert]:

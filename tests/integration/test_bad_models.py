@@ -77,8 +77,7 @@ def test_each_bad_model_is_refused_with_a_reason_and_the_previous_one_stays(
         harness.handled(cluster, number, len(events))
 
         def refusals() -> list[str]:
-            told = [json.loads(record.value) for record in harness.read(unique_topics, "events")]
-            return [event["reason"] for event in told if event["event"] == "model-refused"]
+            return [event["reason"] for event in harness.events(unique_topics, "model-refused")]
 
         harness.until(lambda: len(refusals()) == len(bad), "all refused")
         for (name, (_, said)), reason in zip(bad.items(), refusals(), strict=True):
@@ -103,8 +102,7 @@ def test_version_with_unsent_features_is_refused_and_a_restart_keeps_the_previou
     events = [harness.event(*o) for o in observations]
 
     def refused() -> list[str]:
-        told = [json.loads(record.value) for record in harness.read(unique_topics, "events")]
-        return [event["reason"] for event in told if event["event"] == "model-refused"]
+        return [event["reason"] for event in harness.events(unique_topics, "model-refused")]
 
     harness.publish(unique_topics, GOOD)
     with harness.running(stack, unique_topics) as (cluster, number):

@@ -40,10 +40,6 @@ def send(settings: Settings, rows: np.ndarray, begin: int) -> None:
     )
 
 
-def told(settings: Settings) -> set[str]:
-    return {json.loads(r.value)["event"] for r in harness.read(settings, "events")}
-
-
 def test_five_hundred_new_series_warm_up_are_scored_and_then_share_a_model(
     stack: Stack, unique_topics: Settings
 ) -> None:
@@ -78,7 +74,7 @@ def test_five_hundred_new_series_warm_up_are_scored_and_then_share_a_model(
         harness.until(lambda: harness.read(settings, "training"), "a model for all of them is asked for")
         with trainer(settings) as lines:
             harness.until(lambda: "family" in Registry(settings).read().current, f"trained: {lines}", 120)
-        harness.until(lambda: "model-loaded" in told(settings), "the job uses it")
+        harness.until(lambda: harness.events(settings, "model-loaded"), "the job uses it")
         newcomer = [harness.event("pump-new", START + i * STEP, float(v)) for i, v in enumerate(values(80, 0, 4)[:, 0])]
         newcomer[70] = harness.event("pump-new", START + 70 * STEP, 5000.0)
         harness.send(settings, newcomer)

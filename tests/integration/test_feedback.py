@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -26,11 +25,6 @@ def opened(settings: Settings, point: int) -> list[Alert]:
     return [a for a in harness.alerts(settings) if a.state == "open" and a.start == start]
 
 
-def events(settings: Settings, kind: str) -> list[dict[str, Any]]:
-    found = [json.loads(record.value) for record in harness.read(settings, "events")]
-    return [event for event in found if event["event"] == kind]
-
-
 def test_raised_limit_of_a_dismissed_series_survives_a_savepoint(stack: Stack, unique_topics: Settings) -> None:
     settings = harness.changed(unique_topics, feedback_step=1.0)  # one dismissal doubles the limit
     observations = harness.noise(["a", "b"], 90, SPIKES)
@@ -42,7 +36,7 @@ def test_raised_limit_of_a_dismissed_series_survives_a_savepoint(stack: Stack, u
         found = harness.until(lambda: len(f := opened(settings, 20)) == 2 and f, "two incidents")
         of_a = min(found, key=lambda a: a.series)
         assert eddy(settings, "alerts", "dismiss", of_a.id, "--by", "ada").returncode == 0
-        (event,) = harness.until(lambda: events(settings, "feedback-taken"), "the feedback taken")
+        (event,) = harness.until(lambda: harness.events(settings, "feedback-taken"), "the feedback taken")
         assert (event["series"], event["incident"], event["action"]) == ("a", of_a.id, "dismiss")
         assert event["limit_factor"] == 2.0
         harness.send(settings, [harness.event(*o) for o in second])
@@ -82,7 +76,9 @@ def test_acknowledgements_and_labels_are_applied_and_invalid_feedback_is_refused
             client.send(topic, key=b"a", value=b"{broken")
             client.send(topic, key=b"b", value=done.stdout.encode())  # the key says another series
             client.send(topic, value=done.stdout.encode())  # belongs to no shard
-        refused = harness.until(lambda: len(e := events(settings, "feedback-refused")) == 3 and e, "three refusals")
+        refused = harness.until(
+            lambda: len(e := harness.events(settings, "feedback-refused")) == 3 and e, "three refusals"
+        )
         reasons = "; ".join(event["reason"] for event in refused)
         assert "not JSON" in reasons
         assert reasons.count("expected the message key") == 2, "another series' key, and none"
@@ -117,7 +113,7 @@ def test_reset_series_loses_its_incident_and_takes_earlier_times(stack: Stack, u
         harness.until(lambda: len(opened(settings, 20)) == 2, "two incidents")
         done = eddy(settings, "series", "reset", "a", "--by", "ada", "--comment", "new sensor")
         assert done.returncode == 0, done.stderr
-        (told,) = harness.until(lambda: events(settings, "series-reset"), "the answer")
+        (told,) = harness.until(lambda: harness.events(settings, "series-reset"), "the answer")
         assert (told["series"], told["reason"]) == ("a", "asked for by ada: new sensor")
         closed = harness.until(lambda: [x for x in harness.alerts(settings) if x.state == "closed"], "the closed alert")
         assert [alert.series for alert in closed] == ["a"]

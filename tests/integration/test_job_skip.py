@@ -61,11 +61,7 @@ def test_skipped_records_are_dead_letters_and_the_job_goes_on_without_them(
         assert (headers["reason"], headers["offset"]) == ("skipped", str(spike.offset))
         assert letter.value == spike.value
         said = harness.until(
-            lambda: [
-                event
-                for event in (json.loads(record.value) for record in harness.read(settings, "events"))
-                if event["event"].startswith("feedback")
-            ],
+            lambda: [event for event in harness.events(settings) if event["event"].startswith("feedback")],
             "the event of the feedback",
         )
         assert [event["event"] for event in said] == ["feedback-refused"]

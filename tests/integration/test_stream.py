@@ -127,8 +127,7 @@ def test_models_can_be_added_replaced_and_withdrawn_while_events_flow(
     with harness.running(stack, settings) as (cluster, number):
 
         def events(*wanted: tuple[str, int | None]) -> bool:
-            found = [json.loads(r.value) for r in harness.read(settings, "events")]
-            return {(e["event"], e.get("version")) for e in found} >= set(wanted)
+            return {(e["event"], e.get("version")) for e in harness.events(settings)} >= set(wanted)
 
         # Data before any model: held, then scored.
         held = harness.noise(["a"], 30, {("a", 20): 9.0})
@@ -250,6 +249,5 @@ def test_model_with_unsent_features_reports_them_missing(stack: Stack, unique_to
     harness.publish(unique_topics, wrong)
     harness.send(unique_topics, [harness.event(*o) for o in harness.noise(["a"], 20, {})])
     harness.run_to_end(stack, unique_topics)
-    told = [json.loads(r.value) for r in harness.read(unique_topics, "events")]
-    (missing,) = [event for event in told if event["event"] == "features-missing"]
+    (missing,) = harness.events(unique_topics, "features-missing")
     assert missing["reason"] == "series a brings none of the model's features temperature"

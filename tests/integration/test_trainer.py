@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -63,12 +61,8 @@ def serve(settings: Settings, data: Path | None = None) -> tuple[int, list[str]]
         trainer.close()
 
 
-def told(settings: Settings) -> list[dict[str, Any]]:
-    return [json.loads(r.value) for r in harness.read(settings, "events")]
-
-
 def events(settings: Settings) -> list[tuple[str, str]]:
-    return [(event["event"], event["model"]) for event in told(settings)]
+    return [(event["event"], event["model"]) for event in harness.events(settings)]
 
 
 def test_better_model_is_published_worse_one_refused_and_a_failure_blocks_nothing(
@@ -155,7 +149,7 @@ def test_training_beyond_its_time_or_memory_is_ended_and_reported(
     requests = [TrainingRequest("greedy", "manual", 1), TrainingRequest("small", "manual", 1)]
     ask(settings, *requests)
     assert serve(settings, file)[0] == 2
-    ended = [e for e in told(settings) if e["event"] != "training-started"]
+    ended = [e for e in harness.events(settings) if e["event"] != "training-started"]
     assert [(e["event"], e["model"]) for e in ended] == [("training-failed", "greedy"), ("challenger-refused", "small")]
     assert "out of memory at 512 MB (learning.max_fit_memory_mb)" in ended[0]["reason"]
     ask(settings, *requests)  # after a restart: both are remembered
@@ -163,7 +157,7 @@ def test_training_beyond_its_time_or_memory_is_ended_and_reported(
 
     ask(settings, TrainingRequest("small", "manual", 2))
     assert serve(learning(settings, max_fit_seconds=0.5), file)[0] == 1
-    assert "did not end within 0.5 s" in told(settings)[-1]["reason"]
+    assert "did not end within 0.5 s" in harness.events(settings)[-1]["reason"]
 
 
 def test_hostile_messages_on_all_topics_of_the_trainer_stop_nothing(stack: object, unique_topics: Settings) -> None:
@@ -200,7 +194,7 @@ def test_hostile_messages_on_all_topics_of_the_trainer_stop_nothing(stack: objec
     assert ("challenger-refused", "small") in said
     assert said.index(("challenger-refused", "small")) < said.index(("training-failed", "junk-0"))
     assert [name for name, _ in said].count("figures-refused") == 1
-    refused = [event for event in told(settings) if event["event"] == "training-refused"]
+    refused = [event for event in harness.events(settings) if event["event"] == "training-refused"]
     assert len(refused) == len(junk) + 5
     assert any("looks like epoch seconds" in event["reason"] for event in refused)
     assert all(line.isprintable() for line in lines), lines

@@ -70,7 +70,7 @@ def _copy_jars(copy: Path) -> None:
 
     def link(source: str, target: str) -> None:
         if source.endswith(".jar"):  # replaced as a whole, never written to
-            os.link(source, target)
+            os.symlink(source, target)
         else:
             shutil.copy2(source, target)
 
