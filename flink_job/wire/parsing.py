@@ -77,7 +77,8 @@ def _read(frame: Frame, form: Format, columns: Mapping[str, int], shards: int, m
     ts, value, read = np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_)
     form.scan(frame.values, frame.ends, frame.codes, frame.key_bytes, frame.key_ends, ts, value, read)
     read &= (ts >= form.times.first_ms) & (ts <= form.times.last_ms)  # the full parser says what is wrong with others
-    known = len(frame.key_ends) and int(np.diff(frame.key_ends, prepend=0).max()) <= MAX_SERIES_BYTES
+    ends = frame.key_ends
+    known = len(ends) and int((ends[1:] - ends[:-1]).max(initial=ends[0])) <= MAX_SERIES_BYTES
     names = list(map(_name, frame.keys)) if known else [_short_name(key) for key in frame.keys]
     codes = frame.codes.astype(np.int64)
     if "" in names:

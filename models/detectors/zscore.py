@@ -27,6 +27,7 @@ from eddy.models.preprocessing.segments import by_name, left_out_note
 _TINY = 1e-12
 _LARGE, _SMALL = 1e150, 1e-140  # of the largest value of a window: beyond them squares overflow, or are lost
 _UNIT = 1e160  # that such windows are divided or multiplied by
+_LEAST_SPREAD, _MOST_SPREAD = 1e-250, 1e290  # sums of squares between which none of them overflowed or was lost
 
 
 class RollingZScore(Detector):
@@ -102,6 +103,30 @@ class RollingZScore(Detector):
 
 
 @njit(cache=True, error_model="numpy")
+def _extreme(window, f):  # type: ignore[no-untyped-def]
+    """Return (mean, deviation, score) of one feature of a window (W, F) of any size; it has two values or more."""
+    size = len(window)
+    count, largest = 0, 0.0
+    for k in range(size):
+        if not np.isnan(window[k, f]):
+            count += 1
+            largest = max(largest, abs(window[k, f]))
+    unit = 1.0 / _UNIT if largest > _LARGE else _UNIT if 0.0 < largest < _SMALL else 1.0
+    total, spread = 0.0, 0.0
+    for k in range(size):
+        if not np.isnan(window[k, f]):
+            total += window[k, f] * unit
+    centre = total / count
+    for k in range(size):
+        if not np.isnan(window[k, f]):
+            spread += (window[k, f] * unit - centre) ** 2
+    deviation = np.sqrt(spread / count)
+    smallest = _TINY * largest * unit  # below it differences are rounding
+    apart = abs(window[size - 1, f] * unit - centre)
+    return centre / unit, deviation / unit, apart / max(deviation, smallest) if largest > 0.0 else 0.0
+
+
+@njit(cache=True, error_model="numpy")
 def _scores(windows):  # type: ignore[no-untyped-def]
     """Score (n, W, F): return (n,) score, and per feature (n, F) score, mean, deviation; leave out missing values."""
     n, size, features = windows.shape
@@ -109,29 +134,27 @@ def _scores(windows):  # type: ignore[no-untyped-def]
     each, mean, std = np.full((n, features), np.nan), np.full((n, features), np.nan), np.full((n, features), np.nan)
     for i in range(n):
         for f in range(features):
-            count, largest = 0, 0.0
+            count, total = 0, 0.0
             for k in range(size):
                 if not np.isnan(windows[i, k, f]):
                     count += 1
-                    largest = max(largest, abs(windows[i, k, f]))
+                    total += windows[i, k, f]
             if count < 2:
                 continue
-            unit = 1.0 / _UNIT if largest > _LARGE else _UNIT if 0.0 < largest < _SMALL else 1.0
-            total, spread = 0.0, 0.0
+            centre, spread = total / count, 0.0
             for k in range(size):
                 if not np.isnan(windows[i, k, f]):
-                    total += windows[i, k, f] * unit
-            centre = total / count
-            for k in range(size):
-                if not np.isnan(windows[i, k, f]):
-                    spread += (windows[i, k, f] * unit - centre) ** 2
+                    spread += (windows[i, k, f] - centre) ** 2
             deviation = np.sqrt(spread / count)
-            mean[i, f], std[i, f] = centre / unit, deviation / unit
-            newest = windows[i, size - 1, f] * unit
-            if np.isnan(newest):
+            apart = abs(windows[i, size - 1, f] - centre)
+            rare = apart / deviation
+            # Squares neither overflowed nor were lost, and differences are no rounding: nearly always.
+            if not (_LEAST_SPREAD < spread < _MOST_SPREAD and deviation > 2.0 * _TINY * abs(centre)):
+                centre, deviation, rare = _extreme(windows[i], f)
+            mean[i, f], std[i, f] = centre, deviation
+            if np.isnan(windows[i, size - 1, f]):
                 continue
-            smallest = _TINY * largest * unit  # below it differences are rounding
-            each[i, f] = abs(newest - centre) / max(deviation, smallest) if largest > 0.0 else 0.0
+            each[i, f] = rare
             if np.isnan(score[i]) or each[i, f] > score[i]:
                 score[i] = each[i, f]
     return score, each, mean, std

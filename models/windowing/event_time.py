@@ -25,6 +25,7 @@ from eddy.models.windowing.seen_times import SeenTimes
 __all__ = ["NEVER", "Admitted", "Ahead", "EventClock", "Held", "TakenBack"]
 
 ALWAYS = -NEVER  # a worker's clock that no event time is ahead of
+_NOWHERE = np.zeros(0, np.int64)
 
 
 class Ahead(NamedTuple):
@@ -170,7 +171,7 @@ class EventClock:
         size = n + held.count
         out = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty((size, values.shape[1])))
         status = np.zeros(n, np.uint8)
-        given_up, taken_back = np.empty((2, n, 4), np.int64)
+        given_up, taken_back = np.empty((n, 4), np.int64), np.empty((n, 4), np.int64)
         rules = (self.bound, now, worker + TOLERANCE_MS)
         sure = np.zeros(0, np.int64) if origins is None else origins.times + TOLERANCE_MS
         if origins is not None and n and self.timeout:
@@ -187,15 +188,19 @@ class EventClock:
         held.free, held.count, held.parked, released, ahead, back, rings = counts.tolist()
         if rings or self.times.asked:
             self.times.give_rings(self.last, out[0][:released], out[1][:released])
-        parked = np.flatnonzero(status == PARKED) if held.parked else np.zeros(0, np.int64)
-        held.settle(slots[parked])
+        late = parked = _NOWHERE
+        duplicates = 0
+        if status.any():  # else all of them were released
+            late, parked = np.flatnonzero(status == LATE), np.flatnonzero(status == PARKED)
+            duplicates = int(np.count_nonzero(status == DUPLICATE))
+            held.settle(slots[parked])
         return Admitted(
             out[0][:released],
             out[1][:released],
             out[2][:released],
-            np.flatnonzero(status == LATE),
-            int(np.count_nonzero(status == DUPLICATE)),
+            late,
+            duplicates,
             parked,
-            [Ahead(*one) for one in given_up[:ahead].tolist()],
-            [TakenBack(*one) for one in taken_back[:back].tolist()],
+            [Ahead(*one) for one in given_up[:ahead].tolist()] if ahead else [],
+            [TakenBack(*one) for one in taken_back[:back].tolist()] if back else [],
         )

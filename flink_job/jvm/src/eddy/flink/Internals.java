@@ -232,13 +232,13 @@ final class Internals {
      * @return the bytes of headers that stay since they are many: to remove one moves all that follow it
      */
     private static long drop(Headers headers) {
-        int count = 0;
-        for (Iterator<Header> each = headers.iterator(); each.hasNext(); each.next()) {
-            count++;
+        Header[] found = headers.toArray();
+        if (found.length == 0) { // nearly always, and an iterator costs more than this
+            return 0;
         }
-        if (count > MANY_HEADERS) {
+        if (found.length > MANY_HEADERS) {
             long size = 0;
-            for (Header header : headers) { // to ask for name and value frees them of the buffer, too
+            for (Header header : found) { // to ask for name and value frees them of the buffer, too
                 size += HEADER_BYTES + 2L * header.key().length() + (header.value() == null ? 0 : header.value().length);
             }
             return size;
