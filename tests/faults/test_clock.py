@@ -78,3 +78,5 @@ def test_steps_of_the_clock_stop_and_forget_nothing(
     for _ in range(2):
         attempt(world, [stream], "clock of the workers steps by up to a day", steps, SEED)
     stream.cancel()
+    tomorrow = time.strftime("%Y-%m-%d", time.localtime(time.time() + max(STEPS)))
+    assert f"\n{tomorrow}" in (world.stack.folder / "logs" / "taskmanager-1.log").read_text(), "the clock did step"
