@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from eddy.errors import StackError
-from eddy.settings import StackSettings
-from eddy.stack import flink_memory, jars, shipped_jars
+from eddy.settings import Settings, StackSettings
+from eddy.stack import flink, flink_memory, jars, shipped_jars
+from eddy.stack.local import isolated
 from eddy.stack.paths import ROOT, data_dir, home
 
 
@@ -102,3 +103,10 @@ def _by_script(question: str, config: Path) -> set[str]:
         line.partition(":")[2] for line in output.splitlines() if line.startswith("BASH_JAVA_UTILS_EXEC_RESULT:")
     ]
     return {word for answer in answers for word in answer.split() if word != "-D"}
+
+
+def test_what_a_submission_sends_along_is_empty_and_the_cluster_has_the_real_jar(tmp_path: Path) -> None:
+    flink.launches(isolated(Settings(), tmp_path), tmp_path)
+    (sent,) = Path(flink.client_environment(tmp_path)["FLINK_OPT_DIR"]).iterdir()
+    assert sent.stat().st_size < 1000
+    assert (tmp_path / "flink" / "lib" / sent.name).resolve() == jars.flink_python_jar().resolve()
