@@ -64,6 +64,7 @@ class Alert:
         window: the newest points of the deciding window, or None: ``start``, ``end`` (epoch ms; start None where
             points are not clocked), ``interval_ms``, ``size`` (points of the whole window), ``values`` (feature to at
             most :data:`WINDOW_POINTS` numbers, oldest first) and ``imputed`` (0 or 1 for each of them).
+        unusual: what is unusual, in words, where it is no single value: all values are in their band; else empty.
         suppressed: None, or why nobody is notified: ``maintenance: <calendar>`` or ``cool-down``. An incident that
             outlasts the reason is sent as ``open`` once more, without it.
         group: id of the group that the incident belongs to if enough others start in the same time bucket, whether or
@@ -98,6 +99,7 @@ class Alert:
     schema: int = ALERT_SCHEMA
     confidence: float = 1.0
     window: Mapping[str, Any] | None = None
+    unusual: str = ""
     suppressed: str | None = None
     group: str | None = None
     kind: AlertKind = "incident"
@@ -105,6 +107,32 @@ class Alert:
     member_count: int = 0
     acknowledged: bool = False
     settings_digest: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Say in a sentence why it came: the value out of its band that contributed most, or what is unusual in words.
+
+        Examples:
+            >>> from eddy.testing.sinks import make_alert
+            >>> make_alert(values={"value": 9.0}, lower={"value": -2.5}, upper={"value": 4.0}).reason
+            'value 9, expected -2.5 to 4'
+            >>> make_alert(values={"value": 1.0}, unusual="it stands still for longer than usual").reason
+            'it stands still for longer than usual'
+        """
+        outside = [feature for feature in self.values if self._is_outside(feature)]
+        if self.unusual or not outside:
+            return self.unusual
+        feature = max(outside, key=lambda one: self.attribution.get(one) or 0.0)
+        low, high = self.lower.get(feature), self.upper.get(feature)
+        if low is None or high is None:
+            expected = f"at least {_number(low)}" if high is None else f"at most {_number(high)}"
+        else:
+            expected = f"{_number(low)} to {_number(high)}"
+        return f"{feature} {_number(self.values[feature])}, expected {expected}"
+
+    def _is_outside(self, feature: str) -> bool:
+        value, low, high = self.values[feature], self.lower.get(feature), self.upper.get(feature)
+        return value is not None and ((low is not None and value < low) or (high is not None and value > high))
 
     def to_json(self) -> bytes:
         """Return the message's value, encoded once: Kafka, Redis and groups all need it."""
@@ -134,6 +162,10 @@ class Alert:
 
 _FIELDS = tuple(one.name for one in fields(Alert))
 _NEEDED = frozenset(one.name for one in fields(Alert) if one.default is MISSING)
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.5g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
 def _loaded(value: bytes) -> Any:

@@ -92,6 +92,8 @@ def show(
     ]
     if alert.suppressed:
         rows.append(("suppressed", alert.suppressed))
+    if alert.reason:
+        rows.append(("why", alert.reason))
     if alert.kind == "group":
         rows.append(("members", f"{alert.member_count} series: {_members(alert)}"))
     rows += [(feature, _feature(alert, feature)) for feature in alert.values]

@@ -130,7 +130,7 @@ class Demo:
             return
         when = datetime.fromtimestamp(alert.end / 1000, UTC).strftime("%d %b %H:%M")
         colour = _SEVERITY_COLOURS[alert.severity_word]
-        seen = ", ".join(_seen(alert, feature) for feature in alert.values)
+        seen = alert.reason or ", ".join(_seen(alert, feature) for feature in alert.values)
         verb = "[bold]opened[/]" if alert.state == "open" else f"[dim]closed after {alert.points} points[/]"
         bar.console.print(
             f"  {when}  [{colour}]{alert.severity_word:8}[/] {alert.series:12} {verb} {seen} [dim]{alert.detector}[/]"

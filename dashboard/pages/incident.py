@@ -172,7 +172,7 @@ def _why(incident: Incident) -> list[components.Node]:
     told = f"The score reached {number(alert.score)}, {excess:.3g} times the threshold of {number(alert.threshold)}."
     head = ("Feature", ("Value", "num"), ("Expected", "num"), ("Band", "num"), "Share of the score")
     return [
-        html.P(told),
+        html.P([html.B(f"{alert.reason[0].upper()}{alert.reason[1:]}. "), told] if alert.reason else told),
         components.table(head, rows, "The alert came without values."),
     ]
 

@@ -181,8 +181,10 @@ def verdict(incident: Incident) -> Node:
 
 
 def seen_of(incident: Incident) -> str:
-    """Describe the feature that contributed most to an incident."""
+    """Say why an incident's alert came; where the message does not, describe the feature that contributed most."""
     alert = incident.alert
+    if alert.reason:
+        return alert.reason
     if not alert.values:
         return ""
     share = alert.attribution

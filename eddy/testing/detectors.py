@@ -26,8 +26,10 @@ from eddy.errors import DataError, ModelError
 from eddy.models.artifacts import artifact
 from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector, Series, WindowBatch, WindowSpec
+from eddy.models.engine.scorer import MAX_UNUSUAL
 from eddy.models.serving.loaded_model import load_model
 from eddy.testing import toy_series as toy
+from eddy.texts import is_name
 from eddy.training.fitting.fit import fit_model
 
 __all__ = ["DetectorContract"]
@@ -285,6 +287,23 @@ class DetectorContract:
         lower, upper = np.nan_to_num(said.lower, nan=-np.inf), np.nan_to_num(said.upper, nan=np.inf)
         assert ((lower <= said.expected + 1e-6) & (said.expected <= upper + 1e-6))[known].all()
         np.testing.assert_allclose(said.attribution.sum(axis=1), 1)
+
+    def test_what_is_unusual_is_said_of_each_window_in_words_and_changes_nothing(self) -> None:
+        detector = self.fitted(features=3)
+        s, _ = toy.live()
+        holes = toy.widened(s.values, 3)
+        holes[60:, 1] = np.nan
+        holes[120:] = np.nan
+        batch = toy.batch_of(detector, replace(s, values=holes)).take(np.arange(100))
+        if detector.state_size:
+            batch = replace(batch, state=np.repeat(toy.warm_state(detector, toy.TRAIN[0]), len(batch), axis=0))
+        before = batch.take(np.arange(len(batch)))
+        said = detector.unusual(batch)
+        assert len(said) == len(batch)
+        assert all(isinstance(one, str) and is_name(one, MAX_UNUSUAL) for one in said)
+        for name in ("values", "imputed", "end", "binding", "state"):
+            np.testing.assert_array_equal(getattr(batch, name), getattr(before, name))
+        assert detector.unusual(batch.take(np.arange(10))) == said[:10]
 
     def test_explanation_covers_missing_points(self) -> None:
         detector = self.fitted(features=3)

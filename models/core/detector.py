@@ -34,6 +34,8 @@ _DAY_POINTS = (24, 288)
 GapPolicy = Literal["hold", "linear", "break"]
 _SERIES_BATCH = 1024  # windows scored at once when a whole series is scored; bounds the memory
 
+UNLIKE_TRAINING = "the last {points} points together are unlike those of training"
+
 
 @dataclass(frozen=True)
 class WindowSpec:
@@ -323,6 +325,14 @@ class Detector(ABC):
         Called for alerts and for the dashboard, not for every window. Does not change ``batch.state``.
         """
         return self._explain(batch, limit)
+
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        """Say in words what is unusual in each window, where it is no single value: all newest ones are in their band.
+
+        Called for alerts only. Each text is the second half of a sentence about the series, without numbers of its
+        own that depend on rounding. Does not change ``batch.state``.
+        """
+        return [UNLIKE_TRAINING.format(points=self.spec.window)] * len(batch)
 
     @abstractmethod
     def _score(self, batch: WindowBatch) -> Floats: ...

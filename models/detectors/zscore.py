@@ -94,6 +94,9 @@ class RollingZScore(Detector):
         share = np.where(total > 0, np.nan_to_num(each) / np.maximum(total, _TINY), 1.0 / each.shape[1])
         return Explanation(mean, lower, upper, share)
 
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        return [f"its newest value is far from the mean of the last {self.spec.window} points"] * len(batch)
+
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         return {}, {}
 

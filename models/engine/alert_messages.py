@@ -11,7 +11,7 @@ import numpy as np
 from eddy.alert import WINDOW_FEATURES, WINDOW_POINTS, Alert, AlertState, incident_id, severity_level
 from eddy.models.alerting.confidence import confidence
 from eddy.models.alerting.incidents import NO_POINT, Incident, Transition
-from eddy.models.core.detector import Bools, Floats, Ints, WindowBatch
+from eddy.models.core.detector import Bools, Explanation, Floats, Ints, WindowBatch
 from eddy.models.engine.scorer import ModelScorer, ScoredBatch
 from eddy.redis_layout import Point
 
@@ -67,6 +67,7 @@ def _alert(
         attribution=evidence.get("attribution", {}),
         confidence=evidence.get("confidence", 1.0),
         window=evidence.get("window"),
+        unusual=evidence.get("unusual", ""),
         suppressed=incident.suppressed,
         model=model,
         **more,
@@ -114,6 +115,11 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
     shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper, explanation.attribution)
     columns = [_all_by_feature(features, values) for values in shown]
     windows = _windows(batch, explanation.attribution, features, manifest.interval_ms)
+    unusual = [""] * len(found)
+    inside = np.flatnonzero(~_out_of_band(batch, explanation))
+    if len(inside):
+        for row, text in zip(inside.tolist(), scorer.unusual(batch.take(inside)), strict=True):
+            unusual[row] = text
     imputed = batch.imputed.sum(axis=1).tolist()
     return {
         k: {
@@ -125,11 +131,18 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
             "attribution": attribution,
             "confidence": round(share, 3),
             "window": window,
+            "unusual": text,
         }
-        for k, filled, values, expected, lower, upper, attribution, share, window in zip(
-            found, imputed, *columns, sure.tolist(), windows, strict=True
+        for k, filled, values, expected, lower, upper, attribution, share, window, text in zip(
+            found, imputed, *columns, sure.tolist(), windows, unusual, strict=True
         )
     }
+
+
+def _out_of_band(batch: WindowBatch, explanation: Explanation) -> Bools:
+    """Return (n,) whether any newest value lies outside its band."""
+    newest = batch.values[:, -1]
+    return np.asarray(((newest < explanation.lower) | (newest > explanation.upper)).any(axis=1))
 
 
 def _windows(batch: WindowBatch, shares: Floats, features: Sequence[str], interval_ms: int) -> Iterator[dict[str, Any]]:

@@ -21,10 +21,12 @@ from eddy.models.engine.state.codec import BLOCK
 from eddy.models.engine.window_scores import StateBefore, scores_and_limits
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.windowing.windows import MAX_OFF, Due, WindowStore
+from eddy.texts import escaped
 
 log = logging.getLogger(__name__)
 
 NO_ROW = -1
+MAX_UNUSUAL = 200  # characters of a detector's words
 
 
 @dataclass(frozen=True)
@@ -300,6 +302,17 @@ class ModelScorer:
             self._raised = f"{type(error).__name__}: {error}"
             nothing = np.full(shape, np.nan)
             return Explanation(nothing, nothing, nothing, nothing)
+        return found
+
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        """Return what the detector says is unusual in windows, in words; as for :meth:`explain` where it raises."""
+        try:
+            found = [escaped(one)[:MAX_UNUSUAL] for one in self.model.detector.unusual(batch)]
+            if len(found) != len(batch):
+                raise ModelError(f"unusual gives {len(found)} texts for {len(batch)} windows")
+        except Exception as error:
+            self._raised = f"{type(error).__name__}: {error}"
+            return [""] * len(batch)
         return found
 
     def take_failure(self) -> str:

@@ -89,6 +89,27 @@ class ExplainsTooMuch(RollingZScore):
         return replace(found, upper=np.vstack([found.upper, found.upper]))
 
 
+class SpeaksOfOthers(RollingZScore):
+    """A detector whose words are of other windows."""
+
+    def explain(self, batch: Any, limits: Any) -> Any:
+        found = super().explain(batch, limits)
+        return replace(found, upper=np.full_like(found.upper, np.inf))
+
+    def unusual(self, batch: Any) -> list[str]:
+        return []
+
+
+def test_model_without_words_for_its_score_alerts_without_them_and_says_so() -> None:
+    models = model_set(manifest("bad"))
+    models.models["bad"].detector.__class__ = SpeaksOfOthers
+    sent = Harness(models).data(*CALM, 50.0)
+    (alert,) = of(sent, ALERTS)
+    assert (alert["values"], alert["unusual"]) == ({"value": 50.0}, "")
+    (told,) = [event for event in of(sent, EVENTS) if event["event"] == "model-failed"]
+    assert told["reason"] == "ModelError: unusual gives 0 texts for 1 windows"
+
+
 @pytest.mark.parametrize(("kind", "reason"), [(ExplainsNothing, "no reason"), (ExplainsTooMuch, "expected (1, 1)")])
 def test_model_that_cannot_explain_its_score_alerts_without_a_band_and_says_so(kind: type, reason: str) -> None:
     models = model_set(manifest("bad"))

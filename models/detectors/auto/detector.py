@@ -23,6 +23,13 @@ from eddy.models.detectors.novelty.point_detector import PointDetector, attribut
 from eddy.models.detectors.novelty.value import FLOOR
 
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest day
+_UNUSUAL = {
+    kernel.SHORT: "it moves further from its recent past than it usually does",
+    kernel.VALUE: "such a value has not come before",
+    kernel.RARITY: "values that are rare otherwise come often",
+    kernel.SEASON: "the last 18 hours are unlike the same hours of earlier days",
+    kernel.SHAPE: "its newest points have a shape that has not come before",
+}
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,12 @@ class AutoDetector(PointDetector):
     @property
     def _steps_with(self) -> tuple[Any, ...]:
         return self.params.start_up, self.params.limit, self.params.sparse
+
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        _, new = self._blocks(batch)
+        evidence = new[:, :, kernel.EVIDENCE : kernel.EVIDENCE + kernel.MEMBERS].copy()
+        evidence[:, :, kernel.SHORT] /= kernel.SURPRISE
+        return [_UNUSUAL[member] for member in evidence.max(axis=1).argmax(axis=1).tolist()]
 
     def _usual_span(self) -> int:
         """Points of a period where shapes are looked at, the longest over all series seen in training; else 1."""

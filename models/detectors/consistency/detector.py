@@ -236,6 +236,9 @@ class ConsistencyDetector(Detector):
         share = np.divide(power, total, out=np.full_like(power, 1 / power.shape[1]), where=total > 0)
         return Explanation(expected, expected - reach, expected + reach, share)
 
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        return ["its values do not belong together as they do otherwise"] * len(batch)
+
     def state_bounds(self) -> Bounds:
         return kernel.bounds(len(self.spec.features))
 

@@ -191,6 +191,10 @@ class DmdDetector(Detector):
         middle = expected[:, :, 0]
         return Explanation(middle, middle - reach, middle + reach, share)
 
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        before = self.spec.window - 1
+        return [f"its newest point does not follow from the {before} before it as it does otherwise"] * len(batch)
+
     def _usual_errors(self, windows: FitWindows) -> Floats:
         """Return (S + 1, F) root mean square of held-out one-step errors, in scales; the last row is for all series."""
         held_out = np.flatnonzero(windows.validation)

@@ -267,6 +267,12 @@ class EnsembleDetector(Detector):
         lower, upper = (np.where(np.isfinite(band), band, np.nan) for band in chosen[1:])
         return Explanation(chosen[0], lower, upper, np.asarray(attribution))
 
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        z = self._deviates(batch, self._member_batches(batch), self._calibration(batch))
+        leading = (np.nan_to_num(np.maximum(z, 0.0)) * self.weights).argmax(axis=1).tolist()
+        said = [d.unusual(part) for d, part in zip(self.detectors, self._member_batches(batch), strict=True)]
+        return [said[member][row] for row, member in enumerate(leading)]
+
     def state_bounds(self) -> Bounds:
         members = [d.state_bounds() or anything(d.state_size) for d in self.detectors]
         return Row(*members, kernel.bounds(self._layout))

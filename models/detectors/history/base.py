@@ -69,6 +69,7 @@ class PastRingDetector(Detector):
     parameters = RingParameters
 
     mode: ClassVar[int]
+    unlike: ClassVar[str] = "the last {points} points are unlike those at the same time of earlier periods"
     default_reach: ClassVar[int] = 1
     default_periods: ClassVar[int] = 28
 
@@ -153,6 +154,9 @@ class PastRingDetector(Detector):
         spread = self.spread[batch.binding]
         middle, reach = expected * spread + self.centre[batch.binding], limit[:, None] * spread
         return Explanation(middle, middle - reach, middle + reach, share)
+
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        return [self.unlike.format(points=self.attribution_span)] * len(batch)
 
     def state_bounds(self) -> Bounds:
         return ring_kernel.bounds(len(self.spec.features), self.params.past)

@@ -44,6 +44,7 @@ class LeftDiscordDetector(PastRingDetector):
 
     kind = "left-discord"
     mode: ClassVar[int] = DISCORD
+    unlike: ClassVar[str] = "the last {points} points have a shape that has not come before"
     default_periods: ClassVar[int] = 14
 
     @classmethod

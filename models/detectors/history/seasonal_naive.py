@@ -36,4 +36,5 @@ class SeasonalNaiveDetector(PastRingDetector):
 
     kind = "seasonal-naive"
     mode: ClassVar[int] = SEASONAL_NAIVE
+    unlike: ClassVar[str] = "its newest point is unlike those at the same time of earlier periods"
     default_reach: ClassVar[int] = 28

@@ -24,6 +24,26 @@ from eddy.models.preprocessing.scaled_windows import fill_forward
 SETS = ("raw", "differences", "season", "window")
 RESIDUALS = ("size", "lately", "shift", "largest", "newest")
 _CAP = 50.0  # ratios above it count the same
+_STEPS = ("it moves more than usual from one point to the next", "it moves less than usual from one point to the next")
+_VARIES = ("it varies more than usual", "it varies less than usual")
+_COURSE = "the course of the last {points} points is unlike those of training"
+_SEASON = ("it is unlike itself at the same time of earlier days", "it is more like earlier days than usual")
+#: what it means that a column, or a set of them, is above and below its usual value
+_SAID = {
+    "raw": (_COURSE, _COURSE),
+    "differences": ("the steps of the last {points} points are unlike those of training",) * 2,
+    "season": _SEASON,
+    "jump": _STEPS,
+    "jump_local": _STEPS,
+    "largest": _STEPS,
+    "volatility_short": _VARIES,
+    "volatility_long": _VARIES,
+    "volatility_ratio": ("it varies more than just before", "it varies less than just before"),
+    "range": _VARIES,
+    "level": ("it is farther from its recent mean than usual", "it is nearer to its recent mean than usual"),
+    "frozen": ("it stands still for longer than usual", "it stands still less than usual"),
+    "season_mean": _SEASON,
+}
 _LATELY = 4  # the newest quarter of the recent points
 _MIN_OBSERVED = 0.5  # share of a window's points that must be present
 _RAW_CUT = 6.0  # scales
@@ -73,6 +93,21 @@ class ForestColumns:
         plain = len(PLAIN) + (len(SEASONAL) if self.season else 0)
         sizes = {"raw": self.window, "differences": self.window - 1, "season": len(RESIDUALS), "window": plain}
         return sum(sizes[name] for name in self.sets)
+
+    @property
+    def groups(self) -> list[tuple[str, str, slice]]:
+        """Say what it means that columns of one value are above and below their usual values, by group of columns."""
+        found, at = [], 0
+        for name in self.sets:
+            if name == "window":
+                names = [*PLAIN, *(SEASONAL if self.season else ())]
+                found += [(*_SAID[column], slice(at + k, at + k + 1)) for k, column in enumerate(names)]
+                at += len(names)
+            else:
+                size = {"raw": self.window, "differences": self.window - 1, "season": len(RESIDUALS)}[name]
+                found.append((*_SAID[name], slice(at, at + size)))
+                at += size
+        return found
 
     def bounds(self, features: int) -> Floats:
         """Return (2, columns) smallest and largest value each column can take, raw values within their usual cut."""

@@ -271,6 +271,24 @@ class IsolationForest(Detector):
                     bound[too_much, f] = tried[too_much, -1, f]
         return Explanation(expected, lower, upper, self._attribution(batch))
 
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        """Name the group of columns without which the score falls most, and on which side of its usual values it is."""
+        x = self.features(batch)
+        score, each = self._of_features(x), self.columns.each
+        feature = self._attribution(batch).argmax(axis=1)
+        falls, signs = [], []
+        for _, _, own in self.columns.groups:
+            columns = feature[:, None] * each + np.arange(own.start, own.stop)
+            typical, rows = x.copy(), np.arange(len(x))[:, None]
+            typical[rows, columns] = np.where(np.isnan(x[rows, columns]), np.nan, self.typical[columns])
+            falls.append(np.nan_to_num(score - self._of_features(typical)))
+            signs.append(np.nansum(x[rows, columns] - self.typical[columns], axis=1) >= 0)
+        most = np.argmax(falls, axis=0)
+        return [
+            self.columns.groups[group][0 if signs[group][row] else 1].format(points=self.spec.window)
+            for row, group in enumerate(most.tolist())
+        ]
+
     def _attribution(self, batch: WindowBatch) -> Floats:
         """Return (n, F) shares of the score: how much it falls if a value's columns are set to their typical values."""
         n, _, count = batch.values.shape

@@ -26,6 +26,7 @@ from eddy.models.core.detector import (
 )
 from eddy.models.core.parameters import read_parameters
 from eddy.models.core.state_bounds import Bounds
+from eddy.models.detectors.lstm.course import course_unlike_training
 from eddy.models.detectors.lstm.error_spread import HOURS, WEEK_HOURS, ErrorSpread
 from eddy.models.detectors.lstm.kernel import LstmWeights, pack, reconstruct
 from eddy.models.detectors.lstm.parameters import LstmParameters, architecture
@@ -221,6 +222,10 @@ class LstmAutoencoder(Detector):
         features = squares.shape[2]
         share = np.where(total > 0, squares.sum(axis=1) / np.where(total > 0, total, 1), 1 / features)
         return Explanation(scored.expected, scored.expected - half, scored.expected + half, share)
+
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        squares = self._squares(self._reconstruct(batch), batch)
+        return course_unlike_training(squares, self.spec.window)
 
     def state_bounds(self) -> Bounds | None:
         return state_bounds(self.smooth)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from eddy.errors import SettingsError
 from eddy.models.core.detector import Explanation, Floats, Progress, WindowBatch
+from eddy.models.detectors.lstm.course import course_unlike_training
 from eddy.models.detectors.lstm.layers import Dense, Layer, repeat_vector
 from eddy.models.detectors.lstm.sequence_autoencoder import SequenceAutoencoder, SequenceParameters
 from eddy.models.preprocessing.scaled_windows import ScaledWindows
@@ -112,6 +113,10 @@ class RepeatVectorAutoencoder(SequenceAutoencoder):
         features = squares.shape[2]
         share = np.where(total > 0, squares.sum(axis=1) / np.where(total > 0, total, 1), 1 / features)
         return Explanation(expected, expected - half, expected + half, share)
+
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        errors, _, _ = self._errors(ScaledWindows.of(self.scaler, batch))
+        return course_unlike_training(errors**2, self.spec.window)
 
 
 def _units(text: str) -> tuple[int, ...]:

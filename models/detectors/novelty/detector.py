@@ -29,6 +29,11 @@ DEFAULT_LIMIT = 1.96
 MEMBERS = {"value": kernel.VALUE, "season": kernel.SEASON, "rarity": kernel.RARITY}
 _BAND_USUAL = float(np.log1p(1.0))  # scaled: one spread (5th to 95th percentile) to either side of the median
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest period
+_UNUSUAL = {
+    kernel.Z_VALUE: "such a value has not come before",
+    kernel.Z_SEASON: "its last period is unlike earlier ones",
+    kernel.Z_RARITY: "values that are rare otherwise come often",
+}
 _MAX_PERIOD_HOURS = 24.0 * 366 * 10
 
 
@@ -137,6 +142,11 @@ class NoveltyDetector(PointDetector):
             np.where(unknown, np.nan, _unscaled(middle + way * reach, centre, spread)) for way in (0.0, -1.0, 1.0)
         )
         return Explanation(expected, lower, upper, attribution_of(deviates))
+
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        _, new = self._blocks(batch)
+        leading = new[:, :, list(_UNUSUAL)].max(axis=1).argmax(axis=1)
+        return [list(_UNUSUAL.values())[member] for member in leading.tolist()]
 
 
 def _bits(members: str) -> int:

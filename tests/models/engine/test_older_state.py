@@ -94,6 +94,7 @@ def test_savepoint_of_an_earlier_version_goes_on_with_the_same_alerts(content: d
     assert [(one["id"], one["state"]) for one in found] == [(one["id"], one["state"]) for one in expected]
     assert {one["model"].get("name") for one in expected} >= {"naive", "dmd", "ensemble", "consistency", "cold-start"}
     for one in found:
+        del one["unusual"]  # came later
         if one["kind"] == "incident":  # earlier versions did not tell the id of its group
             assert one["group"] == OPTIONS.alerts.group_of(one["start"])
             one["group"] = None
