@@ -27,7 +27,7 @@ from eddy.models.preprocessing.segments import by_name, left_out_note
 _TINY = 1e-12
 _LARGE, _SMALL = 1e150, 1e-140  # of the largest value of a window: beyond them squares overflow, or are lost
 _UNIT = 1e160  # that such windows are divided or multiplied by
-_LEAST_SPREAD, _MOST_SPREAD = 1e-250, 1e290  # sums of squares between which none of them overflowed or was lost
+_MIN_SUM, _MAX_SUM = 1e-250, 1e290  # sums of squares between which none of them overflowed or was lost
 
 
 class RollingZScore(Detector):
@@ -152,7 +152,7 @@ def _scores(windows):  # type: ignore[no-untyped-def]
             apart = abs(windows[i, size - 1, f] - centre)
             rare = apart / deviation
             # Squares neither overflowed nor were lost, and differences are no rounding: nearly always.
-            if not (_LEAST_SPREAD < spread < _MOST_SPREAD and deviation > 2.0 * _TINY * abs(centre)):
+            if not (_MIN_SUM < spread < _MAX_SUM and deviation > 2.0 * _TINY * abs(centre)):
                 centre, deviation, rare = _extreme(windows[i], f)
             mean[i, f], std[i, f] = centre, deviation
             if np.isnan(windows[i, size - 1, f]):
