@@ -23,9 +23,7 @@ STILL = np.where(np.arange(WINDOW) < 8, STEADY, STEADY[8])
 WILD = np.where(np.arange(WINDOW) < 8, STEADY, 50 + 4 * (-1.0) ** np.arange(WINDOW))
 
 
-@pytest.mark.parametrize(
-    ("values", "said"), [(STILL, "it varies less than usual"), (WILD, "it varies more than usual")]
-)
+@pytest.mark.parametrize(("values", "said"), [(STILL, "less"), (WILD, "more")])
 def test_forest_names_what_its_window_is_unusual_in(values: Floats, said: str) -> None:
     ts = np.arange(4000) * MINUTE
     train = Series("s", ts, np.random.default_rng(0).normal(50, 1, (4000, 1)), np.zeros(4000, bool))
