@@ -136,6 +136,8 @@ class ModelUpdater:
         rows = np.array([row for _, row in members], np.int64)
         migrate(scorer, to, rows_of(before), rows)
         scorer.incidents.bits[to] = before.incidents.bits[rows]
+        scorer.score[to], scorer.limit[to] = before.score[rows], before.limit[rows]
+        scorer.report_again(to[before.stale[rows]])
         new_row = dict(zip(rows.tolist(), to.tolist(), strict=True))
         for other in (before.incidents.concerned() | before.feedback.rows()) & new_row.keys():  # few of all series
             scorer.feedback.adopt(new_row[other], before.feedback, other)

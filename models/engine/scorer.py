@@ -332,6 +332,10 @@ class ModelScorer:
         self.stale[rows] = False
         return rows
 
+    def report_again(self, rows: Ints) -> None:
+        """Have the live state of rows written though they were not scored anew; a part of a window cannot be shown."""
+        self.stale[rows] = self.store.count[rows] == self.store.spec.window
+
     def off_interval(self) -> list[tuple[str, str, int]]:
         """Give (model, a series, its newest step in ms) if points come at another interval than the model's."""
         rows = np.flatnonzero(self.store.off >= MAX_OFF)

@@ -74,6 +74,7 @@ def restore_block(
     saved = SavedRows(meaning, _store(scorer, arrays), arrays["state"], arrays["threshold_state"], arrays.get("drift"))
     migrate(scorer, start + at, saved, at)
     scorer.incidents.bits[start + at] = arrays["bits"][at]
+    scorer.report_again(start + at)
     scorer.free_unused()
     scorer.dirty[number] = meaning != meaning_of(scorer.model) or len(kept) < len(members)
     left = set(members) - set(kept)

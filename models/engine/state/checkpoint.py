@@ -134,8 +134,6 @@ class EngineState:
         engine.paused_at = int(series.seen[: len(series)].max(initial=0))
         engine.adopt_models()
         self._scorers = dict(engine.scorers)
-        for scorer in engine.scorers.values():
-            scorer.stale[: len(scorer.slot_of)] = [slot is not None for slot in scorer.slot_of]
         series.dirty[:] = series.dirty_names[:] = False
 
     def _restore_clock(self, start: int, arrays: Mapping[str, NDArray[Any]]) -> None:
