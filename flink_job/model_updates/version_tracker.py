@@ -65,6 +65,7 @@ class ModelVersionTracker:
 
     Attributes:
         pending_versions: versions whose features have to be seen first.
+        delayed: models whose newest version cannot be fetched now.
         restored: whether :meth:`restore` has been called, which has to come before all but :meth:`start`.
     """
 
@@ -91,6 +92,7 @@ class ModelVersionTracker:
         self._known: dict[str, _Published] = {}  # highest version that counted, by name
         self._reported: dict[str, RegistryMessage] = {}  # messages that were refused at the start, by name
         self._wrong_at_start: list[tuple[str, str]] = []  # names of those, and the reasons
+        self.delayed: set[str] = set()
         self._newer: set[str] = set()  # names of which a newer version than the one before has been taken
         self.restored = False
 
@@ -282,6 +284,7 @@ class ModelVersionTracker:
 
     def _take(self, results: Iterable[LoadResult]) -> None:
         for result in results:
+            (self.delayed.add if result.delayed else self.delayed.discard)(result.name)
             if result.refused:
                 self._refuse(result.name, result.refused)
             elif result.delayed:

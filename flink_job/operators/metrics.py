@@ -18,7 +18,7 @@ class JobMetrics:
     Distributions: ``batch_events``, ``batch_us`` (handling time of a micro-batch), ``scoring_us`` (the part of it for
     windows, detectors and thresholds). Gauges: ``series``, ``series_without_model``, ``pending_bytes`` (of events that
     wait for a model), ``held_events`` (in the reorder buffer), ``models``, ``model_version`` (sum over the models in
-    use: it moves when any of them does), and for each sink ``<name>_away_seconds`` (how long it has taken nothing) and
+    use: it moves when any of them does), ``models_delayed`` (whose newest version cannot be fetched), and for each sink ``<name>_away_seconds`` (how long it has taken nothing) and
     ``<name>_refused`` (items that it left out for good).
     """
 
@@ -37,6 +37,7 @@ class JobMetrics:
         group.gauge("held_events", lambda: sum(shard.engine.clock.waiting for shard in shards.values()))
         group.gauge("models", lambda: len(models.models))
         group.gauge("model_version", lambda: sum(m.manifest.version for m in models.models.values()))
+        group.gauge("models_delayed", lambda: len(function.versions.delayed))
         for setting, sink in function.sinks.sinks.items():
             name = re.sub("[^A-Za-z0-9_]", "_", setting)
             group.gauge(f"{name}_away_seconds", lambda sink=sink: int(sink.away_seconds))

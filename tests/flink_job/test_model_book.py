@@ -269,9 +269,10 @@ def away_for(tries: int) -> Callable[[Manifest], bytes]:
 def test_version_that_cannot_be_fetched_now_is_told_and_comes_later() -> None:
     worker = Worker(State()).receive(GOOD)
     later = Worker(worker.state, registry=GOOD, fetch=away_for(2))
-    assert later.version is None
+    assert (later.version, later.book.delayed) == (None, {"z"})
     later.wait_for(1)
     assert later.events == ["delayed1", "delayed1", "loaded1"]
+    assert later.book.delayed == set()
     assert later.told[0]["retry_ms"] == 20
 
 
