@@ -16,10 +16,11 @@ class JobMetrics:
     brings none, once per version and shard), ``interval_mismatch`` (model versions whose series have another interval,
     likewise), ``limits_reached`` (observations that a limit of memory had refused, dropped or released early).
     Distributions: ``batch_events``, ``batch_us`` (handling time of a micro-batch), ``scoring_us`` (the part of it for
-    windows, detectors and thresholds). Gauges: ``series``, ``series_without_model``, ``pending_bytes`` (of events that
-    wait for a model), ``held_events`` (in the reorder buffer), ``models``, ``model_version`` (sum over the models in
-    use: it moves when any of them does), ``models_delayed`` (whose newest version cannot be fetched), and for each sink ``<name>_away_seconds`` (how long it has taken nothing) and
-    ``<name>_refused`` (items that it left out for good).
+    windows, detectors and thresholds). Gauges: ``series``, ``series_without_model``, ``pending_bytes`` (of events
+    that wait for a model), ``held_events`` (in the reorder buffer), ``models``, ``model_version`` (sum over the
+    models in use: it moves when any of them does), ``models_delayed`` (whose newest version cannot be fetched), and
+    for each sink ``<name>_away_seconds`` (how long it has taken nothing) and ``<name>_refused`` (items that it left
+    out for good).
     """
 
     def __init__(self, group: Any, function: Any) -> None:
