@@ -59,7 +59,7 @@ def test_alerts_lost_by_an_outage_longer_than_their_transactions_are_told(world:
     except AssertionError as missing:  # alerts, or dead letters only
         told = until(lambda: world.cluster.transactions_lost(stream.job), f"told that {missing}", 60)
         record.note(
-            "outage longer than the transactions, alerts lost and told (exactly once)", SEED, recovery=None,
+            "outage longer than the transactions, alerts lost and reported (exactly once)", SEED, recovery=None,
             events=len(stream.observations), expected=0, seen=0, doubled=0, what=str(missing), told=told,
         )  # fmt: skip
     stream.cancel()
