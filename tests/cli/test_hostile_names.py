@@ -79,7 +79,7 @@ def test_models_dead_letters_and_doctor_print_hostile_keys_as_escapes(
     with AlertStream(unique_topics, from_start=True, stop_at_end=True) as stream, caplog.at_level(logging.WARNING):
         assert list(stream) == []
         feedback_labels.read(unique_topics)
-    own = [one.getMessage() for one in caplog.records if one.name.startswith("eddy.")]  # kafka-python warns of slow loops
+    own = [one.getMessage() for one in caplog.records if one.name.startswith("eddy.")]  # kafka-python may warn, too
     assert len(own) == 2
     for message in own:
         check(message)
