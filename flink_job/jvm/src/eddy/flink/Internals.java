@@ -253,14 +253,19 @@ final class Internals {
     abstract static class PollEnd implements ConsumerInterceptor<byte[], byte[]> {
         @Override
         public final ConsumerRecords<byte[], byte[]> onConsume(ConsumerRecords<byte[], byte[]> records) {
-            for (ConsumerRecord<byte[], byte[]> record : records) {
-                if (record.key() == null && record.value() == null) { // no deserializer was asked
-                    drop(record.headers());
+            if (!allTaken(records.count())) { // nearly never, and to look at each record costs as much as to read it
+                for (ConsumerRecord<byte[], byte[]> record : records) {
+                    if (record.key() == null && record.value() == null) { // no deserializer was asked
+                        drop(record.headers());
+                    }
                 }
             }
             ended();
             return records;
         }
+
+        /** Whether of so many records, all of this poll, a key or a value was taken. */
+        abstract boolean allTaken(int records);
 
         abstract void ended();
 

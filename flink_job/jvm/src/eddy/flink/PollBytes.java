@@ -29,6 +29,7 @@ public final class PollBytes {
 
     private static final class Poll {
         long bytes;
+        int records; // of which a key or a value was taken
         long before; // the record whose key was taken last
         boolean keyed; // whether that record's value may come next
     }
@@ -51,6 +52,15 @@ public final class PollBytes {
     private abstract static class Part extends Internals.Bytes {
         int pollBytes;
         int maxBytes;
+        private Poll poll;
+
+        /** What the thread that polls has taken, looked up once: it is asked for with each record. */
+        final Poll poll() {
+            if (poll == null) {
+                poll = POLL.get();
+            }
+            return poll;
+        }
 
         @Override
         final void begin(Map<String, ?> options) {
@@ -95,7 +105,7 @@ public final class PollBytes {
 
         @Override
         boolean fits(int bytes, long headerBytes) {
-            Poll poll = POLL.get();
+            Poll poll = poll();
             long more = PART_BYTES + kept(bytes) + headerBytes;
             if (poll.bytes > 0 && poll.bytes + more > pollBytes) {
                 poll.keyed = false;
@@ -103,6 +113,7 @@ public final class PollBytes {
             }
             poll.before = poll.bytes;
             poll.bytes += more;
+            poll.records++;
             poll.keyed = true;
             return true;
         }
@@ -117,20 +128,23 @@ public final class PollBytes {
 
         @Override
         boolean isFirst() {
-            return !POLL.get().keyed;
+            return !poll().keyed;
         }
 
         @Override
         boolean fits(int bytes, long headerBytes) {
-            Poll poll = POLL.get();
+            Poll poll = poll();
+            boolean keyed = poll.keyed;
             long before = poll.keyed ? poll.before : poll.bytes; // 0: the first record of a poll is taken, or none ever were
             long more = PART_BYTES + kept(bytes) + headerBytes;
             poll.keyed = false;
             if (before > 0 && poll.bytes + more > pollBytes) {
                 poll.bytes = before;
+                poll.records -= keyed ? 1 : 0;
                 return false;
             }
             poll.bytes += more;
+            poll.records += keyed ? 0 : 1;
             return true;
         }
 
@@ -144,9 +158,15 @@ public final class PollBytes {
     /** The end of a poll. */
     public static final class End extends Internals.PollEnd {
         @Override
+        boolean allTaken(int records) {
+            return POLL.get().records == records;
+        }
+
+        @Override
         void ended() {
             Poll poll = POLL.get();
             poll.bytes = 0;
+            poll.records = 0;
             poll.keyed = false;
         }
     }
