@@ -288,7 +288,8 @@ class DetectorContract:
         assert ((lower <= said.expected + 1e-6) & (said.expected <= upper + 1e-6))[known].all()
         np.testing.assert_allclose(said.attribution.sum(axis=1), 1)
 
-    def test_what_is_unusual_is_said_of_each_window_in_words_and_changes_nothing(self) -> None:
+    def _windows_with_holes(self) -> tuple[Detector, WindowBatch]:
+        """Return a detector of three features, and windows that lack one of them, then all."""
         detector = self.fitted(features=3)
         s, _ = toy.live()
         holes = toy.widened(s.values, 3)
@@ -297,6 +298,10 @@ class DetectorContract:
         batch = toy.batch_of(detector, replace(s, values=holes)).take(np.arange(100))
         if detector.state_size:
             batch = replace(batch, state=np.repeat(toy.warm_state(detector, toy.TRAIN[0]), len(batch), axis=0))
+        return detector, batch
+
+    def test_what_is_unusual_is_said_of_each_window_in_words_and_changes_nothing(self) -> None:
+        detector, batch = self._windows_with_holes()
         before = batch.take(np.arange(len(batch)))
         said = detector.unusual(batch)
         assert len(said) == len(batch)
@@ -306,14 +311,7 @@ class DetectorContract:
         assert detector.unusual(batch.take(np.arange(10))) == said[:10]
 
     def test_explanation_covers_missing_points(self) -> None:
-        detector = self.fitted(features=3)
-        s, _ = toy.live()
-        holes = toy.widened(s.values, 3)
-        holes[60:, 1] = np.nan
-        holes[120:] = np.nan
-        batch = toy.batch_of(detector, replace(s, values=holes)).take(np.arange(100))
-        if detector.state_size:
-            batch = replace(batch, state=np.repeat(toy.warm_state(detector, toy.TRAIN[0]), len(batch), axis=0))
+        detector, batch = self._windows_with_holes()
         said = detector.explain(batch, np.full(len(batch), 5.0))
         np.testing.assert_allclose(said.attribution.sum(axis=1), 1)
         assert (said.attribution >= 0).all()

@@ -16,7 +16,7 @@ from eddy.models.core.detector import (
     WindowSpec,
 )
 from eddy.models.detectors.auto import kernel, shape_memory, short_memory, steady_season
-from eddy.models.detectors.novelty import peak_filter
+from eddy.models.detectors.novelty import peak_filter, rarity, value
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
 from eddy.models.detectors.novelty.point_detector import PointDetector, attribution_of
@@ -25,8 +25,8 @@ from eddy.models.detectors.novelty.value import FLOOR
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest day
 _UNUSUAL = {
     kernel.SHORT: "it moves further from its recent past than it usually does",
-    kernel.VALUE: "such a value has not come before",
-    kernel.RARITY: "values that are rare otherwise come often",
+    kernel.VALUE: value.UNUSUAL,
+    kernel.RARITY: rarity.UNUSUAL,
     kernel.SEASON: "the last 18 hours are unlike the same hours of earlier days",
     kernel.SHAPE: "its newest points have a shape that has not come before",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -90,22 +91,22 @@ class ForestColumns:
     @property
     def each(self) -> int:
         """Return the number of columns per value of a point."""
-        plain = len(PLAIN) + (len(SEASONAL) if self.season else 0)
-        sizes = {"raw": self.window, "differences": self.window - 1, "season": len(RESIDUALS), "window": plain}
-        return sum(sizes[name] for name in self.sets)
+        return sum(len(self._names(name)) for name in self.sets)
+
+    def _names(self, name: str) -> list[str]:
+        """Return the names of a set's columns of one value; those that are of one kind have the set's name."""
+        if name == "window":
+            return [*PLAIN, *(SEASONAL if self.season else ())]
+        return [name] * {"raw": self.window, "differences": self.window - 1, "season": len(RESIDUALS)}[name]
 
     @property
     def groups(self) -> list[tuple[str, str, slice]]:
         """Say what it means that columns of one value are above and below their usual values, by group of columns."""
         found, at = [], 0
         for name in self.sets:
-            if name == "window":
-                names = [*PLAIN, *(SEASONAL if self.season else ())]
-                found += [(*_SAID[column], slice(at + k, at + k + 1)) for k, column in enumerate(names)]
-                at += len(names)
-            else:
-                size = {"raw": self.window, "differences": self.window - 1, "season": len(RESIDUALS)}[name]
-                found.append((*_SAID[name], slice(at, at + size)))
+            for column, alike in groupby(self._names(name)):
+                size = len(list(alike))
+                found.append((*_SAID[column], slice(at, at + size)))
                 at += size
         return found
 

@@ -273,21 +273,25 @@ class IsolationForest(Detector):
 
     def unusual(self, batch: WindowBatch) -> list[str]:
         """Name the group of columns without which the score falls most, and on which side of its usual values it is."""
-        x = self.features(batch)
+        x, groups = self.features(batch), self.columns.groups
         score, each = self._of_features(x), self.columns.each
         feature = self._attribution(batch).argmax(axis=1)
-        falls, signs = [], []
-        for _, _, own in self.columns.groups:
+        falls, above = [], []
+        for _, _, own in groups:
             columns = feature[:, None] * each + np.arange(own.start, own.stop)
-            typical, rows = x.copy(), np.arange(len(x))[:, None]
-            typical[rows, columns] = np.where(np.isnan(x[rows, columns]), np.nan, self.typical[columns])
-            falls.append(np.nan_to_num(score - self._of_features(typical)))
-            signs.append(np.nansum(x[rows, columns] - self.typical[columns], axis=1) >= 0)
+            falls.append(self._fall(x, score, columns))
+            above.append(np.nansum(np.take_along_axis(x, columns, axis=1) - self.typical[columns], axis=1) >= 0)
         most = np.argmax(falls, axis=0)
         return [
-            self.columns.groups[group][0 if signs[group][row] else 1].format(points=self.spec.window)
+            groups[group][0 if above[group][row] else 1].format(points=self.spec.window)
             for row, group in enumerate(most.tolist())
         ]
+
+    def _fall(self, x: Floats, score: Floats, columns: Ints) -> Floats:
+        """Return (n,) how much the scores fall if (n or 1, k) columns of each row are set to their typical values."""
+        typical, rows = x.copy(), np.arange(len(x))[:, None]
+        typical[rows, columns] = np.where(np.isnan(x[rows, columns]), np.nan, self.typical[columns])
+        return np.asarray(np.nan_to_num(score - self._of_features(typical)))
 
     def _attribution(self, batch: WindowBatch) -> Floats:
         """Return (n, F) shares of the score: how much it falls if a value's columns are set to their typical values."""
@@ -298,10 +302,7 @@ class IsolationForest(Detector):
         score, each = self._of_features(x), x.shape[1] // count
         fall = np.zeros((n, count))
         for f in range(count):
-            typical = x.copy()
-            own = slice(f * each, (f + 1) * each)
-            typical[:, own] = np.where(np.isnan(x[:, own]), np.nan, self.typical[own])
-            fall[:, f] = np.maximum(np.nan_to_num(score - self._of_features(typical)), 0)
+            fall[:, f] = np.maximum(self._fall(x, score, np.arange(f * each, (f + 1) * each)[None]), 0)
         total = fall.sum(axis=1, keepdims=True)
         return np.where(total > 0, fall / np.where(total > 0, total, 1), 1 / count)
 

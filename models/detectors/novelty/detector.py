@@ -20,7 +20,7 @@ from eddy.models.core.detector import (
     WindowBatch,
     WindowSpec,
 )
-from eddy.models.detectors.novelty import kernel, season
+from eddy.models.detectors.novelty import kernel, rarity, season, value
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
 from eddy.models.detectors.novelty.point_detector import PointDetector, attribution_of
 from eddy.models.detectors.novelty.value import FLOOR
@@ -30,9 +30,9 @@ MEMBERS = {"value": kernel.VALUE, "season": kernel.SEASON, "rarity": kernel.RARI
 _BAND_USUAL = float(np.log1p(1.0))  # scaled: one spread (5th to 95th percentile) to either side of the median
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest period
 _UNUSUAL = {
-    kernel.Z_VALUE: "such a value has not come before",
+    kernel.Z_VALUE: value.UNUSUAL,
     kernel.Z_SEASON: "its last period is unlike earlier ones",
-    kernel.Z_RARITY: "values that are rare otherwise come often",
+    kernel.Z_RARITY: rarity.UNUSUAL,
 }
 _MAX_PERIOD_HOURS = 24.0 * 366 * 10
 

@@ -21,6 +21,7 @@ from eddy.models.detectors.novelty.bit_packing import get, nearest_set, put, sta
 from eddy.models.detectors.novelty.online_calibration import BLOCK_MAXIMA, add_to_block, block_bounds, deviate
 from eddy.models.detectors.novelty.value import REACH
 
+UNUSUAL = "values that are rare otherwise come often"
 WINDOW = 96  # points averaged; 72 to 144 score the same
 BLOCK = 2 * WINDOW
 _BIN = 0.1

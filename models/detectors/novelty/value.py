@@ -17,6 +17,7 @@ GRID = 0.01
 CELLS = 2401
 FLOOR = 0.003  # about the rounding error of the grid: a third of a cell
 STATE_WIDTH = MOMENTS + state_width(CELLS, 1)
+UNUSUAL = "such a value has not come before"
 
 
 def bounds() -> Bounds:
