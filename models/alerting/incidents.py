@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from copy import copy
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -168,7 +169,7 @@ class IncidentTracker:
             incident = Incident(times[0], ts, count, score, limit, severity)
             incident.suppressed = self._reason(rules, row, ts, severity, suppressor)
             self.open[row] = incident
-            yield Transition("open", row, at, replace(incident))
+            yield Transition("open", row, at, copy(incident))
             return
         self.bits[row] = bits
         if times:
@@ -193,7 +194,7 @@ class IncidentTracker:
                 del self.open[row]
                 if rules.cool_down_ms and incident.suppressed is None:
                     self.closed[row] = ts, incident.severity
-                yield Transition("closed", row, NO_POINT, replace(incident))
+                yield Transition("closed", row, NO_POINT, copy(incident))
             return
         incident.end, incident.quiet = ts, 0
         incident.points += 1
@@ -205,14 +206,14 @@ class IncidentTracker:
             incident.suppressed = self._reason(rules, row, ts, incident.severity, suppressor)
             if incident.suppressed is None:
                 incident.told = incident.severity
-                yield Transition("open", row, at if higher else NO_POINT, replace(incident))
+                yield Transition("open", row, at if higher else NO_POINT, copy(incident))
             elif higher:
-                yield Transition("peak", row, at, replace(incident))
+                yield Transition("peak", row, at, copy(incident))
         elif higher:
             notify = self._worth_notifying(rules, incident)
             if notify:
                 incident.told, incident.updates = incident.severity, incident.updates + 1
-            yield Transition("update" if notify else "peak", row, at, replace(incident))
+            yield Transition("update" if notify else "peak", row, at, copy(incident))
 
     def _worth_notifying(self, rules: AlertRules, incident: Incident) -> bool:
         """Return whether a higher severity level is worth a message; the last message left is kept for the highest."""

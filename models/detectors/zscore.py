@@ -129,25 +129,46 @@ def _extreme(window, f):  # type: ignore[no-untyped-def]
     return centre / unit, deviation / unit, apart / max(deviation, smallest) if largest > 0.0 else 0.0
 
 
+@njit(cache=True, error_model="numpy", fastmath={"reassoc"})
+def _whole(values):  # type: ignore[no-untyped-def]
+    """Return (sum, squared distances from the mean) of (W,) values; NaN where any of them is missing.
+
+    Sums are taken in any order, for the processor to add several values at once.
+    """
+    total, spread = 0.0, 0.0
+    for k in range(len(values)):
+        total += values[k]
+    centre = total / len(values)
+    for k in range(len(values)):
+        spread += (values[k] - centre) ** 2
+    return total, spread
+
+
 @njit(cache=True, error_model="numpy")
 def _scores(windows):  # type: ignore[no-untyped-def]
     """Score (n, W, F): return (n,) score, and per feature (n, F) score, mean, deviation; leave out missing values."""
     n, size, features = windows.shape
+    flat = windows.reshape(n, size * features)
     score = np.full(n, np.nan)
     each, mean, std = np.full((n, features), np.nan), np.full((n, features), np.nan), np.full((n, features), np.nan)
     for i in range(n):
         for f in range(features):
-            count, total = 0, 0.0
-            for k in range(size):
-                if not np.isnan(windows[i, k, f]):
-                    count += 1
-                    total += windows[i, k, f]
+            count = size
+            total, spread = _whole(flat[i]) if features == 1 else _whole(windows[i, :, f])
+            if np.isnan(total):
+                count, total = 0, 0.0
+                for k in range(size):
+                    if not np.isnan(windows[i, k, f]):
+                        count += 1
+                        total += windows[i, k, f]
             if count < 2:
                 continue
-            centre, spread = total / count, 0.0
-            for k in range(size):
-                if not np.isnan(windows[i, k, f]):
-                    spread += (windows[i, k, f] - centre) ** 2
+            centre = total / count
+            if count < size:
+                spread = 0.0
+                for k in range(size):
+                    if not np.isnan(windows[i, k, f]):
+                        spread += (windows[i, k, f] - centre) ** 2
             deviation = np.sqrt(spread / count)
             apart = abs(windows[i, size - 1, f] - centre)
             rare = apart / deviation

@@ -28,28 +28,29 @@ class Closing(NamedTuple):
 def alert_of(transition: Transition, scorer: ModelScorer, series: str, now: int, job: str) -> Alert:
     """Make the message for an incident's transition, with the values and the band at its highest score so far."""
     incident, manifest, known = transition.incident, scorer.model.manifest, scorer.incidents.evidence
-    closed = transition.state == "closed"
+    closed, identity = transition.state == "closed", incident_id(series, manifest.name, incident.start)
     evidence = known.pop(transition.row, {}) if closed else known.get(transition.row, {})
     return _alert(
         incident,
         evidence,
         "update" if transition.state == "peak" else transition.state,
         series,
+        identity,
         model={"name": manifest.name, "version": manifest.version, "sha256": manifest.sha256},
         detector=manifest.detector,
         detected_at=now,
         job=job,
         group=scorer.alert_rules.group_of(incident.start),
-        acknowledged=scorer.feedback.acknowledged(transition.row, incident_id(series, manifest.name, incident.start)),
+        acknowledged=scorer.feedback.acknowledged(transition.row, identity),
         settings_digest=scorer.alert_rules.digests[scorer.rules_of[transition.row]],
     )
 
 
 def _alert(
-    incident: Incident, evidence: Mapping[str, Any], state: AlertState, series: str, model: dict[str, Any], **more: Any
+    incident: Incident, evidence: Mapping[str, Any], state: AlertState, series: str, identity: str, **more: Any
 ) -> Alert:
     return Alert(
-        id=incident_id(series, model["name"], incident.start),
+        id=identity,
         series=series,
         state=state,
         start=incident.start,
@@ -69,7 +70,6 @@ def _alert(
         window=evidence.get("window"),
         unusual=evidence.get("unusual", ""),
         suppressed=incident.suppressed,
-        model=model,
         **more,
     )
 
@@ -86,8 +86,9 @@ def closed_without_model(
     acknowledged: bool,
 ) -> Closing:
     """Close an incident whose model was withdrawn before it was loaded again; ``model``: its name, version, sha256."""
-    more = {"detector": detector, "job": job, "group": group, "acknowledged": acknowledged}
-    return Closing(_alert(incident, evidence, "closed", series, model, detected_at=0, **more), incident.recorded)
+    identity = incident_id(series, model["name"], incident.start)
+    more = {"model": model, "detector": detector, "job": job, "group": group, "acknowledged": acknowledged}
+    return Closing(_alert(incident, evidence, "closed", series, identity, detected_at=0, **more), incident.recorded)
 
 
 def close_incident(scorer: ModelScorer, row: int, series: str, job: str) -> list[Closing]:
@@ -148,7 +149,10 @@ def _out_of_band(batch: WindowBatch, explanation: Explanation) -> Bools:
 def _windows(batch: WindowBatch, shares: Floats, features: Sequence[str], interval_ms: int) -> Iterator[dict[str, Any]]:
     """Cut the newest points of windows, of the features with the largest shares; see ``eddy.alert.Alert.window``."""
     values, imputed = _six_digits(batch.values[:, -WINDOW_POINTS:]), batch.imputed[:, -WINDOW_POINTS:]
-    chosen = np.sort(np.argsort(-np.nan_to_num(shares), axis=1, kind="stable")[:, :WINDOW_FEATURES], axis=1)
+    if len(features) <= WINDOW_FEATURES:
+        chosen = np.broadcast_to(np.arange(len(features)), shares.shape)
+    else:
+        chosen = np.sort(np.argsort(-np.nan_to_num(shares), axis=1, kind="stable")[:, :WINDOW_FEATURES], axis=1)
     whole = bool(np.isfinite(values).all())
     before = (values.shape[1] - 1) * interval_ms
     parts = zip(batch.end.tolist(), chosen.tolist(), values.transpose(0, 2, 1).tolist(), strict=True)

@@ -269,7 +269,7 @@ class ModelScorer:
     def _seen(self, transitions: list[Transition], due: Due, rows: Ints) -> list[int]:
         """Count points up to each transition: the store has counted the whole batch, later ones are taken off again."""
         return [
-            int(self.store.points[one.row]) - int((rows[due.events[one.at] + 1 :] == one.row).sum())
+            int(self.store.points[one.row]) - np.count_nonzero(rows[due.events[one.at] + 1 :] == one.row)
             if one.at != NO_POINT
             else 0
             for one in transitions

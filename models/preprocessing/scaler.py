@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from eddy.models.core.detector import Floats, Ints, Series
+from eddy.models.core.order_statistics import quantiles
 
 _NORMAL_RANGE = 3.29  # p95 - p5 of a standard normal: makes the robust scale equal to the standard deviation
 _RELATIVE_FLOOR = 1e-3  # smallest scale, as a share of the level: how far a constant series may move and stay normal
@@ -63,17 +63,14 @@ class SeriesScaler:
 def in_spreads(values: Floats, centre: Floats, spread: Floats) -> Floats:
     """Return values as distances from the centre in spreads, at most a million of them; NaN stays."""
     with np.errstate(over="ignore"):  # what overflows is clipped
-        return np.clip((values - centre) / spread, -_FARTHEST, _FARTHEST)
+        found = values - centre
+        found /= spread
+        return np.clip(found, -_FARTHEST, _FARTHEST, out=found)
 
 
 def robust_moments(values: Floats) -> tuple[Floats, Floats]:
     """Return (n, F) median and scale, kept above a minimum, over the points of (n, W, F); NaN is left out."""
-    if np.isnan(values).any():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN features are replaced below
-            low, centre, high = np.nanpercentile(values, (5, 50, 95), axis=1)
-    else:
-        low, centre, high = np.percentile(values, (5, 50, 95), axis=1)
+    low, centre, high = quantiles(values, (0.05, 0.5, 0.95))
     spread = high / _NORMAL_RANGE - low / _NORMAL_RANGE
     empty = np.isnan(centre)
     centre = np.where(empty, 0.0, centre)

@@ -183,12 +183,19 @@ def _note_step(off, newest, row, apart, interval):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
+def _copy(source, target):  # type: ignore[no-untyped-def]
+    for k in range(len(source)):  # from 0, for the compiler to see that no index is negative: several at once
+        target[k] = source[k]
+
+
+@njit(cache=True)
 def _push(rows, ts, values, store, steps, rules, out):  # type: ignore[no-untyped-def]
     ring, filled, head, count, until_due, last, points = store
     off, step_off = steps
     stride, interval, policy, max_gap = rules
     windows, imputed, events = out
     size, features = ring.shape[1], ring.shape[2]
+    ring_of, window_of = ring.reshape(len(ring), size * features), windows.reshape(len(windows), size * features)
     due = 0
     for i in range(len(rows)):
         row = rows[i]
@@ -225,15 +232,11 @@ def _push(rows, ts, values, store, steps, rules, out):  # type: ignore[no-untype
         if count[row] == size and until_due[row] == 0:
             until_due[row] = stride
             start = head[row]
-            older = size - start  # points from the head to the end of the ring: two contiguous copies, no division
-            for k in range(older):
-                imputed[due, k] = filled[row, start + k]
-                for f in range(features):
-                    windows[due, k, f] = ring[row, start + k, f]
-            for k in range(start):
-                imputed[due, older + k] = filled[row, k]
-                for f in range(features):
-                    windows[due, older + k, f] = ring[row, k, f]
+            older = size - start  # points from the head to the end of the ring come first
+            _copy(filled[row, start:], imputed[due])
+            _copy(filled[row, :start], imputed[due, older:])
+            _copy(ring_of[row, start * features :], window_of[due])
+            _copy(ring_of[row, : start * features], window_of[due, older * features :])
             events[due] = i
             due += 1
     return due

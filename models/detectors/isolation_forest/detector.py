@@ -45,6 +45,7 @@ _MAX_SAMPLES = 1024  # per tree: 2^10 leaves each; more would exceed the cache, 
 _MIN_SAMPLES = 8
 #: distances from the expected value, in σ, that are tried to find the band
 _BAND_STEPS = np.array([0.5, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50])
+_TRIED = 1 << 20  # numbers of windows that are tried at once: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -260,38 +261,47 @@ class IsolationForest(Detector):
         scales, levels = self._usual(batch)
         expected = _expected(batch, self.season)
         lower, upper = np.full((n, count), np.nan), np.full((n, count), np.nan)
+        at_once = max(1, _TRIED // (len(_BAND_STEPS) * batch.values[0].size)) if n else 1
         for f in range(count):
-            step = scales[:, f, 2 if self.season else 0]
             for sign, bound in ((-1.0, lower), (1.0, upper)):
-                for distance in _BAND_STEPS[::-1]:  # from far to near: keeps the nearest that is anomalous
-                    tried = batch.values.copy()
-                    tried[:, -1, f] = expected[:, f] + sign * distance * step
-                    x = self.columns.of(tried, batch.imputed, scales, levels)
-                    too_much = self._of_features(x) > limit
-                    bound[too_much, f] = tried[too_much, -1, f]
+                ends = expected[:, f] + sign * _BAND_STEPS[:, None] * scales[:, f, 2 if self.season else 0]
+                for first in range(0, n, at_once):
+                    some = slice(first, first + at_once)
+                    tried = np.repeat(batch.values[None, some], len(_BAND_STEPS), axis=0)
+                    tried[:, :, -1, f] = ends[:, some]
+                    parts = (np.concatenate([part[some]] * len(tried)) for part in (batch.imputed, scales, levels))
+                    x = self.columns.of(tried.reshape(-1, *tried.shape[2:]), *parts)
+                    too_much = self._of_features(x).reshape(tried.shape[:2]) > limit[some]
+                    nearest = np.take_along_axis(ends[:, some], too_much.argmax(axis=0)[None], axis=0)[0]
+                    bound[some, f] = np.where(too_much.any(axis=0), nearest, np.nan)
         return Explanation(expected, lower, upper, self._attribution(batch))
 
     def unusual(self, batch: WindowBatch) -> list[str]:
         """Name the group of columns without which the score falls most, and on which side of its usual values it is."""
         x, groups = self.features(batch), self.columns.groups
         score, each = self._of_features(x), self.columns.each
-        feature = self._attribution(batch).argmax(axis=1)
-        falls, above = [], []
-        for _, _, own in groups:
-            columns = feature[:, None] * each + np.arange(own.start, own.stop)
-            falls.append(self._fall(x, score, columns))
-            above.append(np.nansum(np.take_along_axis(x, columns, axis=1) - self.typical[columns], axis=1) >= 0)
-        most = np.argmax(falls, axis=0)
-        return [
-            groups[group][0 if above[group][row] else 1].format(points=self.spec.window)
-            for row, group in enumerate(most.tolist())
-        ]
+        feature = self._attribution(batch).argmax(axis=1)[:, None] * each
+        columns = [feature + np.arange(own.start, own.stop) for _, _, own in groups]
+        most = self._falls(x, score, columns).argmax(axis=0)
+        said = []
+        for row, group in enumerate(most.tolist()):
+            own = columns[group][row]
+            above = np.nansum(x[row, own] - self.typical[own]) >= 0
+            said.append(groups[group][0 if above else 1].format(points=self.spec.window))
+        return said
 
-    def _fall(self, x: Floats, score: Floats, columns: Ints) -> Floats:
-        """Return (n,) how much the scores fall if (n or 1, k) columns of each row are set to their typical values."""
-        typical, rows = x.copy(), np.arange(len(x))[:, None]
-        typical[rows, columns] = np.where(np.isnan(x[rows, columns]), np.nan, self.typical[columns])
-        return np.asarray(np.nan_to_num(score - self._of_features(typical)))
+    def _falls(self, x: Floats, score: Floats, sets: Sequence[Ints]) -> Floats:
+        """Return (sets, n) how much scores fall if columns, (n or 1, k) a set, are set to their typical values."""
+        falls, at_once = np.zeros((len(sets), len(x))), max(1, _TRIED // (len(sets) * x.shape[1]))
+        for first in range(0, len(x), at_once):
+            some = np.arange(len(x))[first : first + at_once]
+            typical, rows = np.repeat(x[None, some], len(sets), axis=0), np.arange(len(some))[:, None]
+            for own, chosen in zip(typical, sets, strict=True):
+                columns = chosen[some] if len(chosen) > 1 else chosen
+                own[rows, columns] = np.where(np.isnan(own[rows, columns]), np.nan, self.typical[columns])
+            scores = self._of_features(typical.reshape(-1, x.shape[1])).reshape(len(sets), len(some))
+            falls[:, some] = np.nan_to_num(score[some] - scores)
+        return falls
 
     def _attribution(self, batch: WindowBatch) -> Floats:
         """Return (n, F) shares of the score: how much it falls if a value's columns are set to their typical values."""
@@ -300,9 +310,8 @@ class IsolationForest(Detector):
             return np.ones((n, 1))
         x = self.features(batch)
         score, each = self._of_features(x), x.shape[1] // count
-        fall = np.zeros((n, count))
-        for f in range(count):
-            fall[:, f] = np.maximum(self._fall(x, score, np.arange(f * each, (f + 1) * each)[None]), 0)
+        features = [np.arange(f * each, (f + 1) * each)[None] for f in range(count)]
+        fall = np.maximum(self._falls(x, score, features), 0).T
         total = fall.sum(axis=1, keepdims=True)
         return np.where(total > 0, fall / np.where(total > 0, total, 1), 1 / count)
 

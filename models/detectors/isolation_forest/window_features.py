@@ -34,6 +34,7 @@ import numpy as np
 from numba import njit
 
 from eddy.models.core.detector import Bools, Floats, Ints
+from eddy.models.core.order_statistics import sort_first
 
 PLAIN = (
     "jump", "jump_local", "largest", "volatility_short", "volatility_long", "volatility_ratio", "range", "level",
@@ -48,7 +49,6 @@ _CAP = 50.0  # ratios above it count the same
 _STILL = 0.05  # ratio below which a series counts as constant
 _SCALES = 3  # per value: σ, usual longest run, scale of the season's residual
 _MIN_POINTS = 3
-_FEW = 64  # numbers; below it insertion sort is faster
 
 
 def columns(features: Sequence[str], seasonal: bool) -> list[str]:
@@ -235,21 +235,6 @@ def _all_scales(values, imputed, season, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _sort(ordered, count):  # type: ignore[no-untyped-def]
-    """Sort the first numbers in place: by insertion if they are few, which is faster than calling the general sort."""
-    if count > _FEW:
-        ordered[:count] = np.sort(ordered[:count])
-        return
-    for k in range(1, count):
-        v = ordered[k]
-        at = k
-        while at > 0 and ordered[at - 1] > v:
-            ordered[at] = ordered[at - 1]
-            at -= 1
-        ordered[at] = v
-
-
-@njit(cache=True, error_model="numpy")
 def _quantile(ordered, count, share):  # type: ignore[no-untyped-def]
     """Interpolate between order statistics, numpy's default; numba's own percentile takes long to compile."""
     place = share * (count - 1)
@@ -272,7 +257,7 @@ def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped
             kept += 1
     floor = 1.0
     if kept:
-        _sort(ordered, kept)
+        sort_first(ordered, kept)
         largest = ordered[kept - 1]
         floor = max(1e-3 * _quantile(ordered, kept, 0.5), 1e-6 * (min(largest, 1.0) if largest > 0.0 else 1.0))
     count = kept - 1
@@ -280,7 +265,7 @@ def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped
         out[0], out[1], out[2] = floor, 1.0, floor
         return
     ordered[:count] = steps[:count]
-    _sort(ordered, count)
+    sort_first(ordered, count)
     spread = (_quantile(ordered, count, 0.95) - _quantile(ordered, count, 0.05)) / 3.29
     sigma = max(spread, _deviation_floor(steps, count, ordered, floor))
     found = 0  # runs of unchanged values that have ended
@@ -293,7 +278,7 @@ def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped
     usual = float(count)
     if found:
         runs[found] = count - last - 1
-        _sort(runs, found + 1)
+        sort_first(runs, found + 1)
         usual = _quantile(runs, found + 1, 0.99)
     spread = sigma
     if season and len(x) > season:
@@ -304,7 +289,7 @@ def _scales_of(x, season, steps, ordered, runs, out):  # type: ignore[no-untyped
                 ordered[known] = residual
                 known += 1
         if known:
-            _sort(ordered, known)
+            sort_first(ordered, known)
             spread = max((_quantile(ordered, known, 0.95) - _quantile(ordered, known, 0.05)) / 3.29, floor)
     out[0], out[1], out[2] = sigma, usual + 1.0, spread
 
@@ -319,7 +304,7 @@ def _deviation_floor(steps, count, ordered, floor):  # type: ignore[no-untyped-d
             moves += 1
     if not moves:
         return 1e-3 * floor
-    _sort(ordered, moves)
+    sort_first(ordered, moves)
     return max(0.1 * _quantile(ordered, moves, 0.5), 1e-3 * floor)
 
 
