@@ -13,7 +13,7 @@ class LearningSettings(Group):
     """Configure learning. The job handles cold start and drift; ``eddy trainer`` handles everything else.
 
     Examples:
-        >>> LearningSettings(cold_start="novelty", warmup_points=100).warmup_points
+        >>> LearningSettings(cold_start="auto", warmup_points=100).warmup_points
         100
         >>> LearningSettings().max_alarm_ratio
         3.0
@@ -21,10 +21,15 @@ class LearningSettings(Group):
 
     cold_start: str = Field(
         "",
-        description="detector that scores series without a published model from their first points on; novelty, or "
-        "another that needs no training; empty = such series wait for a model",
+        description="detector that scores series without a published model from their first points on: auto (or "
+        "novelty, the default before it); empty = such series wait for a model",
     )
-    warmup_points: int = Field(250, ge=20, le=2000, description="first points of such a series that are not scored")
+    warmup_points: int = Field(
+        250,
+        ge=20,
+        le=2000,
+        description="first points of such a series, from which scale and past are learned; novelty scores none of them",
+    )
     cold_start_model_detector: str = Field(
         "", description="kind of detector that the trainer fits for such series; empty = none is trained"
     )

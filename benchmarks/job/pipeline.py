@@ -86,7 +86,7 @@ def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workload", choices=["Z", "F", "L", "W"], default="F")
+    parser.add_argument("--workload", choices=["Z", "N", "F", "L", "W"], default="F")
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--series", type=int, default=1000)
     parser.add_argument("--window", type=int, default=30)

@@ -14,6 +14,7 @@ from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector, Series, WindowSpec
+from eddy.models.detectors.auto.detector import AutoDetector, AutoParameters
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.producers.transport import connect
 from eddy.settings import Settings
@@ -36,8 +37,8 @@ class Workload:
     """Describe ``events`` observations, round robin over ``series``, windows of ``window`` points.
 
     Attributes:
-        kind: ``Z`` rolling z-score above 3, ``F`` isolation forest, ``L`` LSTM autoencoder, ``W`` a wide one (336 × 64,
-            usually with a stride of 48).
+        kind: ``Z`` rolling z-score above 3, ``N`` the default detector ``auto``, which no training has seen, ``F``
+            isolation forest, ``L`` LSTM autoencoder, ``W`` a wide one (336 × 64, usually with a stride of 48).
     """
 
     kind: str = "Z"
@@ -84,6 +85,9 @@ class Workload:
         limit = 3.0
         if self.kind == "Z":
             detector: Detector = RollingZScore(spec)
+        elif self.kind == "N":
+            detector = AutoDetector(spec, AutoParameters(), {})
+            limit = detector.default_limit
         else:
             series = self.training_series()
             kind = "isolation-forest" if self.kind == "F" else "lstm-autoencoder"
@@ -100,8 +104,8 @@ class Workload:
             detector=detector.kind,
             series=("*",),
             features=("value",),
-            window=self.window,
-            stride=self.stride,
+            window=detector.spec.window,
+            stride=detector.spec.stride,
             interval_ms=0,
             threshold={"policy": "fixed", "default": limit},
             created=datetime.now(UTC).isoformat(),

@@ -137,7 +137,7 @@ def csv(
         None, help='NAB\'s combined_windows.json, or {"labels": [{series, start, end}]}'
     ),
     out: Path | None = typer.Option(None, help="folder for results.json and report.html"),
-    detector: list[str] = typer.Option(["novelty"], "--detector", help="repeatable"),
+    detector: list[str] = typer.Option(["auto"], "--detector", help="repeatable"),
     start_share: float = typer.Option(START_SHARE, min=0.01, max=0.9, help="first share: fitted to, not scored"),
     columns: DataColumns,
     threshold: str = NAMED,

@@ -16,7 +16,7 @@ from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Ints, WindowSpec
-from eddy.models.detectors.novelty.detector import NoveltyDetector, NoveltyParameters
+from eddy.models.detectors.novelty.point_detector import PointDetector
 from eddy.models.engine.scorer import NO_ROW, ModelScorer
 from eddy.models.serving.loaded_model import LoadedModel, load_model
 from eddy.models.serving.model_set import COLD
@@ -29,16 +29,17 @@ def cold_model(kind: str, warm_up: int) -> LoadedModel:
     """Make the built-in model.
 
     Args:
-        kind: a detector of the novelty family: they need no training.
-        warm_up: points of a series before it is scored.
+        kind: a detector that needs no training: ``auto``, or one of the novelty family.
+        warm_up: first points of a series, of which it learns scale and past.
 
     Raises:
         SettingsError: another detector, or a warm-up that it cannot have.
     """
     today, params = DETECTORS.current(kind)
-    if today != NoveltyDetector.kind:
-        raise SettingsError(f"learning.cold_start: found {kind!r}, expected {NoveltyDetector.kind!r}, or nothing")
-    detector = NoveltyDetector(WindowSpec(1), NoveltyParameters(start_up=warm_up, **params), {})
+    found = DETECTORS.get(today)
+    if not issubclass(found, PointDetector):
+        raise SettingsError(f"learning.cold_start: found {kind!r}, expected 'auto' or 'novelty', or nothing")
+    detector = found(WindowSpec(1), found.parameters(start_up=warm_up, **params), {})
     content, spec = artifact.dump(detector), detector.spec
     manifest = Manifest(
         name=COLD, version=1, detector=today, series=("*",), features=spec.features, window=spec.window,

@@ -103,6 +103,16 @@ def test_cold_start_refuses_detectors_that_need_training():
         cold_model("novelty", 5000)
 
 
+def test_auto_scores_a_new_series_before_it_has_warmed_up_in_full():
+    models = ModelSet()
+    models.start_cold(cold_model("auto", 200))
+    running = Job(models, OPTIONS)
+    running.send(points("a", values(100)))
+    result = running.send(points("a", [90.0], start=100))
+    assert [(x.series, x.state, x.detector) for x in result.alerts] == [("a", "open", "auto")]
+    assert result.alerts[0].reason.startswith("value 90, expected ")
+
+
 def test_five_hundred_new_series_warm_up_together():
     """Their points arrive interleaved; all warm up and are then scored."""
     names = [f"s{k}" for k in range(500)]

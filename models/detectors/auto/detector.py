@@ -1,4 +1,4 @@
-"""``auto``: one configuration for every series, nothing to train, from the first points on."""
+"""``auto``, the default detector: one configuration for every series, nothing to train, from the first points on."""
 
 from __future__ import annotations
 

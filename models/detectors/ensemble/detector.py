@@ -1,6 +1,6 @@
 """Combine several detectors into one, after turning each member's scores into deviates from their own past.
 
-An ensemble of one gives any detector the calibration, the gate and the peak filter of the default detector.
+An ensemble of one gives any detector the calibration, the gate and the peak filter of ``novelty``.
 """
 
 from __future__ import annotations

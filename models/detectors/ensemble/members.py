@@ -22,7 +22,7 @@ class EnsembleParameters:
 
     Attributes:
         rule: how deviates are combined: mean, max, stouffer or fisher.
-        peaks: keep only the highest score of an event, as the default detector does.
+        peaks: keep only the highest score of an event, as ``novelty`` does.
         limit: score from which a point counts as an alert, for the peak filter and as default threshold.
         start_up: number of a member's first scores that only calibrate, on a series not seen in training.
     """

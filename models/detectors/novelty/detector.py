@@ -1,4 +1,4 @@
-"""The shipped default detector: novelty of value, of season, of the rate of rare values, together or each alone.
+"""Novelty of value, of season, of the rate of rare values, together or each alone; the default before ``auto``.
 
 The score of a point is the largest of the members' deviates from their own past (the kernels' modules say what each
 measures, and the source), kept only if it stands out among the last hundred points. It is a normal deviate:
@@ -56,7 +56,7 @@ class NoveltyParameters:
 
 
 class NoveltyDetector(PointDetector):
-    """Score how new a value, a phase of the season or the rate of rare values is for its series: the default detector.
+    """Score how new a value, a phase of the season or the rate of rare values is for its series.
 
     The score is the largest of the members' deviates, kept only where it stands out among the last hundred points. It
     needs one point at a time (a window of 1) and keeps what it knows of a series in the state. Training is optional in
