@@ -16,6 +16,7 @@ DETECTORS = ["auto", "novelty"]
 def register(group: typer.Typer) -> None:
     """Add the command to ``eddy evaluate``."""
     group.command()(outside)
+    group.command()(severity)
 
 
 def outside(
@@ -87,3 +88,43 @@ def print_outside(found: list[SetOutcome]) -> None:
                 f"{100 * one.placed:.0f} %" if one.placed is not None else "–", f"{one.points_per_second:,.0f}",
             )  # fmt: skip
         Console().print(table)
+
+
+def severity(
+    data: Path = typer.Option(..., help="folder with nab/ and outside/<set>/"),
+    detector: list[str] = typer.Option(["auto"], "--detector", help="repeatable"),
+    name: list[str] = typer.Option([], "--set", help="only this set; repeatable [all]"),
+    seed: int = typer.Option(0, help="of the detectors that draw at random"),
+) -> None:
+    """Show what each level of severity is worth: how many of its incidents are labelled events."""
+    from functools import reduce
+    from operator import add
+
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from eddy.training.evaluation.outside.data_sets import load_outside
+    from eddy.training.evaluation.outside.severity import LEVELS, run_severity
+    from eddy.training.evaluation.runs.lineup import entrants
+
+    sets, chosen = load_outside(data, name), entrants(detector)
+    table = Table(title="labelled of all incidents, by level")
+    for column in ("detector", "set", *LEVELS, "says why", "series left out"):
+        table.add_column(column, overflow="fold")
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(sets) * len(chosen))
+        for i, entrant in enumerate(chosen):
+            found = []
+            for k, one in enumerate(sets):
+
+                def notify(what: str, share: float, done: int = i * len(sets) + k) -> None:
+                    bar.update(task, description=what, completed=done + share)
+
+                found.append(run_severity(entrant, one, seed, notify))
+            for outcome in [*found, *([reduce(add, found)] if len(found) > 1 else [])]:
+                levels = [f"{a} of {n}" for a, n in zip(outcome.labelled, outcome.incidents, strict=True)]
+                total = sum(outcome.incidents)
+                why = f"{outcome.explained / total:.0%}" if total else "–"
+                table.add_row(outcome.detector, outcome.data, *levels, why, str(outcome.left_out))
+    Console().print(table)

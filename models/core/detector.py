@@ -326,6 +326,13 @@ class Detector(ABC):
         """
         return self._explain(batch, limit)
 
+    def severities(self, batch: WindowBatch) -> Floats | None:
+        """Rate (n,) windows that alert from 0 to 100 by the evidence behind them; None: by how rare their scores are.
+
+        For a detector whose score is no measure of how sure it is. Does not change ``batch.state``.
+        """
+        return None
+
     def unusual(self, batch: WindowBatch) -> list[str]:
         """Say in words what is unusual in each window, where it is no single value: all newest ones are in their band.
 

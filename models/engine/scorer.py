@@ -249,7 +249,7 @@ class ModelScorer:
         over = scores > limits
         severities = np.zeros(len(scores), np.int64)
         if over.any():
-            severities[over] = np.rint(self.model.severities(scores[over], limits[over]))
+            severities[over] = np.rint(self._severities(batch.take(np.flatnonzero(over)), scores[over], limits[over]))
         found = list(
             self.incidents.track(
                 self.alert_rules.rules,
@@ -303,6 +303,14 @@ class ModelScorer:
             nothing = np.full(shape, np.nan)
             return Explanation(nothing, nothing, nothing, nothing)
         return found
+
+    def _severities(self, batch: WindowBatch, scores: Floats, limits: Floats) -> Floats:
+        """Rate windows that alert; 0 where the detector raises, for :meth:`take_failure` to tell."""
+        try:
+            return self.model.severities(batch, scores, limits)
+        except Exception as error:  # an alert of no known severity is better than none
+            self._raised = f"{type(error).__name__}: {error}"
+            return np.zeros(len(scores))
 
     def unusual(self, batch: WindowBatch) -> list[str]:
         """Return what the detector says is unusual in windows, in words; as for :meth:`explain` where it raises."""

@@ -75,5 +75,6 @@ def robust_moments(values: Floats) -> tuple[Floats, Floats]:
     empty = np.isnan(centre)
     centre = np.where(empty, 0.0, centre)
     size = np.nan_to_num(np.maximum(np.abs(low), np.abs(high)))
-    floor = np.maximum(_RELATIVE_FLOOR * np.abs(centre), _ABSOLUTE_FLOOR * np.where(size > 0, np.minimum(size, 1), 1))
+    absolute = np.maximum(_ABSOLUTE_FLOOR * np.where(size > 0, np.minimum(size, 1), 1), np.finfo(float).tiny)
+    floor = np.maximum(_RELATIVE_FLOOR * np.abs(centre), absolute)
     return centre, np.where(empty, 1.0, np.maximum(spread, floor))

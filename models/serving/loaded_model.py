@@ -46,8 +46,15 @@ class LoadedModel:
         spec, numbers = self.detector.spec, self.detector.state_size + self.threshold.state_size
         return spec.window * (8 * len(spec.features) + 1) + 8 * numbers
 
-    def severities(self, scores: Floats, limits: Floats) -> Floats:
-        """Rate (n,) scores from 0 to 100: 100·log(p) / log(1e-8) of the tail probability p, or by score over limit."""
+    def severities(self, batch: WindowBatch, scores: Floats, limits: Floats) -> Floats:
+        """Rate (n,) windows that alert from 0 to 100.
+
+        By what the detector says of them; else 100·log(p) / log(1e-8) of the tail probability p of their scores, or,
+        with no calibration, by score over limit.
+        """
+        said = self.detector.severities(batch)
+        if said is not None:
+            return np.clip(np.nan_to_num(said), 0.0, 100.0)
         if self.calibration is not None:
             share = np.log10(self.calibration.tail(scores)) / -8.0
         else:

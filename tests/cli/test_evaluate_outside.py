@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from eddy.cli.evaluate import outside
 
 
-def test_prints_and_writes_every_set(tmp_path: Path) -> None:
+def kpi(tmp_path: Path) -> typer.Typer:
+    """Write a series with one labelled spike; return the commands."""
     rng = np.random.default_rng(3)
     values = rng.normal(100, 1, 2000)
     values[1500] += 60
@@ -26,7 +27,11 @@ def test_prints_and_writes_every_set(tmp_path: Path) -> None:
     group = typer.Typer()
     outside.register(group)
     app.add_typer(group, name="evaluate")
-    out = tmp_path / "out"
+    return app
+
+
+def test_prints_and_writes_every_set(tmp_path: Path) -> None:
+    app, out = kpi(tmp_path), tmp_path / "out"
     common = ["evaluate", "outside", "--data", str(tmp_path), "--detector", "auto", "--out", str(out)]
     shown = CliRunner().invoke(app, common)
     assert shown.exit_code == 0, shown.output
@@ -36,3 +41,11 @@ def test_prints_and_writes_every_set(tmp_path: Path) -> None:
     assert written["auto"]["series"][0]["series"] == "s"
     told = CliRunner().invoke(app, [*common, "--json", "--no-baselines"])
     assert [one["detector"] for one in json.loads(told.stdout)] == ["auto"]
+
+
+def test_shows_what_each_level_of_severity_is_worth(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(kpi(tmp_path), ["evaluate", "severity", "--data", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    (row,) = [line for line in shown.output.splitlines() if "kpi" in line]
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[5:] == ["1 of 1", "100%", "0"], row

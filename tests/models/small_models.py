@@ -10,7 +10,7 @@ import numpy as np
 
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
-from eddy.models.core.detector import Detector, Explanation, WindowSpec
+from eddy.models.core.detector import Detector, Explanation, WindowBatch, WindowSpec
 from eddy.models.core.threshold import Threshold
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.models.engine.engine import BatchResult, Engine, EngineOptions
@@ -176,3 +176,12 @@ def run(
 def points(series: str, values: Sequence[float], start: int = 0, step: int = STEP) -> list[Event]:
     """Build regular events of one feature."""
     return [(series, (start + i) * step, {"value": value}) for i, value in enumerate(values)]
+
+
+def severities(model, scores, limits):
+    """Rate scores of windows that say nothing of themselves."""
+    n, spec = len(scores), model.detector.spec
+    windows = np.zeros((n, spec.window, len(spec.features)))
+    state = model.detector.initial_state(n)
+    batch = WindowBatch(windows, np.zeros(windows.shape[:2], bool), np.arange(n), np.full(n, -1), state)
+    return model.severities(batch, scores, limits)

@@ -16,7 +16,7 @@ from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.models.serving.loaded_model import load_model
 from eddy.models.serving.model_set import ModelSet
-from tests.models.small_models import Level, inline, manifest, model_set
+from tests.models.small_models import Level, inline, manifest, model_set, severities
 
 
 class Broken(Level):
@@ -181,11 +181,11 @@ def test_severity_rises_with_the_score_from_0_to_100():
     calibrated = replace(GOOD, calibration={"quantiles": [0, 1, 2, 3, 4, 5, 6, 7], "mean_excess": 1.0})
     models = model_set(calibrated, manifest("plain"))
     scores = np.array([-5.0, 2.0, 7.0, 20.0, 1e6, np.nan])
-    found = models.models["z"].severities(scores, np.full(6, 7.0))
+    found = severities(models.models["z"], scores, np.full(6, 7.0))
     assert (np.diff(found[:-1]) >= 0).all()
     assert found[0] == 0
     assert found[-2] == 100
     assert found[-1] == 0
     np.testing.assert_allclose(found[2], 25, atol=1e-9)  # tail 0.01 = 1e-2 of 1e-8
-    plain = models.models["plain"].severities(np.array([1.0, 2.0, 16.0, -3.0, np.nan]), np.full(5, 2.0))
+    plain = severities(models.models["plain"], np.array([1.0, 2.0, 16.0, -3.0, np.nan]), np.full(5, 2.0))
     np.testing.assert_allclose(plain, [0, 25, 100, 0, 0])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eddy.models.core.detector import Series
@@ -41,6 +41,7 @@ def test_robust_scale_ignores_a_few_anomalies() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.one_of(st.floats(-1e9, 1e9), st.just(float("nan"))), min_size=1, max_size=40))
+@example([5e-324])
 def test_spread_is_never_zero(values: list[float]) -> None:
     centre, spread = robust_moments(np.array(values)[None, :, None])
     assert np.isfinite(centre).all()

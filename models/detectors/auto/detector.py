@@ -22,6 +22,12 @@ from eddy.models.detectors.novelty.online_calibration import MOMENTS
 from eddy.models.detectors.novelty.point_detector import PointDetector, attribution_of
 from eddy.models.detectors.novelty.value import FLOOR
 
+#: how far beyond 1 the evidence of alerts usually reaches, by member; of two of them in decades
+_REACH = np.array([0.3, 1.0, np.log10(3.0), 0.3, 0.3])
+_DECADES = np.array([False, True, True, False, False])
+_FARTHEST = 2.0
+#: severities by the sum of these: of the alerts of each level 36, 55, 72 and 83 % were labelled events
+_STRENGTH, _SEVERITY = (0.0, 0.1, 0.5, 1.2, 5.0), (10.0, 25.0, 50.0, 75.0, 100.0)
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest day
 _UNUSUAL = {
     kernel.SHORT: "it moves further from its recent past than it usually does",
@@ -117,6 +123,19 @@ class AutoDetector(PointDetector):
         evidence = new[:, :, kernel.EVIDENCE : kernel.EVIDENCE + kernel.MEMBERS].copy()
         evidence[:, :, kernel.SHORT] /= kernel.SURPRISE
         return [_UNUSUAL[member] for member in evidence.max(axis=1).argmax(axis=1).tolist()]
+
+    def severities(self, batch: WindowBatch) -> Floats:
+        """Add up how far each member goes beyond the evidence with which it alerts, twice its usual reach at most.
+
+        The sum is a severity by how often such alerts were labelled events on the development sets (decision 070).
+        """
+        _, new = self._blocks(batch)
+        evidence = new[:, :, kernel.EVIDENCE : kernel.EVIDENCE + kernel.MEMBERS]
+        ratio = evidence.max(axis=1)
+        ratio[:, kernel.SHORT] = [kernel.short_evidence(row) for row in new]
+        beyond = np.where(_DECADES, np.log10(np.maximum(ratio, 1.0)), ratio - 1.0) / _REACH
+        strength = np.clip(beyond, 0.0, _FARTHEST).sum(axis=1)
+        return np.interp(strength, _STRENGTH, _SEVERITY)
 
     def _usual_span(self) -> int:
         """Points of a period where shapes are looked at, the longest over all series seen in training; else 1."""

@@ -225,6 +225,28 @@ def _collect(row: Floats, at: int, x: float, ts: int, start_up: int) -> None:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _short(first: float, second: float, points: float, features: int, shaped: bool) -> float:
+    """Evidence of short memory from the largest and the second largest surprise of the features."""
+    correction = np.log10(features)
+    rare = first - ONE_OF * correction
+    if features > 1:
+        rare = max(rare, 0.5 * (first + second) - TWO_OF * correction)
+    wanted = surprise_wanted(points)
+    if shaped:
+        wanted = max(wanted, BESIDE_SHAPE)
+    return float(max(rare, 0.0) / wanted)
+
+
+def short_evidence(blocks: Floats) -> float:
+    """Return the evidence of short memory at the newest point of a series, (F, FEATURE_WIDTH) its features' blocks."""
+    *_, second, first = 0.0, *np.sort(blocks[:, EVIDENCE + SHORT]).tolist()
+    unclocked = (blocks[:, RUNNING] > 0) & (blocks[:, SLOTS] == 0)
+    shaped = bool((unclocked & (blocks[:, SHAPE_AT + shape_memory.PER_CODE] > 0)).any())
+    points = float(blocks[:, SHORT_AT + short_memory.POINTS].max())
+    return float(_short(first, second, points, len(blocks), shaped))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float, sparse: bool) -> float:
     """Score of the next point of a series; NaN where every feature is missing.
 
@@ -249,14 +271,7 @@ def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float
             _feature_step(row, at, bounded(values[f]), ts, features, start_up, out)
     if known == 0:
         return np.nan
-    correction = np.log10(features)
-    rare = out[_FIRST] - ONE_OF * correction
-    if features > 1:
-        rare = max(rare, 0.5 * (out[_FIRST] + out[_SECOND]) - TWO_OF * correction)
-    wanted = surprise_wanted(out[_POINTS])
-    if out[_SHAPED] > 0.0:
-        wanted = max(wanted, BESIDE_SHAPE)
-    short = max(rare, 0.0) / wanted
+    short = _short(out[_FIRST], out[_SECOND], out[_POINTS], features, out[_SHAPED] > 0.0)
     alerting, dense = max(out[_ALERTING], short), max(out[_DENSE], short)
     kept = peak(row, 0, limit * alerting, limit)
     held = max(dense, _HELD * row[peak_filter.STATE_WIDTH + HELD])
