@@ -109,9 +109,9 @@ def severity(
     from eddy.training.evaluation.runs.lineup import entrants
 
     sets, chosen = load_outside(data, name), entrants(detector)
-    table = Table(title="labelled of all incidents, by level")
+    table = Table(title="labelled of all incidents, by level", box=None)
     for column in ("detector", "set", *LEVELS, "says why", "series left out"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=len(sets) * len(chosen))
         for i, entrant in enumerate(chosen):
@@ -127,4 +127,4 @@ def severity(
                 total = sum(outcome.incidents)
                 why = f"{outcome.explained / total:.0%}" if total else "–"
                 table.add_row(outcome.detector, outcome.data, *levels, why, str(outcome.left_out))
-    Console().print(table)
+    Console(width=max(Console().width, 100)).print(table)

@@ -47,5 +47,4 @@ def test_shows_what_each_level_of_severity_is_worth(tmp_path: Path) -> None:
     shown = CliRunner().invoke(kpi(tmp_path), ["evaluate", "severity", "--data", str(tmp_path)])
     assert shown.exit_code == 0, shown.output
     (row,) = [line for line in shown.output.splitlines() if "kpi" in line]
-    cells = [cell.strip() for cell in row.strip("│").split("│")]
-    assert cells[5:] == ["1 of 1", "100%", "0"], row
+    assert row.split()[-5:] == ["1", "of", "1", "100%", "0"], row

@@ -239,7 +239,7 @@ def _short(first: float, second: float, points: float, features: int, shaped: bo
 
 def short_evidence(blocks: Floats) -> float:
     """Return the evidence of short memory at the newest point of a series, (F, FEATURE_WIDTH) its features' blocks."""
-    *_, second, first = 0.0, *np.sort(blocks[:, EVIDENCE + SHORT]).tolist()
+    second, first = np.sort(np.append(blocks[:, EVIDENCE + SHORT], 0.0))[-2:].tolist()
     unclocked = (blocks[:, RUNNING] > 0) & (blocks[:, SLOTS] == 0)
     shaped = bool((unclocked & (blocks[:, SHAPE_AT + shape_memory.PER_CODE] > 0)).any())
     points = float(blocks[:, SHORT_AT + short_memory.POINTS].max())
