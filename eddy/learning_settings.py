@@ -25,10 +25,11 @@ class LearningSettings(Group):
         "novelty, the default before it); empty = such series wait for a model",
     )
     warmup_points: int = Field(
-        250,
-        ge=20,
+        0,
+        ge=0,
         le=2000,
-        description="first points of such a series, from which scale and past are learned; novelty scores none of them",
+        description="first points of such a series, from which scale and past are learned, 20 to 239 for auto; novelty "
+        "scores none of them; 0 = what the detector usually takes (auto 200, novelty 250)",
     )
     cold_start_model_detector: str = Field(
         "", description="kind of detector that the trainer fits for such series; empty = none is trained"

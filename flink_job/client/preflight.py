@@ -26,12 +26,18 @@ def check(settings: Settings) -> None:
     """Raise unless sinks and format are installed, the broker answers, and every topic of the job exists.
 
     Raises:
-        SettingsError: ``job.sinks`` or ``job.format`` names what is not installed here.
+        SettingsError: ``job.sinks`` or ``job.format`` names what is not installed here, or ``learning.cold_start`` what
+            cannot start so.
         StackError: one line that says what is missing and what to do.
     """
     for sink in settings.job.sink_names:
         _check_name(SINKS, "job.sinks", sink)
     _check_name(FORMATS, "job.format", settings.job.format)
+    if settings.learning.cold_start:
+        # its kernels take a second to import: only for who uses it
+        from eddy.models.engine.cold_start import cold_model
+
+        cold_model(settings.learning.cold_start, settings.learning.warmup_points)
     where = settings.kafka.bootstrap_servers
     try:
         consumer = kafka_consumer(settings.kafka, bootstrap_timeout_ms=_CONNECT_MS)

@@ -30,7 +30,7 @@ def cold_model(kind: str, warm_up: int) -> LoadedModel:
 
     Args:
         kind: a detector that needs no training: ``auto``, or one of the novelty family.
-        warm_up: first points of a series, of which it learns scale and past.
+        warm_up: first points of a series, from which it learns scale and past; 0: as many as it usually takes.
 
     Raises:
         SettingsError: another detector, or a warm-up that it cannot have.
@@ -39,7 +39,11 @@ def cold_model(kind: str, warm_up: int) -> LoadedModel:
     found = DETECTORS.get(today)
     if not issubclass(found, PointDetector):
         raise SettingsError(f"learning.cold_start: found {kind!r}, expected 'auto' or 'novelty', or nothing")
-    detector = found(WindowSpec(1), found.parameters(start_up=warm_up, **params), {})
+    own = {**params, **({"start_up": warm_up} if warm_up else {})}
+    try:
+        detector = found(WindowSpec(1), found.parameters(**own), {})
+    except SettingsError as error:
+        raise SettingsError(f"learning.warmup_points: {error}") from None
     content, spec = artifact.dump(detector), detector.spec
     manifest = Manifest(
         name=COLD, version=1, detector=today, series=("*",), features=spec.features, window=spec.window,

@@ -44,7 +44,7 @@ def test_five_hundred_new_series_warm_up_are_scored_and_then_share_a_model(
     stack: Stack, unique_topics: Settings
 ) -> None:
     settings = learning(
-        unique_topics, cold_start="novelty", warmup_points=WARM_UP, cold_start_model_detector="dmd",
+        unique_topics, cold_start="auto", warmup_points=WARM_UP, cold_start_model_detector="dmd",
         cold_start_train_after_points=200, min_seconds_between_trainings=0,
         cold_start_series="pump-*", history_points=200,
     )  # fmt: skip

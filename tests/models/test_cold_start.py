@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eddy.errors import SettingsError
+from eddy.learning_settings import LearningSettings
 from eddy.models.engine.cold_start import cold_model
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.options import ColdStart
@@ -101,6 +102,11 @@ def test_cold_start_refuses_detectors_that_need_training():
         cold_model("isolation-forest", WARM_UP)
     with pytest.raises(SettingsError, match="start_up"):
         cold_model("novelty", 5000)
+
+
+@pytest.mark.parametrize(("kind", "points"), [("auto", 200), ("novelty", 250), ("value-novelty", 250)])
+def test_warms_up_for_as_long_as_its_detector_usually_does(kind: str, points: int) -> None:
+    assert cold_model(kind, LearningSettings().warmup_points).detector.warm_up == points
 
 
 def test_auto_scores_a_new_series_before_it_has_warmed_up_in_full():
