@@ -34,8 +34,7 @@ def check(settings: Settings) -> None:
         _check_name(SINKS, "job.sinks", sink)
     _check_name(FORMATS, "job.format", settings.job.format)
     if settings.learning.cold_start:
-        # its kernels take a second to import: only for who uses it
-        from eddy.models.engine.cold_start import cold_model
+        from eddy.models.engine.cold_start import cold_model  # noqa: PLC0415  its kernels take a second to import
 
         cold_model(settings.learning.cold_start, settings.learning.warmup_points)
     where = settings.kafka.bootstrap_servers

@@ -27,7 +27,7 @@ def other(key: str) -> str:
         return str(not value).lower()
     if isinstance(value, str):
         return f"x{value}"
-    return str(value + 1) if value >= 1 else str(value / 2)
+    return str(value + 1) if isinstance(value, int) else str(value / 2)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eddy.errors import SettingsError
-from eddy.models.core.detector import Series, WindowSpec
+from eddy.models.core.detector import Series, WindowBatch, WindowSpec
 from eddy.models.detectors.auto import short_memory, tail_calibration
 from eddy.models.detectors.auto.detector import AutoDetector, AutoParameters
 
@@ -141,3 +141,19 @@ def test_histogram_halves_and_goes_on() -> None:
     assert row[short_memory.SEEN] < 40_000
     assert short_memory.step(row, 0, 12.0) > 3.0
     assert short_memory.step(row, 0, values[-1]) < 3.0
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_value_beyond_all_others_is_explained_by_their_range(sign: float) -> None:
+    values = 50 + sign * RNG(1).normal(0, 1, (1000, 1))
+    ts = START + np.arange(len(values)) * MINUTE
+    detector = AutoDetector.fit([Series("s", ts, values, np.zeros(len(ts), bool))], WindowSpec(1), {})[0]
+    state = detector._start[[0]].copy()
+    new = WindowBatch(np.array([[[50 + sign * 30]]]), np.zeros((1, 1), bool), ts[-1:] + MINUTE, np.zeros(1, int), state)
+    told = detector.explain(new, np.array([detector.default_limit]))
+    low, high = float(told.lower[0, 0]), float(told.upper[0, 0])
+    assert low <= values.min() + 1e-9
+    assert high >= values.max() - 1e-9
+    assert high - low < 4 * np.ptp(values)
+    assert told.expected[0, 0] == pytest.approx(50, abs=0.5)
+    assert not low <= 50 + sign * 30 <= high

@@ -148,8 +148,8 @@ class AutoDetector(PointDetector):
         """What the member with the most evidence expected of each feature, and where it would not have alerted.
 
         Short memory: the level of its most surprised average, and where that surprise would be the one wanted. Value
-        novelty: the nearest value seen before. Season: the same hour of the most similar day. Rarity says nothing of a
-        single value; short memory answers in its place.
+        novelty: the values seen before, or the nearest of them where it lies between them. Season: the same hour of the
+        most similar day. Rarity says nothing of a single value; short memory answers in its place.
         """
         old, new = self._blocks(batch)
         points = np.maximum(old[:, :, kernel.SHORT_AT + short_memory.POINTS].max(axis=1), 1.0)
@@ -166,7 +166,12 @@ class AutoDetector(PointDetector):
         }.items():
             chosen = running & (leading == member)
             middle, reach = np.where(chosen, own, middle), np.where(chosen, around, reach)
-        return Explanation(middle, middle - reach, middle + reach, attribution_of(evidence.max(axis=2)))
+        lower, upper, newest = middle - reach, middle + reach, batch.values[:, -1]
+        lowest, highest = old[:, :, kernel.LOWEST], old[:, :, kernel.HIGHEST]
+        beyond = running & (leading == kernel.VALUE) & ((newest > highest) | (newest < lowest))
+        lower, upper = np.where(beyond, lowest - reach, lower), np.where(beyond, highest + reach, upper)
+        middle = np.where(beyond, old[:, :, kernel.CENTRE], middle)
+        return Explanation(middle, lower, upper, attribution_of(evidence.max(axis=2)))
 
 
 def _short_band(old: Floats, new: Floats, wanted: Floats) -> tuple[Floats, Floats]:
