@@ -157,6 +157,7 @@ class Detector(ABC):
     calibrated: bool = False  # scores are normal deviates already: they mean the same on every series
     warm_up: int = 0  # points of a series not seen in training before its first score, beyond a window
     state_size: int = 0  # float64 values kept per series in keyed state; 0: the detector needs only the window
+    in_place: bool = False  # :meth:`score_rows` works in the store's own state, without a copy of it for each window
     releases_gil: bool = False  # scoring runs in kernels that release the GIL: threads can run in parallel
     attribution_span: int = 1  # number of newest points that a score is about
     #: how :meth:`updated` reuses what was learned: "weights" tunes them, also after a drift; "window" replaces the
@@ -271,6 +272,17 @@ class Detector(ABC):
         if not len(batch):
             return np.zeros(0)
         return self._score(batch)
+
+    def score_rows(self, batch: WindowBatch, rows: Ints, state: Floats, before: Floats) -> Floats:
+        """Do as :meth:`score`, in the store's own state; only where :attr:`in_place` is True.
+
+        Args:
+            batch: n windows in order of time; its state is not used.
+            rows: (n,) row of each window's series; a row may occur often.
+            state: (rows, state_size), updated in place.
+            before: likewise; gets the state of each row as it was before its newest window.
+        """
+        raise NotImplementedError
 
     def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
         """Return (n,) scores of a whole (n, F) series, equal to :meth:`score` window by window; NaN before the first.

@@ -108,7 +108,7 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
     if not found:
         return {}
     at = np.array([scored.transitions[k].at for k in found], np.int64)
-    batch = scored.batch.take(at)
+    batch = scored.take(at)
     explanation = scorer.explain(batch, scored.limits[at])
     manifest = scorer.model.manifest
     features, seen = manifest.features, np.array([scored.seen[k] for k in found], np.int64)

@@ -310,7 +310,8 @@ class Engine:
             self._points_left -= len(slots_of)
             names = [str(self.names[slot]) for slot in slots_of.tolist()]
             with self.report_budget.spend():
-                result.points += points_of(scorer, scored.rows, scored.batch, scored.scores, scored.limits, names)
+                windows = scored.take(np.arange(len(scored.rows)))
+                result.points += points_of(scorer, scored.rows, windows, scored.scores, scored.limits, names)
         self._note_failure(scorer, result)
 
     def _note_failure(self, scorer: ModelScorer, result: BatchResult) -> None:

@@ -18,7 +18,7 @@ from eddy.models.core.detector import Bools, Explanation, Floats, Ints, WindowBa
 from eddy.models.drift.monitor import Drift, DriftOptions, DriftWatch, RetrainWanted
 from eddy.models.engine.rollout import ScoringStats
 from eddy.models.engine.state.codec import BLOCK
-from eddy.models.engine.window_scores import StateBefore, scores_and_limits
+from eddy.models.engine.window_scores import StateBefore, Take, scores_and_limits
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.windowing.windows import MAX_OFF, Due, WindowStore
 from eddy.texts import escaped
@@ -37,7 +37,7 @@ class ScoredBatch:
         events: (n,) index of the event that completed each window, in the arrays that were scored.
         rows: (n,) rows in the scorer's store.
         scores, limits: (n,).
-        batch: the windows, to explain some of them; their state is that before each was scored.
+        batch: the windows; take: gives some of them, with the detector's state before each, to explain them.
         transitions: incidents that changed; ``at`` counts in these arrays.
         seen: points seen of each transition's series up to the one that changed it; 0 where none did.
         drifts: series that changed for good.
@@ -49,6 +49,7 @@ class ScoredBatch:
     scores: Floats
     limits: Floats
     batch: WindowBatch
+    take: Take
     transitions: list[Transition]
     seen: list[int]
     drifts: list[Drift] = field(default_factory=list)
@@ -222,11 +223,18 @@ class ModelScorer:
             due.imputed,
             ts[due.events],
             self.binding[due.rows],
-            np.empty((len(due.rows), self.model.detector.state_size)),
+            np.empty((len(due.rows), 0)),
         )
         try:
-            scores, limits = scores_and_limits(
-                self.model, batch, due.rows, self.state, self.threshold_state, self.threshold_binding, self.threads
+            scores, limits, take = scores_and_limits(
+                self.model,
+                batch,
+                due.rows,
+                self.state,
+                self._before,
+                self.threshold_state,
+                self.threshold_binding,
+                self.threads,
             )
         except Exception as error:  # of one model: neither the others nor the job are to stop for it
             failure = f"{type(error).__name__}: {error}"
@@ -234,10 +242,8 @@ class ModelScorer:
                 log.exception("model %s version %s", self.model.manifest.name, self.model.manifest.version)
             self._failure = self._raised = failure
             none = np.zeros(0, np.int64)
-            return ScoredBatch(none, none, np.zeros(0), np.zeros(0), batch.take(none), [], [])
+            return ScoredBatch(none, none, np.zeros(0), np.zeros(0), batch.take(none), batch.take, [], [])
         self._failure = ""
-        if self._before is not None:
-            self._before.keep(due.rows, batch.state)
         limits = self.feedback.raised(due.rows, limits)
         drifts: list[Drift] = []
         retrain_requests: list[RetrainWanted] = []
@@ -249,14 +255,14 @@ class ModelScorer:
         over = scores > limits
         severities = np.zeros(len(scores), np.int64)
         if over.any():
-            severities[over] = np.rint(self._severities(batch.take(np.flatnonzero(over)), scores[over], limits[over]))
+            severities[over] = np.rint(self._severities(take(np.flatnonzero(over)), scores[over], limits[over]))
         found = list(
             self.incidents.track(
                 self.alert_rules.rules,
                 self.rules_of,
                 due.rows,
                 batch.end,
-                self._counting(batch, due.rows, scores, limits) if self.alert_rules.filters else scores,
+                self._counting(take, due.rows, scores, limits) if self.alert_rules.filters else scores,
                 limits,
                 severities,
                 self._suppressed if self.maintenance else None,
@@ -264,7 +270,9 @@ class ModelScorer:
         )
         transitions = _without_superseded_peaks(found)
         seen = self._seen(transitions, due, rows)
-        return ScoredBatch(due.events, due.rows, scores, limits, batch, transitions, seen, drifts, retrain_requests)
+        return ScoredBatch(
+            due.events, due.rows, scores, limits, batch, take, transitions, seen, drifts, retrain_requests
+        )
 
     def _seen(self, transitions: list[Transition], due: Due, rows: Ints) -> list[int]:
         """Count points up to each transition: the store has counted the whole batch, later ones are taken off again."""
@@ -275,7 +283,7 @@ class ModelScorer:
             for one in transitions
         ]
 
-    def _counting(self, batch: WindowBatch, rows: Ints, scores: Floats, limits: Floats) -> Floats:
+    def _counting(self, take: Take, rows: Ints, scores: Floats, limits: Floats) -> Floats:
         """Return the scores, NaN where a filter rules a point out; only points that might count are explained."""
         used = self.alert_rules.rules
         ratio = np.array([one.close_ratio for one in used])[self.rules_of[rows]]
@@ -283,7 +291,7 @@ class ModelScorer:
         at = np.flatnonzero(might & np.array([one.filters for one in used])[self.rules_of[rows]])
         if not len(at):
             return scores
-        found = batch.take(at)
+        found = take(at)
         explanation = self.explain(found, limits[at])
         out = at[does_not_count(explanation, found.values[:, -1], used, self.rules_of[rows[at]])]
         scores = scores.copy()

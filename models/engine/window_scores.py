@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from eddy.models.core.batching import split_by_occurrence
-from eddy.models.core.detector import Floats, Ints, WindowBatch
+from eddy.models.core.detector import Detector, Floats, Ints, WindowBatch
 from eddy.models.engine.threads import score
 from eddy.models.serving.loaded_model import LoadedModel
+
+#: gives some windows of a batch by their index, with the detector's state as it was before each
+Take = Callable[[Ints], WindowBatch]
 
 
 def scores_and_limits(
@@ -15,39 +21,75 @@ def scores_and_limits(
     batch: WindowBatch,
     rows: Ints,
     state: Floats,
+    before: StateBefore | None,
     threshold_state: Floats,
     threshold_binding: Ints,
     threads: int,
-) -> tuple[Floats, Floats]:
-    """Score n windows and set their limits: (n,) each.
+) -> tuple[Floats, Floats, Take]:
+    """Score n windows and set their limits: (n,) each, and what gives windows with the state before them.
 
     Args:
         model: detector and threshold.
-        batch: the windows; left in its state is the detector's state as it was before each window.
+        batch: the windows; its state is not used.
         rows: (n,) row of each window, each row's in order of time.
         state, threshold_state: (rows, …) updated in place.
+        before: gets the detector's state before the newest window of each row; None: nobody asks for it.
         threshold_binding: (rows,).
         threads: threads to use at most.
     """
     detector, threshold = model.detector, model.threshold
-    turns = list(split_by_occurrence(rows)) if detector.state_size or threshold.state_size else []
-    if detector.state_size:
-        scores = np.empty(len(rows))
+    turned = threshold.state_size or (detector.state_size and not detector.in_place)
+    turns = list(split_by_occurrence(rows)) if turned else []
+    if detector.in_place:
+        scores, take = _in_place(detector, batch, rows, state, before or StateBefore(detector.state_size, len(state)))
+    elif detector.state_size:
+        batch = replace(batch, state=np.empty((len(rows), detector.state_size)))
+        scores, take = np.empty(len(rows)), batch.take
         for chosen in turns:
             batch.state[chosen] = state[rows[chosen]]
             part = batch.take(chosen)
             scores[chosen] = detector.score(part)
             state[rows[chosen]] = part.state
+        if before is not None:
+            before.keep(rows, batch.state)
     else:
-        scores = score(detector, batch, threads)
+        scores, take = score(detector, batch, threads), batch.take
     if not threshold.state_size:
-        return scores, threshold.limits(scores, threshold_binding[rows], np.zeros((len(rows), 0)))
+        return scores, threshold.limits(scores, threshold_binding[rows], np.zeros((len(rows), 0))), take
     limits = np.empty(len(rows))
     for chosen in turns:
         own = threshold_state[rows[chosen]]
         limits[chosen] = threshold.limits(scores[chosen], threshold_binding[rows[chosen]], own)
         threshold_state[rows[chosen]] = own
-    return scores, limits
+    return scores, limits, take
+
+
+def _in_place(
+    detector: Detector, batch: WindowBatch, rows: Ints, state: Floats, before: StateBefore
+) -> tuple[Floats, Take]:
+    """Score windows in the store's own state: a copy of several kB for each window took longer than its score.
+
+    The state before a window that is asked for is worked out again, from where its row was before the batch.
+    """
+    distinct, counts = np.unique(rows, return_counts=True)
+    often = distinct[counts > 1]
+    begun = state[often]
+    scores = detector.score_rows(batch, rows, state, before.state)
+    before.known[distinct] = True
+
+    def state_before(i: int) -> Floats:
+        own = np.flatnonzero(rows == rows[i])
+        if own[-1] == i:
+            return np.asarray(before.state[rows[i]])
+        found, earlier = begun[[np.searchsorted(often, rows[i])]], batch.take(own[own < i])
+        detector.score_rows(earlier, np.zeros(len(earlier), np.int64), found, np.empty_like(found))
+        return np.asarray(found[0])
+
+    def take(at: Ints) -> WindowBatch:
+        states = [state_before(i) for i in at.tolist()]
+        return replace(batch.take(at), state=np.array(states).reshape(len(at), detector.state_size))
+
+    return scores, take
 
 
 class StateBefore:
@@ -57,10 +99,10 @@ class StateBefore:
         state: (rows, state_size); only rows that are ``known`` (rows,) mean anything.
     """
 
-    def __init__(self, state_size: int) -> None:
-        self.state = np.zeros((0, state_size))
-        self.known = np.zeros(0, np.bool_)
-        self._position = np.zeros(0, np.int64)
+    def __init__(self, state_size: int, size: int = 0) -> None:
+        self.state = np.zeros((size, state_size))
+        self.known = np.zeros(size, np.bool_)
+        self._position = np.zeros(size, np.int64)
 
     def grow(self, size: int) -> None:
         """Make room for rows below ``size``."""

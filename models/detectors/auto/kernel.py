@@ -293,6 +293,37 @@ def rows_step(state: Floats, values: Floats, ts: Ints, start_up: int, limit: flo
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def in_place_step(
+    state: Floats,
+    order: Ints,
+    rows: Ints,
+    values: Floats,
+    ts: Ints,
+    before: Floats,
+    start_up: int,
+    limit: float,
+    sparse: bool,
+) -> Floats:
+    """Do as :func:`rows_step` in the state of all series, where a series may have several points.
+
+    Args:
+        state: (rows, words), changed in place.
+        order: (n,) the points, those of one series after the other, each series' in order of time.
+        rows: (n,) row of each point's series.
+        values, ts: (n, F), (n,) as for one point.
+        before: (rows, words); gets each row's state as it was before its newest point.
+    """
+    scores = np.empty(len(order))
+    for k in range(len(order)):
+        i = order[k]
+        row = rows[i]
+        if k + 1 == len(order) or rows[order[k + 1]] != row:
+            before[row] = state[row]
+        scores[i] = point_step(state[row], values[i], ts[i], start_up, limit, sparse)
+    return scores
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def series_step(row: Floats, values: Floats, ts: Ints, start_up: int, limit: float, sparse: bool) -> Floats:
     """(n,) scores of n consecutive points of one series: the same steps, without a call for each."""
     scores = np.empty(len(values))

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from eddy.errors import DataError, SettingsError
 from eddy.models.core.arrays import Array, read_arrays, read_names, read_states
 from eddy.models.core.detector import (
+    Bools,
     Detector,
     FitReport,
     Floats,
@@ -46,6 +48,7 @@ class PointDetector(Detector):
 
     calibrated = True
     continues = True
+    in_place = True
     #: module with MAX_START_UP, FEATURE_WIDTH, ``state_width``, ``bounds``, ``begin``, ``series_step``, ``rows_step``
     kernel: ClassVar[Any]
 
@@ -141,12 +144,19 @@ class PointDetector(Detector):
         return batch.state
 
     def _step(self, state: Floats, batch: WindowBatch) -> Floats:
-        newest = np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1])
-        points = np.ascontiguousarray(newest, float)
-        return np.asarray(self.kernel.rows_step(state, points, batch.end, *self._steps_with))
+        return np.asarray(self.kernel.rows_step(state, _newest(batch), batch.end, *self._steps_with))
 
     def _score(self, batch: WindowBatch) -> Floats:
         return self._step(self._started(batch), batch)
+
+    def score_rows(self, batch: WindowBatch, rows: Ints, state: Floats, before: Floats) -> Floats:
+        first = np.unique(rows, return_index=True)[1]
+        first = first[batch.binding[first] >= 0]
+        first = first[_untouched(state, rows[first])]
+        state[rows[first]] = self._start[batch.binding[first]]
+        order = np.argsort(rows, kind="stable")
+        found = self.kernel.in_place_step(state, order, rows, _newest(batch), batch.end, before, *self._steps_with)
+        return np.asarray(found)
 
     def _blocks(self, batch: WindowBatch) -> tuple[Floats, Floats]:
         """Return the (n, F, FEATURE_WIDTH) state of the rows before their newest points, and after."""
@@ -177,6 +187,23 @@ class PointDetector(Detector):
         start = read_arrays(cls.kind, arrays, wanted)["start"]
         read_states(cls.kind, "start", start, cls(spec, chosen, {}).state_bounds(), names)
         return cls(spec, chosen, dict(zip(names, start, strict=True)))
+
+
+def _newest(batch: WindowBatch) -> Floats:
+    """Return (n, F) newest values, NaN where missing or filled in."""
+    return np.ascontiguousarray(np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]), float)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _untouched(state: Floats, rows: Ints) -> Bools:
+    """Return (n,) whether rows have no state yet; stops at the first number of those that have."""
+    found = np.ones(len(rows), np.bool_)
+    for i in range(len(rows)):
+        for k in range(state.shape[1]):
+            if state[rows[i], k] != 0.0:
+                found[i] = False
+                break
+    return found
 
 
 def attribution_of(evidence: Floats) -> Floats:

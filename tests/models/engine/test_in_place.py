@@ -1,0 +1,53 @@
+"""Check that a detector that works in the store's own state says what it says window by window: bands and words, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eddy.models.catalog import DETECTORS
+from eddy.models.core.detector import Series, WindowSpec
+from eddy.models.engine.engine import EngineOptions
+from tests.models.small_models import Job, model_set
+from tests.models.small_models import manifest as small_manifest
+
+NAMES, POINTS, SEEN = ("a", "b", "c"), 900, 400
+FEATURES = ("value", "load")
+
+
+def values() -> np.ndarray[Any, Any]:
+    """(series, points, features) noise with spikes, a step and missing values."""
+    found = np.random.default_rng(5).normal(50, 1, (len(NAMES), POINTS, len(FEATURES)))
+    found[:, 500:510, 0] += 20
+    found[1, 700:, 1] += 9
+    found[2, 600, 0] = np.nan
+    return found
+
+
+@pytest.mark.parametrize("kind", ["auto", "novelty"])
+@pytest.mark.parametrize("batch", [1, 40, 700])
+def test_in_place_is_as_window_by_window(kind: str, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, detector = values(), DETECTORS.get(kind)
+    ts = np.arange(POINTS, dtype=np.int64) * 60_000
+    train = [Series("a", ts[:SEEN], data[0, :SEEN], np.zeros(SEEN, bool))]  # the others are not seen in training
+    fitted = detector.fit(train, WindowSpec(1, features=FEATURES), {"start_up": 100})[0]
+    found = []
+    for in_place in (True, False):
+        monkeypatch.setattr(detector, "in_place", in_place)
+        models = model_set(small_manifest("m", fitted, limit=fitted.default_limit or 0.0))
+        job = Job(models, EngineOptions(live_per_second=100))
+        alerts, live = [], []
+        arrivals = [(k, i) for i in range(POINTS) for k in range(len(NAMES)) if k or i >= SEEN]
+        for start in range(0, len(arrivals), batch * len(NAMES)):
+            part = arrivals[start : start + batch * len(NAMES)]
+            result = job.send(
+                [(NAMES[k], int(ts[i]), dict(zip(FEATURES, data[k, i].tolist(), strict=True))) for k, i in part]
+            )
+            alerts += [one.to_json() for one in result.alerts]
+            if start % 7 == 0:
+                live += [str(point) for point in job.engine.tick(start).live]
+        found.append((alerts, live, job.engine.scorers["m"].state.tobytes()))
+    assert len(found[0][0]) >= 6
+    assert found[0] == found[1]
