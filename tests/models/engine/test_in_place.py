@@ -1,4 +1,4 @@
-"""Check that a detector that works in the store's own state says what it says window by window: bands and words, too."""
+"""Check that a detector that works in the state of all series says what it says window by window, bands included."""
 
 from __future__ import annotations
 
