@@ -67,6 +67,7 @@ _HELD = 0.97  # share of the dense score that the next point keeps: an event is 
 _POINTS, _FIRST, _SECOND, _ALERTING, _DENSE, _SHAPED, _OUT = range(7)  # what the features of a point add up to
 _RECORDS_KEPT = float(np.exp(-1.0 / 300.0))  # a point: records are counted over about 300 points
 _MAX_RECORDS = 8.0  # of the last 300 points: a ramp or a counter, where every value is new
+_RECORD_COST = 0.2  # how much more of a new value is asked for each of the records: they announce further ones
 _MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
 _FEWEST_SLOTS, _MAX_SLOTS = 8, steady_season.SLOTS
 _DAY_MS = 86_400_000.0
@@ -189,7 +190,7 @@ def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_
     shaped = row[at + SLOTS] == 0 and row[at + SHAPE_AT + shape_memory.PER_CODE] > 0
     correction = ONE_OF * np.log10(features)
     value = row[at + EVIDENCE + VALUE] / deviates_wanted(count, features)
-    row[at + EVIDENCE + VALUE] = value
+    row[at + EVIDENCE + VALUE] = likely = value / (1.0 + _RECORD_COST * records)
     row[at + EVIDENCE + RARITY] /= DEVIATES * features
     row[at + EVIDENCE + SEASON] /= DAYS_DEVIATES * features
     others = max(row[at + EVIDENCE + RARITY], row[at + EVIDENCE + SEASON])
@@ -204,7 +205,7 @@ def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_
     out[_DENSE] = max(out[_DENSE], value, others)
     out[_ALERTING] = max(out[_ALERTING], others)
     if rare - correction >= ALONGSIDE and records <= _MAX_RECORDS:
-        out[_ALERTING] = max(out[_ALERTING], value)
+        out[_ALERTING] = max(out[_ALERTING], likely)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
