@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
-import shutil
 import signal
 import time
 from dataclasses import replace
@@ -91,6 +92,15 @@ def test_model_of_a_later_schema_and_dead_letters_are_named(unique_topics: Setti
 
 
 @pytest.mark.own_stack("kills a worker and takes its checkpoints away")
+def put_a_file_in_place_of(folder: Path) -> None:
+    """Do so although the job writes there meanwhile, and makes the folder anew."""
+    for attempt in itertools.count():
+        folder.rename(folder.with_name(f"gone-{attempt}"))
+        with contextlib.suppress(FileExistsError):
+            folder.touch(exist_ok=False)
+            return
+
+
 def test_problems_of_a_running_job_are_named(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
     checkpoints = tmp_path / "checkpoints"
     settings = harness.changed(unique_topics, checkpoint_dir=checkpoints.as_uri(), checkpoint_interval_ms=500)
@@ -126,7 +136,6 @@ def test_problems_of_a_running_job_are_named(stack: Stack, unique_topics: Settin
         cluster.wait(number, seconds=120)
         assert "1 restarts, the last for:" in find(list(examine_job(settings)), "job", "ok").found
 
-        shutil.rmtree(checkpoints)
-        checkpoints.write_text("a file where the folder was")
+        put_a_file_in_place_of(checkpoints)
         seen("checkpoints", "fail", "the last 3 failed")
         checkpoints.unlink()
