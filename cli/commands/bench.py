@@ -18,7 +18,7 @@ from eddy.stack.paths import ROOT
 bench = typer.Typer(no_args_is_help=True, help=__doc__)
 
 JSON_FILE = typer.Option(None, "--json", metavar="FILE", help="write the figures here as well")
-KINDS = typer.Option("ZFL", help="Z rolling z-score, N the default detector, F isolation forest, L LSTM autoencoder")
+KINDS = typer.Option("ZFL", help="Z rolling z-score, F isolation forest, L LSTM autoencoder")
 SERIES = typer.Option([200, 2_000, 20_000], help="number of series; repeatable")
 OVERRIDES = typer.Option([], "--set", metavar="KEY=VALUE", help="settings of the job; repeatable")
 EVENTS = typer.Option(4_000_000, min=1_000, help="events of workload Z")
@@ -44,7 +44,7 @@ def checkout() -> None:
 
 @bench.command()
 def pipeline(
-    kinds: str = KINDS,
+    kinds: str = typer.Option("ZFL", help="as for peers; N the default detector, W a wide LSTM autoencoder"),
     series: list[int] = SERIES,
     events: int = EVENTS,
     others: int = OTHERS,
@@ -62,7 +62,7 @@ def scoring(kinds: str = KINDS, json_file: Path | None = JSON_FILE) -> None:
     """Measure windows per second beside plain torch, scikit-learn and ONNX Runtime; compare their scores."""
     from benchmarks.job import scoring
 
-    _finish(scoring.run(_known(kinds, "ZNFL")), json_file)
+    _finish(scoring.run(_known(kinds, "ZFL")), json_file)
 
 
 @bench.command()
@@ -199,7 +199,7 @@ def _peers(
     from benchmarks.peers.systems import SYSTEMS
 
     names = _chosen(systems, [race.EDDY, *SYSTEMS])
-    works = race.workloads(_known(kinds, "ZNFL"), events, others, series)
+    works = race.workloads(_known(kinds, "ZFL"), events, others, series)
     found: dict[str, Any] = race.run(works, names, overrides, cores, rounds)
     return found
 

@@ -115,7 +115,8 @@ class ModelScorer:
         self.limit = np.zeros(0)
         self.stale = np.zeros(0, np.bool_)
         self.dirty = np.zeros(0, np.bool_)
-        self._before = StateBefore(model.detector.state_size) if live and model.detector.state_size else None
+        kept = model.detector.in_place or (live and model.detector.state_size)
+        self._before = StateBefore(model.detector.state_size) if kept else None
         self._failure = ""  # of the newest batch
         self._raised = ""  # what the model raised since :meth:`take_failure`
         self._turn = 0  # first row to be reported when live state is next written

@@ -33,15 +33,16 @@ def scores_and_limits(
         batch: the windows; its state is not used.
         rows: (n,) row of each window, each row's in order of time.
         state, threshold_state: (rows, …) updated in place.
-        before: gets the detector's state before the newest window of each row; None: nobody asks for it.
+        before: gets the detector's state before the newest window of each row; None: nobody asks for it,
+            and a detector that works in place takes turns as the others do.
         threshold_binding: (rows,).
         threads: threads to use at most.
     """
     detector, threshold = model.detector, model.threshold
-    turned = threshold.state_size or (detector.state_size and not detector.in_place)
+    turned = threshold.state_size or (detector.state_size and (before is None or not detector.in_place))
     turns = list(split_by_occurrence(rows)) if turned else []
-    if detector.in_place:
-        scores, take = _in_place(detector, batch, rows, state, before or StateBefore(detector.state_size, len(state)))
+    if before is not None and detector.in_place:
+        scores, take = _in_place(detector, batch, rows, state, before)
     elif detector.state_size:
         batch = replace(batch, state=np.empty((len(rows), detector.state_size)))
         scores, take = np.empty(len(rows)), batch.take
@@ -99,10 +100,10 @@ class StateBefore:
         state: (rows, state_size); only rows that are ``known`` (rows,) mean anything.
     """
 
-    def __init__(self, state_size: int, size: int = 0) -> None:
-        self.state = np.zeros((size, state_size))
-        self.known = np.zeros(size, np.bool_)
-        self._position = np.zeros(size, np.int64)
+    def __init__(self, state_size: int) -> None:
+        self.state = np.zeros((0, state_size))
+        self.known = np.zeros(0, np.bool_)
+        self._position = np.zeros(0, np.int64)
 
     def grow(self, size: int) -> None:
         """Make room for rows below ``size``."""

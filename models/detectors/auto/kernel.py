@@ -285,16 +285,7 @@ def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def rows_step(state: Floats, values: Floats, ts: Ints, start_up: int, limit: float, sparse: bool) -> Floats:
-    """(n,) scores of one point each of n series: (n, words) state changed in place, (n, F) values, (n,) times."""
-    scores = np.empty(len(state))
-    for i in range(len(state)):
-        scores[i] = point_step(state[i], values[i], ts[i], start_up, limit, sparse)
-    return scores
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def in_place_step(
+def rows_step(
     state: Floats,
     order: Ints,
     rows: Ints,
@@ -305,7 +296,7 @@ def in_place_step(
     limit: float,
     sparse: bool,
 ) -> Floats:
-    """Do as :func:`rows_step` in the state of all series, where a series may have several points.
+    """Score n points of some series in the state of all of them: (n,); a series may have several points.
 
     Args:
         state: (rows, words), changed in place.

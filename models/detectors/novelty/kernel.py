@@ -169,17 +169,6 @@ def point_step(
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def rows_step(
-    state: Floats, values: Floats, ts: Ints, members: int, start_up: int, period_ms: float, reference: float
-) -> Floats:
-    """Score one point each of n series: (n, state_width) state changed in place, (n, F) values, (n,) times."""
-    scores = np.empty(len(state))
-    for i in range(len(state)):
-        scores[i] = point_step(state[i], values[i], ts[i], members, start_up, period_ms, reference)
-    return scores
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def in_place_step(
     state: Floats,
     order: Ints,
     rows: Ints,
@@ -191,7 +180,7 @@ def in_place_step(
     period_ms: float,
     reference: float,
 ) -> Floats:
-    """Do as :func:`rows_step` in the state of all series, where a series may have several points.
+    """Score n points of some series in the state of all of them: (n,); a series may have several points.
 
     Args:
         state: (rows, words), changed in place.

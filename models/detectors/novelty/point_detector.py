@@ -137,32 +137,23 @@ class PointDetector(Detector):
     def bind(self, series: Sequence[str]) -> Ints:
         return np.array([self._index.get(name, -1) for name in series], np.int64)
 
-    def _started(self, batch: WindowBatch) -> Floats:
-        """Return the state of the rows; a new series starts in place from the state after its training data."""
-        untouched = ~batch.state.any(axis=1) & (batch.binding >= 0)
-        batch.state[untouched] = self._start[batch.binding[untouched]]
-        return batch.state
-
-    def _step(self, state: Floats, batch: WindowBatch) -> Floats:
-        return np.asarray(self.kernel.rows_step(state, _newest(batch), batch.end, *self._steps_with))
-
     def _score(self, batch: WindowBatch) -> Floats:
-        return self._step(self._started(batch), batch)
+        return self.score_rows(batch, np.arange(len(batch)), batch.state, np.empty_like(batch.state))
 
     def score_rows(self, batch: WindowBatch, rows: Ints, state: Floats, before: Floats) -> Floats:
-        first = np.unique(rows, return_index=True)[1]
+        first = np.unique(rows, return_index=True)[1]  # a new series starts from the state after its training data
         first = first[batch.binding[first] >= 0]
         first = first[_untouched(state, rows[first])]
         state[rows[first]] = self._start[batch.binding[first]]
         order = np.argsort(rows, kind="stable")
-        found = self.kernel.in_place_step(state, order, rows, _newest(batch), batch.end, before, *self._steps_with)
-        return np.asarray(found)
+        newest = np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1])
+        points = np.ascontiguousarray(newest, float)
+        return np.asarray(self.kernel.rows_step(state, order, rows, points, batch.end, before, *self._steps_with))
 
     def _blocks(self, batch: WindowBatch) -> tuple[Floats, Floats]:
         """Return the (n, F, FEATURE_WIDTH) state of the rows before their newest points, and after."""
-        before = self._started(batch.take(np.arange(len(batch))))
-        after = before.copy()
-        self._step(after, batch)
+        before, after = np.empty_like(batch.state), batch.state.copy()
+        self.score_rows(batch, np.arange(len(batch)), after, before)
         shape = (len(batch), len(self.spec.features), self.kernel.FEATURE_WIDTH)
         old, new = (state[:, peak_filter.STATE_WIDTH :].reshape(shape) for state in (before, after))
         return old, new
@@ -187,11 +178,6 @@ class PointDetector(Detector):
         start = read_arrays(cls.kind, arrays, wanted)["start"]
         read_states(cls.kind, "start", start, cls(spec, chosen, {}).state_bounds(), names)
         return cls(spec, chosen, dict(zip(names, start, strict=True)))
-
-
-def _newest(batch: WindowBatch) -> Floats:
-    """Return (n, F) newest values, NaN where missing or filled in."""
-    return np.ascontiguousarray(np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]), float)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
