@@ -91,7 +91,6 @@ def test_model_of_a_later_schema_and_dead_letters_are_named(unique_topics: Setti
     assert "eddy dlq list --reason not-json" in dead_letters.todo
 
 
-@pytest.mark.own_stack("kills a worker and takes its checkpoints away")
 def put_a_file_in_place_of(folder: Path) -> None:
     """Do so although the job writes there meanwhile, and makes the folder anew."""
     for attempt in itertools.count():
@@ -101,6 +100,7 @@ def put_a_file_in_place_of(folder: Path) -> None:
             return
 
 
+@pytest.mark.own_stack("kills a worker and takes its checkpoints away")
 def test_problems_of_a_running_job_are_named(stack: Stack, unique_topics: Settings, tmp_path: Path) -> None:
     checkpoints = tmp_path / "checkpoints"
     settings = harness.changed(unique_topics, checkpoint_dir=checkpoints.as_uri(), checkpoint_interval_ms=500)
