@@ -66,6 +66,8 @@ class Alert:
             points are not clocked), ``interval_ms``, ``size`` (points of the whole window), ``values`` (feature to at
             most :data:`WINDOW_POINTS` numbers, oldest first) and ``imputed`` (0 or 1 for each of them).
         unusual: what is unusual, in words, where it is no single value: all values are in their band; else empty.
+        return_period_s: seconds after which so high a score comes again in normal times, by the series' own past, at
+            most ten times that past; None where the threshold cannot say it (see docs/thresholds.md).
         suppressed: None, or why nobody is notified: ``maintenance: <calendar>`` or ``cool-down``. An incident that
             outlasts the reason is sent as ``open`` once more, without it.
         group: id of the group that the incident belongs to if enough others start in the same time bucket, whether or
@@ -101,6 +103,7 @@ class Alert:
     confidence: float = 1.0
     window: Mapping[str, Any] | None = None
     unusual: str = ""
+    return_period_s: int | None = None
     suppressed: str | None = None
     group: str | None = None
     kind: AlertKind = "incident"
@@ -130,6 +133,19 @@ class Alert:
         else:
             expected = f"{_number(low)} to {_number(high)}"
         return f"{feature} {_number(self.values[feature])}, expected {expected}"
+
+    @property
+    def rarity(self) -> str:
+        """Say in a sentence how often so high a score comes in normal times; empty where that is not known.
+
+        Examples:
+            >>> from eddy.testing.sinks import make_alert
+            >>> make_alert(return_period_s=1_800_000).rarity
+            'such a score comes about once in 3 weeks in normal times'
+        """
+        if self.return_period_s is None:
+            return ""
+        return f"such a score comes about once in {_roughly(self.return_period_s)} in normal times"
 
     def _is_outside(self, feature: str) -> bool:
         value, low, high = self.values[feature], self.lower.get(feature), self.upper.get(feature)
@@ -161,12 +177,20 @@ class Alert:
         return cls(**found)
 
 
+_UNITS = (("year", 31_557_600), ("month", 2_629_800), ("week", 604_800), ("day", 86_400), ("hour", 3600), ("minute", 60))
 _FIELDS = tuple(one.name for one in fields(Alert))
 _NEEDED = frozenset(one.name for one in fields(Alert) if one.default is MISSING)
 
 
 def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:,.5g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def _roughly(seconds: float) -> str:
+    """Return a length of time in its largest unit of which there are two or more."""
+    name, length = next((unit for unit in _UNITS if seconds >= 1.5 * unit[1]), _UNITS[-1])
+    number = max(round(seconds / length), 1)
+    return name if number == 1 else f"{number} {name}s"
 
 
 def _loaded(value: bytes) -> Any:

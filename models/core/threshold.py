@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from eddy.models.core.batching import split_by_occurrence
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.state_bounds import Bounds
 
@@ -59,6 +60,36 @@ class Threshold(ABC):
         series occurs at most once in a call. NaN scores change nothing. A limit may be infinite ("never"), not NaN, and
         does not depend on the score that it is compared with.
         """
+
+    def limits_in_place(
+        self, scores: Floats, rows: Ints, ts: Ints, binding: Ints, state: Floats
+    ) -> tuple[Floats, Floats]:
+        """Do as :meth:`limits` in the state of all series, in which one may have several scores; tell how rare they are.
+
+        Args:
+            scores: (n,), those of one row in order of time.
+            rows: (n,) row of each score's series.
+            ts: (n,) event times, epoch ms.
+            binding: (rows,) from :meth:`bind`.
+            state: (rows, state_size), updated in place.
+
+        Returns:
+            (n,) limits; and (n,) seconds after which such a score comes again in normal times, as the series' own past
+            shows it, for scores above their limit. NaN elsewhere, and where the threshold cannot say it.
+        """
+        silent = np.full(len(scores), np.nan)
+        if not self.state_size:
+            return self.limits(scores, binding[rows], np.zeros((len(rows), 0))), silent
+        limits = np.empty(len(rows))
+        for chosen in split_by_occurrence(rows):
+            own = state[rows[chosen]]
+            limits[chosen] = self.limits(scores[chosen], binding[rows[chosen]], own)
+            state[rows[chosen]] = own
+        return limits, silent
+
+    def carried(self, layout: str, rows: Floats) -> Floats | None:
+        """Return (n, state_size) rows that another layout of state means; None where nothing can be carried over."""
+        return rows if layout == self.state_layout and rows.shape[1] == self.state_size else None
 
     @abstractmethod
     def to_params(self) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def _alert(
         confidence=evidence.get("confidence", 1.0),
         window=evidence.get("window"),
         unusual=evidence.get("unusual", ""),
+        return_period_s=evidence.get("return_period_s"),
         suppressed=incident.suppressed,
         **more,
     )
@@ -121,7 +122,7 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
     if len(inside):
         for row, text in zip(inside.tolist(), scorer.unusual(batch.take(inside)), strict=True):
             unusual[row] = text
-    imputed = batch.imputed.sum(axis=1).tolist()
+    imputed, periods = batch.imputed.sum(axis=1).tolist(), scored.periods[at].tolist()
     return {
         k: {
             "imputed": filled,
@@ -133,9 +134,10 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
             "confidence": round(share, 3),
             "window": window,
             "unusual": text,
+            "return_period_s": round(period) if math.isfinite(period) else None,
         }
-        for k, filled, values, expected, lower, upper, attribution, share, window, text in zip(
-            found, imputed, *columns, sure.tolist(), windows, unusual, strict=True
+        for k, filled, values, expected, lower, upper, attribution, share, window, text, period in zip(
+            found, imputed, *columns, sure.tolist(), windows, unusual, periods, strict=True
         )
     }
 

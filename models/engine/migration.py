@@ -8,7 +8,7 @@ part          carried where both versions have the same
 points        features and interval: the newest points of a window, as many as the new window takes
 windows       also window and stride: windows whole, and when the next is due
 detector      :attr:`Detector.state_layout`
-threshold     kind of detector (scores mean the same) and :attr:`Threshold.state_layout`
+threshold     kind of detector (scores mean the same), and a layout that :meth:`Threshold.carried` knows
 drift         artifact: limits that follow a drift; with the same points at least what it knows of inputs
 ============  ========================================================================================
 
@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.state_bounds import Bounds
@@ -87,8 +89,10 @@ def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None
     same_model = was["drift"] == now["drift"]
     if _same_detector_state(was, now, scorer.model) and saved.state.shape[1] == scorer.state.shape[1]:
         _carry(scorer.state, to, saved.state, rows, scorer.model.detector.state_bounds())
-    if was["threshold"] == now["threshold"] and saved.threshold_state.shape[1] == scorer.threshold_state.shape[1]:
-        _carry(scorer.threshold_state, to, saved.threshold_state, rows, scorer.model.threshold.state_bounds())
+    if was["threshold"][0] == now["threshold"][0]:
+        own = scorer.model.threshold.carried(was["threshold"][1], saved.threshold_state[rows])
+        if own is not None:
+            _carry(scorer.threshold_state, to, own, np.arange(len(to)), scorer.model.threshold.state_bounds())
     if scorer.drift is not None and saved.drift is not None and same_points:
         scorer.drift.carry(to, saved.drift, rows, same_model)
 

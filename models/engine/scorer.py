@@ -37,6 +37,7 @@ class ScoredBatch:
         events: (n,) index of the event that completed each window, in the arrays that were scored.
         rows: (n,) rows in the scorer's store.
         scores, limits: (n,).
+        periods: (n,) seconds after which such a score comes again in normal times, NaN where that is not known.
         batch: the windows; take: gives some of them, with the detector's state before each, to explain them.
         transitions: incidents that changed; ``at`` counts in these arrays.
         seen: points seen of each transition's series up to the one that changed it; 0 where none did.
@@ -48,6 +49,7 @@ class ScoredBatch:
     rows: Ints
     scores: Floats
     limits: Floats
+    periods: Floats
     batch: WindowBatch
     take: Take
     transitions: list[Transition]
@@ -227,7 +229,7 @@ class ModelScorer:
             np.empty((len(due.rows), 0)),
         )
         try:
-            scores, limits, take = scores_and_limits(
+            scores, limits, periods, take = scores_and_limits(
                 self.model,
                 batch,
                 due.rows,
@@ -243,7 +245,8 @@ class ModelScorer:
                 log.exception("model %s version %s", self.model.manifest.name, self.model.manifest.version)
             self._failure = self._raised = failure
             none = np.zeros(0, np.int64)
-            return ScoredBatch(none, none, np.zeros(0), np.zeros(0), batch.take(none), batch.take, [], [])
+            nothing = np.zeros(0)
+            return ScoredBatch(none, none, nothing, nothing, nothing, batch.take(none), batch.take, [], [])
         self._failure = ""
         limits = self.feedback.raised(due.rows, limits)
         drifts: list[Drift] = []
@@ -272,7 +275,7 @@ class ModelScorer:
         transitions = _without_superseded_peaks(found)
         seen = self._seen(transitions, due, rows)
         return ScoredBatch(
-            due.events, due.rows, scores, limits, batch, take, transitions, seen, drifts, retrain_requests
+            due.events, due.rows, scores, limits, periods, batch, take, transitions, seen, drifts, retrain_requests
         )
 
     def _seen(self, transitions: list[Transition], due: Due, rows: Ints) -> list[int]:

@@ -25,8 +25,8 @@ def scores_and_limits(
     threshold_state: Floats,
     threshold_binding: Ints,
     threads: int,
-) -> tuple[Floats, Floats, Take]:
-    """Score n windows and set their limits: (n,) each, and what gives windows with the state before them.
+) -> tuple[Floats, Floats, Floats, Take]:
+    """Score n windows: (n,) scores, limits and return periods, and what gives windows with the state before them.
 
     Args:
         model: detector and threshold.
@@ -39,14 +39,12 @@ def scores_and_limits(
         threads: threads to use at most.
     """
     detector, threshold = model.detector, model.threshold
-    turned = threshold.state_size or (detector.state_size and (before is None or not detector.in_place))
-    turns = list(split_by_occurrence(rows)) if turned else []
     if before is not None and detector.in_place:
         scores, take = _in_place(detector, batch, rows, state, before)
     elif detector.state_size:
         batch = replace(batch, state=np.empty((len(rows), detector.state_size)))
         scores, take = np.empty(len(rows)), batch.take
-        for chosen in turns:
+        for chosen in split_by_occurrence(rows):
             batch.state[chosen] = state[rows[chosen]]
             part = batch.take(chosen)
             scores[chosen] = detector.score(part)
@@ -55,14 +53,8 @@ def scores_and_limits(
             before.keep(rows, batch.state)
     else:
         scores, take = score(detector, batch, threads), batch.take
-    if not threshold.state_size:
-        return scores, threshold.limits(scores, threshold_binding[rows], np.zeros((len(rows), 0))), take
-    limits = np.empty(len(rows))
-    for chosen in turns:
-        own = threshold_state[rows[chosen]]
-        limits[chosen] = threshold.limits(scores[chosen], threshold_binding[rows[chosen]], own)
-        threshold_state[rows[chosen]] = own
-    return scores, limits, take
+    limits, periods = threshold.limits_in_place(scores, rows, batch.end, threshold_binding, threshold_state)
+    return scores, limits, periods, take
 
 
 def _in_place(

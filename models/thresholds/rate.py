@@ -1,42 +1,49 @@
 """A limit that keeps a promised rate of false alarms: so many a week, whatever the distribution of the scores.
 
-Scores are taken in blocks of ``block`` points, of which only the maximum counts: an alarm is a block in which a score
-is above the limit, so one excursion is one alarm and not one per point. Of all blocks of a series' past the highest
-:data:`KEPT` maxima are kept. To be exceeded in a share q of the blocks, the limit is the k-th largest of n maxima,
-``k = q·(n + 1)``: while blocks are exchangeable the next one exceeds it with probability q, whatever the distribution
-(the argument of conformal prediction). Where the past is too short to show it (k below 1), the excesses over the lowest
-maximum kept are taken for exponential: the tail of block maxima of all usual distributions with finite moments.
+Scores are taken in blocks of at most ``block`` points, of which only the maximum counts, so that one excursion is one
+alarm. Of all blocks of a series' past the highest maxima are kept. To be exceeded in a share q of the blocks, the limit
+is the k-th largest of n maxima, ``k = q·(n + 1)``: while blocks are exchangeable the next one exceeds it with
+probability q, whatever the distribution (the argument of conformal prediction). Where the past is too short to show it
+(k below 1), the excesses over the lowest maximum kept are taken for exponential: the tail of block maxima of all usual
+distributions with finite moments.
+
+**What was promised is compared with what came.** Blocks are not exchangeable: scores stay high together, and drift. So
+the alarms of a series are counted, each incident once, against the time that passed; q falls by the factor exp(-0.5)
+for each alarm too many, and rises by it for each that is missing, at most by exp(-2) and exp(1). With this the number
+of alarms varies less than by chance, and slow drifts are followed (adaptive conformal inference).
 
 **Every score teaches**, alarms included, with no label: what the series does is what is normal for it, and labelled or
-not, an anomaly is one block of the past. When k would pass the number of maxima kept, every second one is dropped and
-n halved: the newer half then weighs more, so that the limit follows what changes for good.
+not, an anomaly is one block of the past. After 12 promised alarms every second maximum is dropped and n halved: the
+newer half then weighs more. The past is begun anew after ``settle_days``, and after four times as many.
 
-Fails where scores grow with time (each block is then above the last), and keeps the promise on the whole, not in each
-week: alarms still come together.
+**Beside a detector's own limit** (``detector_limit``: scores that are calibrated already, one alert per event) the
+promise is an upper bound: the own limit holds until a series is eight alarms ahead of the promise, and from there on
+the rank decides. Scores a fifth above the own limit (more, the fewer alarms are asked for) are no false alarms: they
+alert whatever came before, and do not count.
+
+Event times give the interval between points; nobody has to state it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 
 from eddy.errors import ModelError, SettingsError
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.parameters import read_parameters
-from eddy.models.core.state_bounds import Bounds, Numbers, Row, count
+from eddy.models.core.state_bounds import Bounds
 from eddy.models.core.threshold import Threshold
+from eddy.models.thresholds import rate_kernel as kernel
 
-KEPT = 48  # highest maxima of a series
-_WEEK_SECONDS = 7 * 86_400.0
-_BLOCKS, _POINTS, _HIGHEST, _HELD, _SETTLED, _BEFORE, _FIRST = range(
-    7
-)  # numbers of a row; the maxima in descending order from _FIRST on
-_BOUNDS = {"start": math.inf, "lowest": -math.inf, "highest": math.inf}
+_BOUNDS = {"start": math.inf, "lowest": -math.inf, "highest": math.inf, "detector_limit": math.nan}
+_USUAL_INTERVAL = 60.0  # seconds, where neither event times nor parameters give one
+_OLDER = "rate/54"  # layout until 30 November 2026: 48 maxima, and nothing of alarms and intervals
+_OLDER_FIRST = 6
 
 
 @dataclass(frozen=True)
@@ -45,43 +52,34 @@ class RateParameters:
 
     Attributes:
         alarms_per_week: that a series may raise while it is normal.
-        interval_seconds: between its points.
-        block: points that one alarm may last; a longer one counts again.
+        interval_seconds: between its points, until its event times show it; 0: they alone.
+        block: points that one alarm may last, at most; a longer one counts again. Less where alarms are frequent.
         learn: blocks of its own that a series needs before its limit follows them.
-        settle_days: after so many days the past is begun anew, once: the scores of a detector that learns while it runs
-            are higher at first, and these would keep the limit too high for long. 0: never.
+        settle_days: after so many days the past is begun anew, and after four times as many once more: the scores of a
+            detector that learns while it runs are higher at first, and would keep the limit too high for long. 0: never.
     """
 
     alarms_per_week: float = 1.0
-    interval_seconds: float = 60.0
+    interval_seconds: float = 0.0
     block: int = 24
     learn: int = 12
     settle_days: float = 14.0
-
-    @property
-    def settle(self) -> float:
-        """Blocks after which the past is begun anew; 0: never."""
-        return float(round(self.settle_days * 86_400.0 / (self.block * self.interval_seconds)))
-
-    @property
-    def share(self) -> float:
-        """Of the blocks that may hold an alarm."""
-        return self.alarms_per_week * self.block * self.interval_seconds / _WEEK_SECONDS
 
 
 class RateThreshold(Threshold):
     """Set the limit that a normal series exceeds so many times a week, by the block maxima of its own scores.
 
     Works from a dozen blocks on, whatever the distribution of the scores, and follows what changes for good.
-    **Fails** where scores grow with time (each block is then above the last), and where the rate asked for is so low
-    that the past cannot show it: one a month is met by half of the series after a quarter of a year (decision 070).
+    **Fails** where scores fall for ever (fewer alarms than promised), and where more than one alarm in 48 points is
+    asked for: incidents last that long. Anomalies count as alarms, too: of several a day, one alarm a week finds few.
 
     Parameters: :class:`RateParameters`.
-    Cost: 54 numbers of state a series, about 0.1 µs a score.
+    Cost: 35 numbers of state a series, about 0.1 µs a score.
 
     Args:
         start: limit until a series has ``learn`` blocks; infinite = no alarm until then.
         lowest, highest: bounds of every limit.
+        detector_limit: the limit of a detector whose scores are calibrated, which then is only raised; NaN: none.
         **params: see :class:`RateParameters`.
 
     Raises:
@@ -89,47 +87,59 @@ class RateThreshold(Threshold):
 
     References:
         Vovk, Gammerman, Shafer 2005, Algorithmic learning in a random world, for the rank that is exceeded with a given
-        probability; Coles 2001, An introduction to statistical modeling of extreme values, for block maxima.
+        probability; Gibbs, Candès 2021, Adaptive conformal inference under distribution shift, for the count that
+        corrects it; Coles 2001, An introduction to statistical modeling of extreme values, for block maxima.
 
     Examples:
         >>> import numpy as np
         >>> normal = np.random.default_rng(0).exponential(size=20_000)
-        >>> threshold = RateThreshold.fit({"pump": normal}, alarms_per_week=7.0)
+        >>> threshold = RateThreshold.fit({"pump": normal}, alarms_per_week=7.0, interval_seconds=60.0)
         >>> bool(6 < threshold.start < 9)  # exceeded once in 1,440 scores: 7.3
         True
     """
 
     policy = "rate"
+    state_size = kernel.WIDTH
 
     def __init__(
-        self, start: float = math.inf, lowest: float = -math.inf, highest: float = math.inf, **params: Any
+        self,
+        start: float = math.inf,
+        lowest: float = -math.inf,
+        highest: float = math.inf,
+        detector_limit: float = math.nan,
+        **params: Any,
     ) -> None:
         try:
             self.params = read_parameters(RateParameters, f"threshold {self.policy!r}", params)
         except SettingsError as error:
             raise ModelError(str(error)) from None
         own = self.params
-        if not (own.alarms_per_week > 0 and own.interval_seconds > 0 and own.block >= 1 and own.learn >= 1):
-            raise ModelError(f"threshold {self.policy!r}: found {asdict(own)}; expected numbers above 0")
-        if not own.share < 1:
+        if not (own.alarms_per_week > 0 and own.interval_seconds >= 0 and own.block >= 1 and own.learn >= 1):
             raise ModelError(
-                f"threshold {self.policy!r}: found {own.alarms_per_week:g} alarms a week in blocks of {own.block} "
-                f"points; expected fewer alarms than the week has blocks ({own.alarms_per_week / own.share:.0f})"
+                f"threshold {self.policy!r}: found {asdict(own)}; expected alarms_per_week above 0, block and learn "
+                "of at least 1"
             )
-        if math.isnan(start) or not lowest <= highest:
+        if math.isnan(start) or not lowest <= highest or math.isinf(detector_limit):
             raise ModelError(
-                f"threshold {self.policy!r}: found start={start}, lowest={lowest}, highest={highest}; "
-                "expected numbers, lowest not above highest"
+                f"threshold {self.policy!r}: found start={start}, lowest={lowest}, highest={highest}, "
+                f"detector_limit={detector_limit}; expected numbers, lowest not above highest"
             )
         self._start, self.lowest, self.highest = float(start), float(lowest), float(highest)
-        self.state_size = _FIRST + KEPT
+        self.detector_limit = float(detector_limit)
+        self._numbers = np.zeros(kernel.PARAMETERS)
+        self._numbers[kernel.PROMISED], self._numbers[kernel.BLOCK] = own.alarms_per_week, own.block
+        self._numbers[kernel.LEARN], self._numbers[kernel.SETTLE] = own.learn, own.settle_days * 86_400.0
+        self._numbers[kernel.START], self._numbers[kernel.OWN] = self._start, self.detector_limit
+        self._numbers[kernel.LOWEST], self._numbers[kernel.HIGHEST_LIMIT] = self.lowest, self.highest
+        self._numbers[kernel.GIVEN] = own.interval_seconds
 
     def state_bounds(self) -> Bounds:
-        return Row(count(), count(self.params.block), Numbers(), count(KEPT), count(1), Numbers(1 + KEPT))
+        return kernel.bounds(self.params.block)
 
     @property
     def start(self) -> float:
-        return min(max(self._start, self.lowest), self.highest)
+        first = self._start if math.isnan(self.detector_limit) else self.detector_limit
+        return min(max(first, self.lowest), self.highest)
 
     @classmethod
     def fit(cls, scores: Mapping[str, Floats], **params: Any) -> Self:
@@ -143,14 +153,14 @@ class RateThreshold(Threshold):
         bounds = {name: float(params[name]) for name in _BOUNDS if name in params}
         try:
             rule = cls(**own)
-            row = np.zeros((1, rule.state_size))
+            row = np.zeros(rule.state_size)
             known = np.concatenate([*scores.values(), np.zeros(0)])
-            known = known[np.isfinite(known)]
+            known = np.ascontiguousarray(known[np.isfinite(known)], np.float64)
             if len(known):
-                _teach(known, row[0], rule.params.block, rule.params.share, 0.0)
-                if row[0, _BLOCKS] == 0:  # less than a block
-                    row[0, _BLOCKS], row[0, _HELD], row[0, _FIRST] = 1.0, 1.0, row[0, _HIGHEST]
-                bounds.setdefault("start", float(_limit(row[0], rule.params.share)))
+                chosen = rule.params
+                interval = chosen.interval_seconds or _USUAL_INTERVAL
+                share = kernel.teach(known, row, interval, chosen.alarms_per_week, float(chosen.block))
+                bounds.setdefault("start", float(kernel.exceeded(row, share)))
             threshold = cls(**bounds, **own)
         except ModelError as error:
             raise SettingsError(str(error)) from None
@@ -159,30 +169,44 @@ class RateThreshold(Threshold):
         return threshold
 
     def limits(self, scores: Floats, binding: Ints, state: Floats) -> Floats:
-        out = np.empty(len(scores))
-        _run(
-            np.ascontiguousarray(scores, np.float64),
-            state,
-            out,
-            np.array([self.start, self.lowest, self.highest]),
-            self.params.block,
-            self.params.learn,
-            self.params.share,
-            self.params.settle,
-        )
-        return out
+        own = self._numbers.copy()
+        own[kernel.GIVEN] = self.params.interval_seconds or _USUAL_INTERVAL
+        return self._run(scores, np.arange(len(scores)), np.full(len(scores), np.nan), state, own)[0]
+
+    def limits_in_place(
+        self, scores: Floats, rows: Ints, ts: Ints, binding: Ints, state: Floats
+    ) -> tuple[Floats, Floats]:
+        return self._run(scores, rows, ts / 1000.0, state, self._numbers)
+
+    def _run(self, scores: Floats, rows: Ints, seconds: Floats, state: Floats, own: Floats) -> tuple[Floats, Floats]:
+        limits, periods = np.empty(len(scores)), np.empty(len(scores))
+        kernel.run(np.ascontiguousarray(scores, np.float64), rows, state, seconds, limits, periods, own)
+        return limits, periods
+
+    def carried(self, layout: str, rows: Floats) -> Floats | None:
+        if layout != _OLDER or rows.shape[1] != _OLDER_FIRST + 48:
+            return super().carried(layout, rows)
+        new = np.zeros((len(rows), self.state_size))
+        new[:, :_OLDER_FIRST] = rows[:, :_OLDER_FIRST]
+        new[:, kernel.HELD] = np.minimum(rows[:, kernel.HELD], kernel.KEPT)
+        new[:, kernel.FIRST :] = rows[:, _OLDER_FIRST : _OLDER_FIRST + kernel.KEPT]
+        new[:, kernel.INTERVAL] = self.params.interval_seconds
+        seconds = rows[:, kernel.BLOCKS] * self.params.block * self.params.interval_seconds
+        new[:, kernel.AGE] = np.maximum(seconds, rows[:, kernel.STAGE] * self.params.settle_days * 86_400.0)
+        return new
 
     def to_params(self) -> dict[str, Any]:
         bounds = {"start": self._start, "lowest": self.lowest, "highest": self.highest}
-        finite = {name: value if math.isfinite(value) else None for name, value in bounds.items()}
+        finite: dict[str, Any] = {name: value if math.isfinite(value) else None for name, value in bounds.items()}
+        if not math.isnan(self.detector_limit):
+            finite["detector_limit"] = self.detector_limit
         return {"policy": self.policy, **finite, **asdict(self.params)}
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:
         own = {name: value for name, value in params.items() if name != "policy" and name not in _BOUNDS}
-        missing = [f.name for f in fields(RateParameters) if f.name not in own]
-        if missing:
-            raise ModelError(f"threshold {cls.policy!r}: parameter {missing[0]!r} is missing")
+        if "alarms_per_week" not in own:
+            raise ModelError(f"threshold {cls.policy!r}: parameter 'alarms_per_week' is missing")
         bounds = {}
         for name, none in _BOUNDS.items():
             value = params.get(name)
@@ -190,72 +214,3 @@ class RateThreshold(Threshold):
                 raise ModelError(f"threshold parameter {name!r}: found {value!r}, expected a number")
             bounds[name] = none if value is None else float(value)
         return cls(**bounds, **own)
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _limit(row: Floats, share: float) -> float:
-    """What a share of blocks exceeds, from the maxima in the row; at least one is there."""
-    held = int(row[_HELD])
-    rank = share * (row[_BLOCKS] + 1.0)
-    if rank >= 1.0:
-        at = min(int(rank), held)
-        below = row[_FIRST + min(at, held - 1)]
-        here = row[_FIRST + at - 1]
-        return float(here + (rank - int(rank)) * (below - here) if at == int(rank) else here)
-    excess = 0.0
-    for k in range(held):
-        excess += row[_FIRST + k] - row[_FIRST + held - 1]
-    return float(row[_FIRST] + excess / max(held - 1, 1) * np.log(1.0 / rank))
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _learn(row: Floats, score: float, block: int, share: float, settle: float) -> None:
-    """Take one score into the row."""
-    row[_HIGHEST] = score if row[_POINTS] == 0.0 else max(row[_HIGHEST], score)
-    row[_POINTS] += 1.0
-    if row[_POINTS] < block:
-        return
-    row[_POINTS] = 0.0
-    row[_BLOCKS] += 1.0
-    held = int(row[_HELD])
-    if held < KEPT:
-        row[_HELD] = held + 1.0
-        at = held
-    elif row[_HIGHEST] > row[_FIRST + KEPT - 1]:
-        at = KEPT - 1
-    else:
-        at = -1
-    if at >= 0:
-        while at > 0 and row[_FIRST + at - 1] < row[_HIGHEST]:
-            row[_FIRST + at] = row[_FIRST + at - 1]
-            at -= 1
-        row[_FIRST + at] = row[_HIGHEST]
-    if row[_SETTLED] == 0.0 and settle > 0.0 and row[_BLOCKS] >= settle:
-        row[_BEFORE], row[_SETTLED] = _limit(row, share), 1.0
-        row[_BLOCKS], row[_HELD] = 0.0, 0.0
-        row[_FIRST : _FIRST + KEPT] = 0.0
-    elif share * (row[_BLOCKS] + 1.0) >= KEPT - 1:
-        for k in range(KEPT // 2):
-            row[_FIRST + k] = row[_FIRST + 2 * k]
-        row[_HELD] = float(KEPT // 2)
-        row[_BLOCKS] = float(int(row[_BLOCKS]) // 2)
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _teach(scores: Floats, row: Floats, block: int, share: float, settle: float) -> None:
-    for score in scores:
-        _learn(row, score, block, share, settle)
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _run(
-    scores: Floats, state: Floats, out: Floats, bounds: Floats, block: int, learn: int, share: float, settle: float
-) -> None:
-    for i in range(len(scores)):
-        row = state[i]
-        limit = row[_BEFORE] if row[_SETTLED] > 0.0 else bounds[0]
-        if row[_BLOCKS] >= learn:
-            limit = _limit(row, share)
-        out[i] = min(max(limit, bounds[1]), bounds[2])
-        if np.isfinite(scores[i]):
-            _learn(row, scores[i], block, share, settle)
