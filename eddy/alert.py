@@ -177,7 +177,14 @@ class Alert:
         return cls(**found)
 
 
-_UNITS = (("year", 31_557_600), ("month", 2_629_800), ("week", 604_800), ("day", 86_400), ("hour", 3600), ("minute", 60))
+_UNITS = (
+    ("year", 31_557_600),
+    ("month", 2_629_800),
+    ("week", 604_800),
+    ("day", 86_400),
+    ("hour", 3600),
+    ("minute", 60),
+)
 _FIELDS = tuple(one.name for one in fields(Alert))
 _NEEDED = frozenset(one.name for one in fields(Alert) if one.default is MISSING)
 

@@ -94,6 +94,8 @@ def show(
         rows.append(("suppressed", alert.suppressed))
     if alert.reason:
         rows.append(("why", alert.reason))
+    if alert.rarity:
+        rows.append(("how often", alert.rarity))
     if alert.kind == "group":
         rows.append(("members", f"{alert.member_count} series: {_members(alert)}"))
     rows += [(feature, _feature(alert, feature)) for feature in alert.values]

@@ -10,7 +10,7 @@ import typer
 
 from eddy.cli.evaluate.tables import print_located, print_ranking
 from eddy.cli.train.detector_options import CatalogCommand
-from eddy.cli.train.threshold_options import NAMED, PARAMETERS, with_thresholds
+from eddy.cli.train.threshold_options import NAMED, PARAMETERS, SENSITIVITY, with_thresholds
 
 evaluate = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -35,6 +35,7 @@ def nab(
     detector: list[str] = typer.Option([], "--detector", help="repeatable; default: the whole line-up"),
     threshold: str = NAMED,
     threshold_param: list[str] = PARAMETERS,
+    false_alarms_per_week: float | None = SENSITIVITY,
     report: bool = typer.Option(True, help="write report.html; the bands in it take as long as the run"),
     seed: int = typer.Option(0, help="of the detectors that draw at random"),
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
@@ -49,7 +50,7 @@ def nab(
     from eddy.training.evaluation.runs.lineup import entrants
     from eddy.training.evaluation.runs.nab import run_entrant
 
-    chosen = with_thresholds(entrants(detector), threshold, threshold_param)
+    chosen = with_thresholds(entrants(detector), threshold, threshold_param, false_alarms_per_week)
     corpus = Corpus(load_folder(data, labels))
     runs = []
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from eddy.cli.train.threshold_options import SENSITIVITY, with_thresholds
+
 if TYPE_CHECKING:
     from eddy.training.evaluation.outside.run import SetOutcome
 
@@ -23,6 +25,7 @@ def outside(
     data: Path = typer.Option(..., help="folder with nab/ and outside/<set>/"),
     detector: list[str] = typer.Option(DETECTORS, "--detector", help="repeatable"),
     name: list[str] = typer.Option([], "--set", help="only this set; repeatable [all]"),
+    false_alarms_per_week: float | None = SENSITIVITY,
     baselines: bool = typer.Option(True, help="run the baselines too"),
     out: Path | None = typer.Option(None, help="folder for outside.json, with a row per series"),
     seed: int = typer.Option(0, help="of the detectors that draw at random"),
@@ -38,7 +41,8 @@ def outside(
     from eddy.training.evaluation.report.html import plain_json
     from eddy.training.evaluation.runs.lineup import entrants
 
-    chosen = [*(BASELINES if baselines else ()), *entrants(detector)]
+    named = with_thresholds(entrants(detector), "", [], false_alarms_per_week)
+    chosen = [*(BASELINES if baselines else ()), *named]
     found: list[SetOutcome] = []
     sets = load_outside(data, name)
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:

@@ -14,7 +14,7 @@ from eddy.cli.evaluate.tables import print_streams
 from eddy.cli.main import settings_of
 from eddy.cli.option_groups import grouped
 from eddy.cli.train.detector_options import CatalogCommand
-from eddy.cli.train.threshold_options import NAMED, PARAMETERS, with_thresholds
+from eddy.cli.train.threshold_options import NAMED, PARAMETERS, SENSITIVITY, with_thresholds
 
 if TYPE_CHECKING:
     from eddy.training.data.recording import Recording
@@ -43,6 +43,7 @@ def power(
     anomalies: int = typer.Option(30, min=1, help="injected per seed"),
     threshold: str = NAMED,
     threshold_param: list[str] = PARAMETERS,
+    false_alarms_per_week: float | None = SENSITIVITY,
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Inject frozen, sag, spike, swapped and shift anomalies into the real file; find them after a cold start."""
@@ -51,7 +52,7 @@ def power(
 
     clean = power_recording(data)
     recordings = injected(clean, seed, anomalies)
-    chosen = with_thresholds(entrants(detector), threshold, threshold_param)
+    chosen = with_thresholds(entrants(detector), threshold, threshold_param, false_alarms_per_week)
     runs = [run_over(entrant, recordings) for entrant in chosen]
     untouched = {entrant.name: run_over(entrant, [clean]) for entrant in chosen}
     extra = {name: run.figures.events.false_per_day for name, run in untouched.items()}
@@ -142,6 +143,7 @@ def csv(
     columns: DataColumns,
     threshold: str = NAMED,
     threshold_param: list[str] = PARAMETERS,
+    false_alarms_per_week: float | None = SENSITIVITY,
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
     """Run detectors over one's own CSV files; labels, where there are some, are used only to score."""
@@ -154,7 +156,7 @@ def csv(
     found, notes = read_files(settings_of(ctx).settings, data, columns)
     recordings = recordings_of(found, start_share, labels)
     named = [replace(entrant, gaps=True) for entrant in entrants(detector)]
-    chosen = with_thresholds(named, threshold, threshold_param)
+    chosen = with_thresholds(named, threshold, threshold_param, false_alarms_per_week)
     runs = [run_over(entrant, recordings) for entrant in chosen]
     for note in notes:
         typer.echo(f"note: {note}", err=True)

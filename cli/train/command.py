@@ -72,17 +72,19 @@ def train(
         spec = windows.spec(points, found.features, interval_ms)
         kind, params = chosen_detector(detector, parameters.parameters(), ensemble, window_of)
         rule = threshold.rule(settings.detector.contamination)
+        promised = threshold.promised(settings.detector.false_alarms_per_week)
         used, scored, rule = _parts(found, spec, part, threshold.labels, rule)
         trained = fit_model(
             name or out.resolve().name, kind, used, spec, patterns=(series,),
             params=params, rule=rule, seed=seed, progress=progress, scored=scored,
+            false_alarms_per_week=promised,
         )  # fmt: skip
         files = artifacts.write(out, trained)
     notes = [*notes, *trained.notes]
     if as_json:
         typer.echo(json.dumps(_result(trained, detector, out, files, notes), indent=1))
         return
-    _print_result(trained, detector, threshold.threshold or "default")
+    _print_result(trained, detector, threshold.threshold)
     for note in notes:
         typer.echo(f"note: {note}")
     typer.echo(f"written: {', '.join(str(f) for f in files)}")
@@ -132,9 +134,13 @@ def _print_result(trained: Trained, detector: str, threshold: str) -> None:
     typer.echo(f"{manifest.name}: {detector}, {m['series']} series, {m['points']:,} points, {m['seconds']} s")
     typer.echo(f"window {manifest.window} points, stride {manifest.stride}, interval {manifest.interval_ms / 1000:g} s")
     typer.echo(
-        f"alerts above {chosen.start:.4g} ({threshold}, {m['validation_scores']:,} scores)"
+        f"alerts above {chosen.start:.4g} ({threshold or 'default'}, {m['validation_scores']:,} scores)"
         + (f", then by each series' own scores: {chosen.state_size * 8} bytes of state" if chosen.state_size else "")
     )
+    if "alarms_per_week" in manifest.threshold:
+        rate = manifest.threshold["alarms_per_week"]
+        most = "at most about" if "detector_limit" in manifest.threshold else "about"
+        typer.echo(f"sensitivity: {most} {rate:g} false alarm{'s' * (rate != 1)} per series and week")
 
 
 def _threshold(trained: Trained) -> Any:

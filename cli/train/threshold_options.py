@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from eddy.training.evaluation.runs.entrant import Entrant
     from eddy.training.fitting.fit import ThresholdRule
 
+FALSE_ALARMS = "false alarms that each series may raise a week [detector.false_alarms_per_week: 1]"
+SENSITIVITY = typer.Option(None, "--false-alarms-per-week", help=FALSE_ALARMS)
 NAMED = typer.Option(
     "",
     "--threshold",
@@ -36,13 +39,14 @@ class ThresholdOptions:
         str,
         typer.Option(
             "--threshold",
-            help="{thresholds} [the detector's own, else tail; docs/thresholds.md]",
+            help="{thresholds} [rate: a promised number of false alarms; docs/thresholds.md]",
         ),
     ] = ""
     threshold_param: Annotated[
         list[str],
         typer.Option("--threshold-param", metavar="NAME=VALUE", help="any parameter of the threshold; repeatable"),
     ] = field(default_factory=list)
+    false_alarms_per_week: Annotated[float | None, typer.Option("--false-alarms-per-week", help=FALSE_ALARMS)] = None
     false_rate: Annotated[
         float | None, typer.Option("--false-rate", help="tail: normal points above the limit, as a share [0.0001]")
     ] = None
@@ -57,6 +61,14 @@ class ThresholdOptions:
     beta: Annotated[
         float | None, typer.Option("--beta", help="f-beta: below 1 precision counts more, above recall [0.5]")
     ] = None
+
+    def promised(self, configured: float) -> float:
+        """Return the false alarms promised to each series a week, as given or configured.
+
+        Raises:
+            SettingsError: not above 0, or beside another threshold than ``rate``.
+        """
+        return promised_rate(self.false_alarms_per_week, self.threshold, configured)
 
     def rule(self, contamination: float) -> ThresholdRule | None:
         """Return the threshold asked for, see :func:`threshold_rule`."""
@@ -122,9 +134,32 @@ def threshold_rule(
     return ThresholdRule(name, FALSE_RATE if false_rate is None else false_rate, params)
 
 
-def with_thresholds(entrants: Sequence[Entrant], name: str, given: Sequence[str]) -> list[Entrant]:
-    """Return each entrant with the threshold asked for; unchanged if none is."""
-    from eddy.training.evaluation.runs.named_threshold import with_threshold
+def promised_rate(given: float | None, threshold: str, configured: float) -> float:
+    """Return false alarms per series and week, as given or configured; see :meth:`ThresholdOptions.promised`."""
+    if given is None:
+        return configured
+    if threshold not in ("", "rate"):
+        raise SettingsError(f"--false-alarms-per-week goes with --threshold rate, not with {threshold}")
+    if not (given > 0 and math.isfinite(given)):
+        raise SettingsError(f"--false-alarms-per-week {given:g}: expected a number above 0")
+    return given
 
+
+def with_thresholds(
+    entrants: Sequence[Entrant], name: str, given: Sequence[str], false_alarms_per_week: float | None = None
+) -> list[Entrant]:
+    """Return each entrant with the threshold asked for; unchanged if none is.
+
+    With ``false_alarms_per_week`` alone, a detector with a limit of its own keeps it, bounded by that rate; every other
+    one gets the threshold ``rate``.
+    """
+    from eddy.training.evaluation.runs.named_threshold import with_rate, with_threshold
+
+    if false_alarms_per_week is not None and not name:
+        rate = promised_rate(false_alarms_per_week, name, 1.0)
+        return [with_rate(entrant, rate, items("--threshold-param", given)) for entrant in entrants]
     rule = threshold_rule(name, given, DetectorSettings().contamination)
+    if rule is not None and false_alarms_per_week is not None:
+        rate = promised_rate(false_alarms_per_week, name, 1.0)
+        rule = replace(rule, params={"alarms_per_week": rate, **rule.params})
     return [with_threshold(entrant, rule) for entrant in entrants] if rule else list(entrants)

@@ -170,6 +170,7 @@ def _why(incident: Incident) -> list[components.Node]:
             ]
         )
     told = f"The score reached {number(alert.score)}, {excess:.3g} times the threshold of {number(alert.threshold)}."
+    told += f" {alert.rarity[0].upper()}{alert.rarity[1:]}." if alert.rarity else ""
     head = ("Feature", ("Value", "num"), ("Expected", "num"), ("Band", "num"), "Share of the score")
     return [
         html.P([html.B(f"{alert.reason[0].upper()}{alert.reason[1:]}. "), told] if alert.reason else told),

@@ -56,7 +56,8 @@ class ScoringOperator:
         self.settings: Settings = load(self._overrides).settings
         self.models = ModelSet(frozenset(k.strip() for k in self.settings.detector.type.split(",") if k.strip()))
         if self.settings.learning.cold_start:
-            self.models.start_cold(cold_model(self.settings.learning.cold_start, self.settings.learning.warmup_points))
+            learning, promised = self.settings.learning, self.settings.detector.false_alarms_per_week
+            self.models.start_cold(cold_model(learning.cold_start, learning.warmup_points, promised))
         self.shards: dict[int, Shard] = {}
         self.out = Records()
         self.report_budget = CpuBudget(self.settings.job.report_share)

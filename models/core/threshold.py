@@ -64,7 +64,7 @@ class Threshold(ABC):
     def limits_in_place(
         self, scores: Floats, rows: Ints, ts: Ints, binding: Ints, state: Floats
     ) -> tuple[Floats, Floats]:
-        """Do as :meth:`limits` in the state of all series, in which one may have several scores; tell how rare they are.
+        """Do as :meth:`limits` in the state of all series, which may have several scores each; tell how rare they are.
 
         Args:
             scores: (n,), those of one row in order of time.

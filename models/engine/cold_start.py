@@ -20,17 +20,18 @@ from eddy.models.detectors.novelty.point_detector import PointDetector
 from eddy.models.engine.scorer import NO_ROW, ModelScorer
 from eddy.models.serving.loaded_model import LoadedModel, load_model
 from eddy.models.serving.model_set import COLD
-from eddy.models.thresholds.fixed import FixedThreshold
+from eddy.models.thresholds.rate import RateThreshold
 
 _BUILT = "1970-01-01T00:00:00+00:00"  # not published by anybody
 
 
-def cold_model(kind: str, warm_up: int) -> LoadedModel:
+def cold_model(kind: str, warm_up: int, false_alarms_per_week: float = 1.0) -> LoadedModel:
     """Make the built-in model.
 
     Args:
         kind: a detector that needs no training: ``auto``, or one of the novelty family.
         warm_up: first points of a series, from which it learns scale and past; 0: as many as it usually takes.
+        false_alarms_per_week: that each series may raise, at most.
 
     Raises:
         SettingsError: another detector, or a warm-up that it cannot have.
@@ -44,10 +45,11 @@ def cold_model(kind: str, warm_up: int) -> LoadedModel:
         detector = found(WindowSpec(1), found.parameters(**own), {})
     except SettingsError as error:
         raise SettingsError(f"learning.warmup_points: {error}") from None
+    threshold = RateThreshold(detector_limit=detector.default_limit, alarms_per_week=false_alarms_per_week)
     content, spec = artifact.dump(detector), detector.spec
     manifest = Manifest(
         name=COLD, version=1, detector=today, series=("*",), features=spec.features, window=spec.window,
-        stride=spec.stride, interval_ms=0, threshold=FixedThreshold(detector.default_limit).to_params(),
+        stride=spec.stride, interval_ms=0, threshold=threshold.to_params(),
         created=_BUILT, sha256=artifact.sha256(content),
     )  # fmt: skip
     return load_model(manifest, content)

@@ -56,7 +56,7 @@ class RateParameters:
         block: points that one alarm may last, at most; a longer one counts again. Less where alarms are frequent.
         learn: blocks of its own that a series needs before its limit follows them.
         settle_days: after so many days the past is begun anew, and after four times as many once more: the scores of a
-            detector that learns while it runs are higher at first, and would keep the limit too high for long. 0: never.
+            detector that learns while it runs are higher at first, and would keep the limit too high. 0: never.
     """
 
     alarms_per_week: float = 1.0

@@ -11,15 +11,19 @@ from numba import njit
 
 from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Bools, Detector, FitReport, Floats, Ints, Series, WindowBatch, WindowSpec
+from eddy.models.core.threshold import Threshold
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
 from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH as PEAK_WIDTH
 from eddy.models.detectors.novelty.peak_filter import peak
 from eddy.models.preprocessing.segments import by_name
+from eddy.models.thresholds.rate import RateParameters, RateThreshold
 from eddy.models.windowing.windows import regularise
 from eddy.training.data.labels import Labels, mark
 
 _MIN_SCALE_SHARE = 0.01  # of the median raw score in start-up: smallest scale of scores
+#: False alarms that a series may raise a week, unless a threshold is named.
+FALSE_ALARMS_PER_WEEK = RateParameters().alarms_per_week
 NAME = "series"  # name of the one series that each fitted detector knows
 
 
@@ -66,12 +70,13 @@ def causal_run(
     limit: float = DEFAULT_LIMIT,
     seed: int = 0,
     gaps: bool = False,
+    false_alarms_per_week: float = FALSE_ALARMS_PER_WEEK,
 ) -> CausalRun:
     """Run a detector over one series.
 
     Detectors whose scores mean the same on every series (they have a ``default_limit``) keep their scores, in units in
-    which that limit is ``limit``; the raw scores of all others pass through the same expanding calibration and peak
-    filter (:func:`calibrated`).
+    which that limit is ``limit``; alerts beyond those promised are held back. The raw scores of all others pass through
+    the same expanding calibration and peak filter (:func:`calibrated`).
 
     Args:
         kind: a registered detector.
@@ -82,6 +87,7 @@ def causal_run(
         spec: windows of the detector.
         limit: deviate that counts as an alert.
         seed: random seed.
+        false_alarms_per_week: promised to a series whose detector has a limit of its own.
         gaps: fill short gaps and begin windows anew after long ones, as the job does; ``ts`` has to increase.
 
     Raises:
@@ -102,12 +108,24 @@ def causal_run(
     own = detector.default_limit
     if own is not None:
         deviates = np.maximum(np.nan_to_num(raw * (limit / own)), 0.0)
+        bounded = RateThreshold(detector_limit=float(own), alarms_per_week=false_alarms_per_week)
+        limits = np.nan_to_num(limits_along(bounded, raw, ts, start), nan=float(own))
+        held = (limits > own) & ~(raw > limits)
+        deviates[held] = np.minimum(deviates[held], np.nextafter(limit, 0.0))
         deviates[:start] = 0.0
-        return _run(deviates, raw, np.full(len(ts), float(own)), detector, begin, segments, fitted)
+        return _run(deviates, raw, limits, detector, begin, segments, fitted)
     known = raw[:start][np.isfinite(raw[:start])]
     min_scale = max(_MIN_SCALE_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
     deviates = np.asarray(calibrated(raw, start, limit, min_scale))
     return _run(deviates, raw, np.asarray(limits_of(raw, limit, min_scale)), detector, begin, segments, fitted)
+
+
+def limits_along(threshold: Threshold, raw: Floats, ts: Ints, start: int) -> Floats:
+    """Return (n,) limits for the scores from row ``start`` on, each set before its score is seen; NaN before."""
+    limits = np.full(len(raw), np.nan)
+    rows, state = np.zeros(len(raw) - start, np.int64), threshold.initial_state(1)
+    limits[start:], _ = threshold.limits_in_place(raw[start:], rows, ts[start:], threshold.bind([NAME]), state)
+    return limits
 
 
 def _run(

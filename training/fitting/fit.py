@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,11 +20,12 @@ from eddy.models.core.detector import Detector, FitReport, Floats, Progress, Ser
 from eddy.models.core.threshold import Threshold
 from eddy.models.preprocessing.segments import by_name, measured
 from eddy.models.thresholds.fixed import RULES, FixedThreshold
+from eddy.models.thresholds.rate import RateThreshold
 from eddy.models.windowing.sampling import mismatch, usual_step
 from eddy.training.data.labels import Labels
-from eddy.training.fitting.causal_run import labelled_scores
+from eddy.training.fitting.causal_run import FALSE_ALARMS_PER_WEEK, labelled_scores
 
-#: Anomalous points per normal point that the default threshold aims at: about one in seven months of half-hours.
+#: Anomalous points per normal point that the threshold ``tail`` aims at: about one in seven months of half-hours.
 FALSE_RATE = 1e-4
 _MIN_SCORES = 100  # number of validation scores below which a tail cannot be estimated
 
@@ -133,11 +134,13 @@ def fit_model(
     progress: Progress = no_progress,
     scored: Sequence[Series] = (),
     previous: Detector | None = None,
+    false_alarms_per_week: float = FALSE_ALARMS_PER_WEEK,
 ) -> Trained:
     """Fit a detector on mostly normal series; its last part, held out, gives threshold and calibration.
 
-    ``scored`` are the series, or the later parts of them, on which a rule with labels chooses its limit. A detector
-    that can be updated begins from ``previous``, the one in use.
+    Without a ``rule`` the threshold keeps ``false_alarms_per_week``: of a detector with a limit of its own it is an
+    upper bound. ``scored`` are the series, or the later parts of them, on which a rule with labels chooses its limit. A
+    detector that can be updated begins from ``previous``, the one in use.
 
     Raises:
         DataError: there are not enough data; names the series, what was found and what is needed.
@@ -153,13 +156,15 @@ def fit_model(
         raise DataError(f"{error}; {other_interval}") if other_interval else error from None
     notes = [*([other_interval] if other_interval else []), *report.notes]
     calibration = Calibration.fit(pooled)
-    own = detector.default_limit
-    if rule is None and own is not None:
-        threshold: Threshold = FixedThreshold(own)
-    elif rule is not None and rule.labels:
+    promise = {"alarms_per_week": false_alarms_per_week, "interval_seconds": _step_seconds(series, spec)}
+    if rule is None:
+        threshold: Threshold = promised(detector, report.scores, promise)
+    elif rule.labels:
         threshold = rule.fit_labelled(detector, scored or series)
+    elif rule.name == RateThreshold.policy:
+        threshold = replace(rule, params={**promise, **rule.params}).fit(report.scores, calibration)
     else:
-        threshold = (rule or ThresholdRule()).fit(report.scores, calibration)
+        threshold = rule.fit(report.scores, calibration)
     content = artifact.dump(detector)
     trained = {s.name for s in series}
     metrics = {
@@ -191,10 +196,30 @@ def fit_model(
         training={
             "params": dict(params or {}),
             "seed": seed,
-            **({"threshold": rule.recipe()} if rule is not None else {}),
+            **({"threshold": rule.recipe()} if rule else {"false_alarms_per_week": false_alarms_per_week}),
         },
     )
     return Trained(manifest, content, report.history, notes)
+
+
+def promised(detector: Detector, scores: Mapping[str, Floats], promise: Mapping[str, Any]) -> RateThreshold:
+    """Return the threshold that keeps a promised rate, beside the detector's own limit where it has one.
+
+    Args:
+        detector: fitted.
+        scores: its validation scores, per series.
+        promise: parameters of :class:`~eddy.models.thresholds.rate.RateThreshold`.
+    """
+    own = detector.default_limit
+    if own is not None:
+        return RateThreshold(detector_limit=own, **promise)
+    return RateThreshold.fit(scores, **promise)
+
+
+def _step_seconds(series: Sequence[Series], spec: WindowSpec) -> float:
+    """Return the usual time from one score of a series to the next, in seconds; 0: it is not known."""
+    steps = [step for segments in by_name(series).values() if (step := usual_step(measured(segments).ts))]
+    return spec.stride * (spec.interval_ms or float(np.median(steps or [0]))) / 1000.0
 
 
 def _fitted(

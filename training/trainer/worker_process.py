@@ -165,7 +165,7 @@ def challenge(settings: Settings, task: Task, found: Dataset, labels: Labels) ->
     request, champion, options = task.request, task.champion, settings.learning
     spec, kind = _spec(settings, task, found.features, found.interval_ms)
     material = prepare(found, spec, options, labels, request.since)
-    trained = _fit(task, kind, spec, material, champion.series if champion else request.series)
+    trained = _fit(settings, task, kind, spec, material, champion.series if champion else request.series)
     challenger = evaluate_on_holdout(trained.manifest, trained.content, material.whole, material.held_back)
     before = evaluate_on_holdout(champion, task.content, material.whole, material.held_back) if champion else None
     result = decide(challenger, before, options.min_f1_gain, options.min_first_f1)
@@ -203,7 +203,9 @@ def _spec(settings: Settings, task: Task, features: tuple[str, ...], interval: A
     return WindowSpec(usual_window(kind, step, settings.detector.window_size), 1, features, step), kind
 
 
-def _fit(task: Task, kind: str, spec: WindowSpec, material: Material, patterns: tuple[str, ...]) -> Trained:
+def _fit(
+    settings: Settings, task: Task, kind: str, spec: WindowSpec, material: Material, patterns: tuple[str, ...]
+) -> Trained:
     champion = task.champion
     recipe = dict(champion.training) if champion else {}
     wanted = recipe.get("threshold") or {}
@@ -219,4 +221,5 @@ def _fit(task: Task, kind: str, spec: WindowSpec, material: Material, patterns: 
     return fit_model(
         task.request.model, kind, material.past, spec, patterns=patterns, params=recipe.get("params"), rule=rule,
         alerts=champion.alerts if champion else None, seed=int(recipe.get("seed", 0)), previous=previous,
+        false_alarms_per_week=float(recipe.get("false_alarms_per_week", settings.detector.false_alarms_per_week)),
     )  # fmt: skip

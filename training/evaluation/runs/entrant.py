@@ -13,7 +13,7 @@ from eddy.models.core.detector import Floats, WindowSpec
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.training.data.nab import LabelledSeries
 from eddy.training.data.recording import Recording
-from eddy.training.fitting.causal_run import CausalRun, causal_run
+from eddy.training.fitting.causal_run import FALSE_ALARMS_PER_WEEK, CausalRun, causal_run
 
 _POINTS_PER_DAY_LIMIT = 96  # points of a discord's segment: longer ones cost more time than they improve results
 _MS_PER_DAY = 86_400_000
@@ -32,6 +32,7 @@ class Entrant:
         by_day: set ``period`` from the sampling interval, at most 96 points.
         clocked: give the detector the sampling interval, so that it can find the phase of a day.
         gaps: give it the interval, and treat gaps as the job does.
+        false_alarms_per_week: upper bound beside a limit of the detector's own.
         random: whether it draws at random; it is then evaluated over several seeds.
         note: remark for readers of the tables.
     """
@@ -45,6 +46,7 @@ class Entrant:
     gaps: bool = False
     random: bool = False
     note: str = ""
+    false_alarms_per_week: float = FALSE_ALARMS_PER_WEEK
 
     def spec(self, recording: Recording) -> WindowSpec:
         """Return the windows that the detector needs of a series."""
@@ -64,7 +66,7 @@ class Entrant:
         try:
             return causal_run(
                 self.kind, recording.ts, recording.values, recording.start, params, self.spec(recording),
-                DEFAULT_LIMIT, seed, self.gaps,
+                DEFAULT_LIMIT, seed, self.gaps, self.false_alarms_per_week,
             )  # fmt: skip
         except DataError as error:
             return CausalRun.silent(len(recording.ts), f"{recording.name}: not scored: {error}")

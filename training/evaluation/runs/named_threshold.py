@@ -6,18 +6,19 @@ every row above its limit is flagged.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from eddy.errors import ModelError, SettingsError
 from eddy.models.artifacts.calibration import Calibration
 from eddy.models.core.detector import Floats
-from eddy.models.core.threshold import Threshold
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.training.data.recording import Recording
 from eddy.training.evaluation.runs.entrant import Entrant
-from eddy.training.fitting.causal_run import NAME, CausalRun
+from eddy.training.fitting.causal_run import NAME, CausalRun, limits_along
 from eddy.training.fitting.fit import ThresholdRule
 
 _SAMPLE = np.linspace(0.5, 1.5, 500)
@@ -29,11 +30,16 @@ _HIGHEST = 1e6  # of a deviate: used if the limit is 0 or less
 class Thresholded(Entrant):
     """Flag an entrant's rows by ``rule``; its deviates are 1.96 times the raw score over its limit.
 
+    Attributes:
+        rule: the threshold.
+        beside_own_limit: leave a detector with a limit of its own as it is.
+
     Raises:
         SettingsError: the rule needs labels, which only scoring may use here, or is unknown.
     """
 
     rule: ThresholdRule = field(default_factory=ThresholdRule)
+    beside_own_limit: bool = False
 
     def __post_init__(self) -> None:
         if self.rule.name == "f-beta":
@@ -46,14 +52,14 @@ class Thresholded(Entrant):
     def run(self, recording: Recording, seed: int = 0) -> CausalRun:
         """Run as :meth:`Entrant.run` does; without alerts if fitting gave no score to choose a limit from."""
         run = super().run(recording, seed)
-        if run.detector is None:
+        if run.detector is None or (self.beside_own_limit and run.detector.default_limit is not None):
             return run
         known = run.validation[np.isfinite(run.validation)]
         try:
             threshold = self.rule.fit({NAME: known}, Calibration.fit(known))
         except ModelError as error:
             return CausalRun.silent(len(recording.ts), f"{recording.name}: not scored: {error}")
-        limits = limits_along(threshold, run.raw, recording.start)
+        limits = limits_along(threshold, run.raw, recording.ts, recording.start)
         return replace(run, deviates=ratio(run.raw, limits, recording.start), raw_limits=limits)
 
 
@@ -64,13 +70,13 @@ def with_threshold(entrant: Entrant, rule: ThresholdRule) -> Entrant:
     return Thresholded(**{**vars(entrant), "name": f"{entrant.name}-{rule.name}"}, rule=rule)
 
 
-def limits_along(threshold: Threshold, raw: Floats, start: int) -> Floats:
-    """Return (n,) limits for the scores from row ``start`` on, each set before its score is seen; NaN before."""
-    limits = np.full(len(raw), np.nan)
-    binding, state = threshold.bind([NAME]), threshold.initial_state(1)
-    for t in range(start, len(raw)):
-        limits[t] = threshold.limits(raw[t : t + 1], binding, state)[0]
-    return limits
+def with_rate(entrant: Entrant, per_week: float, params: Mapping[str, Any]) -> Entrant:
+    """Return the entrant with a promised rate of false alarms, beside the limit of its own if it has one."""
+    if not entrant.kind:
+        return entrant
+    rule = ThresholdRule("rate", params={"alarms_per_week": per_week, **params})
+    own = {**vars(entrant), "false_alarms_per_week": per_week}
+    return Thresholded(**own, rule=rule, beside_own_limit=True)
 
 
 def ratio(raw: Floats, limits: Floats, start: int) -> Floats:
