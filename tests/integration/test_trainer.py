@@ -11,7 +11,7 @@ import pytest
 
 from eddy.models.core.detector import Series, WindowSpec
 from eddy.settings import Settings
-from eddy.training.fitting.fit import Trained, fit_model
+from eddy.training.fitting.fit import ThresholdRule, Trained, fit_model
 from eddy.training.registry.registry import Registry
 from eddy.training.trainer.service import Trainer
 from eddy.training_request import TrainingRequest
@@ -37,7 +37,7 @@ def segment(values: np.ndarray, name: str) -> Series:
 def model(name: str, values: np.ndarray, *series: str) -> Trained:
     return fit_model(
         name, "dmd", [segment(values, series[0])], WindowSpec(DAY, interval_ms=STEP), patterns=series,
-        params={"rank": 8, "online": False},
+        params={"rank": 8, "online": False}, rule=ThresholdRule(),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from eddy.learning_settings import LearningSettings
 from eddy.models.core.detector import Series, WindowSpec
 from eddy.models.thresholds.fixed import FixedThreshold
 from eddy.training.data.datasets import Dataset, RawSeries
-from eddy.training.fitting.fit import fit_model
+from eddy.training.fitting.fit import ThresholdRule, fit_model
 from eddy.training.trainer import history, rollout_monitor
 from eddy.training.trainer.history import Training
 from eddy.training.trainer.holdout_evaluation import evaluate_on_holdout, inject
@@ -241,8 +241,9 @@ def test_trial_anomalies_are_injected_apart_in_the_held_back_part():
     assert {e.kind for e in events} == {"spike", "shift", "burst"}
 
 
-def fitted(series, limit=None):
-    trained = fit_model("m", "dmd", [series], WindowSpec(DAY, interval_ms=STEP), params={"rank": 8, "online": False})
+def fitted(series, limit=None, rule=None):
+    spec, params = WindowSpec(DAY, interval_ms=STEP), {"rank": 8, "online": False}
+    trained = fit_model("m", "dmd", [series], spec, params=params, rule=rule)
     if limit is None:
         return trained.manifest, trained.content
     threshold = FixedThreshold(limit).to_params()
@@ -266,9 +267,18 @@ def test_trial_prefers_a_good_model_to_one_that_never_or_always_alerts():
 
 def test_trial_prefers_the_model_trained_on_the_new_level():
     after = wave(1500, level=9.0, seed=6)
-    old, new = fitted(wave(seed=5)), fitted(Series("s", after.ts[:1000], after.values[:1000], after.imputed[:1000]))
+    own = Series("s", after.ts[:1000], after.values[:1000], after.imputed[:1000])
+    old, new = (fitted(one, rule=ThresholdRule()) for one in (wave(seed=5), own))  # whose limits do not follow
     was, now = (evaluate_on_holdout(manifest, content, [after], [1000]).f1 for manifest, content in (old, new))
     assert now > was + 0.05
+
+
+def test_limits_of_the_hold_out_are_those_without_injected_anomalies():
+    """Of far more anomalies than the promised rate allows, nearly all are found; the unchanged series stays quiet."""
+    found = evaluate_on_holdout(*fitted(wave(seed=5)), [wave(1500, seed=4)], [1000])
+    assert found.events >= 18  # in ten days
+    assert found.found > 0.8 * found.events
+    assert found.false <= 2
 
 
 def test_request_publishes_no_first_version_but_that_for_new_series():
