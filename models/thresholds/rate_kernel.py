@@ -36,7 +36,7 @@ _STEP, _SAME = 1.05, 1.02  # of the running median of intervals
 #: Beside a detector's own limit: alarms ahead of the promise until which that limit stands alone, and by how much a
 #: score has to be above it to count as no false alarm; more, the rarer false alarms have to be.
 BURST = 8.0
-SURE, _SURER = 1.2, 0.35
+SURE, _SURER = 1.2, 0.6
 _LONGEST = 10.0  # times the past that a return period may be
 
 

@@ -35,7 +35,7 @@ def test_alerts_tail_follows_until_interrupted(unique_topics: Settings) -> None:
 
 def test_alerts_list_and_show_print_alerts(unique_topics: Settings) -> None:
     assert "no alerts" in eddy(unique_topics, "alerts", "list").stderr
-    closed = alert("s-1", "closed", end=START + STEP)
+    closed = alert("s-1", "closed", end=START + STEP, return_period_s=1_900_000)
     to_redis(unique_topics, [alert("s-1"), alert("t-1"), closed])
 
     done = eddy(unique_topics, "alerts", "list", "--json")
@@ -46,7 +46,13 @@ def test_alerts_list_and_show_print_alerts(unique_topics: Settings) -> None:
     assert done.stdout.split() == (f"2025-01-01 00:00:00Z open 60 high t-1 score 4.5 > 3 {alert('t-1').id}".split())
 
     shown = eddy(unique_topics, "alerts", "show", closed.id).stdout
-    for text in ("closed", "60 (high)", "9, expected 1 (-2 to 4), 100% of the score", "z version 2 (zscore)"):
+    for text in (
+        "closed",
+        "60 (high)",
+        "9, expected 1 (-2 to 4), 100% of the score",
+        "z version 2 (zscore)",
+        "about once in 3 weeks",
+    ):
         assert text in shown
     assert json.loads(eddy(unique_topics, "alerts", "show", closed.id, "--json").stdout)["state"] == "closed"
     missing = eddy(unique_topics, "alerts", "show", "f" * 16)

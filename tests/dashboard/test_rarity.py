@@ -1,0 +1,23 @@
+"""Check that an incident's page says how often such a score comes in normal times, where that is known."""
+
+from __future__ import annotations
+
+import json
+
+from plotly.utils import PlotlyJSONEncoder
+
+from eddy.dashboard.pages import incident
+from eddy.dashboard.stores.incidents import IncidentStore
+from tests.dashboard.messages import alert
+
+
+def shown(**fields: object) -> str:
+    store = IncidentStore(10)
+    store.put(alert(**fields))
+    (known,) = store.known.values()
+    return json.dumps(incident._why(known), cls=PlotlyJSONEncoder)
+
+
+def test_page_says_how_often_such_a_score_comes() -> None:
+    assert "Such a score comes about once in 3 weeks in normal times." in shown(return_period_s=1_900_000)
+    assert "normal times" not in shown(return_period_s=None)
