@@ -14,8 +14,11 @@ from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector, Series, WindowSpec
+from eddy.models.core.threshold import Threshold
 from eddy.models.detectors.auto.detector import AutoDetector, AutoParameters
 from eddy.models.detectors.zscore import RollingZScore
+from eddy.models.thresholds.fixed import FixedThreshold
+from eddy.models.thresholds.rate import RateThreshold
 from eddy.producers.transport import connect
 from eddy.settings import Settings
 
@@ -82,12 +85,12 @@ class Workload:
     def model(self) -> tuple[Manifest, bytes]:
         """Return the model, trained if needed."""
         spec = WindowSpec(self.window, self.stride)
-        limit = 3.0
+        threshold: Threshold = FixedThreshold(3.0)
         if self.kind == "Z":
             detector: Detector = RollingZScore(spec)
         elif self.kind == "N":
             detector = AutoDetector(spec, AutoParameters(), {})
-            limit = detector.default_limit
+            threshold = RateThreshold(detector_limit=detector.default_limit)
         else:
             series = self.training_series()
             kind = "isolation-forest" if self.kind == "F" else "lstm-autoencoder"
@@ -96,7 +99,7 @@ class Workload:
 
             detector, report = DETECTORS.get(kind).fit(series, spec, params, self.seed)
             pooled = np.concatenate(list(report.scores.values()))
-            limit = float(np.max(pooled) * 1.05)
+            threshold = FixedThreshold(float(np.max(pooled) * 1.05))
         content = artifact.dump(detector)
         manifest = Manifest(
             name="bench",
@@ -107,7 +110,7 @@ class Workload:
             window=detector.spec.window,
             stride=detector.spec.stride,
             interval_ms=0,
-            threshold={"policy": "fixed", "default": limit},
+            threshold=threshold.to_params(),
             created=datetime.now(UTC).isoformat(),
             sha256=artifact.sha256(content),
         )

@@ -163,7 +163,7 @@ def _limit(row: Floats, share: float, own: Floats) -> float:
         ranked = exceeded(row, share * np.exp(-_GAIN * (row[AHEAD] - BURST)))
         return float(min(max(ranked, calibrated), sure(calibrated, own[PROMISED])))
     if known:
-        return exceeded(row, min(share * np.exp(-_GAIN * row[AHEAD]), 0.5))
+        return float(exceeded(row, min(share * np.exp(-_GAIN * row[AHEAD]), 0.5)))
     return float(row[BEFORE] if row[STAGE] > 0.0 else own[START])
 
 
@@ -230,4 +230,4 @@ def teach(scores: Floats, row: Floats, interval: float, promised: float, most: f
     if row[BLOCKS] == 0.0:  # less than a block
         row[BLOCKS] = 1.0
         _put(row, row[HIGHEST])
-    return share
+    return float(share)

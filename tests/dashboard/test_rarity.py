@@ -11,13 +11,13 @@ from eddy.dashboard.stores.incidents import IncidentStore
 from tests.dashboard.messages import alert
 
 
-def shown(**fields: object) -> str:
+def shown(return_period_s: int | None) -> str:
     store = IncidentStore(10)
-    store.put(alert(**fields))
+    store.put(alert(return_period_s=return_period_s))
     (known,) = store.known.values()
     return json.dumps(incident._why(known), cls=PlotlyJSONEncoder)
 
 
 def test_page_says_how_often_such_a_score_comes() -> None:
-    assert "Such a score comes about once in 3 weeks in normal times." in shown(return_period_s=1_900_000)
-    assert "normal times" not in shown(return_period_s=None)
+    assert "Such a score comes about once in 3 weeks in normal times." in shown(1_900_000)
+    assert "normal times" not in shown(None)

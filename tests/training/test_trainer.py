@@ -275,7 +275,8 @@ def test_trial_prefers_the_model_trained_on_the_new_level():
 
 def test_limits_of_the_hold_out_are_those_without_injected_anomalies():
     """Of far more anomalies than the promised rate allows, nearly all are found; the unchanged series stays quiet."""
-    found = evaluate_on_holdout(*fitted(wave(seed=5)), [wave(1500, seed=4)], [1000])
+    manifest, content = fitted(wave(seed=5))
+    found = evaluate_on_holdout(manifest, content, [wave(1500, seed=4)], [1000])
     assert found.events >= 18  # in ten days
     assert found.found > 0.8 * found.events
     assert found.false <= 2
