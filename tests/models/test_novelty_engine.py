@@ -22,7 +22,7 @@ def test_engine_scores_equal_offline_scores() -> None:
     values[700] = 5
     head = Series("a", ts[:start], values[:start], np.zeros(start, bool))
     trained = fit_model("m", "novelty", [head], WindowSpec(60))
-    assert trained.manifest.threshold == {"policy": "fixed", "default": DEFAULT_LIMIT, "per_series": {}}
+    assert trained.manifest.threshold["detector_limit"] == DEFAULT_LIMIT
     model = load_model(trained.manifest, trained.content)
     models = ModelSet()
     models.put(trained.manifest, lambda _: trained.content)
