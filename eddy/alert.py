@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property, lru_cache
@@ -23,6 +24,7 @@ SEVERITY_LEVELS = ((75, "critical"), (50, "high"), (25, "medium"), (0, "low"))
 WINDOW_POINTS, WINDOW_FEATURES = 64, 8
 #: members that a group alert lists, the most severe first; ``member_count`` has the number of all
 LISTED_MEMBERS = 100
+_DIGITS, _MAX_DECIMALS, _LARGE = 4, 9, 1e15  # of numbers in a sentence
 
 
 def severity_level(severity: int) -> str:
@@ -56,8 +58,8 @@ class Alert:
         score, threshold: highest score of the incident and the limit at that point.
         severity, severity_word: 0–100, meaning the same for every detector, and its level.
         points, imputed: anomalous points so far; how many points of the deciding window were filled in.
-        values, expected, lower, upper, attribution: per feature, at the point of the highest score so far;
-            None where unknown.
+        values, expected, lower, upper, attribution: per feature, at the point of the highest score so far, or
+            ``points_ago`` points before it; None where unknown.
         model: name, version and sha256 of the model that scored it.
         detector: its kind.
         job: name of the job.
@@ -65,6 +67,8 @@ class Alert:
         window: the newest points of the deciding window, or None: ``start``, ``end`` (epoch ms; start None where
             points are not clocked), ``interval_ms``, ``size`` (points of the whole window), ``values`` (feature to at
             most :data:`WINDOW_POINTS` numbers, oldest first) and ``imputed`` (0 or 1 for each of them).
+        points_ago: how many points before the newest of the deciding window the values are of: a detector of windows
+            shows the point that contributed most to the score.
         unusual: what is unusual, in words, where it is no single value: all values are in their band; else empty.
         return_period_s: seconds after which so high a score comes again in normal times, by the series' own past, at
             most ten times that past; None where the threshold cannot say it (see docs/thresholds.md).
@@ -102,6 +106,7 @@ class Alert:
     schema: int = ALERT_SCHEMA
     confidence: float = 1.0
     window: Mapping[str, Any] | None = None
+    points_ago: int = 0
     unusual: str = ""
     return_period_s: int | None = None
     suppressed: str | None = None
@@ -122,17 +127,28 @@ class Alert:
             'value 9, expected -2.5 to 4'
             >>> make_alert(values={"value": 1.0}, unusual="it stands still for longer than usual").reason
             'it stands still for longer than usual'
+            >>> make_alert(values={"value": 9.0}, lower={}, upper={"value": 4.0}, points_ago=3).reason
+            'value 9 (3 points ago), expected at most 4'
         """
         outside = [feature for feature in self.values if self._is_outside(feature)]
         if self.unusual or not outside:
             return self.unusual
         feature = max(outside, key=lambda one: self.attribution.get(one) or 0.0)
-        low, high = self.lower.get(feature), self.upper.get(feature)
-        if low is None or high is None:
-            expected = f"at least {_number(low)}" if high is None else f"at most {_number(high)}"
-        else:
-            expected = f"{_number(low)} to {_number(high)}"
-        return f"{feature} {_number(self.values[feature])}, expected {expected}"
+        value, low, high = self.values[feature] or 0.0, self.lower.get(feature), self.upper.get(feature)
+        bounds = [one for one in (low, high) if one is not None]
+        decimals = _decimals(value, bounds)
+        shown = [_number(one, decimals) for one in bounds]
+        expected = " to ".join(shown) if len(shown) > 1 else f"{'at least' if high is None else 'at most'} {shown[0]}"
+        ago = f" ({self.points_ago} point{'s' if self.points_ago > 1 else ''} ago)" if self.points_ago else ""
+        return f"{feature} {_number(value, decimals)}{ago}, expected {expected}"
+
+    @property
+    def values_at(self) -> int | None:
+        """Event time of the point that :attr:`values` are of, epoch ms; None where points are not clocked."""
+        end, interval = (self.window or {}).get("end"), (self.window or {}).get("interval_ms")
+        if end is None or (self.points_ago and not interval):
+            return None
+        return int(end - self.points_ago * (interval or 0))
 
     @property
     def rarity(self) -> str:
@@ -189,8 +205,20 @@ _FIELDS = tuple(one.name for one in fields(Alert))
 _NEEDED = frozenset(one.name for one in fields(Alert) if one.default is MISSING)
 
 
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:,.5g}" if abs(value) < 10_000 else f"{value:,.0f}"
+def _decimals(value: float, bounds: Sequence[float]) -> int:
+    """Return how many decimals show the largest number to four digits, and the value outside of its bounds."""
+    largest = max(abs(one) for one in (value, *bounds))
+    beyond = min(abs(value - one) for one in bounds)
+    wanted = [_DIGITS - 1 - math.floor(math.log10(largest)) if largest else 0]
+    wanted += [-math.floor(math.log10(beyond))] if beyond else []
+    return max(*wanted, 0)
+
+
+def _number(value: float, decimals: int) -> str:
+    if decimals > _MAX_DECIMALS or abs(value) >= _LARGE:
+        return f"{value:,.5g}"
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def _roughly(seconds: float) -> str:

@@ -11,6 +11,7 @@ from eddy.cli.train.threshold_options import SENSITIVITY, with_thresholds
 
 if TYPE_CHECKING:
     from eddy.training.evaluation.outside.run import SetOutcome
+    from eddy.training.evaluation.outside.severity import SeverityOutcome
 
 DETECTORS = ["auto", "novelty"]
 
@@ -98,6 +99,8 @@ def severity(
     data: Path = typer.Option(..., help="folder with nab/ and outside/<set>/"),
     detector: list[str] = typer.Option(["auto"], "--detector", help="repeatable"),
     name: list[str] = typer.Option([], "--set", help="only this set; repeatable [all]"),
+    threshold: str = typer.Option("", help="of detectors without a limit of their own, such as rate [as shipped]"),
+    curve: bool = typer.Option(False, help="show severities by tens, too"),
     seed: int = typer.Option(0, help="of the detectors that draw at random"),
 ) -> None:
     """Show what each level of severity is worth: how many of its incidents are labelled events."""
@@ -114,8 +117,9 @@ def severity(
 
     sets, chosen = load_outside(data, name), entrants(detector)
     table = Table(title="labelled of all incidents, by level", box=None)
-    for column in ("detector", "set", *LEVELS, "says why", "series left out"):
+    for column in ("detector", "set", *LEVELS, "out of band", "in words", "series left out"):
         table.add_column(column, no_wrap=True)
+    curves: list[SeverityOutcome] = []
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=len(sets) * len(chosen))
         for i, entrant in enumerate(chosen):
@@ -125,10 +129,20 @@ def severity(
                 def notify(what: str, share: float, done: int = i * len(sets) + k) -> None:
                     bar.update(task, description=what, completed=done + share)
 
-                found.append(run_severity(entrant, one, seed, notify))
+                found.append(run_severity(entrant, one, seed, notify, threshold))
+            curves += [reduce(add, found)]
             for outcome in [*found, *([reduce(add, found)] if len(found) > 1 else [])]:
                 levels = [f"{a} of {n}" for a, n in zip(outcome.labelled, outcome.incidents, strict=True)]
                 total = sum(outcome.incidents)
-                why = f"{outcome.explained / total:.0%}" if total else "–"
-                table.add_row(outcome.detector, outcome.data, *levels, why, str(outcome.left_out))
-    Console(width=max(Console().width, 100)).print(table)
+                why = [f"{one / total:.0%}" if total else "–" for one in (outcome.shown, outcome.said)]
+                table.add_row(outcome.detector, outcome.data, *levels, *why, str(outcome.left_out))
+    Console(width=max(Console().width, 120)).print(table)
+    if not curve:
+        return
+    by_tens = Table(title="labelled of all incidents, by severity", box=None)
+    for column in ("detector", *(f"{10 * k} to {10 * k + 9}" for k in range(9)), "90 to 100"):
+        by_tens.add_column(column, no_wrap=True)
+    for outcome in curves:
+        counts = zip(outcome.labelled_tens, outcome.tens, strict=True)
+        by_tens.add_row(outcome.detector, *(f"{a / n:.0%} of {n}" if n else "–" for a, n in counts))
+    Console(width=max(Console().width, 160)).print(by_tens)

@@ -200,6 +200,10 @@ def _facts(snapshot: Snapshot, incident: Incident) -> html.Dl:
         ("Messages", f"{incident.messages:,}"),
         ("Id", html.Code(alert.id)),
     ]
+    if alert.points_ago and alert.values_at is not None:
+        rows.insert(
+            3, ("Farthest off", f"{moment(alert.values_at)}, {alert.points_ago:,} points before its highest score")
+        )
     if incident.suppressed:
         rows.insert(0, ("Suppressed", incident.suppressed))
     if alert.group and alert.group != alert.id and alert.group in snapshot.incidents.by_id:

@@ -238,6 +238,12 @@ def _short_numbers(values: Floats) -> Floats:
     return np.round(values, max(0, 6 - int(np.floor(np.log10(highest))))) if highest > 0 else values
 
 
+def _line_at(ts: int, colour: str) -> dict[str, Any]:
+    """Mark the point whose values an incident shows, where that is not the newest of its window."""
+    line = {"width": 1.5, "color": colour, "dash": "dot"}
+    return {"type": "line", "xref": "x", "yref": "paper", "x0": ts, "x1": ts, "y0": 0, "y1": 1, "line": line}
+
+
 def _shades(shown: Shown, colours: Theme) -> list[dict[str, Any]]:
     shapes = []
     for incident in shown.incidents:
@@ -263,6 +269,8 @@ def _shades(shown: Shown, colours: Theme) -> list[dict[str, Any]]:
                 "line": {"width": 1.5, "color": colour},
             }
         )
+        if marked and alert.points_ago and alert.values_at is not None:
+            shapes.append(_line_at(alert.values_at, colour))
         if len(shapes) >= _MAX_SHADES:
             break
     return shapes

@@ -52,6 +52,11 @@ class Calibration:
         beyond = (1 - _LEVELS[-1]) * np.exp(-np.maximum(scores - self._quantiles[-1], 0) / self._mean_excess)
         return np.maximum(np.where(scores > self._quantiles[-1], beyond, 1 - levels), _SMALLEST)
 
+    @property
+    def median(self) -> float:
+        """Return the usual score."""
+        return float(self._quantiles[_LEVELS.index(0.5)])
+
     def to_params(self) -> dict[str, Any]:
         """Return JSON-able parameters for the manifest."""
         return {"quantiles": self._quantiles.tolist(), "mean_excess": self._mean_excess}

@@ -119,6 +119,23 @@ class Explanation:
     attribution: Floats
 
 
+@dataclass(frozen=True)
+class FarthestPoint:
+    """Describe one point of each window: the one farthest from what was expected, in the series' own units.
+
+    Attributes:
+        ago: (n,) points before the newest; 0: the newest.
+        values: (n, F) at that point.
+        expected, lower, upper: (n, F) as in :class:`Explanation`, at that point.
+    """
+
+    ago: Ints
+    values: Floats
+    expected: Floats
+    lower: Floats
+    upper: Floats
+
+
 @dataclass
 class FitReport:
     """Report what fitting measured.
@@ -163,6 +180,8 @@ class Detector(ABC):
     #: how :meth:`updated` reuses what was learned: "weights" tunes them, also after a drift; "window" replaces the
     #: oldest parts, which does not help where the data have changed for good; "" fits anew
     updates: Literal["", "weights", "window"] = ""
+    #: its rarest scores may be called ``critical``: on labelled data four fifths of them were real events
+    critical_by_rarity: bool = False
     continues: bool = False  # the state of a series seen in training begins where its training data ended
 
     def __init__(self, spec: WindowSpec) -> None:
@@ -338,15 +357,23 @@ class Detector(ABC):
         """
         return self._explain(batch, limit)
 
-    def severities(self, batch: WindowBatch) -> Floats | None:
+    def farthest(self, batch: WindowBatch, limit: Floats) -> FarthestPoint | None:
+        """Return the point that contributes most to each window's score; None: scores are about the newest point only.
+
+        An alert shows its values and its band where they lie out of it: the newest point of a window that is unusual
+        as a whole may be as usual as can be. Called for alerts only. Does not change ``batch.state``.
+        """
+        return None
+
+    def severities(self, batch: WindowBatch, scores: Floats) -> Floats | None:
         """Rate (n,) windows that alert from 0 to 100 by the evidence behind them; None: by how rare their scores are.
 
-        For a detector whose score is no measure of how sure it is. Does not change ``batch.state``.
+        For a detector that knows more of how sure it is than its score says. Does not change ``batch.state``.
         """
         return None
 
     def unusual(self, batch: WindowBatch) -> list[str]:
-        """Say in words what is unusual in each window, where it is no single value: all newest ones are in their band.
+        """Say in words what is unusual in each window, where it is no single value: all those shown are in their band.
 
         Called for alerts only. Each text is the second half of a sentence about the series, without numbers of its
         own that depend on rounding. Does not change ``batch.state``.

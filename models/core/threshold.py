@@ -63,7 +63,7 @@ class Threshold(ABC):
 
     def limits_in_place(
         self, scores: Floats, rows: Ints, ts: Ints, binding: Ints, state: Floats
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, Floats, Floats]:
         """Do as :meth:`limits` in the state of all series, which may have several scores each; tell how rare they are.
 
         Args:
@@ -74,18 +74,19 @@ class Threshold(ABC):
             state: (rows, state_size), updated in place.
 
         Returns:
-            (n,) limits; and (n,) seconds after which such a score comes again in normal times, as the series' own past
-            shows it, for scores above their limit. NaN elsewhere, and where the threshold cannot say it.
+            (n,) limits; and for scores above their limit, as the series' own past shows it, (n,) seconds after which
+            such a score comes again in normal times, and (n,) how far it lies above the highest of that past, in scales
+            of its tail (the mean excess of its highest scores). NaN elsewhere, and where the threshold cannot say it.
         """
         silent = np.full(len(scores), np.nan)
         if not self.state_size:
-            return self.limits(scores, binding[rows], np.zeros((len(rows), 0))), silent
+            return self.limits(scores, binding[rows], np.zeros((len(rows), 0))), silent, silent
         limits = np.empty(len(rows))
         for chosen in split_by_occurrence(rows):
             own = state[rows[chosen]]
             limits[chosen] = self.limits(scores[chosen], binding[rows[chosen]], own)
             state[rows[chosen]] = own
-        return limits, silent
+        return limits, silent, silent
 
     def carried(self, layout: str, rows: Floats) -> Floats | None:
         """Return (n, state_size) rows that another layout of state means; None where nothing can be carried over."""

@@ -66,7 +66,8 @@ class RiverDetector(Detector):
     lie together, which the trees learn as a place like any other, on seasons (time of day is not looked at), and by
     saturation: a huge anomaly is like a large one for ``HalfSpaceTrees`` and ``GaussianScorer``. Their scores s, from 0
     to 1, are given as -ln(1 - s), at most 27.6, so that a threshold has room above the usual ones; for the trees that
-    is seldom enough: take ``--threshold percentile`` there.
+    is seldom enough: take ``--threshold percentile`` there. No alert of it is ``critical``: an estimator of one's
+    choice has not been shown to be that sure.
     ``OneClassSVM`` is linear and looks at one side. Several features: the trees and the SVM see them together, of the
     others the largest score counts.
 
@@ -187,6 +188,14 @@ class RiverDetector(Detector):
         total = off.sum(axis=1, keepdims=True)
         share = np.divide(off, total, out=np.full_like(off, 1 / off.shape[1]), where=total > 0)
         return Explanation(centre, centre - _BAND * spread, centre + _BAND * spread, share)
+
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        alone = len(self.spec.features) == 1
+        return [
+            "its newest value lies where few have been before"
+            if alone
+            else "its newest values lie together where few have been before"
+        ] * len(batch)
 
     def state_bounds(self) -> Bounds:
         return self._bounds(begun=0)

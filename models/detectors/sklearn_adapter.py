@@ -15,6 +15,7 @@ from eddy.models.core.arrays import Array, read_arrays, read_names, read_whole, 
 from eddy.models.core.detector import (
     Detector,
     Explanation,
+    FarthestPoint,
     FitReport,
     Floats,
     Ints,
@@ -70,7 +71,8 @@ class SklearnDetector(Detector):
     **Fails** on what the chosen estimator fails at; with long windows of few series (distances in many dimensions say
     little: take a short window); where the level of a series leaves that of its training data; and with the default
     threshold ``tail`` for OneClassSVM, SGDOneClassSVM and IsolationForest, whose scores have an upper bound that the
-    limit may lie above: take ``max`` or ``percentile`` for these.
+    limit may lie above: take ``max`` or ``percentile`` for these. No alert of it is ``critical``: an estimator of one's
+    choice has not been shown to be that sure.
 
     Nothing is pickled: the artifact holds the sample of windows, the estimator's name and its parameters, and a worker
     fits it again when it loads the model, which needs scikit-learn there (extra ``sklearn``) and takes what fitting
@@ -183,15 +185,30 @@ class SklearnDetector(Detector):
         scaled = ScaledWindows.of(self.scaler, batch)
         known = self.sample.reshape(-1, *scaled.x.shape[1:])
         before, past = scaled.x[:, :-1].reshape(len(batch), -1), known[:, :-1].reshape(len(known), -1)
-        apart = np.square(before).sum(1)[:, None] - 2 * before @ past.T + np.square(past).sum(1)
-        nearest = np.argsort(apart, axis=1, kind="stable")[:, :_NEIGHBOURS]
-        like = known[nearest, -1]
+        like = known[self._nearest(before, past), -1]
         middle = like.mean(axis=1)
         off = np.where(scaled.valid[:, -1], np.square(scaled.x[:, -1] - middle), 0.0)
         total = off.sum(axis=1, keepdims=True)
         share = np.divide(off, total, out=np.full_like(off, 1 / off.shape[1]), where=total > 0)
         raw = [part * scaled.scale + scaled.centre for part in (middle, like.min(axis=1), like.max(axis=1))]
         return Explanation(raw[0], raw[1], raw[2], share)
+
+    def farthest(self, batch: WindowBatch, limit: Floats) -> FarthestPoint:
+        """Return the point farthest out of the range of the sample's windows that are most like this one."""
+        scaled = ScaledWindows.of(self.scaler, batch)
+        known, rows = self.sample.reshape(-1, *scaled.x.shape[1:]), np.arange(len(batch))
+        like = known[self._nearest(scaled.x.reshape(len(batch), -1), known.reshape(len(known), -1))]
+        lower, middle, upper = like.min(axis=1), like.mean(axis=1), like.max(axis=1)
+        off = np.where(scaled.valid, np.maximum(lower - scaled.x, scaled.x - upper), -np.inf)
+        ago = off.max(axis=2)[:, ::-1].argmax(axis=1)
+        raw = [part[rows, -1 - ago] * scaled.scale + scaled.centre for part in (middle, lower, upper)]
+        return FarthestPoint(ago, batch.values[rows, -1 - ago], raw[0], raw[1], raw[2])
+
+    @staticmethod
+    def _nearest(windows: Floats, sample: Floats) -> Ints:
+        """Return (n, k) the rows of a sample (m, D) that are nearest to windows (n, D)."""
+        apart = np.square(windows).sum(1)[:, None] - 2 * windows @ sample.T + np.square(sample).sum(1)
+        return np.argsort(apart, axis=1, kind="stable")[:, :_NEIGHBOURS]
 
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays = {

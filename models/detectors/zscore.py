@@ -53,6 +53,7 @@ class RollingZScore(Detector):
     """
 
     kind = "zscore"
+    critical_by_rarity = True
     parameters = NoParameters
 
     @classmethod

@@ -11,7 +11,7 @@ import numpy as np
 from eddy.alert import WINDOW_FEATURES, WINDOW_POINTS, Alert, AlertState, incident_id, severity_level
 from eddy.models.alerting.confidence import confidence
 from eddy.models.alerting.incidents import NO_POINT, Incident, Transition
-from eddy.models.core.detector import Bools, Explanation, Floats, Ints, WindowBatch
+from eddy.models.core.detector import Bools, Explanation, FarthestPoint, Floats, Ints, WindowBatch
 from eddy.models.engine.scorer import ModelScorer, ScoredBatch
 from eddy.redis_layout import Point
 
@@ -61,6 +61,7 @@ def _alert(
         severity_word=severity_level(incident.severity),
         points=incident.points,
         imputed=evidence.get("imputed", 0),
+        points_ago=evidence.get("points_ago", 0),
         values=evidence.get("values", {}),
         expected=evidence.get("expected", {}),
         lower=evidence.get("lower", {}),
@@ -114,11 +115,11 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
     manifest = scorer.model.manifest
     features, seen = manifest.features, np.array([scored.seen[k] for k in found], np.int64)
     sure = confidence(batch.values, batch.imputed, seen, batch.binding >= 0)
-    shown = (batch.values[:, -1], explanation.expected, explanation.lower, explanation.upper, explanation.attribution)
-    columns = [_all_by_feature(features, values) for values in shown]
+    shown = _shown(batch, explanation, scorer.farthest(batch, scored.limits[at]))
+    columns = [_all_by_feature(features, values) for values in (*shown[1:], explanation.attribution)]
     windows = _windows(batch, explanation.attribution, features, manifest.interval_ms)
     unusual = [""] * len(found)
-    inside = np.flatnonzero(~_out_of_band(batch, explanation))
+    inside = np.flatnonzero(~_out_of_band(shown))
     if len(inside):
         for row, text in zip(inside.tolist(), scorer.unusual(batch.take(inside)), strict=True):
             unusual[row] = text
@@ -126,6 +127,7 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
     return {
         k: {
             "imputed": filled,
+            "points_ago": ago,
             "values": values,
             "expected": expected,
             "lower": lower,
@@ -136,16 +138,37 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
             "unusual": text,
             "return_period_s": round(period) if math.isfinite(period) else None,
         }
-        for k, filled, values, expected, lower, upper, attribution, share, window, text, period in zip(
-            found, imputed, *columns, sure.tolist(), windows, unusual, periods, strict=True
+        for k, filled, ago, values, expected, lower, upper, attribution, share, window, text, period in zip(
+            found, imputed, shown.ago.tolist(), *columns, sure.tolist(), windows, unusual, periods, strict=True
         )
     }
 
 
-def _out_of_band(batch: WindowBatch, explanation: Explanation) -> Bools:
-    """Return (n,) whether any newest value lies outside its band."""
-    newest = batch.values[:, -1]
-    return np.asarray(((newest < explanation.lower) | (newest > explanation.upper)).any(axis=1))
+class _Shown(NamedTuple):
+    """Points that alerts show: how long ago they were, (n,) points, and (n, F) values with what was expected."""
+
+    ago: Ints
+    values: Floats
+    expected: Floats
+    lower: Floats
+    upper: Floats
+
+
+def _shown(batch: WindowBatch, newest: Explanation, farthest: FarthestPoint | None) -> _Shown:
+    """Choose what to show of each window: the point that contributes most if it is out of its band, else the newest."""
+    ago = np.zeros(len(batch), np.int64)
+    shown = _Shown(ago, batch.values[:, -1], newest.expected, newest.lower, newest.upper)
+    if farthest is None:
+        return shown
+    other = _Shown(farthest.ago, farthest.values, farthest.expected, farthest.lower, farthest.upper)
+    out = _out_of_band(other)
+    ago = np.where(out, other.ago, ago)
+    return _Shown(ago, *(np.where(out[:, None], a, b) for a, b in zip(other[1:], shown[1:], strict=True)))
+
+
+def _out_of_band(shown: _Shown) -> Bools:
+    """Return (n,) whether any value shown lies outside its band."""
+    return np.asarray(((shown.values < shown.lower) | (shown.values > shown.upper)).any(axis=1))
 
 
 def _windows(batch: WindowBatch, shares: Floats, features: Sequence[str], interval_ms: int) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from eddy.models.alerting.filters import does_not_count
 from eddy.models.alerting.incidents import NO_POINT, IncidentTracker, Transition
 from eddy.models.alerting.maintenance import Maintenance
 from eddy.models.alerting.rules import AlertRuleResolver
-from eddy.models.core.detector import Bools, Explanation, Floats, Ints, WindowBatch
+from eddy.models.core.detector import Bools, Explanation, FarthestPoint, Floats, Ints, WindowBatch
 from eddy.models.drift.monitor import Drift, DriftOptions, DriftWatch, RetrainWanted
 from eddy.models.engine.rollout import ScoringStats
 from eddy.models.engine.state.codec import BLOCK
@@ -229,7 +229,7 @@ class ModelScorer:
             np.empty((len(due.rows), 0)),
         )
         try:
-            scores, limits, periods, take = scores_and_limits(
+            scores, limits, periods, beyond, take = scores_and_limits(
                 self.model,
                 batch,
                 due.rows,
@@ -259,7 +259,9 @@ class ModelScorer:
         over = scores > limits
         severities = np.zeros(len(scores), np.int64)
         if over.any():
-            severities[over] = np.rint(self._severities(take(np.flatnonzero(over)), scores[over], limits[over]))
+            severities[over] = np.rint(
+                self._severities(take(np.flatnonzero(over)), scores[over], limits[over], beyond[over])
+            )
         found = list(
             self.incidents.track(
                 self.alert_rules.rules,
@@ -316,10 +318,25 @@ class ModelScorer:
             return Explanation(nothing, nothing, nothing, nothing)
         return found
 
-    def _severities(self, batch: WindowBatch, scores: Floats, limits: Floats) -> Floats:
+    def farthest(self, batch: WindowBatch, limits: Floats) -> FarthestPoint | None:
+        """Return the points that contribute most to the scores of windows; None where the detector names none."""
+        shape = len(batch.values), len(self.model.detector.spec.features)
+        try:
+            found = self.model.detector.farthest(batch, limits)
+            if found is None:
+                return None
+            shapes = {part.shape for part in (found.values, found.expected, found.lower, found.upper)}
+            if shapes != {shape} or found.ago.shape != shape[:1]:
+                raise ModelError(f"farthest gives arrays of shape {sorted(shapes)}, expected {shape}")
+        except Exception as error:  # the newest point is shown in its place
+            self._raised = f"{type(error).__name__}: {error}"
+            return None
+        return found
+
+    def _severities(self, batch: WindowBatch, scores: Floats, limits: Floats, beyond: Floats) -> Floats:
         """Rate windows that alert; 0 where the detector raises, for :meth:`take_failure` to tell."""
         try:
-            return self.model.severities(batch, scores, limits)
+            return self.model.severities(batch, scores, limits, beyond)
         except Exception as error:  # an alert of no known severity is better than none
             self._raised = f"{type(error).__name__}: {error}"
             return np.zeros(len(scores))

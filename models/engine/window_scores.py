@@ -25,8 +25,11 @@ def scores_and_limits(
     threshold_state: Floats,
     threshold_binding: Ints,
     threads: int,
-) -> tuple[Floats, Floats, Floats, Take]:
-    """Score n windows: (n,) scores, limits and return periods, and what gives windows with the state before them.
+) -> tuple[Floats, Floats, Floats, Floats, Take]:
+    """Score n windows, set their limits, and say how rare each score above its limit is.
+
+    Returns (n,) scores, then limits and the two measures of :meth:`.Threshold.limits_in_place`, and what gives windows
+    with the state before them.
 
     Args:
         model: detector and threshold.
@@ -53,8 +56,8 @@ def scores_and_limits(
             before.keep(rows, batch.state)
     else:
         scores, take = score(detector, batch, threads), batch.take
-    limits, periods = threshold.limits_in_place(scores, rows, batch.end, threshold_binding, threshold_state)
-    return scores, limits, periods, take
+    found = threshold.limits_in_place(scores, rows, batch.end, threshold_binding, threshold_state)
+    return scores, *found, take
 
 
 def _in_place(

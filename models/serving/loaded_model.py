@@ -12,6 +12,7 @@ import numpy as np
 from eddy.alert_settings import ModelAlerts
 from eddy.errors import ModelError
 from eddy.models.alerting.rules import read_model_alerts
+from eddy.models.alerting.severity import by_rarity
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.calibration import Calibration
 from eddy.models.artifacts.manifest import Manifest
@@ -27,6 +28,8 @@ _MAX_SERIES_BYTES = 1024 * 1024  # kept of each series: far above any use, stops
 _MAX_WILDCARDS = 1000  # patterns that each new series is compared with, one by one; names are looked up at once
 _MAX_GAP = 1_000_000  # points filled in: each takes memory where a series is read as a whole, for training
 _HOLES, _FAR, _LONG_MS = 0.3, 1e4, 10 * 86_400_000  # share of missing values, a level, time between trial windows
+_BELOW_CRITICAL = 74.0
+_SMALLEST = 1e-12  # distance of a limit from the usual score
 _UNSEEN = "trial-0"  # of a series that no training has seen
 
 
@@ -46,20 +49,21 @@ class LoadedModel:
         spec, numbers = self.detector.spec, self.detector.state_size + self.threshold.state_size
         return spec.window * (8 * len(spec.features) + 1) + 8 * numbers
 
-    def severities(self, batch: WindowBatch, scores: Floats, limits: Floats) -> Floats:
-        """Rate (n,) windows that alert from 0 to 100.
+    def severities(self, batch: WindowBatch, scores: Floats, limits: Floats, beyond: Floats) -> Floats:
+        """Rate (n,) windows that alert from 0 to 100: by what the detector says of them, else by how rare scores are.
 
-        By what the detector says of them; else 100·log(p) / log(1e-8) of the tail probability p of their scores, or,
-        with no calibration, by score over limit.
+        Args:
+            batch: the windows.
+            scores, limits: (n,).
+            beyond: (n,) the last of :meth:`.Threshold.limits_in_place`; NaN where unknown.
         """
-        said = self.detector.severities(batch)
-        if said is not None:
-            return np.clip(np.nan_to_num(said), 0.0, 100.0)
-        if self.calibration is not None:
-            share = np.log10(self.calibration.tail(scores)) / -8.0
-        else:
-            share = 0.25 * np.log2(np.maximum(scores, 1e-12) / np.maximum(limits, 1e-12)) + 0.25
-        return np.clip(np.nan_to_num(100.0 * share), 0.0, 100.0)
+        said = self.detector.severities(batch, scores)
+        if said is None:
+            known = self.calibration
+            tail, usual = (np.nan, 0.0) if known is None else (known.tail(scores), known.median)
+            said = by_rarity(tail, (scores - usual) / np.maximum(limits - usual, _SMALLEST), beyond)
+            said = np.minimum(said, 100.0 if self.detector.critical_by_rarity else _BELOW_CRITICAL)
+        return np.clip(np.nan_to_num(said), 0.0, 100.0)
 
 
 def load_model(manifest: Manifest, content: bytes) -> LoadedModel:

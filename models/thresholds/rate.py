@@ -175,13 +175,15 @@ class RateThreshold(Threshold):
 
     def limits_in_place(
         self, scores: Floats, rows: Ints, ts: Ints, binding: Ints, state: Floats
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, Floats, Floats]:
         return self._run(scores, rows, ts / 1000.0, state, self._numbers)
 
-    def _run(self, scores: Floats, rows: Ints, seconds: Floats, state: Floats, own: Floats) -> tuple[Floats, Floats]:
-        limits, periods = np.empty(len(scores)), np.empty(len(scores))
-        kernel.run(np.ascontiguousarray(scores, np.float64), rows, state, seconds, limits, periods, own)
-        return limits, periods
+    def _run(
+        self, scores: Floats, rows: Ints, seconds: Floats, state: Floats, own: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        limits, periods, beyond = (np.empty(len(scores)) for _ in range(3))
+        kernel.run(np.ascontiguousarray(scores, np.float64), rows, state, seconds, limits, periods, beyond, own)
+        return limits, periods, beyond
 
     def carried(self, layout: str, rows: Floats) -> Floats | None:
         if layout != _OLDER or rows.shape[1] != _OLDER_FIRST + 48:

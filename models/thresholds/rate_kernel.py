@@ -95,6 +95,15 @@ def return_period(row: Floats, score: float, block: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def beyond_past(row: Floats, score: float) -> float:
+    """Return how far a score lies above the highest maximum, in scales of the maxima's tail."""
+    apart, scale = score - row[FIRST], _excess(row, int(row[HELD]))
+    if scale > 0.0:
+        return float(apart / scale)
+    return np.inf if apart > 0.0 else 0.0
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _clock(row: Floats, seconds: float, given: float) -> None:
     """Follow the interval between points: the running median of their distances, NaN: as given."""
     if np.isnan(seconds):
@@ -193,7 +202,14 @@ def _count(row: Floats, score: float, limit: float, share: float, block: float, 
 
 @njit(cache=True, error_model="numpy", nogil=True)  # type: ignore[untyped-decorator]
 def run(
-    scores: Floats, rows: Ints, state: Floats, seconds: Floats, limits: Floats, periods: Floats, own: Floats
+    scores: Floats,
+    rows: Ints,
+    state: Floats,
+    seconds: Floats,
+    limits: Floats,
+    periods: Floats,
+    beyond: Floats,
+    own: Floats,
 ) -> None:
     """Set n limits, one score after the other, in the state of all series.
 
@@ -204,17 +220,18 @@ def run(
         seconds: (n,) event time, NaN where the interval is the given one.
         limits: (n,) output.
         periods: (n,) output: return period of each score above its limit, seconds; NaN elsewhere and where unknown.
+        beyond: (n,) output: how far each of these lies above the highest of the past, in scales of that past's tail.
         own: (PARAMETERS,).
     """
     for i in range(len(scores)):
         row, score = state[rows[i]], scores[i]
         share, block = share_of(own[PROMISED], row[INTERVAL], own[BLOCK])
         limit = min(max(_limit(row, share, own), own[LOWEST]), own[HIGHEST_LIMIT])
-        limits[i], periods[i] = limit, np.nan
+        limits[i], periods[i], beyond[i] = limit, np.nan, np.nan
         if not np.isfinite(score):
             continue
         if score > limit and row[HELD] > 0.0 and row[BLOCKS] >= own[LEARN]:
-            periods[i] = return_period(row, score, block)
+            periods[i], beyond[i] = return_period(row, score, block), beyond_past(row, score)
         _clock(row, seconds[i], own[GIVEN])
         _count(row, score, limit, share, block, own)
         learn(row, score, share, block, own[SETTLE])

@@ -11,6 +11,11 @@ import typer
 from typer.testing import CliRunner
 
 from eddy.cli.evaluate import outside
+from eddy.models.core.detector import Detector, Explanation
+from eddy.models.detectors.zscore import RollingZScore
+from eddy.training.evaluation.outside.data_sets import load_outside
+from eddy.training.evaluation.outside.severity import run_severity
+from eddy.training.evaluation.runs.lineup import entrants
 
 
 def kpi(tmp_path: Path) -> typer.Typer:
@@ -47,4 +52,25 @@ def test_shows_what_each_level_of_severity_is_worth(tmp_path: Path) -> None:
     shown = CliRunner().invoke(kpi(tmp_path), ["evaluate", "severity", "--data", str(tmp_path)])
     assert shown.exit_code == 0, shown.output
     (row,) = [line for line in shown.output.splitlines() if "kpi" in line]
-    assert row.split()[-5:] == ["1", "of", "1", "100%", "0"], row
+    assert row.split()[-6:] == ["1", "of", "1", "100%", "0%", "0"], row
+
+
+def test_shows_severity_by_tens_at_the_threshold_that_is_named(tmp_path: Path) -> None:
+    command = ["evaluate", "severity", "--data", str(tmp_path), "--detector", "zscore", "--detector", "novelty"]
+    shown = CliRunner().invoke(kpi(tmp_path), [*command, "--threshold", "rate", "--curve"], terminal_width=200)
+    assert shown.exit_code == 0, shown.output
+    lines = [line.split() for line in shown.output.splitlines()]
+    (curve,) = [line for line in lines if line[:1] == ["zscore"] and "kpi" not in line]
+    assert curve[-3:] == ["100%", "of", "1"], shown.output  # 90 to 100
+
+
+def test_words_that_say_only_that_a_window_is_unlike_training_are_no_reason(tmp_path: Path, monkeypatch) -> None:
+    def no_band(self, batch, limit):
+        none = np.full(batch.values[:, -1].shape, np.nan)
+        return Explanation(none, none, none, np.ones_like(none))
+
+    kpi(tmp_path)
+    monkeypatch.setattr(RollingZScore, "_explain", no_band)
+    monkeypatch.setattr(RollingZScore, "unusual", Detector.unusual)
+    outcome = run_severity(entrants(["zscore"])[0], load_outside(tmp_path)[0], threshold="rate")
+    assert (sum(outcome.incidents) > 0, outcome.shown, outcome.said) == (True, 0, 0)

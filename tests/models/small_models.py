@@ -178,10 +178,10 @@ def points(series: str, values: Sequence[float], start: int = 0, step: int = STE
     return [(series, (start + i) * step, {"value": value}) for i, value in enumerate(values)]
 
 
-def severities(model, scores, limits):
+def severities(model, scores, limits, beyond):
     """Rate scores of windows that say nothing of themselves."""
     n, spec = len(scores), model.detector.spec
     windows = np.zeros((n, spec.window, len(spec.features)))
     state = model.detector.initial_state(n)
     batch = WindowBatch(windows, np.zeros(windows.shape[:2], bool), np.arange(n), np.full(n, -1), state)
-    return model.severities(batch, scores, limits)
+    return model.severities(batch, scores, limits, np.asarray(beyond, float))

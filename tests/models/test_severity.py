@@ -1,4 +1,4 @@
-"""Check that severity depends only on how rare a score is, for every detector."""
+"""Check what makes an alert severe: how rare its score is, in three ways, or what the detector says."""
 
 from __future__ import annotations
 
@@ -17,57 +17,111 @@ from eddy.models.engine.replay import replay
 from eddy.models.serving.loaded_model import LoadedModel, load_model
 from eddy.models.serving.model_set import ModelSet
 from eddy.testing.toy_series import SPEC, START, TRAIN, seasonal
-from eddy.training.fitting.fit import fit_model, tail_limit
+from eddy.training.fitting.fit import ThresholdRule, fit_model, tail_limit
 from tests.models.small_models import manifest, model_set, severities
 
-#: one that scores windows as they are, one that learns, one that follows each series and is mostly silent
-KINDS = ["zscore", "isolation-forest", "novelty"]
+#: one that scores windows as they are, and one that learns
+KINDS = ["zscore", "isolation-forest"]
+RULE = ThresholdRule("rate", params={"interval_seconds": 1800.0})
 
 
 @cache
 def model(kind: str) -> LoadedModel:
-    trained = fit_model(kind, kind, TRAIN, SPEC)
+    trained = fit_model(kind, kind, TRAIN, SPEC, rule=RULE)
     return load_model(trained.publishable(), trained.content)
+
+
+def rated(kind: str, share: float, times: float, beyond: float) -> float:
+    """Rate a score that ``share`` of the validation scores exceed, at so many times its limit."""
+    one = model(kind)
+    assert one.calibration is not None
+    score, usual = tail_limit(one.calibration, share), one.calibration.median
+    limit = usual + (score - usual) / times
+    return float(severities(one, np.array([score]), np.array([limit]), [beyond])[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("share", "severity", "word"), [(1e-2, 25, "medium"), (1e-4, 50, "high"), (1e-6, 75, "critical")]
+    ("share", "times", "beyond", "word"),
+    [
+        (1e-2, 1.1, -1.0, "low"),
+        (1e-3, 1.1, 1.0, "medium"),
+        (1e-4, 1.3, 2.0, "high"),
+        (1e-6, 1.4, 9.0, "high"),  # far beyond its past, not far beyond its limit
+        (1e-6, 2.0, 0.1, "high"),  # a record by next to nothing
+        (1e-3, 2.0, 9.0, "high"),  # training has seen such scores
+        (1e-6, 2.0, 9.0, "critical"),
+    ],
 )
-def test_equally_rare_scores_have_equal_severity_for_every_detector(kind, share, severity, word):
-    one = model(kind)
-    assert one.calibration is not None
-    score = np.array([tail_limit(one.calibration, share)])
-    (found,) = np.rint(severities(one, score, np.ones(1)))
-    assert found == pytest.approx(severity, abs=1)
-    assert severity_level(severity) == word
+def test_three_ways_of_being_rare_make_the_level_for_every_detector(kind, share, times, beyond, word):
+    assert severity_level(round(rated(kind, share, times, beyond))) == word
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_severity_never_falls_with_the_score(kind):
-    one = model(kind)
-    scores = np.sort(np.r_[-1.0, 0.0, np.geomspace(1e-6, 1e6, 200)])
-    found = severities(one, scores, np.full(len(scores), 2.0))
-    assert (np.diff(found) >= 0).all()
-    assert 0 <= found[0] <= found[-1] == 100
+def test_severity_never_falls_with_any_of_the_three(kind):
+    for vary in (
+        [rated(kind, share, 1.2, 0.5) for share in np.geomspace(0.3, 1e-9, 30)],
+        [rated(kind, 1e-3, times, 0.5) for times in np.linspace(1.0, 3.0, 30)],
+        [rated(kind, 1e-3, 1.2, beyond) for beyond in np.linspace(-30.0, 30.0, 30)],
+    ):
+        assert (np.diff(vary) >= -1e-9).all()
+        assert 0 <= vary[0] < vary[-1] <= 100
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_normal_data_rarely_has_high_severity(kind):
-    """In new normal data, at most three times the promised share of points has high severity."""
-    one = model(kind)
+def test_a_series_without_a_past_of_its_own_has_at_most_medium(kind):
+    assert severity_level(round(rated(kind, 1e-9, 9.0, np.nan))) == "medium"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_normal_data_are_never_critical_and_rarely_high(kind):
     fresh = seasonal("a", 77, 60, START + 21 * 86_400_000)
-    codes = np.zeros(len(fresh.ts), np.int64)
-    models = model_set(one.manifest)
-    alerts = replay(models, EngineOptions(), ["a"], codes, fresh.ts, fresh.values)
-    high = {alert.id for alert in alerts if alert.severity >= 50}
-    assert len(high) <= max(3 * 1e-4 * len(fresh.ts), 2)
+    models = ModelSet()
+    models.adopt(model(kind))
+    alerts = list(replay(models, EngineOptions(), ["a"], np.zeros(len(fresh.ts), np.int64), fresh.ts, fresh.values))
+    assert not [alert for alert in alerts if alert.severity_word == "critical"]
+    assert len({alert.id for alert in alerts if alert.severity >= 50}) <= 60 / 7 / 2  # half of what the rate promises
 
 
-def test_severity_without_calibration_is_relative_to_the_limit():
-    (one,) = model_set(manifest(limit=3.0)).models.values()
-    found = severities(one, np.array([1.0, 3.0, 6.0, 12.0, 24.0, 99.0]), np.full(6, 3.0))
-    assert found.tolist() == pytest.approx([0, 25, 50, 75, 100, 100], abs=1)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_huge_spike_after_weeks_of_quiet_is_critical(kind):
+    fresh = seasonal("a", 77, 60, START + 21 * 86_400_000)
+    fresh.values[2400:2404] += 900.0
+    models = ModelSet()
+    models.adopt(model(kind))
+    alerts = replay(models, EngineOptions(), ["a"], np.zeros(len(fresh.ts), np.int64), fresh.ts, fresh.values)
+    assert max(one.severity for one in alerts if one.start <= fresh.ts[2403] <= one.end) >= 75
+
+
+def test_severity_does_not_depend_on_batches():
+    fresh = seasonal("a", 77, 60, START + 21 * 86_400_000)
+    fresh.values[500::700] += 60.0
+    found = []
+    for size in (64, 1000):
+        models = ModelSet()
+        models.adopt(model("zscore"))
+        codes = np.zeros(len(fresh.ts), np.int64)
+        alerts = replay(models, EngineOptions(), ["a"], codes, fresh.ts, fresh.values, size)
+        found.append([(one.id, one.state, one.severity) for one in alerts])
+    assert found[0] == found[1]
+    assert found[0]
+
+
+def test_a_detector_whose_rarest_scores_are_often_normal_is_never_critical():
+    trained = fit_model("dmd", "dmd", TRAIN, replace(SPEC, window=25), params={"rank": 4}, rule=RULE)
+    one = load_model(trained.publishable(), trained.content)
+    (found,) = severities(one, np.array([1e6]), np.ones(1), [50.0])
+    assert severity_level(round(found)) == "high"
+
+
+@pytest.mark.parametrize(("features", "word"), [(1, "critical"), (19, "medium")])
+def test_novelty_asks_more_of_many_features(features, word):
+    series = [replace(one, values=np.repeat(one.values, features, axis=1)) for one in TRAIN]
+    names = tuple(f"f{i}" for i in range(features))
+    trained = fit_model("novelty", "novelty", series, replace(SPEC, features=names))
+    one = load_model(trained.publishable(), trained.content)
+    (found,) = severities(one, np.array([10 * 1.96]), np.full(1, 1.96), [np.nan])
+    assert severity_level(round(found)) == word
 
 
 def test_auto_is_more_severe_the_more_evidence_there_is_and_by_the_words_of_its_levels() -> None:
@@ -90,7 +144,7 @@ def test_auto_is_more_severe_the_more_evidence_there_is_and_by_the_words_of_its_
 class Unrated(RollingZScore):
     """Cannot say how sure it is."""
 
-    def severities(self, batch: WindowBatch) -> Floats | None:
+    def severities(self, batch: WindowBatch, scores: Floats) -> Floats | None:
         raise ZeroDivisionError("no evidence")
 
 

@@ -67,6 +67,19 @@ def band(**fields: Any) -> Alert:
     return make_alert(**(given | {"attribution": {"a": 0.2, "b": 0.8}} | fields))
 
 
+def test_reason_shows_enough_digits_to_see_that_the_value_is_out_of_its_band() -> None:
+    close = band(values={"a": 10.0, "b": 14228.96}, lower={}, upper={"a": 20.0, "b": 14228.91})
+    assert close.reason == "b 14,228.96, expected at most 14,228.91"
+
+
+def test_values_of_an_earlier_point_have_its_time_where_points_are_clocked() -> None:
+    window = {"end": 10 * MINUTE, "interval_ms": MINUTE}
+    assert band(points_ago=3, window=window).values_at == 7 * MINUTE
+    assert band(points_ago=3, window={**window, "interval_ms": None}).values_at is None
+    assert band(window={**window, "interval_ms": None}).values_at == 10 * MINUTE
+    assert band(points_ago=1).reason == "b 2 (1 point ago), expected 0 to 1"
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -124,7 +124,7 @@ def limits_along(threshold: Threshold, raw: Floats, ts: Ints, start: int) -> Flo
     """Return (n,) limits for the scores from row ``start`` on, each set before its score is seen; NaN before."""
     limits = np.full(len(raw), np.nan)
     rows, state = np.zeros(len(raw) - start, np.int64), threshold.initial_state(1)
-    limits[start:], _ = threshold.limits_in_place(raw[start:], rows, ts[start:], threshold.bind([NAME]), state)
+    limits[start:], _, _ = threshold.limits_in_place(raw[start:], rows, ts[start:], threshold.bind([NAME]), state)
     return limits
 
 

@@ -124,7 +124,7 @@ class AutoDetector(PointDetector):
         evidence[:, :, kernel.SHORT] /= kernel.SURPRISE
         return [_UNUSUAL[member] for member in evidence.max(axis=1).argmax(axis=1).tolist()]
 
-    def severities(self, batch: WindowBatch) -> Floats:
+    def severities(self, batch: WindowBatch, scores: Floats) -> Floats:
         """Add up how far each member goes beyond the evidence with which it alerts, twice its usual reach at most.
 
         The sum is a severity by how often such alerts were labelled events on the development sets (decision 070).

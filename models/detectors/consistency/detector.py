@@ -32,6 +32,7 @@ from eddy.models.preprocessing.segments import by_name, cut_in_half, measured
 
 _MIN_ROWS = 64  # of a series in training
 _NEVER = 1 << 60  # rows before the first score: never, while training
+_BEYOND, _SEVERITY = (0.0, 1.0, 1.7, 2.5), (25.0, 50.0, 75.0, 100.0)  # decades above the limit
 _FLOOR_SHARE = 0.02  # of a feature's scale: smaller errors never count as unusual
 
 
@@ -236,8 +237,17 @@ class ConsistencyDetector(Detector):
         share = np.divide(power, total, out=np.full_like(power, 1 / power.shape[1]), where=total > 0)
         return Explanation(expected, expected - reach, expected + reach, share)
 
+    def severities(self, batch: WindowBatch, scores: Floats) -> Floats:
+        """Rate by how many times the limit the score is, in decades; see docs/decisions/074-severity.md."""
+        return np.interp(np.log10(np.maximum(scores / self.params.limit, 1.0)), _BEYOND, _SEVERITY)
+
     def unusual(self, batch: WindowBatch) -> list[str]:
-        return ["its values do not belong together as they do otherwise"] * len(batch)
+        names = self.spec.features
+        if len(names) == 1:
+            return [f"its newest value is far from the last {self.params.window} as it moves otherwise"] * len(batch)
+        copy = batch.take(np.arange(len(batch)))
+        _, each = self._points(self._started(copy), self._seen(copy), self.params.start_up)
+        return [f"{names[f]} does not fit the other values as it does otherwise" for f in each.argmax(axis=1).tolist()]
 
     def state_bounds(self) -> Bounds:
         return kernel.bounds(len(self.spec.features))

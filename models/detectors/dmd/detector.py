@@ -69,7 +69,8 @@ class DmdDetector(Detector):
 
     Works for smooth dynamics, oscillations and their slow change.
     **Fails** on what is not nearly linear (bursts, counts near 0), on seasons longer than the window, and on noise, of
-    which it can only say how large it usually is. A level shift is one large error, then is learned.
+    which it can only say how large it usually is. A level shift is one large error, then is learned. Of its rarest
+    errors less than four fifths are real events, so no alert of it is ``critical``.
 
     Parameters: :class:`DmdParameters`.
     Cost: state of ``rank`` squared numbers a series, as many operations a point; no state with ``online=false``.

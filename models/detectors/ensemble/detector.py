@@ -18,6 +18,7 @@ from eddy.models.core.arrays import Array, read_arrays, read_names, read_states
 from eddy.models.core.detector import (
     Detector,
     Explanation,
+    FarthestPoint,
     FitReport,
     Floats,
     Ints,
@@ -56,7 +57,8 @@ class EnsembleDetector(Detector):
 
     Works where members look at different things; an ensemble of one gives any detector a calibrated score.
     **Fails** where the members fail together, and where one that cannot tell an anomaly from its usual errors is given
-    a large weight: ``mean`` then dilutes what the others see, ``max`` adds its false alerts.
+    a large weight: ``mean`` then dilutes what the others see, ``max`` adds its false alerts. No alert of it
+    is ``critical``: it has not been shown to be that sure.
 
     Parameters: :class:`~eddy.models.detectors.ensemble.members.EnsembleParameters`, and ``members``.
     Cost: the sum of its members', and a few numbers of state for each of them.
@@ -266,6 +268,30 @@ class EnsembleDetector(Detector):
         chosen = [np.stack([getattr(e, name) for e in each])[leading, rows] for name in ("expected", "lower", "upper")]
         lower, upper = (np.where(np.isfinite(band), band, np.nan) for band in chosen[1:])
         return Explanation(chosen[0], lower, upper, np.asarray(attribution))
+
+    def farthest(self, batch: WindowBatch, limit: Floats) -> FarthestPoint | None:
+        """Return the farthest point of the member that contributes most; its newest one where it names none."""
+        before, parts = self._calibration(batch), self._member_batches(batch)
+        z = self._deviates(batch, self._member_batches(batch), before.copy())
+        leading, rows = (np.nan_to_num(np.maximum(z, 0.0)) * self.weights).argmax(axis=1), np.arange(len(batch))
+        limits = kernel.raw_limits(
+            before, self._layout.moments_at, self._min_scales, self._rules.own, np.asarray(limit, float)
+        )
+        each = []
+        for m, (detector, part) in enumerate(zip(self.detectors, parts, strict=True)):
+            own = np.nan_to_num(limits[:, m], nan=np.inf)
+            found = detector.farthest(part, own)
+            if found is None:
+                said = detector.explain(part, own)
+                none = np.zeros(len(batch), np.int64)
+                found = FarthestPoint(none, part.values[:, -1], said.expected, said.lower, said.upper)
+            each.append(found)
+        ago, values, expected, lower, upper = (
+            np.stack([getattr(found, name) for found in each])[leading, rows]
+            for name in ("ago", "values", "expected", "lower", "upper")
+        )
+        lower, upper = (np.where(np.isfinite(band), band, np.nan) for band in (lower, upper))
+        return FarthestPoint(ago, values, expected, lower, upper)
 
     def unusual(self, batch: WindowBatch) -> list[str]:
         z = self._deviates(batch, self._member_batches(batch), self._calibration(batch))

@@ -14,6 +14,7 @@ from eddy.models.core.arrays import Array, read_arrays, read_names
 from eddy.models.core.detector import (
     Detector,
     Explanation,
+    FarthestPoint,
     FitReport,
     Floats,
     Ints,
@@ -26,6 +27,7 @@ from eddy.models.core.detector import (
 from eddy.models.core.parameters import read_parameters
 from eddy.models.core.state_bounds import Bounds
 from eddy.models.detectors.history import kernel as ring_kernel
+from eddy.models.detectors.history.farthest_point import farthest_points
 from eddy.models.preprocessing.scaler import in_spreads
 from eddy.models.preprocessing.seasonality import usual_period
 from eddy.models.preprocessing.segments import by_name, measured
@@ -154,6 +156,18 @@ class PastRingDetector(Detector):
         spread = self.spread[batch.binding]
         middle, reach = expected * spread + self.centre[batch.binding], limit[:, None] * spread
         return Explanation(middle, middle - reach, middle + reach, share)
+
+    def farthest(self, batch: WindowBatch, limit: Floats) -> FarthestPoint | None:
+        """Compare with the most similar segment: where the whole is above the limit, its farthest point is, too."""
+        if self.mode == ring_kernel.SEASONAL_NAIVE:
+            return None
+        centred, period = self.mode == ring_kernel.DISCORD, self.params.period
+        newest = self._scaled(np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]), batch.binding)
+        state = np.ascontiguousarray(batch.state)
+        ago, values, expected = farthest_points(state, newest, period, 1 if centred else period, centred)
+        centre, spread = self.centre[batch.binding], self.spread[batch.binding]
+        middle, reach = expected * spread + centre, limit[:, None] * spread
+        return FarthestPoint(ago, values * spread + centre, middle, middle - reach, middle + reach)
 
     def unusual(self, batch: WindowBatch) -> list[str]:
         return [self.unlike.format(points=self.attribution_span)] * len(batch)

@@ -20,6 +20,7 @@ class LeftDiscordDetector(PastRingDetector):
 
     Works for a misshapen cycle, and needs no alignment with a season.
     **Fails** on noise (every subsequence is new), on anomalies that come twice, and on changes of level alone.
+    No alert of it is ``critical``: it has not been shown to be that sure.
 
     Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`; ``period`` is the length of the
     subsequence.

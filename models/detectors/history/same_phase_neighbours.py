@@ -13,6 +13,7 @@ class SamePhaseNeighboursDetector(PastRingDetector):
 
     Works for days that are unlike all earlier days, holidays and outages among them.
     **Fails** where there is no season (everything is equally far) and while fewer than 3 whole periods are known.
+    Of its rarest scores less than four fifths are real events, so no alert of it is ``critical``.
 
     Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`.
     Cost: ``2 * 57 * period`` numbers of state a feature, as many operations a point.

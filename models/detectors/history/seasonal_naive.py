@@ -13,7 +13,7 @@ class SeasonalNaiveDetector(PastRingDetector):
 
     Works for a strong season of known length; a floor that others should beat.
     **Fails** where the season is not the period, drifts, or differs by weekday. Phase is counted in points: irregular
-    sampling breaks it.
+    sampling breaks it. Of its rarest scores less than four fifths are real events, so no alert of it is ``critical``.
 
     Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`.
     Cost: ``2 * 28 * period`` numbers of state a feature, a median of 28 a point.

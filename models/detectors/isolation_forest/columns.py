@@ -25,7 +25,8 @@ from eddy.models.preprocessing.scaled_windows import fill_forward
 SETS = ("raw", "differences", "season", "window")
 RESIDUALS = ("size", "lately", "shift", "largest", "newest")
 _CAP = 50.0  # ratios above it count the same
-_STEPS = ("it moves more than usual from one point to the next", "it moves less than usual from one point to the next")
+LARGE_STEP = "it moves more than usual from one point to the next"
+_STEPS = (LARGE_STEP, "it moves less than usual from one point to the next")
 _VARIES = ("it varies more than usual", "it varies less than usual")
 _COURSE = "the course of the last {points} points is unlike those of training"
 _SEASON = ("it is unlike itself at the same time of earlier days", "it is more like earlier days than usual")

@@ -26,7 +26,7 @@ from eddy.models.core.detector import (
 )
 from eddy.models.core.parameters import read_parameters
 from eddy.models.core.state_bounds import Bounds
-from eddy.models.detectors.isolation_forest.columns import ForestColumns, columns_for
+from eddy.models.detectors.isolation_forest.columns import LARGE_STEP, ForestColumns, columns_for
 from eddy.models.detectors.isolation_forest.kernel import flatten, forest_score, node_records
 from eddy.models.detectors.isolation_forest.window_features import grouped, series_scales
 from eddy.models.preprocessing.fit_windows import FitWindows
@@ -112,6 +112,7 @@ class IsolationForest(Detector):
     """
 
     kind = "isolation-forest"
+    critical_by_rarity = True
     parameters = ForestParameters
     updates = "window"
     releases_gil = True
@@ -280,15 +281,27 @@ class IsolationForest(Detector):
         """Name the group of columns without which the score falls most, and on which side of its usual values it is."""
         x, groups = self.features(batch), self.columns.groups
         score, each = self._of_features(x), self.columns.each
-        feature = self._attribution(batch).argmax(axis=1)[:, None] * each
+        leading = self._attribution(batch).argmax(axis=1)
+        feature = leading[:, None] * each
         columns = [feature + np.arange(own.start, own.stop) for _, _, own in groups]
         most = self._falls(x, score, columns).argmax(axis=0)
         said = []
         for row, group in enumerate(most.tolist()):
             own = columns[group][row]
             above = np.nansum(x[row, own] - self.typical[own]) >= 0
-            said.append(groups[group][0 if above else 1].format(points=self.spec.window))
+            text = groups[group][0 if above else 1].format(points=self.spec.window)
+            said.append(self._placed(text, batch.values[row, :, leading[row]], self.spec.features[leading[row]]))
         return said
+
+    def _placed(self, text: str, values: Floats, name: str) -> str:
+        """Add to what is unusual in a window (W,) which feature it is of, and which step if it is a step."""
+        if text == LARGE_STEP:
+            steps = np.abs(np.diff(values))
+            ago = int(np.argmax(np.nan_to_num(steps)[::-1]))
+            text += f", most of all {ago} points ago" if ago > 1 else ", most of all one point ago" if ago else ""
+        if len(self.spec.features) == 1:
+            return text
+        return f"{name}{text[2:]}" if text.startswith("it ") else f"{text}, most of all {name}"
 
     def _falls(self, x: Floats, score: Floats, sets: Sequence[Ints]) -> Floats:
         """Return (sets, n) how much scores fall if columns, (n or 1, k) a set, are set to their typical values."""

@@ -15,6 +15,7 @@ from eddy.models.core.detector import (
     Bools,
     Detector,
     Explanation,
+    FarthestPoint,
     FitReport,
     Floats,
     Ints,
@@ -26,7 +27,7 @@ from eddy.models.core.detector import (
 )
 from eddy.models.core.parameters import read_parameters
 from eddy.models.core.state_bounds import Bounds
-from eddy.models.detectors.lstm.course import course_unlike_training
+from eddy.models.detectors.lstm.course import course_unlike_training, farthest_of
 from eddy.models.detectors.lstm.error_spread import HOURS, WEEK_HOURS, ErrorSpread
 from eddy.models.detectors.lstm.kernel import LstmWeights, pack, reconstruct
 from eddy.models.detectors.lstm.parameters import LstmParameters, architecture
@@ -85,6 +86,7 @@ class LstmAutoencoder(Detector):
     """
 
     kind = "lstm-autoencoder"
+    critical_by_rarity = True
     parameters = LstmParameters
     updates = "weights"
     releases_gil = True
@@ -192,7 +194,7 @@ class LstmAutoencoder(Detector):
         errors = x[:, newest] - output
         counts = valid[:, newest] & ~batch.imputed[:, newest, None]
         counts &= (enough & counts[:, 0].any(axis=1))[:, None, None]
-        return _Reconstruction(errors, counts, output[:, 0] * scale + centre, scale)
+        return _Reconstruction(errors, counts, output * scale[:, None] + centre[:, None], scale)
 
     def _squares(self, scored: _Reconstruction, batch: WindowBatch) -> Floats:
         """Return (n, k, F) squared normalised errors, newest first; 0 where a point does not count."""
@@ -221,7 +223,16 @@ class LstmAutoencoder(Detector):
         half *= scored.scale
         features = squares.shape[2]
         share = np.where(total > 0, squares.sum(axis=1) / np.where(total > 0, total, 1), 1 / features)
-        return Explanation(scored.expected, scored.expected - half, scored.expected + half, share)
+        expected = scored.rebuilt[:, 0]
+        return Explanation(expected, expected - half, expected + half, share)
+
+    def farthest(self, batch: WindowBatch, limit: Floats) -> FarthestPoint:
+        """Return the point of the largest error; the band is where an error alone would keep within the limit."""
+        if self.state_size:
+            limit = limit_of_newest(batch.state, limit)
+        scored = self._reconstruct(batch)
+        reach = limit[:, None, None] * self.spread.of(batch.binding, batch.end) * scored.scale[:, None]
+        return farthest_of(batch, self._squares(scored, batch), scored.rebuilt, reach)
 
     def unusual(self, batch: WindowBatch) -> list[str]:
         squares = self._squares(self._reconstruct(batch), batch)
@@ -266,11 +277,13 @@ def _yes(kind: str, params: Mapping[str, Any], name: str) -> bool:
 
 @dataclass(frozen=True)
 class _Reconstruction:
-    """Hold ``errors``, ``valid`` (n, k, F) newest first, in the scaler's units; ``expected``, ``scale`` (n, F) raw."""
+    """Hold ``errors``, ``valid`` (n, k, F) newest first, in the scaler's units; ``rebuilt`` likewise, ``scale`` (n, F)
+    in the series' own.
+    """
 
     errors: Floats
     valid: Bools
-    expected: Floats
+    rebuilt: Floats
     scale: Floats
 
 

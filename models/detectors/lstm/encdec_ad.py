@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from eddy.errors import ModelError, SettingsError
 from eddy.models.core.arrays import Array, read_arrays
-from eddy.models.core.detector import Bools, Explanation, Floats, Ints, Progress, WindowBatch, WindowSpec
+from eddy.models.core.detector import (
+    Bools,
+    Explanation,
+    FarthestPoint,
+    Floats,
+    Ints,
+    Progress,
+    WindowBatch,
+    WindowSpec,
+)
+from eddy.models.detectors.lstm.course import course_unlike_training, farthest_of
 from eddy.models.detectors.lstm.error_gaussian import ErrorGaussian
 from eddy.models.detectors.lstm.layers import Dense, Layer, decode_backwards
 from eddy.models.detectors.lstm.sequence_autoencoder import SequenceAutoencoder, SequenceParameters
@@ -49,7 +59,8 @@ class EncDecAD(SequenceAutoencoder):
     Works as published for regular cycles with many held-out windows.
     **Fails** where the encoder can carry an anomaly through to the decoder (it has seen the newest point), and where
     there are few held-out windows for the components of an error vector: the score of a new window is then far above
-    the validation scores. Scores grow with the number of components: they compare within a model only.
+    the validation scores. Scores grow with the number of components: they compare within a model only. No alert
+    of it is ``critical``: it has not been shown to be that sure.
 
     Parameters: :class:`EncDecParameters`.
     Cost: as ``lstm-autoencoder``, with twice the hidden units by default; no state.
@@ -170,6 +181,30 @@ class EncDecAD(SequenceAutoencoder):
         total = parts.sum(axis=1, keepdims=True)
         share = np.where(total > 0, parts / np.where(total > 0, total, 1), 1 / features)
         return Explanation(expected, lower, upper, share)
+
+    def farthest(self, batch: WindowBatch, limit: Floats) -> FarthestPoint:
+        """Return the point of the value that would lower the score most if it were another, all others unchanged.
+
+        The band is that of :meth:`explain`, for that point.
+        """
+        scaled, vectors, weight, rebuilt = self._measured(batch)
+        n, features = len(batch), len(self.spec.features)
+        score = (self.gaussian.squared(vectors) * weight).sum(axis=1)[:, None, None]
+        counts = np.where(weight > 0, weight, 1.0)[:, :, None]
+        slope, curve = self.gaussian.pulled(vectors) * weight[:, :, None], self.gaussian.precision_diagonal * counts
+        gain = slope**2 / curve
+        most = limit[:, None, None]
+        half = np.sqrt(np.where(most > score - gain, most - score + gain, most) / curve)
+        shape = (n, -1, features)
+        size, change, half, errors = (part.reshape(shape) for part in (gain, -slope / curve, half, vectors))
+        scale = scaled.scale[:, None]
+        middle = (rebuilt + errors + change) * scale + scaled.centre[:, None]
+        return farthest_of(batch, size, middle, half * scale)
+
+    def unusual(self, batch: WindowBatch) -> list[str]:
+        _, vectors, weight, _ = self._measured(batch)
+        parts = self.gaussian.pulled(vectors) ** 2 * weight[:, :, None]
+        return course_unlike_training(parts.reshape(len(batch), -1, len(self.spec.features)), self.spec.window)
 
     def to_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, params = super().to_state()

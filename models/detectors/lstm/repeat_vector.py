@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eddy.errors import SettingsError
-from eddy.models.core.detector import Explanation, Floats, Progress, WindowBatch
-from eddy.models.detectors.lstm.course import course_unlike_training
+from eddy.models.core.detector import Explanation, FarthestPoint, Floats, Progress, WindowBatch
+from eddy.models.detectors.lstm.course import course_unlike_training, farthest_of
 from eddy.models.detectors.lstm.layers import Dense, Layer, repeat_vector
 from eddy.models.detectors.lstm.sequence_autoencoder import SequenceAutoencoder, SequenceParameters
 from eddy.models.preprocessing.scaled_windows import ScaledWindows
@@ -41,7 +41,8 @@ class RepeatVectorAutoencoder(SequenceAutoencoder):
     Works for short windows with few shapes: the form that most tutorials have.
     **Fails** where the code is large enough to copy the window, an anomaly included, and where windows are longer than
     the code can hold: then the rebuilt window is too smooth and every busy period looks odd. ``lstm-autoencoder``
-    hides the newest points from its encoder and knows the time of day for these reasons.
+    hides the newest points from its encoder and knows the time of day for these reasons. No alert of it is
+    ``critical``: it has not been shown to be that sure.
 
     Parameters: :class:`RepeatVectorParameters`.
     Cost: as ``lstm-autoencoder``, times the layers; no state.
@@ -113,6 +114,14 @@ class RepeatVectorAutoencoder(SequenceAutoencoder):
         features = squares.shape[2]
         share = np.where(total > 0, squares.sum(axis=1) / np.where(total > 0, total, 1), 1 / features)
         return Explanation(expected, expected - half, expected + half, share)
+
+    def farthest(self, batch: WindowBatch, limit: Floats) -> FarthestPoint:
+        """Return the point of the largest error; the band is where an error alone would keep within the limit."""
+        scaled = ScaledWindows.of(self.scaler, batch)
+        errors, _, rebuilt = self._errors(scaled)
+        scale, centre = scaled.scale[:, None], scaled.centre[:, None]
+        reach = np.broadcast_to(np.sqrt(np.maximum(limit, 0.0))[:, None, None] * scale, errors.shape)
+        return farthest_of(batch, errors**2, rebuilt * scale + centre, reach)
 
     def unusual(self, batch: WindowBatch) -> list[str]:
         errors, _, _ = self._errors(ScaledWindows.of(self.scaler, batch))

@@ -34,6 +34,8 @@ _UNUSUAL = {
     kernel.Z_SEASON: "its last period is unlike earlier ones",
     kernel.Z_RARITY: rarity.UNUSUAL,
 }
+_ONE_OF = 0.6  # decades of the score that each decade of features is worth
+_BEYOND, _SEVERITY = (-1.0, -0.3, 0.3, 0.9, 1.6), (5.0, 25.0, 50.0, 75.0, 100.0)
 _MAX_PERIOD_HOURS = 24.0 * 366 * 10
 
 
@@ -120,7 +122,8 @@ class NoveltyDetector(PointDetector):
         return self.members, self.params.start_up, self._period_ms, self.params.limit
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        """Explain by the nearest value seen before or, while the season's gate is open, by the nearest period.
+        """Explain by the nearest value seen before or, while the season's gate is open, by the nearest period, unless
+        the value itself is new.
 
         The band is where value novelty stays below the limit, or three typical differences from period to period.
         Rarity, and the season while its gate is closed, do not score single values: they give median and usual range.
@@ -135,6 +138,7 @@ class NoveltyDetector(PointDetector):
         if self.members & kernel.SEASON:
             at = kernel.SEASON_AT
             seasonal = old[:, :, at + season.GATE] > season.OPEN
+            seasonal &= new[:, :, kernel.Z_VALUE] <= limit[:, None]  # a new value is new at any time of day
             middle = np.where(seasonal, new[:, :, at + season.EXPECTED], middle)
             reach = np.where(seasonal, _BAND_SEASON * old[:, :, at + season.TYPICAL], reach)
         unknown = old[:, :, kernel.SPREAD] == 0  # still collecting
@@ -142,6 +146,15 @@ class NoveltyDetector(PointDetector):
             np.where(unknown, np.nan, _unscaled(middle + way * reach, centre, spread)) for way in (0.0, -1.0, 1.0)
         )
         return Explanation(expected, lower, upper, attribution_of(deviates))
+
+    def severities(self, batch: WindowBatch, scores: Floats) -> Floats:
+        """Rate by how many times the limit the score is, in decades, less 0.6 for each decade of features.
+
+        The largest of many features is large by chance. See docs/decisions/074-severity.md.
+        """
+        times = np.log10(np.maximum(scores / self.params.limit, 1.0))
+        beyond = times - _ONE_OF * np.log10(len(self.spec.features))
+        return np.interp(beyond, _BEYOND, _SEVERITY)
 
     def unusual(self, batch: WindowBatch) -> list[str]:
         _, new = self._blocks(batch)
