@@ -22,7 +22,8 @@ def run(threshold: RateThreshold, scores: Floats, step_ms: int = STEP_MS) -> tup
     state = threshold.initial_state(1)
     ts = step_ms * np.arange(1, len(scores) + 1)
     rows, binding = np.zeros(len(scores), np.int64), np.full(1, -1)
-    return *threshold.limits_in_place(scores, rows, ts, binding, state), state
+    limits, periods, _ = threshold.limits_in_place(scores, rows, ts, binding, state)
+    return limits, periods, state
 
 
 def incidents(above: Bools, since: int) -> int:
@@ -96,7 +97,7 @@ def test_many_series_in_one_call_are_as_each_by_itself() -> None:
     rows = rng.integers(0, 4, 12_000)
     scores = rng.exponential(size=12_000)
     ts, state = np.arange(1, 12_001) * 450_000, np.zeros((4, kernel.WIDTH))
-    limits, periods = threshold.limits_in_place(scores, rows, ts, np.full(4, -1), state)
+    limits, periods, _ = threshold.limits_in_place(scores, rows, ts, np.full(4, -1), state)
     assert np.isfinite(periods).sum() > 5
     for row in range(4):
         own, alone = rows == row, np.zeros((1, kernel.WIDTH))
@@ -132,6 +133,19 @@ def test_a_return_period_is_not_longer_than_the_past_can_show() -> None:
     _, periods, _ = run(RateThreshold(), scores)
     assert periods[-1] * 2 >= 4 * 604_800
     assert periods[-1] <= 40 * 604_800
+
+
+def test_how_far_a_score_lies_beyond_the_past_is_in_scales_of_its_tail() -> None:
+    scores = np.random.default_rng(12).exponential(size=8 * WEEK)
+    scores[-1] = scores[: 7 * WEEK].max() + 8.0
+    state, rows = np.zeros((1, kernel.WIDTH)), np.zeros(len(scores), np.int64)
+    threshold = RateThreshold(settle_days=0.0)
+    limits, _, beyond = threshold.limits_in_place(
+        scores, rows, STEP_MS * np.arange(1, len(scores) + 1), np.full(1, -1), state
+    )
+    assert beyond[-1] == pytest.approx(8.0, abs=4.0)  # the scale of this tail is 1
+    assert (np.isfinite(beyond) <= (scores > limits)).all()
+    assert np.isnan(beyond[: 24 * 12]).all()
 
 
 def test_beside_a_limit_of_the_detector_the_rate_is_an_upper_bound() -> None:
