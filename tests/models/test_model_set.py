@@ -177,15 +177,14 @@ def test_models_of_a_series_follow_the_patterns():
     assert models.applying_to("taxi-99") == ["b"]
 
 
-def test_severity_rises_with_the_score_from_0_to_100():
+def test_severity_rises_with_the_score_and_is_never_critical_without_a_calibration():
     calibrated = replace(GOOD, calibration={"quantiles": [0, 1, 2, 3, 4, 5, 6, 7], "mean_excess": 1.0})
     models = model_set(calibrated, manifest("plain"))
-    scores = np.array([-5.0, 2.0, 7.0, 20.0, 1e6, np.nan])
-    found = severities(models.models["z"], scores, np.full(6, 7.0))
-    assert (np.diff(found[:-1]) >= 0).all()
-    assert found[0] == 0
-    assert found[-2] == 100
-    assert found[-1] == 0
-    np.testing.assert_allclose(found[2], 25, atol=1e-9)  # tail 0.01 = 1e-2 of 1e-8
-    plain = severities(models.models["plain"], np.array([1.0, 2.0, 16.0, -3.0, np.nan]), np.full(5, 2.0))
-    np.testing.assert_allclose(plain, [0, 25, 100, 0, 0])
+    scores, limits = np.array([5.0, 7.0, 8.0, 10.0, 20.0, 1e6]), np.full(6, 7.0)
+    found = severities(models.models["z"], scores, limits, scores - 8.0)
+    assert (np.diff(found) >= 0).all()
+    assert found[0] < 25
+    assert found[-1] == 90
+    plain = severities(models.models["plain"], scores, limits, scores - 8.0)
+    assert (np.diff(plain) >= 0).all()
+    assert 50 <= plain[-1] < 75

@@ -62,19 +62,18 @@ class SeverityOutcome:
         return SeverityOutcome(
             self.detector,
             "all",
-            *(
-                tuple(a + b for a, b in zip(mine, its, strict=True))
-                for mine, its in (
-                    (self.incidents, other.incidents),
-                    (self.labelled, other.labelled),
-                    (self.tens, other.tens),
-                    (self.labelled_tens, other.labelled_tens),
-                )
-            ),
+            _sums(self.incidents, other.incidents),
+            _sums(self.labelled, other.labelled),
+            _sums(self.tens, other.tens),
+            _sums(self.labelled_tens, other.labelled_tens),
             self.shown + other.shown,
             self.said + other.said,
             self.left_out + other.left_out,
         )
+
+
+def _sums(some: tuple[int, ...], others: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(a + b for a, b in zip(some, others, strict=True))
 
 
 def run_severity(
@@ -102,8 +101,10 @@ def run_severity(
                 counts[:, at] += (1, labelled)
             shown += bool(one.reason) and not one.unusual
             said += one.unusual not in ("", UNLIKE_TRAINING.format(points=(one.window or {}).get("size")))
-    counted = (tuple(int(n) for n in row) for row in (*levels, *tens))
-    return SeverityOutcome(entrant.name, data.name, *counted, shown, said, left_out)
+    found_levels, labelled_levels, found_tens, labelled_tens = (tuple(map(int, row)) for row in (*levels, *tens))
+    return SeverityOutcome(
+        entrant.name, data.name, found_levels, labelled_levels, found_tens, labelled_tens, shown, said, left_out
+    )
 
 
 def incidents_of(entrant: Entrant, recording: Recording, seed: int = 0, threshold: str = "") -> Sequence[Alert]:
