@@ -87,7 +87,7 @@ def test_alerts_show_a_value_out_of_its_band_or_say_more_than_that_it_is_unlike_
 
 @pytest.mark.parametrize("kind", BY_POINT)
 def test_the_point_shown_is_the_spike_also_when_it_is_not_the_newest(kind):
-    """Incidents that a spike of 40 opened show a value out of its band, often that spike: it is beyond all usual ones."""
+    """Incidents that a spike of 40 opened show a value out of its band, often the spike, which is beyond all others."""
     spikes = {START + 42 * 86_400_000 + int(at) * INTERVAL for k, at in enumerate(SPIKES) if k % 4 < 2}
     near = [one for one in alerts_of(kind) if any(0 <= one.start - at <= 8 * INTERVAL for at in spikes)]
     assert near
@@ -113,9 +113,10 @@ def test_words_name_the_feature_that_is_unusual():
     rule = ThresholdRule("percentile", params={"q": 99.5})
     trained = fit_model("f", "isolation-forest", [train], replace(spec, window=24), params={"trees": 50}, rule=rule)
     live = rng.normal(50, 1, (400, 2))
-    live[300:330, 1] = live[300, 1]
     models = ModelSet()
     models.adopt(load_model(trained.publishable(), trained.content))
+    heat = models.columns["heat"]
+    live[300:330, heat] = live[300, heat]
     later = ts[-1] + (1 + np.arange(400)) * INTERVAL
     alerts = replay(models, EngineOptions(), ["a"], np.zeros(400, np.int64), later, live)
     told = {one.unusual for one in alerts if one.unusual and later[300] <= one.start <= later[335]}
