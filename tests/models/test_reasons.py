@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from eddy.alert import Alert
-from eddy.models.core.detector import UNLIKE_TRAINING, Series
+from eddy.models.core.detector import UNLIKE_TRAINING, Floats, Series
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.replay import replay
 from eddy.models.serving.loaded_model import load_model
@@ -43,6 +43,13 @@ SPIKES = np.arange(500, DAYS * 48, 150)
 GENERIC = {UNLIKE_TRAINING.format(points=points) for points in range(200)}
 
 
+def in_columns(models: ModelSet, features: Sequence[str], values: Floats) -> Floats:
+    """Place (n, F) values in the columns in which they travel."""
+    placed = np.full((len(values), len(models.columns)), np.nan)
+    placed[:, [models.columns[one] for one in features]] = values
+    return placed
+
+
 @cache
 def alerts_of(kind: str, features: int = 1) -> tuple[Alert, ...]:
     """Every incident's last message over weeks with spikes, dips, standstills and shifts in time."""
@@ -70,7 +77,8 @@ def alerts_of(kind: str, features: int = 1) -> tuple[Alert, ...]:
     models = ModelSet()
     models.adopt(load_model(trained.publishable(), trained.content))
     last: dict[str, Alert] = {}
-    for one in replay(models, EngineOptions(), ["a"], np.zeros(len(live.ts), np.int64), live.ts, live.values):
+    values = in_columns(models, spec.features, live.values)
+    for one in replay(models, EngineOptions(), ["a"], np.zeros(len(live.ts), np.int64), live.ts, values):
         if one.kind == "incident":
             last[one.id] = one
     return tuple(last.values())
@@ -115,10 +123,11 @@ def test_words_name_the_feature_that_is_unusual():
     live = rng.normal(50, 1, (400, 2))
     models = ModelSet()
     models.adopt(load_model(trained.publishable(), trained.content))
-    heat = models.columns["heat"]
-    live[300:330, heat] = live[300, heat]
+    live[300:330, 1] = live[300, 1]
     later = ts[-1] + (1 + np.arange(400)) * INTERVAL
-    alerts = replay(models, EngineOptions(), ["a"], np.zeros(400, np.int64), later, live)
+    alerts = replay(
+        models, EngineOptions(), ["a"], np.zeros(400, np.int64), later, in_columns(models, spec.features, live)
+    )
     told = {one.unusual for one in alerts if one.unusual and later[300] <= one.start <= later[335]}
     assert told
     assert all(text.startswith("heat ") for text in told), told
