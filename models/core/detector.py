@@ -299,9 +299,21 @@ class Detector(ABC):
             batch: n windows in order of time; its state is not used.
             rows: (n,) row of each window's series; a row may occur often.
             state: (rows, state_size), updated in place.
-            before: likewise; gets the state of each row as it was before its newest window.
+            before: (rows, before_size) gets what :meth:`state_before` needs of each row's newest window.
         """
         raise NotImplementedError
+
+    @property
+    def before_size(self) -> int:
+        """Return how many numbers :meth:`score_rows` keeps of a row to tell its state before its newest window."""
+        return self.state_size
+
+    def state_before(self, state: Floats, before: Floats) -> Floats:
+        """Return (n, state_size) states before the newest windows of n rows, from those after and ``before``.
+
+        By default ``before`` is that state. A detector whose state is large keeps only what a window overwrites.
+        """
+        return before
 
     def score_series(self, name: str, ts: Ints, values: Floats) -> Floats:
         """Return (n,) scores of a whole (n, F) series, equal to :meth:`score` window by window; NaN before the first.

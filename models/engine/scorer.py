@@ -117,8 +117,10 @@ class ModelScorer:
         self.limit = np.zeros(0)
         self.stale = np.zeros(0, np.bool_)
         self.dirty = np.zeros(0, np.bool_)
-        kept = model.detector.in_place or (live and model.detector.state_size)
-        self._before = StateBefore(model.detector.state_size) if kept else None
+        detector = model.detector
+        kept = detector.in_place or (live and detector.state_size)
+        size = detector.before_size if detector.in_place else detector.state_size
+        self._before = StateBefore(size) if kept else None
         self._failure = ""  # of the newest batch
         self._raised = ""  # what the model raised since :meth:`take_failure`
         self._turn = 0  # first row to be reported when live state is next written
@@ -384,14 +386,17 @@ class ModelScorer:
         With a detector that learns, the band has to be the one before the newest point was learned; after a restart
         it is not known until the next point.
         """
-        store = self.store
+        store, state = self.store, self.state[rows]
+        if self._before is not None:
+            before = self._before.state[rows]
+            state = self.model.detector.state_before(state, before) if self.model.detector.in_place else before
         order = (store.head[rows, None] + np.arange(store.spec.window)) % store.spec.window
         batch = WindowBatch(
             store.ring[rows[:, None], order],
             store.filled[rows[:, None], order].astype(bool),
             store.last[rows],
             self.binding[rows],
-            self.state[rows] if self._before is None else self._before.state[rows],
+            state,
         )
         known = np.full(len(rows), not self.model.detector.state_size)
         return batch, known if self._before is None else self._before.known[rows]

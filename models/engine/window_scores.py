@@ -76,9 +76,10 @@ def _in_place(
     def state_before(i: int) -> Floats:
         own = np.flatnonzero(rows == rows[i])
         if own[-1] == i:
-            return np.asarray(before.state[rows[i]])
+            return np.asarray(detector.state_before(state[[rows[i]]], before.state[[rows[i]]])[0])
         found, earlier = begun[[np.searchsorted(often, rows[i])]], batch.take(own[own < i])
-        detector.score_rows(earlier, np.zeros(len(earlier), np.int64), found, np.empty_like(found))
+        unused = np.empty((1, detector.before_size))
+        detector.score_rows(earlier, np.zeros(len(earlier), np.int64), found, unused)
         return np.asarray(found[0])
 
     def take(at: Ints) -> WindowBatch:
@@ -89,14 +90,15 @@ def _in_place(
 
 
 class StateBefore:
-    """The detector's state of each row as it was before its newest window was scored.
+    """What tells the detector's state of each row as it was before its newest window was scored.
 
     Attributes:
-        state: (rows, state_size); only rows that are ``known`` (rows,) mean anything.
+        state: (rows, size) that state, or what :meth:`Detector.state_before` needs of it where the detector works in
+            place; only rows that are ``known`` (rows,) mean anything.
     """
 
-    def __init__(self, state_size: int) -> None:
-        self.state = np.zeros((0, state_size))
+    def __init__(self, size: int) -> None:
+        self.state = np.zeros((0, size))
         self.known = np.zeros(0, np.bool_)
         self._position = np.zeros(0, np.int64)
 

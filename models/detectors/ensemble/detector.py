@@ -34,6 +34,7 @@ from eddy.models.detectors.ensemble import kernel
 from eddy.models.detectors.ensemble.combination import combine
 from eddy.models.detectors.ensemble.members import EnsembleParameters, Member, read_members
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, moment_bounds
+from eddy.models.detectors.novelty.point_detector import untouched
 from eddy.models.preprocessing.segments import by_name
 
 _MIN_SCALE_SHARE = 0.01  # of the median validation score: smallest scale of scores
@@ -116,6 +117,7 @@ class EnsembleDetector(Detector):
         self._rules = kernel.Rules(self._min_scales, own, gated, params.start_up, interval)
         self._cuts = np.cumsum([0, *(d.state_size for d in detectors)])
         self.state_size = int(self._cuts[-1]) + self._layout.state_width
+        self._before_cuts = np.cumsum([0, *(d.before_size for d in detectors)])
         self._index = {name: i for i, name in enumerate(self.names)}
         # a member can continue from its training data only if all members can, since they see the same points
         seen = [names if self.continues or not d.continues else [_UNSEEN] * len(names) for d in detectors]
@@ -209,48 +211,88 @@ class EnsembleDetector(Detector):
         return scores
 
     @property
+    def in_place(self) -> bool:  # type: ignore[override]
+        return all(d.in_place or not d.state_size for d in self.detectors)
+
+    @property
     def _moments(self) -> slice:
         return slice(self._layout.moments_at, self._layout.peak_at)
 
     def _member_batches(self, batch: WindowBatch) -> list[WindowBatch]:
         """Return the windows of each member, with copies of its part of the state."""
-        batches = []
+        return [
+            replace(part, state=batch.state[:, self._cuts[m] : self._cuts[m + 1]].copy())
+            for m, part in enumerate(self._member_windows(batch))
+        ]
+
+    def _member_windows(self, batch: WindowBatch) -> list[WindowBatch]:
+        """Return the windows of each member, without its state."""
+        windows, none = [], np.empty((len(batch), 0))
         for m, detector in enumerate(self.detectors):
             tail = slice(self.spec.window - detector.spec.window, None)
-            state = np.ascontiguousarray(batch.state[:, self._cuts[m] : self._cuts[m + 1]])
-            batches.append(
-                WindowBatch(
-                    np.ascontiguousarray(batch.values[:, tail]), np.ascontiguousarray(batch.imputed[:, tail]),
-                    batch.end, self._bindings[batch.binding, m], state.copy(),
-                )
-            )  # fmt: skip
-        return batches
+            values, imputed = (np.ascontiguousarray(part[:, tail]) for part in (batch.values, batch.imputed))
+            windows.append(WindowBatch(values, imputed, batch.end, self._bindings[batch.binding, m], none))
+        return windows
 
-    def _calibration(self, batch: WindowBatch) -> Floats:
-        """Return (n, state_width) the ensemble's own state; a new series starts from its validation scores."""
-        state = np.ascontiguousarray(batch.state[:, self._cuts[-1] :]).copy()
-        untouched = ~batch.state.any(axis=1)
-        state[untouched, self._moments] = self._prior[batch.binding[untouched]]
-        return state
+    def _begin(self, batch: WindowBatch, rows: Ints, state: Floats) -> None:
+        """Let new series start from the validation scores."""
+        first = np.unique(rows, return_index=True)[1]
+        first = first[untouched(state, rows[first])]
+        moments = self._cuts[-1] + np.arange(self._moments.start, self._moments.stop)
+        state[rows[first, None], moments] = self._prior[batch.binding[first]]
 
-    def _deviates(self, batch: WindowBatch, parts: list[WindowBatch], state: Floats) -> Floats:
-        raw = np.stack([d.score(part) for d, part in zip(self.detectors, parts, strict=True)], axis=1)
+    def _deviates(self, batch: WindowBatch, rows: Ints, state: Floats, before: Floats) -> Floats:
+        """Return (n, M) deviates of the members, whose scores are learned; as for :meth:`score_rows`."""
+        self._begin(batch, rows, state)
+        raw = np.empty((len(batch), len(self.detectors)))
+        for m, (d, part) in enumerate(zip(self.detectors, self._member_windows(batch), strict=True)):
+            own = state[:, self._cuts[m] : self._cuts[m + 1]]
+            kept = before[:, self._before_cuts[m] : self._before_cuts[m + 1]]
+            if d.in_place:
+                raw[:, m] = d.score_rows(part, rows, own, kept)
+            elif d.state_size:  # then a series has one window
+                kept[rows] = own[rows]
+                turn = replace(part, state=own[rows])
+                raw[:, m] = d.score(turn)
+                own[rows] = turn.state
+            else:
+                raw[:, m] = d.score(part)
         points = np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]).astype(float)
-        return kernel.deviates(self._layout, self._rules, state, raw, points, self._scale[batch.binding], batch.end)
+        return kernel.deviates(
+            self._layout, self._rules, rows, state[:, self._cuts[-1] :], before[:, self._before_cuts[-1] :],
+            raw, points, self._scale[batch.binding], batch.end,
+        )  # fmt: skip
 
-    def _score(self, batch: WindowBatch) -> Floats:
-        parts, state = self._member_batches(batch), self._calibration(batch)
-        scores = combine(self._deviates(batch, parts, state), self.weights, self.params.rule)
+    @property
+    def before_size(self) -> int:
+        return int(self._before_cuts[-1]) + self._layout.state_width
+
+    def state_before(self, state: Floats, before: Floats) -> Floats:
+        found = state.copy()
+        for m, d in enumerate(self.detectors):
+            kept = before[:, self._before_cuts[m] : self._before_cuts[m + 1]]
+            own = slice(self._cuts[m], self._cuts[m + 1])
+            found[:, own] = d.state_before(found[:, own], kept)
+        found[:, self._cuts[-1] :] = before[:, self._before_cuts[-1] :]
+        return found
+
+    def score_rows(self, batch: WindowBatch, rows: Ints, state: Floats, before: Floats) -> Floats:
+        scores = combine(self._deviates(batch, rows, state, before), self.weights, self.params.rule)
         if self.params.peaks:
-            scores = np.asarray(kernel.peaks(state, self._layout.peak_at, scores, self.params.limit))
-        for m, part in enumerate(parts):
-            batch.state[:, self._cuts[m] : self._cuts[m + 1]] = part.state
-        batch.state[:, self._cuts[-1] :] = state
+            own = state[:, self._cuts[-1] :]
+            scores = np.asarray(kernel.peaks(rows, own, self._layout.peak_at, scores, self.params.limit))
         return scores
 
+    def _score(self, batch: WindowBatch) -> Floats:
+        return self.score_rows(batch, np.arange(len(batch)), batch.state, np.empty((len(batch), self.before_size)))
+
+    def _calibrated(self, batch: WindowBatch) -> tuple[Floats, Floats]:
+        """Return (n, M) deviates of windows, and the ensemble's own state before them; changes no state."""
+        rows, state, before = np.arange(len(batch)), batch.state.copy(), np.empty((len(batch), self.before_size))
+        return self._deviates(batch, rows, state, before), before[:, self._before_cuts[-1] :]
+
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
-        before = self._calibration(batch)
-        z = self._deviates(batch, self._member_batches(batch), before.copy())
+        z, before = self._calibrated(batch)
         gained = np.nan_to_num(np.maximum(z, 0.0)) * self.weights
         limits = kernel.raw_limits(
             before, self._layout.moments_at, self._min_scales, self._rules.own, np.asarray(limit, float)
@@ -294,7 +336,7 @@ class EnsembleDetector(Detector):
         return FarthestPoint(ago, values, expected, lower, upper)
 
     def unusual(self, batch: WindowBatch) -> list[str]:
-        z = self._deviates(batch, self._member_batches(batch), self._calibration(batch))
+        z, _ = self._calibrated(batch)
         leading = (np.nan_to_num(np.maximum(z, 0.0)) * self.weights).argmax(axis=1).tolist()
         said = [d.unusual(part) for d, part in zip(self.detectors, self._member_batches(batch), strict=True)]
         return [said[member][row] for row, member in enumerate(leading)]

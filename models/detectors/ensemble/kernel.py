@@ -87,20 +87,23 @@ def bounds(layout: Layout) -> Bounds:
 
 
 def deviates(
-    layout: Layout, rules: Rules, state: Floats, raw: Floats, points: Floats, scale: Floats, ts: Ints
-) -> Floats:
-    """Return (n, M) deviates of one point each of n series.
+    layout: Layout, rules: Rules, rows: Ints, state: Floats, before: Floats, raw: Floats, points: Floats,
+    scale: Floats, ts: Ints,
+) -> Floats:  # fmt: skip
+    """Return (n, M) deviates of n points of some series, each series' in order of time.
 
     Args:
         layout, rules: those of the ensemble.
-        state: (n, layout.state_width), changed in place.
+        rows: (n,) row of each point's series.
+        state: (rows, layout.state_width), changed in place.
+        before: likewise; gets each row's state as it was before its newest point.
         raw: (n, M) members' scores, NaN if a member has none.
         points: (n, F) newest values, NaN where missing.
         scale: (n, F, 2) location and scale of the features, for the gate.
         ts: (n,) epoch ms.
     """
     out = np.empty_like(raw)
-    _rows(state, raw, points, scale, ts, *_arguments(layout, rules), out)
+    _rows(rows, state, before, raw, points, scale, ts, *_arguments(layout, rules), out)
     return out
 
 
@@ -145,10 +148,14 @@ def _step(row, raw, point, scale, ts, gates, at, min_scales, own, gated, start_u
 
 
 @njit(cache=True, error_model="numpy")
-def _rows(state, raw, points, scale, ts, gates, at, min_scales, own, gated, start_up, slots, per_slot, out):  # type: ignore[no-untyped-def]
+def _rows(
+    rows, state, before, raw, points, scale, ts, gates, at, min_scales, own, gated, start_up, slots, per_slot, out
+):  # type: ignore[no-untyped-def]
     for i in range(len(raw)):
+        row = state[rows[i]]
+        before[rows[i]] = row
         _step(
-            state[i], raw[i], points[i], scale[i], ts[i],
+            row, raw[i], points[i], scale[i], ts[i],
             gates, at, min_scales, own, gated, start_up, slots, per_slot, out[i],
         )  # fmt: skip
 
@@ -163,12 +170,12 @@ def _series(row, raw, points, scale, ts, gates, at, min_scales, own, gated, star
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def peaks(state: Floats, at: int, scores: Floats, reference: float) -> Floats:
-    """Return (n,) scores after the peak filter, one point each of n series; NaN stays NaN and changes nothing."""
+def peaks(rows: Ints, state: Floats, at: int, scores: Floats, reference: float) -> Floats:
+    """Return (n,) scores of points of some series after the peak filter; NaN stays NaN and changes nothing."""
     out = scores.copy()
     for i in range(len(scores)):
         if not np.isnan(scores[i]):
-            out[i] = peak(state[i], at, scores[i], reference)
+            out[i] = peak(state[rows[i]], at, scores[i], reference)
     return out
 
 

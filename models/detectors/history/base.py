@@ -68,6 +68,7 @@ class PastRingDetector(Detector):
     """
 
     starts_silent = True
+    in_place = True
     parameters = RingParameters
 
     mode: ClassVar[int]
@@ -136,20 +137,33 @@ class PastRingDetector(Detector):
         scores[there] = ring_kernel.ring_series(state[0], newest, self.mode, self.params.period, self.params.reach)
         return scores
 
-    def _step(self, batch: WindowBatch) -> tuple[Floats, Floats, Floats]:
+    def _step(self, batch: WindowBatch, rows: Ints, state: Floats, before: Floats) -> tuple[Floats, Floats, Floats]:
         newest = self._scaled(np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1]), batch.binding)
         each, expected = np.empty_like(newest), np.empty_like(newest)
         scores = ring_kernel.ring_rows(
-            batch.state, newest, self.mode, self.params.period, self.params.reach, each, expected
+            state, rows, newest, before, self.mode, self.params.period, self.params.reach, each, expected
         )
         return np.asarray(scores), each, expected
 
+    def score_rows(self, batch: WindowBatch, rows: Ints, state: Floats, before: Floats) -> Floats:
+        return self._step(batch, rows, state, before)[0]
+
+    @property
+    def before_size(self) -> int:
+        return 2 * len(self.spec.features)
+
+    def state_before(self, state: Floats, before: Floats) -> Floats:
+        found = state.copy()
+        ring_kernel.undo(found, before)
+        return found
+
     def _score(self, batch: WindowBatch) -> Floats:
-        return self._step(batch)[0]
+        return self.score_rows(batch, np.arange(len(batch)), batch.state, np.empty((len(batch), self.before_size)))
 
     def _explain(self, batch: WindowBatch, limit: Floats) -> Explanation:
         """Explain by the same point of the compared past; in the band that distance alone is within the limit."""
-        _, each, expected = self._step(batch.take(np.arange(len(batch))))
+        rows, unused = np.arange(len(batch)), np.empty((len(batch), self.before_size))
+        _, each, expected = self._step(batch, rows, batch.state.copy(), unused)
         squares = np.nan_to_num(each) ** 2
         total = squares.sum(axis=1, keepdims=True)
         share = np.divide(squares, total, out=np.full_like(squares, 1 / squares.shape[1]), where=total > 0)

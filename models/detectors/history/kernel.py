@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from eddy.models.core.detector import Floats
+from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.state_bounds import Bounds, Each, Numbers, Row, count
+from eddy.models.detectors.history.distances import NONE, apart, nearest, nearest_of_each, same_phase_of_each
 
 SEASONAL_NAIVE, NEIGHBOURS, DISCORD = 0, 1, 2
-_KNOWN = 0.75  # share of a segment that has to be present on both sides
-_PIECE = 16  # values compared between two checks whether the comparison can still win
 _MIN_VALUES = 3  # values of the same phase, for a median
+_FEWEST_RUNNING = 32  # points from which running sums pay
 
 
 def bounds(features: int, past: int) -> Bounds:
@@ -53,41 +53,17 @@ def seasonal_naive(past: Floats, period: int, periods: int) -> tuple[float, floa
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _apart(past: Floats, back: int, length: int, centred: bool, worst: float) -> float:
-    """Return the mean square difference of the last ``length`` values and those ``back`` earlier; inf above ``worst``.
-
-    ``centred`` first removes the difference of the means. Both sums only grow with each value, so most comparisons end
-    after a few values.
-    """
-    total, shift, known = 0.0, 0.0, 0
-    end = len(past)
-    for begin in range(end - length, end, _PIECE):
-        for i in range(begin, min(begin + _PIECE, end)):
-            d = past[i] - past[i - back]
-            if not np.isnan(d):
-                total += d * d
-                shift += d
-                known += 1
-        apart = total - shift * shift / max(known, 1) if centred else total
-        if apart > worst * length:
-            return np.inf
-    if known < _KNOWN * length:
-        return np.inf
-    return apart / known
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def neighbours(past: Floats, period: int, nearest: int) -> tuple[float, float]:
     """Return (mean distance of the last period to its ``nearest`` past ones at the same phase, nearest value)."""
     best = np.full(nearest, np.inf)
     expected = np.nan
     back = period
     while back + period <= len(past):
-        apart = _apart(past, back, period, False, best[-1])
-        if apart < best[-1]:
-            if apart < best[0]:
+        found = apart(past, back, period, False, best[-1])
+        if found < best[-1]:
+            if found < best[0]:
                 expected = past[len(past) - 1 - back]
-            best[-1] = apart
+            best[-1] = found
             best.sort()
         back += period
     if best[-1] == np.inf:
@@ -102,13 +78,7 @@ def discord(past: Floats, length: int, likely: int) -> tuple[float, float, int]:
     Also returns that segment's newest value and how far back it lies. ``likely`` is tried first: how far back the
     nearest segment lay one point ago, or 0.
     """
-    best, at = np.inf, 0
-    if length <= likely <= len(past) - length:
-        best, at = _apart(past, likely, length, True, np.inf), likely
-    for back in range(length, len(past) - length + 1):
-        apart = _apart(past, back, length, True, best)
-        if apart < best:
-            best, at = apart, back
+    best, at = nearest(past, length, likely)
     if best == np.inf:
         return np.nan, np.nan, 0
     now, then = past[len(past) - length :], past[len(past) - length - at : len(past) - at]
@@ -157,20 +127,104 @@ def ring_step(row: Floats, values: Floats, mode: int, period: int, reach: int, e
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def ring_rows(
-    state: Floats, values: Floats, mode: int, period: int, reach: int, each: Floats, expected: Floats
-) -> Floats:
-    """Score one point each of n series; (n, F) values, ``each`` and ``expected``; return (n,)."""
+    state: Floats, rows: Ints, values: Floats, before: Floats, mode: int, period: int, reach: int,
+    each: Floats, expected: Floats,
+) -> Floats:  # fmt: skip
+    """Score n points of some series in the state of all of them: (n,); a series may have several points.
+
+    Args:
+        state: (rows, words), changed in place.
+        rows: (n,) row of each point's series, each series' in order of time.
+        values, each, expected: (n, F) as for one point.
+        before: (rows, 2 * F); gets what the newest point of each row overwrites, for :func:`undo`.
+        mode, period, reach: as for one point.
+    """
     scores = np.empty(len(values))
     for i in range(len(values)):
-        scores[i] = ring_step(state[i], values[i], mode, period, reach, each[i], expected[i])
+        row = rows[i]
+        _keep(state[row], before[row], values.shape[1])
+        scores[i] = ring_step(state[row], values[i], mode, period, reach, each[i], expected[i])
     return scores
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _keep(row: Floats, before: Floats, features: int) -> None:
+    """Note how far back the nearest segment of each feature lies, and the value that its next one overwrites."""
+    size = (len(row) - 1) // features
+    place = int(row[0]) % ((size - 1) // 2)
+    for f in range(features):
+        before[2 * f], before[2 * f + 1] = row[1 + f * size], row[2 + f * size + place]
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def undo(state: Floats, before: Floats) -> None:
+    """Take back the newest point of (n, words) rows; ``before`` is what :func:`ring_rows` noted of them."""
+    features = before.shape[1] // 2
+    size = (state.shape[1] - 1) // features
+    capacity = (size - 1) // 2
+    for i in range(len(state)):
+        state[i, 0] -= 1.0
+        place = int(state[i, 0]) % capacity
+        for f in range(features):
+            at = 2 + f * size + place
+            state[i, 1 + f * size] = before[i, 2 * f]
+            state[i, at] = state[i, at + capacity] = before[i, 2 * f + 1]
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def ring_series(row: Floats, values: Floats, mode: int, period: int, reach: int) -> Floats:
     """Score n consecutive points, (n, F), of one series; return (n,)."""
-    scores = np.empty(len(values))
-    each, expected = np.empty(values.shape[1]), np.empty(values.shape[1])
-    for i in range(len(values)):
-        scores[i] = ring_step(row, values[i], mode, period, reach, each, expected)
+    n, features = values.shape
+    if mode == SEASONAL_NAIVE or n < _FEWEST_RUNNING:
+        scores = np.empty(n)
+        each, expected = np.empty(features), np.empty(features)
+        for i in range(n):
+            scores[i] = ring_step(row, values[i], mode, period, reach, each, expected)
+        return scores
+    scores = np.full(n, np.nan)
+    size = (len(row) - 1) // features
+    count = int(row[0])
+    for f in range(features):
+        place = 1 + f * size
+        found = _feature_series(row[place : place + size], count, values[:, f], mode, period, reach)
+        for i in range(n):
+            if np.isnan(scores[i]) or found[i] > scores[i]:
+                scores[i] = found[i]
+    row[0] = count + n
+    return scores
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _feature_series(part: Floats, count: int, values: Floats, mode: int, period: int, reach: int) -> Floats:
+    """Score n consecutive values of one feature by running sums; return (n,).
+
+    Args:
+        part: how far back the nearest segment lay, and a ring; changed in place.
+        count: points of the series before these.
+    """
+    ring, n = part[1:], len(values)
+    capacity = len(ring) // 2
+    known = min(count, capacity - 1)  # points of the past that the first of the new ones is compared with
+    newest_first = np.empty(known + n)
+    for k in range(known):
+        newest_first[n + k] = ring[(count - 1 - k) % capacity]
+    for i in range(n):
+        newest_first[n - 1 - i] = values[i]
+        push(ring, count + i, values[i])
+    clean = not np.isnan(newest_first).any()
+    scores = np.full(n, np.nan)
+    if mode == DISCORD:
+        squares, at = np.empty(n), np.empty(n, np.int64)
+        nearest_of_each(newest_first, known, period, capacity, clean, squares, at)
+        for i in range(n):
+            if not np.isnan(values[i]):
+                part[0] = at[i]
+                if squares[i] < NONE:
+                    scores[i] = np.sqrt(max(squares[i], 0.0))
+        return scores
+    best = np.empty((n, reach))
+    same_phase_of_each(newest_first, known, period, capacity, clean, best)
+    for i in range(n):
+        if not np.isnan(values[i]) and best[i, -1] < NONE:
+            scores[i] = np.sqrt(best[i]).mean()
     return scores

@@ -143,7 +143,7 @@ class PointDetector(Detector):
     def score_rows(self, batch: WindowBatch, rows: Ints, state: Floats, before: Floats) -> Floats:
         first = np.unique(rows, return_index=True)[1]  # a new series starts from the state after its training data
         first = first[batch.binding[first] >= 0]
-        first = first[_untouched(state, rows[first])]
+        first = first[untouched(state, rows[first])]
         state[rows[first]] = self._start[batch.binding[first]]
         order = np.argsort(rows, kind="stable")
         newest = np.where(batch.imputed[:, -1, None], np.nan, batch.values[:, -1])
@@ -181,7 +181,7 @@ class PointDetector(Detector):
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _untouched(state: Floats, rows: Ints) -> Bools:
+def untouched(state: Floats, rows: Ints) -> Bools:
     """Return (n,) whether rows have no state yet; stops at the first number of those that have."""
     found = np.ones(len(rows), np.bool_)
     for i in range(len(rows)):

@@ -15,6 +15,7 @@ from tests.models.small_models import manifest as small_manifest
 
 NAMES, POINTS, SEEN = ("a", "b", "c"), 900, 400
 FEATURES = ("value", "load")
+LIMITS = {"left-discord": 0.6, "ensemble": 2.0}
 
 
 def values() -> np.ndarray[Any, Any]:
@@ -26,17 +27,18 @@ def values() -> np.ndarray[Any, Any]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["auto", "novelty"])
+@pytest.mark.parametrize("kind", ["auto", "novelty", "left-discord", "ensemble"])
 @pytest.mark.parametrize("batch", [1, 40, 700])
 def test_in_place_is_as_window_by_window(kind: str, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data, detector = values(), DETECTORS.get(kind)
     ts = np.arange(POINTS, dtype=np.int64) * 60_000
     train = [Series("a", ts[:SEEN], data[0, :SEEN], np.zeros(SEEN, bool))]  # the others are not seen in training
-    fitted = detector.fit(train, WindowSpec(1, features=FEATURES), {"start_up": 100})[0]
+    params = {"period": 12} if kind == "left-discord" else {"start_up": 100}
+    fitted = detector.fit(train, WindowSpec(1, features=FEATURES), params)[0]
     found = []
     for in_place in (True, False):
         monkeypatch.setattr(detector, "in_place", in_place)
-        models = model_set(small_manifest("m", fitted, limit=fitted.default_limit or 0.0))
+        models = model_set(small_manifest("m", fitted, limit=fitted.default_limit or LIMITS.get(kind, 0.0)))
         job = Job(models, EngineOptions(live_per_second=100))
         alerts, live = [], []
         arrivals = [(k, i) for i in range(POINTS) for k in range(len(NAMES)) if k or i >= SEEN]
