@@ -1,6 +1,6 @@
 """Measure 500 new series within one minute, live on the stack: time until they are watched, latency of other alerts.
 
-    python -m benchmarks.job.new_series_live [--series 500] [--warm-up 250]
+    python -m benchmarks.job.new_series_live [--series 500] [--warm-up 200]
 
 200 series that a model scores send points at a steady pace all the time, with a spike in one of them four times a
 second. After a while 500 series without a model start, distributed over a minute, each with four points a second. A new
@@ -82,7 +82,7 @@ def run(count: int, warm_up: int, overrides: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         chosen = [
             "stack.dashboard=false",
-            "learning.cold_start=novelty",
+            "learning.cold_start=auto",
             f"learning.warmup_points={warm_up}",
             *overrides,
         ]
@@ -175,7 +175,7 @@ def main() -> None:
     """Print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", type=int, default=500)
-    parser.add_argument("--warm-up", type=int, default=250)
+    parser.add_argument("--warm-up", type=int, default=200)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     chosen = parser.parse_args()
     print(json.dumps(run(chosen.series, chosen.warm_up, chosen.set)), flush=True)
