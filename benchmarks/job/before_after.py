@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-SERIES, DAYS, ROUNDS = 200, 61, 5
+SERIES, DAYS, ROUNDS = 200, 61, 3
 STREAMED, _WARM = 40, 4  # points of each series; of them before the clock starts
 _HALF_HOURS, _FIVE_MINUTES = 48, 288  # points a day
 

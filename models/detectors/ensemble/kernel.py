@@ -148,9 +148,9 @@ def _step(row, raw, point, scale, ts, gates, at, min_scales, own, gated, start_u
 
 
 @njit(cache=True, error_model="numpy")
-def _rows(
+def _rows(  # type: ignore[no-untyped-def]
     rows, state, before, raw, points, scale, ts, gates, at, min_scales, own, gated, start_up, slots, per_slot, out
-):  # type: ignore[no-untyped-def]
+):
     for i in range(len(raw)):
         row = state[rows[i]]
         before[rows[i]] = row

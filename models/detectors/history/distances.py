@@ -132,7 +132,7 @@ def _compared(
     return left
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _add_clean(newest_first, first, lags, offset, length, step, origin, total, shift):  # type: ignore[no-untyped-def]
     """Add every ``step``-th point from ``offset`` on to the sums, four at a time; return how many."""
     i, count = offset, 0
@@ -161,7 +161,7 @@ def _add_clean(newest_first, first, lags, offset, length, step, origin, total, s
     return count
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _add_known(newest_first, first, lags, offset, length, step, origin, total, shift, known):  # type: ignore[no-untyped-def]
     """Do as :func:`_add_clean` where values are missing; a lag's first known difference becomes its origin."""
     for i in range(offset, length, step):
@@ -234,7 +234,7 @@ def running(
         own[there:] = NONE
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _add(newest_first, at, number, lag, step, clean, spread, middle, known):  # type: ignore[no-untyped-def]
     """Add the differences of the value at ``at`` to those at each lag; ``number`` counts them where all are known."""
     oldest = len(newest_first) - 1
@@ -249,7 +249,7 @@ def _add(newest_first, at, number, lag, step, clean, spread, middle, known):  # 
         _add_all(newest_first[at], newest_first[begin:end:step], share, spread, middle, known)
 
 
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@njit(cache=True, error_model="numpy")
 def _add_all(value, then, share, spread, middle, known):  # type: ignore[no-untyped-def]
     """Update means and sums of squared deviations (Welford 1962); ``share`` is 1 / number, or 0: some are missing."""
     if share > 0.0:

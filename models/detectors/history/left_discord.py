@@ -10,7 +10,7 @@ from eddy.models.detectors.history.base import PastRingDetector
 from eddy.models.detectors.history.kernel import DISCORD
 
 _SEASONS = 2  # in a segment: two seasons also show the order of days, which one season alone does not
-_LONGEST = 192  # points of an automatically chosen segment: each costs one operation per kept point
+_LONGEST = 192  # points of an automatically chosen segment, which bounds the cost of a point
 
 
 class LeftDiscordDetector(PastRingDetector):
@@ -24,8 +24,8 @@ class LeftDiscordDetector(PastRingDetector):
 
     Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`; ``period`` is the length of the
     subsequence.
-    Cost: ``past * period`` operations a point and ``2 * past`` numbers of state a feature: the dearest of the simple
-    ones.
+    Cost: ``past`` operations a point of a whole series, up to ``past * period`` at a single point, most of which bounds
+    save; ``2 * past`` numbers of state a feature (decision 073).
 
     References:
         Yeh et al. (2016). Matrix Profile I. ICDM. Lu et al. (2022). Matrix Profile XXIV: DAMP (left discords). KDD.

@@ -16,7 +16,8 @@ class SamePhaseNeighboursDetector(PastRingDetector):
     Of its rarest scores less than four fifths are real events, so no alert of it is ``critical``.
 
     Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`.
-    Cost: ``2 * 57 * period`` numbers of state a feature, as many operations a point.
+    Cost: ``2 * 57 * period`` numbers of state a feature; 57 operations a point of a whole series, up to
+    ``57 * period`` at a single point.
 
     References:
         Decision 050 has its figures; nearest neighbours as outlier scores: Ramaswamy, Rastogi, Shim 2000, SIGMOD.
