@@ -11,7 +11,8 @@ from numba import njit
 
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.state_bounds import Bounds, Each, Numbers, Row, count
-from eddy.models.detectors.history.distances import NONE, apart, nearest, nearest_of_each, same_phase_of_each
+from eddy.models.detectors.history.distances import apart, nearest
+from eddy.models.detectors.history.running_sums import NONE, nearest_of_each, same_phase_of_each
 
 SEASONAL_NAIVE, NEIGHBOURS, DISCORD = 0, 1, 2
 _MIN_VALUES = 3  # values of the same phase, for a median
