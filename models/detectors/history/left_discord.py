@@ -25,7 +25,7 @@ class LeftDiscordDetector(PastRingDetector):
     Parameters: :class:`~eddy.models.detectors.history.base.RingParameters`; ``period`` is the length of the
     subsequence.
     Cost: ``past`` operations a point of a whole series, up to ``past * period`` at a single point, most of which bounds
-    save; ``2 * past`` numbers of state a feature (decision 073).
+    save; ``2 * past`` numbers of state a feature (decision 076).
 
     References:
         Yeh et al. (2016). Matrix Profile I. ICDM. Lu et al. (2022). Matrix Profile XXIV: DAMP (left discords). KDD.
