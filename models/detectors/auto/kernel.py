@@ -17,6 +17,7 @@ from eddy.models.core.state_bounds import MOST, Bounds, Each, Either, Numbers, R
 from eddy.models.detectors.auto import shape_memory, short_memory, steady_season
 from eddy.models.detectors.auto.shape_memory import begin as shape_begin
 from eddy.models.detectors.auto.shape_memory import step as shape_step
+from eddy.models.detectors.auto.short_memory import shift
 from eddy.models.detectors.auto.short_memory import step as short_step
 from eddy.models.detectors.auto.steady_season import step as season_step
 from eddy.models.detectors.novelty import peak_filter, rarity
@@ -31,8 +32,8 @@ MEMBERS = 5
 
 # Words of a feature's block.
 RUNNING, COLLECTED, CENTRE, SPREAD, SLOT_MS, SLOTS, SLOT_POINTS = range(7)
-NEAREST, HIGHEST, LOWEST, RECORDS, HELD = range(7, 12)  # the dense score held is in the first feature's block
-EVIDENCE = 12  # of each member at the newest point; short memory: before the features' correction
+NEAREST, HIGHEST, LOWEST, RECORDS, HELD, RISES = range(7, 13)  # the dense score held is in the first feature's block
+EVIDENCE = 13  # of each member at the newest point; short memory: before the features' correction
 SHORT_AT = EVIDENCE + MEMBERS
 VALUE_AT = SHORT_AT + short_memory.STATE_WIDTH
 RARITY_AT = VALUE_AT + value_novelty.STATE_WIDTH
@@ -68,6 +69,16 @@ _POINTS, _FIRST, _SECOND, _ALERTING, _DENSE, _SHAPED, _OUT = range(7)  # what th
 _RECORDS_KEPT = float(np.exp(-1.0 / 300.0))  # a point: records are counted over about 300 points
 _MAX_RECORDS = 8.0  # of the last 300 points: a ramp or a counter, where every value is new
 _RECORD_COST = 0.2  # how much more of a new value is asked for each of the records: they announce further ones
+#: A series is noise where the value before predicts no better than the average of about 33 points does: the differences
+#: to the former are then 1.4 times as large. Its tail alone surprises short memory and brings new values, so more is
+#: asked of both, from a past on that shows it.
+_NOISE_FROM, _NOISE_TO = 1.25, 1.38
+_NOISE_AFTER = 500.0  # points; from twice as many on in full
+NOISE_SURPRISE = 3.6
+_NOISE_VALUE = 1.0  # how much more of a new value is asked, besides this for each record
+#: A counter only rises, but where it begins anew: a fall is then no event, and its values come never again.
+_RISES_KEPT = float(np.exp(-1.0 / 300.0))  # a point: rises are counted over about 300 moves
+_COUNTER = 0.95  # share of rises
 _MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
 _FEWEST_SLOTS, _MAX_SLOTS = 8, steady_season.SLOTS
 _DAY_MS = 86_400_000.0
@@ -81,7 +92,7 @@ def state_width(features: int) -> int:
 
 def bounds(features: int, start_up: int) -> Bounds:
     """Return what the state of a series may be: of each feature start-up values, or running kernels."""
-    seen = Row(Numbers(3), size(2), Numbers(MEMBERS), short_memory.bounds())
+    seen = Row(Numbers(3), size(2), size(), Numbers(MEMBERS), short_memory.bounds())
     collecting = Row(
         one_of(0), count(start_up - 1), Numbers(2), size(), one_of(0), size(), seen, Numbers(FEATURE_WIDTH - VALUE_AT)
     )
@@ -164,6 +175,35 @@ def _records(row: Floats, at: int, x: float, first: bool) -> float:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _begins_anew(row: Floats, at: int, x: float) -> bool:
+    """Say whether a counter falls, and let short memory go on from there; else count the move."""
+    apart = x - row[at + SHORT_AT + short_memory.LEVEL]  # from the value before
+    if apart < 0.0 and row[at + RISES] >= _COUNTER:
+        row[at + RISES] *= _RISES_KEPT
+        shift(row, at + SHORT_AT, apart)
+        return True
+    if apart != 0.0:
+        row[at + RISES] += (1.0 - _RISES_KEPT) * ((1.0 if apart > 0.0 else 0.0) - row[at + RISES])
+    return False
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _noise(row: Floats, at: int) -> float:
+    """How sure it is that a series is noise without memory, 0 to 1."""
+    step, apart = row[at + SHORT_AT + short_memory.SIZE], row[at + SHORT_AT + short_memory.SIZE + 2]
+    if apart <= 0.0:
+        return 0.0
+    known = min(max(row[at + SHORT_AT + short_memory.POINTS] / _NOISE_AFTER - 1.0, 0.0), 1.0)
+    return float(known * min(max((step / apart - _NOISE_FROM) / (_NOISE_TO - _NOISE_FROM), 0.0), 1.0))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _more_of_value(noise: float, records: float) -> float:
+    """How much more of a new value is asked."""
+    return float((1.0 + (_RECORD_COST + _NOISE_VALUE * noise) * records) * (1.0 + _NOISE_VALUE * noise))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_up: int, out: Floats) -> None:
     """Step every member of one feature; leaves their evidence in its block and adds to ``out``.
 
@@ -176,7 +216,11 @@ def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_
     """
     count = row[at + SHORT_AT + short_memory.POINTS] + 1.0
     out[_POINTS] = max(out[_POINTS], count)
+    if count > 1.0 and _begins_anew(row, at, x):
+        return
+    noise = _noise(row, at)
     rare = short_step(row, at + SHORT_AT, x)
+    rare = max(rare - noise * max(NOISE_SURPRISE - surprise_wanted(count), 0.0), 0.0)
     row[at + EVIDENCE + SHORT] = rare
     if rare > out[_FIRST]:
         out[_FIRST], out[_SECOND] = rare, out[_FIRST]
@@ -190,7 +234,7 @@ def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_
     shaped = row[at + SLOTS] == 0 and row[at + SHAPE_AT + shape_memory.PER_CODE] > 0
     correction = ONE_OF * np.log10(features)
     value = row[at + EVIDENCE + VALUE] / deviates_wanted(count, features)
-    row[at + EVIDENCE + VALUE] = likely = value / (1.0 + _RECORD_COST * records)
+    row[at + EVIDENCE + VALUE] = likely = value / _more_of_value(noise, records)
     row[at + EVIDENCE + RARITY] /= DEVIATES * features
     row[at + EVIDENCE + SEASON] /= DAYS_DEVIATES * features
     others = max(row[at + EVIDENCE + RARITY], row[at + EVIDENCE + SEASON])
@@ -201,6 +245,8 @@ def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_
         row[at + EVIDENCE + SHAPE] = max(unlike, 0.0)
         out[_ALERTING] = max(out[_ALERTING], unlike)
         out[_DENSE] = max(out[_DENSE], row[at + SHAPE_AT + shape_memory.RATIO] / UNLIKE)
+        return
+    if row[at + RISES] >= _COUNTER:
         return
     out[_DENSE] = max(out[_DENSE], value, others)
     out[_ALERTING] = max(out[_ALERTING], others)

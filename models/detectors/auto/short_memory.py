@@ -111,3 +111,12 @@ def band(row: Floats, at: int, member: int, wanted: float) -> tuple[float, float
     size = np.sqrt(row[at + SIZE + member]) if _SQUARED[member] else row[at + SIZE + member]
     reach = score_at(row, at + _HISTOGRAMS + member * tail_calibration.STATE_WIDTH, row[at + SEEN], wanted)
     return row[at + LEVEL + member], reach * size
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def shift(row: Floats, at: int, by: float) -> None:
+    """Move every level by ``by``: the series goes on from there."""
+    row[at + POINTS] += 1.0
+    row[at + FAST] += by
+    for m in range(MEMBERS):
+        row[at + LEVEL + m] += by
