@@ -76,9 +76,9 @@ _NOISE_FROM, _NOISE_TO = 1.25, 1.38
 _NOISE_AFTER = 500.0  # points; from twice as many on in full
 NOISE_SURPRISE = 3.6
 _NOISE_VALUE = 1.0  # how much more of a new value is asked, besides this for each record
-#: A counter only rises, but where it begins anew: a fall is then no event, and its values come never again.
+#: A counter is never negative, and only rises but where it begins anew: that is no event, and its values are all new.
 _RISES_KEPT = float(np.exp(-1.0 / 300.0))  # a point: rises are counted over about 300 moves
-_COUNTER = 0.95  # share of rises
+_COUNTER = 0.99  # share of rises
 _MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
 _FEWEST_SLOTS, _MAX_SLOTS = 8, steady_season.SLOTS
 _DAY_MS = 86_400_000.0
@@ -175,10 +175,16 @@ def _records(row: Floats, at: int, x: float, first: bool) -> float:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _counts(row: Floats, at: int) -> bool:
+    """Say whether a series is a counter."""
+    return bool(row[at + RISES] >= _COUNTER and row[at + LOWEST] >= 0.0)
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _begins_anew(row: Floats, at: int, x: float) -> bool:
     """Say whether a counter falls, and let short memory go on from there; else count the move."""
     apart = x - row[at + SHORT_AT + short_memory.LEVEL]  # from the value before
-    if apart < 0.0 and row[at + RISES] >= _COUNTER:
+    if apart < 0.0 <= x and _counts(row, at):
         row[at + RISES] *= _RISES_KEPT
         shift(row, at + SHORT_AT, apart)
         return True
@@ -246,7 +252,7 @@ def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_
         out[_ALERTING] = max(out[_ALERTING], unlike)
         out[_DENSE] = max(out[_DENSE], row[at + SHAPE_AT + shape_memory.RATIO] / UNLIKE)
         return
-    if row[at + RISES] >= _COUNTER:
+    if _counts(row, at):
         return
     out[_DENSE] = max(out[_DENSE], value, others)
     out[_ALERTING] = max(out[_ALERTING], others)
