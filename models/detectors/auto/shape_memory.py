@@ -1,10 +1,11 @@
 """Left discord at three scales in a bounded memory: how unlike every earlier subsequence the newest one is.
 
 For series without a clock that repeat: heart beats, machine cycles, gaits. Values are averaged to 24 codes of 8 bits
-per period, and the last 1,176 of them (49 periods) are kept. With each code, the last half, one and two periods are
-compared with every earlier subsequence of that length that does not overlap them, means removed; the smallest mean
-square difference counts (the left matrix profile of Yeh et al. 2016, without its z-normalisation, so that a beat that
-is lower is odd, too). The three distances, each over its own mean so far, are averaged and smoothed over half a period.
+per period, or per 64 points of a longer one, and the last 1,176 codes (49 periods) are kept. With each code, the last
+half, one and two periods are compared with every earlier subsequence of that length that does not overlap them, means
+removed; the smallest mean square difference counts (the left matrix profile of Yeh et al. 2016, without its
+z-normalisation, so that a beat that is lower is odd, too). The three distances, each over its own mean so far, are
+averaged and smoothed over half a period.
 
 One pass over the lags gives all three scales, as their sums are nested, and ends as soon as no scale can win.
 
@@ -30,7 +31,7 @@ _BITS = 8
 _MIDDLE = 128
 _PER_SPREAD = 60.0  # codes per spread of the series (5th to 95th percentile)
 _SMOOTHING = 1.0 / 8.0  # weight of the newest distance: about half a period
-_NO_PERIOD = 64  # points, where nothing repeats
+_LONGEST = 64  # points that 24 codes stand for at most: an odd spot is shorter than a long period; also without one
 _LONGEST_START = 4096  # points that the period is looked for in
 _MIN_CORRELATION = 0.3
 _CYCLES = 3  # of a period that have to fit
@@ -78,7 +79,7 @@ def period_of(values: Floats) -> int:
 def begin(row: Floats, at: int, values: Floats) -> None:
     """Choose how many points make a code from (n,) values without gaps."""
     period = period_of(values)
-    row[at + PER_CODE] = max(round((period if period > 0 else _NO_PERIOD) / CODES), 1)
+    row[at + PER_CODE] = max(round(min(period if period > 0 else _LONGEST, _LONGEST) / CODES), 1)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
