@@ -64,18 +64,19 @@ class DetectorSettings(Group):
 
     Examples:
         >>> DetectorSettings(type="isolation-forest").window_size
-        200
+        96
     """
 
     type: str = Field("", description="run only detectors of these kinds, comma separated; empty = all published ones")
-    window_size: int = Field(200, ge=2, description="points of a window")
+    window_size: int = Field(96, ge=2, description="points of a window")
     contamination: float = Field(0.05, gt=0, lt=0.5, description="expected share of anomalous points in training data")
-    false_alarms_per_week: float = Field(
-        1.0,
+    false_alarms_per_week: float | None = Field(
+        None,
         gt=0,
         allow_inf_nan=False,
         description="sensitivity: false alarms that each series may raise a week, the same for every detector; for "
-        "models trained without a threshold of their own, and for series without a model (docs/thresholds.md)",
+        "models trained without a threshold of their own, and for series without a model; empty: 1, but for the "
+        "detectors that name another threshold (docs/thresholds.md)",
     )
 
 

@@ -63,6 +63,7 @@ THRESHOLDS: ClassRegistry[Threshold] = ClassRegistry(
         "likelihood": f"{_THRESHOLDS}.likelihood:LikelihoodThreshold",
         "past-deviation": f"{_THRESHOLDS}.past_deviation:PastDeviationThreshold",
         "rate": f"{_THRESHOLDS}.rate:RateThreshold",
+        "return-level": f"{_THRESHOLDS}.return_level:ReturnLevelThreshold",
         "spot": f"{_THRESHOLDS}.spot:SpotThreshold",
     },
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eddy.training.evaluation.runs.entrant import Entrant
     from eddy.training.fitting.fit import ThresholdRule
 
-FALSE_ALARMS = "false alarms that each series may raise a week [detector.false_alarms_per_week: 1]"
+FALSE_ALARMS = "false alarms that each series may raise a week [detector.false_alarms_per_week; else 1]"
 SENSITIVITY = typer.Option(None, "--false-alarms-per-week", help=FALSE_ALARMS)
 NAMED = typer.Option(
     "",
@@ -62,8 +62,8 @@ class ThresholdOptions:
         float | None, typer.Option("--beta", help="f-beta: below 1 precision counts more, above recall [0.5]")
     ] = None
 
-    def promised(self, configured: float) -> float:
-        """Return the false alarms promised to each series a week, as given or configured.
+    def promised(self, configured: float | None) -> float | None:
+        """Return the false alarms promised to each series a week, as given or configured, if they are.
 
         Raises:
             SettingsError: not above 0, or beside another threshold than ``rate``.
@@ -134,7 +134,7 @@ def threshold_rule(
     return ThresholdRule(name, FALSE_RATE if false_rate is None else false_rate, params)
 
 
-def promised_rate(given: float | None, threshold: str, configured: float) -> float:
+def promised_rate(given: float | None, threshold: str, configured: float | None) -> float | None:
     """Return false alarms per series and week, as given or configured; see :meth:`ThresholdOptions.promised`."""
     if given is None:
         return configured
@@ -156,8 +156,9 @@ def with_thresholds(
     from eddy.training.evaluation.runs.named_threshold import with_rate, with_threshold
 
     if false_alarms_per_week is not None and not name:
-        rate = promised_rate(false_alarms_per_week, name, 1.0)
-        return [with_rate(entrant, rate, items("--threshold-param", given)) for entrant in entrants]
+        promised_rate(false_alarms_per_week, name, None)
+        own = items("--threshold-param", given)
+        return [with_rate(entrant, false_alarms_per_week, own) for entrant in entrants]
     rule = threshold_rule(name, given, DetectorSettings().contamination)
     if rule is not None and false_alarms_per_week is not None:
         rate = promised_rate(false_alarms_per_week, name, 1.0)

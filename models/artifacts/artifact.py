@@ -17,15 +17,17 @@ from safetensors.numpy import save as save_arrays
 from eddy.errors import EddyError, ModelError, SettingsError
 from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Detector
+from eddy.models.core.threshold import Threshold
 from eddy.models.core.window_spec import read_spec
 
 ARTIFACT_SCHEMA = 1
 MAX_ARTIFACT_BYTES = 256 * 1024 * 1024  # far above any detector here; refuses a wrong file before it is parsed
 _HEADER_LENGTH_BYTES = 8  # safetensors: little-endian length of the JSON header that follows
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
+_PAST = "threshold.past"  # array of a row per series that the header names
 _PLAIN = "fiub"  # kinds of types that arrays may have
 
-__all__ = ["dump", "load", "series_in", "sha256"]
+__all__ = ["dump", "load", "read_past", "series_in", "sha256"]
 
 
 def sha256(content: bytes) -> str:
@@ -33,15 +35,23 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def dump(detector: Detector) -> bytes:
-    """Write the detector as an artifact; the same detector always gives the same bytes."""
+def dump(detector: Detector, past: Mapping[str, NDArray[np.float64]] | None = None) -> bytes:
+    """Write the detector as an artifact; the same detector always gives the same bytes.
+
+    Args:
+        detector: the detector.
+        past: what its threshold knows of each series, see :attr:`eddy.models.core.threshold.Threshold.past`.
+    """
     arrays, params = detector.to_state()
     header = {
         "schema": ARTIFACT_SCHEMA,
         "detector": detector.kind,
         "spec": asdict(detector.spec),
         "params": params,
+        **({"past": list(past)} if past else {}),
     }
+    if past:
+        arrays = {**arrays, _PAST: np.stack(list(past.values()))}
     contiguous = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
     return bytes(save_arrays(contiguous, metadata={"eddy": json.dumps(header, sort_keys=True)}))
 
@@ -83,6 +93,25 @@ def load(content: bytes) -> Detector:
         raise ModelError(f"artifact: {error}") from None
     except Exception as error:  # whatever a package's own detector raises on arrays that are not its own
         raise ModelError(f"artifact: does not fit detector {kind!r}: {type(error).__name__}: {error}") from None
+
+
+def read_past(content: bytes, threshold: Threshold) -> dict[str, NDArray[np.float64]]:
+    """Return the threshold's state of each series at the end of its training data; none in an artifact without it.
+
+    Raises:
+        ModelError: it is not of this threshold.
+    """
+    names = _header(content).get("past")
+    if names is None:
+        return {}
+    rows = load_arrays(content).get(_PAST)
+    shape = (len(names) if isinstance(names, list) else -1, threshold.state_size)
+    if rows is None or rows.dtype != np.float64 or rows.shape != shape or not all(isinstance(n, str) for n in names):
+        raise ModelError(f"artifact: array {_PAST!r} does not fit threshold {threshold.policy!r}; train again")
+    bounds = threshold.state_bounds()
+    if bounds is not None and not bounds.fits(rows).all():
+        raise ModelError(f"artifact: array {_PAST!r} holds numbers that threshold {threshold.policy!r} cannot have")
+    return dict(zip(names, rows, strict=True))
 
 
 def series_in(content: bytes) -> list[str]:

@@ -209,6 +209,17 @@ class Detector(ABC):
         return None
 
     @classmethod
+    def default_threshold(cls, interval_ms: int) -> tuple[str, dict[str, Any]] | None:
+        """Return the policy and parameters of the threshold that a model is trained with unless the user names one.
+
+        None: a promised rate of false alarms (:mod:`eddy.models.thresholds.rate`).
+
+        Args:
+            interval_ms: usual time between points; 0 where it is not known.
+        """
+        return None
+
+    @classmethod
     @abstractmethod
     def fit(
         cls,

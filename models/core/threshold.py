@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,20 @@ import numpy as np
 from eddy.models.core.batching import split_by_occurrence
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.state_bounds import Bounds
+
+_USUAL_DAYS, _USUAL_POINTS = 1.5, 1000.0  # no alarm is usual more often than once in both
+_UNCLOCKED = 2000.0  # points, where nothing is known of time
+_DAY_MS = 86_400_000.0
+
+
+def usual_period(interval_ms: int) -> float:
+    """Return the points in which one alarm is usual: 1,000, and at least a day and a half; 2,000 without a clock.
+
+    Examples:
+        >>> usual_period(60_000), usual_period(300_000), usual_period(0)
+        (2160.0, 1000.0, 2000.0)
+    """
+    return max(_USUAL_POINTS, _USUAL_DAYS * _DAY_MS / interval_ms) if interval_ms else _UNCLOCKED
 
 
 class Threshold(ABC):
@@ -21,6 +36,10 @@ class Threshold(ABC):
 
     policy: ClassVar[str]  # name in manifests and on the command line
     state_size: int = 0  # float64 numbers per series in keyed state
+    #: whether the state of a series that training has seen begins with the scores of its training data
+    learns_from_training: ClassVar[bool] = False
+    #: (state_size,) state of each series at the end of its training data; in the artifact, not in the parameters
+    past: Mapping[str, Floats] = MappingProxyType({})
 
     @classmethod
     @abstractmethod
@@ -34,6 +53,17 @@ class Threshold(ABC):
     def initial_state(self, n: int) -> Floats:
         """Return (n, state_size) state of new series."""
         return np.zeros((n, self.state_size))
+
+    def taught(self, scores: Floats) -> Floats:
+        """Return (state_size,) state of a series whose training data had (n,) scores."""
+        return np.asarray(self.initial_state(1)[0])
+
+    def first_state(self, names: Sequence[str]) -> Floats:
+        """Return (n, state_size) state of series not heard of before: what training knows of them, if anything."""
+        state = self.initial_state(len(names))
+        for row, name in zip(state, names, strict=True):
+            row[:] = self.past.get(name, row)
+        return state
 
     @property
     def state_layout(self) -> str:

@@ -20,18 +20,18 @@ from eddy.models.detectors.novelty.point_detector import PointDetector
 from eddy.models.engine.scorer import NO_ROW, ModelScorer
 from eddy.models.serving.loaded_model import LoadedModel, load_model
 from eddy.models.serving.model_set import COLD
-from eddy.models.thresholds.rate import RateThreshold
+from eddy.models.thresholds.rate import RateParameters, RateThreshold
 
 _BUILT = "1970-01-01T00:00:00+00:00"  # not published by anybody
 
 
-def cold_model(kind: str, warm_up: int, false_alarms_per_week: float = 1.0) -> LoadedModel:
+def cold_model(kind: str, warm_up: int, false_alarms_per_week: float | None = None) -> LoadedModel:
     """Make the built-in model.
 
     Args:
         kind: a detector that needs no training: ``auto``, or one of the novelty family.
         warm_up: first points of a series, from which it learns scale and past; 0: as many as it usually takes.
-        false_alarms_per_week: that each series may raise, at most.
+        false_alarms_per_week: that each series may raise, at most; None: one.
 
     Raises:
         SettingsError: another detector, or a warm-up that it cannot have.
@@ -45,7 +45,8 @@ def cold_model(kind: str, warm_up: int, false_alarms_per_week: float = 1.0) -> L
         detector = found(WindowSpec(1), found.parameters(**own), {})
     except SettingsError as error:
         raise SettingsError(f"learning.warmup_points: {error}") from None
-    threshold = RateThreshold(detector_limit=detector.default_limit, alarms_per_week=false_alarms_per_week)
+    promised = false_alarms_per_week or RateParameters().alarms_per_week
+    threshold = RateThreshold(detector_limit=detector.default_limit, alarms_per_week=promised)
     content, spec = artifact.dump(detector), detector.spec
     manifest = Manifest(
         name=COLD, version=1, detector=today, series=("*",), features=spec.features, window=spec.window,

@@ -166,7 +166,7 @@ class ModelScorer:
         self.binding[rows] = self.model.detector.bind(names)
         self.threshold_binding[rows] = self.model.threshold.bind(names)
         self.state[rows] = self.model.detector.initial_state(len(rows))
-        self.threshold_state[rows] = self.model.threshold.initial_state(len(rows))
+        self.threshold_state[rows] = self.model.threshold.first_state(names)
 
     def _append(self) -> int:
         self.slot_of.append(None)

@@ -93,6 +93,7 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
         Calibration.from_params(manifest.calibration) if manifest.calibration else None,
         read_model_alerts(manifest.alerts),
     )
+    model.threshold.past = artifact.read_past(content, model.threshold)
     if model.series_bytes > _MAX_SERIES_BYTES:
         kept = f"window, detector and threshold keep {model.series_bytes} bytes of each series"
         raise ModelError(f"{where}: {kept}; expected at most {_MAX_SERIES_BYTES}: take a shorter window")

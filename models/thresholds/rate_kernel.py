@@ -11,6 +11,7 @@ from numba import njit
 
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.state_bounds import MOST, Bounds, Numbers, Row, count, size
+from eddy.models.thresholds.block_maxima import beyond_past, excess_of, return_period
 
 KEPT = 24  # highest maxima of a series
 #: numbers of a row; the first six as in the layout before, which had the maxima right behind them
@@ -37,7 +38,6 @@ _STEP, _SAME = 1.05, 1.02  # of the running median of intervals
 #: score has to be above it to count as no false alarm; more, the rarer false alarms have to be.
 BURST = 8.0
 SURE, _SURER = 1.2, 0.6
-_LONGEST = 10.0  # times the past that a return period may be
 
 
 def bounds(block: int) -> Bounds:
@@ -67,40 +67,7 @@ def exceeded(row: Floats, share: float) -> float:
         if at < int(rank) or at == held:
             return float(here)
         return float(here + (rank - int(rank)) * (row[FIRST + at] - here))
-    return float(row[FIRST] + _excess(row, held) * np.log(1.0 / rank))
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _excess(row: Floats, held: int) -> float:
-    """Mean distance of the maxima from the lowest one kept: the scale of their exponential tail."""
-    total = 0.0
-    for k in range(held):
-        total += row[FIRST + k] - row[FIRST + held - 1]
-    return float(total / max(held - 1, 1))
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def return_period(row: Floats, score: float, block: float) -> float:
-    """Seconds after which a block of normal times has such a score again; at most ten times the past."""
-    held = int(row[HELD])
-    past = (row[BLOCKS] + 1.0) * block * row[INTERVAL]
-    if score > row[FIRST]:
-        excess = _excess(row, held)
-        longer = np.exp(min((score - row[FIRST]) / excess, 10.0)) if excess > 0.0 else _LONGEST
-        return float(past * min(longer, _LONGEST))
-    above = 1.0
-    while above < held and row[FIRST + int(above)] >= score:
-        above += 1.0
-    return float(past / above)
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def beyond_past(row: Floats, score: float) -> float:
-    """Return how far a score lies above the highest maximum, in scales of the maxima's tail."""
-    apart, scale = score - row[FIRST], _excess(row, int(row[HELD]))
-    if scale > 0.0:
-        return float(apart / scale)
-    return np.inf if apart > 0.0 else 0.0
+    return float(row[FIRST] + excess_of(row[FIRST : FIRST + held]) * np.log(1.0 / rank))
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -231,7 +198,9 @@ def run(
         if not np.isfinite(score):
             continue
         if score > limit and row[HELD] > 0.0 and row[BLOCKS] >= own[LEARN]:
-            periods[i], beyond[i] = return_period(row, score, block), beyond_past(row, score)
+            maxima = row[FIRST : FIRST + int(row[HELD])]
+            periods[i] = return_period(maxima, (row[BLOCKS] + 1.0) * block * row[INTERVAL], score)
+            beyond[i] = beyond_past(maxima, score)
         _clock(row, seconds[i], own[GIVEN])
         _count(row, score, limit, share, block, own)
         learn(row, score, share, block, own[SETTLE])

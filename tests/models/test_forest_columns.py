@@ -64,6 +64,36 @@ def test_raw_and_difference_columns_match_values_computed_by_hand() -> None:
     np.testing.assert_allclose(found[0], [0, 0, 2, 0, np.log1p(1)])
 
 
+def test_place_columns_match_values_computed_by_hand() -> None:
+    """Centre 10, scale 2: places 0 to 7, and a newest of 13; the last 12 points are all."""
+    look = ForestColumns(("place",), 9, 0, 1)
+    places = np.array([0.0, 1, 2, 3, 4, 5, 6, 7, 13])
+    values = np.asarray(places * 2.0 + 10.0, np.float64)[None, :, None]
+    turned = np.asarray(20.0 - values, np.float64)
+    found = look.of(values, np.zeros((1, 9), bool), np.ones((1, 1, 3)), np.array([[[10.0, 2.0]]]))
+    mean, deviation = places.mean(), places.std()
+    apart, moved = (13 - mean) / deviation, (places[-6:].mean() - places[:3].mean()) / deviation
+    np.testing.assert_allclose(found[0], np.log1p([13, mean, mean, apart, moved]))
+    low = look.of(turned, np.zeros((1, 9), bool), np.ones((1, 1, 3)), np.array([[[10.0, 2.0]]]))
+    np.testing.assert_allclose(low[0, :3], -np.log1p([13, mean, mean]))
+
+
+def test_a_level_that_no_window_shows_is_found_by_place_and_not_without() -> None:
+    """Half a day on another level, without a jump: windows look as before, only their place is new."""
+    rng = np.random.default_rng(0)
+    flat = [replace(s, values=np.asarray(rng.normal(10, 1, s.values.shape))) for s in TRAIN]
+    spec = replace(SPEC, window=24)
+    moved = rng.normal(17, 1, (400, 1))
+    ts = np.arange(len(moved)) * INTERVAL
+    share = {}
+    for features in ("window", "window,place"):
+        detector, report = IsolationForest.fit(flat, spec, {"features": features}, seed=1)
+        limit = np.quantile(np.concatenate(list(report.scores.values())), 0.999)
+        share[features] = float((detector.score_series("a", ts, moved)[24:] > limit).mean())
+    assert share["window,place"] > 0.5
+    assert share["window"] < 0.1
+
+
 def test_season_columns_are_dropped_without_a_season() -> None:
     rng = np.random.default_rng(0)
     walk = [replace(s, values=np.cumsum(rng.normal(size=s.values.shape), axis=0)) for s in TRAIN]
@@ -102,7 +132,7 @@ def test_smoothed_score_is_the_mean_of_the_newest_windows() -> None:
 
 
 def test_artifact_without_column_settings_still_loads() -> None:
-    detector = IsolationForest.fit(TRAIN, SPEC, {"trees": 10})[0]
+    detector = IsolationForest.fit(TRAIN, SPEC, {"trees": 10, "features": "window"})[0]
     arrays, params = detector.to_state()
     old = {k: v for k, v in arrays.items() if k != "series.levels"}
     kept = {k: v for k, v in params.items() if k not in ("features", "recent")}

@@ -153,7 +153,7 @@ def test_order_of_features_does_not_matter() -> None:
     both = np.concatenate([walk(1).values, walk(2).values], axis=1)
     detector = IsolationForest.fit([replace(walk(1), values=both)], spec, {"trees": 20}, seed=1)[0]
     arrays, params = detector.to_state()
-    each = len(PLAIN)
+    each = detector.columns.each
     turned = dict(arrays)
     turned["forest.column"] = ((arrays["forest.column"].astype(int) + each) % (2 * each)).astype(np.uint8)
     turned["series.scales"] = arrays["series.scales"][:, ::-1]

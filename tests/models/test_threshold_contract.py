@@ -30,6 +30,16 @@ class TestRate(ThresholdContract):
     policy = "rate"
 
 
+class TestReturnLevel(ThresholdContract):
+    policy = "return-level"
+    params = {"period": 200.0}
+
+
+class TestReturnLevelOfRelativeScores(ThresholdContract):
+    policy = "return-level"
+    params = {"period": 200.0, "memory": 100.0}
+
+
 class TestSpot(AdaptiveThresholdContract):
     policy = "spot"
     params = {"learn": 200, "level": 0.9, "q": 1e-3, "peaks": 32}

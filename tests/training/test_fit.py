@@ -105,6 +105,7 @@ def test_unknown_detector_and_too_little_data_are_refused() -> None:
 
 def test_default_window_fits_detector_and_interval() -> None:
     assert usual_window("isolation-forest", 60_000, 200) == 200
-    assert usual_window("lstm-autoencoder", 30 * 60_000, 200) == 48  # a day of half-hours
-    assert usual_window("lstm-autoencoder", 60_000, 200) == 60  # a day of minutes would be 1,440 points
-    assert usual_window("lstm-autoencoder", 0, 200) == 60
+    assert usual_window("lstm-autoencoder", 60_000, 200) == 48
+    assert usual_window("lstm-repeat-vector", 30 * 60_000, 200) == 48  # a day of half-hours
+    assert usual_window("lstm-repeat-vector", 60_000, 200) == 60  # a day of minutes would be 1,440 points
+    assert usual_window("lstm-repeat-vector", 0, 200) == 60

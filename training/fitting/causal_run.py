@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from eddy.models.catalog import DETECTORS
+from eddy.alert_settings import AlertRules
+from eddy.models.catalog import DETECTORS, THRESHOLDS
 from eddy.models.core.detector import Bools, Detector, FitReport, Floats, Ints, Series, WindowBatch, WindowSpec
 from eddy.models.core.threshold import Threshold
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
@@ -18,12 +19,16 @@ from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH as PEAK_WIDTH
 from eddy.models.detectors.novelty.peak_filter import peak
 from eddy.models.preprocessing.segments import by_name
 from eddy.models.thresholds.rate import RateParameters, RateThreshold
+from eddy.models.windowing.sampling import usual_step
 from eddy.models.windowing.windows import regularise
 from eddy.training.data.labels import Labels, mark
 
 _MIN_SCALE_SHARE = 0.01  # of the median raw score in start-up: smallest scale of scores
 #: False alarms that a series may raise a week, unless a threshold is named.
 FALSE_ALARMS_PER_WEEK = RateParameters().alarms_per_week
+_BELOW = float(np.nextafter(DEFAULT_LIMIT, 0.0))
+_HIGHEST = 1e6  # of a deviate: used if the limit is 0 or less
+_QUIET_ROWS = AlertRules().close_after
 NAME = "series"  # name of the one series that each fitted detector knows
 
 
@@ -42,6 +47,8 @@ class CausalRun:
         history: losses per epoch, empty if there are no epochs.
         notes: remarks for readers.
         validation: (m,) raw scores of the held-out part of the start, as fitting reports them.
+        opened: (n,) rows at which an incident opens, of a threshold that flags every row above it; None: each flagged
+            row is an alert.
     """
 
     deviates: Floats
@@ -53,6 +60,12 @@ class CausalRun:
     history: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     validation: Floats = field(default_factory=lambda: np.zeros(0))
+    opened: Bools | None = None
+
+    @property
+    def alerts(self) -> Bools:
+        """Return (n,) where an alert begins, as the job would report it."""
+        return self.deviates >= DEFAULT_LIMIT if self.opened is None else self.opened
 
     @classmethod
     def silent(cls, n: int, note: str) -> CausalRun:
@@ -70,13 +83,14 @@ def causal_run(
     limit: float = DEFAULT_LIMIT,
     seed: int = 0,
     gaps: bool = False,
-    false_alarms_per_week: float = FALSE_ALARMS_PER_WEEK,
+    false_alarms_per_week: float | None = None,
 ) -> CausalRun:
     """Run a detector over one series.
 
     Detectors whose scores mean the same on every series (they have a ``default_limit``) keep their scores, in units in
-    which that limit is ``limit``; alerts beyond those promised are held back. The raw scores of all others pass through
-    the same expanding calibration and peak filter (:func:`calibrated`).
+    which that limit is ``limit``; alerts beyond those promised are held back. Those with a ``default_threshold`` are
+    flagged by it (:func:`thresholded`). The raw scores of all others pass through the same expanding calibration and
+    peak filter (:func:`calibrated`).
 
     Args:
         kind: a registered detector.
@@ -108,12 +122,19 @@ def causal_run(
     own = detector.default_limit
     if own is not None:
         deviates = np.maximum(np.nan_to_num(raw * (limit / own)), 0.0)
-        bounded = RateThreshold(detector_limit=float(own), alarms_per_week=false_alarms_per_week)
+        bounded = RateThreshold(
+            detector_limit=float(own), alarms_per_week=false_alarms_per_week or FALSE_ALARMS_PER_WEEK
+        )
         limits = np.nan_to_num(limits_along(bounded, raw, ts, start), nan=float(own))
         held = (limits > own) & ~(raw > limits)
         deviates[held] = np.minimum(deviates[held], np.nextafter(limit, 0.0))
         deviates[:start] = 0.0
         return _run(deviates, raw, limits, detector, begin, segments, fitted)
+    chosen = detector.default_threshold(spec.interval_ms or usual_step(ts))
+    if chosen is not None:
+        held_out = np.concatenate([*fitted.scores.values(), np.zeros(0)])
+        run = _run(np.zeros(len(ts)), raw, np.full(len(ts), np.nan), detector, begin, segments, fitted)
+        return thresholded(run, THRESHOLDS.get(chosen[0]).fit({NAME: held_out}, **chosen[1]), ts, start)
     known = raw[:start][np.isfinite(raw[:start])]
     min_scale = max(_MIN_SCALE_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
     deviates = np.asarray(calibrated(raw, start, limit, min_scale))
@@ -121,11 +142,47 @@ def causal_run(
 
 
 def limits_along(threshold: Threshold, raw: Floats, ts: Ints, start: int) -> Floats:
-    """Return (n,) limits for the scores from row ``start`` on, each set before its score is seen; NaN before."""
+    """Return (n,) limits for the scores from row ``start`` on, each set before its score is seen; NaN before.
+
+    A threshold that learns from training is taught the scores before, as the job goes on from there.
+    """
+    if threshold.learns_from_training:
+        threshold.past = {NAME: threshold.taught(raw[:start])}
     limits = np.full(len(raw), np.nan)
-    rows, state = np.zeros(len(raw) - start, np.int64), threshold.initial_state(1)
+    rows, state = np.zeros(len(raw) - start, np.int64), threshold.first_state([NAME])
     limits[start:], _, _ = threshold.limits_in_place(raw[start:], rows, ts[start:], threshold.bind([NAME]), state)
     return limits
+
+
+def thresholded(run: CausalRun, threshold: Threshold, ts: Ints, start: int) -> CausalRun:
+    """Return the run with the rows above a threshold flagged, from row ``start`` on, as the job goes on from training.
+
+    Its deviates are :data:`DEFAULT_LIMIT` times the raw score over its limit.
+    """
+    limits = limits_along(threshold, run.raw, ts, start)
+    deviates = ratio(run.raw, limits, start)
+    return replace(run, deviates=deviates, raw_limits=limits, opened=_openings(deviates >= DEFAULT_LIMIT))
+
+
+def ratio(raw: Floats, limits: Floats, start: int) -> Floats:
+    """Return (n,) deviates, at least the shipped limit where a score is **above** its limit and nowhere else."""
+    above = raw > limits  # False where either is NaN
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where((limits > 0) & np.isfinite(limits), raw / limits, np.where(above, _HIGHEST, 0.0))
+    share = np.clip(np.nan_to_num(share), 0.0, _HIGHEST)
+    deviates = DEFAULT_LIMIT * np.where(above, np.maximum(share, 1.0), share)
+    deviates = np.where(above, deviates, np.minimum(deviates, _BELOW))  # 1.96 times a number below 1 may round up
+    deviates[:start] = 0.0
+    return np.asarray(deviates)
+
+
+def _openings(flagged: Bools) -> Bools:
+    """Return (n,) the flagged rows that begin an incident: it closes after as many quiet rows as the job takes."""
+    at = np.flatnonzero(flagged)
+    first = at[np.diff(at, prepend=-1 - _QUIET_ROWS) > _QUIET_ROWS]
+    opened = np.zeros(len(flagged), np.bool_)
+    opened[first] = True
+    return opened
 
 
 def _run(

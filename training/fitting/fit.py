@@ -21,12 +21,14 @@ from eddy.models.core.threshold import Threshold
 from eddy.models.preprocessing.segments import by_name, measured
 from eddy.models.thresholds.fixed import RULES, FixedThreshold
 from eddy.models.thresholds.rate import RateThreshold
+from eddy.models.thresholds.return_level import ReturnLevelThreshold
 from eddy.models.windowing.sampling import mismatch, usual_step
 from eddy.training.data.labels import Labels
 from eddy.training.fitting.causal_run import FALSE_ALARMS_PER_WEEK, labelled_scores
 
 #: Anomalous points per normal point that the threshold ``tail`` aims at: about one in seven months of half-hours.
 FALSE_RATE = 1e-4
+_PAST_POINTS, _MIN_PAST_POINTS = 2_000_000, 2000  # training points that a threshold is taught; of each series at least
 _MIN_SCORES = 100  # number of validation scores below which a tail cannot be estimated
 
 
@@ -134,13 +136,14 @@ def fit_model(
     progress: Progress = no_progress,
     scored: Sequence[Series] = (),
     previous: Detector | None = None,
-    false_alarms_per_week: float = FALSE_ALARMS_PER_WEEK,
+    false_alarms_per_week: float | None = None,
 ) -> Trained:
     """Fit a detector on mostly normal series; its last part, held out, gives threshold and calibration.
 
     Without a ``rule`` the threshold keeps ``false_alarms_per_week``: of a detector with a limit of its own it is an
-    upper bound. ``scored`` are the series, or the later parts of them, on which a rule with labels chooses its limit. A
-    detector that can be updated begins from ``previous``, the one in use.
+    upper bound. Where these are not given either, a detector may name its threshold; for all others it is one a week.
+    ``scored`` are the series, or the later parts of them, on which a rule with labels chooses its limit. A detector
+    that can be updated begins from ``previous``, the one in use.
 
     Raises:
         DataError: there are not enough data; names the series, what was found and what is needed.
@@ -156,16 +159,26 @@ def fit_model(
         raise DataError(f"{error}; {other_interval}") if other_interval else error from None
     notes = [*([other_interval] if other_interval else []), *report.notes]
     calibration = Calibration.fit(pooled)
-    promise = {"alarms_per_week": false_alarms_per_week, "interval_seconds": _step_seconds(series, spec)}
-    if rule is None:
+    unnamed = rule is None and false_alarms_per_week is None
+    chosen = _own_rule(detector, series, spec) if unnamed else rule
+    promise = {
+        "alarms_per_week": false_alarms_per_week or FALSE_ALARMS_PER_WEEK,
+        "interval_seconds": _step_seconds(series, spec),
+    }
+    if chosen is None:
         threshold: Threshold = promised(detector, report.scores, promise)
-    elif rule.labels:
-        threshold = rule.fit_labelled(detector, scored or series)
-    elif rule.name == RateThreshold.policy:
-        threshold = replace(rule, params={**promise, **rule.params}).fit(report.scores, calibration)
+    elif chosen.labels:
+        threshold = chosen.fit_labelled(detector, scored or series)
+    elif chosen.name == RateThreshold.policy:
+        threshold = replace(chosen, params={**promise, **chosen.params}).fit(report.scores, calibration)
     else:
-        threshold = rule.fit(report.scores, calibration)
-    content = artifact.dump(detector)
+        if chosen.name == ReturnLevelThreshold.policy:
+            own = {"interval_seconds": promise["interval_seconds"], **chosen.params}
+            chosen = replace(chosen, params=own)
+        threshold = chosen.fit(report.scores, calibration)
+    if threshold.learns_from_training:
+        threshold.past = past_of(detector, series, threshold)
+    content = artifact.dump(detector, threshold.past)
     trained = {s.name for s in series}
     metrics = {
         "series": len(trained),
@@ -196,7 +209,8 @@ def fit_model(
         training={
             "params": dict(params or {}),
             "seed": seed,
-            **({"threshold": rule.recipe()} if rule else {"false_alarms_per_week": false_alarms_per_week}),
+            **({"threshold": rule.recipe()} if rule else {}),
+            **({"false_alarms_per_week": false_alarms_per_week} if not rule and false_alarms_per_week else {}),
         },
     )
     return Trained(manifest, content, report.history, notes)
@@ -220,6 +234,32 @@ def _step_seconds(series: Sequence[Series], spec: WindowSpec) -> float:
     """Return the usual time from one score of a series to the next, in seconds; 0: it is not known."""
     steps = [step for segments in by_name(series).values() if (step := usual_step(measured(segments).ts))]
     return spec.stride * (spec.interval_ms or float(np.median(steps or [0]))) / 1000.0
+
+
+def _own_rule(detector: Detector, series: Sequence[Series], spec: WindowSpec) -> ThresholdRule | None:
+    """Return the threshold that the detector names for itself, if it does."""
+    steps = [usual_step(measured(own).ts) for own in by_name(series).values()]
+    own = detector.default_threshold(spec.interval_ms or int(np.median(steps)))
+    return ThresholdRule(own[0], params=own[1]) if own else None
+
+
+def past_of(detector: Detector, series: Sequence[Series], threshold: Threshold) -> dict[str, Floats]:
+    """Return the threshold's state of each series at the end of its training data, the newest points of which count."""
+    own = by_name(series)
+    most = max(_PAST_POINTS // max(len(own), 1), _MIN_PAST_POINTS)
+    past = {}
+    for name, segments in own.items():
+        left, newest = most, []
+        for segment in reversed(segments):
+            first = max(len(segment.ts) - left, 0)
+            newest.append(
+                Series(name, segment.ts[first:], segment.values[first:], segment.imputed[first:]) if first else segment
+            )
+            left -= len(segment.ts) - first
+            if left <= 0:
+                break
+        past[name] = threshold.taught(np.concatenate(detector.score_segments(newest[::-1])))
+    return past
 
 
 def _fitted(

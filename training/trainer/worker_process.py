@@ -221,5 +221,5 @@ def _fit(
     return fit_model(
         task.request.model, kind, material.past, spec, patterns=patterns, params=recipe.get("params"), rule=rule,
         alerts=champion.alerts if champion else None, seed=int(recipe.get("seed", 0)), previous=previous,
-        false_alarms_per_week=float(recipe.get("false_alarms_per_week", settings.detector.false_alarms_per_week)),
+        false_alarms_per_week=recipe.get("false_alarms_per_week", settings.detector.false_alarms_per_week),
     )  # fmt: skip

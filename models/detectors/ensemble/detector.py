@@ -313,8 +313,8 @@ class EnsembleDetector(Detector):
 
     def farthest(self, batch: WindowBatch, limit: Floats) -> FarthestPoint | None:
         """Return the farthest point of the member that contributes most; its newest one where it names none."""
-        before, parts = self._calibration(batch), self._member_batches(batch)
-        z = self._deviates(batch, self._member_batches(batch), before.copy())
+        parts = self._member_batches(batch)
+        z, before = self._calibrated(batch)
         leading, rows = (np.nan_to_num(np.maximum(z, 0.0)) * self.weights).argmax(axis=1), np.arange(len(batch))
         limits = kernel.raw_limits(
             before, self._layout.moments_at, self._min_scales, self._rules.own, np.asarray(limit, float)

@@ -22,7 +22,8 @@ from eddy.models.preprocessing.calendar_features import DAY_MS
 from eddy.models.preprocessing.fit_windows import FitWindows
 from eddy.models.preprocessing.scaled_windows import fill_forward
 
-SETS = ("raw", "differences", "season", "window")
+SETS = ("raw", "differences", "season", "window", "place")
+PLACES = ("place", "place_lately", "place_mean", "apart", "shift")
 RESIDUALS = ("size", "lately", "shift", "largest", "newest")
 _CAP = 50.0  # ratios above it count the same
 LARGE_STEP = "it moves more than usual from one point to the next"
@@ -45,10 +46,17 @@ _SAID = {
     "level": ("it is farther from its recent mean than usual", "it is nearer to its recent mean than usual"),
     "frozen": ("it stands still for longer than usual", "it stands still less than usual"),
     "season_mean": _SEASON,
+    "place": ("it is higher than usual", "it is lower than usual"),
+    "place_lately": ("it has been higher than usual", "it has been lower than usual"),
+    "place_mean": ("the last {points} points are higher than usual", "the last {points} points are lower than usual"),
+    "apart": ("it is farther from its recent mean than usual", "it is nearer to its recent mean than usual"),
+    "shift": ("its level has moved more than usual", "its level has moved less than usual"),
 }
 _LATELY = 4  # the newest quarter of the recent points
 _MIN_OBSERVED = 0.5  # share of a window's points that must be present
 _RAW_CUT = 6.0  # scales
+_PLACE_LATELY, _SHIFT = 12, 6  # points
+_APART_FLOOR = 0.25  # usual increments: smallest deviation of a window that distances are divided by
 _SEASON_PHASES = 2  # a season needs as many earlier values of its phase in the window
 
 
@@ -60,7 +68,9 @@ class ForestColumns:
     size, as sign · log(1 + ratio). ``season``: from the residuals r of the ``recent`` newest points, relative to the
     median of their phase in the window's earlier periods and divided by their usual scale: mean |r| of all and of the
     newest quarter, |mean r|, the largest and the newest |r|, as log(1 + ratio). ``window``: see
-    :mod:`eddy.models.detectors.isolation_forest.window_features`.
+    :mod:`eddy.models.detectors.isolation_forest.window_features`. ``place``: where the newest value, the mean of the
+    last 12 and of the window lie in scales of the series, as sign · log(1 + distance); and, as log(1 + ratio), how far
+    the newest value is from the window's mean, and the mean of the last 6 from that before, in its standard deviations.
 
     Attributes:
         sets: the chosen sets, in this order.
@@ -98,6 +108,8 @@ class ForestColumns:
         """Return the names of a set's columns of one value; those that are of one kind have the set's name."""
         if name == "window":
             return [*PLAIN, *(SEASONAL if self.season else ())]
+        if name == "place":
+            return [*PLACES]
         return [name] * {"raw": self.window, "differences": self.window - 1, "season": len(RESIDUALS)}[name]
 
     @property
@@ -119,6 +131,7 @@ class ForestColumns:
             "differences": np.repeat([[-high], [high]], self.window - 1, axis=1),
             "season": np.repeat([[0.0], [high]], len(RESIDUALS), axis=1),
             "window": bounds(1, self.season > 0),
+            "place": np.array([[-high, -high, -high, 0.0, 0.0], [high] * len(PLACES)]),
         }
         one = np.concatenate([parts[name] for name in self.sets], axis=1)
         return np.tile(one, features)
@@ -154,11 +167,54 @@ class ForestColumns:
                 out = np.zeros((n, count, len(RESIDUALS)))
                 _residuals(values, skipped, scales, self.season, min(self.recent, self.window), out)
                 parts.append(out)
+            elif name == "place":
+                out = np.zeros((n, count, len(PLACES)))
+                _places(values, skipped, scales, levels, out)
+                parts.append(out)
             else:
                 parts.append(window_features(values, skipped, scales, self.season).reshape(n, count, -1))
         columns: Floats = np.concatenate(parts, axis=2).reshape(n, -1)
         columns[~known] = np.nan
         return columns
+
+
+@njit(inline="always")  # type: ignore[untyped-decorator]
+def _signed(distance: float) -> float:
+    return np.sign(distance) * np.log1p(min(abs(distance), _CAP))  # type: ignore[no-any-return]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _places(values: Any, skipped: Any, scales: Any, levels: Any, out: Any) -> None:
+    n, window, count = values.shape
+    for row in range(n):
+        for f in range(count):
+            newest = values[row, window - 1, f]
+            if np.isnan(newest) or skipped[row, window - 1]:
+                continue
+            centre, spread = levels[row, f, 0], levels[row, f, 1]
+            total = squares = newly = lately = 0.0
+            known = newly_known = lately_known = 0
+            for back in range(window):  # the newest first
+                i = window - 1 - back
+                v = values[row, i, f]
+                if not np.isnan(v) and not skipped[row, i]:
+                    u = (v - centre) / spread
+                    total += u
+                    squares += u * u
+                    known += 1
+                if back < _SHIFT:
+                    newly, newly_known = total, known
+                if back < _PLACE_LATELY:
+                    lately, lately_known = total, known
+            place, mean = (newest - centre) / spread, total / known
+            deviation = np.sqrt(max(squares / known - mean * mean, 0.0))
+            unit = max(deviation, _APART_FLOOR * scales[row, f, 0] / spread)
+            moved = newly / newly_known - (total - newly) / max(known - newly_known, 1)
+            out[row, f, 0] = _signed(place)
+            out[row, f, 1] = _signed(lately / lately_known)
+            out[row, f, 2] = _signed(mean)
+            out[row, f, 3] = np.log1p(min(abs(place - mean) / unit, _CAP))
+            out[row, f, 4] = np.log1p(min(abs(moved) / unit, _CAP))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -26,6 +26,7 @@ from eddy.models.core.detector import (
 )
 from eddy.models.core.parameters import read_parameters
 from eddy.models.core.state_bounds import Bounds
+from eddy.models.core.threshold import usual_period
 from eddy.models.detectors.isolation_forest.columns import LARGE_STEP, ForestColumns, columns_for
 from eddy.models.detectors.isolation_forest.kernel import flatten, forest_score, node_records
 from eddy.models.detectors.isolation_forest.window_features import grouped, series_scales
@@ -70,13 +71,13 @@ class ForestParameters:
         refresh: share of the trees that an update replaces.
     """
 
-    trees: int = 100
-    samples: int = 256
+    trees: int = 130
+    samples: int = 64
     season: int = 0
     windows: int = 40_000
-    background: float = 0.02
+    background: float = 0.1
     validation_share: float = 0.25
-    features: str = "window"
+    features: str = "window,place"
     recent: int = 48
     smooth: int = 1
     refresh: float = 0.5
@@ -87,14 +88,16 @@ class IsolationForest(Detector):
 
     The features are columns that describe windows; by default those of
     :mod:`eddy.models.detectors.isolation_forest.window_features`. The score is s(x, ψ) = 2^(-E[h(x)] / c(ψ)) in (0, 1),
-    about 0.45 in normal times. Except for ``raw``, columns do not depend on the level of a series.
+    about 0.45 in normal times. ``raw`` and ``place`` depend on the level that a series had in training.
 
-    Works for jumps, moves and changes of volatility, random walks included.
-    **Fails** on what only the order of points shows (a slow drift, an unusual shape at usual volatility), and it cannot
+    Works for jumps, moves and changes of volatility, for series that vary less than usual or stand still, and on
+    operators' KPIs; decision 075 has the figures.
+    **Fails** on what only the order of points shows (a shape that breaks at usual values and volatility: F1 0.38 for a
+    missing beat), where a series lives on levels that training has not seen (leave out ``place`` there), and it cannot
     tell a large from a huge anomaly: beyond the range of the training data all are isolated alike.
 
     Parameters: :class:`ForestParameters`.
-    Cost: no state unless ``smooth`` is set; ``trees`` paths of about 10 steps for each window.
+    Cost: no state unless ``smooth`` is set; ``trees`` paths of about 6 steps for each window.
 
     References:
         Liu, Ting, Zhou 2008, Isolation Forest (equations 1 and 2).
@@ -142,6 +145,11 @@ class IsolationForest(Detector):
     def usual_window(cls, interval_ms: int, configured: int) -> int:
         """Take the setting ``detector.window_size``."""
         return configured
+
+    @classmethod
+    def default_threshold(cls, interval_ms: int) -> tuple[str, dict[str, Any]]:
+        """Limit what a series' own past exceeds once in a day and a half, and in 1,000 points."""
+        return "return-level", {"period": usual_period(interval_ms)}
 
     @classmethod
     def fit(

@@ -27,6 +27,7 @@ from eddy.models.core.detector import (
 )
 from eddy.models.core.parameters import read_parameters
 from eddy.models.core.state_bounds import Bounds
+from eddy.models.core.threshold import usual_period
 from eddy.models.detectors.lstm.course import course_unlike_training, farthest_of
 from eddy.models.detectors.lstm.error_spread import HOURS, WEEK_HOURS, ErrorSpread
 from eddy.models.detectors.lstm.kernel import LstmWeights, pack, reconstruct
@@ -45,6 +46,8 @@ from eddy.models.preprocessing.trailing_mean import (
 
 _WEIGHTS = ("encoder.input", "encoder.recurrent", "encoder.bias", "decoder.input", "decoder.recurrent",
             "decoder.bias", "dense.weight", "dense.bias", "embedding")  # fmt: skip
+_USUAL_WINDOW = 48  # points
+_USUAL_ERROR_POINTS = 1000.0  # over which the usual error is averaged, in units of which errors are compared
 _MOST = 1_000_000  # of averaged windows, and of the numbers of a layer: far above any use
 _PATTERN_WINDOWS = 40_000  # max. training windows from which the errors' pattern over the week is estimated
 _TUNING, _TUNING_RATE = 3, 5  # fine-tuning divides epochs and rate by these
@@ -59,9 +62,11 @@ class LstmAutoencoder(Detector):
     vector per series. The score is the root mean square of the errors at the ``judged`` newest points, each divided by
     its spread on held-out data: about 1 in normal times. Missing and filled-in points do not count.
 
-    Works where a window determines what comes next, in shapes that no formula has.
+    Works where a window determines what comes next, in shapes that no formula has: a beat that is missing from a cycle,
+    at usual values, is found where ``auto`` and a rolling z-score find nothing (decision 075).
     **Fails** where it does not, as in a random walk: use ``isolation-forest`` there. Patterns longer than the window,
-    other than day and week, are unknown to it.
+    other than day and week, are unknown to it. A series that varies less than usual, or stands still, is easy to
+    foresee, so it scores low; where errors come and go with the hour, only the usual error of its threshold helps.
 
     Parameters: :class:`~eddy.models.detectors.lstm.parameters.LstmParameters`.
     Cost: training takes minutes and needs torch; scoring is compiled, ``8 * window * hidden**2`` operations a window;
@@ -114,6 +119,16 @@ class LstmAutoencoder(Detector):
             pack(a["decoder.input"]), pack(a["decoder.recurrent"]), pack(a["decoder.bias"]),
             a["dense.weight"], a["dense.bias"],
         )  # fmt: skip
+
+    @classmethod
+    def default_threshold(cls, interval_ms: int) -> tuple[str, dict[str, Any]]:
+        """Limit what a series' own past exceeds once in a day and a half, and in 1,000 points, for its usual error."""
+        return "return-level", {"period": usual_period(interval_ms), "memory": _USUAL_ERROR_POINTS}
+
+    @classmethod
+    def usual_window(cls, interval_ms: int, configured: int) -> int:
+        """Take 48 points, with which the figures of decision 075 were measured."""
+        return _USUAL_WINDOW
 
     @classmethod
     def fit(

@@ -92,15 +92,15 @@ def run_set(
     outcomes: list[SetOutcome] = []
     for i, entrant in enumerate(entrants):
         series: list[SeriesOutcome] = []
-        flagged = []
+        opened = []
         for k, recording in enumerate(data.recordings):
             progress(f"{data.name}: {entrant.name}", (i + k / len(data.recordings)) / len(entrants))
             began = time.perf_counter()
             run = entrant.run(recording, seed)
             spent = time.perf_counter() - began
-            flagged.append(run.deviates >= DEFAULT_LIMIT)
+            opened.append(run.alerts)
             series.append(_series_outcome(recording, run, _dense(entrant, recording, run, seed), data.located, spent))
-        nab = Corpus(list(data.nab)).score(flagged) if data.nab else None
+        nab = Corpus(list(data.nab)).score(opened) if data.nab else None
         outcomes.append(_summary(entrant.name, data, series, nab, outcomes[0].series if outcomes else ()))
     return outcomes
 

@@ -13,7 +13,7 @@ from eddy.models.core.detector import Floats, WindowSpec
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.training.data.nab import LabelledSeries
 from eddy.training.data.recording import Recording
-from eddy.training.fitting.causal_run import FALSE_ALARMS_PER_WEEK, CausalRun, causal_run
+from eddy.training.fitting.causal_run import CausalRun, causal_run
 
 _POINTS_PER_DAY_LIMIT = 96  # points of a discord's segment: longer ones cost more time than they improve results
 _MS_PER_DAY = 86_400_000
@@ -46,7 +46,7 @@ class Entrant:
     gaps: bool = False
     random: bool = False
     note: str = ""
-    false_alarms_per_week: float = FALSE_ALARMS_PER_WEEK
+    false_alarms_per_week: float | None = None
 
     def spec(self, recording: Recording) -> WindowSpec:
         """Return the windows that the detector needs of a series."""
@@ -73,7 +73,8 @@ class Entrant:
 
     def deviates(self, series: LabelledSeries, seed: int = 0) -> Floats:
         """Return (n,) calibrated scores over one NAB series, its probation used for fitting and not scored."""
-        return self.run(Recording.of_nab(series), seed).deviates
+        run = self.run(Recording.of_nab(series), seed)
+        return np.where((run.deviates >= DEFAULT_LIMIT) & ~run.alerts, 0.0, run.deviates)
 
 
 @dataclass(frozen=True)

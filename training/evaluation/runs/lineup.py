@@ -21,7 +21,7 @@ LINEUP: tuple[Entrant, ...] = (
     Entrant("ensemble", "ensemble", note="mean of left-discord and same-phase-neighbours"),
     Entrant("zscore", "zscore", window=100),
     Entrant("consistency", "consistency", note="meant for several features that belong together"),
-    Entrant("isolation-forest", "isolation-forest", window=48, random=True),
+    Entrant("isolation-forest", "isolation-forest", window=96, random=True),
     Entrant("dmd", "dmd", window=97, note="96 delays"),
     Entrant("lstm-autoencoder", "lstm-autoencoder", window=48, clocked=True, random=True),
     Entrant("lstm-repeat-vector", "lstm-repeat-vector", window=48, random=True),

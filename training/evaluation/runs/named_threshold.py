@@ -7,23 +7,19 @@ every row above its limit is flagged.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from eddy.errors import ModelError, SettingsError
 from eddy.models.artifacts.calibration import Calibration
-from eddy.models.core.detector import Floats
-from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.training.data.recording import Recording
 from eddy.training.evaluation.runs.entrant import Entrant
-from eddy.training.fitting.causal_run import NAME, CausalRun, limits_along
+from eddy.training.fitting.causal_run import NAME, CausalRun, thresholded
 from eddy.training.fitting.fit import ThresholdRule
 
 _SAMPLE = np.linspace(0.5, 1.5, 500)
-_BELOW = float(np.nextafter(DEFAULT_LIMIT, 0.0))
-_HIGHEST = 1e6  # of a deviate: used if the limit is 0 or less
 
 
 @dataclass(frozen=True)
@@ -59,8 +55,7 @@ class Thresholded(Entrant):
             threshold = self.rule.fit({NAME: known}, Calibration.fit(known))
         except ModelError as error:
             return CausalRun.silent(len(recording.ts), f"{recording.name}: not scored: {error}")
-        limits = limits_along(threshold, run.raw, recording.ts, recording.start)
-        return replace(run, deviates=ratio(run.raw, limits, recording.start), raw_limits=limits)
+        return thresholded(run, threshold, recording.ts, recording.start)
 
 
 def with_threshold(entrant: Entrant, rule: ThresholdRule) -> Entrant:
@@ -77,15 +72,3 @@ def with_rate(entrant: Entrant, per_week: float, params: Mapping[str, Any]) -> E
     rule = ThresholdRule("rate", params={"alarms_per_week": per_week, **params})
     own = {**vars(entrant), "false_alarms_per_week": per_week}
     return Thresholded(**own, rule=rule, beside_own_limit=True)
-
-
-def ratio(raw: Floats, limits: Floats, start: int) -> Floats:
-    """Return (n,) deviates, at least the shipped limit where a score is **above** its limit and nowhere else."""
-    above = raw > limits  # False where either is NaN
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where((limits > 0) & np.isfinite(limits), raw / limits, np.where(above, _HIGHEST, 0.0))
-    share = np.clip(np.nan_to_num(share), 0.0, _HIGHEST)
-    deviates = DEFAULT_LIMIT * np.where(above, np.maximum(share, 1.0), share)
-    deviates = np.where(above, deviates, np.minimum(deviates, _BELOW))  # 1.96 times a number below 1 may round up
-    deviates[:start] = 0.0
-    return np.asarray(deviates)
