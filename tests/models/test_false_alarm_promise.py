@@ -32,7 +32,13 @@ def hourly(values: np.ndarray) -> list:
 
 
 def test_a_detector_is_trained_with_the_promised_rate_unless_a_threshold_is_named() -> None:
-    trained = fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST)
+    own = fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST)
+    assert own.manifest.threshold["policy"] == "return-level"
+    assert own.manifest.threshold["interval_seconds"] == 1800.0
+    assert "false_alarms_per_week" not in own.manifest.training
+    unnamed = fit_model("m", "zscore", TRAIN, SPEC)
+    assert unnamed.manifest.threshold["alarms_per_week"] == 1.0
+    trained = fit_model("m", "isolation-forest", TRAIN, SPEC, params=FOREST, false_alarms_per_week=1.0)
     assert trained.manifest.threshold["policy"] == "rate"
     assert trained.manifest.threshold["alarms_per_week"] == 1.0
     assert trained.manifest.threshold["interval_seconds"] == 1800.0
@@ -68,7 +74,7 @@ MINUTES = 300_000
 
 def cold_alerts(per_week: float, values: np.ndarray) -> int:
     models = ModelSet()
-    models.start_cold(cold_model("auto", 0, per_week))
+    models.start_cold(cold_model("novelty", 0, per_week))
     running = Job(models, EngineOptions(cold=ColdStart()))
     events = [("a", (1 + i) * MINUTES, {"value": float(v)}) for i, v in enumerate(values)]
     return sum(a.state == "open" for a in running.send(events).alerts)

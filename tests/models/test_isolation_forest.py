@@ -157,6 +157,7 @@ def test_order_of_features_does_not_matter() -> None:
     turned = dict(arrays)
     turned["forest.column"] = ((arrays["forest.column"].astype(int) + each) % (2 * each)).astype(np.uint8)
     turned["series.scales"] = arrays["series.scales"][:, ::-1]
+    turned["series.levels"] = arrays["series.levels"][:, ::-1]
     turned["typical"] = np.roll(arrays["typical"], each)
     other = IsolationForest.from_state(replace(spec, features=("y", "x")), turned, params)
     batch = batch_of(detector, replace(walk(1), values=both)).take(np.arange(100))
