@@ -100,6 +100,11 @@ class ShortMemory:
             self.seen = sum(self.bins[-1])
         return total / short_memory.MEMBERS
 
+    def shift(self, by: float) -> None:
+        self.points += 1
+        self.fast += by
+        self.level = [level + by for level in self.level]
+
     def _surprise(self, bins: list[int], top: int, place: float) -> float:
         t, seen = tail_calibration, self.seen
         wanted = max(float(t.TAIL_SCORES), t.TAIL_SHARE * seen)

@@ -46,7 +46,7 @@ class Auto:
         self.value, self.rarity = ValueNovelty(), Rarity()
         self.season: Season | None = None
         self.collected: list[tuple[float, int]] = []
-        self.centre = self.spread = self.records = self.highest = self.lowest = 0.0
+        self.centre = self.spread = self.records = self.highest = self.lowest = self.rises = 0.0
         self.running = False
 
     def learn_one(self, x: float, ts: int) -> Auto:
@@ -55,8 +55,14 @@ class Auto:
 
     def score_one(self, x: float, ts: int) -> float:
         """Return the score of the next observation of the series, and learn it."""
+        if self.short.points and self._begins_anew(x):
+            return 0.0
+        noise = self._noise()
         rare = self.short.step(x)
         count = self.short.points
+        wanted = kernel.SURPRISE + kernel.SHORT_PAST * max(math.log10(kernel.LONG_PAST / count), 0.0)
+        wanted = min(wanted, kernel.MAX_SURPRISE)
+        rare = max(rare - noise * max(kernel.NOISE_SURPRISE - wanted, 0.0), 0.0)
         before = self.records * kernel._RECORDS_KEPT
         self.records = before
         if count == 1:
@@ -65,8 +71,7 @@ class Auto:
             self.highest, self.records = x, before + 1.0
         elif x < self.lowest:
             self.lowest, self.records = x, before + 1.0
-        wanted = kernel.SURPRISE + kernel.SHORT_PAST * max(math.log10(kernel.LONG_PAST / count), 0.0)
-        alerting = dense = rare / min(wanted, kernel.MAX_SURPRISE)
+        alerting = dense = rare / wanted
         if not self.running:
             self._collect(x, ts)
         else:
@@ -74,11 +79,38 @@ class Auto:
             asked = kernel.DEVIATES + kernel.LONGER_PAST * max(math.log10(count / kernel.USUAL_PAST), 0.0)
             new /= asked
             others = max(crowded / kernel.DEVIATES, unlike / kernel.DAYS_DEVIATES)
+            if self._counts():
+                new = others = 0.0
             dense, alerting = max(dense, new, others), max(alerting, others)
             if rare >= kernel.ALONGSIDE and before <= kernel._MAX_RECORDS:
-                alerting = max(alerting, new / (1.0 + kernel._RECORD_COST * before))
+                alerting = max(alerting, new / self._more_of_value(noise, before))
         kept = self.peaks.step(self.limit * alerting, self.limit)
         return kept if kept >= self.limit else self.limit * dense / (1.0 + dense)
+
+    def _counts(self) -> bool:
+        return self.rises >= kernel._COUNTER and self.lowest >= 0.0
+
+    def _begins_anew(self, x: float) -> bool:
+        apart = x - self.short.level[0]
+        if apart < 0.0 <= x and self._counts():
+            self.rises *= kernel._RISES_KEPT
+            self.short.shift(apart)
+            return True
+        if apart != 0.0:
+            self.rises += (1.0 - kernel._RISES_KEPT) * (float(apart > 0.0) - self.rises)
+        return False
+
+    def _noise(self) -> float:
+        step, _, apart = self.short.size[:3]
+        if apart <= 0.0:
+            return 0.0
+        known = min(max(self.short.points / kernel._NOISE_AFTER - 1.0, 0.0), 1.0)
+        return known * min(max((step / apart - kernel._NOISE_FROM) / (kernel._NOISE_TO - kernel._NOISE_FROM), 0.0), 1.0)
+
+    @staticmethod
+    def _more_of_value(noise: float, records: float) -> float:
+        more = kernel._NOISE_VALUE * noise
+        return (1.0 + (kernel._RECORD_COST + more) * records) * (1.0 + more)
 
     def _memories(self, x: float, ts: int) -> tuple[float, float, float]:
         u = (x - self.centre) / self.spread
