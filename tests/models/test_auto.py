@@ -74,6 +74,49 @@ def test_ramps_counters_and_constants_raise_nothing(values: np.ndarray) -> None:
     assert not alerts(values)[300:].any()
 
 
+def test_a_counter_that_begins_anew_raises_nothing_and_its_rate_is_still_watched() -> None:
+    steps = RNG(3).poisson(40, 20_000).astype(float)
+    steps[15_000:15_004] = 2000.0
+    total, values = 0.0, np.empty(len(steps))
+    for i, step in enumerate(steps):
+        total = 0.0 if i % 2000 == 1999 else total + step
+        values[i] = total
+    found = alerts(values)
+    assert found[15_000:15_010].any()
+    assert found[2000:15_000].sum() == 0
+    assert found[15_100:].sum() == 0
+
+
+@pytest.mark.parametrize("kind", ["t", "laplace", "lognormal", "bursts", "drift"])
+def test_noise_without_memory_raises_at_most_one_alert_in_ten_days(kind: str) -> None:
+    """Its tail goes on bringing surprises and new values; two series of 60 days, the first six days not counted."""
+    n, count = 60 * 288, 0
+    for seed in (11, 12):
+        rng = RNG(seed)
+        values = {
+            "t": lambda rng=rng: 50 + rng.standard_t(4, n),
+            "laplace": lambda rng=rng: rng.laplace(50, 2, n),
+            "lognormal": lambda rng=rng: rng.lognormal(3, 0.5, n),
+            "bursts": lambda rng=rng: rng.negative_binomial(2, 0.05, n).astype(float),
+            "drift": lambda rng=rng: 50 + 30 * np.arange(n) / n + rng.normal(0, 2, n),
+        }[kind]()
+        count += int(alerts(values, fit=1728).sum())
+    assert count <= 0.1 * 2 * 54
+
+
+def test_a_short_odd_spot_in_a_long_period_ranks_highest_where_there_is_no_clock() -> None:
+    period, n = 500, 12_000
+    phase = np.arange(n) % period / period
+    values = np.sin(2 * np.pi * phase) + 0.6 * np.exp(-(((phase - 0.3) / 0.02) ** 2)) + RNG(5).normal(0, 0.02, n)
+    values[9130:9170] -= 0.6 * np.exp(-(((phase[9130:9170] - 0.3) / 0.02) ** 2))  # the beat that is missing
+    ts = np.arange(n, dtype=np.int64)
+    spec, head = WindowSpec(1), 5000
+    first = Series("s", ts[:head], values[:head, None], np.zeros(head, bool))
+    detector = AutoDetector.fit([first], spec, {"sparse": False})[0]
+    scores = detector.score_series("s", ts[head:], values[head:, None])
+    assert 9100 <= head + int(scores.argmax()) - detector.attribution_span // 2 <= 9270
+
+
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.6])
 @pytest.mark.parametrize("seed", [6, 7, 8])
 def test_a_daily_kpi_is_quiet_on_its_first_weekend(seed: int, share: float) -> None:
