@@ -62,24 +62,24 @@ class AutoDetector(PointDetector):
 
     - **short memory** (:mod:`eddy.models.detectors.auto.short_memory`): always; asks more, the shorter the past is;
     - **value novelty** (:mod:`eddy.models.detectors.novelty.value`): if the value is also unusual for the recent past,
-      and the series is no ramp or counter, whose every value is new;
+      and the series is no ramp or counter, whose every value is new; noise without memory needs more of both;
     - **rarity** (:mod:`eddy.models.detectors.novelty.rarity`): always;
     - **season** (:mod:`eddy.models.detectors.auto.steady_season`): if days are alike, from four weeks on;
     - **shape** (:mod:`eddy.models.detectors.auto.shape_memory`): in the season's place, if points are closer than 5
       seconds, so that there is no clock by which days could be aligned. It then leads.
 
-    It needs one point at a time (a window of 1) and keeps 4,992 bytes of state a feature. Training is optional: a
+    It needs one point at a time (a window of 1) and keeps 5,000 bytes of state a feature. Training is optional: a
     series that it did not see is scored from about its fiftieth point on, one that it saw continues from the end of its
     training data. A missing value is skipped; a filled-in point counts as missing. The score of a point that alerts is
     at or above ``limit``; every other point has a dense score below it, which ranks.
 
     Works on levels that move, new values, days that are alike, counters and bursts, with one configuration.
-    **Fails** on changes that are odd in shape only, with no value, level, rate or daily profile out of the ordinary; on
-    slow drifts; on heavy tails, each of whose records is a new value; and with many features on what shows weakly in
-    many of them at once.
+    **Fails** on changes that are odd in shape only, with no value, level, rate or daily profile out of the ordinary,
+    on spells in which a series varies less than usual, on slow drifts, and with many features on what shows weakly in
+    many of them at once: an isolation forest finds these (decision 075).
 
     Parameters: :class:`AutoParameters`.
-    Cost: 4,992 bytes of state a feature; compiled, about 2 µs a point.
+    Cost: 5,000 bytes of state a feature; compiled, about 2 µs a point.
 
     Args:
         spec: ``window`` and ``stride`` are taken as 1.

@@ -11,6 +11,7 @@ from eddy.training.evaluation.runs.entrant import Entrant, EveryN, Noise
 _SHORT_TRAINING = {"epochs": 10, "windows_per_epoch": 1000}  # affordable for a study of networks of these sizes
 
 LINEUP: tuple[Entrant, ...] = (
+    Entrant("auto", "auto"),
     Entrant("novelty", "novelty"),
     Entrant("value-novelty", "novelty", {"members": "value"}),
     Entrant("rarity", "novelty", {"members": "rarity"}),
