@@ -35,6 +35,10 @@ def _keys(series: int) -> list[bytes]:
     return [b"server-%05d" % k for k in range(series)]
 
 
+#: what the peers implement as well; as the forest's defaults were before decision 075
+FOREST: dict[str, Any] = {"features": "window", "trees": 100, "samples": 256, "background": 0.02}
+
+
 @dataclass(frozen=True)
 class Workload:
     """Describe ``events`` observations, round robin over ``series``, windows of ``window`` points.
@@ -95,7 +99,7 @@ class Workload:
             series = self.training_series()
             kind = "isolation-forest" if self.kind == "F" else "lstm-autoencoder"
             hidden = {"L": 32, "W": 64}.get(self.kind)
-            params = {"hidden": hidden, "epochs": 2, "windows_per_epoch": 2000} if hidden else {}
+            params = {"hidden": hidden, "epochs": 2, "windows_per_epoch": 2000} if hidden else FOREST
 
             detector, report = DETECTORS.get(kind).fit(series, spec, params, self.seed)
             pooled = np.concatenate(list(report.scores.values()))

