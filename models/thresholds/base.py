@@ -112,7 +112,7 @@ class AdaptiveThreshold(Threshold):
             raise ModelError("threshold: no finite validation score to choose it from; give more training data")
         own = {name: value for name, value in params.items() if name not in _BOUNDS}
         try:
-            bounds = {name: _bound(params[name], name) for name in _BOUNDS if name in params}
+            bounds = {name: read_bound(params[name], name, none) for name, none in _BOUNDS.items() if name in params}
             start = bounds.get("start", cls(**own)._first_limit(pooled))
             room = _ROOM * start if 0 < start < math.inf else math.inf
             lowest = bounds.get("lowest", min(float(np.median(pooled)), bounds.get("highest", math.inf)))
@@ -136,7 +136,7 @@ class AdaptiveThreshold(Threshold):
         missing = [f.name for f in fields(cls.Parameters) if f.name not in own]
         if missing:
             raise ModelError(f"threshold {cls.policy!r}: parameter {missing[0]!r} is missing")
-        return cls(**{name: _bound(params.get(name), name) for name in _BOUNDS}, **own)
+        return cls(**{name: read_bound(params.get(name), name, none) for name, none in _BOUNDS.items()}, **own)
 
     def _require(self, name: str, good: bool, expected: str) -> None:
         if not good:
@@ -169,10 +169,10 @@ class AdaptiveThreshold(Threshold):
         """Write the limits to ``out`` and bring ``state`` up to date: a compiled loop over the rows."""
 
 
-def _bound(value: Any, name: str) -> float:
+def read_bound(value: Any, name: str, none: float) -> float:
     """A number from the manifest or the command line; None = none."""
     if value is None:
-        return _BOUNDS[name]
+        return none
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise ModelError(f"threshold parameter {name!r}: found {value!r}, expected a number")
     return float(value)

@@ -24,6 +24,36 @@ def excess_of(maxima: Floats) -> float:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def level_of(maxima: Floats, rank: float) -> float:
+    """Score that so many of the past's blocks exceed, from (n,) maxima, at least one; below rank 1 by their tail."""
+    held = len(maxima)
+    if rank >= 1.0:
+        at = min(int(rank), held)
+        here = maxima[at - 1]
+        if at < int(rank) or at == held:
+            return float(here)
+        return float(here + (rank - int(rank)) * (maxima[at] - here))
+    return float(maxima[0] + excess_of(maxima) * np.log(1.0 / rank))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def put(maxima: Floats, held: int, highest: float) -> int:
+    """Sort a block's maximum into the ``held`` first of all places; returns how many are held then."""
+    if held < len(maxima):
+        at = held
+        held += 1
+    elif highest > maxima[-1]:
+        at = held - 1
+    else:
+        return held
+    while at > 0 and maxima[at - 1] < highest:
+        maxima[at] = maxima[at - 1]
+        at -= 1
+    maxima[at] = highest
+    return held
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def return_period(maxima: Floats, past: float, score: float) -> float:
     """Seconds after which a block of normal times has such a score again; at most ten times the past.
 

@@ -39,6 +39,7 @@ from eddy.models.core.parameters import read_parameters
 from eddy.models.core.state_bounds import Bounds
 from eddy.models.core.threshold import Threshold
 from eddy.models.thresholds import rate_kernel as kernel
+from eddy.models.thresholds.base import read_bound
 
 _BOUNDS = {"start": math.inf, "lowest": -math.inf, "highest": math.inf, "detector_limit": math.nan}
 _USUAL_INTERVAL = 60.0  # seconds, where neither event times nor parameters give one
@@ -209,10 +210,5 @@ class RateThreshold(Threshold):
         own = {name: value for name, value in params.items() if name != "policy" and name not in _BOUNDS}
         if "alarms_per_week" not in own:
             raise ModelError(f"threshold {cls.policy!r}: parameter 'alarms_per_week' is missing")
-        bounds = {}
-        for name, none in _BOUNDS.items():
-            value = params.get(name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise ModelError(f"threshold parameter {name!r}: found {value!r}, expected a number")
-            bounds[name] = none if value is None else float(value)
+        bounds = {name: read_bound(params.get(name), name, none) for name, none in _BOUNDS.items()}
         return cls(**bounds, **own)

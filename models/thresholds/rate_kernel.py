@@ -11,7 +11,7 @@ from numba import njit
 
 from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.state_bounds import MOST, Bounds, Numbers, Row, count, size
-from eddy.models.thresholds.block_maxima import beyond_past, excess_of, return_period
+from eddy.models.thresholds.block_maxima import beyond_past, level_of, put, return_period
 
 KEPT = 24  # highest maxima of a series
 #: numbers of a row; the first six as in the layout before, which had the maxima right behind them
@@ -59,15 +59,7 @@ def share_of(promised: float, interval: float, block: float) -> tuple[float, flo
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def exceeded(row: Floats, share: float) -> float:
     """Score that a share of blocks exceeds, from the maxima in the row; at least one is there."""
-    held = int(row[HELD])
-    rank = share * (row[BLOCKS] + 1.0)
-    if rank >= 1.0:
-        at = min(int(rank), held)
-        here = row[FIRST + at - 1]
-        if at < int(rank) or at == held:
-            return float(here)
-        return float(here + (rank - int(rank)) * (row[FIRST + at] - here))
-    return float(row[FIRST] + excess_of(row[FIRST : FIRST + held]) * np.log(1.0 / rank))
+    return float(level_of(row[FIRST : FIRST + int(row[HELD])], share * (row[BLOCKS] + 1.0)))
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -88,22 +80,6 @@ def _clock(row: Floats, seconds: float, given: float) -> None:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _put(row: Floats, highest: float) -> None:
-    """Sort a block's maximum in."""
-    at = int(row[HELD])
-    if at < KEPT:
-        row[HELD] = at + 1.0
-    elif highest > row[FIRST + KEPT - 1]:
-        at = KEPT - 1
-    else:
-        return
-    while at > 0 and row[FIRST + at - 1] < highest:
-        row[FIRST + at] = row[FIRST + at - 1]
-        at -= 1
-    row[FIRST + at] = highest
-
-
-@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def learn(row: Floats, score: float, share: float, block: float, settle: float) -> None:
     """Take one score into the row; ``settle``: seconds after which the past is begun anew, 0: never."""
     row[HIGHEST] = score if row[POINTS] == 0.0 else max(row[HIGHEST], score)
@@ -113,7 +89,7 @@ def learn(row: Floats, score: float, share: float, block: float, settle: float) 
     row[AGE] += row[POINTS] * row[INTERVAL]
     row[POINTS] = 0.0
     row[BLOCKS] += 1.0
-    _put(row, row[HIGHEST])
+    row[HELD] = put(row[FIRST : FIRST + KEPT], int(row[HELD]), row[HIGHEST])
     if settle > 0.0 and row[STAGE] < STAGES and row[AGE] >= settle * _LATER ** row[STAGE]:
         row[BEFORE] = exceeded(row, share)
         row[STAGE] += 1.0
@@ -215,5 +191,5 @@ def teach(scores: Floats, row: Floats, interval: float, promised: float, most: f
         learn(row, score, share, block, 0.0)
     if row[BLOCKS] == 0.0:  # less than a block
         row[BLOCKS] = 1.0
-        _put(row, row[HIGHEST])
+        row[HELD] = put(row[FIRST : FIRST + KEPT], int(row[HELD]), row[HIGHEST])
     return float(share)

@@ -31,7 +31,8 @@ from eddy.models.core.detector import Floats, Ints
 from eddy.models.core.parameters import read_parameters
 from eddy.models.core.state_bounds import Bounds, Numbers, Row, count
 from eddy.models.core.threshold import Threshold
-from eddy.models.thresholds.block_maxima import beyond_past, excess_of, return_period
+from eddy.models.thresholds.base import read_bound
+from eddy.models.thresholds.block_maxima import beyond_past, level_of, put, return_period
 
 KEPT = 48  # highest maxima of a series
 _BLOCKS, _POINTS, _HIGHEST, _HELD, _TRAINED, _USUAL, _LONG, _FIRST = range(8)  # of a row; maxima from there on
@@ -184,26 +185,15 @@ class ReturnLevelThreshold(Threshold):
         missing = [f.name for f in fields(ReturnLevelParameters) if f.name not in own and f.name != "interval_seconds"]
         if missing:
             raise ModelError(f"threshold {cls.policy!r}: parameter {missing[0]!r} is missing")
-        bounds = {}
-        for name, none in _BOUNDS.items():
-            value = params.get(name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise ModelError(f"threshold parameter {name!r}: found {value!r}, expected a number")
-            bounds[name] = none if value is None else float(value)
+        bounds = {name: read_bound(params.get(name), name, none) for name, none in _BOUNDS.items()}
         return cls(**bounds, **own)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _limit(row: Floats, share: float) -> float:
     """What a share of blocks exceeds, from the maxima in the row; at least one is there."""
-    held = int(row[_HELD])
     rank = max(share * (row[_BLOCKS] + 1.0), _LOWEST_RANK)
-    if rank >= 1.0:
-        at = min(int(rank), held)
-        below = row[_FIRST + min(at, held - 1)]
-        here = row[_FIRST + at - 1]
-        return float(here + (rank - int(rank)) * (below - here) if at == int(rank) else here)
-    return float(row[_FIRST] + excess_of(row[_FIRST : _FIRST + held]) * np.log(1.0 / rank))
+    return float(level_of(row[_FIRST : _FIRST + int(row[_HELD])], rank))
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -215,18 +205,7 @@ def _learn(row: Floats, score: float, block: int, share: float) -> None:
         return
     row[_POINTS] = 0.0
     row[_BLOCKS] += 1.0
-    held = int(row[_HELD])
-    at = -1
-    if held < KEPT:
-        row[_HELD] = held + 1.0
-        at = held
-    elif row[_HIGHEST] > row[_FIRST + KEPT - 1]:
-        at = KEPT - 1
-    if at >= 0:
-        while at > 0 and row[_FIRST + at - 1] < row[_HIGHEST]:
-            row[_FIRST + at] = row[_FIRST + at - 1]
-            at -= 1
-        row[_FIRST + at] = row[_HIGHEST]
+    row[_HELD] = put(row[_FIRST : _FIRST + KEPT], int(row[_HELD]), row[_HIGHEST])
     if share * (row[_BLOCKS] + 1.0) >= KEPT - 1:
         for k in range(KEPT // 2):
             row[_FIRST + k] = row[_FIRST + 2 * k]

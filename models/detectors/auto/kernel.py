@@ -226,7 +226,8 @@ def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_
         return
     noise = _noise(row, at)
     rare = short_step(row, at + SHORT_AT, x)
-    rare = max(rare - noise * max(NOISE_SURPRISE - surprise_wanted(count), 0.0), 0.0)
+    if noise > 0.0:
+        rare = max(rare - noise * max(NOISE_SURPRISE - surprise_wanted(count), 0.0), 0.0)
     row[at + EVIDENCE + SHORT] = rare
     if rare > out[_FIRST]:
         out[_FIRST], out[_SECOND] = rare, out[_FIRST]
