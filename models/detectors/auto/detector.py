@@ -118,6 +118,10 @@ class AutoDetector(PointDetector):
     def _steps_with(self) -> tuple[Any, ...]:
         return self.params.start_up, self.params.limit, self.params.sparse
 
+    def _trained(self, row: Floats) -> Floats:
+        row[peak_filter.STATE_WIDTH + kernel.HELD] = 0.0  # no event of the training data ranks what comes after it
+        return row
+
     def unusual(self, batch: WindowBatch) -> list[str]:
         _, new = self._blocks(batch)
         evidence = new[:, :, kernel.EVIDENCE : kernel.EVIDENCE + kernel.MEMBERS].copy()

@@ -100,7 +100,7 @@ class PointDetector(Detector):
                 continue
             row = detector._begin(one.values, one.ts)
             scores = detector._run(row, one.values, one.ts)[len(one.ts) // 2 :]
-            start[name] = row
+            start[name] = detector._trained(row)
             report.scores[name] = scores[np.isfinite(scores)]
         if left_out:
             reason = f"found at most {max(left_out.values())} values of a feature, needed {_MIN_VALUES}"
@@ -115,6 +115,10 @@ class PointDetector(Detector):
             known = np.isfinite(values[:, f])
             at = peak_filter.STATE_WIDTH + f * self.kernel.FEATURE_WIDTH
             self.kernel.begin(row, at, np.ascontiguousarray(values[known, f]), ts[known], *self._begins_with)
+        return row
+
+    def _trained(self, row: Floats) -> Floats:
+        """Return a series' state after its training data as live points begin with it."""
         return row
 
     @property
