@@ -15,6 +15,7 @@ from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.data.recording import Event, Recording
 from eddy.training.evaluation.runs.csv_files import recordings_of
 from eddy.training.evaluation.runs.lineup import entrants
+from eddy.training.evaluation.study.code_digest import digest
 from eddy.training.evaluation.study.cold_start import first_row_study, section, section_of, with_section
 from eddy.training.evaluation.study.results_document import STREAM_COLUMNS, page, table
 from eddy.training.evaluation.study.study import Cache, stream_study
@@ -43,6 +44,17 @@ def test_second_study_reads_the_stored_results(tmp_path: Path) -> None:
     stream_study(cache, "made", other, [recording()], quiet)
     stream_study(cache, "made", chosen[:1], [recording(800)], quiet)
     assert len(list(tmp_path.glob("*.json"))) == len(stored) + 2
+
+
+def test_detectors_whose_members_are_named_in_one_text_are_studied(tmp_path: Path) -> None:
+    rows = stream_study(Cache(tmp_path), "made", entrants(["rarity"]), [recording()], quiet)
+    assert [r["detector"] for r in rows] == ["rarity"]
+
+
+def test_code_that_a_result_depends_on_is_never_silently_left_out() -> None:
+    assert digest(["eddy.training.evaluation.runs.nab"], []) != digest(["eddy.training.evaluation.runs.ucr"], [])
+    with pytest.raises(ModuleNotFoundError, match=r"evaluation\.nab_run"):
+        digest(["eddy.training.evaluation.nab_run"], [])
 
 
 def test_tables_show_mean_and_spread_best_first(tmp_path: Path) -> None:

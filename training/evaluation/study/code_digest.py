@@ -21,7 +21,8 @@ _TABLES = {
 def digest(modules: Iterable[str], kinds: Iterable[str]) -> str:
     """Digest some modules, the detectors of these kinds, and all of our modules that they import.
 
-    Comments and layout do not count.
+    Comments and layout do not count. A module that is not there is an error: nobody would notice that its code no longer
+    counts.
     """
     waiting = [*modules, *(DETECTORS.get(kind).__module__ for kind in kinds if kind)]
     seen: set[str] = set()
@@ -38,7 +39,9 @@ def digest(modules: Iterable[str], kinds: Iterable[str]) -> str:
 def _read(name: str) -> tuple[str, tuple[str, ...]]:
     """Return (digest of the module's syntax tree, our modules that it imports anywhere in it)."""
     found = importlib.util.find_spec(name)
-    if found is None or found.origin is None:
+    if found is None:
+        raise ModuleNotFoundError(f"{name}: no such module", name=name)
+    if found.origin is None:  # a folder without __init__.py
         return "", ()
     tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(sorted(set(_imported(tree))))

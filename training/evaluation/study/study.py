@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from eddy.models.detectors.ensemble.members import DEFAULT_MEMBERS
@@ -19,10 +20,12 @@ from eddy.training.data.nab import Corpus
 from eddy.training.data.recording import Recording
 from eddy.training.data.ucr import UcrSeries
 from eddy.training.evaluation.report.html import plain_json
+from eddy.training.evaluation.runs import nab, streams, ucr
 from eddy.training.evaluation.runs.entrant import Entrant
 from eddy.training.evaluation.runs.nab import run_entrant
 from eddy.training.evaluation.runs.streams import run_over
 from eddy.training.evaluation.runs.ucr import locate, recording_of
+from eddy.training.evaluation.study import taxi_ranking
 from eddy.training.evaluation.study.code_digest import digest
 from eddy.training.evaluation.study.taxi_ranking import ROWS, rank_taxi
 
@@ -76,7 +79,7 @@ def nab_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, notify:
             }  # fmt: skip
             return {**result, **figures, "taxi": taxi, "seed": seed, "peak_mb": run.cost.peak_mb}
 
-        rows += cache.rows(f"nab-{entrant.name}-{seed}", _key("nab_run", entrant, seed, data), make)
+        rows += cache.rows(f"nab-{entrant.name}-{seed}", _key(nab, entrant, seed, data), make)
     return rows
 
 
@@ -91,7 +94,7 @@ def stream_study(
             def make(entrant: Entrant = entrant, seed: int = seed, one: Recording = recording) -> dict[str, Any]:
                 return {**run_over(entrant, [one], seed, notify).to_json(), "seed": seed, "data": one.name}
 
-            key = _key("stream_run", entrant, seed, _fingerprint([recording]))
+            key = _key(streams, entrant, seed, _fingerprint([recording]))
             rows += cache.rows(f"{name}-{entrant.name}-{seed}", key, make)
     return rows
 
@@ -108,7 +111,7 @@ def ucr_study(
                 notify(f"{entrant.name}: {one.name}", 0.0)
                 return {**asdict(locate(one, entrant, seed)), "seed": seed}
 
-            key = _key("ucr_run", entrant, seed, _fingerprint([recording_of(one)]))
+            key = _key(ucr, entrant, seed, _fingerprint([recording_of(one)]))
             rows += cache.rows(f"ucr-{entrant.name}-{seed}", key, make)
     return rows
 
@@ -126,7 +129,7 @@ def nine_weeks_study(cache: Cache, entrants: Sequence[Entrant], corpus: Corpus, 
                 notify(f"{entrant.name}: {TAXI}, nine weeks", 0.0)
                 return asdict(rank_taxi(taxi, entrant, seed))
 
-            key = _key("nine_weeks", entrant, seed, _fingerprint([taxi]))
+            key = _key(taxi_ranking, entrant, seed, _fingerprint([taxi]))
             rows += cache.rows(f"taxi-{entrant.name}-{seed}", key, make)
     return rows
 
@@ -135,9 +138,9 @@ def _turns(entrants: Sequence[Entrant]) -> list[tuple[Entrant, int]]:
     return [(entrant, seed) for entrant in entrants for seed in (SEEDS if entrant.random else SEEDS[:1])]
 
 
-def _key(module: str, entrant: Entrant, seed: int, data: str) -> dict[str, Any]:
-    members = entrant.params.get("members") or (DEFAULT_MEMBERS if entrant.kind == "ensemble" else ())
-    code = digest([f"eddy.training.evaluation.{module}"], [entrant.kind, *(str(m["kind"]) for m in members)])
+def _key(evaluation: ModuleType, entrant: Entrant, seed: int, data: str) -> dict[str, Any]:
+    members = entrant.params.get("members", DEFAULT_MEMBERS) if entrant.kind == "ensemble" else ()
+    code = digest([evaluation.__name__], [entrant.kind, *(str(m["kind"]) for m in members)])
     return {"entrant": asdict(entrant), "class": type(entrant).__name__, "seed": seed, "data": data, "code": code}
 
 
