@@ -64,7 +64,9 @@ TWO_OF = 0.1
 #: unlike the others as usual ranks as high as what alerts.
 BESIDE_SHAPE = 3.5
 UNLIKE = 2.0
-_HELD = 0.985  # share of the dense score's order of magnitude that the next point keeps: an event is more than its first point
+#: Share of the dense score, as a logarithm, that the next point keeps: an event is more than its first point, and one a
+#: thousand times as large is not held much longer.
+_HELD = 0.985
 _POINTS, _FIRST, _SECOND, _ALERTING, _DENSE, _SHAPED, _OUT = range(7)  # what the features of a point add up to
 _RECORDS_KEPT = float(np.exp(-1.0 / 300.0))  # a point: records are counted over about 300 points
 _MAX_RECORDS = 8.0  # of the last 300 points: a ramp or a counter, where every value is new
@@ -313,8 +315,8 @@ def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float
         ts: epoch ms, increasing.
         start_up: values of a feature that are collected before its scale is taken, at most MOST_START_UP.
         limit: score from which a point is an alert.
-        sparse: one alert per event; else the dense score of every point, held over what follows: its logarithm, log(1 + s),
-            1.5 % less each point, so that an event a thousand times as large is not held much longer.
+        sparse: one alert per event; else the dense score s of every point, held over what follows: log(1 + s) is 1.5 %
+            less each point.
     """
     features, known = len(values), 0
     out = np.zeros(_OUT)

@@ -21,8 +21,7 @@ _TABLES = {
 def digest(modules: Iterable[str], kinds: Iterable[str]) -> str:
     """Digest some modules, the detectors of these kinds, and all of our modules that they import.
 
-    Comments and layout do not count. A module that is not there is an error: nobody would notice that its code no longer
-    counts.
+    Comments and layout do not count. A module that is not there is an error: its code would silently no longer count.
     """
     waiting = [*modules, *(DETECTORS.get(kind).__module__ for kind in kinds if kind)]
     seen: set[str] = set()
