@@ -28,7 +28,10 @@ def outside(
     name: list[str] = typer.Option([], "--set", help="only this set; repeatable [all]"),
     false_alarms_per_week: float | None = SENSITIVITY,
     baselines: bool = typer.Option(True, help="run the baselines too"),
-    out: Path | None = typer.Option(None, help="folder for outside.json, with a row per series"),
+    out: Path | None = typer.Option(
+        None, help="folder for outside.json, with a row per series, and for a cache: what it holds is not run again"
+    ),
+    page: Path | None = typer.Option(None, help="a Markdown page to write; the project's is docs/results-outside.md"),
     seed: int = typer.Option(0, help="of the detectors that draw at random"),
     as_json: bool = typer.Option(False, "--json", help="print the figures as JSON"),
 ) -> None:
@@ -38,14 +41,16 @@ def outside(
 
     from eddy.training.evaluation.outside.baselines import BASELINES
     from eddy.training.evaluation.outside.data_sets import load_outside
+    from eddy.training.evaluation.outside.results_page import results_page
     from eddy.training.evaluation.outside.run import run_set
     from eddy.training.evaluation.report.html import plain_json
+    from eddy.training.evaluation.result_cache import Cache
     from eddy.training.evaluation.runs.lineup import entrants
 
     named = with_thresholds(entrants(detector), "", [], false_alarms_per_week)
     chosen = [*(BASELINES if baselines else ()), *named]
     found: list[SetOutcome] = []
-    sets = load_outside(data, name)
+    sets, cache = load_outside(data, name), Cache(out / "cache") if out is not None else None
     with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:
         task = bar.add_task("", total=len(sets))
         for i, one in enumerate(sets):
@@ -53,10 +58,12 @@ def outside(
             def notify(what: str, share: float, done: int = i) -> None:
                 bar.update(task, description=what, completed=done + share)
 
-            found += run_set(chosen, one, seed, notify)
+            found += run_set(chosen, one, seed, notify, cache)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / "outside.json").write_text(plain_json([one.to_json() for one in found]) + "\n")
+    if page is not None:
+        page.write_text(results_page(found), encoding="utf-8")
     if as_json:
         rows = [{k: v for k, v in one.to_json().items() if k != "series"} for one in found]
         print(plain_json(rows))

@@ -21,7 +21,7 @@ from eddy.cli.evaluate.streams import (
 )
 
 if TYPE_CHECKING:
-    from eddy.training.evaluation.study.study import Cache
+    from eddy.training.evaluation.result_cache import Cache
 
 
 def register(group: typer.Typer) -> None:
@@ -44,12 +44,13 @@ def study(
 
     from eddy.training.data.nab import Corpus, load_folder
     from eddy.training.data.ucr import load_ucr
+    from eddy.training.evaluation.result_cache import Cache
     from eddy.training.evaluation.runs.lineup import LINEUP, NAMED, NINE_WEEKS, describe, entrants
     from eddy.training.evaluation.study import study as parts
     from eddy.training.evaluation.study.cold_start import section_of, with_section
     from eddy.training.evaluation.study.results_document import page as results_page
 
-    cache = parts.Cache(out / "cache", read_only=cached)
+    cache = Cache(out / "cache", read_only=cached)
     named = {entrant.name for entrant in NAMED}
     chosen = [entrant for entrant in entrants(detector) if entrant.name not in named]
     weekly = [name for name in NINE_WEEKS if not detector or name in detector]
@@ -113,7 +114,7 @@ def _counted(missing: Sequence[str]) -> list[str]:
 
 
 def _market(cache: Cache, seed: int) -> list[dict[str, Any]]:
-    from eddy.training.evaluation.study.code_digest import digest
+    from eddy.training.evaluation.code_digest import digest
 
     def make() -> dict[str, Any]:
         return market_results([seed])[0].to_json()

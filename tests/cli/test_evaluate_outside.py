@@ -48,6 +48,26 @@ def test_prints_and_writes_every_set(tmp_path: Path) -> None:
     assert [one["detector"] for one in json.loads(told.stdout)] == ["auto"]
 
 
+def test_what_the_folder_holds_is_not_run_again_and_the_page_shows_it(tmp_path: Path) -> None:
+    app, out, page = kpi(tmp_path), tmp_path / "out", tmp_path / "page.md"
+    command = ["evaluate", "outside", "--data", str(tmp_path), "--detector", "auto", "--out", str(out)]
+    first = CliRunner().invoke(app, command)
+    assert first.exit_code == 0, first.output
+    (stored,) = (out / "cache").glob("kpi-auto-0-*.json")
+    stored.write_text(json.dumps(json.loads(stored.read_text()) | {"f1": 0.123, "vus_pr": None}))
+    again = CliRunner().invoke(app, [*command, "--page", str(page)])
+    assert again.exit_code == 0, again.output
+    lines = page.read_text().splitlines()
+    of_auto = [line for line in lines if line.startswith("| auto ")]
+    assert of_auto[0] == "| auto | 0.12, 0.00 | 0.123 |"
+    assert of_auto[2] == "| auto | nan | nan |"
+    assert any(line.startswith("| every-300-rows | ") and " to " in line for line in lines)
+    assert "    --detector auto" in lines
+    anew = CliRunner().invoke(app, [*command[:-1], str(tmp_path / "other"), "--page", str(page)])
+    assert anew.exit_code == 0, anew.output
+    assert "| auto | **1.00, 0.00** | 1.000 |" in page.read_text()
+
+
 def test_shows_what_each_level_of_severity_is_worth(tmp_path: Path) -> None:
     shown = CliRunner().invoke(kpi(tmp_path), ["evaluate", "severity", "--data", str(tmp_path)])
     assert shown.exit_code == 0, shown.output

@@ -13,12 +13,13 @@ from eddy.errors import DataError
 from eddy.training.data import datasets
 from eddy.training.data.datasets import Dataset, RawSeries
 from eddy.training.data.recording import Event, Recording
+from eddy.training.evaluation.code_digest import digest
+from eddy.training.evaluation.result_cache import Cache
 from eddy.training.evaluation.runs.csv_files import recordings_of
 from eddy.training.evaluation.runs.lineup import entrants
-from eddy.training.evaluation.study.code_digest import digest
 from eddy.training.evaluation.study.cold_start import first_row_study, section, section_of, with_section
 from eddy.training.evaluation.study.results_document import STREAM_COLUMNS, page, table
-from eddy.training.evaluation.study.study import Cache, stream_study
+from eddy.training.evaluation.study.study import stream_study
 
 
 def recording(at: int = 900) -> Recording:

@@ -8,8 +8,9 @@ archive also by where the highest score lies.
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from eddy.training.evaluation.outside.strict_metrics import (
     strict_f1,
     vus_pr,
 )
+from eddy.training.evaluation.result_cache import Cache, fingerprint, result_key
 from eddy.training.evaluation.runs.entrant import Entrant
 from eddy.training.fitting.causal_run import CausalRun
 
@@ -81,28 +83,72 @@ class SetOutcome:
         """Plain values."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> SetOutcome:
+        """Read what :meth:`to_json` wrote; numbers that JSON cannot hold came as null."""
+
+        def number(value: float | None) -> float:
+            return np.nan if value is None else value
+
+        series = [
+            SeriesOutcome(**{**one, "count": StrictCount(**one["count"]), "vus_pr": number(one["vus_pr"])})
+            for one in values["series"]
+        ]
+        low, high = values["f1_spread"]
+        own = {"f1": number(values["f1"]), "f1_spread": (number(low), number(high)), "vus_pr": number(values["vus_pr"])}
+        return cls(**{**values, **own, "series": tuple(series)})
+
 
 def run_set(
     entrants: Sequence[Entrant],
     data: OutsideSet,
     seed: int = 0,
     progress: Callable[[str, float], None] = _NO_PROGRESS,
+    cache: Cache | None = None,
 ) -> list[SetOutcome]:
-    """Every detector over one set; the first one is what the others' differences are paired with."""
+    """Every detector over one set; the first one is what the others' differences are paired with.
+
+    Args:
+        entrants, data: detectors and set.
+        seed: of the detectors that draw at random.
+        progress: gets what is done and the share that is done.
+        cache: of earlier results, and for those of now.
+    """
     outcomes: list[SetOutcome] = []
+    known = fingerprint(data.recordings) if cache else ""
     for i, entrant in enumerate(entrants):
-        series: list[SeriesOutcome] = []
-        opened = []
-        for k, recording in enumerate(data.recordings):
-            progress(f"{data.name}: {entrant.name}", (i + k / len(data.recordings)) / len(entrants))
-            began = time.perf_counter()
-            run = entrant.run(recording, seed)
-            spent = time.perf_counter() - began
-            opened.append(run.alerts)
-            series.append(_series_outcome(recording, run, _dense(entrant, recording, run, seed), data.located, spent))
-        nab = Corpus(list(data.nab)).score(opened) if data.nab else None
-        outcomes.append(_summary(entrant.name, data, series, nab, outcomes[0].series if outcomes else ()))
+
+        def make(entrant: Entrant = entrant, done: int = i) -> SetOutcome:
+            def notify(share: float) -> None:
+                progress(f"{data.name}: {entrant.name}", (done + share) / len(entrants))
+
+            return _run(entrant, data, seed, notify)
+
+        outcome = make() if cache is None else _stored(cache, entrant, data.name, seed, known, make)
+        outcomes.append(_paired(outcome, outcomes[0]) if outcomes else outcome)
     return outcomes
+
+
+def _stored(
+    cache: Cache, entrant: Entrant, data: str, seed: int, known: str, make: Callable[[], SetOutcome]
+) -> SetOutcome:
+    key = result_key(sys.modules[__name__], entrant, seed, known)
+    rows = cache.rows(f"{data}-{entrant.name}-{seed}", key, lambda: make().to_json())
+    return SetOutcome.from_json(rows[0])
+
+
+def _run(entrant: Entrant, data: OutsideSet, seed: int, progress: Callable[[float], None]) -> SetOutcome:
+    series: list[SeriesOutcome] = []
+    opened = []
+    for k, recording in enumerate(data.recordings):
+        progress(k / len(data.recordings))
+        began = time.perf_counter()
+        run = entrant.run(recording, seed)
+        spent = time.perf_counter() - began
+        opened.append(run.alerts)
+        series.append(_series_outcome(recording, run, _dense(entrant, recording, run, seed), data.located, spent))
+    nab = Corpus(list(data.nab)).score(opened) if data.nab else None
+    return _summary(entrant.name, data, series, nab)
 
 
 def _dense(entrant: Entrant, recording: Recording, run: CausalRun, seed: int) -> CausalRun:
@@ -139,21 +185,17 @@ def _placed(recording: Recording, run: CausalRun) -> bool:
     return event.first - UCR_MARGIN <= found <= event.last + UCR_MARGIN
 
 
-def _summary(
-    name: str, data: OutsideSet, series: Sequence[SeriesOutcome], nab: float | None, baseline: Sequence[SeriesOutcome]
-) -> SetOutcome:
+def _summary(name: str, data: OutsideSet, series: Sequence[SeriesOutcome], nab: float | None) -> SetOutcome:
     counts = [one.count for one in series]
     volumes = np.array([one.vus_pr for one in series])
     placed = float(np.mean([bool(one.placed) for one in series])) if data.located else None
     values = sum(recording.values.size for recording in data.recordings)
-    draws = _draws(counts)
-    beyond = draws - _draws([one.count for one in baseline]) if len(baseline) else None
     return SetOutcome(
         name,
         data.name,
         strict_f1(counts),
-        _percentiles(draws),
-        _percentiles(beyond) if beyond is not None else None,
+        _percentiles(_draws(counts)),
+        None,
         false_per_thousand(counts),
         float(np.nanmean(volumes)) if np.isfinite(volumes).any() else float("nan"),
         placed,
@@ -161,6 +203,11 @@ def _summary(
         values / max(sum(one.seconds for one in series), 1e-9),
         tuple(series),
     )
+
+
+def _paired(outcome: SetOutcome, baseline: SetOutcome) -> SetOutcome:
+    ours, theirs = (_draws([series.count for series in one.series]) for one in (outcome, baseline))
+    return replace(outcome, f1_beyond=_percentiles(ours - theirs))
 
 
 def _draws(counts: Sequence[StrictCount]) -> Floats:
