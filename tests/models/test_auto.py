@@ -200,3 +200,20 @@ def test_a_value_beyond_all_others_is_explained_by_their_range(sign: float) -> N
     assert high - low < 4 * np.ptp(values)
     assert told.expected[0, 0] == pytest.approx(50, abs=0.5)
     assert not low <= 50 + sign * 30 <= high
+
+
+def test_only_the_chosen_members_alert() -> None:
+    values = RNG(5).normal(50, 2, 3000)
+    values[2500] += 40
+    ts = np.arange(3000, dtype=np.int64) * 1000
+
+    def found(members: str) -> bool:
+        detector = AutoDetector(WindowSpec(1), AutoParameters(members=members), {})
+        return bool((detector.score_series("s", ts, values[:, None])[2490:2530] >= detector.default_limit).any())
+
+    assert found("short")
+    assert found("short, value")
+    assert found("value")  # beside short memory's surprise, which is still asked for
+    assert not found("season,rarity")
+    with pytest.raises(SettingsError, match="auto: members: found 'shapes', expected some of short"):
+        found("shapes")

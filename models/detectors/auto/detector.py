@@ -19,9 +19,16 @@ from eddy.models.detectors.auto import kernel, shape_memory, short_memory, stead
 from eddy.models.detectors.novelty import peak_filter, rarity, value
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
-from eddy.models.detectors.novelty.point_detector import PointDetector, attribution_of
+from eddy.models.detectors.novelty.point_detector import PointDetector, attribution_of, member_bits
 from eddy.models.detectors.novelty.value import FLOOR
 
+MEMBERS = {
+    "short": 1 << kernel.SHORT,
+    "value": 1 << kernel.VALUE,
+    "rarity": 1 << kernel.RARITY,
+    "season": 1 << kernel.SEASON,
+    "shape": 1 << kernel.SHAPE,
+}
 #: how far beyond 1 the evidence of alerts usually reaches, by member; of two of them in decades
 _REACH = np.array([0.3, 1.0, np.log10(3.0), 0.3, 0.3])
 _DECADES = np.array([False, True, True, False, False])
@@ -47,12 +54,15 @@ class AutoParameters:
         start_up: points collected from a series that training has not seen before new values, the rate of rare ones
             and the season count. Short memory scores from about the fiftieth point on.
         sparse: one alert per event, and a dense score below the limit elsewhere; False: the dense score of every point,
-            to rank and to plot, which holds what was high and falls by 3 % a point.
+            to rank and to plot, which holds what was high and falls with each point.
+        members: whose evidence counts, joined by commas: ``short``, ``value``, ``rarity``, ``season``, ``shape``. Fewer
+            than all serve to measure what each of them earns.
     """
 
     limit: float = DEFAULT_LIMIT
     start_up: int = 200
     sparse: bool = True
+    members: str = ",".join(MEMBERS)
 
 
 class AutoDetector(PointDetector):
@@ -112,11 +122,12 @@ class AutoDetector(PointDetector):
         super().__init__(spec, params, start)
         if not params.limit > 0:
             raise SettingsError(f"{self.kind}: limit: found {params.limit}, expected a number above 0")
+        self.members = member_bits(self.kind, params.members, MEMBERS)
         self.attribution_span = self._usual_span()
 
     @property
     def _steps_with(self) -> tuple[Any, ...]:
-        return self.params.start_up, self.params.limit, self.params.sparse
+        return self.members, self.params.start_up, self.params.limit, self.params.sparse
 
     def _trained(self, row: Floats) -> Floats:
         row[peak_filter.STATE_WIDTH + kernel.HELD] = 0.0  # no event of the training data ranks what comes after it

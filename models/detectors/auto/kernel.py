@@ -212,13 +212,16 @@ def _more_of_value(noise: float, records: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_up: int, out: Floats) -> None:
+def _feature_step(
+    row: Floats, at: int, x: float, ts: int, features: int, members: int, start_up: int, out: Floats
+) -> None:
     """Step every member of one feature; leaves their evidence in its block and adds to ``out``.
 
     Args:
         row, at: state, and the first word of the feature's block.
         x, ts: value and epoch ms.
         features: how many there are.
+        members: whose evidence counts, as a sum of bits.
         start_up: values that are collected before the scale is taken.
         out: (_OUT,) the largest so far of all features, by the names of its places.
     """
@@ -230,17 +233,21 @@ def _feature_step(row: Floats, at: int, x: float, ts: int, features: int, start_
     rare = short_step(row, at + SHORT_AT, x)
     if noise > 0.0:
         rare = max(rare - noise * max(NOISE_SURPRISE - surprise_wanted(count), 0.0), 0.0)
-    row[at + EVIDENCE + SHORT] = rare
-    if rare > out[_FIRST]:
-        out[_FIRST], out[_SECOND] = rare, out[_FIRST]
-    elif rare > out[_SECOND]:
-        out[_SECOND] = rare
+    if members >> SHORT & 1:
+        row[at + EVIDENCE + SHORT] = rare
+        if rare > out[_FIRST]:
+            out[_FIRST], out[_SECOND] = rare, out[_FIRST]
+        elif rare > out[_SECOND]:
+            out[_SECOND] = rare
     records = _records(row, at, x, count == 1.0)
     if row[at + RUNNING] == 0.0:
         _collect(row, at, x, ts, start_up)
         return
     _memories(row, at, x, ts)
-    shaped = row[at + SLOTS] == 0 and row[at + SHAPE_AT + shape_memory.PER_CODE] > 0
+    for m in range(VALUE, MEMBERS):
+        if not members >> m & 1:
+            row[at + EVIDENCE + m] = 0.0
+    shaped = row[at + SLOTS] == 0 and row[at + SHAPE_AT + shape_memory.PER_CODE] > 0 and (members >> SHAPE & 1) > 0
     correction = ONE_OF * np.log10(features)
     value = row[at + EVIDENCE + VALUE] / deviates_wanted(count, features)
     row[at + EVIDENCE + VALUE] = likely = value / _more_of_value(noise, records)
@@ -303,7 +310,7 @@ def short_evidence(blocks: Floats) -> float:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float, sparse: bool) -> float:
+def point_step(row: Floats, values: Floats, ts: int, members: int, start_up: int, limit: float, sparse: bool) -> float:
     """Score of the next point of a series; NaN where every feature is missing.
 
     Where it alerts: ``limit`` times the evidence. Elsewhere the dense score of the same point, mapped to below the
@@ -313,6 +320,7 @@ def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float
         row: (words(F),) state, changed in place.
         values: (F,) in the series' units.
         ts: epoch ms, increasing.
+        members: whose evidence counts, as a sum of bits.
         start_up: values of a feature that are collected before its scale is taken, at most MOST_START_UP.
         limit: score from which a point is an alert.
         sparse: one alert per event; else the dense score s of every point, held over what follows: log(1 + s) is 1.5 %
@@ -325,7 +333,7 @@ def point_step(row: Floats, values: Floats, ts: int, start_up: int, limit: float
         row[at + EVIDENCE : at + EVIDENCE + MEMBERS] = 0.0
         if np.isfinite(values[f]):
             known += 1
-            _feature_step(row, at, bounded(values[f]), ts, features, start_up, out)
+            _feature_step(row, at, bounded(values[f]), ts, features, members, start_up, out)
     if known == 0:
         return np.nan
     short = _short(out[_FIRST], out[_SECOND], out[_POINTS], features, out[_SHAPED] > 0.0)
@@ -348,6 +356,7 @@ def rows_step(
     values: Floats,
     ts: Ints,
     before: Floats,
+    members: int,
     start_up: int,
     limit: float,
     sparse: bool,
@@ -367,14 +376,16 @@ def rows_step(
         row = rows[i]
         if k + 1 == len(order) or rows[order[k + 1]] != row:
             before[row] = state[row]
-        scores[i] = point_step(state[row], values[i], ts[i], start_up, limit, sparse)
+        scores[i] = point_step(state[row], values[i], ts[i], members, start_up, limit, sparse)
     return scores
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def series_step(row: Floats, values: Floats, ts: Ints, start_up: int, limit: float, sparse: bool) -> Floats:
+def series_step(
+    row: Floats, values: Floats, ts: Ints, members: int, start_up: int, limit: float, sparse: bool
+) -> Floats:
     """(n,) scores of n consecutive points of one series: the same steps, without a call for each."""
     scores = np.empty(len(values))
     for i in range(len(values)):
-        scores[i] = point_step(row, values[i], ts[i], start_up, limit, sparse)
+        scores[i] = point_step(row, values[i], ts[i], members, start_up, limit, sparse)
     return scores

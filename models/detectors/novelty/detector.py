@@ -22,7 +22,7 @@ from eddy.models.core.detector import (
 )
 from eddy.models.detectors.novelty import kernel, rarity, season, value
 from eddy.models.detectors.novelty.online_calibration import MOMENTS
-from eddy.models.detectors.novelty.point_detector import PointDetector, attribution_of
+from eddy.models.detectors.novelty.point_detector import PointDetector, attribution_of, member_bits
 from eddy.models.detectors.novelty.value import FLOOR
 
 DEFAULT_LIMIT = 1.96
@@ -107,7 +107,7 @@ class NoveltyDetector(PointDetector):
                 f"{self.kind}: found limit={params.limit}, period_hours={params.period_hours}; expected numbers above "
                 f"0, a period of at most {_MAX_PERIOD_HOURS:g} hours"
             )
-        self.members = _bits(params.members)
+        self.members = member_bits(self.kind, params.members, MEMBERS)
 
     @property
     def _period_ms(self) -> float:
@@ -160,18 +160,6 @@ class NoveltyDetector(PointDetector):
         _, new = self._blocks(batch)
         leading = new[:, :, list(_UNUSUAL)].max(axis=1).argmax(axis=1)
         return [list(_UNUSUAL.values())[member] for member in leading.tolist()]
-
-
-def _bits(members: str) -> int:
-    """The kernels' number of some members.
-
-    Raises:
-        SettingsError: a name that is none of them, twice the same, or no name at all.
-    """
-    names = [name.strip() for name in members.split(",")]
-    if len(set(names)) < len(names) or not set(names) <= set(MEMBERS):
-        raise SettingsError(f"novelty: members: found {members!r}, expected some of {', '.join(MEMBERS)}, each once")
-    return sum(MEMBERS[name] for name in names)
 
 
 def _value_band(old: Floats, new: Floats, limit: Floats) -> tuple[Floats, Floats]:

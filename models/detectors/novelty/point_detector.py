@@ -202,3 +202,15 @@ def attribution_of(evidence: Floats) -> Floats:
     total = squares.sum(axis=1, keepdims=True)
     even = np.full_like(squares, 1.0 / squares.shape[1])
     return np.asarray(np.divide(squares, total, out=even, where=total > 0))
+
+
+def member_bits(kind: str, members: str, known: Mapping[str, int]) -> int:
+    """Return the kernels' number of some members, names joined by commas; ``known`` has the bit of each.
+
+    Raises:
+        SettingsError: a name that is none of them, twice the same, or no name at all.
+    """
+    names = [name.strip() for name in members.split(",")]
+    if len(set(names)) < len(names) or not set(names) <= set(known):
+        raise SettingsError(f"{kind}: members: found {members!r}, expected some of {', '.join(known)}, each once")
+    return sum(known[name] for name in names)
