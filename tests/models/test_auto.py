@@ -217,3 +217,19 @@ def test_only_the_chosen_members_alert() -> None:
     assert not found("season,rarity")
     with pytest.raises(SettingsError, match="auto: members: found 'shapes', expected some of short"):
         found("shapes")
+
+
+def test_new_values_are_no_news_where_training_data_is_full_of_them() -> None:
+    rng = RNG(6)
+    level = np.repeat(np.arange(60) * 40.0, 100)  # a new level each hundred points, all through training and after it
+    values = level + rng.normal(0, 1, 6000)
+    ts = np.arange(6000, dtype=np.int64) * 60_000
+
+    def alerting(head: np.ndarray) -> float:
+        known = Series("s", ts[:4000], head[:, None], np.zeros(4000, bool))
+        params = {"members": "value"}
+        detector = AutoDetector.fit([known], WindowSpec(1), params)[0]
+        return float((detector.score_series("s", ts[4000:], values[4000:, None]) >= detector.default_limit).sum())
+
+    assert alerting(values[:4000]) == 0
+    assert alerting(rng.normal(0, 1, 4000)) > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from eddy.errors import SettingsError
 from eddy.models.core.detector import (
     Explanation,
     Floats,
+    Series,
     WindowBatch,
     WindowSpec,
 )
@@ -35,6 +36,9 @@ _DECADES = np.array([False, True, True, False, False])
 _FARTHEST = 2.0
 #: severities by the sum of these: of the incidents of each level 43, 56, 75 and 86 % were labelled events
 _STRENGTH, _SEVERITY = (0.0, 0.1, 0.5, 1.2, 5.0), (10.0, 25.0, 50.0, 75.0, 100.0)
+#: New values are no news where they alone alert at least twice in training data, and as often as once in 2,000 points,
+#: the first 500 and points of the same event not counted.
+_EARLY, _FEWEST_EVENTS, _EVENTS_PER_POINT, _QUIET = 500, 2, 1 / 2000, 24
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest day
 _UNUSUAL = {
     kernel.SHORT: "it moves further from its recent past than it usually does",
@@ -129,9 +133,20 @@ class AutoDetector(PointDetector):
     def _steps_with(self) -> tuple[Any, ...]:
         return self.members, self.params.start_up, self.params.limit, self.params.sparse
 
-    def _trained(self, row: Floats) -> Floats:
+    def _trained(self, row: Floats, data: Series) -> Floats:
         row[peak_filter.STATE_WIDTH + kernel.HELD] = 0.0  # no event of the training data ranks what comes after it
+        if self.members & MEMBERS["value"] and self._values_are_no_news(data):
+            row[peak_filter.STATE_WIDTH + kernel.RUNNING :: kernel.FEATURE_WIDTH] = kernel.WITHOUT_VALUE
         return row
+
+    def _values_are_no_news(self, data: Series) -> bool:
+        """Say whether new values alone would have alerted often on training data, which is taken to be normal."""
+        alone = AutoDetector(self.spec, replace(self.params, members="value", sparse=True), {})
+        scores = alone._run(np.zeros(self.state_size), data.values, data.ts)
+        alerts = np.flatnonzero(scores >= alone.default_limit)
+        events = alerts[np.diff(alerts, prepend=-_QUIET - 1) > _QUIET]
+        allowed = max(_FEWEST_EVENTS, _EVENTS_PER_POINT * (len(scores) - _EARLY))
+        return int((events > _EARLY).sum()) >= allowed
 
     def unusual(self, batch: WindowBatch) -> list[str]:
         _, new = self._blocks(batch)

@@ -29,6 +29,7 @@ from eddy.models.detectors.novelty.value import step as value_step
 
 SHORT, VALUE, RARITY, SEASON, SHAPE = range(5)  # members, in the order in which equals win
 MEMBERS = 5
+WITHOUT_VALUE = 2.0  # in the place of RUNNING: new values came too often in training data to be news
 
 # Words of a feature's block.
 RUNNING, COLLECTED, CENTRE, SPREAD, SLOT_MS, SLOTS, SLOT_POINTS = range(7)
@@ -98,7 +99,7 @@ def bounds(features: int, start_up: int) -> Bounds:
     collecting = Row(
         one_of(0), count(start_up - 1), Numbers(2), size(), one_of(0), size(), seen, Numbers(FEATURE_WIDTH - VALUE_AT)
     )
-    known = Row(one_of(1), count(), Numbers(), scale())
+    known = Row(one_of(1, int(WITHOUT_VALUE)), count(), Numbers(), scale())
     memories = Row(value_novelty.bounds(), rarity.bounds())
     unclocked = Row(
         known, size(), one_of(0), size(), seen, memories, shape_memory.bounds(),
@@ -250,7 +251,8 @@ def _feature_step(
     shaped = row[at + SLOTS] == 0 and row[at + SHAPE_AT + shape_memory.PER_CODE] > 0 and (members >> SHAPE & 1) > 0
     correction = ONE_OF * np.log10(features)
     value = row[at + EVIDENCE + VALUE] / deviates_wanted(count, features)
-    row[at + EVIDENCE + VALUE] = likely = value / _more_of_value(noise, records)
+    likely = value / _more_of_value(noise, records) if row[at + RUNNING] != WITHOUT_VALUE else 0.0
+    row[at + EVIDENCE + VALUE] = likely
     row[at + EVIDENCE + RARITY] /= DEVIATES * features
     row[at + EVIDENCE + SEASON] /= DAYS_DEVIATES * features
     others = max(row[at + EVIDENCE + RARITY], row[at + EVIDENCE + SEASON])

@@ -100,7 +100,7 @@ class PointDetector(Detector):
                 continue
             row = detector._begin(one.values, one.ts)
             scores = detector._run(row, one.values, one.ts)[len(one.ts) // 2 :]
-            start[name] = detector._trained(row)
+            start[name] = detector._trained(row, one)
             report.scores[name] = scores[np.isfinite(scores)]
         if left_out:
             reason = f"found at most {max(left_out.values())} values of a feature, needed {_MIN_VALUES}"
@@ -117,8 +117,8 @@ class PointDetector(Detector):
             self.kernel.begin(row, at, np.ascontiguousarray(values[known, f]), ts[known], *self._begins_with)
         return row
 
-    def _trained(self, row: Floats) -> Floats:
-        """Return a series' state after its training data as live points begin with it."""
+    def _trained(self, row: Floats, data: Series) -> Floats:
+        """Return the state after a series' training data as live points begin with it."""
         return row
 
     @property
