@@ -221,8 +221,8 @@ def test_only_the_chosen_members_alert() -> None:
 
 def test_new_values_are_no_news_where_training_data_is_full_of_them() -> None:
     rng = RNG(6)
-    level = np.repeat(np.arange(60) * 40.0, 100)  # a new level each hundred points, all through training and after it
-    values = level + rng.normal(0, 1, 6000)
+    values = rng.normal(0, 1, 6000)
+    values[150::150] += 20 * 1.3 ** rng.permutation(39)  # a value far from all others every 150 points
     ts = np.arange(6000, dtype=np.int64) * 60_000
 
     def alerting(head: np.ndarray) -> float:
