@@ -1,6 +1,6 @@
 """Measure how robust the default's NAB score is.
 
-    python -m benchmarks.accuracy.default_robustness DATA LABELS [--draws N]
+    python -m benchmarks.accuracy.default_robustness DATA LABELS [--detector auto] [--draws N]
 
 Prints one JSON object per line, NAB score, standard profile:
 
@@ -8,7 +8,8 @@ Prints one JSON object per line, NAB score, standard profile:
     % of its range, or both; mean and standard deviation over the draws, at each limit.
 - ``bootstrap``: the 24 series drawn with replacement, 200 times.
 - ``leave-one-group-out``: each group is scored with the configuration and limit that were best on the other groups;
-  configurations are the novelty detectors (members alone and all together), lengths of the season, start-up lengths.
+  configurations are all members and all but one (``novelty``: all and each alone, with three lengths of the season),
+  with three limits that the peak stage knows.
 - ``halves``: the same choice made on a random half of the series and scored on the other half, 100 times.
 """
 
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from eddy.models.core.detector import Bools, Floats
+from eddy.models.detectors.auto.detector import MEMBERS
 from eddy.training.data.nab import Corpus, LabelledSeries, load_folder, probation_rows
 from eddy.training.evaluation.runs.entrant import Entrant
 
@@ -31,14 +33,21 @@ LIMITS = (1.5, 1.65, 1.8, 1.96, 2.1, 2.3, 2.6, 3.0)
 SHIPPED = 1.96
 LATEST_START, NOISE = 0.08, 0.003  # shares of the length, and of the range between the 5th and the 95th percentile
 RESAMPLED, HALVES = 200, 100
-#: kinds, hours of the season, the limit that the peak stage knows
-GRID_MEMBERS = {
-    "novelty": "value,season,rarity",
-    "value-novelty": "value",
-    "rarity": "rarity",
-    "same-phase": "season",
-}
-GRID = (tuple(GRID_MEMBERS), (12.0, 24.0, 168.0), (1.65, 1.96, 2.3))
+PEAK_LIMITS = (1.65, SHIPPED, 2.3)  # that the peak stage knows
+
+
+def configurations(detector: str) -> list[dict[str, Any]]:
+    """Return the parameters that are chosen from, what ships first."""
+    if detector == "novelty":
+        chosen: list[dict[str, Any]] = [
+            {"members": members, "period_hours": hours}
+            for hours, members in product((24.0, 12.0, 168.0), ("value,season,rarity", "value", "rarity", "season"))
+        ]
+    else:
+        names = list(MEMBERS)
+        fewer = [",".join(name for name in names if name != left_out) for left_out in names]
+        chosen = [{"members": members} for members in (",".join(names), *fewer)]
+    return [{**params, "limit": limit} for params in chosen for limit in PEAK_LIMITS]
 
 
 def perturbed(series: LabelledSeries, rng: np.random.Generator, later: bool, noisy: bool) -> LabelledSeries:
@@ -71,16 +80,19 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("labels", type=Path)
     parser.add_argument("--draws", type=int, default=14)
+    parser.add_argument("--detector", choices=("auto", "novelty"), default="auto")
     given = parser.parse_args()
     corpus = Corpus(load_folder(given.data, given.labels))
-    _perturbed(corpus, given.draws)
-    tables: dict[tuple[Any, ...], tuple[Floats, Floats]] = {}
-    for kind, hours, limit in product(*GRID):
-        entrant = Entrant(kind, "novelty", {"members": GRID_MEMBERS[kind], "period_hours": hours, "limit": limit})
-        deviates = [entrant.deviates(series) * (limit / SHIPPED) for series in corpus.series]
+    _perturbed(Entrant(given.detector, given.detector), corpus, given.draws)
+    tables: dict[tuple[int, float], tuple[Floats, Floats]] = {}
+    for k, params in enumerate(configurations(given.detector)):
+        entrant = Entrant(given.detector, given.detector, params)
+        deviates = [entrant.deviates(series) * (params["limit"] / SHIPPED) for series in corpus.series]
         for cut in LIMITS:
-            tables[kind, hours, limit, cut] = scores_at(corpus, deviates, cut)
-    gained, perfect = tables["novelty", 24.0, SHIPPED, SHIPPED]
+            tables[k, cut] = scores_at(corpus, deviates, cut)
+    shipped = PEAK_LIMITS.index(SHIPPED)
+    gained, perfect = tables[shipped, SHIPPED]
+    _tell("shipped", score=score(gained, perfect))
     rng = np.random.default_rng(0)
     n = len(corpus.series)
     drawn = [score(gained[rows], perfect[rows]) for rows in (rng.integers(0, n, n) for _ in range(RESAMPLED))]
@@ -100,8 +112,7 @@ def main() -> None:
     _tell("halves", configurations=len(tables), mean=np.mean(found), deviation=np.std(found, ddof=1))
 
 
-def _perturbed(corpus: Corpus, draws: int) -> None:
-    entrant = Entrant("novelty", "novelty")
+def _perturbed(entrant: Entrant, corpus: Corpus, draws: int) -> None:
     for how, later, noisy in (("start", True, False), ("noise", False, True), ("both", True, True)):
         by_limit: dict[float, list[float]] = {limit: [] for limit in LIMITS}
         for draw in range(draws):
@@ -115,7 +126,7 @@ def _perturbed(corpus: Corpus, draws: int) -> None:
             _tell("perturbed", changed=how, limit=limit, draws=draws, **spread)
 
 
-def _best(tables: dict[tuple[Any, ...], tuple[Floats, Floats]], rows: Bools) -> tuple[Floats, Floats]:
+def _best(tables: dict[tuple[int, float], tuple[Floats, Floats]], rows: Bools) -> tuple[Floats, Floats]:
     """Return the gain, on all rows, of the configuration that is best on ``rows`` (n,)."""
     return max(tables.values(), key=lambda found: score(found[0][rows], found[1][rows]))
 
