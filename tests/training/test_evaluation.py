@@ -15,11 +15,13 @@ from eddy.errors import DataError, SettingsError
 from eddy.models.core.detector import WindowSpec
 from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.training.data.nab import Corpus, LabelledSeries, load_folder, probation_rows
+from eddy.training.data.recording import Recording
 from eddy.training.data.ucr import load_ucr
+from eddy.training.evaluation.runs.entrant import Entrant
 from eddy.training.evaluation.runs.lineup import LINEUP, entrants
 from eddy.training.evaluation.runs.nab import leave_one_group_out, run_entrant, to_unit
 from eddy.training.evaluation.runs.ucr import locate
-from eddy.training.fitting.causal_run import causal_run
+from eddy.training.fitting.causal_run import CausalRun, causal_run
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 NAB, UCR = SHARED / "nab", SHARED / "ucr"
@@ -100,6 +102,17 @@ def test_leave_one_group_out_tunes_on_the_other_groups() -> None:
     assert leave_one_group_out(Corpus(made), scores) == pytest.approx(50)
 
 
+def test_an_alert_that_lasts_is_scored_once_where_it_opens() -> None:
+    class Lasting(Entrant):
+        def run(self, recording: Recording, seed: int = 0) -> CausalRun:
+            deviates, opened = np.zeros(1200), np.zeros(1200, bool)
+            deviates[400:500], opened[400] = 5.0, True  # every row of the incident is above the limit
+            return CausalRun(deviates, deviates, np.full(1200, DEFAULT_LIMIT), opened=opened)
+
+    result = run_entrant(Lasting("lasting", ""), Corpus([labelled("one/a.csv", 0, 800)])).result
+    assert (result.alerts, result.false_rows, result.found) == (1, 1, 0)
+
+
 def test_unknown_detectors_and_short_series_are_refused() -> None:
     with pytest.raises(SettingsError, match="unknown"):
         entrants(["nope"])
@@ -109,8 +122,9 @@ def test_unknown_detectors_and_short_series_are_refused() -> None:
 
 @pytest.mark.slow
 @needs_nab
-def test_default_detector_reaches_its_nab_scores_on_the_shared_series() -> None:
+def test_novelty_and_auto_reach_their_nab_scores_on_the_shared_series() -> None:
     corpus = Corpus(load_folder(NAB / "data", NAB / "labels" / "combined_windows.json"))
+    assert run_entrant(entrants(["auto"])[0], corpus).result.shipped["standard"] > 79
     result = run_entrant(entrants(["novelty"])[0], corpus).result
     assert result.tuned["standard"][1] > 82
     assert result.tuned["reward_low_FP_rate"][1] > 75
@@ -124,10 +138,11 @@ def test_default_detector_reaches_its_nab_scores_on_the_shared_series() -> None:
 @needs_nab
 def test_default_detector_finds_all_taxi_anomalies_with_one_false_row_at_most() -> None:
     series = [s for s in load_folder(NAB / "data", NAB / "labels" / "combined_windows.json") if "taxi" in s.name]
-    result = run_entrant(entrants(["novelty"])[0], Corpus(series)).result
-    assert (result.found, result.windows) == (5, 5)
-    assert result.false_rows <= 1
-    assert result.shipped["standard"] > 90
+    for name in ("auto", "novelty"):
+        result = run_entrant(entrants([name])[0], Corpus(series)).result
+        assert (result.found, result.windows) == (5, 5), name
+        assert result.false_rows <= 1
+        assert result.shipped["standard"] > 90
 
 
 @pytest.mark.slow

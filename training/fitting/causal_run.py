@@ -67,6 +67,11 @@ class CausalRun:
         """Return (n,) where an alert begins, as the job would report it."""
         return self.deviates >= DEFAULT_LIMIT if self.opened is None else self.opened
 
+    @property
+    def opening(self) -> Floats:
+        """Return (n,) deviates; of the rows above the limit only those where an alert begins, 0 in the others."""
+        return np.where((self.deviates >= DEFAULT_LIMIT) & ~self.alerts, 0.0, self.deviates)
+
     @classmethod
     def silent(cls, n: int, note: str) -> CausalRun:
         """Return a run without alerts, for a detector that could not be fitted."""

@@ -13,7 +13,7 @@ from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.replay import replay
 from eddy.models.serving.model_set import ModelSet
 from eddy.training.evaluation.metrics.alert_matching import Labelled, match
-from eddy.training.fitting.demo_models import MARKET_WINDOW, CleanStream
+from eddy.training.fitting.demo_models import MARKET_PARAMETERS, MARKET_WINDOW, CleanStream
 from eddy.training.fitting.fit import ThresholdRule, fit_model
 
 _CLOSE_AFTER = {"close_after": 24}  # points without an anomaly that end an incident, as in the demo's model
@@ -50,7 +50,7 @@ def run_market(
     false_rate: float,
     progress: Progress = no_progress,
 ) -> MarketResult:
-    """Train an isolation forest with its defaults on windows of 200 bars, then replay; no label is used.
+    """Train the demo's isolation forest for prices on windows of 200 bars, then replay; no label is used.
 
     The threshold comes from held-out clean scores.
 
@@ -74,6 +74,7 @@ def run_market(
         "isolation-forest",
         train,
         spec,
+        params=MARKET_PARAMETERS,
         rule=ThresholdRule(false_rate=false_rate),
         alerts=_CLOSE_AFTER,
         progress=progress,

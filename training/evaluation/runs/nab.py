@@ -90,13 +90,13 @@ def run_entrant(
             runs.append(entrant.run(recording, seed))
     if out is not None:
         for series, run in zip(corpus.series, runs, strict=True):
-            write_result(out, entrant.name, series, to_unit(run.deviates))
-    result = summarise(entrant.name, corpus, [run.deviates for run in runs], cost.seconds)
+            write_result(out, entrant.name, series, to_unit(run.opening))
+    result = summarise(entrant.name, corpus, [run.opening for run in runs], cost.seconds)
     return NabRun(result, figures(recordings, runs), runs, cost)
 
 
 def summarise(name: str, corpus: Corpus, deviates: Sequence[Floats], seconds: float) -> NabResult:
-    """Compute the figures of one detector from its deviates."""
+    """Compute the figures of one detector from its deviates, in which an alert is the row that opens an incident."""
     alerts = [z >= DEFAULT_LIMIT for z in deviates]
     raw, perfect = corpus.raw(alerts)
     found = false_rows = rows = 0
