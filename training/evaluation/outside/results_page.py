@@ -1,4 +1,4 @@
-"""Write ``docs/results-outside.md``: every detector on every set, floors and losses included."""
+"""Write ``docs/results-outside.md``: every detector on every set, baselines and losses included."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ sets are for development: what was chosen by score on them is said in the decisi
 
 
 def results_page(found: Sequence[SetOutcome]) -> str:
-    """Return the page; the first detector is the one that the others' differences are paired with."""
+    """Return the Markdown; the first detector is the one that the others' differences are paired with."""
     detectors = list(dict.fromkeys(one.detector for one in found))
     sets = list(dict.fromkeys(one.data for one in found))
     known = {(one.detector, one.data): one for one in found}
