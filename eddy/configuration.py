@@ -190,6 +190,12 @@ def _from_override(item: str) -> tuple[str, Any, str]:
 
 
 def _unknown(key: str, source: str, known: Sequence[str]) -> str:
+    if key.startswith("input."):
+        return (
+            f"setting {key} from {source}: 'input' is a list of sources, whose fields cannot be set one by one; "
+            "expected a list in the settings file, where each source begins with '- ', or all of it as JSON: "
+            "--set input='[…]'"
+        )
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
     return f"unknown setting {key!r} from {source}; did you mean {nearest[0]!r}? 'eddy config show' lists all"
 

@@ -10,10 +10,14 @@ more release and logs a warning (:mod:`eddy.renamed_settings`).
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+import json
+from typing import Any
+
+from pydantic import Field, SecretStr, field_validator
 
 from eddy.alert_settings import AlertSettings
 from eddy.connection_settings import KafkaSettings, RedisSettings, TopicSettings
+from eddy.input_settings import InputSource
 from eddy.job_settings import JobSettings
 from eddy.learning_settings import LearningSettings
 from eddy.settings_group import Group
@@ -23,6 +27,7 @@ __all__ = [
     "DashboardSettings",
     "DetectorSettings",
     "Group",
+    "InputSource",
     "JobSettings",
     "KafkaSettings",
     "LearningSettings",
@@ -183,3 +188,18 @@ class Settings(Group):
     dashboard: DashboardSettings = DashboardSettings()
     stack: StackSettings = StackSettings()
     wait_for_app: bool = Field(True, description="producers wait until the job runs before they send")
+    input: tuple[InputSource, ...] = Field(
+        (), description="topics that other programs write, with the mapping of their messages; the job reads none yet"
+    )
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """Read the list from JSON, as the environment and the command line give it."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            message = f"expected a JSON list of sources: {error}"
+            raise ValueError(message) from None

@@ -85,6 +85,14 @@ def test_contradictory_choices_are_refused(choices: Choices, message: str) -> No
         submit(CONFIGURATION, choices, only_print=True)
 
 
+@pytest.mark.parametrize("target", [Choices("remote", "jm:1"), Choices("kubernetes-application", image="i")])
+def test_input_sources_are_refused_until_the_job_reads_them(target: Choices) -> None:
+    given = load(['input=[{"topics": "plant"}]'], environ={})
+    said = r"input: the job does not read it yet; found 1 source\(s\) in command line, expected none"
+    with pytest.raises(SettingsError, match=said):
+        submit(given, target, only_print=True)
+
+
 def pair(words: list[str], option: str) -> str:
     return words[words.index(option) + 1]
 

@@ -11,6 +11,7 @@ from eddy import (
     alert_settings,
     connection_settings,
     feedback,
+    input_settings,
     job_settings,
     learning_settings,
     renamed_settings,
@@ -20,8 +21,8 @@ from eddy import (
 )
 
 MODULES = [
-    alert_settings, connection_settings, feedback, job_settings, learning_settings, renamed_settings, settings,
-    settings_group, training_request, eddy,
+    alert_settings, connection_settings, feedback, input_settings, job_settings, learning_settings, renamed_settings,
+    settings, settings_group, training_request, eddy,
 ]  # fmt: skip
 
 
