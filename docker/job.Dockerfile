@@ -32,6 +32,7 @@ COPY flink_job flink_job
 COPY training training
 COPY producers producers
 COPY csv_files csv_files
+COPY inputs inputs
 COPY dashboard dashboard
 COPY stack stack
 COPY ops ops

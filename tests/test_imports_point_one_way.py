@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "eddy": set(),
     "models": {"eddy"},
     "csv_files": {"eddy"},  # one reader for producing, training and scoring
+    "inputs": {"eddy"},  # one reader of the messages of other programs
     "producers": {"eddy", "csv_files"},
     "stack": {"eddy"},
     "dashboard": {"eddy"},
@@ -22,7 +23,7 @@ MAY_IMPORT = {
     "training": {"eddy", "models", "csv_files"},
     "testing": {"eddy", "models", "flink_job", "training", "dashboard"},  # contract suites, for other packages too
     "ops": {"eddy", "flink_job", "stack", "training"},
-    "cli": {"eddy", "models", "flink_job", "training", "producers", "csv_files", "dashboard", "stack", "ops"},
+    "cli": {"eddy", "models", "flink_job", "training", "producers", "csv_files", "inputs", "dashboard", "stack", "ops"},
 }
 #: roles inside a package, from the bottom up: each may import those before it
 ORDER = {

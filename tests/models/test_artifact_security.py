@@ -31,6 +31,7 @@ PACKAGES = (
     "training",
     "producers",
     "csv_files",
+    "inputs",
     "dashboard",
     "stack",
     "cli",

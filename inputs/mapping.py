@@ -1,0 +1,195 @@
+"""Read records as an input source describes them: :meth:`Mapping.read`.
+
+The order of the checks decides the reason of a record with several faults: empty, nesting, JSON, object, ``each``; then
+for each element ``where``, the series, the key, the time, the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from eddy.errors import SettingsError
+from eddy.event_times import USUAL_TIMES, BadTime, TimeRange, read_time
+from eddy.formats import BadObservation, check_key, shown
+from eddy.input_settings import InputSource
+from eddy.inputs import json_message
+from eddy.inputs.conditions import Conditions
+from eddy.inputs.paths import MISSING, Path, parse
+from eddy.inputs.record import Record
+from eddy.inputs.template import Template, checked
+from eddy.inputs.times import TimeReader
+from eddy.inputs.values import Values
+
+MAX_ELEMENTS = 10_000  # of the array that 'each' names
+#: reasons that a mapping gives
+REASONS = frozenset(
+    {
+        "empty", "not-json", "not-an-object", "key-mismatch",
+        "no-field", "bad-time", "bad-value", "no-series", "too-many",
+    }
+)  # fmt: skip
+#: formats by name: each turns the bytes of a message into what JSON can hold
+FORMATS: dict[str, Callable[[bytes], Any]] = {"json": json_message.parse}
+
+T = TypeVar("T")
+
+
+class Observation(NamedTuple):
+    """Hold what one observation says: its series, event time (epoch ms), and values by feature, NaN = missing."""
+
+    series: str
+    ts: int
+    values: dict[str, float]
+
+
+@dataclass
+class MappingResult:
+    """Hold what came of a record.
+
+    Attributes:
+        observations: in the order of the elements, and of the features where they are split.
+        skipped: elements that ``where`` kept out, or whose values are left out; a record without elements counts one.
+        refusals: of elements, or one of the record.
+    """
+
+    observations: list[Observation] = field(default_factory=list)
+    skipped: int = 0
+    refusals: list[BadObservation] = field(default_factory=list)
+
+
+class Mapping:
+    """Read the records of one source.
+
+    Args:
+        source: of the settings.
+        times: event times that are taken, ``settings.job.event_times``.
+        name: what errors call the source.
+
+    Raises:
+        SettingsError: a path, template, pattern or format in the source is none.
+
+    Examples:
+        >>> mapping = Mapping(InputSource(topics="t", series="{site}", time={"field": "at"}, values={"temp": "t"}))
+        >>> mapping.read(Record("t", value=b'{"site": "a", "at": 1735689600, "t": 4.2}')).observations
+        [Observation(series='a', ts=1735689600000, values={'temp': 4.2})]
+        >>> mapping.read(Record("t", value=b'{"Site": "a", "at": 1735689600, "t": 4.2}')).refusals
+        [BadObservation("no-field: series: the message: found no field 'site'; there are 'Site', 'at', 't'")]
+    """
+
+    def __init__(self, source: InputSource, times: TimeRange = USUAL_TIMES, name: str = "input") -> None:
+        self.source = source
+        self._name = name
+        self._times = times
+        if source.format not in FORMATS:
+            raise SettingsError(f"{name}.format: found {source.format!r}, expected {' or '.join(sorted(FORMATS))}")
+        self._parse = FORMATS[source.format]
+        self._each = self._made("each", lambda: parse(source.each)) if source.each else None
+        self._conditions = self._made("where", lambda: Conditions(source.where))
+        self._template = self._made("series", lambda: Template(source.series, source.split))
+        self._time: TimeReader | None = None
+        named = [*self._conditions.paths, *(one.path for one in self._template.fields if not one.kind)]
+        if source.time.unit != "kafka":
+            self._time = self._made("time", lambda: TimeReader(source.time, times))
+            self._time_path = self._made("time.field", lambda: parse(source.time.field))
+            named.append(self._time_path)
+        self._values = self._made("values", lambda: Values(source, {path.steps for path in named}))
+
+    def _made(self, setting: str, make: Callable[[], T]) -> T:
+        try:
+            return make()
+        except ValueError as error:
+            raise SettingsError(f"{self._name}.{setting}: {error}") from None
+
+    def read(self, record: Record) -> MappingResult:
+        """Read one record; the same record always gives the same result, and no record raises an error."""
+        result = MappingResult()
+        try:
+            elements = self._elements(record)
+        except BadObservation as problem:
+            result.refusals.append(problem)
+            return result
+        if not elements:
+            result.skipped = 1
+        for scopes, index in elements:
+            try:
+                found = self._observations(record, _Scopes(scopes))
+                result.observations += found
+                result.skipped += not found
+            except BadObservation as problem:
+                where = "" if index is None else f"{self._each}[{index}]: "
+                result.refusals.append(BadObservation(problem.reason, where + problem.detail))
+        return result
+
+    def _elements(self, record: Record) -> list[tuple[tuple[Any, ...], int | None]]:
+        """Return the scopes of each element, its own object first, with its index in the array."""
+        message = self._parse(record.value or b"")
+        if not isinstance(message, dict):
+            raise BadObservation("not-an-object", f"found {shown(message)}, expected a JSON object")
+        if self._each is None:
+            return [((message,), None)]
+        array = self._each.find(message)
+        if array is MISSING:
+            raise BadObservation("no-field", f"each: {self._each.trouble(message)}")
+        if not isinstance(array, list):
+            raise BadObservation("no-field", f"each: {self._each}: found {shown(array)}, expected an array")
+        if len(array) > MAX_ELEMENTS:
+            found = f"{self._each}: found {len(array)} elements"
+            raise BadObservation("too-many", f"{found}, expected at most {MAX_ELEMENTS}")
+        around = tuple(_enclosing(self._each, message))
+        return [((element, *around), index) for index, element in enumerate(array)]
+
+    def _observations(self, record: Record, scopes: _Scopes) -> list[Observation]:
+        own = scopes.all[0]
+        if not isinstance(own, dict | list):
+            raise BadObservation("not-an-object", f"found {shown(own)}, expected an object or an array")
+        if not self._conditions.hold(scopes.find):
+            return []
+        series = self._template.series(record, lambda path: scopes.there(path, "series"))
+        if self.source.key == "check":
+            check_key(series, record.key)
+        ts = self._ts(record, scopes)
+        values = self._values.read(scopes.find, scopes.there, own)
+        if not self.source.split:
+            return [Observation(series, ts, values)] if values else []
+        escape = self._template.escape
+        return [Observation(checked(f"{series}/{escape(name)}"), ts, {"value": one}) for name, one in values.items()]
+
+    def _ts(self, record: Record, scopes: _Scopes) -> int:
+        if self._time is not None:
+            return self._time.read(scopes.there(self._time_path, "time"))
+        try:
+            return read_time(record.timestamp, "ms", self._times)
+        except BadTime as problem:
+            raise BadObservation("bad-time", f"the record's timestamp: {problem}") from None
+
+
+class _Scopes:
+    """Look fields up in an element, then in each object and array around it, outwards.
+
+    The first of them in which the whole path is there counts, with null as well.
+    """
+
+    def __init__(self, scopes: tuple[Any, ...]) -> None:
+        self.all = scopes
+
+    def find(self, path: Path) -> Any:
+        """Return what stands there, or MISSING."""
+        for scope in self.all:
+            if (found := path.find(scope)) is not MISSING:
+                return found
+        return MISSING
+
+    def there(self, path: Path, name: str) -> Any:
+        """Return what stands there; raise ``no-field`` if nothing does."""
+        if (found := self.find(path)) is MISSING:
+            outwards = ", nor in what is around it" if len(self.all) > 1 else ""
+            raise BadObservation("no-field", f"{name}: {path.trouble(self.all[0])}{outwards}")
+        return found
+
+
+def _enclosing(each: Path, message: Any) -> Iterator[Any]:
+    """Yield what encloses the elements, from the innermost to the message; the array itself is not among them."""
+    for end in range(len(each.steps) - 1, -1, -1):
+        yield Path(each.steps[:end]).find(message)

@@ -1,0 +1,51 @@
+"""Hold a record as Kafka delivers it, for readers that know no Kafka client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NO_TIMESTAMP = -1  # as Kafka has it
+
+
+@dataclass(frozen=True)
+class Record:
+    """Hold a record with its place.
+
+    Attributes:
+        timestamp: that Kafka keeps with it, epoch ms; -1 = none.
+        key, value: None where the record has none.
+
+    Examples:
+        >>> print(Record("plant", partition=2, offset=7, value=b"{}").place)
+        plant[2] offset 7
+    """
+
+    topic: str
+    partition: int = 0
+    offset: int = 0
+    timestamp: int = NO_TIMESTAMP
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+    @property
+    def place(self) -> str:
+        """Return where the record is, for a log line or a report."""
+        return f"{self.topic}[{self.partition}] offset {self.offset}"
+
+
+def from_kafka(found: Any) -> Record:
+    """Return a record of kafka-python."""
+    timestamp = NO_TIMESTAMP if found.timestamp is None else int(found.timestamp)
+    return Record(
+        found.topic, found.partition, found.offset, timestamp, found.key, found.value, tuple(found.headers or ())
+    )
+
+
+def from_lines(content: bytes, topic: str) -> Iterator[Record]:
+    """Yield a record for each line of a file that is not blank, without key and timestamp; the offset is its line."""
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if line.strip():
+            yield Record(topic, offset=number, value=line.strip())
