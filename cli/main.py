@@ -69,6 +69,7 @@ COMMANDS = (
     "commands.alert_feedback",
     "commands.series",
     "commands.dlq",
+    "commands.input",
     "commands.dashboard",
     "commands.exporter",
     "demo.command",
