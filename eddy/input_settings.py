@@ -36,7 +36,9 @@ def _topics(value: Any) -> Any:
     value = [value] if isinstance(value, str) else value
     for name in value if isinstance(value, (list, tuple)) else ():
         if not isinstance(name, str) or not _TOPIC.fullmatch(name):
-            message = f"found the topic {name!r}, expected a name of 1 to 249 letters, digits, '.', '_' and '-'"
+            message = (
+                f"found the topic {name!r}, expected a name of 1 to 249 characters A-Z, a-z, 0-9, '.', '_' and '-'"
+            )
             raise ValueError(message)
     return value
 

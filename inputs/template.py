@@ -73,7 +73,7 @@ class Template:
         >>> Template("{a}{b}")
         Traceback (most recent call last):
         ...
-        ValueError: found no text between {a} and {b}, expected a text between them that begins with neither a ...
+        ValueError: found no text between {a} and {b}, expected a text between them that begins with neither ...
     """
 
     def __init__(self, text: str, split: bool = False) -> None:
@@ -249,6 +249,6 @@ def _separators(parts: Sequence[str | Field]) -> set[str]:
             message = (
                 f"found {what} between {{{before}}} and {{{after if between else part}}}, expected a text between "
             )
-            raise ValueError(message + "them that begins with neither a letter, a digit nor '%', such as '/'")
+            raise ValueError(message + "them that begins with neither A-Z, a-z, 0-9 nor '%', such as '/'")
         found.add(between[0])
     return found

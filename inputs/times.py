@@ -119,7 +119,7 @@ class Pattern:
     """Read times of a pattern: ``%Y %m %b %d %H %M %S %f %z %%``, and all other characters as they are.
 
     ``%m %d %H %M %S`` have one or two digits, ``%Y`` four, ``%f`` one to nine; ``%b`` is an English month of three
-    letters; ``%z`` is ``Z``, ``+0100`` or ``+01:00``. ASCII letters match in either case. Digits are taken greedily, as
+    characters; ``%z`` is ``Z``, ``+0100`` or ``+01:00``. A to Z match in either case. Digits are taken greedily, as
     regular expressions do. What is not in the pattern is 0. In a zone, a time that is there twice (clocks go back) is
     the first of them, and one that is not there (clocks go forward) is read with the offset before.
 

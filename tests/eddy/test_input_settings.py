@@ -94,7 +94,7 @@ def test_config_shows_the_list_with_its_source(tmp_path: Path) -> None:
     [
         ({}, r"input\.0 .*found neither of topics and pattern, expected one of them"),
         ({"topics": "a", "pattern": "b"}, r"found both of topics and pattern"),
-        ({"topics": ["a b"]}, r"input\.0\.topics .*found the topic 'a b', expected a name of 1 to 249 letters"),
+        ({"topics": ["a b"]}, r"input\.0\.topics .*found the topic 'a b', expected a name of 1 to 249 characters"),
         ({"pattern": "("}, r"input\.0\.pattern .*found '\(', expected a regular expression"),
         ({"topics": "a", "serie": "x"}, r"input\.0\.serie .*found 'x'; Extra inputs are not permitted"),
         (

@@ -57,7 +57,7 @@ def test_split_escapes_the_slash_as_well() -> None:
         ("{topic.x}", "with '{topic.x}'"),
         ("a}", "with a lone '}'"),
         ("{a}{b}", "found no text between {a} and {b}"),
-        ("{a}x{b}", "found 'x' between {a} and {b}, expected a text between them that begins with neither a letter"),
+        ("{a}x{b}", "found 'x' between {a} and {b}, expected a text between them that begins with neither A-Z"),
         ("{a}%{key.b}", "found '%' between {a} and {key.b}"),
         ("{a}2{b}", "found '2' between"),
         ("a\n{b}", "no control characters"),
