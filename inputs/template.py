@@ -12,7 +12,7 @@ these characters become the bytes of their UTF-8 form, each as ``%`` and two upp
   byte from ``80`` on: where it could be taken for an escape.
 
 So different values give different ids, and names without such characters stay as they are. Unicode is not normalised:
-the same letter as one character (NFC) and as two (NFD) makes two series.
+the same name with `é` as one character (NFC) and as two (NFD) makes two series.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from eddy.inputs.paths import MISSING, Path, parse_prefix
 from eddy.inputs.record import Record
 from eddy.texts import PRINTABLE, is_printable, size
 
-_LETTERS_AND_DIGITS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_WORD_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _PERCENT = re.compile(r"%(?=([0-9A-F]{2}))")
 _HEADER = re.compile(r"[^{}]+")
 _SPECIAL = ("key", "topic", "header")
@@ -244,7 +244,7 @@ def _separators(parts: Sequence[str | Field]) -> set[str]:
         between = part if isinstance(part, str) else ""
         if not isinstance(before, Field) or (between and not isinstance(after, Field)):
             continue
-        if not between or between[0] in _LETTERS_AND_DIGITS or between[0] == "%":
+        if not between or between[0] in _WORD_CHARACTERS or between[0] == "%":
             what = f"{shown(between)}" if between else "no text"
             message = (
                 f"found {what} between {{{before}}} and {{{after if between else part}}}, expected a text between "

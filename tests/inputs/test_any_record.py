@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import orjson
@@ -16,7 +17,7 @@ from eddy.inputs.record import Record
 from eddy.texts import is_name
 from tests.inputs.random_json import random_json, random_text
 
-SOURCES = [
+SOURCES: list[dict[str, Any]] = [
     {},
     {"each": "a", "values": "*", "numbers": "text", "missing": "skip"},
     {"series": "{key.id}/{series}", "time": "kafka", "values": {"x": "a.b", "y": "value"}, "split": True},

@@ -186,6 +186,15 @@ def test_records_that_are_no_objects_are_counted() -> None:
     assert guess(records).reasons[0] == "3 of 43 records are no JSON objects."
 
 
+def test_field_without_a_telling_name_counts_if_it_tells_repeated_times_apart() -> None:
+    rows = [
+        {"ingestTime": T + at + 9, "ts": T + at, "foo": foo, "bar": bar, "v": 1.5}
+        for at in range(20) for foo in "ab" for bar in "xyz"
+    ]  # fmt: skip
+    found = guess([Record("t", offset=at, value=orjson.dumps(row)) for at, row in enumerate(rows)]).source
+    assert (found.series, found.time.field) == ("{foo}/{bar}", "ts")
+
+
 @pytest.mark.parametrize(
     ("messages", "said"),
     [

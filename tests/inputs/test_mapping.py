@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from eddy.errors import SettingsError
+from eddy.event_times import ANY_TIME
 from eddy.input_settings import InputSource
 from eddy.inputs import json_message
 from eddy.inputs.mapping import MAX_ELEMENTS, REASONS, Mapping, MappingResult
@@ -234,6 +235,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], Any, dict[str, Any], str]] = {
         {},
         f"bad-time: ts: found {T}, expected ISO-8601 text such as",
     ),
+    "iso out of range": (
+        {"time": {"field": "ts", "unit": "iso"}},
+        {**GOOD, "ts": "1960-01-01"},
+        {},
+        "bad-time: ts: found -315619200000, expected a time from 1990",
+    ),
     "null time": ({}, {**GOOD, "ts": None}, {}, "bad-time: ts: found None"),
     "true as time": ({}, {**GOOD, "ts": True}, {}, "bad-time: ts: found True"),
     "time of another form": (
@@ -392,6 +399,7 @@ def test_own_object_comes_first_also_with_null() -> None:
         ({"op": "d"}, False),
         ({"op": ["c", "u"], "site": "!test-*"}, True),
         ({"site": "!no*"}, False),
+        ({"site": "!nor"}, True),
         ({"site": ["!a", "!b*", "n*h"]}, True),
         ({"site": ["!a", "south"]}, False),
         ({"site": "*"}, True),
@@ -496,3 +504,8 @@ def test_source_that_cannot_be_read_is_refused_with_its_setting(source: dict[str
     with pytest.raises(SettingsError) as caught:
         Mapping(InputSource.model_validate({"topics": "t", **source}))
     assert str(caught.value).startswith(expected)
+
+
+def test_date_written_as_number_is_no_epoch_whatever_times_are_taken() -> None:
+    result = Mapping(InputSource(topics="t"), ANY_TIME).read(Record("t", value=orjson.dumps({**GOOD, "ts": 20250101})))
+    assert "looks like the date 2025-01-01" in str(result.refusals[0])
