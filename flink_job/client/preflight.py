@@ -27,9 +27,11 @@ def check(settings: Settings) -> None:
 
     Raises:
         SettingsError: ``job.sinks`` or ``job.format`` names what is not installed here, or ``learning.cold_start`` what
-            cannot start so.
+            cannot start so, or ``input`` has sources, which the job does not read yet.
         StackError: one line that says what is missing and what to do.
     """
+    if settings.input:
+        raise SettingsError(f"input: the job does not read it yet; found {len(settings.input)} source(s), expected none")
     for sink in settings.job.sink_names:
         _check_name(SINKS, "job.sinks", sink)
     _check_name(FORMATS, "job.format", settings.job.format)

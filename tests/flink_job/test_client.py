@@ -38,3 +38,9 @@ def test_cold_start_that_cannot_be_is_refused_before_submission(kind: str, point
     settings = load([f"learning.cold_start={kind}", f"learning.warmup_points={points}"], environ={}).settings
     with pytest.raises(SettingsError, match=said):
         preflight.check(settings)
+
+
+def test_input_sources_are_refused_until_the_job_reads_them() -> None:
+    settings = load(['input=[{"topics": "plant"}]'], environ={}).settings
+    with pytest.raises(SettingsError, match=r"input: the job does not read it yet; found 1 source"):
+        preflight.check(settings)
