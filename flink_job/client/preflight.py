@@ -31,7 +31,9 @@ def check(settings: Settings) -> None:
         StackError: one line that says what is missing and what to do.
     """
     if settings.input:
-        raise SettingsError(f"input: the job does not read it yet; found {len(settings.input)} source(s), expected none")
+        raise SettingsError(
+            f"input: the job does not read it yet; found {len(settings.input)} source(s), expected none"
+        )
     for sink in settings.job.sink_names:
         _check_name(SINKS, "job.sinks", sink)
     _check_name(FORMATS, "job.format", settings.job.format)
