@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from eddy.alert import group_id
 from eddy.patterns import fits
-from eddy.settings_group import Group
+from eddy.settings_group import Group, from_json
 
 MAX_REMEMBERED = 32  # verdicts remembered per series: the largest ``of_points``
 
@@ -168,13 +167,7 @@ class AlertSettings(AlertRules):
     @classmethod
     def _from_text(cls, value: Any) -> Any:
         """Read a list from JSON, as the environment and the command line give it."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            message = f"expected a JSON list: {error}"
-            raise ValueError(message) from None
+        return from_json(value, "a JSON list")
 
     def bucket_of(self, start: int) -> int:
         """Return the time bucket of an incident that starts at a time: the multiple of the window next to it."""

@@ -10,7 +10,6 @@ more release and logs a warning (:mod:`eddy.renamed_settings`).
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
@@ -20,7 +19,7 @@ from eddy.connection_settings import KafkaSettings, RedisSettings, TopicSettings
 from eddy.input_settings import InputSource
 from eddy.job_settings import JobSettings
 from eddy.learning_settings import LearningSettings
-from eddy.settings_group import Group
+from eddy.settings_group import Group, from_json
 
 __all__ = [
     "AlertSettings",
@@ -196,10 +195,4 @@ class Settings(Group):
     @classmethod
     def _from_text(cls, value: Any) -> Any:
         """Read the list from JSON, as the environment and the command line give it."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            message = f"expected a JSON list of sources: {error}"
-            raise ValueError(message) from None
+        return from_json(value, "a JSON list of sources")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -24,3 +27,22 @@ class Group(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def from_json(value: Any, expected: str) -> Any:
+    """Read a value from JSON text, as the environment and the command line give it; what is no text stays as it is.
+
+    Raises:
+        ValueError: the text is no JSON; ``expected`` says what it should be.
+
+    Examples:
+        >>> from_json("[1, 2]", "a JSON list"), from_json((1, 2), "a JSON list")
+        ([1, 2], (1, 2))
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        message = f"expected {expected}: {error}"
+        raise ValueError(message) from None
