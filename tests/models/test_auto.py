@@ -233,3 +233,12 @@ def test_new_values_are_no_news_where_training_data_is_full_of_them() -> None:
 
     assert alerting(values[:4000]) == 0
     assert alerting(rng.normal(0, 1, 4000)) > 0
+
+
+def test_an_event_of_training_ranks_nothing_that_comes_after_it() -> None:
+    values = RNG(7).normal(50, 2, 3000)
+    values[2499] += 400  # the last point of training
+    ts = np.arange(3000, dtype=np.int64) * 60_000
+    known = Series("s", ts[:2500], values[:2500, None], np.zeros(2500, bool))
+    detector = AutoDetector.fit([known], WindowSpec(1), {"sparse": False})[0]
+    assert detector.score_series("s", ts[2510:], values[2510:, None])[:20].max() < detector.default_limit
