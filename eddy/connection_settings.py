@@ -82,6 +82,31 @@ class RedisSettings(Group):
     )
 
 
+class SchemaRegistrySettings(Group):
+    """Connect to a schema registry with Confluent's API, for messages that name their schema by a number.
+
+    Examples:
+        >>> SchemaRegistrySettings(urls="http://127.0.0.1:8081").patience_seconds
+        60
+    """
+
+    urls: str = Field("", description="addresses of the registry, comma separated; the next is asked if one is away")
+    username: str | None = Field(None, description="user name, where the registry asks for one")
+    password: SecretStr | None = Field(None, description="password, where the registry asks for one")
+    password_file: str | None = Field(None, description="file that holds the password; used instead of it")
+    token: SecretStr | None = Field(None, description="bearer token, where the registry asks for one")
+    token_file: str | None = Field(None, description="file that holds the token, read again when it is refused")
+    ssl_cafile: str | None = Field(None, description="PEM file of the authority that signed the registry's certificate")
+    ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate")
+    ssl_keyfile: str | None = Field(None, description="PEM file of the client's private key")
+    timeout_ms: int = Field(5000, ge=100, description="how long to wait for a reply, milliseconds")
+    patience_seconds: int = Field(
+        60,
+        ge=1,
+        description="how long a schema is asked for before the job restarts; records wait meanwhile, seconds",
+    )
+
+
 class TopicSettings(Group):
     """Name the Kafka topics. An empty name means ``<prefix>.<role>``, and ``<prefix>.observations.dlq`` for ``dlq``.
 

@@ -79,6 +79,35 @@ def _conditions(value: Any) -> Any:
     return found
 
 
+class InputFormat(Group):
+    """Name the format of messages, with options that this format has.
+
+    Examples:
+        >>> InputFormat.model_validate("json").name
+        'json'
+        >>> InputFormat.model_validate({"name": "csv", "delimiter": ";"}).options
+        {'delimiter': ';'}
+    """
+
+    name: str = Field("json", min_length=1, description="json, or another format that is installed")
+    options: dict[str, Any] = Field({}, description="options of this format; they may stand beside its name")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict) and isinstance(value.get("options", {}), dict):
+            beside = {name: one for name, one in value.items() if name not in {"name", "options"}}
+            named = {"name": value["name"]} if "name" in value else {}
+            return {**named, "options": {**value.get("options", {}), **beside}}
+        return value
+
+    @model_serializer(mode="plain")
+    def _plain(self) -> Any:
+        return {"name": self.name, **self.options} if self.options else self.name
+
+
 class InputTime(Group):
     """Say where the event time of an observation is: a field and its unit, or ``kafka`` for the record's timestamp.
 
@@ -150,7 +179,7 @@ class InputSource(Group):
 
     topics: Annotated[tuple[str, ...], BeforeValidator(_topics)] = Field((), description="topics that are read")
     pattern: str = Field("", description="regular expression of whole topic names, in place of topics")
-    format: str = Field("json", min_length=1, description="format of the messages; json is the only one so far")
+    format: InputFormat = Field(InputFormat(), description="format of the messages: a name, or {name, options …}")
     each: str = Field("", description="path of an array in the message, of whose elements each is an observation")
     where: Annotated[dict[str, tuple[Scalar, ...]], BeforeValidator(_conditions)] = Field(
         {}, description="values of fields that let a message through; '!' excludes, '*' stands for any text"

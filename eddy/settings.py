@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator
 
 from eddy.alert_settings import AlertSettings
-from eddy.connection_settings import KafkaSettings, RedisSettings, TopicSettings
+from eddy.connection_settings import KafkaSettings, RedisSettings, SchemaRegistrySettings, TopicSettings
 from eddy.input_settings import InputSource
 from eddy.job_settings import JobSettings
 from eddy.learning_settings import LearningSettings
@@ -182,6 +182,7 @@ class Settings(Group):
     alerts: AlertSettings = AlertSettings()
     learning: LearningSettings = LearningSettings()
     registry: RegistrySettings = RegistrySettings()
+    schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     detector: DetectorSettings = DetectorSettings()
     producer: ProducerSettings = ProducerSettings()
     dashboard: DashboardSettings = DashboardSettings()

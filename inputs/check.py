@@ -14,7 +14,6 @@ from typing import Any
 from eddy.event_times import UNIT_NAMES, USUAL_TIMES, TimeRange
 from eddy.formats import BadObservation, shown
 from eddy.input_settings import InputSource
-from eddy.inputs import json_message
 from eddy.inputs.mapping import Mapping, Observation
 from eddy.inputs.paths import MISSING, parse, spelled
 from eddy.inputs.record import Record
@@ -110,14 +109,14 @@ def check(records: Iterable[Record], source: InputSource, times: TimeRange = USU
     for reason, found_there in sorted(problems.items(), key=lambda item: -len(item[1])):
         record, problem = found_there[0]
         result.refused.append(Refused(reason, len(found_there), record.place, problem.detail))
-    result.suggestions = list(dict.fromkeys(_suggestions(source, problems)))
+    result.suggestions = list(dict.fromkeys(_suggestions(mapping, problems)))
     if not result.observations and skipped:
-        result.suggestions += _of_skipped(source, skipped)
+        result.suggestions += _of_skipped(mapping, skipped)
     repeats = result.observations - sum(len(set(ts)) for ts in moments.values())
     if repeats > _MANY_REPEATS * result.observations:
         result.suggestions.append(
             f"{repeats} of {result.observations} observations have the series and the time of another: the template "
-            f"{source.series!r} may lack a field"
+            f"{mapping.source.series!r} may lack a field"
         )
     return result
 
@@ -134,26 +133,23 @@ def usual_interval(ts: Sequence[int]) -> int | None:
     return round(median(steps)) if steps else None
 
 
-def _suggestions(source: InputSource, problems: dict[str, list[tuple[Record, BadObservation]]]) -> Iterator[str]:
+def _suggestions(mapping: Mapping, problems: dict[str, list[tuple[Record, BadObservation]]]) -> Iterator[str]:
     for _, problem in problems.get("bad-time", [])[:100]:
         if match := _UNIT.search(problem.detail):
             unit = next((unit for unit, name in UNIT_NAMES.items() if name == match[2]), None)
             if unit:
-                yield f"`{source.time.field}` looks like epoch {match[2]}: unit: {unit}"
+                yield f"`{mapping.source.time.field}` looks like epoch {match[2]}: unit: {unit}"
     if any("'numbers: text' reads it" in problem.detail for _, problem in problems.get("bad-value", [])):
         yield "values are numbers that are written as text: numbers: text"
     if "key-mismatch" in problems:
         yield "the records' keys are not the series: key: ignore"
     for record, _ in problems.get("no-field", [])[:1]:
-        yield from _of_absent(source, record)
+        yield from _of_absent(mapping, record)
 
 
-def _of_absent(source: InputSource, record: Record) -> Iterator[str]:
+def _of_absent(mapping: Mapping, record: Record) -> Iterator[str]:
     """Name the fields nearest to those that a message lacks."""
-    try:
-        message = json_message.parse(record.value or b"")
-    except BadObservation:
-        return
+    source, message = mapping.source, first_message(mapping, record)
     array = parse(source.each).find(message) if source.each else MISSING
     inner = array[0] if isinstance(array, list) and array else {}
     there = [spelled(steps) for scope in (inner, message) for steps, _ in leaves(scope)]
@@ -185,14 +181,19 @@ def nearest(path: str, there: Sequence[str]) -> str:
     return next(iter(difflib.get_close_matches(path, there, n=1, cutoff=0.3)), "")
 
 
-def _of_skipped(source: InputSource, records: Sequence[Record]) -> Iterator[str]:
+def first_message(mapping: Mapping, record: Record) -> Any:
+    """Return the first message of a record; MISSING if it has none."""
+    try:
+        return next(iter(mapping.messages(record)), MISSING)
+    except BadObservation:
+        return MISSING
+
+
+def _of_skipped(mapping: Mapping, records: Sequence[Record]) -> Iterator[str]:
     """Show what the fields of ``where`` hold instead."""
-    for text in source.where:
+    for text in mapping.source.where:
         found: Counter[str] = Counter()
         for record in records:
-            try:
-                value: Any = parse(text).find(json_message.parse(record.value or b""))
-            except BadObservation:
-                continue
+            value: Any = parse(text).find(first_message(mapping, record))
             found["nothing" if value is MISSING else shown(value)] += 1
         yield f"where: `{text}` holds {', '.join(value for value, _ in found.most_common(_SHOWN_VALUES))}"

@@ -6,32 +6,33 @@ for each element ``where``, the series, the key, the time, the values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from eddy.errors import SettingsError
+from eddy.connection_settings import SchemaRegistrySettings
+from eddy.errors import SettingsError, StackError
 from eddy.event_times import USUAL_TIMES, BadTime, TimeRange, read_time
 from eddy.formats import BadObservation, check_key, shown
 from eddy.input_settings import InputSource
-from eddy.inputs import json_message
 from eddy.inputs.conditions import Conditions
+from eddy.inputs.formats.base import MAX_ELEMENTS, message_format
 from eddy.inputs.paths import MISSING, Path, parse
 from eddy.inputs.record import Record
 from eddy.inputs.template import Template, checked
 from eddy.inputs.times import TimeReader
 from eddy.inputs.values import Values
 
-MAX_ELEMENTS = 10_000  # of the array that 'each' names
-#: reasons that a mapping gives
+#: reasons that a mapping gives; a format has further ones
 REASONS = frozenset(
     {
-        "empty", "not-json", "not-an-object", "key-mismatch",
+        "empty", "not-json", "not-an-object", "key-mismatch", "bad-format",
         "no-field", "bad-time", "bad-value", "no-series", "too-many",
     }
 )  # fmt: skip
-#: formats by name: each turns the bytes of a message into what JSON can hold
-FORMATS: dict[str, Callable[[bytes], Any]] = {"json": json_message.parse}
+
+_NO_REGISTRY = SchemaRegistrySettings()
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class Mapping:
         source: of the settings.
         times: event times that are taken, ``settings.job.event_times``.
         name: what errors call the source.
+        registry: where schemas are found.
 
     Raises:
         SettingsError: a path, template, pattern or format in the source is none.
@@ -78,13 +80,18 @@ class Mapping:
         [BadObservation("no-field: series: the message: found no field 'site'; there are 'Site', 'at', 't'")]
     """
 
-    def __init__(self, source: InputSource, times: TimeRange = USUAL_TIMES, name: str = "input") -> None:
-        self.source = source
+    def __init__(
+        self,
+        source: InputSource,
+        times: TimeRange = USUAL_TIMES,
+        name: str = "input",
+        registry: SchemaRegistrySettings = _NO_REGISTRY,
+    ) -> None:
         self._name = name
         self._times = times
-        if source.format not in FORMATS:
-            raise SettingsError(f"{name}.format: found {source.format!r}, expected {' or '.join(sorted(FORMATS))}")
-        self._parse = FORMATS[source.format]
+        form = source.format
+        self._format = self._made("format", lambda: message_format(form.name, form.options, registry))
+        self.source = source = completed(source, self._format.defaults)
         self._each = self._made("each", lambda: parse(source.each)) if source.each else None
         self._conditions = self._made("where", lambda: Conditions(source.where))
         self._template = self._made("series", lambda: Template(source.series, source.split))
@@ -99,34 +106,63 @@ class Mapping:
     def _made(self, setting: str, make: Callable[[], T]) -> T:
         try:
             return make()
-        except ValueError as error:
+        except (ValueError, SettingsError) as error:
             raise SettingsError(f"{self._name}.{setting}: {error}") from None
 
+    def messages(self, record: Record) -> Iterable[Any]:
+        """Return the messages of a record as the source's format reads them.
+
+        Raises:
+            BadObservation: the record is no message of the format.
+            StackError, SettingsError: as :meth:`eddy.inputs.formats.base.MessageFormat.messages` says.
+        """
+        try:
+            return self._format.messages(record)
+        except (BadObservation, SettingsError, StackError):
+            raise
+        except Exception as error:  # somebody else's code: it must not stop the job
+            found = f"format {self._format.name}: {type(error).__name__}: {error}"
+            raise BadObservation("bad-format", found) from None
+
     def read(self, record: Record) -> MappingResult:
-        """Read one record; the same record always gives the same result, and no record raises an error."""
+        """Read one record; the same record always gives the same result.
+
+        Raises:
+            StackError, SettingsError: as :meth:`messages`; nothing that is in a record is a reason for either.
+        """
         result = MappingResult()
         try:
-            elements = self._elements(record)
+            messages = list(self.messages(record))
         except BadObservation as problem:
             result.refusals.append(problem)
             return result
-        if not elements:
+        if not messages:
             result.skipped = 1
+        for at, message in enumerate(messages):
+            self._read_message(record, message, f"[{at}]: " if len(messages) > 1 else "", result)
+        return result
+
+    def _read_message(self, record: Record, message: Any, place: str, result: MappingResult) -> None:
+        try:
+            elements = self._elements(message)
+        except BadObservation as problem:
+            result.refusals.append(BadObservation(problem.reason, place + problem.detail))
+            return
+        if not elements:
+            result.skipped += 1
         for scopes, index in elements:
             try:
                 found = self._observations(record, _Scopes(scopes))
                 result.observations += found
                 result.skipped += not found
             except BadObservation as problem:
-                where = "" if index is None else f"{self._each}[{index}]: "
+                where = place if index is None else f"{place}{self._each}[{index}]: "
                 result.refusals.append(BadObservation(problem.reason, where + problem.detail))
-        return result
 
-    def _elements(self, record: Record) -> list[tuple[tuple[Any, ...], int | None]]:
+    def _elements(self, message: Any) -> list[tuple[tuple[Any, ...], int | None]]:
         """Return the scopes of each element, its own object first, with its index in the array."""
-        message = self._parse(record.value or b"")
         if not isinstance(message, dict):
-            raise BadObservation("not-an-object", f"found {shown(message)}, expected a JSON object")
+            raise BadObservation("not-an-object", f"found {shown(message)}, expected an object")
         if self._each is None:
             return [((message,), None)]
         array = self._each.find(message)
@@ -163,6 +199,12 @@ class Mapping:
             return read_time(record.timestamp, "ms", self._times)
         except BadTime as problem:
             raise BadObservation("bad-time", f"the record's timestamp: {problem}") from None
+
+
+def completed(source: InputSource, defaults: ReadOnly[str, Any]) -> InputSource:
+    """Return a source with what its format gives where it says nothing itself."""
+    given = source.model_dump(exclude_unset=True)
+    return InputSource.model_validate({**defaults, **given}) if defaults else source
 
 
 class _Scopes:

@@ -193,7 +193,10 @@ def test_incomplete_security_settings_are_refused_without_showing_secrets(given:
 def test_every_secret_has_a_file_setting_and_hosts_default_to_loopback() -> None:
     values = dict(flatten(Settings()))
     secret = {key for key in values if f"{key}_file" in values}
-    assert secret == {"kafka.sasl_password", "redis.password", "dashboard.token", "registry.signing_key"}
+    assert secret == {
+        "kafka.sasl_password", "redis.password", "dashboard.token", "registry.signing_key",
+        "schema_registry.password", "schema_registry.token",
+    }  # fmt: skip
     assert {value for key, value in values.items() if key.endswith(".host")} == {"127.0.0.1"}
 
 

@@ -36,7 +36,7 @@ def test_examples_print_what_they_say(module):
 def test_every_group_has_an_example_and_every_setting_a_description():
     annotations = (field.annotation for field in settings.Settings.model_fields.values())
     groups = {one for one in annotations if isinstance(one, type) and one is not bool}
-    assert len(groups) == 11
+    assert len(groups) == 12
     for group in groups | {settings.Settings}:
         found = doctest.DocTestFinder(recurse=False).find(group, group.__name__)
         assert any(one.examples for one in found), f"{group.__name__}: no example"

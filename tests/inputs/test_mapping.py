@@ -13,7 +13,8 @@ from eddy.errors import SettingsError
 from eddy.event_times import ANY_TIME
 from eddy.input_settings import InputSource
 from eddy.inputs import json_message
-from eddy.inputs.mapping import MAX_ELEMENTS, REASONS, Mapping, MappingResult
+from eddy.inputs.formats.base import MAX_ELEMENTS
+from eddy.inputs.mapping import REASONS, Mapping, MappingResult
 from eddy.inputs.record import Record
 
 T = 1_735_689_600_000  # 2025-01-01T00:00:00Z
@@ -191,7 +192,9 @@ REFUSALS: dict[str, tuple[dict[str, Any], Any, dict[str, Any], str]] = {
     "no value": ({}, None, {}, "empty: found no value, expected JSON"),
     "no JSON": ({}, b"{", {}, "not-json: unexpected end of data: line 1 column 2 (char 1); expected JSON"),
     "other encoding": ({}, '{"a": 1}'.encode("utf-16"), {}, "not-json: "),
-    "no object": ({}, [GOOD], {}, "not-an-object: found [{'series': 's', "),
+    "no object": ({}, 7, {}, "not-an-object: found 7, expected an object"),
+    "an array within an array": ({}, [[GOOD]], {}, "not-an-object: found [{'series': 's', "),
+    "too many at the top": ({}, [0] * 10_001, {}, "too-many: found an array of 10001 elements, expected at most 10000"),
     "nested too deep": (
         {},
         b'{"a":' * 101 + b"1" + b"}" * 101,
@@ -490,7 +493,7 @@ def test_same_record_gives_the_same_whatever_came_before() -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ({"format": "xml"}, "input.format: found 'xml', expected json"),
+        ({"format": "xml"}, "input.format: format 'xml' is unknown; known: json"),
         ({"each": "a."}, "input.each: found 'a.' with '.' after 'a', expected a path such as"),
         ({"where": {"[x]": "a"}}, "input.where: found '[x]', expected a path"),
         ({"series": "{a"}, "input.series: found '{a' with '{a', expected {path}, {key}"),
@@ -509,3 +512,10 @@ def test_source_that_cannot_be_read_is_refused_with_its_setting(source: dict[str
 def test_date_written_as_number_is_no_epoch_whatever_times_are_taken() -> None:
     result = Mapping(InputSource(topics="t"), ANY_TIME).read(Record("t", value=orjson.dumps({**GOOD, "ts": 20250101})))
     assert "looks like the date 2025-01-01" in str(result.refusals[0])
+
+
+def test_array_at_the_top_is_read_element_by_element() -> None:
+    result = read({}, [GOOD, {**GOOD, "value": "x"}, {**GOOD, "value": 2}])
+    assert [one.values["value"] for one in result.observations] == [1, 2]
+    assert [str(problem)[:16] for problem in result.refusals] == ["bad-value: [1]: "]
+    assert read({}, []).skipped == 1
