@@ -131,6 +131,7 @@ class TopicSettings(Group):
     drift: str = Field("", description="lasting changes of series")
     shadow: str = Field("", description="alerts of candidate versions that notify nobody")
     figures: str = Field("", description="how often each model version alerts, with learning.model_stats")
+    sources: str = Field("", description="what each input source brings: records, series, dead letters by reason")
     training: str = Field("", description="training requests")
     trainer: str = Field("", description="the trainer's progress (compacted)")
 

@@ -52,6 +52,11 @@ class JobSettings(Group):
         description="records of the observations and feedback topics that are not handled, each "
         "TOPIC:PARTITION:OFFSET; a list, or text with commas; 'eddy job skip' sets it",
     )
+    accept_templates: bool = Field(
+        False,
+        description="start from state that was written with another series template of an input source: what was "
+        "learnt of the series of before stays with their names",
+    )
     out_of_orderness_ms: int = Field(
         0, ge=0, description="event time that the reorder buffer waits for late points; 0 = score in order of arrival"
     )

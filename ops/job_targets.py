@@ -48,16 +48,7 @@ def arguments(configuration: Configuration) -> list[str]:
     """Return the settings as arguments of ``flink_job/main.py``: all that differ from the defaults, except secrets.
 
     Secrets reach the workers through the environment of their own processes only.
-
-    Raises:
-        SettingsError: the settings describe input sources, which the job does not read yet.
     """
-    if configuration.settings.input:
-        given = configuration.sources.get("input", "the settings")
-        raise SettingsError(
-            f"input: the job does not read it yet; found {len(configuration.settings.input)} source(s) in {given}, "
-            "expected none: submit without them, 'eddy input check' reads them"
-        )
     from eddy.flink_job.graph.settings_arguments import without_secrets
 
     return [part for item in without_secrets(configuration.settings) for part in ("--set", item)]

@@ -56,7 +56,7 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
                 *_topics(settings, ("observations", "models", "feedback"), "READ"),
                 *_topics(settings, ("alerts",), "READ", "WRITE"),  # it reads what Redis missed in a long outage
                 *_topics(settings, ("scores", "dlq", "events"), "WRITE"),
-                *_topics(settings, ("drift", "training", "shadow", "figures"), "WRITE"),
+                *_topics(settings, ("drift", "training", "shadow", "figures", "sources"), "WRITE"),
                 *(Entry("group", name, ("READ",)) for name in (job, f"{job}-models", f"{job}-feedback")),
                 Entry("transactional-id", job, ("WRITE", "DESCRIBE"), prefixed=True),  # job.delivery=exactly-once
             ]

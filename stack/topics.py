@@ -43,6 +43,7 @@ def expected(settings: Settings) -> list[Topic]:
         Topic("drift", 1),
         Topic("shadow", 1),
         Topic("figures", 1),
+        Topic("sources", 1),
         Topic("training", 1),
         Topic("trainer", 1, {"cleanup.policy": "compact"}),
         Topic("models", 1, {"cleanup.policy": "compact", **largest}),

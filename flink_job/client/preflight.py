@@ -13,8 +13,10 @@ from eddy.errors import SettingsError, StackError
 from eddy.flink_job.sinks.registry import SINKS
 from eddy.flink_job.wire.frames import TOPIC_ROLES
 from eddy.formats import FORMATS
+from eddy.inputs.clusters import Cluster, clusters
+from eddy.inputs.mapping import Mapping
 from eddy.plugins import ClassRegistry
-from eddy.settings import Settings
+from eddy.settings import KafkaSettings, Settings, TopicSettings
 
 _CONNECT_MS = 10_000
 _LIMIT = "transaction.max.timeout.ms"
@@ -27,12 +29,13 @@ def check(settings: Settings) -> None:
 
     Raises:
         SettingsError: ``job.sinks`` or ``job.format`` names what is not installed here, or ``learning.cold_start`` what
-            cannot start so, or ``input`` has sources, which the job does not read yet.
+            cannot start so, or a source of ``input`` cannot be read.
         StackError: one line that says what is missing and what to do.
     """
-    if settings.input:
+    if settings.input and settings.job.format != "json":
         raise SettingsError(
-            f"input: the job does not read it yet; found {len(settings.input)} source(s), expected none"
+            f"job.format: found {settings.job.format!r} with input sources, expected json: name the format in a "
+            "source, input: [{topics: …, format: …}]"
         )
     for sink in settings.job.sink_names:
         _check_name(SINKS, "job.sinks", sink)
@@ -42,21 +45,13 @@ def check(settings: Settings) -> None:
 
         cold_model(settings.learning.cold_start, settings.learning.warmup_points)
     where = settings.kafka.bootstrap_servers
-    try:
-        consumer = kafka_consumer(settings.kafka, bootstrap_timeout_ms=_CONNECT_MS)
-        try:
-            present = consumer.topics()
-        finally:
-            consumer.close()
-    except (KafkaError, OSError, ValueError) as error:
-        reason = str(error) or type(error).__name__
-        raise StackError(
-            f"Kafka does not answer at {where} ({reason}); start it ('eddy up') or set kafka.bootstrap_servers"
-        ) from None
+    present = _topics(settings.kafka, "kafka.bootstrap_servers")
     wanted = {role: settings.topics.name(role) for role in ("observations", "models", "feedback", *TOPIC_ROLES)}
     missing = [f"{topic} (topics.{role})" for role, topic in wanted.items() if topic not in present]
     if missing:
         raise StackError(f"Kafka at {where} has no topic {', '.join(missing)}; 'eddy topics create' makes them")
+    for cluster in clusters(settings):
+        _check_sources(settings, cluster, present)
 
 
 def with_transaction_timeout(settings: Settings) -> Settings:
@@ -75,6 +70,38 @@ def with_transaction_timeout(settings: Settings) -> Settings:
     if limit and not job.transaction_timeout_ms:
         job = job.model_copy(update={"transaction_timeout_ms": limit})
     return settings.model_copy(update={"job": job})
+
+
+def _topics(kafka: KafkaSettings, setting: str) -> set[str]:
+    try:
+        consumer = kafka_consumer(kafka, bootstrap_timeout_ms=_CONNECT_MS)
+        try:
+            return set(consumer.topics())
+        finally:
+            consumer.close()
+    except (KafkaError, OSError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        raise StackError(
+            f"Kafka does not answer at {kafka.bootstrap_servers} ({reason}); start it ('eddy up') or set {setting}"
+        ) from None
+
+
+def _check_sources(settings: Settings, cluster: Cluster, present: set[str]) -> None:
+    """Raise unless the sources of a cluster can be read, and each of them has a topic."""
+    if cluster.number and cluster.sources:
+        present = _topics(cluster.kafka, f"{next(iter(cluster.sources))}.kafka")
+    own = {settings.topics.name(role) for role in TopicSettings.model_fields if role != "prefix"}
+    for name, source in cluster.sources.items():
+        Mapping(source, settings.job.event_times, name, settings.schema_registry)
+        if taken := sorted(own.intersection(source.topics)) if not cluster.number else []:
+            raise SettingsError(f"{name}.topics: found {taken[0]!r}, which is a topic of Eddy's own, expected another")
+        where = cluster.kafka.bootstrap_servers
+        if missing := [topic for topic in source.topics if topic not in present]:
+            raise StackError(
+                f"Kafka at {where} has no topic {', '.join(missing)} ({name}.topics); it has to be there first"
+            )
+        if source.pattern and not any(source.reads(topic) for topic in present - own):
+            log.warning("%s.pattern: no topic of Kafka at %s matches %r yet", name, where, source.pattern)
 
 
 def _longest_transaction_ms(settings: Settings) -> int:

@@ -9,7 +9,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 
-from pyflink.datastream.functions import KeyedBroadcastProcessFunction, KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.functions import (
+    KeyedBroadcastProcessFunction,
+    KeyedProcessFunction,
+    ProcessFunction,
+    RuntimeContext,
+)
 
 
 def _freeze_loaded_objects() -> None:
@@ -70,3 +75,26 @@ class GroupingFunction(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[bytes]:
         return self._operator.process_element(value, ctx)
+
+
+class ReadingFunction(ProcessFunction):  # type: ignore[misc]
+    """Run :class:`eddy.flink_job.operators.reading.ReadingOperator` on a worker.
+
+    Args:
+        overrides: as in :class:`ScoringFunction`.
+        cluster: number of the cluster whose input sources are read.
+    """
+
+    def __init__(self, overrides: list[str], cluster: int) -> None:
+        self._overrides = overrides
+        self._cluster = cluster
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        from eddy.flink_job.operators.reading import ReadingOperator
+
+        subtask = runtime_context.get_index_of_this_subtask()
+        subtasks = runtime_context.get_number_of_parallel_subtasks()
+        self._operator = ReadingOperator(self._overrides, self._cluster, subtask, subtasks)
+
+    def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[bytes]:
+        return self._operator.process(value)

@@ -5,7 +5,11 @@ This is the only module that reaches below PyFlink's public API.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+import zlib
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as ReadOnly
 from typing import Any
 
 from pyflink.common import Types
@@ -13,9 +17,12 @@ from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironme
 from pyflink.java_gateway import get_gateway
 
 from eddy.configuration import environment_name
+from eddy.flink_job.graph.input_plan import plan, templates, wants_headers
 from eddy.flink_job.wire.flink_types import BYTES
 from eddy.flink_job.wire.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
-from eddy.settings import KafkaSettings, Settings
+from eddy.inputs.clusters import Cluster, clusters
+from eddy.inputs.mapping import Mapping
+from eddy.settings import KafkaSettings, Settings, TopicSettings
 
 _SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka"
 _SECRETS = "eddy"  # name under which the properties speak of jvm/…/Secrets.java
@@ -30,24 +37,95 @@ _TRANSACTION_MS = 900_000  # what brokers allow unless they are told otherwise; 
 
 
 class Observations:
-    """Read the observations topic as frames keyed by shard, and its messages that go into no frame."""
+    """Read the observations topic, and the topics of input sources, as frames keyed by shard.
 
-    def __init__(self, env: StreamExecutionEnvironment, settings: Settings) -> None:
-        self._env, self._options = env._j_stream_execution_environment, _options(settings, consumer(settings))
-        self._stream = _pipeline().shards(self._env, *self._options)
+    Args:
+        env: to build in.
+        settings: of the job.
+        read: turns the records of a cluster that the JVM leaves to Python into results of
+            :class:`~eddy.flink_job.operators.reading.ReadingOperator`; gets their stream and the cluster's number.
+    """
+
+    def __init__(
+        self, env: StreamExecutionEnvironment, settings: Settings, read: Callable[[DataStream, int], DataStream]
+    ) -> None:
+        self._env, self._settings = env._j_stream_execution_environment, settings
+        every = clusters(settings)
+        options = _texts(settings)
+        first = {**options, **_input_options(settings, every, every[0])} if every else options
+        client = consumer(settings, headers=bool(every) and _headers(every[0]))
+        shards = _pipeline().shards(self._env, _java_map(first), _java_map(client))
+        self._unusable = DataStream(_pipeline().unusable(shards))
+        self._frames = shards
+        for cluster in every:
+            if cluster.number:
+                options = {**_texts(settings), **_input_options(settings, every, cluster)}
+                elsewhere = settings.model_copy(update={"kafka": cluster.kafka})
+                client = consumer(elsewhere, headers=_headers(cluster))
+                shards = _pipeline().shards(self._env, _java_map(options), _java_map(client))
+                self._frames = self._frames.union(_array(shards))
+                self._unusable = self._unusable.union(DataStream(_pipeline().unusable(shards)))
+            found = read(DataStream(_pipeline().unread(shards)), cluster.number)._j_data_stream
+            suffix = _java_map({**_texts(settings), "suffix": _suffix(cluster)})
+            self._frames = self._frames.union(_array(_pipeline().readFrames(found, suffix)))
+            self._unusable = self._unusable.union(DataStream(_pipeline().readRecords(found, suffix)))
 
     def by_shard(self) -> KeyedStream:
         """Return frames, also of the feedback topic, keyed in the JVM: ``DataStream.key_by`` would send each
         through Python once more.
         """
-        frames = _pipeline().withFeedback(self._stream, self._env, *self._options)
+        options = _options(self._settings, consumer(self._settings))
+        frames = _pipeline().withFeedback(self._frames, self._env, *options)
         key_type = Types.ROW([Types.INT()]).get_java_type_info()
         keyed = frames.keyBy(get_gateway().jvm.KeyByKeySelector(), key_type)
         return KeyedStream(keyed, BYTES, DataStream(frames))
 
     def unusable(self) -> DataStream:
-        """Return records for the dead-letter topic: of oversized and of skipped messages."""
-        return DataStream(_pipeline().unusable(self._stream))
+        """Return records for topics: dead letters of oversized, skipped and unreadable messages; figures of sources."""
+        return self._unusable
+
+
+def _input_options(settings: Settings, every: Sequence[Cluster], cluster: Cluster) -> dict[str, str]:
+    """Return what the JVM needs to know of the sources of a cluster."""
+    times = settings.job.event_times
+    mappings = {
+        name: Mapping(source, times, name, settings.schema_registry) for name, source in cluster.sources.items()
+    }
+    own = [] if cluster.number else [settings.topics.name("observations")]
+    topics = [*own, *(topic for source in cluster.sources.values() for topic in source.topics)]
+    patterns = [source.pattern for source in cluster.sources.values() if source.pattern]
+    read = {"input_topics": ",".join(dict.fromkeys(topics))}
+    if patterns:  # which must not read what the job writes, nor what Kafka keeps for itself
+        ours = [re.escape(settings.topics.name(role)) for role in TopicSettings.model_fields if role != "prefix"]
+        others = f"(?!(?:{'|'.join(ours)}|__.*)$)(?:{'|'.join(f'(?:{one})' for one in patterns)})"
+        read["pattern"] = "|".join([*(re.escape(topic) for topic in topics), others])
+    return {
+        **read,
+        "clusters": str(len(every)),
+        "cluster": str(cluster.number),
+        "suffix": _suffix(cluster),
+        "input": plan(cluster.sources, mappings),
+        "first_ms": str(times.first_ms),
+        "last_ms": str(times.last_ms),
+        "templates": json.dumps(templates(cluster.sources)),
+        "accept_templates": str(settings.job.accept_templates).lower(),
+    }
+
+
+def _suffix(cluster: Cluster) -> str:
+    """Return what distinguishes a cluster's operators: by its address, so that another order is no other state."""
+    return f"-{zlib.crc32(cluster.kafka.bootstrap_servers.encode()):08x}" if cluster.number else ""
+
+
+def _headers(cluster: Cluster) -> bool:
+    return any(wants_headers(source) for source in cluster.sources.values())
+
+
+def _array(stream: Any) -> Any:
+    """Return one stream as Java's ``union`` takes it."""
+    streams = get_gateway().new_array(get_gateway().jvm.org.apache.flink.streaming.api.datastream.DataStream, 1)
+    streams[0] = stream
+    return streams
 
 
 def models(env: StreamExecutionEnvironment, settings: Settings) -> DataStream:
@@ -73,9 +151,13 @@ def _pipeline() -> Any:
     return get_gateway().jvm.eddy.flink.Pipeline
 
 
-def _options(settings: Settings, client: Mapping[str, str]) -> tuple[object, object]:
+def _options(settings: Settings, client: ReadOnly[str, str]) -> tuple[object, object]:
+    return _java_map(_texts(settings)), _java_map(client)
+
+
+def _texts(settings: Settings) -> dict[str, str]:
     job, topics = settings.job, settings.topics
-    options = {
+    return {
         "observations": topics.name("observations"),
         "models": topics.name("models"),
         "feedback": topics.name("feedback"),
@@ -96,22 +178,22 @@ def _options(settings: Settings, client: Mapping[str, str]) -> tuple[object, obj
         "max_message_bytes": str(settings.kafka.max_message_bytes),
         "skip": ",".join(job.skip),
     }
-    return _java_map(options), _java_map(client)
 
 
-def _java_map(texts: Mapping[str, str]) -> object:
+def _java_map(texts: ReadOnly[str, str]) -> object:
     result = get_gateway().jvm.java.util.HashMap()
     for name, text in texts.items():
         result.put(name, text)
     return result
 
 
-def consumer(settings: Settings, largest: int = 0) -> dict[str, str]:
+def consumer(settings: Settings, largest: int = 0, headers: bool = False) -> dict[str, str]:
     """Return the properties of the Java consumer.
 
     Args:
         settings: addresses, security, sizes.
         largest: bytes of the largest value that is not cut; 0 = job.max_event_bytes.
+        headers: keep the records' headers.
     """
     return {
         **security(settings.kafka),
@@ -126,6 +208,7 @@ def consumer(settings: Settings, largest: int = 0) -> dict[str, str]:
         "interceptor.classes": "eddy.flink.PollBytes$End",
         "eddy.poll.bytes": str(_POLL_BYTES),
         "eddy.value.bytes": str(largest or settings.job.max_event_bytes),
+        **({"eddy.headers": "true"} if headers else {}),
     }
 
 

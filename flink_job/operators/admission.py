@@ -9,7 +9,7 @@ import numpy as np
 
 from eddy.flink_job.operators.dead_letters import DeadLetter, Record, record_at
 from eddy.flink_job.operators.pending_events import PendingEvent, PendingEvents
-from eddy.flink_job.wire.frames import Frame
+from eddy.flink_job.wire.frames import Frame, stream_number
 from eddy.flink_job.wire.parsing import Observations
 from eddy.formats import BadObservation, Format
 from eddy.models.core.detector import Floats, Ints
@@ -97,9 +97,10 @@ def admit(
             frame.offsets[places].tolist(),
             strict=True,
         ):
-            dropped += pending.add(read.names[code], PendingEvent(place[0], frame.value(i), *place[1:]))
+            event = PendingEvent(place[0], frame.value(i), place[1], place[2], frame.topic(i))
+            dropped += pending.add(read.names[code], event)
         slots, ts, values, at = slots[scored], ts[scored], values[scored], at[scored]
-    origins = Origins(frame.timestamps[at], frame.partitions[at], frame.keyless[at])
+    origins = Origins(frame.timestamps[at], frame.streams()[at], frame.keyless[at])
     return Batch(slots, ts, values, origins, lambda i: record_at(frame, int(at[i])), dropped)
 
 
@@ -115,7 +116,7 @@ def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch
     rows: list[Floats] = []
     bad: list[DeadLetter] = []
     for name, event in pending.take(covered):
-        record = Record(name.encode(), event.value, event.ts, event.partition, event.offset)
+        record = Record(name.encode(), event.value, event.ts, event.partition, event.offset, event.topic)
         try:
             _, moment, by_feature = form.read(record.value, record.key)
         except BadObservation as problem:  # kept with another format
@@ -132,7 +133,7 @@ def admit_pending(engine: Engine, pending: PendingEvents, form: Format) -> Batch
     values = np.array(rows).reshape(len(rows), len(columns))
     slots, ts = np.array(taken, np.int64), np.array(times, np.int64)
     stamps = np.array([record.timestamp for record in records], np.int64)
-    places = np.array([record.partition for record in records], np.int32)
+    places = np.array([stream_number(record.topic, record.partition) for record in records], np.int32)
     origins = Origins(stamps, places, np.zeros(len(records), np.bool_))
     return Batch(slots, ts, values, origins, records.__getitem__, 0, bad)
 

@@ -21,12 +21,14 @@ _LOGGED_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class Record:
-    """One record of the observations topic as it came.
+    """One record of the observations topic as it came, or an observation that was read from one of an input source.
 
     Attributes:
         key, value: of the record; key None where it had none.
         timestamp: of Kafka, epoch ms.
         partition, offset: place in the topic; -1 where state of an earlier version did not hold it.
+        topic: of the input source that it was read from, value and key are an observation then; empty = the
+            observations topic, and they are as they came.
     """
 
     key: bytes | None
@@ -34,6 +36,7 @@ class Record:
     timestamp: int
     partition: int
     offset: int
+    topic: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,18 @@ class DeadLetter:
         return (key and key[:KEPT_BYTES], value[:KEPT_BYTES]) if self._large else (key, value)
 
     def headers(self, topic: str) -> dict[str, str]:
-        """Return the headers of its message on the dead-letter topic; ``topic`` is where the record came from."""
+        """Return the headers of its message on the dead-letter topic.
+
+        Args:
+            topic: the observations topic. A record of an input source has the ``topic`` of that, and where it was read
+                already, ``form: observation``: key and value are that observation, not what stands at its place.
+        """
         return {
             "reason": self.reason,
             "detail": self.detail,
             **(headers_of_cut(self.record.value) if self._large else {}),
-            "topic": topic,
+            **({"form": "observation"} if self.record.topic else {}),
+            "topic": self.record.topic or topic,
             "partition": str(self.record.partition),
             "offset": str(self.record.offset),
             "timestamp": str(self.record.timestamp),
@@ -72,7 +81,7 @@ class DeadLetter:
 def record_at(frame: Frame, i: int) -> Record:
     """Return one record of a frame."""
     place = int(frame.partitions[i]), int(frame.offsets[i])
-    return Record(frame.key(i), frame.value(i), int(frame.timestamps[i]), *place)
+    return Record(frame.key(i), frame.value(i), int(frame.timestamps[i]), *place, frame.topic(i))
 
 
 def headers_of_cut(value: bytes) -> dict[str, str]:
@@ -102,7 +111,7 @@ class DeadLetterLog:
             "reason": dead_letter.reason,
             "count": self._since.pop(dead_letter.reason),
             "series": None if key is None else key[:_LOGGED_CHARACTERS].decode(errors="replace"),
-            "topic": self._topic,
+            "topic": dead_letter.record.topic or self._topic,
             "partition": dead_letter.record.partition,
             "offset": dead_letter.record.offset,
             "detail": dead_letter.detail,

@@ -54,16 +54,17 @@ class ParkedRecords:
         self.changed = False
         rows = [
             [slot, _text(one.record.key), _text(one.record.value), one.record.timestamp, one.record.partition,
-             one.record.offset, one.headers]
+             one.record.offset, one.headers, *filter(None, [one.record.topic])]
             for slot, one in self._by_slot.items()
         ]  # fmt: skip
         return json.dumps(rows).encode() if rows else b""
 
     def restore(self, blob: bytes) -> None:
         """Take back what :meth:`to_bytes` gave."""
-        for slot, key, value, timestamp, partition, offset, headers in json.loads(blob) if blob else []:
+        for slot, key, value, timestamp, partition, offset, headers, *topic in json.loads(blob) if blob else []:
             raw = None if key is None else base64.b64decode(key)
-            self._by_slot[slot] = Parked(Record(raw, base64.b64decode(value), timestamp, partition, offset), headers)
+            record = Record(raw, base64.b64decode(value), timestamp, partition, offset, *topic)
+            self._by_slot[slot] = Parked(record, headers)
 
 
 def _text(raw: bytes | None) -> str | None:

@@ -21,12 +21,19 @@ class PendingEvent:
         ts: Kafka timestamp, epoch ms.
         value: of the record.
         partition, offset: place in the topic; -1 where state of an earlier version did not hold it.
+        topic: of the input source that it was read from; empty = the observations topic.
     """
 
     ts: int
     value: bytes
     partition: int = -1
     offset: int = -1
+    topic: str = ""
+
+    @property
+    def place(self) -> tuple[int | str, ...]:
+        """Return the offset and, where there is one, the topic, for keyed state."""
+        return (self.offset, self.topic) if self.topic else (self.offset,)
 
 
 @dataclass
@@ -114,7 +121,7 @@ class PendingEvents:
         for series, queue in self._queues.items():
             if not queue.encoded:
                 rows = [
-                    (series, event.ts, base64.b64encode(event.value).decode(), event.partition, event.offset)
+                    (series, event.ts, base64.b64encode(event.value).decode(), event.partition, *event.place)
                     for event in queue.events
                 ]
                 queue.encoded = json.dumps(rows)[1:-1].encode()

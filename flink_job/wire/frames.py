@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,10 +19,14 @@ FRAME_VERSION = 1
 _HEADER = struct.Struct("<BBHiqiiii")
 _CHECKPOINT = struct.Struct("<q")
 _KEYLESS = 1 << 30
+#: of a frame with events of input sources: a bit of its kind, and where a partition says which topic it is of
+_WITH_TOPICS, _TOPIC_BIT = 0x80, 20
+_PARTITION = (1 << _TOPIC_BIT) - 1
+_NO_TOPICS: tuple[str, ...] = ()
 
 #: what a record is, in the order of the topics given to the JVM side
-ALERTS, SCORES, DLQ, EVENTS, DRIFT, TRAINING, SHADOW, FIGURES = range(8)
-TOPIC_ROLES = ("alerts", "scores", "dlq", "events", "drift", "training", "shadow", "figures")
+ALERTS, SCORES, DLQ, EVENTS, DRIFT, TRAINING, SHADOW, FIGURES, SOURCES = range(9)
+TOPIC_ROLES = ("alerts", "scores", "dlq", "events", "drift", "training", "shadow", "figures", "sources")
 #: on the way in, from the models topic: a message as it came; anything else stands in place of one that is too large
 MESSAGE = 0
 ROLE_AT = 4  # index of the first record's role
@@ -45,6 +50,8 @@ class Frame:
         keys: distinct series ids as bytes; empty where none could be found.
         values: all values, one after another.
         checkpoint: number of the checkpoint whose barrier follows; 0 where the frame does not say.
+        topics: names of the topics of input sources that records come from; mostly none.
+        topic_codes: (n,) index + 1 in them; 0 = the observations topic. None without such topics.
     """
 
     kind: int
@@ -63,9 +70,23 @@ class Frame:
     key_bytes: NDArray[np.uint8]
     values: NDArray[np.uint8]
     checkpoint: int = 0
+    topics: tuple[str, ...] = ()
+    topic_codes: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def topic(self, i: int) -> str:
+        """Return the topic of an input source that a record comes from; empty for the observations topic."""
+        code = 0 if self.topic_codes is None else int(self.topic_codes[i])
+        return self.topics[code - 1] if code else ""
+
+    def streams(self) -> NDArray[np.int32]:
+        """Return (n,) a number of each record's topic and partition; of the observations topic it is the partition."""
+        if self.topic_codes is None:
+            return self.partitions
+        numbers = np.array([0, *(stream_number(topic, 0) for topic in self.topics)], np.int32)
+        return (numbers[self.topic_codes] ^ self.partitions).astype(np.int32)
 
     def key(self, i: int) -> bytes | None:
         """Return the message key of one record; None where it had none."""
@@ -88,6 +109,7 @@ class Frame:
             codes=self.codes[at],
             ends=np.cumsum([len(value) for value in values], dtype=np.int32),
             values=np.frombuffer(b"".join(values), np.uint8),
+            topic_codes=None if self.topic_codes is None else self.topic_codes[at],
         )
 
     def places(self) -> str:
@@ -97,6 +119,11 @@ class Frame:
             for partition in np.unique(self.partitions).tolist()
             for own in (self.offsets[self.partitions == partition],)
         )
+
+
+def stream_number(topic: str, partition: int) -> int:
+    """Return a number of a topic and partition that is the same at any time; without a topic it is the partition."""
+    return (zlib.crc32(topic.encode()) & 0x3FFFFFFF | 1 << _TOPIC_BIT) ^ partition if topic else partition
 
 
 def read_frame(data: bytes) -> Frame:
@@ -117,6 +144,17 @@ def read_frame(data: bytes) -> Frame:
     key_bytes = take(np.uint8, int(key_ends[-1]) if keys else 0)
     starts = [0, *key_ends.tolist()]
     raw = key_bytes.tobytes()
+    values = take(np.uint8, value_bytes)
+    with_topics, kind = kind & _WITH_TOPICS, kind & ~_WITH_TOPICS
+    checkpoint, topics, codes_of_topics = 0, _NO_TOPICS, None
+    if len(data) >= at + _CHECKPOINT.size and (kind == CHECKPOINT or not with_topics):
+        checkpoint = _CHECKPOINT.unpack_from(data, at)[0]
+        at += _CHECKPOINT.size
+    keyless = (partitions & _KEYLESS) != 0
+    partitions = partitions & ~_KEYLESS
+    if with_topics:
+        topics = tuple(_names(data, at))
+        partitions, codes_of_topics = partitions & _PARTITION, partitions >> _TOPIC_BIT
     return Frame(
         kind=kind,
         shard=shard,
@@ -125,16 +163,70 @@ def read_frame(data: bytes) -> Frame:
         sources=sources,
         offsets=offsets,
         timestamps=timestamps,
-        partitions=partitions & ~_KEYLESS,
-        keyless=(partitions & _KEYLESS) != 0,
+        partitions=partitions,
+        keyless=keyless,
         codes=codes,
         ends=ends,
         keys=[raw[starts[k] : starts[k + 1]] for k in range(keys)],
         key_ends=key_ends,
         key_bytes=key_bytes,
-        values=take(np.uint8, value_bytes),
-        checkpoint=_CHECKPOINT.unpack_from(data, at)[0] if len(data) >= at + _CHECKPOINT.size else 0,
+        values=values,
+        checkpoint=checkpoint,
+        topics=topics,
+        topic_codes=codes_of_topics,
     )
+
+
+def _names(data: bytes, at: int) -> Iterator[str]:
+    (count,) = struct.unpack_from("<H", data, at)
+    at += 2
+    for _ in range(count):
+        (length,) = struct.unpack_from("<H", data, at)
+        yield data[at + 2 : at + 2 + length].decode("ascii")
+        at += 2 + length
+
+
+class FrameWriter:
+    """Gather observations of input sources for one shard, and encode them as the JVM does."""
+
+    def __init__(self) -> None:
+        self._keys: dict[bytes, int] = {}
+        self._topics: dict[str, int] = {}
+        self._rows: list[tuple[int, int, int, int]] = []  # offset, timestamp, partition with topic, key
+        self._values: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, topic: str, partition: int, offset: int, timestamp: int, series: bytes, value: bytes) -> None:
+        """Add an observation in canonical form, with the place of the record that it was read from."""
+        code = self._keys.setdefault(series, len(self._keys))
+        of_topic = self._topics.setdefault(topic, len(self._topics)) + 1
+        self._rows.append((offset, timestamp, partition | of_topic << _TOPIC_BIT, code))
+        self._values.append(value)
+
+    def take(self, kind: int, shard: int, now: int, source: int, sources: int, checkpoint: int = 0) -> bytes:
+        """Return the frame of all observations so far, and start anew."""
+        n, keys = len(self._rows), b"".join(self._keys)
+        rows = np.array(self._rows, np.int64).reshape(n, 4)
+        ends = np.cumsum([len(value) for value in self._values], dtype=np.int64)
+        size = int(ends[-1]) if n else 0
+        kind |= _WITH_TOPICS if self._topics else 0
+        parts = [
+            _HEADER.pack(FRAME_VERSION, kind, shard, n, now, len(self._keys), source, sources, size),
+            rows[:, :2].T.astype("<i8").tobytes(),
+            rows[:, 2:].T.astype("<i4").tobytes(),
+            ends.astype("<i4").tobytes(),
+            np.cumsum([len(key) for key in self._keys], dtype=np.int64).astype("<i4").tobytes(),
+            keys,
+            *self._values,
+            _CHECKPOINT.pack(checkpoint) if checkpoint else b"",
+        ]
+        if self._topics:
+            names = [name.encode("ascii") for name in self._topics]
+            parts += [struct.pack("<H", len(names)), *(struct.pack("<H", len(name)) + name for name in names)]
+        self._keys, self._topics, self._rows, self._values = {}, {}, [], []
+        return b"".join(parts)
 
 
 class Records:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from eddy.configuration import load
 from eddy.errors import SettingsError
 from eddy.flink_job.client.submission import Submission
 from eddy.flink_rest import KEY, RestAddress
+from eddy.input_settings import InputSource
 from eddy.ops.job_targets import Choices, submit
 
 CONFIGURATION = load(
@@ -85,12 +87,11 @@ def test_contradictory_choices_are_refused(choices: Choices, message: str) -> No
         submit(CONFIGURATION, choices, only_print=True)
 
 
-@pytest.mark.parametrize("target", [Choices("remote", "jm:1"), Choices("kubernetes-application", image="i")])
-def test_input_sources_are_refused_until_the_job_reads_them(target: Choices) -> None:
-    given = load(['input=[{"topics": "plant"}]'], environ={})
-    said = r"input: the job does not read it yet; found 1 source\(s\) in command line, expected none"
-    with pytest.raises(SettingsError, match=said):
-        submit(given, target, only_print=True)
+def test_input_sources_travel_with_the_job() -> None:
+    source = {"topics": "plant", "series": "{site}"}
+    command = submit(load([f"input=[{json.dumps(source)}]"], environ={}), Choices("remote", "jm:1"), only_print=True)
+    given = next(one.removeprefix("input=") for one in shlex.split(command) if one.startswith("input="))
+    assert load([f"input={given}"], environ={}).settings.input == (InputSource.model_validate(source),)
 
 
 def pair(words: list[str], option: str) -> str:

@@ -40,7 +40,7 @@ def test_cold_start_that_cannot_be_is_refused_before_submission(kind: str, point
         preflight.check(settings)
 
 
-def test_input_sources_are_refused_until_the_job_reads_them() -> None:
-    settings = load(['input=[{"topics": "plant"}]'], environ={}).settings
-    with pytest.raises(SettingsError, match=r"input: the job does not read it yet; found 1 source"):
+def test_input_sources_need_json_in_the_observations_topic() -> None:
+    settings = load(['input=[{"topics": "plant"}]', "job.format=semicolons"], environ={}).settings
+    with pytest.raises(SettingsError, match=r"job\.format: found 'semicolons' with input sources, expected json"):
         preflight.check(settings)

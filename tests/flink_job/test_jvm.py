@@ -18,6 +18,7 @@ from eddy.stack.jars import flink_home, flink_jars
 from eddy.stack.paths import home
 from eddy.stack.shipped_jars import java_sources
 from tests.flink_job.frame_bytes import NOW, frame_bytes
+from tests.flink_job.mapping_cases import compare, write_cases
 
 FOLDER = Path(__file__).with_name("jvm")
 #: key, value, and the series: records without a key have it in the value only
@@ -68,7 +69,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     compiled = subprocess.run(compiler, capture_output=True, text=True, check=False)
     assert compiled.returncode == 0, compiled.stderr[-4000:]
     opened = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in ("util", "lang", "nio")]
-    properties = [f"-Deddy.messages={folder / 'messages'}", f"-Deddy.frames={folder / 'frames'}"]
+    places = {"messages": folder / "messages", "frames": folder / "frames", "mappings": folder}
+    properties = [f"-Deddy.{name}={place}" for name, place in places.items()]
+    write_cases(folder)
     junit = ["org.junit.platform.console.ConsoleLauncher", "execute", "--scan-classpath", classes]
     command = ["java", "-XX:TieredStopAtLevel=1", *opened, *properties, "-cp", f"{classes}:{jars}", *junit]
     options = ["--disable-banner", "--details=tree", "--disable-ansi-colors"]
@@ -100,6 +103,12 @@ def test_frames_are_byte_for_byte_what_python_expects(report: tuple[str, Path]) 
         assert found == frame_bytes(
             messages, shard, CHECKPOINT, NOW, offsets=[100 + i for i in indices], checkpoint=1
         ), said[-2000:]
+
+
+def test_jvm_reads_messages_as_python_does(report: tuple[str, Path]) -> None:
+    said, folder = report
+    assert (folder.parent / "results").exists(), said[-4000:]
+    compare(folder.parent)
 
 
 def test_flinks_internals_are_used_in_one_class_only() -> None:

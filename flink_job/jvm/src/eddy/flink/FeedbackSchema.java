@@ -27,29 +27,28 @@ final class FeedbackSchema extends Internals.Reader<Row> {
     private final int maxParallelism;
     private final int maxBytes;
     private final String skip;
-    private final String topic;
     private transient Skipped skipped;
     private transient Row[] keys;
     private transient Frame frame;
 
     FeedbackSchema(Map<String, String> options) {
+        super(false);
         shards = Integer.parseInt(options.get("shards"));
         maxParallelism = Integer.parseInt(options.get("max_parallelism"));
         maxBytes = Integer.parseInt(options.get("max_event_bytes"));
         skip = options.getOrDefault("skip", "");
-        topic = options.get("feedback");
     }
 
     @Override
     public void open(DeserializationSchema.InitializationContext context) {
         keys = Shards.keys(shards, maxParallelism);
         frame = new Frame(KEPT_BYTES);
-        skipped = new Skipped(skip, topic);
+        skipped = new Skipped(skip);
     }
 
     @Override
     void read(RawEvent record, Collector<Row> out) {
-        if (skipped.holds(record.partition, record.offset)) {
+        if (skipped.holds(record)) {
             record = instead(record, "skipped: job.skip names this message");
         } else if (record.largerThan(maxBytes)) {
             int found = Math.max(record.keyBytes, record.valueBytes);
@@ -64,7 +63,7 @@ final class FeedbackSchema extends Internals.Reader<Row> {
     private static RawEvent instead(RawEvent record, String text) {
         byte[] key = record.key == null ? null : Arrays.copyOf(record.key, Math.min(record.key.length, SERIES_BYTES));
         byte[] value = text.getBytes(StandardCharsets.UTF_8);
-        return new RawEvent(key, value, record.partition, record.offset, record.timestamp);
+        return new RawEvent(record.topic, key, value, record.partition, record.offset, record.timestamp);
     }
 
     @Override

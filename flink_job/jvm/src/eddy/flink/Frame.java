@@ -2,14 +2,21 @@ package eddy.flink;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * The micro-batch of one shard while it fills, and its binary form (flink_job/wire/frames.py reads it).
  *
  * <p>Little-endian: u8 version, u8 kind, u16 shard, i32 n, i64 wall clock, i32 keys, i32 source, i32 sources, i32 bytes
  * of values; then i64 offset[n], i64 timestamp[n], i32 partition[n], i32 key code[n], i32 value end[n], i32 key
- * end[keys], key bytes, value bytes, and before a barrier the i64 number of its checkpoint. Bit 30 of a partition says that the record had no key of its own.
+ * end[keys], key bytes, value bytes, and before a barrier the i64 number of its checkpoint. Bit 30 of a partition says that
+ * the record had no key of its own.
+ *
+ * <p>Events of input sources come from other topics than the observations'. In a frame with some, bit 7 of the kind is
+ * set, bits 20 to 29 of a partition say which of the topics it belongs to (0: the observations'), and their names come
+ * last: u16 number, then u16 length and bytes of each.
  */
 final class Frame {
     static final byte DATA = 0;
@@ -22,6 +29,9 @@ final class Frame {
     private static final int HEADER_BYTES = 32;
     private static final int BYTES_PER_EVENT = 28;
     private static final int KEYLESS = 1 << 30;
+    private static final int WITH_TOPICS = 0x80;
+    private static final int TOPIC_BIT = 20;
+    private static final int MAX_TOPICS = 1023;
     private static final int VALUE_BYTES = 16384; // at first
     private static final int KEY_BYTES = 1024;
     private static final byte[] NOTHING = new byte[0];
@@ -36,6 +46,7 @@ final class Frame {
     private byte[] keys = new byte[KEY_BYTES];
     private int[] keyHashes = new int[64];
     private int[] places = new int[128]; // where a key's hash leads: its code + 1, or to the right of it; 0: none
+    private final List<String> topics = new ArrayList<>(); // nearly always none
     private final long kept;
     private int count;
     private int valueBytes;
@@ -47,6 +58,11 @@ final class Frame {
         this.kept = kept;
     }
 
+    /** The shard of a frame's bytes. */
+    static int shardOf(byte[] frame) {
+        return frame[2] & 0xff | (frame[3] & 0xff) << 8;
+    }
+
     int count() {
         return count;
     }
@@ -55,7 +71,28 @@ final class Frame {
         return valueBytes + keyBytes;
     }
 
+    /** Whether an event of a topic finds its place among the topics of this frame. */
+    boolean hasRoomFor(String topic) {
+        return topics.size() < MAX_TOPICS || topics.contains(topic);
+    }
+
     void add(RawEvent event, byte[] series) {
+        byte[] value = event.value == null ? NOTHING : event.value;
+        int place = event.key == null ? event.partition | KEYLESS : event.partition;
+        add(event, place, series == null ? NOTHING : series, value, 0, value.length);
+    }
+
+    /** Adds an observation that was read from an event of another topic. */
+    void add(RawEvent event, byte[] series, byte[] bytes, int start, int end) {
+        int topic = topics.isEmpty() || topics.get(topics.size() - 1) != event.topic ? topics.indexOf(event.topic) : topics.size() - 1;
+        if (topic < 0) {
+            topic = topics.size();
+            topics.add(event.topic);
+        }
+        add(event, event.partition | (topic + 1) << TOPIC_BIT, series, bytes, start, end);
+    }
+
+    private void add(RawEvent event, int place, byte[] series, byte[] bytes, int start, int end) {
         if (count == codes.length) {
             int size = count * 2;
             offsets = Arrays.copyOf(offsets, size);
@@ -64,16 +101,16 @@ final class Frame {
             codes = Arrays.copyOf(codes, size);
             valueEnds = Arrays.copyOf(valueEnds, size);
         }
-        byte[] value = event.value == null ? NOTHING : event.value;
-        if (valueBytes + value.length > values.length) {
-            values = Arrays.copyOf(values, Math.max(values.length * 2, valueBytes + value.length));
+        int length = end - start;
+        if (valueBytes + length > values.length) {
+            values = Arrays.copyOf(values, Math.max(values.length * 2, valueBytes + length));
         }
-        System.arraycopy(value, 0, values, valueBytes, value.length);
-        valueBytes += value.length;
+        System.arraycopy(bytes, start, values, valueBytes, length);
+        valueBytes += length;
         offsets[count] = event.offset;
         timestamps[count] = event.timestamp;
-        partitions[count] = event.key == null ? event.partition | KEYLESS : event.partition;
-        codes[count] = code(series == null ? NOTHING : series);
+        partitions[count] = place;
+        codes[count] = code(series);
         valueEnds[count++] = valueBytes;
     }
 
@@ -105,6 +142,16 @@ final class Frame {
         return keyCount - 1;
     }
 
+    private byte[] topicNames() {
+        Bytes out = new Bytes();
+        out.number16(topics.size());
+        for (String topic : topics) {
+            out.number16(topic.length());
+            out.ascii(topic);
+        }
+        return Arrays.copyOf(out.bytes, out.size);
+    }
+
     private int place(int hash) {
         return (hash ^ hash >>> 16) & (places.length - 1);
     }
@@ -123,9 +170,10 @@ final class Frame {
     /** The frame's bytes; it is empty afterwards and keeps its arrays, unless they have become large. */
     byte[] take(byte kind, int shard, long now, int source, int sources, long checkpoint) {
         int size = HEADER_BYTES + count * BYTES_PER_EVENT + keyCount * 4 + keyBytes + valueBytes;
-        byte[] frame = new byte[size + (checkpoint == 0 ? 0 : Long.BYTES)];
+        byte[] names = topics.isEmpty() ? NOTHING : topicNames();
+        byte[] frame = new byte[size + (checkpoint == 0 ? 0 : Long.BYTES) + names.length];
         ByteBuffer out = ByteBuffer.wrap(frame).order(ByteOrder.LITTLE_ENDIAN);
-        out.put(VERSION).put(kind).putShort((short) shard).putInt(count).putLong(now);
+        out.put(VERSION).put(topics.isEmpty() ? kind : (byte) (kind | WITH_TOPICS)).putShort((short) shard).putInt(count).putLong(now);
         out.putInt(keyCount).putInt(source).putInt(sources).putInt(valueBytes);
         out.asLongBuffer().put(offsets, 0, count).put(timestamps, 0, count);
         out.position(HEADER_BYTES + count * 16);
@@ -135,6 +183,8 @@ final class Frame {
         if (checkpoint != 0) {
             out.putLong(checkpoint);
         }
+        out.put(names);
+        topics.clear();
         count = valueBytes = keyCount = keyBytes = 0;
         Arrays.fill(places, 0);
         if (values.length + keys.length > kept) {

@@ -1,8 +1,11 @@
 package eddy.flink;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.apache.flink.api.common.state.OperatorStateStore;
@@ -41,7 +44,7 @@ import org.apache.flink.util.OutputTag;
  * <ul>
  *   <li>{@code AbstractStreamOperator}, {@code OneInputStreamOperator}, {@code StreamRecord}: internal; the only way to act
  *       before a checkpoint barrier ({@code prepareSnapshotPreBarrier}).
- *   <li>{@code getContainingTask().getEnvironment().getWriter(0)} and {@code getSizeOfQueuedBuffersUnsafe()}: internal; how
+ *   <li>{@code getContainingTask().getEnvironment().getAllWriters()} and {@code getSizeOfQueuedBuffersUnsafe()}: internal; how
  *       much the next operator has not taken yet. "Unsafe" means that it is not locked: a number that is a moment old will do.
  *   <li>{@code SuppressRestartsException}: internal; the only way to fail a job for good from within.
  *   <li>{@code KeyGroupRangeAssignment}: internal; its hash is part of every savepoint, so it cannot change lightly.
@@ -52,6 +55,7 @@ import org.apache.flink.util.OutputTag;
 final class Internals {
     private static final int HEADER_BYTES = 96; // what a header takes beside its name and value
     private static final int MANY_HEADERS = 1000;
+    private static final int MAX_HEADER_NAME = 10_000; // no template names a longer one
 
     private Internals() {}
 
@@ -73,7 +77,7 @@ final class Internals {
     /** An operator that is woken by the clock, and can send before a barrier and at the end. */
     abstract static class Operator<IN, OUT> extends AbstractStreamOperator<OUT> implements OneInputStreamOperator<IN, OUT> {
         private static final long serialVersionUID = 1L;
-        private transient ResultPartition sent;
+        private transient List<ResultPartition> sent;
 
         @Override
         public void initializeState(StateInitializationContext context) throws Exception {
@@ -84,8 +88,12 @@ final class Internals {
         @Override
         public void open() throws Exception {
             super.open();
-            ResultPartitionWriter writer = getContainingTask().getEnvironment().getWriter(0);
-            sent = writer instanceof ResultPartition ? (ResultPartition) writer : null;
+            sent = new ArrayList<>();
+            for (ResultPartitionWriter writer : getContainingTask().getEnvironment().getAllWriters()) {
+                if (writer instanceof ResultPartition) {
+                    sent.add((ResultPartition) writer);
+                }
+            }
             begin(
                     getRuntimeContext().getTaskInfo().getIndexOfThisSubtask(),
                     getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks());
@@ -120,9 +128,14 @@ final class Internals {
 
         abstract void wake();
 
-        /** Whether the next operator has not taken yet what it was sent. */
+        /** Whether a next operator has not taken yet what it was sent. */
         final boolean queued() {
-            return sent != null && sent.getSizeOfQueuedBuffersUnsafe() > 0;
+            for (ResultPartition one : sent) {
+                if (one.getSizeOfQueuedBuffersUnsafe() > 0) {
+                    return true;
+                }
+            }
+            return false;
         }
 
         /** Flink turns the time into a delay at once: a step of the wall clock moves no timer. */
@@ -143,17 +156,40 @@ final class Internals {
     /** Reads Kafka records. */
     abstract static class Reader<T> implements KafkaRecordDeserializationSchema<T> {
         private static final long serialVersionUID = 1L;
+        private final boolean headers;
+
+        /** A reader; with headers, records have theirs, which {@link PollBytes} must keep for that. */
+        Reader(boolean headers) {
+            this.headers = headers;
+        }
 
         @Override
         public final void deserialize(ConsumerRecord<byte[], byte[]> record, Collector<T> out) {
             byte[] key = record.key();
             byte[] value = record.value();
             int partition = record.partition();
-            RawEvent event = new RawEvent(key, value, partition, record.offset(), record.timestamp());
+            RawEvent event = new RawEvent(record.topic(), key, value, partition, record.offset(), record.timestamp());
+            if (headers) {
+                event = withHeaders(event, record.headers().toArray());
+            }
             if (PollBytes.mayBeCut(key) || PollBytes.mayBeCut(value)) {
                 event = event.cut(found(record, PollBytes.KEY), found(record, PollBytes.VALUE));
             }
             read(event, out);
+        }
+
+        private static RawEvent withHeaders(RawEvent event, Header[] found) {
+            String[] names = new String[found.length];
+            byte[][] values = new byte[found.length][];
+            int count = 0;
+            for (Header header : found) {
+                boolean ours = header.key().equals(PollBytes.KEY) || header.key().equals(PollBytes.VALUE);
+                if (!ours && count < MANY_HEADERS && header.key().length() <= MAX_HEADER_NAME) {
+                    names[count] = header.key();
+                    values[count++] = header.value();
+                }
+            }
+            return count == 0 ? event : event.with(Arrays.copyOf(names, count), Arrays.copyOf(values, count));
         }
 
         private static byte[] found(ConsumerRecord<byte[], byte[]> record, String name) {
@@ -196,7 +232,7 @@ final class Internals {
             if (data == null) {
                 return null;
             }
-            if (!fits(data.remaining(), isFirst() ? drop(headers) : 0)) {
+            if (!fits(data.remaining(), !isFirst() ? 0 : keepsHeaders() ? size(headers.toArray()) : drop(headers))) {
                 throw FULL;
             }
             if (noted(data.remaining())) {
@@ -210,6 +246,9 @@ final class Internals {
         }
 
         abstract void begin(Map<String, ?> options);
+
+        /** Whether records keep their headers. */
+        abstract boolean keepsHeaders();
 
         /** Whether this is the first part of its record that is taken. */
         abstract boolean isFirst();
@@ -227,7 +266,7 @@ final class Internals {
     }
 
     /**
-     * Drops headers, which nothing of the job reads, and with them the record's buffer, which they would keep.
+     * Drops headers, which nothing of the job reads unless an input source asks for them, and with them the record's buffer, which they would keep.
      *
      * @return the bytes of headers that stay since they are many: to remove one moves all that follow it
      */
@@ -237,16 +276,20 @@ final class Internals {
             return 0;
         }
         if (found.length > MANY_HEADERS) {
-            long size = 0;
-            for (Header header : found) { // to ask for name and value frees them of the buffer, too
-                size += HEADER_BYTES + 2L * header.key().length() + (header.value() == null ? 0 : header.value().length);
-            }
-            return size;
+            return size(found);
         }
         for (Iterator<Header> each = headers.iterator(); each.hasNext(); each.remove()) {
             each.next();
         }
         return 0;
+    }
+
+    private static long size(Header[] headers) {
+        long size = 0;
+        for (Header header : headers) { // to ask for name and value frees them of the buffer, too
+            size += HEADER_BYTES + 2L * header.key().length() + (header.value() == null ? 0 : header.value().length);
+        }
+        return size;
     }
 
     /** Is told when a poll has ended. */

@@ -5,7 +5,11 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
+import java.util.regex.Pattern;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.functions.FlatMapFunction;
+import org.apache.flink.api.common.functions.OpenContext;
+import org.apache.flink.api.common.functions.RichFlatMapFunction;
 import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -26,28 +30,54 @@ public final class Pipeline {
 
     private Pipeline() {}
 
-    /** Observations as frames per shard: rows of (shard key, frame). */
+    /**
+     * Observations as frames per shard: rows of (shard key, frame). Input sources of a cluster are read by one source of
+     * Flink's with the observations; those of another cluster ({@code cluster} from 1 on) by one of their own.
+     */
     public static SingleOutputStreamOperator<Row> shards(
             StreamExecutionEnvironment env, Map<String, String> options, Map<String, String> client) {
+        String suffix = options.getOrDefault("suffix", "");
         KafkaSourceBuilder<RawEvent> source =
                 KafkaSource.<RawEvent>builder()
-                        .setTopics(options.get("observations"))
                         .setGroupId(options.get("group"))
                         .setStartingOffsets(starting(options.get("start_from")))
-                        .setDeserializer(new RawEventSchema())
+                        .setDeserializer(new RawEventSchema(client.containsKey(PollBytes.HEADERS_OPTION)))
                         .setProperties(properties(client));
+        if (options.containsKey("pattern")) {
+            source.setTopicPattern(Pattern.compile(options.get("pattern")));
+        } else {
+            source.setTopics(options.getOrDefault("input_topics", options.get("observations")).split(","));
+        }
         if (Boolean.parseBoolean(options.get("bounded"))) {
             source.setBounded(OffsetsInitializer.latest());
         }
-        return env.fromSource(source.build(), WatermarkStrategy.noWatermarks(), "observations")
-                .uid("observations")
-                .transform("shards", Types.ROW(Types.INT, BYTES), new ShardBatcher(new HashMap<>(options)))
-                .uid("shards");
+        return env.fromSource(source.build(), WatermarkStrategy.noWatermarks(), "observations" + suffix)
+                .uid("observations" + suffix)
+                .transform("shards" + suffix, Types.ROW(Types.INT, BYTES), new ShardBatcher(new HashMap<>(options)))
+                .uid("shards" + suffix);
+    }
+
+    /** Records of input sources that Python reads. */
+    public static DataStream<byte[]> unread(SingleOutputStreamOperator<Row> shards) {
+        return shards.getSideOutput(ShardBatcher.UNREAD);
+    }
+
+    /** Of what Python read of such records, the frames: rows of (shard key, frame). */
+    public static SingleOutputStreamOperator<Row> readFrames(DataStream<byte[]> read, Map<String, String> options) {
+        String suffix = options.getOrDefault("suffix", "");
+        return read.flatMap(new ReadFrames(Integer.parseInt(options.get("shards")), Integer.parseInt(options.get("max_parallelism"))))
+                .returns(Types.ROW(Types.INT, BYTES)).name("read-frames" + suffix).uid("read-frames" + suffix);
+    }
+
+    /** Of what Python read of such records, the records that go to topics. */
+    public static SingleOutputStreamOperator<byte[]> readRecords(DataStream<byte[]> read, Map<String, String> options) {
+        String suffix = options.getOrDefault("suffix", "");
+        return read.flatMap(new ReadRecords()).returns(BYTES).name("read-records" + suffix).uid("read-records" + suffix);
     }
 
     /** The feedback topic as frames, beside those of the observations. */
     public static DataStream<Row> withFeedback(
-            SingleOutputStreamOperator<Row> shards,
+            DataStream<Row> shards,
             StreamExecutionEnvironment env,
             Map<String, String> options,
             Map<String, String> client) {
@@ -131,6 +161,43 @@ public final class Pipeline {
         return properties;
     }
 
+    /** What Python read begins with a byte that says what it is: 0 a frame, 1 records as in {@link Outputs}. */
+    private static final class ReadFrames extends RichFlatMapFunction<byte[], Row> {
+        private static final long serialVersionUID = 1L;
+        private final int shards;
+        private final int maxParallelism;
+        private transient Row[] keys;
+
+        ReadFrames(int shards, int maxParallelism) {
+            this.shards = shards;
+            this.maxParallelism = maxParallelism;
+        }
+
+        @Override
+        public void open(OpenContext context) {
+            keys = Shards.keys(shards, maxParallelism);
+        }
+
+        @Override
+        public void flatMap(byte[] read, Collector<Row> out) {
+            if (read[0] == 0) {
+                byte[] frame = Arrays.copyOfRange(read, 1, read.length);
+                out.collect(Row.of(keys[Frame.shardOf(frame)].getField(0), frame));
+            }
+        }
+    }
+
+    private static final class ReadRecords implements FlatMapFunction<byte[], byte[]> {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public void flatMap(byte[] read, Collector<byte[]> out) {
+            if (read[0] == 1) {
+                out.collect(Arrays.copyOfRange(read, 1, read.length));
+            }
+        }
+    }
+
     private static final class RegistrySchema extends Internals.Reader<byte[]> {
         private static final long serialVersionUID = 1L;
         private static final int NAME_BYTES = 1024; // no model's name is longer
@@ -138,6 +205,7 @@ public final class Pipeline {
         private final int maxBytes;
 
         RegistrySchema(int maxBytes) {
+            super(false);
             this.maxBytes = maxBytes;
         }
 

@@ -12,13 +12,14 @@ import java.util.Map;
  * few MB of gzip. So a poll ends where its keys and values would exceed {@link #POLL_OPTION} ({@link Internals.Bytes} says
  * how); about four polls of each source wait in Flink's queues. Of a key or a value above {@link #VALUE_OPTION} only the
  * beginning is kept, with its size and a digest in headers of the record, which {@link RawEvent} takes from there; a
- * producer's headers are dropped.
+ * producer's headers are dropped unless {@link #HEADERS_OPTION} is there.
  *
  * <p>A consumer's keys, values and ends of polls are all handled by the thread that polls.
  */
 public final class PollBytes {
     static final String POLL_OPTION = "eddy.poll.bytes";
     static final String VALUE_OPTION = "eddy.value.bytes";
+    static final String HEADERS_OPTION = "eddy.headers";
     static final String KEY = "eddy.cut.key";
     static final String VALUE = "eddy.cut.value";
     static final int KEPT_BYTES = 4096;
@@ -52,6 +53,7 @@ public final class PollBytes {
     private abstract static class Part extends Internals.Bytes {
         int pollBytes;
         int maxBytes;
+        private boolean headers;
         private Poll poll;
 
         /** What the thread that polls has taken, looked up once: it is asked for with each record. */
@@ -66,6 +68,12 @@ public final class PollBytes {
         final void begin(Map<String, ?> options) {
             pollBytes = Integer.parseInt(options.get(POLL_OPTION).toString());
             maxBytes = Math.max(KEPT_BYTES, Integer.parseInt(options.get(VALUE_OPTION).toString()));
+            headers = options.containsKey(HEADERS_OPTION);
+        }
+
+        @Override
+        final boolean keepsHeaders() {
+            return headers;
         }
 
         @Override

@@ -3,9 +3,13 @@ package eddy.flink;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.util.Collector;
 
-/** Keeps key, value and position of a record; parses nothing. */
+/** Keeps key, value, position and, where asked, the headers of a record; parses nothing. */
 final class RawEventSchema extends Internals.Reader<RawEvent> {
     private static final long serialVersionUID = 1L;
+
+    RawEventSchema(boolean headers) {
+        super(headers);
+    }
 
     @Override
     void read(RawEvent record, Collector<RawEvent> out) {

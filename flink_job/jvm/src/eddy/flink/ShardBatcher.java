@@ -35,7 +35,13 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     static final OutputTag<byte[]> UNUSABLE =
             new OutputTag<>("unusable", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
 
+    /** Records of input sources that Python reads, in frames of {@link SourceReader}. */
+    static final OutputTag<byte[]> UNREAD = new OutputTag<>("unread", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO);
+
     private final Map<String, String> options;
+    private transient SourceReader sourceReader; // null: no input sources, nearly always
+    private transient String observations;
+    private transient boolean ticks;
     private transient int shards;
     private transient int batchMs;
     private transient int maxEvents;
@@ -43,8 +49,10 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     private transient int maxEventBytes;
     private transient long openBytes; // in all frames
     private transient Skipped skipped;
-    private transient int source;
+    private transient int source; // of frames, and how many there are
     private transient int sources;
+    private transient int subtaskNumber;
+    private transient int subtasks;
     private transient Row[] keys;
     private transient Frame[] frames;
     private transient SteadyClock clock;
@@ -65,6 +73,7 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     @Override
     void restore(OperatorStateStore store) throws Exception {
         KeptSettings.check(store, number("shards"));
+        KeptSettings.checkTemplates(store, options.getOrDefault("templates", "{}"), options.get("accept_templates"));
     }
 
     @Override
@@ -74,14 +83,23 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         maxEvents = number("batch_max_events");
         maxBytes = number("batch_max_bytes");
         maxEventBytes = number("max_event_bytes");
-        source = subtask;
-        sources = subtasks;
+        // Each cluster has two sources of frames a subtask: this one, and Python, which reads what this one cannot.
+        int clusters = Integer.parseInt(options.getOrDefault("clusters", "0"));
+        int cluster = Integer.parseInt(options.getOrDefault("cluster", "0"));
+        source = 2 * cluster * subtasks + subtask;
+        sources = Math.max(1, 2 * clusters) * subtasks;
+        subtaskNumber = subtask;
+        this.subtasks = subtasks;
+        ticks = cluster == 0;
+        observations = cluster == 0 ? options.get("observations") : "";
+        sourceReader = clusters == 0 ? null
+                : new SourceReader(options.get("input"), Long.parseLong(options.get("first_ms")), Long.parseLong(options.get("last_ms")));
         keys = Shards.keys(shards, number("max_parallelism"));
         frames = new Frame[shards];
         for (int shard = 0; shard < shards; shard++) {
             frames[shard] = new Frame(KEPT_BYTES / shards);
         }
-        skipped = new Skipped(options.getOrDefault("skip", ""), options.get("observations"));
+        skipped = new Skipped(options.getOrDefault("skip", ""));
         clock = clock == null ? SteadyClock.SHARED : clock;
         lastTurn = new long[TICK_PARTS];
         for (int part = 0; part < TICK_PARTS; part++) {
@@ -96,7 +114,7 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
 
     /** How often it has been this subtask's turn to tick, since the epoch. */
     private long turn(int part, long now) {
-        return Math.floorDiv(Math.floorDiv(now - part * TICK_MS / TICK_PARTS, TICK_MS) - source, (long) sources);
+        return Math.floorDiv(Math.floorDiv(now - part * TICK_MS / TICK_PARTS, TICK_MS) - subtaskNumber, (long) subtasks);
     }
 
     @Override
@@ -109,7 +127,7 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
             wakeAfter(AGAIN_MS);
             return;
         }
-        for (int part = 0; part < TICK_PARTS; part++) {
+        for (int part = 0; ticks && part < TICK_PARTS; part++) {
             long turn = turn(part, now);
             for (int shard = part; turn > lastTurn[part] && shard < shards; shard += TICK_PARTS) {
                 flush(shard, Frame.TICK, 0);
@@ -117,13 +135,16 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
             lastTurn[part] = turn;
         }
         flushFilled();
+        if (sourceReader != null && sourceReader.hasNews()) {
+            flushUnread(Frame.DATA, 0);
+        }
         lastFlush = now;
         wakeAfter(batchMs);
     }
 
     @Override
     void take(RawEvent event) {
-        if (skipped.holds(event.partition, event.offset)) {
+        if (skipped.holds(event)) {
             send(UNUSABLE, deadLetter(event, "skipped", "job.skip names this record"));
             return;
         }
@@ -134,15 +155,49 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
                     + "; send smaller messages or raise job.max_event_bytes"));
             return;
         }
+        if (sourceReader != null && !event.topic.equals(observations)) {
+            read(event);
+            return;
+        }
         byte[] series = event.key != null ? event.key : event.value != null ? Shards.seriesIn(event.value) : null;
         int shard = series == null ? 0 : Shards.of(series, shards);
         Frame frame = frames[shard];
         openBytes -= frame.bytes();
         frame.add(event, series);
         openBytes += frame.bytes();
+        flushIfFull(frame);
+    }
+
+    private void flushIfFull(Frame frame) {
         if (frame.count() >= maxEvents || frame.bytes() >= maxBytes || openBytes >= (long) OPEN_FRAMES * maxBytes) {
             flushFilled(); // of all shards: what leaves at once is one bundle for Python
         }
+    }
+
+    /** Takes a record of an input source. One of a topic that no source names any more is passed over. */
+    private void read(RawEvent event) {
+        SourceMapping mapping = sourceReader.of(event.topic);
+        if (mapping == null) {
+            return;
+        }
+        sourceReader.read(mapping, event);
+        for (SourceMapping.Observation one : mapping.observations) {
+            Frame frame = frames[Shards.of(one.series, shards)];
+            if (!frame.hasRoomFor(event.topic)) {
+                flushFilled();
+            }
+            openBytes -= frame.bytes();
+            frame.add(event, one.series, mapping.bytes.bytes, one.start, one.end);
+            openBytes += frame.bytes();
+            flushIfFull(frame);
+        }
+        if (sourceReader.bytes() >= maxBytes) {
+            flushUnread(Frame.DATA, 0);
+        }
+    }
+
+    private void flushUnread(byte kind, long checkpoint) {
+        send(UNREAD, sourceReader.take(kind, clock.now(), checkpoint));
     }
 
     /**
@@ -157,7 +212,7 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         headers.put("size", Integer.toString(event.valueBytes));
         headers.put("sha256", event.sha256());
         headers.put("truncated", "true");
-        headers.put("topic", options.get("observations"));
+        headers.put("topic", event.topic);
         headers.put("partition", Integer.toString(event.partition));
         headers.put("offset", Long.toString(event.offset));
         headers.put("timestamp", Long.toString(event.timestamp));
@@ -190,10 +245,16 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     @Override
     void beforeBarrier(long checkpoint) {
         flushAll(Frame.CHECKPOINT, checkpoint);
+        if (sourceReader != null) {
+            flushUnread(Frame.CHECKPOINT, checkpoint);
+        }
     }
 
     @Override
     void end() {
         flushAll(Frame.END, 0);
+        if (sourceReader != null) {
+            flushUnread(Frame.END, 0);
+        }
     }
 }

@@ -47,7 +47,7 @@ class PollBytesTest {
         byte[] readKey = key == null ? null : keys.deserialize("t", headers, key);
         byte[] readValue = value == null ? null : values.deserialize("t", headers, value);
         List<RawEvent> found = new ArrayList<>();
-        new RawEventSchema().deserialize(
+        new RawEventSchema(false).deserialize(
                 new ConsumerRecord<>("t", 3, 7L, 5L, TimestampType.CREATE_TIME, 0, 0, readKey, readValue, headers, Optional.empty()),
                 new Collector<RawEvent>() {
                     @Override

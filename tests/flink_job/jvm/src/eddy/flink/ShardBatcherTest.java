@@ -80,7 +80,7 @@ class ShardBatcherTest {
     private void send(String key, String value, long offset) throws Exception {
         byte[] series = key == null ? null : key.getBytes(StandardCharsets.UTF_8);
         byte[] content = value == null ? null : value.getBytes(StandardCharsets.UTF_8);
-        harness.processElement(new StreamRecord<>(new RawEvent(series, content, 3, offset, NOW)));
+        harness.processElement(new StreamRecord<>(new RawEvent("eddy.observations", series, content, 3, offset, NOW)));
     }
 
     /** A frame's header. */

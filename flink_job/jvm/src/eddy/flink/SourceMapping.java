@@ -1,0 +1,233 @@
+package eddy.flink;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Pattern;
+
+/**
+ * Turns the records of an input source into observations, as {@code inputs/mapping.py} does.
+ *
+ * <p>That is what a mapping means; this is the same for JSON, fast. What is read here is read as there. What is not, goes
+ * to Python with the whole record: it says what is wrong with it. So nothing here has words for errors, and a test with
+ * generated messages holds the two together ({@code tests/flink_job/test_java_mapping.py}).
+ *
+ * <p>Afterwards {@link #observations} holds them in canonical form.
+ */
+final class SourceMapping {
+    private static final int MAX_ELEMENTS = 10_000;
+    private static final byte[] SERIES = "{\"series\":".getBytes();
+    private static final byte[] TS = ",\"ts\":".getBytes();
+    private static final byte[] VALUE = ",\"value\":".getBytes();
+    private static final byte[] VALUES = ",\"values\":{".getBytes();
+
+    /** One observation of a record: its series, and where its value stands among the bytes of all. */
+    static final class Observation {
+        final byte[] series;
+        final int start;
+        final int end;
+
+        Observation(byte[] series, int start, int end) {
+            this.series = series;
+            this.start = start;
+            this.end = end;
+        }
+    }
+
+    final String name;
+    final boolean wantsHeaders;
+    private final List<String> topics = new ArrayList<>();
+    private final Pattern pattern;
+    private final boolean here; // whether this class reads the source's messages
+    private final Json json = new Json();
+    private FieldPath each;
+    private FieldPath[] around;
+    private MessageConditions conditions;
+    private SeriesTemplate template;
+    private EventTimes times;
+    private ObservedValues values;
+    private boolean split;
+    private boolean checksKey;
+
+    final List<Observation> observations = new ArrayList<>();
+    final Bytes bytes = new Bytes();
+    int skipped;
+    boolean refused; // an element, or the record
+    boolean unusual; // nothing was read of the record: Python reads it as a whole
+
+    SourceMapping(Json.Fields plan, long firstMs, long lastMs) {
+        name = (String) plan.get("name");
+        for (Object topic : (List<?>) plan.get("topics")) {
+            topics.add((String) topic);
+        }
+        String regex = (String) plan.get("pattern");
+        pattern = regex.isEmpty() ? null : Pattern.compile(regex);
+        here = Boolean.TRUE.equals(plan.get("fast"));
+        wantsHeaders = Boolean.TRUE.equals(plan.get("headers"));
+        if (!here) {
+            return;
+        }
+        each = plan.get("each") == Json.NULL ? null : FieldPath.of(plan.get("each"));
+        if (each != null) {
+            around = new FieldPath[each.steps.length];
+            for (int i = 0; i < around.length; i++) { // from the innermost to the message
+                around[i] = new FieldPath(java.util.Arrays.copyOf(each.steps, each.steps.length - 1 - i));
+            }
+        }
+        conditions = new MessageConditions(plan.get("where"));
+        template = new SeriesTemplate(plan.get("series"), (String) plan.get("separators"));
+        FieldPath time = plan.get("time") == Json.NULL ? null : FieldPath.of(plan.get("time"));
+        times = new EventTimes(time, (String) plan.get("unit"), firstMs, lastMs);
+        values = new ObservedValues(plan);
+        split = Boolean.TRUE.equals(plan.get("split"));
+        checksKey = "check".equals(plan.get("key"));
+    }
+
+    boolean reads(String topic) {
+        return topics.contains(topic) || (pattern != null && pattern.matcher(topic).matches());
+    }
+
+    void read(RawEvent event) {
+        observations.clear();
+        bytes.reset();
+        skipped = 0;
+        refused = unusual = false;
+        if (!here) {
+            unusual = true;
+            return;
+        }
+        Object found = json.parse(event.value);
+        if (found instanceof List) {
+            List<?> messages = (List<?>) found;
+            if (messages.size() > MAX_ELEMENTS) {
+                refused = true;
+                return;
+            }
+            skipped += messages.isEmpty() ? 1 : 0;
+            for (int i = 0; i < messages.size() && !unusual; i++) {
+                message(event, messages.get(i));
+            }
+        } else {
+            message(event, found);
+        }
+        if (unusual) {
+            observations.clear();
+        }
+    }
+
+    private void message(RawEvent event, Object message) {
+        if (!(message instanceof Json.Fields)) {
+            refused = true;
+            return;
+        }
+        if (each == null) {
+            element(event, new Object[] {message});
+            return;
+        }
+        Object array = each.find(message);
+        if (!(array instanceof List) || ((List<?>) array).size() > MAX_ELEMENTS) {
+            refused = true;
+            return;
+        }
+        Object[] scopes = new Object[around.length + 1];
+        for (int i = 0; i < around.length; i++) {
+            scopes[i + 1] = around[i].find(message);
+        }
+        skipped += ((List<?>) array).isEmpty() ? 1 : 0;
+        for (Object element : (List<?>) array) {
+            scopes[0] = element;
+            if (element instanceof Json.Fields || element instanceof List) {
+                element(event, scopes);
+            } else {
+                refused = true;
+            }
+            if (unusual) {
+                return;
+            }
+        }
+    }
+
+    private void element(RawEvent event, Object[] scopes) {
+        if (!conditions.hold(scopes)) {
+            skipped++;
+            return;
+        }
+        String series = template.series(event, scopes, json);
+        byte[] id = series == null ? null : SeriesTemplate.bytes(series);
+        if (id == null || (checksKey && event.key != null && !java.util.Arrays.equals(id, event.key))) {
+            refused = true;
+            return;
+        }
+        Object time = times.path == null ? null : times.path.find(scopes);
+        long ms = times.path == null ? times.kafka(event.timestamp) : time == null ? EventTimes.BAD : times.read(time);
+        if (ms == EventTimes.UNUSUAL) {
+            unusual = true;
+            return;
+        }
+        ObservedValues.Outcome outcome = ms == EventTimes.BAD ? ObservedValues.Outcome.REFUSED : values.read(scopes);
+        if (outcome == ObservedValues.Outcome.LEFT_OUT) {
+            skipped++;
+        } else if (outcome == ObservedValues.Outcome.REFUSED || !(split ? addEach(series, ms) : add(id, ms))) {
+            refused = true;
+        }
+    }
+
+    private boolean addEach(String series, long ms) {
+        int before = observations.size();
+        for (int i = 0; i < values.names.size(); i++) {
+            byte[] id = SeriesTemplate.bytes(series + "/" + template.escape(values.names.get(i)));
+            if (id == null) {
+                observations.subList(before, observations.size()).clear();
+                return false;
+            }
+            int start = begin(id, ms);
+            bytes.add(VALUE);
+            end(id, start, i);
+        }
+        return true;
+    }
+
+    private boolean add(byte[] id, long ms) {
+        if (values.names.size() == 1 && values.names.get(0).equals("value")) {
+            int start = begin(id, ms);
+            bytes.add(VALUE);
+            end(id, start, 0);
+            return true;
+        }
+        int start = begin(id, ms);
+        bytes.add(VALUES);
+        for (int i = 0; i < values.names.size(); i++) {
+            if (i > 0) {
+                bytes.ascii(",");
+            }
+            bytes.quoted(values.names.get(i).getBytes(java.nio.charset.StandardCharsets.UTF_8));
+            bytes.ascii(":");
+            append(values.texts.get(i));
+        }
+        bytes.ascii("}}");
+        observations.add(new Observation(id, start, bytes.size));
+        return true;
+    }
+
+    private int begin(byte[] id, long ms) {
+        int start = bytes.size;
+        bytes.add(SERIES);
+        bytes.quoted(id);
+        bytes.add(TS);
+        bytes.decimal(ms);
+        return start;
+    }
+
+    private void end(byte[] id, int start, int i) {
+        append(values.texts.get(i));
+        bytes.ascii("}");
+        observations.add(new Observation(id, start, bytes.size));
+    }
+
+    private void append(Object text) {
+        if (text instanceof byte[]) {
+            bytes.add((byte[]) text);
+        } else {
+            ((Json.Number) text).appendTo(bytes);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+"""Read: records of input sources that the JVM leaves to Python become frames for the shards, or dead letters.
+
+The JVM reads plain JSON. Here all other formats are read, and what it found to be no observation, for the reason: this
+is the one place that knows what is wrong with a record.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+
+from eddy.configuration import load
+from eddy.errors import StackError
+from eddy.flink_job.operators.dead_letters import MAX_BYTES, DeadLetter, DeadLetterLog
+from eddy.flink_job.operators.dead_letters import Record as Original
+from eddy.flink_job.operators.event_messages import event_message
+from eddy.flink_job.operators.source_counts import EVERY_MS, SourceFigures
+from eddy.flink_job.wire.frames import CHECKPOINT, DATA, DLQ, END, EVENTS, SOURCES, FrameWriter, Records
+from eddy.flink_job.wire.parsing import shard_of
+from eddy.flink_job.wire.unread import UnreadFrame, read_unread
+from eddy.inputs.clusters import clusters
+from eddy.inputs.mapping import Mapping, MappingResult, Observation
+from eddy.inputs.record import Record
+
+log = logging.getLogger(__name__)
+
+FRAME, RECORDS = b"\x00", b"\x01"  # what a result begins with; jvm/…/Pipeline.java tells them apart
+_AGAIN_SECONDS = 1.0
+_MOST_SERIES = 1 << 20
+
+
+class ReadingOperator:
+    """Take frames of unread records of one cluster, yield frames for shards and records for topics.
+
+    Args:
+        overrides: as in :class:`eddy.flink_job.graph.functions.ScoringFunction`.
+        cluster: number of the cluster, as :func:`eddy.inputs.clusters.clusters` gives it.
+        subtask, subtasks: of this operator.
+    """
+
+    def __init__(self, overrides: list[str], cluster: int, subtask: int, subtasks: int) -> None:
+        settings = load(overrides).settings
+        every = clusters(settings)
+        times = settings.job.event_times
+        self._job = settings.job.name
+        self._shards = settings.job.shards
+        self._sources = every[cluster].sources
+        self._mappings = {
+            name: Mapping(source, times, name, settings.schema_registry) for name, source in self._sources.items()
+        }
+        self._by_topic: dict[str, str | None] = {}
+        self._subtask = subtask
+        self._own = (2 * cluster + 1) * subtasks + subtask  # as a source of frames: each cluster has two a subtask
+        self._all = 2 * len(every) * subtasks
+        self._writers: dict[int, FrameWriter] = {}
+        self._figures: dict[str, SourceFigures] = {}
+        self._reported = 0
+        self._records = Records()
+        self._logs = {name: DeadLetterLog(name) for name in self._sources}
+        self._patience = settings.schema_registry.patience_seconds
+
+    def process(self, data: bytes) -> Iterator[bytes]:
+        """Take one frame of the JVM."""
+        frame = read_unread(data)
+        for name, counts in frame.counts.items():
+            figures = self._of(name, frame.now)
+            figures.observations += counts.observations
+            figures.skipped += counts.skipped
+            figures.newest = max(figures.newest, counts.newest)
+            figures.series_jvm = counts.series
+        dead: dict[str, int] = {}
+        for record, read in frame.records:
+            source = self._source_of(record.topic)
+            if source is not None and self._take(source, record, read, frame.now):
+                dead[source] = dead.get(source, 0) + 1
+        for name in frame.counts:
+            self._note(name, frame.counts[name].records, dead.get(name, 0), frame.now)
+        kind = frame.kind if frame.kind in {CHECKPOINT, END} else DATA
+        yield from self._frames(frame, kind)
+        if frame.now - self._reported >= EVERY_MS or kind == END:
+            self._report(frame.now)
+        if records := self._records.take():
+            yield RECORDS + records
+
+    def _of(self, name: str, now: int) -> SourceFigures:
+        if name not in self._figures:
+            self._figures[name] = SourceFigures(since=now)
+        return self._figures[name]
+
+    def _source_of(self, topic: str) -> str | None:
+        if topic not in self._by_topic:
+            self._by_topic[topic] = next((name for name, one in self._sources.items() if one.reads(topic)), None)
+        return self._by_topic[topic]
+
+    def _take(self, name: str, record: Record, read: int | None, now: int) -> bool:
+        """Read a record; return whether something in it is dead."""
+        figures = self._of(name, now)
+        result = self._read(name, record)
+        if read is None:
+            figures.skipped += result.skipped
+        if read is None or len(result.observations) != read:
+            if read is not None:
+                log.error("%s: the JVM read %d observations, Python %d", record.place, read, len(result.observations))
+            figures.observations += len(result.observations) - (read or 0)
+            for one in result.observations:
+                self._add(record, one, figures)
+        for problem in result.refusals:
+            figures.dead[problem.reason] += 1
+        if not result.refusals:
+            return False
+        problem = result.refusals[0]
+        reasons = len(result.refusals)
+        detail = problem.detail if reasons == 1 else f"{problem.detail} (and {reasons - 1} more of this record)"
+        original = Original(record.key, record.value or b"", record.timestamp, record.partition, record.offset)
+        letter = DeadLetter(original, problem.reason, detail, _kept_headers(record))
+        self._logs[name].note(now, letter)
+        if figures.muted:
+            figures.unwritten += 1
+        else:
+            self._records.add(DLQ, now, *letter.kept, letter.headers(record.topic))
+        return True
+
+    def _read(self, name: str, record: Record) -> MappingResult:
+        """Read a record, as soon as what is needed for it answers; meanwhile all behind it wait.
+
+        Raises:
+            StackError: it has not answered for ``schema_registry.patience_seconds``.
+        """
+        since = time.monotonic()
+        waits = False
+        while True:
+            try:
+                return self._mappings[name].read(record)
+            except StackError as error:
+                if time.monotonic() - since > self._patience:
+                    raise
+                if not waits:
+                    log.warning("%s: %s; records wait", name, error)
+                waits = True
+                time.sleep(_AGAIN_SECONDS)
+
+    def _add(self, record: Record, one: Observation, figures: SourceFigures) -> None:
+        series = one.series.encode()
+        if len(figures.series) < _MOST_SERIES:
+            figures.series.add(series)
+        shard = shard_of(one.series, self._shards)
+        writer = self._writers.setdefault(shard, FrameWriter())
+        writer.add(record.topic, record.partition, record.offset, record.timestamp, series, canonical(one))
+
+    def _frames(self, frame: UnreadFrame, kind: int) -> Iterator[bytes]:
+        every = range(self._shards) if kind != DATA else sorted(self._writers)
+        for shard in every:
+            writer = self._writers.pop(shard, None) or FrameWriter()
+            yield FRAME + writer.take(kind, shard, frame.now, self._own, self._all, frame.checkpoint)
+
+    def _note(self, name: str, records: int, dead: int, now: int) -> None:
+        changed = self._of(name, now).read(records, dead)
+        if changed is None:
+            return
+        figures = self._of(name, now)
+        most = figures.dead.most_common(1)[0][0] if figures.dead else ""
+        reason = (
+            f"more than half of 10000 records in a row are dead, most of them {most}: they are counted, no letters are "
+            "written; see 'eddy input check'"
+            if changed
+            else "fewer than half of 10000 records in a row are dead: letters are written again"
+        )
+        event = {"event": "source-mostly-dead" if changed else "source-readable", "source": name, "reason": reason}
+        log.warning("%s: %s", name, reason)
+        self._records.add(EVENTS, now, *event_message(self._job, now, event))
+
+    def _report(self, now: int) -> None:
+        self._reported = now
+        for name, figures in self._figures.items():
+            if figures.changed:
+                source = self._sources[name]
+                topics = list(source.topics) or [source.pattern]
+                value = figures.message(name, topics, self._job, self._subtask, now)
+                self._records.add(SOURCES, now, f"{name}/{self._subtask}".encode(), value)
+
+
+def canonical(one: Observation) -> bytes:
+    """Encode an observation as the observations topic has it."""
+    values = {name: None if math.isnan(value) else value for name, value in one.values.items()}
+    rest = {"value": values["value"]} if set(values) == {"value"} else {"values": values}
+    return json.dumps({"series": one.series, "ts": one.ts, **rest}, ensure_ascii=False).encode()
+
+
+def _kept_headers(record: Record) -> dict[str, str]:
+    """Return the record's own headers as one header, since a mapping may need them when the letter is read again."""
+    if not record.headers:
+        return {}
+    text = json.dumps([(name, None if value is None else value.hex()) for name, value in record.headers])
+    return {"record-headers": text} if len(text) <= MAX_BYTES else {}

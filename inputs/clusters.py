@@ -1,0 +1,47 @@
+"""Group input sources by the cluster that they are read from: each has one consumer in the job."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from eddy.input_settings import InputSource
+from eddy.inputs.newest_records import kafka_of
+from eddy.settings import KafkaSettings, Settings
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Hold the sources of one cluster.
+
+    Attributes:
+        number: 0 is the cluster of the settings' ``kafka``, which also has the observations topic.
+        kafka: its connection.
+        sources: by the name that errors call them.
+    """
+
+    number: int
+    kafka: KafkaSettings
+    sources: dict[str, InputSource]
+
+
+def clusters(settings: Settings) -> list[Cluster]:
+    """Return the clusters of all sources, that of ``kafka`` first; empty without sources.
+
+    Raises:
+        SettingsError: the settings of a connection do not fit together.
+
+    Examples:
+        >>> both = [{"topics": "a"}, {"topics": "b", "kafka": {"bootstrap_servers": "c:1"}}]
+        >>> [list(one.sources) for one in clusters(Settings(input=both))]
+        [['input.0'], ['input.1']]
+    """
+    if not settings.input:
+        return []
+    groups: dict[str, dict[str, InputSource]] = {"{}": {}}
+    for at, source in enumerate(settings.input):
+        groups.setdefault(json.dumps(source.kafka, sort_keys=True), {})[f"input.{at}"] = source
+    return [
+        Cluster(number, kafka_of(next(iter(sources.values()), InputSource(topics="-")), settings.kafka), sources)
+        for number, sources in enumerate(groups.values())
+    ]

@@ -1,0 +1,212 @@
+"""Generate records of input sources, and compare what the JVM and Python read of them.
+
+Python says what a mapping means (``inputs/mapping.py``); the JVM is fast (``jvm/…/SourceMapping.java``). Records are
+made at random from sources that use every part of a mapping, from what real producers write, and from broken bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from eddy.flink_job.graph.input_plan import is_fast, plan
+from eddy.formats import JsonFormat
+from eddy.input_settings import InputSource
+from eddy.inputs.mapping import Mapping
+from eddy.inputs.record import Record
+from tests.inputs.random_json import random_json, random_text
+from tests.inputs.test_any_record import mutated
+
+RECORDS = 40_000
+SOURCES: list[dict[str, Any]] = [
+    {},
+    {"series": "{site}/{device.id}", "time": {"field": "meta.at", "unit": "s"}, "values": {"t": "data.t", "p": "a"}},
+    {"series": "{site}/{device.id}", "time": {"field": "at"}, "values": {"t": "data.t", "p": "data.p"}},
+    {"each": "readings", "series": "{device.id}:{name}", "values": {"value": "v"}, "time": {"field": "at"}},
+    {"each": "a", "values": "*", "numbers": "text", "missing": "skip"},
+    {"each": "a.b", "series": "{id} of {series}", "time": {"field": "[0]", "unit": "ns"}, "values": {"v": "[1]"}},
+    {"series": "{key.id}/{series}", "time": "kafka", "values": {"x": "a.b", "y": "value"}, "split": True},
+    {"series": "{header.h}:{key}", "time": {"field": "ts", "unit": "s"}, "values": "*", "split": True},
+    {"where": {"series": ["!x*", "*", 7, True], "value": [1, 0.5, "4*"]}, "values": {"v": "value"}, "missing": "error"},
+    {"where": {"op": ["c", "u"], "site": "!test-*"}, "series": "{series}", "key": "check", "missing": "skip"},
+    {"time": {"field": "ts", "unit": "iso"}, "values": {"a": "a", "value": "value"}, "numbers": "text", "split": True},
+    {"time": {"field": "ts", "unit": "us"}, "series": '{topic}:{["x.y"]}', "values": "*", "split": True},
+    {"time": {"field": "ts", "unit": "ms"}, "values": {"value": "value"}, "numbers": "text", "missing": "skip"},
+]  # fmt: skip
+_TIMES = [
+    1_735_689_600, 1_735_689_600.25, 1_735_689_600_123, 1_735_689_600_123_456, 1_735_689_600_123_456_789,
+    "1735689600", "1735689600.5", "1735689600123", " 1735689600 ", "2025-01-01T00:00:00Z", "2025-01-01T00:00:00.1Z",
+    "2025-01-01T00:00:00.123456789Z", "2025-01-01T01:00:00.5+01:00", "2025-01-01 00:00:00", "2025-01-01", "20250101",
+    20250101, 202501010000, 20250101000000, None, True, "", "soon", 1e400, -1, 0, 1.5e300, 2**64 - 1, 2**63, 2**70,
+    "2025-02-30T00:00:00Z", "2025-01-01T25:00:00Z", "2025-01-01T00:00:00.9999996Z", 1735689600.0005, 1735689600123.5,
+    "2025-01-01T00:00:00+0100", "2025-01-01T00:00Z", "2025-01-01t00:00:00z", "1e9", "+1735689600", "1735689600.",
+]  # fmt: skip
+_GOOD_TIMES: dict[str, list[Any]] = {
+    "s": [1_735_689_600, 1_735_689_600.25, "1735689600.5"],
+    "ms": [1_735_689_600_123, "1735689600123"],
+    "us": [1_735_689_600_123_456, "1735689600123456"],
+    "ns": [1_735_689_600_123_456_789],
+    "iso": ["2025-01-01T00:00:00Z", "2025-01-01T00:00:00.1Z", "2025-01-01T01:00:00.123456789+01:00"],
+}
+_GOOD_TIMES["auto"] = [time for unit in ("s", "ms", "us", "ns", "iso") for time in _GOOD_TIMES[unit]]
+_GOOD_TIMES["kafka"] = _GOOD_TIMES["auto"]
+_VALUES = [
+    0, 1, -1, 1.5, -0.0, 1e-7, 1e300, 12345678901234567890, 2**70, 1e400, -1e400, math.nan, None, True, "4.2", "4,2",
+    " 7 ", "NaN", "1e3", "1.234,5", "0x10", "", "1e999", ".5", "5.", "-,5", "١", [1], {"t": 1}, "1" * 61,
+]  # fmt: skip
+_NAMES = [
+    "pump-1",
+    "a/b",
+    "50%",
+    "a%2Fb",
+    "é",
+    "e\u0301",
+    "日本",
+    "a\nb",
+    "\u202e",
+    "",
+    "x" * 600,
+    7,
+    -7,
+    1.5,
+    True,
+    None,
+    "\ud800",
+]
+
+
+def record(random: np.random.Generator, at: int, unit: str) -> Record:
+    """Make a record: of a plausible message, of any JSON, or of broken bytes."""
+    kind = random.integers(0, 10)
+    if kind < 7:
+        message: Any = _plausible(random, unit)
+        if random.random() < 0.1:
+            message = [_plausible(random, unit) for _ in range(random.integers(0, 4))]
+    else:
+        message = random_json(random, 4)
+    value = _dumped(message)
+    if kind == 9:
+        value = mutated(random, value)
+    elif random.random() < 0.05:
+        value = b"\xef\xbb\xbf" + value.replace(b":", b" : ") + b" \n"
+    elif random.random() < 0.02:
+        depth = int(random.integers(95, 106))
+        value = b'{"series": "s", "ts": 1735689600, "value": 1, "x": ' + b"[" * depth + b"]" * depth + b"}"
+    key = [None, b"pump-1", b'{"id": 1}', b'{"id": "a/b"}', random.bytes(3), b"s"][random.integers(0, 6)]
+    header = [b"x", None, b"\xff", "é".encode()][random.integers(0, 4)]
+    headers = [("h", b"first"), ("h", header)][: random.integers(0, 3)]
+    stamp = int(random.choice([1_735_689_600_000, -1, 0]))
+    return Record("plant", 0, at, stamp, key, value if random.random() < 0.99 else None, headers)
+
+
+def _plausible(random: np.random.Generator, unit: str) -> dict[str, Any]:
+    def one(values: list[Any]) -> Any:
+        return values[random.integers(0, len(values))]
+
+    def name() -> Any:
+        return one(_NAMES[:4]) if random.random() < 0.9 else one(_NAMES)
+
+    def time() -> Any:
+        return one(_GOOD_TIMES[unit]) if random.random() < 0.85 else one(_TIMES)
+
+    def value() -> Any:
+        return float(random.normal()) if random.random() < 0.85 else one(_VALUES)
+
+    readings = [{"name": name(), "v": value(), "at": time(), "id": name()} for _ in range(random.integers(0, 4))]
+    whole = [value(), readings, {"series": "q", "ts": time()}]
+    fields: dict[str, Any] = {
+        "series": name(), "ts": time(), "value": value(), "site": one(["north", "test-1", name()]),
+        "op": one(["c", "d"]), "device": {"id": name()}, "meta": {"at": time()},
+        "data": {"t": value(), "p": value()}, "at": time(),
+        "readings": readings, "id": name(), "x.y": name(),
+        "a": one([{"b": [[time(), value()]]}, readings, {"b": value()}, value(), whole]),
+    }  # fmt: skip
+    kept = [field for field in fields if random.random() < 0.97]
+    return {field: fields[field] for field in kept} | ({random_text(random): value()} if random.random() < 0.2 else {})
+
+
+def _dumped(message: Any) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except TypeError:  # whole numbers beyond 64 bits, lone surrogates
+        return json.dumps(message).encode()
+
+
+def cases() -> tuple[list[Mapping], list[tuple[int, Record]]]:
+    """Return the mappings, and records with the index of the mapping that reads them; always the same."""
+    random = np.random.default_rng(19)
+    mappings = [Mapping(InputSource.model_validate({"topics": "plant", **source})) for source in SOURCES]
+    assert all(is_fast(mapping.source) for mapping in mappings)
+    chosen = random.integers(0, len(SOURCES), RECORDS).tolist()
+    return mappings, [(which, record(random, at, mappings[which].source.time.unit)) for at, which in enumerate(chosen)]
+
+
+def write_cases(folder: Path) -> None:
+    """Write the plans and records for the JVM."""
+    mappings, records = cases()
+    named = {f"source-{at}": mapping.source for at, mapping in enumerate(mappings)}
+    (folder / "plans.json").write_text(plan(named, dict(zip(named, mappings, strict=True))))
+    parts = []
+    for which, one in records:
+        parts += [
+            struct.pack("<iq", which, one.timestamp),
+            _sized(one.topic.encode()),
+            _sized(one.key),
+            _sized(one.value),
+        ]
+        parts.append(struct.pack("<i", len(one.headers)))
+        parts += [_sized(name.encode()) + _sized(value) for name, value in one.headers]
+    (folder / "records").write_bytes(b"".join(parts))
+
+
+def compare(folder: Path) -> None:
+    """Check that the JVM read what Python reads, and left only what is unusual."""
+    mappings, records = cases()
+    found = (folder / "results").read_bytes()
+    at, form, seen = 0, JsonFormat(), Counter[str]()
+    for which, one in records:
+        flags, skipped, count = struct.unpack_from("<Bii", found, at)
+        at += 9
+        rows = []
+        for _ in range(count):
+            series, at = _unsized(found, at)
+            value, at = _unsized(found, at)
+            rows.append(_comparable(*form.read(value, series)))
+            assert rows[-1][0] == series.decode()
+        result = mappings[which].read(one)
+        expected = [_comparable(*observation) for observation in result.observations]
+        if flags & 2:
+            seen["unusual with observations" if expected else "unusual"] += 1
+            assert not rows
+            continue
+        place = f"source {SOURCES[which]}, record {one}: {result}"
+        assert rows == expected, place
+        assert bool(flags & 1) == bool(result.refusals), place
+        assert skipped == result.skipped, place
+        seen["observations"] += count
+        seen["refused"] += bool(result.refusals)
+        seen["skipped"] += bool(skipped)
+    assert at == len(found)
+    assert seen["observations"] > RECORDS // 5, seen
+    assert min(seen["refused"], seen["skipped"]) > RECORDS // 20, seen
+    assert seen["unusual with observations"] < RECORDS // 20, seen
+
+
+def _comparable(series: str, ts: int, values: dict[str, float]) -> tuple[str, int, list[tuple[str, float | None]]]:
+    return series, ts, [(name, None if math.isnan(value) else value) for name, value in values.items()]
+
+
+def _sized(data: bytes | None) -> bytes:
+    return struct.pack("<i", -1) if data is None else struct.pack("<i", len(data)) + data
+
+
+def _unsized(data: bytes, at: int) -> tuple[bytes, int]:
+    (length,) = struct.unpack_from("<i", data, at)
+    return data[at + 4 : at + 4 + length], at + 4 + length
