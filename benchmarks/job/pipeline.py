@@ -12,11 +12,14 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.measuring.message_forms import SOURCES
+from benchmarks.measuring.message_forms import settings as form_settings
 from benchmarks.measuring.processes import ProcessSampler
 from benchmarks.measuring.workload import Workload
 from eddy.configuration import as_text, flatten, load
@@ -33,7 +36,9 @@ POLL_SECONDS = 0.25  # each poll takes CPU from the job, in the cluster and in t
 def run(work: Workload, overrides: list[str]) -> dict[str, Any]:
     """Run one measurement."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = isolated(load(["stack.dashboard=false", *overrides]).settings, Path(folder))
+        settings = isolated(
+            load(["stack.dashboard=false", *form_settings(work.form), *overrides]).settings, Path(folder)
+        )
         configuration = load([f"{k}={as_text(v)}" for k, v in flatten(settings) if v is not None], environ={})
         with Stack(settings, owned=True) as stack:
             return _measure(work, configuration, stack)
@@ -91,9 +96,11 @@ def main() -> int:
     parser.add_argument("--series", type=int, default=1000)
     parser.add_argument("--window", type=int, default=30)
     parser.add_argument("--stride", type=int, default=1)
+    parser.add_argument("--form", choices=list(SOURCES), default="own")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     work = Workload(options.workload, options.events, options.series, options.window, options.stride)
+    work = replace(work, form=options.form)
     print(json.dumps(run(work, options.set), indent=2))
     return 0
 

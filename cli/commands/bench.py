@@ -49,12 +49,13 @@ def pipeline(
     events: int = EVENTS,
     others: int = OTHERS,
     taskmanagers: list[int] = typer.Option([1], help="TaskManagers and parallelism; repeatable, as 1 and 2"),
+    forms: str = typer.Option("own", help="of the messages, comma separated: own, flat, nested"),
     rounds: int = ROUNDS,
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
 ) -> None:
     """Measure rate, CPU per event and memory of the whole job as shipped."""
-    _finish(_pipeline(kinds, series, events, others, taskmanagers, overrides, rounds), json_file)
+    _finish(_pipeline(kinds, series, events, others, taskmanagers, overrides, rounds, forms), json_file)
 
 
 @bench.command()
@@ -167,20 +168,23 @@ def _pipeline(
     taskmanagers: Sequence[int],
     overrides: Sequence[str],
     rounds: int = 1,
+    forms: str = "own",
 ) -> dict[str, Any]:
     from benchmarks.job import pipeline
     from benchmarks.measuring.machine import describe
+    from benchmarks.measuring.message_forms import SOURCES
     from benchmarks.measuring.running import typical
     from benchmarks.measuring.workload import Workload
 
-    runs: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
-    for _, kind, size, count in product(range(rounds), _known(kinds, "ZNFLW"), series, taskmanagers):
-        work = Workload(kind, events if kind == "Z" else others, size)
+    runs: dict[tuple[str, int, int, str], list[dict[str, Any]]] = {}
+    every = product(range(rounds), _known(kinds, "ZNFLW"), series, taskmanagers, _chosen(forms, SOURCES))
+    for _, kind, size, count, form in every:
+        work = Workload(kind, events if kind == "Z" else others, size, form=form)
         if kind == "W":
             work = replace(work, window=336, stride=48)
         wide = [f"stack.taskmanagers={count}", f"job.parallelism={count}", *overrides]
-        typer.echo(f"{kind}, {size} series, {count} TaskManagers …", err=True)
-        runs.setdefault((kind, size, count), []).append(pipeline.run(work, wide) | {"taskmanagers": count})
+        typer.echo(f"{kind}, {size} series, {count} TaskManagers, messages: {form} …", err=True)
+        runs.setdefault((kind, size, count, form), []).append(pipeline.run(work, wide) | {"taskmanagers": count})
     results = [typical(found, lambda one: sum(one["cpu_us_per_event"].values())) for found in runs.values()]
     return {"benchmark": "pipeline", "machine": describe(), "results": results}
 
