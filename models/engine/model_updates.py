@@ -78,7 +78,11 @@ class ModelUpdater:
 
     def _scorer(self, model: LoadedModel) -> ModelScorer:
         options = self._options
-        job = {"out_of_orderness_ms": options.out_of_orderness_ms, "hold_timeout_ms": options.hold_timeout_ms}
+        job = {
+            "out_of_orderness_ms": options.out_of_orderness_ms,
+            "hold_timeout_ms": options.hold_timeout_ms,
+            **({"input": options.inputs} if options.inputs else {}),
+        }
         rules = AlertRuleResolver(options.alerts, model.alerts, model.manifest, job)
         scorer = ModelScorer(
             model,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from eddy.alert_settings import AlertSettings
+from eddy.input_settings import InputSource
 from eddy.learning_settings import LearningSettings
 from eddy.models.alerting.feedback import FeedbackOptions
 from eddy.models.drift.monitor import DriftOptions
@@ -37,6 +41,7 @@ class EngineOptions:
         max_held_events: events in the reorder buffer; beyond it, all are released.
         max_model_bytes: memory that the windows and states of one model may take; 0 = no limit.
         threads: threads that share the windows of a batch.
+        inputs: digest of the mappings that observations are read through; empty without any.
     """
 
     out_of_orderness_ms: int = 0
@@ -54,6 +59,7 @@ class EngineOptions:
     max_held_events: int = 250_000
     max_model_bytes: int = 0
     job: str = "eddy"
+    inputs: str = ""
 
 
 def alerting_options(settings: Settings) -> EngineOptions:
@@ -67,7 +73,16 @@ def alerting_options(settings: Settings) -> EngineOptions:
         alerts=settings.alerts,
         drift=_drift_options(settings.learning),
         job=job.name,
+        inputs=_digest(settings.input),
     )
+
+
+def _digest(sources: Sequence[InputSource]) -> str:
+    """Identify what decides which observations a message becomes."""
+    if not sources:
+        return ""
+    every = [one.model_dump(mode="json", exclude={"kafka"}) for one in sources]
+    return hashlib.blake2b(json.dumps(every, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _drift_options(settings: LearningSettings) -> DriftOptions | None:
