@@ -67,7 +67,7 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
             own = [history, Entry("group", TRAINER_GROUP, ("READ",))]
             return [*read, *both, *_topics(settings, ("events",), "WRITE"), *own]
         case "page":
-            shown = ("observations", "alerts", "dlq", "events", "drift", "models", "feedback")
+            shown = ("observations", "alerts", "dlq", "events", "drift", "models", "feedback", "sources")
             read = _topics(settings, shown, "READ")
             return [*read, Entry("topic", history.name, ("READ",)), Entry("group", "eddy-dashboard", ("READ",))]
         case "operator":

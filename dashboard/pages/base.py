@@ -26,7 +26,7 @@ class Page(ABC):
         name: of the page; also the CSS class of its content.
         title: its entry in the navigation.
         address: path, such as ``/models``; ``/series/*`` where the rest of the path is the subject of the query.
-        place: position in the navigation, lowest first; None = no entry. Eddy's own have 10, 20, 30, 40, 50.
+        place: position in the navigation, lowest first; None = no entry. Eddy's own have 10, 20, 30, 40, 45, 50.
         under: name of the page whose entry is shown as the current one while this page is open; empty = its own.
     """
 

@@ -27,6 +27,7 @@ DASHBOARD_PAGES: ClassRegistry[Page] = ClassRegistry(
         "incidents": f"{_PAGES}.incidents:IncidentsPage",
         "incident": f"{_PAGES}.incident:IncidentPage",
         "models": f"{_PAGES}.models:ModelsPage",
+        "sources": f"{_PAGES}.sources:SourcesPage",
         "dead-letters": f"{_PAGES}.dead_letters:DeadLettersPage",
     },
 )

@@ -15,6 +15,7 @@ from eddy.dashboard.sources.kafka_topics import KafkaTopics
 from eddy.dashboard.sources.redis_live import RedisLive, alert_in
 from eddy.dashboard.stores.dead_letters import DeadLetterStore
 from eddy.dashboard.stores.incidents import IncidentStore
+from eddy.dashboard.stores.input_sources import InputSourceStore
 from eddy.dashboard.stores.models import ModelStore
 from eddy.dashboard.stores.rates import Rates
 from eddy.dashboard.stores.series_table import SeriesTable
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 _FLINK_SECONDS = 1.0
 _FULL_SECONDS = 30.0  # how often to check for series that Redis has forgotten, and for open incidents that were missed
 _KAFKA_SHARE, _HISTORY_SHARE = 0.3, 0.2  # of a refresh period, at most: the rest of the machine is the job's
-_FEEDBACK_BACK, _EVENTS_BACK = 20_000, 200
+_FEEDBACK_BACK, _EVENTS_BACK, _SOURCES_BACK = 20_000, 200, 1000
 
 
 class Collector:
@@ -44,6 +45,7 @@ class Collector:
         self._incidents, self._models = IncidentStore(dashboard.max_alerts), ModelStore()
         form = _format(settings)
         self._dead_letters, self._rates = DeadLetterStore(form), Rates()
+        self._inputs = InputSourceStore()
         self._redis = RedisLive(settings.redis)
         topics = settings.topics
         handlers = {
@@ -52,6 +54,7 @@ class Collector:
             topics.name("events"): lambda message: self._models.put_event(message.value()),
             topics.name("drift"): lambda message: self._models.put_event(message.value()),
             topics.name("dlq"): self._dead_letters.put,
+            topics.name("sources"): lambda message: self._inputs.put(message.value() or b""),
             topics.name("models"): self._take_model,
             topics.name("models") + ".history": lambda m: self._models.put_history(m.value(), m.timestamp()[1]),
         }
@@ -61,6 +64,7 @@ class Collector:
             topics.name("events"): _EVENTS_BACK,
             topics.name("drift"): _EVENTS_BACK,
             topics.name("dlq"): dashboard.max_dead_letters,
+            topics.name("sources"): _SOURCES_BACK,
         }
         observations = topics.name("observations")
         self._kafka = KafkaTopics(settings.kafka, handlers, back, observations)
@@ -171,6 +175,7 @@ class Collector:
             rates=self._rates.view(),
             totals=dict(self._kafka.totals),
             job=self._job,
+            inputs=self._inputs.view(),
             sources=(self._redis.watch.state, self._kafka.watch.state, self._flink.watch.state),
         )
 

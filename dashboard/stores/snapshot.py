@@ -9,6 +9,7 @@ from eddy.dashboard.sources.availability import Availability
 from eddy.dashboard.sources.flink_rest import JobHealth
 from eddy.dashboard.stores.dead_letters import DeadLettersView
 from eddy.dashboard.stores.incidents import IncidentsView
+from eddy.dashboard.stores.input_sources import InputSourceView
 from eddy.dashboard.stores.models import ModelsView
 from eddy.dashboard.stores.rates import RatesView
 from eddy.dashboard.stores.series_table import SeriesView
@@ -25,6 +26,7 @@ class Snapshot:
         totals: messages by topic name.
         job: None while Flink is away or has not been asked.
         sources: in the order in which they are shown.
+        inputs: the job's input sources.
     """
 
     number: int
@@ -37,6 +39,7 @@ class Snapshot:
     totals: Mapping[str, int]
     job: JobHealth | None
     sources: tuple[Availability, ...]
+    inputs: tuple[InputSourceView, ...] = ()
 
     def knows(self, series: str) -> bool:
         """Return whether a series exists as far as one can tell: while Redis is away, any may."""

@@ -61,6 +61,6 @@ class SourceFigures:
             "schema": 1, "ts": now, "job": job, "source": name, "topics": topics, "subtask": subtask,
             "since": self.since, "records": self.records, "observations": self.observations, "skipped": self.skipped,
             "dead": dict(self.dead), "unwritten": self.unwritten, "series": self.series_jvm + len(self.series),
-            "newest": self.newest or None,
+            "newest": self.newest or None, "muted": self.muted,
         }  # fmt: skip
         return json.dumps(fields).encode()

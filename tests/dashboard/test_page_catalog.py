@@ -46,7 +46,8 @@ broken = weather_package:Missing
 
 def test_addresses_lead_to_their_pages() -> None:
     found = {path: (q := read_address(path, {})) and (q.page, q.subject) for path in (
-        "/", "/series", "/series/pump%207", "/incidents", "/incident/a-1", "/models", "/dead-letters", "/models/x",
+        "/", "/series", "/series/pump%207", "/incidents", "/incident/a-1", "/models", "/sources", "/dead-letters",
+        "/models/x",
         "/no", "/incident", "/series/a/b",
     )}  # fmt: skip
     assert found == {
@@ -56,6 +57,7 @@ def test_addresses_lead_to_their_pages() -> None:
         "/incidents": ("incidents", ""),
         "/incident/a-1": ("incident", "a-1"),
         "/models": ("models", ""),
+        "/sources": ("sources", ""),
         "/dead-letters": ("dead-letters", ""),
         "/models/x": ("unknown", ""),
         "/no": ("unknown", ""),
@@ -71,6 +73,7 @@ def test_navigation_has_the_shipped_pages_in_order() -> None:
         ("Series", "/series"),
         ("Incidents", "/incidents"),
         ("Models", "/models"),
+        ("Sources", "/sources"),
         ("Dead letters", "/dead-letters"),
     ]
     assert {page.under for page in pages().values()} - {""} <= set(pages())
@@ -87,7 +90,7 @@ def test_page_of_another_package_is_found_and_a_broken_one_is_in_nobodys_way(tmp
     )
     done = python(tmp_path, "-c", code)
     titles, found, parts, names, models = json.loads(done.stdout)
-    assert titles == ["Overview", "Weather", "Series", "Incidents", "Models", "Dead letters"]
+    assert titles == ["Overview", "Weather", "Series", "Incidents", "Models", "Sources", "Dead letters"]
     assert (found, parts, models) == ("weather", {"weather-now": {"children": "dry"}}, "models")
     assert set(DASHBOARD_PAGES.shipped) < set(names)
     assert {"squatter", "broken"} & set(names) == set()

@@ -41,6 +41,10 @@ class TestDeadLetters(PageContract):
     name = "dead-letters"
 
 
+class TestSources(PageContract):
+    name = "sources"
+
+
 def test_every_shipped_page_is_checked() -> None:
     checked = {one.name for one in globals().values() if isinstance(one, type) and hasattr(one, "name")}
     assert checked == set(DASHBOARD_PAGES.shipped)

@@ -59,6 +59,9 @@ def _filled(site: Site) -> None:
         world.observe("wave", EPOCH + (k - 600) * MINUTE, value=100.0)  # what Redis has forgotten and Kafka has not
     late = json.dumps({"series": "wave", "ts": EPOCH + 200 * MINUTE, "value": 60.0}).encode()
     world.dead_letter("wave", late, "late", "600 s behind the newest")
+    for ago_ms, records in ((10_000, 300), (0, 750)):
+        for subtask in (0, 1):
+            world.source(subtask, ago_ms, records, {"no-field": 70, "bad-time": 1})
     world.dead_letter(NASTY, b"<img src=x onerror=alert(3)>", "not-json", "expected a JSON object")
     world.flush()
     registry = Registry(world.settings)
@@ -277,6 +280,16 @@ def test_dead_letters_are_shown_and_replayed(browser: Browser, site: Site, shots
     assert len(sent) == before + 1
 
 
+def test_sources_show_what_comes_in_and_what_is_dead(browser: Browser, site: Site, shots: Shots) -> None:
+    browser.open("/sources")
+    browser.sees("input.0", "#sources-table")
+    browser.sees("plant.telemetry, plant.eu", "#sources-table")
+    browser.sees("1,500", "#sources-table")
+    browser.sees("no-field 140, bad-time 2", "#sources-table")
+    browser.sees("mostly dead: letters are counted, not written", "#sources-table")
+    browser.shot(shots("sources"))
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_page_fits_in_either_theme(browser: Browser, shots: Shots, width: int, theme: str) -> None:
@@ -288,10 +301,11 @@ def test_every_page_fits_in_either_theme(browser: Browser, shots: Shots, width: 
         "/incidents",
         f"/incident/{incident_of('wave')}",
         "/models",
+        "/sources",
         "/dead-letters",
     ]
     ready = ["#tiles .tile", "#series-table tr", "#series-facts dt", "#incident-table tr", "#incident-why p",
-        "#model-list section", "#letter-reasons section"]  # fmt: skip
+        "#model-list section", "#sources-table tr", "#letter-reasons section"]  # fmt: skip
     for path, selector in zip(pages, ready, strict=True):
         browser.open(path)
         browser.until(partial(browser.all, selector), selector)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from kafka import KafkaProducer
 
 from eddy.alert import Alert
 from eddy.connections import kafka_client, redis_client
+from eddy.flink_job.operators.source_counts import SourceFigures
 from eddy.flink_job.sinks.redis import RedisSink
 from eddy.redis_layout import Point
 from eddy.settings import Settings
@@ -58,6 +60,13 @@ class World:
         origin = {"topic": self._topic("observations"), "partition": "0", "offset": "7", "timestamp": "1"}
         headers = [(k, v.encode()) for k, v in {"reason": reason, "detail": detail, **origin}.items()]
         self._producer.send(self._topic("dlq"), key=series.encode(), value=value, headers=headers)
+
+    def source(self, subtask: int, ago_ms: int, records: int, dead: dict[str, int]) -> None:
+        """Send figures of an input source, as a subtask of the job does."""
+        topics = ["plant.telemetry", "plant.eu"]
+        figures = SourceFigures(EPOCH, records, records - 100, 100, EPOCH, 3, dead=Counter(dead), muted=subtask == 1)
+        value = figures.message("input.0", topics, "eddy", subtask, int(time.time() * 1000) - ago_ms)
+        self._producer.send(self._topic("sources"), key=b"input.0/%d" % subtask, value=value)
 
     def flush(self) -> None:
         self._producer.flush(20)

@@ -128,7 +128,11 @@ def test_dead_letters_say_what_was_found_and_the_job_runs_on(stack: Stack, uniqu
     }
     late = ("north/p1", good[3][1] + 1000, 0.5)
     messages = [(b"k", nested(one)) for one in good]
-    send(settings, "nested", [*messages[:15], *((b"k", one) for one in bad.values()), *messages[15:], (b"k", nested(late))])
+    send(
+        settings,
+        "nested",
+        [*messages[:15], *((b"k", one) for one in bad.values()), *messages[15:], (b"k", nested(late))],
+    )
     send(settings, "nested", [(b"k", nested(good[0], op="d"))])
     model = harness.model(limit=2.8)
     harness.publish(settings, model)
