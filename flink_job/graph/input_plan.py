@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from eddy.configuration import environment_name
+from eddy.connection_settings import SchemaRegistrySettings
 from eddy.input_settings import InputSource
 from eddy.inputs.mapping import Mapping as SourceMapping
 from eddy.inputs.paths import parse
 from eddy.inputs.template import Template
 
 
-def plan(sources: Mapping[str, InputSource], mappings: Mapping[str, SourceMapping]) -> str:
+def plan(
+    sources: Mapping[str, InputSource], mappings: Mapping[str, SourceMapping], registry: SchemaRegistrySettings
+) -> str:
     """Return the JSON that ``jvm/…/SourceMapping.java`` reads.
 
     Args:
         sources: of one cluster by name.
         mappings: of the same names, which know what formats add.
+        registry: where schemas are found; its secrets stay where they are, only their places are written.
     """
-    return json.dumps([_source(name, mappings[name].source) for name in sources])
+    return json.dumps([_source(name, mappings[name].source, registry) for name in sources])
 
 
 def templates(sources: Mapping[str, InputSource]) -> dict[str, str]:
@@ -31,9 +37,15 @@ def templates(sources: Mapping[str, InputSource]) -> dict[str, str]:
     return found
 
 
-def is_fast(source: InputSource) -> bool:
+def is_fast(source: InputSource, registry: SchemaRegistrySettings) -> bool:
     """Return whether the JVM reads the messages of a source; Python reads all others."""
-    return source.format.name == "json" and not source.format.options and "%" not in source.time.unit
+    form = source.format
+    if form.name == "avro":
+        usual = set(form.options) <= {"schema", "id_bytes"} and form.options.get("id_bytes", 4) == 4
+        usual = usual and ("schema" in form.options or not registry.ssl_certfile)
+    else:
+        usual = form.name == "json" and not form.options
+    return usual and "%" not in source.time.unit
 
 
 def wants_headers(source: InputSource) -> bool:
@@ -42,7 +54,32 @@ def wants_headers(source: InputSource) -> bool:
     return named or source.format.name != "json"
 
 
-def _source(name: str, source: InputSource) -> dict[str, Any]:
+def _schemas(source: InputSource, registry: SchemaRegistrySettings) -> dict[str, Any]:
+    if source.format.name != "avro" or not is_fast(source, registry):
+        return {}
+    if path := source.format.options.get("schema"):
+        return {"schema": Path(path).read_text(encoding="utf-8")}
+    return {"registry": _registry(registry)}
+
+
+def _registry(settings: SchemaRegistrySettings) -> dict[str, Any]:
+    """Describe a schema registry; of a secret only the place: its file, or a variable of the process that needs it."""
+    places = {
+        name: getattr(settings, f"{name}_file") or environment_name(f"schema_registry.{name}")
+        for name in ("password", "token")
+        if getattr(settings, f"{name}_file") or getattr(settings, name)
+    }
+    return {
+        "urls": [url.strip().rstrip("/") for url in settings.urls.split(",") if url.strip()],
+        "username": settings.username,
+        "ssl_cafile": settings.ssl_cafile,
+        "timeout_ms": settings.timeout_ms,
+        "patience_ms": settings.patience_seconds * 1000,
+        **places,
+    }
+
+
+def _source(name: str, source: InputSource, registry: SchemaRegistrySettings) -> dict[str, Any]:
     template = Template(source.series, source.split)
     time = source.time
     where = [(list(parse(path).steps), list(values)) for path, values in source.where.items()]
@@ -61,7 +98,9 @@ def _source(name: str, source: InputSource) -> dict[str, Any]:
         "name": name,
         "topics": list(source.topics),
         "pattern": source.pattern,
-        "fast": is_fast(source),
+        "fast": is_fast(source, registry),
+        "format": source.format.name,
+        **_schemas(source, registry),
         "headers": wants_headers(source),
         "each": list(parse(source.each).steps) if source.each else None,
         "where": where,

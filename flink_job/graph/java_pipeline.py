@@ -104,7 +104,7 @@ def _input_options(settings: Settings, every: Sequence[Cluster], cluster: Cluste
         "clusters": str(len(every)),
         "cluster": str(cluster.number),
         "suffix": _suffix(cluster),
-        "input": plan(cluster.sources, mappings),
+        "input": plan(cluster.sources, mappings, settings.schema_registry),
         "first_ms": str(times.first_ms),
         "last_ms": str(times.last_ms),
         "templates": json.dumps(templates(cluster.sources)),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from eddy.connection_settings import SchemaRegistrySettings
 from eddy.flink_job.graph.input_plan import is_fast, plan
 from eddy.formats import JsonFormat
 from eddy.input_settings import InputSource
@@ -143,7 +144,7 @@ def cases() -> tuple[list[Mapping], list[tuple[int, Record]]]:
     """Return the mappings, and records with the index of the mapping that reads them; always the same."""
     random = np.random.default_rng(19)
     mappings = [Mapping(InputSource.model_validate({"topics": "plant", **source})) for source in SOURCES]
-    assert all(is_fast(mapping.source) for mapping in mappings)
+    assert all(is_fast(mapping.source, SchemaRegistrySettings()) for mapping in mappings)
     chosen = random.integers(0, len(SOURCES), RECORDS).tolist()
     return mappings, [(which, record(random, at, mappings[which].source.time.unit)) for at, which in enumerate(chosen)]
 
@@ -152,7 +153,7 @@ def write_cases(folder: Path) -> None:
     """Write the plans and records for the JVM."""
     mappings, records = cases()
     named = {f"source-{at}": mapping.source for at, mapping in enumerate(mappings)}
-    (folder / "plans.json").write_text(plan(named, dict(zip(named, mappings, strict=True))))
+    (folder / "plans.json").write_text(plan(named, dict(zip(named, mappings, strict=True)), SchemaRegistrySettings()))
     parts = []
     for which, one in records:
         parts += [

@@ -13,6 +13,7 @@ import java.util.regex.Pattern;
 final class EventTimes {
     static final long BAD = Long.MIN_VALUE;
     static final long UNUSUAL = Long.MIN_VALUE + 1;
+    private static final long FAR = Long.MAX_VALUE - 500_000;
     private static final long EXACT = 1L << 53; // up to here whole numbers are exact as doubles
     private static final Pattern ISO = Pattern.compile(
             "([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})?");
@@ -83,9 +84,9 @@ final class EventTimes {
             case "s":
                 return Math.abs(number) > 1L << 52 ? BAD : within(number * 1000);
             case "us":
-                return within(Math.floorDiv(number + 500, 1000L));
+                return number > FAR ? UNUSUAL : within(Math.floorDiv(number + 500, 1000L));
             case "ns":
-                return number > Long.MAX_VALUE - 500_000 ? UNUSUAL : within(Math.floorDiv(number + 500_000, 1_000_000L));
+                return number > FAR ? UNUSUAL : within(Math.floorDiv(number + 500_000, 1_000_000L));
             default:
                 return within(number);
         }

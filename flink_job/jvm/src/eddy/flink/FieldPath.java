@@ -21,6 +21,15 @@ final class FieldPath {
         return new FieldPath(steps);
     }
 
+    /** Is thrown where a path leads to what only Python reads. */
+    static final class Opaque extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        Opaque() {
+            super(null, null, false, false); // nothing is wrong: no stack trace
+        }
+    }
+
     /** What stands there, {@link Json#NULL} included; null where the path leads nowhere. */
     Object find(Object found) {
         for (Object step : steps) {
@@ -34,6 +43,9 @@ final class FieldPath {
             if (found == null) {
                 return null;
             }
+        }
+        if (found == Json.OPAQUE) {
+            throw new Opaque();
         }
         return found;
     }

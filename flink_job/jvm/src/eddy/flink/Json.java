@@ -15,11 +15,13 @@ import java.util.Map;
  * Parses JSON into plain values, with the same bounds and the same meaning as {@code inputs/json_message.py}: UTF-8 with or
  * without a byte order mark, the last of fields with one name counts, NaN and infinite numbers are read.
  *
- * <p>Values are {@link Fields}, {@code List}, {@code String}, {@link Number}, {@code Boolean} and {@link #NULL}. What is
+ * <p>Values are {@link Fields}, {@code List}, {@code String}, {@link Number}, {@code Boolean} and {@link #NULL}; of binary formats
+ * also {@link #OPAQUE}, which only Python reads. What is
  * no JSON, or nested too deep, is null: only that is asked here, since Python says what is wrong with it.
  */
 final class Json {
     static final Object NULL = new Object();
+    static final Object OPAQUE = new Object();
     static final int MAX_NESTING = 100;
     private static final int MANY_FIELDS = 16; // from here on a name is looked up by its hash
 
@@ -29,29 +31,48 @@ final class Json {
     private final CharsetDecoder decoder =
             StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT);
 
+    /** A number. Only whole numbers of 64 bits are whole, others are doubles. */
+    abstract static class Number {
+        /** Whether {@link #shortValue} gives it exactly. */
+        abstract boolean isShort();
+
+        abstract long shortValue();
+
+        /** The whole number of at most 64 bits that it is; null for others, which are doubles. */
+        abstract BigInteger whole();
+
+        abstract double value();
+
+        /** Whether it is surely a finite double, without a closer look. */
+        abstract boolean surelyFinite();
+
+        abstract void appendTo(Bytes out);
+    }
+
     /** A JSON number as it is written, read when somebody asks. */
-    static final class Number {
+    private static final class Written extends Number {
         private final byte[] in;
-        final int start;
-        final int end;
+        private final int start;
+        private final int end;
         private final boolean digitsOnly;
 
-        Number(byte[] in, int start, int end, boolean digitsOnly) {
+        Written(byte[] in, int start, int end, boolean digitsOnly) {
             this.in = in;
             this.start = start;
             this.end = end;
             this.digitsOnly = digitsOnly;
         }
 
-        String text() {
+        private String text() {
             return new String(in, start, end - start, StandardCharsets.ISO_8859_1);
         }
 
-        /** Whether it has 18 digits or fewer and nothing else: nearly every whole number. */
+        @Override
         boolean isShort() {
             return digitsOnly && end - start <= 18;
         }
 
+        @Override
         long shortValue() {
             boolean negative = in[start] == '-';
             long value = 0;
@@ -61,7 +82,7 @@ final class Json {
             return negative ? -value : value;
         }
 
-        /** The whole number of at most 64 bits that it is; null for others, which are doubles. */
+        @Override
         BigInteger whole() {
             if (!digitsOnly || end - start > 20) {
                 return null;
@@ -71,11 +92,12 @@ final class Json {
             return fits ? found : null;
         }
 
+        @Override
         double value() {
             return isShort() ? shortValue() : Double.parseDouble(text()); // of digits, a conversion rounds as parsing does
         }
 
-        /** Whether its text is surely a finite double, without reading it. */
+        @Override
         boolean surelyFinite() {
             if (end - start > 300) {
                 return false;
@@ -88,17 +110,101 @@ final class Json {
             return in[end - 1] != 'N' && in[end - 1] != 'y';
         }
 
+        @Override
         void appendTo(Bytes out) {
             out.add(in, start, end);
         }
     }
 
+    /** A whole number of a binary format. */
+    static final class Whole extends Number {
+        private final long value;
+
+        Whole(long value) {
+            this.value = value;
+        }
+
+        @Override
+        boolean isShort() {
+            return true;
+        }
+
+        @Override
+        long shortValue() {
+            return value;
+        }
+
+        @Override
+        BigInteger whole() {
+            return BigInteger.valueOf(value);
+        }
+
+        @Override
+        double value() {
+            return value;
+        }
+
+        @Override
+        boolean surelyFinite() {
+            return true;
+        }
+
+        @Override
+        void appendTo(Bytes out) {
+            out.decimal(value);
+        }
+    }
+
+    /** A double of a binary format. */
+    static final class Real extends Number {
+        private final double value;
+
+        Real(double value) {
+            this.value = value;
+        }
+
+        @Override
+        boolean isShort() {
+            return false;
+        }
+
+        @Override
+        long shortValue() {
+            throw new IllegalStateException("a double is not short");
+        }
+
+        @Override
+        BigInteger whole() {
+            return null;
+        }
+
+        @Override
+        double value() {
+            return value;
+        }
+
+        @Override
+        boolean surelyFinite() {
+            return Math.abs(value) <= Double.MAX_VALUE;
+        }
+
+        @Override
+        void appendTo(Bytes out) {
+            out.ascii(Double.toString(value));
+        }
+    }
+
     /** The fields of an object in their order; of fields with one name the first has the place and the last the value. */
     static final class Fields {
-        private String[] names = new String[8];
-        private Object[] values = new Object[8];
+        private String[] names;
+        private Object[] values;
         private int size;
         private Map<String, Integer> places;
+
+        Fields(int room) {
+            names = new String[Math.max(1, room)];
+            values = new Object[names.length];
+        }
 
         int size() {
             return size;
@@ -203,7 +309,7 @@ final class Json {
     }
 
     private Object object(int depth) {
-        Fields found = new Fields();
+        Fields found = new Fields(8);
         at++;
         blank();
         if (at < end && in[at] == '}') {
@@ -281,7 +387,7 @@ final class Json {
 
     private Object special(String wanted) {
         int start = at;
-        return literal(wanted, NULL) == null ? null : new Number(in, start, at, false);
+        return literal(wanted, NULL) == null ? null : new Written(in, start, at, false);
     }
 
     private Object number() {
@@ -289,7 +395,7 @@ final class Json {
         if (in[at] == '-') {
             at++;
             if (at < end && in[at] == 'I') {
-                return literal("Infinity", NULL) == null ? null : new Number(in, start, at, false);
+                return literal("Infinity", NULL) == null ? null : new Written(in, start, at, false);
             }
         }
         if (at < end && in[at] == '0') {
@@ -315,7 +421,7 @@ final class Json {
                 return null;
             }
         }
-        return new Number(in, start, at, whole);
+        return new Written(in, start, at, whole);
     }
 
     private boolean digits() {

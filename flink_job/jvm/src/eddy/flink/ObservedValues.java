@@ -105,6 +105,8 @@ final class ObservedValues {
             boolean good = true;
             if (value instanceof Json.Fields) {
                 good = every((Json.Fields) value, steps);
+            } else if (value == Json.OPAQUE) {
+                throw new FieldPath.Opaque();
             } else if (isNumber(value) && !others.contains(steps)) {
                 Object text = number(value);
                 names.add(spelled(steps));

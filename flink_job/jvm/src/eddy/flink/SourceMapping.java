@@ -39,6 +39,10 @@ final class SourceMapping {
     private final Pattern pattern;
     private final boolean here; // whether this class reads the source's messages
     private final Json json = new Json();
+    private final AvroReader avro = new AvroReader(json);
+    private SchemaRegistry registry; // of Avro; null: all messages are of one schema, or JSON
+    private AvroSchema.Type schema;
+    private boolean binary;
     private FieldPath each;
     private FieldPath[] around;
     private MessageConditions conditions;
@@ -65,6 +69,12 @@ final class SourceMapping {
         wantsHeaders = Boolean.TRUE.equals(plan.get("headers"));
         if (!here) {
             return;
+        }
+        binary = "avro".equals(plan.get("format"));
+        if (plan.get("registry") instanceof Json.Fields) {
+            registry = new SchemaRegistry((Json.Fields) plan.get("registry"));
+        } else if (binary) {
+            schema = AvroSchema.parse((String) plan.get("schema"));
         }
         each = plan.get("each") == Json.NULL ? null : FieldPath.of(plan.get("each"));
         if (each != null) {
@@ -95,7 +105,27 @@ final class SourceMapping {
             unusual = true;
             return;
         }
-        Object found = json.parse(event.value);
+        try {
+            messages(event);
+        } catch (FieldPath.Opaque asked) {
+            unusual = true;
+        }
+        if (unusual) {
+            observations.clear();
+            skipped = 0;
+            refused = false;
+        }
+    }
+
+    private void messages(RawEvent event) {
+        Object found = binary ? avro(event) : json.parse(event.value);
+        if (unusual) {
+            return;
+        }
+        if (binary && event.value == null) {
+            skipped++; // a tombstone
+            return;
+        }
         if (found instanceof List) {
             List<?> messages = (List<?>) found;
             if (messages.size() > MAX_ELEMENTS) {
@@ -109,9 +139,31 @@ final class SourceMapping {
         } else {
             message(event, found);
         }
-        if (unusual) {
-            observations.clear();
+    }
+
+    /** A message of Avro; null where there is none. */
+    private Object avro(RawEvent event) {
+        byte[] value = event.value;
+        if (value == null) {
+            return null;
         }
+        if (registry == null) {
+            unusual = schema == null;
+            return unusual ? null : avro.read(schema, value, 0);
+        }
+        for (String header : event.headerNames) {
+            if (header.equals("__value_schema_id") || header.startsWith("apicurio.value.")) {
+                unusual = true;
+                return null;
+            }
+        }
+        if (value.length < 5 || value[0] != 0 || value[1] < 0) {
+            return null;
+        }
+        int id = (value[1] & 0xff) << 24 | (value[2] & 0xff) << 16 | (value[3] & 0xff) << 8 | value[4] & 0xff;
+        AvroSchema.Type type = registry.type(id);
+        unusual = type == null;
+        return unusual ? null : avro.read(type, value, 5);
     }
 
     private void message(RawEvent event, Object message) {
