@@ -16,6 +16,7 @@ from eddy.stack.local import Stack
 from eddy.stack.ports import free_ports
 from tests import given_stack
 from tests.given_stack import GivenStack
+from tests.integration.schema_registry import RegistryServer
 from tests.left_processes import none_left
 
 # No test has a time limit of its own: compilation on a first call would make it fail by chance.
@@ -69,6 +70,13 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     ).settings
     with Stack(settings, owned=True) as running:
         submit_from_here(running)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def schema_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """Provide a schema registry, started once; it keeps everything in memory."""
+    with RegistryServer(tmp_path_factory.mktemp("registry") / "log") as running:
         yield running
 
 
