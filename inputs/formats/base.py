@@ -85,7 +85,13 @@ MESSAGE_FORMATS: ClassRegistry[MessageFormat] = ClassRegistry(
     "eddy.formats",
     "eddy.inputs.formats.base:MessageFormat",
     "name",
-    {"json": "eddy.inputs.formats.json_format:JsonMessages"},
+    {
+        "avro": "eddy.inputs.formats.avro_format:AvroMessages",
+        "debezium": "eddy.inputs.formats.debezium_format:DebeziumMessages",
+        "json": "eddy.inputs.formats.json_format:JsonMessages",
+        "json-schema": "eddy.inputs.formats.json_schema_format:JsonSchemaMessages",
+        "protobuf": "eddy.inputs.formats.protobuf_format:ProtobufMessages",
+    },
 )
 
 
