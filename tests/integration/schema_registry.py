@@ -35,8 +35,7 @@ def fetch() -> bool:
     shutil.rmtree(folder(), ignore_errors=True)
     folder().mkdir(parents=True)
     options = ["-q", "-B", "--strict-checksums", "-f", str(POM), f"-Deddy.folder={folder()}"]
-    command = ["mvn", *options, f"-DmarkersDirectory={folder() / '.markers'}", "dependency:unpack@registry"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(["mvn", *options, "dependency:unpack@registry"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     stamp.write_text(digest([POM]))
     return True
