@@ -6,6 +6,10 @@ import java.util.List;
 
 /** Reads messages of Avro into plain values, as {@code inputs/formats/avro_format.py} does. */
 final class AvroReader {
+    private static final long FIRST_DAY = -719_162; // of the years 1 to 9999
+    private static final long LAST_DAY = 2_932_896;
+    private static final int MAX_DECIMAL_BYTES = 128;
+
     private final Json json;
     private byte[] in;
     private int at;
@@ -50,7 +54,11 @@ final class AvroReader {
                 return in[at++] != 0;
             case INT:
             case LONG:
-                return new Json.Whole(number());
+                long whole = number();
+                if (type.opaque && (whole < FIRST_DAY || whole > LAST_DAY)) {
+                    throw new FieldPath.Opaque(); // no date: Python refuses the message
+                }
+                return new Json.Whole(whole);
             case FLOAT:
                 at += 4;
                 return new Json.Real(Float.intBitsToFloat((int) bits(4)));
@@ -60,10 +68,12 @@ final class AvroReader {
             case STRING:
                 return text();
             case BYTES:
-                skip(number());
-                return null;
             case FIXED:
-                skip(type.size);
+                long size = type.kind == AvroSchema.Kind.FIXED ? type.size : number();
+                skip(size);
+                if (type.logical && size > MAX_DECIMAL_BYTES) {
+                    throw new FieldPath.Opaque();
+                }
                 return null;
             case ENUM:
                 return type.names[index(type.names.length)];

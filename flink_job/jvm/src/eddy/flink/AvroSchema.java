@@ -26,6 +26,7 @@ final class AvroSchema {
     static final class Type {
         final Kind kind;
         boolean opaque;
+        boolean logical; // bytes that stand for something
         int size; // of FIXED
         String[] names; // fields of RECORD, symbols of ENUM
         Type[] inner; // of fields, branches, items, values
@@ -76,9 +77,11 @@ final class AvroSchema {
         String connect = fields.get("connect.name") instanceof String ? (String) fields.get("connect.name") : "";
         boolean logical = fields.get("logicalType") != null && (found.kind == Kind.BYTES || found.kind == Kind.FIXED);
         boolean date = found.kind == Kind.INT && ("date".equals(fields.get("logicalType")) || connect.endsWith(".Date"));
-        if (logical || date || connect.equals("io.debezium.data.VariableScaleDecimal")) {
-            found.opaque = true;
+        if (connect.equals("io.debezium.data.VariableScaleDecimal")) {
+            throw new Unusual();
         }
+        found.opaque |= date;
+        found.logical |= logical;
         return found;
     }
 
