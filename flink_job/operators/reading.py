@@ -148,7 +148,7 @@ class ReadingOperator:
             figures.series.add(series)
         shard = shard_of(one.series, self._shards)
         writer = self._writers.setdefault(shard, FrameWriter())
-        writer.add(record.topic, record.partition, record.offset, record.timestamp, series, canonical(one))
+        writer.add(record, series, canonical(one))
 
     def _frames(self, frame: UnreadFrame, kind: int) -> Iterator[bytes]:
         every = range(self._shards) if kind != DATA else sorted(self._writers)

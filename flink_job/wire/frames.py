@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.inputs.record import Record
+
 DATA, TICK, CHECKPOINT, END, FEEDBACK = range(5)
 FRAME_VERSION = 1
 _HEADER = struct.Struct("<BBHiqiiii")
@@ -198,11 +200,13 @@ class FrameWriter:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, topic: str, partition: int, offset: int, timestamp: int, series: bytes, value: bytes) -> None:
-        """Add an observation in canonical form, with the place of the record that it was read from."""
+    def add(self, record: Record, series: bytes, value: bytes) -> None:
+        """Add an observation in canonical form, with the record that it was read from."""
         code = self._keys.setdefault(series, len(self._keys))
-        of_topic = self._topics.setdefault(topic, len(self._topics)) + 1
-        self._rows.append((offset, timestamp, partition | of_topic << _TOPIC_BIT, code))
+        of_topic = self._topics.setdefault(record.topic, len(self._topics)) + 1
+        keyless = _KEYLESS if record.key is None else 0  # so that the records of a series may be on any partition
+        place = record.partition | of_topic << _TOPIC_BIT | keyless
+        self._rows.append((record.offset, record.timestamp, place, code))
         self._values.append(value)
 
     def take(self, kind: int, shard: int, now: int, source: int, sources: int, checkpoint: int = 0) -> bytes:

@@ -94,7 +94,8 @@ def _telemetry(random: np.random.Generator) -> dict[str, Any]:
     return {
         "site": one(["NORTH", "SOUTH"]), "device": {"id": one([7, "p-1", "a/b", "日本"])},
         "at": int(one([*[1_735_689_600_123_456] * 4, 1_735_689_600_000_500, 0, 2**63 - 1])),
-        "temperature": one([None, number()]), "flow": one([0.1, 1.5, float("nan")]), "on": one([True, True, True, False]),
+        "temperature": one([None, number()]), "flow": one([0.1, 1.5, float("nan")]),
+        "on": one([True, True, True, False]),
         "count": int(one([0, -1, 2**53 + 1, 2**63 - 1, -(2**63)])),
         "price": Decimal(int(random.integers(0, 99999))) / 100,
         "day": datetime.date(2025, 1, int(random.integers(1, 29))), "raw": one([None, b"", b"abc"]),

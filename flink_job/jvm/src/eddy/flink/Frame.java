@@ -89,7 +89,8 @@ final class Frame {
             topic = topics.size();
             topics.add(event.topic);
         }
-        add(event, event.partition | (topic + 1) << TOPIC_BIT, series, bytes, start, end);
+        int keyless = event.key == null ? KEYLESS : 0; // so that the records of a series may be on any partition
+        add(event, event.partition | (topic + 1) << TOPIC_BIT | keyless, series, bytes, start, end);
     }
 
     private void add(RawEvent event, int place, byte[] series, byte[] bytes, int start, int end) {
