@@ -125,3 +125,13 @@ def test_rows_are_made_a_batch_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(parquet_file, "_ROWS", 10)
     path = file_of(tmp_path / "a.parquet", {"x": list(range(95))})
     assert [row["x"] for row in messages(path)] == list(range(95))
+
+
+def test_a_part_of_an_array() -> None:
+    """Arrow cuts arrays without copying: what is behind them is that of the whole."""
+    lists = pa.array([[1], [2, 3], None, [4]]).slice(1)
+    assert parquet_file._plain(lists, 0) == [[2, 3], None, [4]]
+    maps = pa.array([[("a", 1)], [("b", 2)], None, [("c", 3)]], pa.map_(pa.string(), pa.int8())).slice(1)
+    assert parquet_file._plain(maps, 0) == [{"b": 2}, None, {"c": 3}]
+    structs = pa.array([{"a": [1]}, {"a": [2]}, None, {"a": None}]).slice(1)
+    assert parquet_file._plain(structs, 0) == [{"a": [2]}, None, {"a": None}]

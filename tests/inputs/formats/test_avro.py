@@ -150,7 +150,7 @@ def doubling(levels: int) -> dict[str, Any]:
         {"type": "array", "items": EMPTY},
         {"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}},
         {"type": "array", "items": ["null", WIDE]},
-        doubling(40),
+        doubling(20),
         "no.such.Type",
         {"type": "record", "name": "R"},
         {"type": "record", "name": "R", "fields": [7]},

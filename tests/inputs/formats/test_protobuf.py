@@ -157,6 +157,7 @@ def test_what_registries_give_is_text_or_a_descriptor_in_base64() -> None:
         for file in compiled({"plant/units.proto": UNITS, "r.proto": READING}, "r.proto")
         if file.package == "plant"
     )
+    units.name = "default"  # as Confluent's registry calls them
     encoded = [base64.b64encode(file.SerializeToString()).decode() for file in (units, reading)]
     made = registered(encoded[1], {"plant/units.proto": encoded[0]})
     assert made.by_indexes((0,)).DESCRIPTOR.full_name == "plant.First"
