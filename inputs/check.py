@@ -11,10 +11,11 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from eddy.connection_settings import SchemaRegistrySettings
 from eddy.event_times import UNIT_NAMES, USUAL_TIMES, TimeRange
 from eddy.formats import BadObservation, shown
 from eddy.input_settings import InputSource
-from eddy.inputs.mapping import Mapping, Observation
+from eddy.inputs.mapping import NO_REGISTRY, Mapping, Observation
 from eddy.inputs.paths import MISSING, parse, spelled
 from eddy.inputs.record import Record
 from eddy.inputs.template import Template
@@ -76,18 +77,25 @@ class Check:
         return self.observations > 0 and self.failed <= MAX_FAILED
 
 
-def check(records: Iterable[Record], source: InputSource, times: TimeRange = USUAL_TIMES, name: str = "input") -> Check:
+def check(
+    records: Iterable[Record],
+    source: InputSource,
+    times: TimeRange = USUAL_TIMES,
+    name: str = "input",
+    registry: SchemaRegistrySettings = NO_REGISTRY,
+) -> Check:
     """Read records through the mapping of a source.
 
     Raises:
         SettingsError: the source cannot be read.
+        StackError: the schema registry does not answer.
 
     Examples:
         >>> found = check([Record("t", value=b'{"series": "a", "ts": 1735689600, "v": 1}')], InputSource(topics="t"))
         >>> found.passes, found.refused[0].reason, found.suggestions
         (False, 'no-field', ['`value` is not there, but `v` is'])
     """
-    mapping = Mapping(source, times, name)
+    mapping = Mapping(source, times, name, registry)
     result = Check()
     moments: dict[str, list[int]] = {}
     samples: dict[str, Observation] = {}

@@ -32,7 +32,7 @@ REASONS = frozenset(
     }
 )  # fmt: skip
 
-_NO_REGISTRY = SchemaRegistrySettings()
+NO_REGISTRY = SchemaRegistrySettings()
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class Mapping:
         source: InputSource,
         times: TimeRange = USUAL_TIMES,
         name: str = "input",
-        registry: SchemaRegistrySettings = _NO_REGISTRY,
+        registry: SchemaRegistrySettings = NO_REGISTRY,
     ) -> None:
         self._name = name
         self._times = times

@@ -58,7 +58,7 @@ def check(
             if not topics:
                 raise SettingsError(f"{name} reads a pattern of topics; say which to read: --topic T")
             records = [record for one in topics for record in _newest(settings, one, last, source)]
-        found.append((name, checking.check(records, source, settings.job.event_times, name)))
+        found.append((name, checking.check(records, source, settings.job.event_times, name, settings.schema_registry)))
     if as_json:
         typer.echo(json.dumps([{"source": name, **_as_json(one)} for name, one in found]))
     else:

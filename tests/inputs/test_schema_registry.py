@@ -15,8 +15,10 @@ import pytest
 from eddy.connection_settings import SchemaRegistrySettings
 from eddy.errors import SettingsError, StackError
 from eddy.formats import BadObservation
+from eddy.input_settings import InputSource
 from eddy.inputs import registry_connection
 from eddy.inputs import schema_registry as registry_module
+from eddy.inputs.check import check
 from eddy.inputs.record import Record
 from eddy.inputs.registry_connection import RegistryConnection
 from eddy.inputs.schema_registry import SchemaId, SchemaRegistry
@@ -326,3 +328,10 @@ def test_references_are_bounded() -> None:
             SchemaRegistry(settings(door.url)).schema(SchemaId("id", 1))
         assert caught.value.reason == "no-schema"
         assert len(door.paths) == registry_module.MAX_REFERENCES + 1
+
+
+def test_a_check_of_records_asks_the_registry(schema_registry: RegistryServer) -> None:
+    source = InputSource.model_validate({"topics": "t", **SOURCE})
+    records = [Record("t", value=avro(schema_registry, SCHEMA, READING))]
+    found = check(records, source, registry=settings(schema_registry))
+    assert (found.passes, list(found.series)) == (True, ["p7"])
