@@ -106,7 +106,7 @@ class Changes:
     def next(self, count: int) -> list[Record]:
         """Return the next events; wait for them."""
         assert self._process.stdout is not None
-        found = []
+        found: list[Record] = []
         for line in self._process.stdout:
             topic, value, *headers = line.decode().rstrip("\n").split("\t")
             pairs = [(name, base64.b64decode(text)) for name, _, text in (one.partition("=") for one in headers)]
