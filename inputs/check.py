@@ -190,9 +190,9 @@ def nearest(path: str, there: Sequence[str]) -> str:
 
 
 def first_message(mapping: Mapping, record: Record) -> Any:
-    """Return the first message of a record; MISSING if it has none."""
+    """Return the first message of a record that can be read; MISSING if it has none."""
     try:
-        return next(iter(mapping.messages(record)), MISSING)
+        return next((one for one in mapping.messages(record) if not isinstance(one, BadObservation)), MISSING)
     except BadObservation:
         return MISSING
 

@@ -144,6 +144,8 @@ class Mapping:
 
     def _read_message(self, record: Record, message: Any, place: str, result: MappingResult) -> None:
         try:
+            if isinstance(message, BadObservation):
+                raise message
             elements = self._elements(message)
         except BadObservation as problem:
             result.refusals.append(BadObservation(problem.reason, place + problem.detail))

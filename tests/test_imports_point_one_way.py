@@ -21,7 +21,14 @@ MAY_IMPORT = {
     "dashboard": {"eddy"},
     "flink_job": {"eddy", "models"},
     "training": {"eddy", "models", "csv_files"},
-    "testing": {"eddy", "models", "flink_job", "training", "dashboard"},  # contract suites, for other packages too
+    "testing": {
+        "eddy",
+        "models",
+        "flink_job",
+        "training",
+        "dashboard",
+        "inputs",
+    },  # contract suites, for other packages too
     "ops": {"eddy", "flink_job", "stack", "training"},
     "cli": {"eddy", "models", "flink_job", "training", "producers", "csv_files", "inputs", "dashboard", "stack", "ops"},
 }

@@ -53,7 +53,8 @@ class MessageFormat(ABC):
 
         A message is a dict with texts as keys; it holds dicts, lists, texts, whole numbers, floats (NaN is a missing
         value), booleans and None. A record that is none of the source's observations, such as a tombstone, has no
-        messages: it is counted as skipped.
+        messages: it is counted as skipped. Where one of many messages cannot be read, a :class:`BadObservation` in its
+        place refuses it alone.
 
         Raises:
             BadObservation: the record is no message of this format. Any other exception but :class:`SettingsError` and
@@ -87,10 +88,18 @@ MESSAGE_FORMATS: ClassRegistry[MessageFormat] = ClassRegistry(
     "name",
     {
         "avro": "eddy.inputs.formats.avro_format:AvroMessages",
+        "cloudevents": "eddy.inputs.formats.cloudevents_format:CloudEvents",
+        "csv": "eddy.inputs.formats.csv_format:CsvMessages",
         "debezium": "eddy.inputs.formats.debezium_format:DebeziumMessages",
+        "influx": "eddy.inputs.formats.influx_format:InfluxLines",
         "json": "eddy.inputs.formats.json_format:JsonMessages",
         "json-schema": "eddy.inputs.formats.json_schema_format:JsonSchemaMessages",
+        "otlp-json": "eddy.inputs.formats.otlp_format:OtlpJson",
+        "otlp-proto": "eddy.inputs.formats.otlp_format:OtlpProto",
+        "prometheus": "eddy.inputs.formats.prometheus_format:PrometheusWrites",
+        "prometheus-json": "eddy.inputs.formats.prometheus_json:PrometheusJson",
         "protobuf": "eddy.inputs.formats.protobuf_format:ProtobufMessages",
+        "telegraf-json": "eddy.inputs.formats.telegraf_json:TelegrafJson",
     },
 )
 

@@ -36,6 +36,20 @@ sinks.close()
 assert (alert["series"], alert["state"], alert["end"]) == ("s", "open", NOW + 6), alert
 """
 
+USE_MESSAGES = """
+from eddy.configuration import load
+from eddy.inputs.mapping import Mapping
+from eddy.inputs.record import Record
+
+(source,) = load(file="page.yaml", environ={}).settings.input
+result = Mapping(source).read(Record("plant.lines", value=b"a,2025-01-01T00:00:00Z,1.5\\nb,2025-01-01\\nc,2025-01-01,"))
+assert [(one.series, one.ts) for one in result.observations] == [
+    ("plant/a", 1735689600000), ("plant/c", 1735689600000)], result
+assert result.observations[0].values == {"value": 1.5}
+assert [problem.reason for problem in result.refusals] == ["bad-format"]
+"""
+
+#: what the section about job.format makes
 USE_FORMAT = """
 import numpy as np
 from datetime import UTC, datetime
@@ -79,9 +93,13 @@ assert np.array_equal(data.series[0].values[:, 0], values)
 """
 
 
-def follow(page: str, folder: Path) -> dict[str, str]:
-    """Write the files of a page, and install them as pip would; returns the environment of a process that has them."""
-    found = dict(FILE.findall((ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")))
+def follow(page: str, folder: Path, last: bool = False) -> dict[str, str]:
+    """Write the files of a page, and install them as pip would; returns the environment of a process that has them.
+
+    Of files with the same name the first is written, or the last.
+    """
+    files = FILE.findall((ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8"))
+    found = dict(files if last else reversed(files))
     assert len(found) == 3, f"one file of code, one of tests and pyproject.toml: {list(found)}"
     for name, content in found.items():
         (folder / name).write_text(content, encoding="utf-8")
@@ -105,7 +123,7 @@ def run(folder: Path, env: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("page", "checks"), [("sink.md", 8), ("format.md", 6)])
+@pytest.mark.parametrize(("page", "checks"), [("sink.md", 8), ("format.md", 14)])
 def test_page_is_followed_and_its_contract_passes(page: str, checks: int, tmp_path: Path) -> None:
     env = follow(page, tmp_path)
     assert f"{checks} passed" in run(tmp_path, env, "-m", "pytest", "-q", "-p", "no:cacheprovider", ".")
@@ -113,8 +131,15 @@ def test_page_is_followed_and_its_contract_passes(page: str, checks: int, tmp_pa
 
 @pytest.mark.parametrize(("page", "script"), [("sink.md", USE_SINK), ("format.md", USE_FORMAT)])
 def test_what_the_page_makes_works_in_the_job(page: str, script: str, tmp_path: Path) -> None:
-    env = follow(page, tmp_path)
+    env = follow(page, tmp_path, last=True)
     run(tmp_path, env, "-c", script)
+
+
+def test_what_the_page_makes_works_in_an_input_source(tmp_path: Path) -> None:
+    env = follow("format.md", tmp_path)
+    (settings,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/how-to/format.md").read_text(), re.DOTALL)
+    (tmp_path / "page.yaml").write_text(settings)
+    run(tmp_path, env, "-c", USE_MESSAGES)
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
