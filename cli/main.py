@@ -70,6 +70,7 @@ COMMANDS = (
     "commands.series",
     "commands.dlq",
     "commands.input",
+    "commands.watch",
     "commands.dashboard",
     "commands.exporter",
     "demo.command",

@@ -25,3 +25,7 @@ class ModelUnavailable(ModelError):
 
 class StackError(EddyError):
     """Report a service of the stack that is missing, does not start, or does not answer."""
+
+
+class NoTopicError(StackError):
+    """Report a Kafka topic that does not exist."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from kafka import TopicPartition
 from kafka.errors import KafkaError
+from typing_extensions import Self  # in 'typing' only since Python 3.11, and the client runs on older ones
 
 from eddy.connections import kafka_consumer
-from eddy.errors import StackError
-from eddy.settings import Settings
+from eddy.errors import NoTopicError, StackError
+from eddy.settings import KafkaSettings, Settings
 
 _POLL_MS = 500
 _STUCK_SECONDS = 60.0  # without a record although the end is not reached
@@ -31,13 +33,34 @@ class TopicReader:
     """
 
     def __init__(self, settings: Settings, role: str, group: str | None = None, suffix: str = "") -> None:
-        self.topic = settings.topics.name(role) + suffix
-        self._where = settings.kafka.bootstrap_servers
-        largest = settings.kafka.max_message_bytes
+        self._open(settings.kafka, settings.topics.name(role) + suffix, group, "; 'eddy up' creates it")
+
+    @classmethod
+    def of_topic(cls, kafka: KafkaSettings, topic: str, fetch_bytes: int = 0) -> Self:
+        """Return a reader of any topic of any cluster: those that other programs write.
+
+        Args:
+            kafka: connection of the cluster.
+            topic: its name.
+            fetch_bytes: about how much to fetch at once, for who reads only a part; 0 = as much as clients may.
+
+        Raises:
+            StackError: no broker answers, or the topic does not exist; then it names similar ones that do.
+        """
+        reader = cls.__new__(cls)
+        reader._open(kafka, topic)
+        return reader
+
+    def _open(
+        self, kafka: KafkaSettings, topic: str, group: str | None = None, advice: str = "", fetch_bytes: int = 0
+    ) -> None:
+        self.topic = topic
+        self._where = kafka.bootstrap_servers
+        largest = fetch_bytes or kafka.max_message_bytes  # a larger record comes alone
         try:
             self.consumer: Any = kafka_consumer(
-                settings.kafka,
-                bootstrap_timeout_ms=settings.kafka.request_timeout_ms,
+                kafka,
+                bootstrap_timeout_ms=kafka.request_timeout_ms,
                 group_id=group,
                 max_partition_fetch_bytes=largest,
                 fetch_max_bytes=largest,
@@ -45,14 +68,16 @@ class TopicReader:
         except KafkaError as error:
             raise self._failed(error) from None
         try:
-            found = self.consumer.partitions_for_topic(self.topic)
+            found = self.consumer.partitions_for_topic(topic)
+            near = [] if found or advice else difflib.get_close_matches(topic, self.consumer.topics(), cutoff=0.5)
         except KafkaError as error:
             self.consumer.close()
             raise self._failed(error) from None
         if not found:
             self.consumer.close()
-            raise StackError(f"topic {self.topic} does not exist at {self._where}; 'eddy up' creates it")
-        self.partitions = [TopicPartition(self.topic, number) for number in sorted(found)]
+            advice = advice or (f"; did you mean {' or '.join(near)}?" if near else "")
+            raise NoTopicError(f"topic {topic} does not exist at {self._where}{advice}")
+        self.partitions = [TopicPartition(topic, number) for number in sorted(found)]
         self.consumer.assign(self.partitions)
 
     def _failed(self, error: KafkaError) -> StackError:

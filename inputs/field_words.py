@@ -4,8 +4,9 @@ from __future__ import annotations
 
 #: of an event time
 TIME = frozenset({
-    "ts", "time", "timestamp", "at", "date", "datetime", "when", "epoch", "measured", "observed", "event", "sampled",
-    "created", "instant", "utc",
+    "ts", "time", "timestamp", "at", "date", "day", "datetime", "when", "epoch", "measured", "observed", "event",
+    "sampled", "created", "instant", "utc", "taken", "recorded", "captured", "occurred", "logged", "stamp", "clock",
+    "zeit", "zeitpunkt", "uhrzeit", "datum", "heure", "fecha", "hora",
 })  # fmt: skip
 #: of another time than that of the event
 OTHER_TIME = frozenset({
@@ -18,7 +19,7 @@ ID = frozenset({
     "meter", "series", "tag", "metric", "location", "plant", "line", "instance", "node", "serial", "channel", "mac",
     "imei", "tenant", "region", "zone", "room", "parameter", "symbol", "building", "pump",
     "gateway", "controller", "key", "source", "component", "service", "container", "pod", "namespace", "cluster",
-    "vehicle", "truck", "store", "item", "customer", "account",
+    "lane", "loop", "feeder", "cell", "rack", "vehicle", "truck", "store", "item", "customer", "account",
 })  # fmt: skip
 #: of texts that change within a series, or say nothing of it
 OTHER_TEXT = frozenset({
@@ -28,4 +29,9 @@ OTHER_TEXT = frozenset({
 #: of whole numbers that are no measurements
 COUNTER = frozenset({
     "id", "seq", "sequence", "offset", "version", "schema", "index", "port", "number", "nr", "line", "serial", "uuid",
+    "status", "quality", "code", "state", "valid", "flag", "flags",
+})  # fmt: skip
+#: of numbers that count up, and may look like a time
+TOTAL = frozenset({
+    "bytes", "octets", "packets", "count", "counter", "total", "sum", "size", "seq", "sequence", "offset", "id",
 })  # fmt: skip

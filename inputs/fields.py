@@ -20,11 +20,14 @@ PATTERNS = (
     ("%d/%b/%Y:%H:%M:%S %z", ""),
     ("%d.%m.%Y %H:%M:%S", "UTC"),
     ("%d.%m.%Y %H:%M", "UTC"),
+    ("%Y%m%d", "UTC"),  # before the longer ones, which take parts of one digit, too
+    ("%Y%m%d%H%M", "UTC"),
     ("%Y%m%d%H%M%S", "UTC"),
 )
 #: years 2000 to 2100: a number outside is hardly meant as a time
 _LIKELY = TimeRange(946_684_800_000, 4_133_980_799_999)
 _MOST = 0.95  # share of values that have to be alike
+_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?", re.ASCII)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
@@ -60,15 +63,27 @@ class Field:
         """Return the values as they stand in series ids; None for what cannot."""
         return [None if value is MISSING else text_of(value) for value in self.values]
 
+    @property
+    def texts_or_numbers(self) -> list[Any]:
+        """Return the values in a form in which equal ones are the same, fractions too."""
+        return [
+            value if isinstance(value, float) else text for value, text in zip(self.values, self.texts, strict=True)
+        ]
+
     @cached_property
     def distinct(self) -> int:
         """Return the number of different texts."""
-        return len({text for text in self.texts if text is not None})
+        return len({one for one in self.texts_or_numbers if one is not None})
 
     @cached_property
     def is_text(self) -> bool:
         """Return whether all of it is text."""
         return bool(self.present) and all(isinstance(value, str) for value in self.present)
+
+    @cached_property
+    def is_clock(self) -> bool:
+        """Return whether all of it is a time of day, without its date."""
+        return self.is_text and all(_CLOCK.fullmatch(value) for value in self.present)
 
     @cached_property
     def is_whole(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from eddy.formats import BadObservation
@@ -14,15 +15,25 @@ from eddy.texts import is_name
 _FEW = 0.5  # distinct values of an id, as a share of the elements: more is a number of the message
 _ALWAYS = 0.95  # share of elements that have it
 _REPEATS = 0.02  # share of elements that a further field has to tell apart
+_MAX_CHANNELS, _EVENLY = 100, 2.0  # values of a number that tells series apart; how much more often one may come
+_SOME, _DENSE = 8, 1.1  # elements from which on it says something; numbers of messages: their span by their number
 _SPECIAL = ("key", "topic", "header")
 
 
 @dataclass(frozen=True)
 class SeriesGuess:
-    """Hold a template, and the paths of the fields in it."""
+    """Hold a template, the paths of the fields in it, and the series of each element as a tuple of their values."""
 
     template: str
     paths: frozenset[str] = frozenset()
+    of: tuple[tuple[str | None, ...], ...] = ()
+
+    def describes(self, one: Field) -> bool:
+        """Return whether a field says what a series is, such as its place: it never changes, but others' differ."""
+        counts = Counter(self.of)
+        if len(counts) < 2 or one.distinct < 2 or len(self.of) < _SOME * len(counts):
+            return False
+        return len(set(zip(self.of, one.texts_or_numbers, strict=True))) == len(counts)
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,7 @@ class _Candidate:
     path: str  # of the message; empty for the key
     values: tuple[str | None, ...]
     score: float
+    is_number: bool = False  # without a telling name: a channel, a register
 
     @property
     def distinct(self) -> int:
@@ -40,21 +52,33 @@ class _Candidate:
 def is_number_of_something_else(one: Field) -> bool:
     """Return whether a field of numbers is rather an id, a counter of messages or a version than a measurement."""
     if one.is_text:
-        return bool(one.words & (field_words.ID | field_words.OTHER_TEXT))
-    return one.is_whole and bool(one.words & field_words.COUNTER)
+        return one.distinct == 1 or bool(one.words & (field_words.ID | field_words.OTHER_TEXT))
+    return one.is_whole and (bool(one.words & field_words.COUNTER) or _numbers_messages(one))
+
+
+def _numbers_messages(one: Field) -> bool:
+    """Return whether whole numbers are those of messages: each is another, and hardly one is left out."""
+    count = len(one.present)
+    return one.distinct == count >= _SOME and max(one.present) - min(one.present) < _DENSE * count
 
 
 def guess_series(
-    fields: Sequence[Field], owners: Sequence[Record], moments: Sequence[int | None], reasons: list[str]
+    fields: Sequence[Field],
+    inner: Set[str],
+    owners: Sequence[Record],
+    moments: Sequence[int | None],
+    reasons: list[str],
 ) -> SeriesGuess:
     """Guess the template.
 
     Args:
         fields: of the elements, without the event time.
+        inner: paths of the fields that stand in elements of an array: they come last in the template.
         owners: the record of each element.
         moments: the event time of each element: one series has one observation at a time.
         reasons: takes a sentence.
     """
+    order = ["", *(one.path for one in fields)]
     few = max(2, int(_FEW * len(owners)))
     key = _key(owners)
     candidates = [one for one in _of_fields(fields) + _of_key(owners) if 1 < one.distinct <= few]
@@ -76,13 +100,14 @@ def guess_series(
         candidates.remove(best[2])
     if not chosen:
         return _single(fields, reasons)
-    chosen.sort(key=lambda one: one.distinct)
+    chosen.sort(key=lambda one: (one.path in inner, one.distinct, order.index(one.path)))
     template = "/".join(f"{{{one.text}}}" for one in chosen)
-    count = len({tuple(one.values[at] for one in chosen) for at in range(len(owners))})
+    groups = [tuple(one.values[at] for one in chosen) for at in range(len(owners))]
+    count = len(set(groups))
     what = " and ".join("the record's key" if one.text == "key" else f"`{one.text}`" for one in chosen)
     has = "have" if len(chosen) > 1 else "has"
     reasons.append(f"The series is {what}, which {has} {count} different values in {len(owners):,} observations.")
-    return SeriesGuess(template, frozenset(one.path for one in chosen if one.path))
+    return SeriesGuess(template, frozenset(one.path for one in chosen if one.path), tuple(groups))
 
 
 def _single(fields: Sequence[Field], reasons: list[str]) -> SeriesGuess:
@@ -98,6 +123,12 @@ def _single(fields: Sequence[Field], reasons: list[str]) -> SeriesGuess:
 def _repeats(groups: Sequence[tuple[str | None, ...]], moments: Sequence[int | None]) -> int:
     """Return how many elements have the group and time of an earlier one."""
     return len(groups) - len(set(zip(groups, moments, strict=True)))
+
+
+def _tells_apart(groups: Sequence[tuple[str | None, ...]], one: _Candidate, moments: Sequence[int | None]) -> bool:
+    """Return whether a number is a channel: with it no time is repeated, and its values come about equally often."""
+    counts = Counter(one.values).values()
+    return _repeats(groups, moments) == 0 and max(counts) <= _EVENLY * len(one.values) / len(counts)
 
 
 def _key(owners: Sequence[Record]) -> _Candidate | None:
@@ -133,11 +164,12 @@ def _of_fields(fields: Sequence[Field]) -> list[_Candidate]:
     found = []
     for one in fields:
         named, other = bool(one.words & field_words.ID), bool(one.words & field_words.OTHER_TEXT)
-        usable = one.is_text or (one.is_whole and named)
-        if one.share < _ALWAYS or not usable or one.time or (one.numbers and not named):
+        number = bool(one.numbers) and not named
+        usable = one.is_text or one.is_whole
+        if one.share < _ALWAYS or not usable or one.time or one.is_clock or (number and one.distinct > _MAX_CHANNELS):
             continue
         score = 2.0 * named + (0.5 if one.is_text else 0.0) - (2.5 if other and not named else 0.0)
-        found.append(_Candidate(_in_template(one), one.path, tuple(one.texts), score))
+        found.append(_Candidate(_in_template(one), one.path, tuple(one.texts), 0.0 if number else score, number))
     return found
 
 

@@ -6,7 +6,7 @@ for each element ``where``, the series, the key, the time, the values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
@@ -130,12 +130,15 @@ class Mapping:
         Raises:
             StackError, SettingsError: as :meth:`messages`; nothing that is in a record is a reason for either.
         """
-        result = MappingResult()
         try:
             messages = list(self.messages(record))
         except BadObservation as problem:
-            result.refusals.append(problem)
-            return result
+            return MappingResult(refusals=[problem])
+        return self.read_messages(record, messages)
+
+    def read_messages(self, record: Record, messages: Sequence[Any]) -> MappingResult:
+        """Read messages that are plain values already: those of the record, or a row of a file."""
+        result = MappingResult()
         if not messages:
             result.skipped = 1
         for at, message in enumerate(messages):

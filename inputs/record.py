@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +44,22 @@ def from_kafka(found: Any) -> Record:
     )
 
 
-def from_lines(content: bytes, topic: str) -> Iterator[Record]:
-    """Yield a record for each line of a file that is not blank, without key and timestamp; the offset is its line."""
-    for number, line in enumerate(content.split(b"\n"), 1):
+def from_librdkafka(found: Any) -> Record:
+    """Return a record of confluent-kafka."""
+    kind, timestamp = found.timestamp()
+    return Record(
+        found.topic(), found.partition(), found.offset(), timestamp if kind else NO_TIMESTAMP,
+        found.key(), found.value(), tuple(found.headers() or ()),
+    )  # fmt: skip
+
+
+def from_lines(lines: Iterable[bytes], topic: str) -> Iterator[Record]:
+    r"""Yield a record for each line that is not blank, without key and timestamp; the offset is its line, from 1 on.
+
+    Examples:
+        >>> [(one.offset, one.value) for one in from_lines([b"{}\n", b"\n", b"[]"], "t")]
+        [(1, b'{}'), (3, b'[]')]
+    """
+    for number, line in enumerate(lines, 1):
         if line.strip():
             yield Record(topic, offset=number, value=line.strip())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import TopicPartition
@@ -14,6 +15,7 @@ from kafka.structs import OffsetAndMetadata
 
 from eddy.connections import kafka_producer
 from eddy.errors import StackError
+from eddy.ops.mapped_dead_letters import MappedDeadLetters
 from eddy.ops.original_records import OriginalRecords
 from eddy.settings import Settings
 from eddy.topic_reader import TopicReader, whole_topic
@@ -60,6 +62,16 @@ def _sample(record: Any, headers: dict[str, str]) -> dict[str, Any]:
     }
 
 
+@dataclass
+class _Message:
+    """Hold a record to be sent."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+
+
 class Replay:
     """Send dead letters again, those with ``reason`` or all, and remember how far the replay is.
 
@@ -67,19 +79,25 @@ class Replay:
     and for all of them, behind which dead letter the next replay starts. One that fails again comes back as a new one
     behind the end that this call read, so no call sends a dead letter twice. A late observation that came back twice is
     not sent any more: its series has gone on, and only a backfill scores it.
+
+    All go to the observations topic: nothing is ever written into a topic of ``input``. A dead letter of such a topic
+    is read again through its mapping, and its observations are sent; one that still is none becomes a new one at the
+    end, with today's reason.
     """
 
     def __init__(self, settings: Settings, reason: str = "", dry_run: bool = False) -> None:
         self.sent: Counter[str] = Counter()
         self.read = 0  # dead letters found that are to be sent
         self.gone = 0  # large observations that the observations topic does not hold any more
+        self.failed: Counter[str] = Counter()  # letters of mapped topics that still are no observations, by reason
         self.returned = 0  # late observations that were sent before and came back
         self._late: Counter[bytes] = Counter()  # how often the topic holds each late observation, by its digest
         self.complete = False
         self._settings, self._reason, self._dry_run = settings, reason, dry_run
         self._topic = settings.topics.name("observations")
         self._batch: list[Any] = []
-        self._originals = OriginalRecords(settings)
+        self._originals = OriginalRecords(settings.kafka, self._topic)
+        self._mapped = MappedDeadLetters(settings)
         self._places: dict[TopicPartition, dict[str, int]] = {}
 
     def report(self) -> dict[str, Any]:
@@ -89,6 +107,7 @@ class Replay:
             "sent": self.sent.total(),
             "found": self.read,
             "gone": self.gone,
+            "failed": dict(self.failed.most_common()),
             "returned": self.returned,
             "reasons": dict(self.sent.most_common()),
             "dry_run": self._dry_run,
@@ -122,6 +141,7 @@ class Replay:
         finally:
             reader.close()
             self._originals.close()
+            self._mapped.close()
             if producer is not None:
                 producer.close()
 
@@ -158,29 +178,46 @@ class Replay:
     def _flush(self, reader: TopicReader, producer: Any) -> None:
         """Send a batch, wait until Kafka has it, then remember it: in this order, none is ever left out."""
         batch, self._batch = self._batch, []
+        before = self.sent.copy(), self.failed.copy(), self.gone
         try:
+            messages = [message for record in batch for message in self._outgoing(record)]
             if producer is not None:
-                whole = [(record, self._original(record)) for record in batch]
-                batch_sent = [record for record, original in whole if original is not None]
-                self.gone += len(batch) - len(batch_sent)
-                futures = [
-                    producer.send(self._topic, key=original.key, value=original.value)
-                    for _, original in whole
-                    if original is not None
-                ]
+                futures = [producer.send(**vars(message)) for message in messages]
                 for future in futures:
                     future.get(_SEND_SECONDS)
-        except KafkaError as error:
+        except (KafkaError, StackError) as error:
+            self.sent, self.failed, self.gone = before
+            if isinstance(error, StackError):  # the cluster of a source is away
+                raise
             message = f"topic {self._topic}: a letter could not be sent: {error}; run the replay again"
             raise StackError(message) from None
-        sent = batch if producer is None else batch_sent
-        self.sent.update(headers_of(record).get("reason", "unknown") for record in sent)
         self._remember(reader, {_partition(record): record.offset + 1 for record in batch})
 
-    def _original(self, record: Any) -> Any | None:
-        """Return what is to be sent: the dead letter itself or, where it holds only a beginning, the observation."""
+    def _outgoing(self, record: Any) -> Iterator[_Message]:
+        """Yield what is to be sent for a dead letter, and count it: observations, or itself again if it stays."""
         headers = headers_of(record)
-        return self._originals.find(headers) if "truncated" in headers else record
+        reason = headers.get("reason", "unknown")
+        if not self._mapped.are_about(headers):
+            # the letter itself or, where it holds only a beginning, the observation; a dry run does not look for it
+            whole = self._originals.find(headers) if "truncated" in headers and not self._dry_run else record
+            if whole is None:
+                self.gone += 1
+                return
+            self.sent[reason] += 1
+            yield _Message(self._topic, whole.key, whole.value)
+            return
+        found = self._mapped.read(record, headers)
+        if found.gone:
+            self.gone += 1
+        elif found.refusal is not None:
+            self.failed[found.refusal.reason] += 1
+            said = {"reason": found.refusal.reason, "detail": found.refusal.detail}
+            kept = [(name, value) for name, value in record.headers if name not in said]
+            yield _Message(record.topic, record.key, record.value, [*((n, v.encode()) for n, v in said.items()), *kept])
+        else:
+            self.sent[reason] += 1
+            for key, value in found.observations:
+                yield _Message(self._topic, key, value)
 
     def _remember(self, reader: TopicReader, behind: dict[TopicPartition, int]) -> None:
         if self._dry_run or not behind:

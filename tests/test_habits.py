@@ -173,5 +173,6 @@ def test_observations_are_parsed_by_one_parser() -> None:
     by_hand = re.compile(r"""(?:\[|get\()["']series["'][\])].*(?:\[|get\()["']ts["'][\])]|message\[["']values?["']\]""")
     found = {str(path.relative_to(ROOT)) for path in SHIPPED if by_hand.search(path.read_text(encoding="utf-8"))}
     assert found == {"eddy/formats.py"}
+    assert "form.read(" in (ROOT / "inputs/readers.py").read_text(encoding="utf-8")
     for reader in ("training/data/kafka_history.py", "dashboard/sources/history.py"):
-        assert "form.read(" in (ROOT / reader).read_text(encoding="utf-8"), reader
+        assert "reader.read(" in (ROOT / reader).read_text(encoding="utf-8"), reader

@@ -15,12 +15,12 @@ MAY_IMPORT = {
     "eddy": set(),
     "models": {"eddy"},
     "csv_files": {"eddy"},  # one reader for producing, training and scoring
-    "inputs": {"eddy"},  # one reader of the messages of other programs
+    "inputs": {"eddy"},  # one reader of the messages of other programs, for all
     "producers": {"eddy", "csv_files"},
     "stack": {"eddy"},
-    "dashboard": {"eddy"},
-    "flink_job": {"eddy", "models"},
-    "training": {"eddy", "models", "csv_files"},
+    "dashboard": {"eddy", "inputs"},
+    "flink_job": {"eddy", "models", "inputs"},
+    "training": {"eddy", "models", "csv_files", "inputs"},
     "testing": {
         "eddy",
         "models",
@@ -29,7 +29,7 @@ MAY_IMPORT = {
         "dashboard",
         "inputs",
     },  # contract suites, for other packages too
-    "ops": {"eddy", "flink_job", "stack", "training"},
+    "ops": {"eddy", "flink_job", "stack", "training", "inputs"},
     "cli": {"eddy", "models", "flink_job", "training", "producers", "csv_files", "inputs", "dashboard", "stack", "ops"},
 }
 #: roles inside a package, from the bottom up: each may import those before it

@@ -55,7 +55,10 @@ def replay(
     dry_run: bool = typer.Option(False, "--dry-run", help="only print what would be sent"),
     as_json: bool = _JSON,
 ) -> None:
-    """Put dead letters back on the observations topic, each once; what was replayed before is not sent again."""
+    """Put dead letters back on the observations topic, each once; what was replayed before is not sent again.
+
+    Those of a topic of 'input' are read again through its mapping as it is now.
+    """
     from eddy.ops.dead_letters import Replay
 
     replay = Replay(settings_of(ctx).settings, reason, dry_run)
@@ -80,6 +83,9 @@ def _report(done: dict[str, Any], as_json: bool) -> None:
     if done["gone"]:
         kept = "the observations topic does not hold them any more, and a dead letter keeps only the start"
         typer.echo(f"not sent: {done['gone']:,} large observations: {kept}", err=True)
+    if done["failed"]:
+        reasons = ", ".join(f"{escaped(name)} {count:,}" for name, count in done["failed"].items())
+        typer.echo(f"kept: {sum(done['failed'].values()):,} that are no observations by 'input': {reasons}", err=True)
     if done["returned"]:
         again = "were sent before and are late again; a backfill scores them: docs/operations.md#backfill"
         typer.echo(f"not sent: {done['returned']:,} observations that {again}", err=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from eddy.cli.main import settings_of
-from eddy.errors import DataError, SettingsError
+from eddy.errors import SettingsError
 from eddy.texts import escaped
 
 if TYPE_CHECKING:
@@ -47,23 +46,22 @@ def check(
     Exit code 1 if nothing was read of a source, or more than 5 % failed.
     """
     from eddy.inputs import check as checking
+    from eddy.inputs.files import records_of
 
     settings = settings_of(ctx).settings
     found: list[tuple[str, Check]] = []
     for name, source in _selected(settings, topic):
         if file is not None:
-            records = _lines(file, topic or _topic_of(file))
+            records = list(records_of(file, topic))
         else:
-            topics = [topic] if topic else list(source.topics)
-            if not topics:
-                raise SettingsError(f"{name} reads a pattern of topics; say which to read: --topic T")
+            topics = [topic] if topic else _topics_of(settings, name, source)
             records = [record for one in topics for record in _newest(settings, one, last, source)]
         found.append((name, checking.check(records, source, settings.job.event_times, name, settings.schema_registry)))
     if as_json:
-        typer.echo(json.dumps([{"source": name, **_as_json(one)} for name, one in found]))
+        typer.echo(json.dumps([{"source": name, **as_json_object(one)} for name, one in found]))
     else:
         for name, one in found:
-            _print(name, one)
+            print_check(name, one)
     if not all(one.passes for _, one in found):
         raise typer.Exit(1)
 
@@ -78,12 +76,13 @@ def guess(
     """Print a first input source for a topic as YAML, with a comment on each part of it that says why."""
     import yaml
 
+    from eddy.inputs.files import records_of
     from eddy.inputs.guess import guess as guessed
 
     if not topic and file is None:
         raise SettingsError("found neither --topic nor --file, expected one of them")
     if file is not None:
-        records = _lines(file, topic or _topic_of(file))
+        records = list(records_of(file, topic))
     else:
         records = _newest(settings_of(ctx).settings, topic, last, None)
     found = guessed(records)
@@ -104,31 +103,39 @@ def _selected(settings: Settings, topic: str) -> list[tuple[str, InputSource]]:
     return found
 
 
+def _topics_of(settings: Settings, name: str, source: InputSource) -> list[str]:
+    """Return the topics of a source; of a pattern those that its cluster has now.
+
+    Raises:
+        SettingsError: no topic matches; names similar ones.
+    """
+    import difflib
+
+    from eddy.inputs.newest_records import kafka_of
+    from eddy.inputs.readers import own_topics, topic_names
+
+    if source.topics:
+        return list(source.topics)
+    there = [one for one in topic_names(kafka_of(source, settings.kafka)) if one not in own_topics(settings.topics)]
+    if found := [one for one in there if source.reads(one)]:
+        return found
+    near = difflib.get_close_matches(source.pattern, there, n=3, cutoff=0.0)
+    has = f"there are {', '.join(near)}" if near else "the cluster has none"
+    raise SettingsError(f"{name}.pattern: found no topic that matches {source.pattern!r}; {has}")
+
+
 def _newest(settings: Settings, topic: str, last: int, source: InputSource | None) -> list[Record]:
     from eddy.inputs.newest_records import newest_records
 
     return newest_records(settings, topic, last, source)
 
 
-def _topic_of(file: Path) -> str:
-    """Return a name for what is in a file that any topic could have."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", file.stem)[:249] or "file"
-
-
-def _lines(file: Path, topic: str) -> list[Record]:
-    from eddy.inputs.record import from_lines
-
-    try:
-        return list(from_lines(file.read_bytes(), topic))
-    except OSError as error:
-        raise DataError(f"--file {file}: cannot be read: {error.strerror}") from None
-
-
 def _plain(values: dict[str, float]) -> dict[str, float | None]:
     return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
-def _as_json(found: Check) -> dict[str, Any]:
+def as_json_object(found: Check) -> dict[str, Any]:
+    """Return a check for JSON."""
     series = [
         {
             "series": name,
@@ -146,19 +153,20 @@ def _as_json(found: Check) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(name: str, found: Check) -> None:
+def print_check(name: str, found: Check, shown: int = _SHOWN) -> None:
+    """Print a check for people."""
     from eddy.event_times import iso
 
     typer.echo(
         f"{name}: {found.records:,} records: {found.observations:,} observations of {len(found.series):,} series, "
         f"{found.skipped:,} skipped, {found.failed:.1%} failed"
     )
-    for series, one in list(found.series.items())[:_SHOWN]:
+    for series, one in list(found.series.items())[:shown]:
         every = "" if one.interval_ms is None else f", one every {one.interval_ms / 1000:g} s"
         sample = f"{iso(one.sample.ts)} {json.dumps(_plain(one.sample.values))}"
         typer.echo(f"    {escaped(series)}: {one.observations:,}{every}, such as {escaped(sample)}")
-    if len(found.series) > _SHOWN:
-        typer.echo(f"    and {len(found.series) - _SHOWN:,} more series; --json has all")
+    if len(found.series) > shown:
+        typer.echo(f"    and {len(found.series) - shown:,} more series; --json has all")
     for refused in found.refused:
         typer.echo(f"  {refused.reason}: {refused.count:,}, such as {refused.place}: {escaped(refused.detail)}")
     for suggestion in found.suggestions:

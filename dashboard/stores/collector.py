@@ -24,6 +24,7 @@ from eddy.dashboard.stores.watched_series import WatchedSeries
 from eddy.errors import SettingsError
 from eddy.flink_rest import rest_address
 from eddy.formats import Format, find_format
+from eddy.inputs.readers import Readers
 from eddy.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Collector:
         }
         observations = topics.name("observations")
         self._kafka = KafkaTopics(settings.kafka, handlers, back, observations)
-        self._history = History(settings.kafka, observations, dashboard.history_messages, form)
+        self._history = History(_readers(settings), dashboard.history_messages)
         self._flink = FlinkRest(rest_address(settings.stack, dashboard.flink), settings.job.name, observations)
         self._job: JobHealth | None = None
         self._flink_read = self._full = -1e9
@@ -187,3 +188,14 @@ def _format(settings: Settings) -> Format:
     except SettingsError as error:
         log.warning("no history of series, and no late points: %s", error)
         return find_format("json", settings.job.event_times)
+
+
+def _readers(settings: Settings) -> Readers:
+    """Return how topics of observations are read; without a format that is not installed beside the dashboard."""
+    plain = settings.job.model_copy(update={"format": "json"})
+    for tried in (settings, settings.model_copy(update={"job": plain}), settings.model_copy(update={"input": ()})):
+        try:
+            return Readers(tried)
+        except SettingsError as error:
+            log.warning("not all topics of observations can be read back: %s", error)
+    return Readers(settings.model_copy(update={"job": plain, "input": ()}))

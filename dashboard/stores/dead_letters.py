@@ -15,6 +15,7 @@ _SHOWN_BYTES = 300
 _SAMPLES = 20  # newest of each reason
 _LATE = "late"
 _LATE_SERIES = 1000  # series whose late points are kept
+_OWN_FORM = JsonFormat()
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class DeadLetterStore:
         self._counts[dead_letter.reason] += 1
         self._samples.setdefault(dead_letter.reason, deque(maxlen=_SAMPLES)).appendleft(dead_letter)
         self._changed = True
-        if dead_letter.reason == _LATE and (found := observation(self._form, value, message.key())) is not None:
+        form = _OWN_FORM if headers.get("form") == "observation" else self._form  # of a topic of 'input': as mapped
+        if dead_letter.reason == _LATE and (found := observation(form, value, message.key())) is not None:
             self._keep_late(dead_letter.key, found)
 
     def late(self, series: str) -> tuple[tuple[str, ...], Columns] | None:

@@ -23,9 +23,9 @@ from eddy.dashboard.stores.snapshot import Snapshot
 from eddy.dashboard.stores.watched_series import WatchedSeries
 from eddy.dashboard.web.live import Live
 from eddy.feedback import Feedback
-from eddy.formats import JsonFormat
+from eddy.inputs.readers import Readers
 from eddy.model_events import refusal
-from eddy.settings import KafkaSettings
+from eddy.settings import KafkaSettings, Settings
 from tests.dashboard.messages import alert
 from tests.dashboard.test_stores import row
 from tests.models.small_models import manifest
@@ -126,7 +126,7 @@ def test_no_thread_waits_for_a_name_that_does_not_exist_and_few_are_looked_for(m
 
 
 def test_history_of_an_unknown_name_is_a_short_look():
-    found = History(KafkaSettings(), "o", 5_000_000, JsonFormat())
+    found = History(Readers(Settings()), 5_000_000)
     found.want("pump-1")
     found.want("junk", known=False)
     assert [scan.left for scan in found._scans.values()] == [5_000_000, history._UNKNOWN_MESSAGES]

@@ -97,8 +97,9 @@ SHAPES: dict[str, tuple[Any, dict[str, Any], int]] = {
             "series": "{site}/{device.id}",
             "time": {"field": "meta.at", "unit": "s"},
             "values": {"t": "data.t", "p": "data.p"},
+            "split": True,
         },
-        6,
+        12,
     ),
     "gateway": (
         gateway,
@@ -106,13 +107,13 @@ SHAPES: dict[str, tuple[Any, dict[str, Any], int]] = {
             "each": "readings",
             "series": "{gateway}/{sensor}",
             "time": {"field": "ts", "unit": "ms"},
-            "values": {"v": "v"},
+            "values": {"value": "v"},
         },
         6,
     ),
     "keyed": (
         keyed,
-        {"series": "{key}", "time": {"field": "timestamp", "unit": "ns"}, "values": {"watts": "watts"}},
+        {"series": "{key}", "time": {"field": "timestamp", "unit": "ns"}, "values": {"value": "watts"}},
         5,
     ),
     "metrics": (
@@ -125,24 +126,32 @@ SHAPES: dict[str, tuple[Any, dict[str, Any], int]] = {
         },
         6,
     ),
-    "single": (single, {"series": "{topic}", "time": "kafka", "values": {"power": "power", "voltage": "voltage"}}, 1),
+    "single": (
+        single,
+        {"series": "{topic}", "time": "kafka", "values": {"power": "power", "voltage": "voltage"}, "split": True},
+        2,
+    ),
     "json_key": (
         json_key,
         {
             "series": "{key.unit}",
             "numbers": "text",
             "time": {"field": "zeit", "unit": "%d.%m.%Y %H:%M:%S", "zone": "UTC"},
-            "values": {"druck": "druck"},
+            "values": {"value": "druck"},
         },
         4,
     ),
-    "wide": (wide, {"series": "{machineId}", "time": {"field": "eventTime", "unit": "iso"}, "values": "*"}, 3),
+    "wide": (
+        wide,
+        {"series": "{machineId}", "time": {"field": "eventTime", "unit": "iso"}, "values": "*", "split": True},
+        90,
+    ),
     "dotted": (
         dotted,
         {
             "series": '{["host.name"]}/{["key"]}',
             "time": {"field": "@timestamp", "unit": "iso"},
-            "values": {"cpu.pct": '["cpu.pct"]'},
+            "values": {"value": '["cpu.pct"]'},
         },
         6,
     ),
@@ -178,7 +187,7 @@ def test_reasons_say_why() -> None:
     assert "`meta.at` is the event time: an epoch in s, as in 1764547200." in reasons
     assert "The series is `site` and `device.id`, which have 6 different values in 360 observations." in reasons
     assert "Other times, which are not read: `meta.received`" in reasons or "left out: `schema_version`" in reasons
-    assert "Taken for counters, ids or times, and left out: `schema_version`" in reasons
+    assert "Taken for ids, counters, times or what describes a series, and left out: `schema_version`" in reasons
 
 
 def test_records_that_are_no_objects_are_counted() -> None:
