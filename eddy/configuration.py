@@ -25,6 +25,9 @@ RESERVED_VARIABLES = {
     CONFIG_VARIABLE, "EDDY_HOME", "EDDY_STACK_INSTANCE", "EDDY_TORCH_INDEX", "EDDY_BUILD_WITHOUT_JARS",
 }  # fmt: skip
 
+#: Settings that hold names and values: somebody may have put a secret among them.
+_WITH_NAMES = {"kafka.properties", "kafka.oauth_extensions"}
+
 #: The original system's variables, kept working: plain name to key.
 ORIGINAL_VARIABLES = {
     "DETECTOR_TYPE": "detector.type",
@@ -84,7 +87,8 @@ def load(
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        found = "(hidden)" if _is_group(first["input"]) or _from_secret_file(key, known) else repr(first["input"])
+        hidden = _is_group(first["input"]) or _from_secret_file(key, known) or key in _WITH_NAMES
+        found = "(hidden)" if hidden else repr(first["input"])
         source = next((sources[known] for known in sources if key == known or key.startswith(f"{known}.")), "?")
         message = f"setting {key} from {source}: found {found}; {first['msg']}"
         raise SettingsError(message) from None
@@ -212,7 +216,9 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_text(value: Any) -> str:
-    """Return a setting's value as the command line takes it: lists are JSON."""
+    """Return a setting's value as the command line takes it: lists and names with values are JSON."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
         items = [item if isinstance(item, str) else item.model_dump(mode="json", exclude_unset=True) for item in value]
         return json.dumps(items, ensure_ascii=False)

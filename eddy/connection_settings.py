@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from eddy.settings_group import Group
+from eddy.connection_properties import checked
+from eddy.settings_group import Group, from_json
+
+
+def _properties(value: Any) -> dict[str, str]:
+    return checked(from_json(value, "names and values as a JSON object"))
+
+
+def _extensions(value: Any) -> Any:
+    value = from_json(value, "names and values as a JSON object")
+    for name, text in value.items() if isinstance(value, dict) else ():
+        if not (str(name).isalpha() and str(name).isascii()) or name == "auth" or not str(text).isprintable():
+            message = f"found the extension {name!r}, expected a name of letters (not auth), with a printable text"
+            raise ValueError(message)
+    return value
 
 
 class KafkaSettings(Group):
@@ -24,16 +38,40 @@ class KafkaSettings(Group):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="SSL encrypts the connection, SASL authenticates the client"
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None, description="how the client authenticates; required with a SASL protocol"
-    )
+    sasl_mechanism: (
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM", "GSSAPI"] | None
+    ) = Field(None, description="how the client authenticates; required with a SASL protocol")
     sasl_username: str | None = Field(None, description="user name for SASL")
     sasl_password: SecretStr | None = Field(None, description="password for SASL")
     sasl_password_file: str | None = Field(None, description="file that holds the SASL password; used instead of it")
     ssl_cafile: str | None = Field(None, description="PEM file of the authority that signed the brokers' certificates")
     ssl_certfile: str | None = Field(None, description="PEM file of the client's certificate")
-    ssl_keyfile: str | None = Field(None, description="PEM file of the client's private key (unencrypted PKCS#8)")
+    ssl_keyfile: str | None = Field(None, description="PEM file of the client's private key (PKCS#8)")
+    ssl_key_password: SecretStr | None = Field(None, description="password of the private key, where it has one")
+    ssl_key_password_file: str | None = Field(
+        None, description="file that holds the key's password; used instead of it"
+    )
     ssl_check_hostname: bool = Field(True, description="refuse a broker whose certificate names another host")
+    oauth_token_url: str | None = Field(None, description="OAUTHBEARER: address of the token endpoint, https://…")
+    oauth_client_id: str | None = Field(None, description="OAUTHBEARER: id of the client at the token endpoint")
+    oauth_client_secret: SecretStr | None = Field(None, description="OAUTHBEARER: the client's secret")
+    oauth_client_secret_file: str | None = Field(None, description="file that holds the secret; used instead of it")
+    oauth_scope: str | None = Field(None, description="OAUTHBEARER: scope that is asked for; several with blanks")
+    oauth_cafile: str | None = Field(None, description="PEM file of the authority of the token endpoint's certificate")
+    oauth_extensions: Annotated[dict[str, str], BeforeValidator(_extensions)] = Field(
+        {}, description="SASL extensions that go to the broker with the token"
+    )
+    aws_region: str | None = Field(None, description="AWS_MSK_IAM: region of the cluster; default: AWS_REGION")
+    kerberos_service_name: str = Field(
+        "kafka", min_length=1, description="GSSAPI: first part of the brokers' principal"
+    )
+    kerberos_principal: str | None = Field(None, description="GSSAPI: the client's principal, such as eddy@EXAMPLE.COM")
+    kerberos_keytab: str | None = Field(None, description="GSSAPI: file with the principal's key")
+    kerberos_config: str | None = Field(None, description="GSSAPI: krb5.conf; default: the system's")
+    client_rack: str = Field("", description="rack or zone of the clients: they read from a replica that is near")
+    properties: Annotated[dict[str, str], BeforeValidator(_properties)] = Field(
+        {}, description="further properties of the Kafka clients, under their own names; each takes what it knows"
+    )
     max_message_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="largest message that clients fetch, bytes")
     request_timeout_ms: int = Field(30_000, ge=1000, description="how long a client waits for a reply, milliseconds")
 
@@ -50,6 +88,34 @@ class KafkaSettings(Group):
             message = "ssl_certfile and ssl_keyfile belong together: found one of them"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _complete_mechanism(self) -> KafkaSettings:
+        """Refuse a mechanism without what it needs; secrets are not here in each process."""
+        needed = {
+            "OAUTHBEARER": ("oauth_token_url", "oauth_client_id"),
+            "GSSAPI": ("kerberos_principal", "kerberos_keytab"),
+        }.get(self.sasl_mechanism or "", ())
+        for name in needed:
+            if not getattr(self, name):
+                message = f"sasl_mechanism {self.sasl_mechanism} needs kafka.{name}"
+                raise ValueError(message)
+        if self.sasl_mechanism == "AWS_MSK_IAM" and self.security_protocol != "SASL_SSL":
+            message = f"found {self.security_protocol} with AWS_MSK_IAM, expected kafka.security_protocol SASL_SSL"
+            raise ValueError(message)
+        return self
+
+    @field_validator("oauth_token_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is not None and not (value.startswith(("https://", "http://")) and "@" not in value.split("?")[0]):
+            message = "expected https://… (http:// only for tests), without a name and password in it"
+            raise ValueError(message)
+        return value
+
+
+#: fields of :class:`KafkaSettings` that are secrets: each can be given as a file, by ``<name>_file``
+KAFKA_SECRETS = tuple(name for name in KafkaSettings.model_fields if f"{name}_file" in KafkaSettings.model_fields)
 
 
 class RedisSettings(Group):

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from eddy.connection_settings import KafkaSettings
+from eddy.connection_settings import KAFKA_SECRETS, KafkaSettings
 from eddy.settings_group import Group
 from eddy.texts import MAX_NAME_BYTES, is_name
 
@@ -215,10 +215,10 @@ class InputSource(Group):
     @field_validator("kafka")
     @classmethod
     def _known(cls, value: dict[str, Any]) -> dict[str, Any]:
-        known = [name for name in KafkaSettings.model_fields if name != "sasl_password"]
+        known = [name for name in KafkaSettings.model_fields if name not in KAFKA_SECRETS]
         for name in value:
-            if name == "sasl_password":
-                message = "found sasl_password, expected sasl_password_file: 'input' is shown, and passed on as it is"
+            if name in KAFKA_SECRETS:
+                message = f"found {name}, expected {name}_file: 'input' is shown, and passed on as it is"
                 raise ValueError(message)
             if name not in known:
                 nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
@@ -229,7 +229,10 @@ class InputSource(Group):
         except ValidationError as error:
             for wrong in error.errors():
                 if wrong["loc"]:  # what fits together shows only beside the settings of 'kafka'
-                    message = f"{wrong['loc'][0]}: found {wrong['input']!r}; {wrong['msg']}"
+                    field = wrong["loc"][0]
+                    # a secret may be among names and values, where it does not belong
+                    found = "(hidden)" if field in {"properties", "oauth_extensions"} else repr(wrong["input"])
+                    message = f"{field}: found {found}; {wrong['msg']}"
                     raise ValueError(message) from None
         return value
 

@@ -31,6 +31,9 @@ class JobSettings(Group):
     """
 
     name: str = Field("eddy", description="name of the job; also part of its alerts")
+    group: str = Field(
+        "", description="consumer group, and beginning of further groups and of transactional ids; default: job.name"
+    )
     parallelism: int = Field(1, ge=1, description="subtasks of each operator")
     shards: int = Field(
         16, ge=1, le=1024, description="parts of the series' state; cannot be changed after the first deployment"
@@ -148,6 +151,11 @@ class JobSettings(Group):
         0, ge=0, description="micro-batches that Flink hands to Python at once; 0 = the number of shards per subtask"
     )
     bundle_ms: int = Field(20, ge=1, description="longest time that a micro-batch waits for others, ms")
+
+    @property
+    def group_id(self) -> str:
+        """Return the job's consumer group."""
+        return self.group or self.name
 
     @property
     def sink_names(self) -> tuple[str, ...]:

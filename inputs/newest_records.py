@@ -9,6 +9,7 @@ from pathlib import Path
 from kafka import TopicPartition
 from pydantic import ValidationError
 
+from eddy.connection_settings import KAFKA_SECRETS
 from eddy.errors import SettingsError
 from eddy.input_settings import InputSource
 from eddy.inputs.record import Record, from_kafka
@@ -27,11 +28,12 @@ def kafka_of(source: InputSource, kafka: KafkaSettings) -> KafkaSettings:
     if not source.kafka:
         return kafka
     given = dict(source.kafka)
-    if path := given.get("sasl_password_file"):
-        try:
-            given["sasl_password"] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"input.kafka.sasl_password_file: {path} cannot be read: {error}") from None
+    for secret in KAFKA_SECRETS:
+        if path := given.get(f"{secret}_file"):
+            try:
+                given[secret] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError(f"input.kafka.{secret}_file: {path} cannot be read: {error}") from None
     try:
         return KafkaSettings.model_validate({**kafka.model_dump(), **given})
     except ValidationError as error:

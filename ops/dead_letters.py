@@ -120,7 +120,7 @@ class Replay:
         Raises:
             StackError: Kafka went away; the batches sent until then are remembered.
         """
-        reader = TopicReader(self._settings, "dlq", f"{self._settings.job.name}-dlq-replay")
+        reader = TopicReader(self._settings, "dlq", f"{self._settings.job.group_id}-dlq-replay")
         producer = None if self._dry_run else self._producer()
         try:
             self._read_places(reader)

@@ -188,7 +188,7 @@ class Librdkafka:
 def librdkafka_options(settings: KafkaSettings) -> dict[str, Any]:
     """Return our connection settings as librdkafka's options."""
     return {
-        **librdkafka_client(settings),
+        **librdkafka_client(settings, "librdkafka-producer"),
         "request.timeout.ms": settings.request_timeout_ms,
         "message.timeout.ms": max(round(DELIVERY_SECONDS * 1000), settings.request_timeout_ms),
         "message.max.bytes": settings.max_message_bytes,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -36,17 +38,19 @@ class Entry:
         resource, name: kind and name of the Kafka resource.
         operations: as Kafka calls them; READ and WRITE include DESCRIBE.
         prefixed: whether ``name`` stands for everything that begins so.
+        servers: brokers of another cluster, that of an input source; empty = that of ``kafka``.
     """
 
     resource: Resource
     name: str
     operations: tuple[str, ...]
     prefixed: bool = False
+    servers: str = ""
 
 
 def entries(settings: Settings, role: Role) -> list[Entry]:
-    """Return the permissions of a role, with the topics and the job name of these settings."""
-    job = settings.job.name
+    """Return the permissions of a role, with the topics, the input sources and the job's group of these settings."""
+    job = settings.job.group_id
     history = Entry("topic", settings.topics.name("models") + ".history", ("READ", "WRITE", "CREATE"))
     match role:
         case "producer":
@@ -54,6 +58,7 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
         case "job":
             return [
                 *_topics(settings, ("observations", "models", "feedback"), "READ"),
+                *_inputs(settings, job),
                 *_topics(settings, ("alerts",), "READ", "WRITE"),  # it reads what Redis missed in a long outage
                 *_topics(settings, ("scores", "dlq", "events"), "WRITE"),
                 *_topics(settings, ("drift", "training", "shadow", "figures", "sources"), "WRITE"),
@@ -65,7 +70,7 @@ def entries(settings: Settings, role: Role) -> list[Entry]:
             read = _topics(settings, topics, "READ")
             both = _topics(settings, ("models", "trainer"), "READ", "WRITE")
             own = [history, Entry("group", TRAINER_GROUP, ("READ",))]
-            return [*read, *both, *_topics(settings, ("events",), "WRITE"), *own]
+            return [*read, *_inputs(settings), *both, *_topics(settings, ("events",), "WRITE"), *own]
         case "page":
             shown = ("observations", "alerts", "dlq", "events", "drift", "models", "feedback", "sources")
             read = _topics(settings, shown, "READ")
@@ -93,12 +98,49 @@ def commands(settings: Settings, role: Role, principal: str) -> list[str]:
     for entry in entries(settings, role):
         pattern = " --resource-pattern-type prefixed" if entry.prefixed else ""
         operations = " ".join(f"--operation {operation}" for operation in entry.operations)
-        servers = settings.kafka.bootstrap_servers
+        servers = entry.servers or settings.kafka.bootstrap_servers
         lines.append(
             f"kafka-acls.sh --bootstrap-server {servers} --command-config admin.properties --add "
-            f"--allow-principal User:{principal} {operations} --{entry.resource} {entry.name}{pattern}"
+            f"--allow-principal User:{principal} {operations} --{entry.resource} {shlex.quote(entry.name)}{pattern}"
         )
     return lines
+
+
+def _inputs(settings: Settings, group: str = "") -> list[Entry]:
+    """Return the topics of ``input``, each once, of a pattern the text that all its topics begin with.
+
+    Args:
+        settings: with the sources.
+        group: consumer group, which another cluster needs as well.
+    """
+    found: dict[Entry, None] = {}
+    for source in settings.input:
+        servers = str(source.kafka.get("bootstrap_servers", ""))
+        names = [(topic, False) for topic in source.topics]
+        if source.pattern:
+            start = _beginning(source.pattern)
+            names.append((start or "*", bool(start)))
+        for name, prefixed in names:
+            found[Entry("topic", name, ("READ",), prefixed, servers)] = None
+        if group and servers:
+            found[Entry("group", group, ("READ",), servers=servers)] = None
+    return list(found)
+
+
+def _beginning(pattern: str) -> str:
+    r"""Return the plain text that every match of a regular expression begins with; it may be shorter than possible.
+
+    Examples:
+        >>> _beginning(r"plant\.telemetry-[a-z]+"), _beginning("ab*"), _beginning("a|b"), _beginning("(a)")
+        ('plant.telemetry-', 'a', '', '')
+    """
+    if "|" in pattern:
+        return ""
+    plain = re.match(r"(?:[A-Za-z0-9_-]|\\[.-])*", pattern)
+    text = plain.group() if plain else ""
+    if pattern[len(text) :][:1] in {"*", "?", "{"}:  # the last character may be left out
+        text = text[: -2 if text.endswith(("\\.", "\\-")) else -1]
+    return text.replace("\\", "")
 
 
 def _topics(settings: Settings, roles: Sequence[str], *operations: str) -> list[Entry]:

@@ -158,7 +158,9 @@ SHIPPED = [
     for room in ("cli", "dashboard", "eddy", "flink_job", "models", "ops", "producers", "stack", "training")
     for path in sorted((ROOT / room).rglob("*.py"))
 ]
-CLIENT = re.compile(r"\b(?:KafkaConsumer|KafkaProducer|KafkaAdminClient|Consumer|Producer|AdminClient)\(")
+CLIENT = re.compile(
+    r"\b(?:KafkaConsumer|KafkaProducer|KafkaAdminClient|Consumer|Producer|AdminClient)(?:\(|, settings)"
+)
 
 
 def test_kafka_clients_are_made_in_one_module() -> None:

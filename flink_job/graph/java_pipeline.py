@@ -1,4 +1,4 @@
-"""Build the two JVM ends of the graph (``jvm/src/eddy/flink``), and set Kafka's Java client up for them.
+"""Build the two JVM ends of the graph (``jvm/src/eddy/flink``).
 
 This is the only module that reaches below PyFlink's public API.
 """
@@ -16,24 +16,13 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
-from eddy.configuration import environment_name
 from eddy.flink_job.graph.input_plan import plan, templates, wants_headers
+from eddy.flink_job.graph.kafka_properties import consumer, producer
 from eddy.flink_job.wire.flink_types import BYTES
 from eddy.flink_job.wire.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
 from eddy.inputs.clusters import Cluster, clusters
 from eddy.inputs.mapping import Mapping
-from eddy.settings import KafkaSettings, Settings, TopicSettings
-
-_SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka"
-_SECRETS = "eddy"  # name under which the properties speak of jvm/…/Secrets.java
-_LINGER_MS = 5
-_PARTITION_DISCOVERY_MS = 30_000
-_EXTRA_BYTES = 1024 * 1024  # key, headers and framing beside the largest value
-_MIB = 1024 * 1024
-#: what a source holds: of a fetch as it comes from the broker, of a partition in it, and of a poll, decompressed
-_FETCH_BYTES, _PARTITION_BYTES, _POLL_BYTES = 16 * _MIB, 4 * _MIB, 16 * _MIB
-_POLL_RECORDS = 5000
-_TRANSACTION_MS = 900_000  # what brokers allow unless they are told otherwise; main.py asks this one
+from eddy.settings import Settings, TopicSettings
 
 
 class Observations:
@@ -165,7 +154,7 @@ def _texts(settings: Settings) -> dict[str, str]:
         "dlq": str(DLQ),
         "alerts": str(ALERTS),
         "mark": str(MARK),
-        "group": job.name,
+        "group": job.group_id,
         "start_from": str(round(job.start_time.timestamp() * 1000)) if job.start_time else job.start_from,
         "bounded": str(job.bounded).lower(),
         "delivery": job.delivery,
@@ -185,76 +174,3 @@ def _java_map(texts: ReadOnly[str, str]) -> object:
     for name, text in texts.items():
         result.put(name, text)
     return result
-
-
-def consumer(settings: Settings, largest: int = 0, headers: bool = False) -> dict[str, str]:
-    """Return the properties of the Java consumer.
-
-    Args:
-        settings: addresses, security, sizes.
-        largest: bytes of the largest value that is not cut; 0 = job.max_event_bytes.
-        headers: keep the records' headers.
-    """
-    return {
-        **security(settings.kafka),
-        "partition.discovery.interval.ms": str(_PARTITION_DISCOVERY_MS),
-        "fetch.max.bytes": str(min(_FETCH_BYTES, settings.kafka.max_message_bytes)),
-        "max.partition.fetch.bytes": str(_PARTITION_BYTES),
-        "max.poll.records": str(_POLL_RECORDS),
-        "isolation.level": "read_committed",
-        # jvm/…/PollBytes.java: bounds in bytes, which Kafka's own settings have for compressed data only
-        "key.deserializer": "eddy.flink.PollBytes$Keys",
-        "value.deserializer": "eddy.flink.PollBytes$Values",
-        "interceptor.classes": "eddy.flink.PollBytes$End",
-        "eddy.poll.bytes": str(_POLL_BYTES),
-        "eddy.value.bytes": str(largest or settings.job.max_event_bytes),
-        **({"eddy.headers": "true"} if headers else {}),
-    }
-
-
-def producer(settings: Settings) -> dict[str, str]:
-    """Return the properties of the Java producer."""
-    largest = settings.kafka.max_message_bytes + _EXTRA_BYTES
-    return {
-        **security(settings.kafka),
-        "linger.ms": str(_LINGER_MS),
-        "max.request.size": str(largest),
-        "buffer.memory": str(2 * largest),
-        "transaction.timeout.ms": str(settings.job.transaction_timeout_ms or _TRANSACTION_MS),
-    }
-
-
-def security(kafka: KafkaSettings) -> dict[str, str]:
-    """Return address and security of the Java client.
-
-    Passwords and keys stay out of the job graph: the client reads them, by ``jvm/…/Secrets.java``, from the environment
-    or the files of the process that it runs in.
-    """
-    properties = {"bootstrap.servers": kafka.bootstrap_servers, "security.protocol": kafka.security_protocol}
-    if kafka.sasl_mechanism:
-        module = "plain.PlainLoginModule" if kafka.sasl_mechanism == "PLAIN" else "scram.ScramLoginModule"
-        # SecretStr: given itself, as a variable. Else the file's path, which is no secret.
-        from_file = kafka.sasl_password_file
-        place = f"{from_file}:quoted" if from_file else environment_name("kafka.sasl_password")
-        username = (kafka.sasl_username or "").replace("\\", "\\\\").replace('"', '\\"')  # it stands in quotes
-        properties |= {
-            "sasl.mechanism": kafka.sasl_mechanism,
-            "sasl.jaas.config": f"{_SHADED}.common.security.{module} required "
-            f'username="{username}" password="${{{_SECRETS}:{place}}}";',
-        }
-    if kafka.ssl_cafile:
-        properties |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": kafka.ssl_cafile}
-    if kafka.ssl_certfile and kafka.ssl_keyfile:
-        properties |= {
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.certificate.chain": f"${{{_SECRETS}:{kafka.ssl_certfile}:text}}",
-            "ssl.keystore.key": f"${{{_SECRETS}:{kafka.ssl_keyfile}:text}}",
-        }
-    if not kafka.ssl_check_hostname:
-        properties["ssl.endpoint.identification.algorithm"] = ""
-    if any("${" in value for value in properties.values()):
-        properties |= {
-            "config.providers": _SECRETS,
-            f"config.providers.{_SECRETS}.class": "eddy.flink.Secrets",
-        }
-    return properties

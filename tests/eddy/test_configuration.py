@@ -194,8 +194,8 @@ def test_every_secret_has_a_file_setting_and_hosts_default_to_loopback() -> None
     values = dict(flatten(Settings()))
     secret = {key for key in values if f"{key}_file" in values}
     assert secret == {
-        "kafka.sasl_password", "redis.password", "dashboard.token", "registry.signing_key",
-        "schema_registry.password", "schema_registry.token",
+        "kafka.sasl_password", "kafka.ssl_key_password", "kafka.oauth_client_secret", "redis.password",
+        "dashboard.token", "registry.signing_key", "schema_registry.password", "schema_registry.token",
     }  # fmt: skip
     assert {value for key, value in values.items() if key.endswith(".host")} == {"127.0.0.1"}
 

@@ -126,9 +126,18 @@ def test_error_names_the_field_what_was_found_and_expected(source: dict[str, Any
     assert "\n" not in str(caught.value)
 
 
-def test_password_is_refused_without_showing_it() -> None:
-    source = {"topics": "a", "kafka": {"sasl_password": "hush"}}
-    with pytest.raises(SettingsError, match="found sasl_password, expected sasl_password_file") as caught:
+@pytest.mark.parametrize("name", ["sasl_password", "oauth_client_secret", "ssl_key_password"])
+def test_password_is_refused_without_showing_it(name: str) -> None:
+    source = {"topics": "a", "kafka": {name: "hush"}}
+    with pytest.raises(SettingsError, match=f"found {name}, expected {name}_file") as caught:
+        load([f"input={json.dumps([source])}"], environ={})
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{"sasl.password": "hush"}, '{"sasl.password": "hush"}', {"client.id": ["hush"]}])
+def test_secrets_among_client_properties_are_refused_without_showing_them(given: Any) -> None:
+    source = {"topics": "a", "kafka": {"properties": given}}
+    with pytest.raises(SettingsError, match=r"properties: found \(hidden\); ") as caught:
         load([f"input={json.dumps([source])}"], environ={})
     assert "hush" not in str(caught.value)
 

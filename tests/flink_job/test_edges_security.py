@@ -7,7 +7,7 @@ import json
 import pytest
 
 from eddy.configuration import as_environment, load
-from eddy.flink_job.graph import java_pipeline
+from eddy.flink_job.graph import kafka_properties
 from eddy.flink_job.graph.settings_arguments import without_secrets
 
 PASSWORD = 'geheim"\\;$1'  # noqa: S105
@@ -26,7 +26,7 @@ def settings(*more):
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
-@pytest.mark.parametrize("client", [java_pipeline.consumer, java_pipeline.producer])
+@pytest.mark.parametrize("client", [kafka_properties.consumer, kafka_properties.producer])
 def test_client_properties_hold_no_password(mechanism, client):
     properties = client(settings(f"kafka.sasl_mechanism={mechanism}"))
     assert "geheim" not in json.dumps(properties)
@@ -58,7 +58,7 @@ def test_worker_environment_holds_the_secrets_that_properties_refer_to():
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a;b", 'x" required password="y'])
 def test_user_name_is_escaped_in_the_jaas_config(name):
-    jaas = java_pipeline.security(settings("kafka.sasl_mechanism=PLAIN", f"kafka.sasl_username={name}").kafka)[
+    jaas = kafka_properties.security(settings("kafka.sasl_mechanism=PLAIN", f"kafka.sasl_username={name}").kafka)[
         "sasl.jaas.config"
     ]
     start = jaas.index('username="') + len('username="')
@@ -72,7 +72,7 @@ def test_user_name_is_escaped_in_the_jaas_config(name):
 
 
 def test_mutual_tls_and_host_name_check_reach_the_properties():
-    properties = java_pipeline.security(
+    properties = kafka_properties.security(
         settings("kafka.ssl_certfile=/c.pem", "kafka.ssl_keyfile=/k.pem", "kafka.ssl_check_hostname=false").kafka
     )
     assert properties["ssl.keystore.certificate.chain"] == "${eddy:/c.pem:text}"
@@ -82,5 +82,5 @@ def test_mutual_tls_and_host_name_check_reach_the_properties():
 
 
 def test_plaintext_connections_have_no_security_properties():
-    properties = java_pipeline.consumer(load([], environ={}).settings)
+    properties = kafka_properties.consumer(load([], environ={}).settings)
     assert not [name for name in properties if name.startswith(("sasl", "ssl", "config."))]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eddy.configuration import load, secrets_as_environment
-from eddy.flink_job.graph import java_pipeline
+from eddy.flink_job.graph import kafka_properties
 from eddy.stack.jars import flink_home, flink_jars
 
 # What a Kafka client does with its properties: resolve, read the JAAS line, print the password in hex.
@@ -72,7 +72,7 @@ def test_any_password_reaches_the_login_unchanged(tmp_path: Path, way: str) -> N
     assert settings.kafka.sasl_password.get_secret_value() == password
     environment = secrets_as_environment(settings)
     assert bool(environment) == (way == "environment"), "what lies in a file stays there"
-    properties = java_pipeline.security(settings.kafka)
+    properties = kafka_properties.security(settings.kafka)
     assert not any(secret in str(properties) for secret in ("evil", "mine"))
     done = resolve(properties, tmp_path, environment)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -84,6 +84,6 @@ def test_any_password_reaches_the_login_unchanged(tmp_path: Path, way: str) -> N
 
 def test_a_missing_variable_is_named(tmp_path: Path) -> None:
     secure = ["kafka.security_protocol=SASL_SSL", "kafka.sasl_mechanism=PLAIN", "kafka.sasl_username=me"]
-    done = resolve(java_pipeline.security(load(secure, environ={}).settings.kafka), tmp_path, {})
+    done = resolve(kafka_properties.security(load(secure, environ={}).settings.kafka), tmp_path, {})
     assert done.returncode != 0
     assert "environment variable EDDY_KAFKA_SASL_PASSWORD is not set in this process" in done.stderr

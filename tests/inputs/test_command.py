@@ -124,6 +124,28 @@ def test_source_of_another_cluster_keeps_what_it_does_not_name(tmp_path: Path) -
         kafka_of(InputSource(topics="a", kafka={"security_protocol": "SSL"}), main)
 
 
+def test_source_of_another_cluster_has_a_login_of_its_own(tmp_path: Path) -> None:
+    main = KafkaSettings(security_protocol="SASL_SSL", sasl_mechanism="PLAIN", sasl_password=SecretStr("hush"))
+    secret, locked = tmp_path / "secret", tmp_path / "locked"
+    secret.write_text("from the file\n")
+    locked.write_text("of the key\n")
+    given = {
+        "sasl_mechanism": "OAUTHBEARER", "oauth_token_url": "https://i.test/t", "oauth_client_id": "me",
+        "oauth_client_secret_file": str(secret), "ssl_key_password_file": str(locked), "client_rack": "b",
+        "properties": {"fetch.min.bytes": 2},
+    }  # fmt: skip
+    found = kafka_of(InputSource(topics="a", kafka=given), main)
+    assert found.oauth_client_secret is not None
+    assert found.ssl_key_password is not None
+    assert found.oauth_client_secret.get_secret_value() == "from the file"
+    assert found.ssl_key_password.get_secret_value() == "of the key"
+    assert (found.client_rack, found.properties) == ("b", {"fetch.min.bytes": "2"})
+    with pytest.raises(EddyError, match=r"input\.kafka: .*sasl_mechanism OAUTHBEARER needs kafka\.oauth_client_id"):
+        kafka_of(InputSource(topics="a", kafka={**given, "oauth_client_id": None}), main)
+    with pytest.raises(EddyError, match=r"input\.kafka\.oauth_client_secret_file: /none cannot be read"):
+        kafka_of(InputSource(topics="a", kafka={**given, "oauth_client_secret_file": "/none"}), main)
+
+
 @pytest.mark.stack
 def test_newest_records_of_a_topic_are_read_and_none_is_written(unique_topics: Settings, tmp_path: Path) -> None:
     topic = unique_topics.topics.name("observations")

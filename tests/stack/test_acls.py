@@ -12,7 +12,7 @@ import pytest
 from eddy.configuration import load
 from eddy.flink_job.wire.frames import TOPIC_ROLES
 from eddy.settings import Settings
-from eddy.stack.acls import ROLES, commands, entries
+from eddy.stack.acls import ROLES, _beginning, commands, entries
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,3 +51,35 @@ def test_acls_command_uses_names_from_the_settings():
 def test_job_may_write_exactly_the_topics_it_has_records_for():
     written = {e.name for e in entries(Settings(), "job") if e.resource == "topic" and "WRITE" in e.operations}
     assert written == {Settings().topics.name(role) for role in TOPIC_ROLES}
+
+
+def test_input_sources_are_read_by_job_and_trainer_where_they_are() -> None:
+    sources = '[{"topics": ["plant", "plant.eu"]}, {"topics": "plant", "series": "x"}, {"pattern": "a\\\\.b-[0-9]+"},'
+    sources += ' {"topics": "far", "kafka": {"bootstrap_servers": "other:9092"}}, {"pattern": "x|y"}]'
+    settings = load([f"input={sources}", "job.name=night", "job.group=team-a"], environ={}).settings
+    found = "\n".join(commands(settings, "job", "jo"))
+    for name in ("plant", "plant.eu", "'*'"):
+        assert found.count(f"--operation READ --topic {name}\n") == 1
+    assert "--operation READ --topic a.b- --resource-pattern-type prefixed\n" in found
+    other = [line for line in found.splitlines() if "--bootstrap-server other:9092" in line]
+    assert [line.split("--operation ")[1] for line in other] == ["READ --topic far", "READ --group team-a"]
+    assert {e.name for e in entries(settings, "job") if e.resource == "group"} == {
+        "team-a", "team-a-models", "team-a-feedback",
+    }  # fmt: skip
+    assert "--transactional-id team-a --resource-pattern-type prefixed" in found
+    trainer = "\n".join(commands(settings, "trainer", "jo"))
+    assert "--topic plant\n" in trainer
+    assert "team-a" not in trainer
+    assert "plant" not in "\n".join(commands(settings, "producer", "jo"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "beginning"),
+    [
+        (r"plant\..*", "plant."), ("plant.*", "plant"), ("ab*", "a"), ("ab?c", "a"), (r"a\.{2}", "a"), ("a|b", ""),
+        ("(a)b", ""), ("[ab]c", ""), ("abc", "abc"), ("(?i)abc", ""), ("ab+", "ab"), ("a.c", "a"), ("", ""),
+        (r"\d+", ""),
+    ],
+)  # fmt: skip
+def test_a_pattern_allows_what_all_its_topics_begin_with(pattern: str, beginning: str) -> None:
+    assert _beginning(pattern) == beginning

@@ -1,5 +1,6 @@
 package eddy.flink;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,6 +9,9 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import javax.security.auth.callback.Callback;
+import javax.security.auth.callback.UnsupportedCallbackException;
+import javax.security.auth.login.AppConfigurationEntry;
 import org.apache.flink.api.common.state.OperatorStateStore;
 import org.apache.flink.connector.kafka.sink.KafkaRecordSerializationSchema;
 import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsInitializer;
@@ -25,12 +29,19 @@ import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.provider.Con
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.errors.SerializationException;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Header;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Headers;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.security.auth.AuthenticateCallbackHandler;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.security.auth.SaslExtensions;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.security.auth.SaslExtensionsCallback;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.security.oauthbearer.OAuthBearerToken;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.security.oauthbearer.OAuthBearerTokenCallback;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.serialization.Deserializer;
 import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.runtime.io.network.api.writer.ResultPartitionWriter;
 import org.apache.flink.runtime.io.network.partition.ResultPartition;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
 import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.type.TypeReference;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -375,5 +386,96 @@ final class Internals {
 
         @Override
         public final void close() {}
+    }
+
+    /** Logs a Kafka client in: with a token, or with Kerberos, whose library needs to be told of its file before. */
+    abstract static class Login implements AuthenticateCallbackHandler {
+        @Override
+        public final void configure(Map<String, ?> configs, String mechanism, List<AppConfigurationEntry> entries) {
+            Map<String, String> options = new HashMap<>();
+            for (AppConfigurationEntry entry : entries) {
+                entry.getOptions().forEach((name, value) -> options.put(name, String.valueOf(value)));
+            }
+            begin(options);
+        }
+
+        @Override
+        public final void handle(Callback[] callbacks) throws UnsupportedCallbackException {
+            for (Callback callback : callbacks) {
+                if (callback instanceof OAuthBearerTokenCallback) {
+                    OAuthBearerTokenCallback asked = (OAuthBearerTokenCallback) callback;
+                    try {
+                        asked.token(token());
+                    } catch (IOException error) { // thrown, its text would be lost on the way into the job's exception
+                        asked.error("no token", error.getMessage(), null);
+                    }
+                } else if (callback instanceof SaslExtensionsCallback) {
+                    ((SaslExtensionsCallback) callback).extensions(new SaslExtensions(extensions()));
+                } else {
+                    throw new UnsupportedCallbackException(callback, unsupported());
+                }
+            }
+        }
+
+        abstract void begin(Map<String, String> options);
+
+        abstract Token token() throws IOException;
+
+        abstract Map<String, String> extensions();
+
+        abstract String unsupported();
+
+        @Override
+        public final void close() {}
+    }
+
+    /** A token, with what Kafka's client asks of it. */
+    static final class Token implements OAuthBearerToken {
+        final String facts;
+        private final String value;
+        private final String principal;
+        private final long ends;
+
+        Token(String value, long ends, String principal, String facts) {
+            this.value = value;
+            this.ends = ends;
+            this.principal = principal;
+            this.facts = facts;
+        }
+
+        @Override
+        public String value() {
+            return value;
+        }
+
+        @Override
+        public Set<String> scope() {
+            return Set.of();
+        }
+
+        @Override
+        public long lifetimeMs() {
+            return ends;
+        }
+
+        @Override
+        public String principalName() {
+            return principal;
+        }
+
+        @Override
+        public Long startTimeMs() {
+            return null;
+        }
+    }
+
+    /** The JSON object that a text holds; empty if it holds none. Flink's own copy of Jackson reads it. */
+    static Map<String, Object> json(byte[] text) {
+        try {
+            Map<String, Object> found = new ObjectMapper().readValue(text, new TypeReference<Map<String, Object>>() {});
+            return found == null ? Map.of() : found;
+        } catch (IOException error) {
+            return Map.of();
+        }
     }
 }
