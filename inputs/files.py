@@ -11,10 +11,32 @@ from pydantic import ValidationError
 
 from eddy.errors import DataError, SettingsError
 from eddy.input_settings import InputSource
+from eddy.inputs.mapping import Mapping, MappingResult
+from eddy.inputs.parquet_file import messages as rows
 from eddy.inputs.record import Record, from_lines
 from eddy.settings import Settings
 
 _MAX_YAML_BYTES = 1_000_000
+
+
+def results_of(path: Path, mapping: Mapping, topic: str = "") -> Iterator[tuple[Record, MappingResult]]:
+    """Yield what a mapping reads of each line of a file, or of each row of a Parquet file.
+
+    Args:
+        path: of a file; one whose name ends with ``.parquet`` is read by its columns, whatever the source's format.
+        mapping: of the source.
+        topic: as for :func:`records_of`.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if path.suffix != ".parquet":
+        for record in records_of(path, topic):
+            yield record, mapping.read(record)
+        return
+    for number, row in enumerate(rows(path), 1):
+        record = Record(topic or topic_of(path), offset=number)
+        yield record, mapping.read_messages(record, [row])
 
 
 def records_of(path: Path, topic: str = "") -> Iterator[Record]:

@@ -148,3 +148,19 @@ def test_no_file_raises_anything_else(content: bytes, tmp_path_factory: pytest.T
         load_mapped(path, InputSource(topics=("t",)), Settings(), Skipped())
     with contextlib.suppress(SettingsError):
         chosen_source(Settings(), str(path))
+
+
+def test_parquet_is_read_by_its_columns_as_lines_are(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    _, lines, _ = files
+    rows = [json.loads(line) for line in lines.read_text().splitlines() if line]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    source = InputSource.model_validate(SOURCE)
+    expected = load_mapped(lines, source, Settings(), Skipped(strict=True))
+    found = load_mapped(tmp_path / "a.parquet", source, Settings(), Skipped(strict=True))
+    assert [one.name for one in found.series] == [one.name for one in expected.series] != []
+    for one, other in zip(found.series, expected.series, strict=True):
+        assert np.array_equal(one.ts, other.ts)
+        assert np.array_equal(one.values, other.values)

@@ -1,4 +1,4 @@
-"""Read files through the mapping of an input source: a message in each line."""
+"""Read files through the mapping of an input source: a message in each line, or the rows of a Parquet file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from eddy.csv_files.skipped import Skipped
 from eddy.errors import DataError
 from eddy.input_settings import InputSource
-from eddy.inputs.files import records_of
+from eddy.inputs.files import results_of
 from eddy.inputs.mapping import Mapping
 from eddy.settings import Settings
 from eddy.training.data.datasets import Dataset
@@ -15,7 +15,7 @@ from eddy.training.data.points import Points
 
 
 def load_mapped(path: Path, source: InputSource, settings: Settings, skipped: Skipped, name: str = "input") -> Dataset:
-    """Read a file, or every file of a folder, whose lines are records of an input source.
+    """Read a file, or every file of a folder, whose lines or Parquet rows are records of an input source.
 
     The records have no key, headers and timestamp; their topic is that of the source, if it has one, so that series are
     called as in the job.
@@ -36,8 +36,7 @@ def load_mapped(path: Path, source: InputSource, settings: Settings, skipped: Sk
     topic = source.topics[0] if len(source.topics) == 1 else ""
     points, left_out = Points(), 0
     for file in files:
-        for record in records_of(file, topic):
-            result = mapping.read(record)
+        for record, result in results_of(file, mapping, topic):
             left_out += result.skipped
             for problem in result.refusals:
                 skipped.add(file.name, record.offset, str(problem))
