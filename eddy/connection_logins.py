@@ -27,7 +27,7 @@ class _Provider(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python ha
     def __init__(self, found: Tokens, extensions: dict[str, str]) -> None:
         super().__init__()
         self._tokens, self._extensions = found, extensions
-        self._told = -_REPEAT_SECONDS
+        self._reported = -_REPEAT_SECONDS
         self.trouble = ""  # why the last login failed; kafka-python itself says that it had no time left
 
     def token(self) -> str:
@@ -42,8 +42,8 @@ class _Provider(AbstractTokenProvider):  # type: ignore[misc]  # kafka-python ha
 
     def _failed(self, trouble: str) -> SaslAuthenticationFailedError:
         self.trouble, now = trouble, time.monotonic()
-        if now - self._told >= _REPEAT_SECONDS:
-            self._told = now
+        if now - self._reported >= _REPEAT_SECONDS:
+            self._reported = now
             log.error("%s", trouble)
         return SaslAuthenticationFailedError(trouble)
 

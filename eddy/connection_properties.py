@@ -163,7 +163,7 @@ _REFUSED = {
     "value.": "Eddy sets it",
 }
 _MAX_TEXT = 1000
-_LETTERS: dict[Client, str] = {
+_CODES: dict[Client, str] = {
     "java-consumer": "C", "java-producer": "P", "librdkafka-consumer": "c", "librdkafka-producer": "p",
 }  # fmt: skip
 
@@ -226,9 +226,9 @@ def for_client(properties: Mapping[str, str], client: Client) -> dict[str, str]:
         >>> for_client({"receive.buffer.bytes": "65536", "compression.type": "lz4"}, "librdkafka-consumer")
         {'socket.receive.buffer.bytes': '65536'}
     """
-    letter = _LETTERS[client]
-    names = _LIBRDKAFKA_NAMES if letter.islower() else {}
-    return {names.get(name, name): text for name, text in properties.items() if letter in _TAKEN_BY[name]}
+    code = _CODES[client]
+    names = _LIBRDKAFKA_NAMES if code.islower() else {}
+    return {names.get(name, name): text for name, text in properties.items() if code in _TAKEN_BY[name]}
 
 
 def for_kafka_python(properties: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,8 +266,8 @@ def table() -> list[tuple[str, str]]:
     words = {"CP": "Java", "C": "Java's consumer", "P": "Java's producer"}
     more = {"cp": "librdkafka", "c": "librdkafka's consumer", "p": "librdkafka's producer"}
     rows = []
-    for name, letters in _TAKEN_BY.items():
-        java, other = (part for part in ("".join(filter(str.isupper, letters)), "".join(filter(str.islower, letters))))
+    for name, codes in _TAKEN_BY.items():
+        java, other = (part for part in ("".join(filter(str.isupper, codes)), "".join(filter(str.islower, codes))))
         also = f" (there `{_LIBRDKAFKA_NAMES[name]}`)" if name in _LIBRDKAFKA_NAMES else ""
         rows.append((name, ", ".join(text for text in (words.get(java, ""), more.get(other, "")) if text) + also))
     return rows

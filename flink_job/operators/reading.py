@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 FRAME, RECORDS = b"\x00", b"\x01"  # what a result begins with; jvm/…/Pipeline.java tells them apart
 _AGAIN_SECONDS = 1.0
-_MOST_SERIES = 1 << 20
+_MAX_SERIES = 1 << 20
 
 
 class ReadingOperator:
@@ -115,12 +115,12 @@ class ReadingOperator:
         reasons = len(result.refusals)
         detail = problem.detail if reasons == 1 else f"{problem.detail} (and {reasons - 1} more of this record)"
         original = Original(record.key, record.value or b"", record.timestamp, record.partition, record.offset)
-        letter = DeadLetter(original, problem.reason, detail, _kept_headers(record))
-        self._logs[name].note(now, letter)
+        dead_letter = DeadLetter(original, problem.reason, detail, _kept_headers(record))
+        self._logs[name].note(now, dead_letter)
         if figures.muted:
             figures.unwritten += 1
         else:
-            self._records.add(DLQ, now, *letter.kept, letter.headers(record.topic))
+            self._records.add(DLQ, now, *dead_letter.kept, dead_letter.headers(record.topic))
         return True
 
     def _read(self, name: str, record: Record) -> MappingResult:
@@ -144,7 +144,7 @@ class ReadingOperator:
 
     def _add(self, record: Record, one: Observation, figures: SourceFigures) -> None:
         series = one.series.encode()
-        if len(figures.series) < _MOST_SERIES:
+        if len(figures.series) < _MAX_SERIES:
             figures.series.add(series)
         shard = shard_of(one.series, self._shards)
         writer = self._writers.setdefault(shard, FrameWriter())
@@ -163,10 +163,10 @@ class ReadingOperator:
         figures = self._of(name, now)
         most = figures.dead.most_common(1)[0][0] if figures.dead else ""
         reason = (
-            f"more than half of 10000 records in a row are dead, most of them {most}: they are counted, no letters are "
-            "written; see 'eddy input check'"
+            f"more than half of 10000 records in a row are dead, most of them {most}: they are counted, no dead "
+            "letters are written; see 'eddy input check'"
             if changed
-            else "fewer than half of 10000 records in a row are dead: letters are written again"
+            else "fewer than half of 10000 records in a row are dead: dead letters are written again"
         )
         event = {"event": "source-mostly-dead" if changed else "source-readable", "source": name, "reason": reason}
         log.warning("%s: %s", name, reason)
@@ -190,7 +190,7 @@ def canonical(one: Observation) -> bytes:
 
 
 def _kept_headers(record: Record) -> dict[str, str]:
-    """Return the record's own headers as one header, since a mapping may need them when the letter is read again."""
+    """Return the record's own headers as one header, since a mapping may need them when the dead letter is read again."""
     if not record.headers:
         return {}
     text = json.dumps([(name, None if value is None else value.hex()) for name, value in record.headers])
