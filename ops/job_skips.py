@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from eddy.configuration import Configuration, as_text, load, secrets_as_environment
 from eddy.errors import SettingsError, StackError
 from eddy.flink_job.client.cluster import Cluster
+from eddy.inputs.readers import Readers
 from eddy.ops.job_checkpoints import complete_checkpoints
 from eddy.ops.job_records import JobRecord, job_records
 from eddy.ops.job_targets import submit_locally
@@ -95,12 +96,14 @@ def checked(settings: Settings, places: Iterable[str]) -> tuple[str, ...]:
     except ValidationError as error:
         raise SettingsError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     known = [settings.topics.name(role) for role in _ROLES]
+    readers = Readers(settings)
     for text in found:
         topic = text.split(":")[0]
         if topic == settings.topics.name("models"):
             raise SettingsError(f"{text}: a model is not left out but taken back: eddy models withdraw NAME")
-        if topic not in known:
-            raise SettingsError(f"{text}: found topic {topic}, expected {' or '.join(known)}")
+        if topic not in known and not readers.of(topic):
+            sources = " or one of 'input'" if settings.input else ""
+            raise SettingsError(f"{text}: found topic {topic}, expected {' or '.join(known)}{sources}")
     return found
 
 
@@ -112,8 +115,8 @@ def check_exist(settings: Settings, places: Iterable[str]) -> None:
     """
     for text in places:
         topic, partition, offset = text.split(":")
-        role = next(role for role in _ROLES if settings.topics.name(role) == topic)
-        reader = TopicReader(settings, role)
+        mapped = Readers(settings).of(topic)
+        reader = TopicReader.of_topic(mapped[0].kafka if mapped else settings.kafka, topic)
         try:
             place = TopicPartition(topic, int(partition))
             if place not in reader.partitions:

@@ -36,7 +36,7 @@ class PartitionWindows(StatefulBatchLogic[list[bytes], KafkaSinkMessage[bytes, b
         self.scorer = BatchScorer(detector, *(state or ()))
 
     def on_batch(self, values: list[list[bytes]]) -> tuple[list[KafkaSinkMessage[bytes, bytes]], bool]:
-        found = self.scorer.score_batch(*decode([event for part in values for event in part]))
+        found = self.scorer.score_batch(*decode([event for part in values for event in part], config.form))
         return [KafkaSinkMessage(series.encode(), encode(series, ts, score)) for series, ts, score in found], False
 
     def snapshot(self) -> Any:

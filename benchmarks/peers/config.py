@@ -19,6 +19,7 @@ class Config:
         events: number of events; a peer ends once it has processed them.
         cores: number of processors that it may use.
         folder: folder for its state.
+        form: of the messages, see :mod:`benchmarks.measuring.message_forms`.
     """
 
     bootstrap: str
@@ -29,6 +30,7 @@ class Config:
     events: int
     cores: int
     folder: str
+    form: str = "own"
 
     @classmethod
     def read(cls, path: str) -> Config:

@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 from confluent_kafka import Consumer, Producer
 
+from benchmarks.measuring.message_forms import event_of
 from benchmarks.peers.config import Config
 from benchmarks.peers.detectors import RunningZScore, load
 from benchmarks.peers.windows import BatchScorer, decode, encode
@@ -46,7 +47,7 @@ def _batched(config: Config):  # type: ignore[no-untyped-def]
     scorer = BatchScorer(load(Path(config.model), threads=config.cores))
 
     def step(values: list[bytes]) -> Iterable[tuple[str, int, float]]:
-        return scorer.score_batch(*decode(values)) if values else ()
+        return scorer.score_batch(*decode(values, config.form)) if values else ()
 
     return step
 
@@ -57,14 +58,13 @@ def _one_by_one(config: Config):  # type: ignore[no-untyped-def]
 
     def step(values: list[bytes]) -> Iterable[tuple[str, int, float]]:
         for value in values:
-            event = orjson.loads(value)
-            series = event["series"]
+            series, ts, number = event_of(config.form, orjson.loads(value))
             windows = running.get(series)
             if windows is None:
                 windows = running[series] = RunningZScore(detector.window)
-            score = windows.add(event["value"])
+            score = windows.add(number)
             if score is not None and score > detector.limit:
-                yield series, event["ts"], score
+                yield series, ts, score
 
     return step
 

@@ -19,6 +19,7 @@ from quixstreams import Application
 from quixstreams.sinks.base import BatchingSink, SinkBatch
 from quixstreams.state import State
 
+from benchmarks.measuring.message_forms import event_of
 from benchmarks.peers.config import Config
 from benchmarks.peers.detectors import PeerDetector, load
 from benchmarks.peers.windows import encode
@@ -65,6 +66,10 @@ def main() -> None:
     )
     observations = app.topic(config.topic, key_deserializer="str", value_deserializer="json")
     frame = app.dataframe(observations)
+    if config.form != "own":
+        frame = frame.apply(
+            lambda found: dict(zip(("series", "ts", "value"), event_of(config.form, found), strict=True))
+        )
 
     def zscore(event: dict[str, Any], state: State) -> bytes | None:
         window = window_of(state, event["value"], size)

@@ -22,6 +22,8 @@ from typing import Any
 import psutil
 
 from benchmarks.measuring.machine import describe, keep_to
+from benchmarks.measuring.message_forms import TOPIC
+from benchmarks.measuring.message_forms import settings as form_settings
 from benchmarks.measuring.running import own_topic, submitted, typical
 from benchmarks.measuring.workload import Workload
 from benchmarks.peers import alerts, environments
@@ -57,7 +59,7 @@ def run(
 
 def _once(work: Workload, names: Sequence[str], overrides: Sequence[str], cores: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
-        settings = isolated(load(overrides).settings, Path(folder) / "stack")
+        settings = isolated(load([*form_settings(work.form), *overrides]).settings, Path(folder) / "stack")
         with Stack(settings, owned=True) as stack:
             return _Race(work, stack, Path(folder), cores).run(names)
 
@@ -130,13 +132,14 @@ class _Race:
         folder.mkdir()
         config = Config(
             bootstrap=self._bootstrap,
-            topic=settings.topics.name("observations"),
+            topic=settings.topics.name("observations") if self._work.form == "own" else TOPIC,
             alerts=settings.topics.name("alerts"),
             model=str(self._folder / "model"),
             kind=self._work.kind,
             events=self._work.events,
             cores=self._cores,
             folder=str(folder),
+            form=self._work.form,
         )
         file = folder / "config.json"
         config.write(file)
@@ -227,7 +230,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def workloads(kinds: str, events: int, others: int, series: int, base: Workload | None = None) -> list[Workload]:
+def workloads(
+    kinds: str, events: int, others: int, series: int, base: Workload | None = None, form: str = "own"
+) -> list[Workload]:
     """Return Z over ``events``, the more expensive ones over ``others``."""
-    base = base or Workload()
+    base = replace(base or Workload(), form=form)
     return [replace(base, kind=k, events=events if k == "Z" else others, series=series) for k in kinds]

@@ -22,6 +22,7 @@ from pyspark.sql import functions as f
 from pyspark.sql.streaming import StatefulProcessor, StatefulProcessorHandle
 from pyspark.sql.types import BinaryType, StringType, StructField, StructType
 
+from benchmarks.measuring.message_forms import SPARK
 from benchmarks.peers.config import Config
 from benchmarks.peers.detectors import load
 from benchmarks.peers.windows import BatchScorer, encode
@@ -89,8 +90,10 @@ def main() -> None:
         .option("maxOffsetsPerTrigger", trigger)
         .load()
     )
-    event = f.from_json(f.col("value").cast("string"), "series STRING, ts LONG, value DOUBLE")
-    events = raw.select(f.col("partition"), event.alias("e")).select("partition", "e.series", "e.ts", "e.value")
+    schema, series, ts, value = SPARK[config.form]
+    event = f.from_json(f.col("value").cast("string"), schema).alias("e")
+    columns = ["partition", f"{series} AS series", f"{ts} AS ts", f"{value} AS value"]
+    events = raw.select(f.col("partition"), event).selectExpr(*columns)
     alerts = events.groupBy("partition").transformWithStateInPandas(
         PartitionWindows(config), outputStructType=ALERT, outputMode="Append", timeMode="None"
     )

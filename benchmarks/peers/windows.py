@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import orjson
 
+from benchmarks.measuring.message_forms import event_of
 from benchmarks.peers.detectors import PeerDetector
 
 
-def decode(values: Sequence[bytes]) -> tuple[list[str], Any, Any]:
+def decode(values: Sequence[bytes], form: str = "own") -> tuple[list[str], Any, Any]:
     """Return (series, ts, values) of a batch of events, parsed in one call."""
     rows = orjson.loads(b"[" + b",".join(values) + b"]")
+    if form != "own":
+        series, ts, found = zip(*(event_of(form, row) for row in rows), strict=True)
+        return list(series), np.array(ts, np.int64), np.array(found)
     return (
         [row["series"] for row in rows],
         np.array([row["ts"] for row in rows], np.int64),

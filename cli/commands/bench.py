@@ -49,7 +49,7 @@ def pipeline(
     events: int = EVENTS,
     others: int = OTHERS,
     taskmanagers: list[int] = typer.Option([1], help="TaskManagers and parallelism; repeatable, as 1 and 2"),
-    forms: str = typer.Option("own", help="of the messages, comma separated: own, flat, nested"),
+    forms: str = typer.Option("own", help="of the messages, comma separated: own, flat, nested, avro"),
     rounds: int = ROUNDS,
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
@@ -113,12 +113,13 @@ def peers(
     series: int = typer.Option(2_000, min=1),
     systems: str = typer.Option("", help="comma separated; default: all"),
     cores: int = typer.Option(2, min=1, help="that every system and the broker share"),
+    form: str = typer.Option("own", help="of the messages: own, flat or nested"),
     rounds: int = ROUNDS,
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,
 ) -> None:
     """Run Eddy, Spark, Bytewax, Quix Streams and plain Python on the same bytes; compare their alerts."""
-    _finish(_peers(kinds, events, others, series, systems, cores, overrides, rounds), json_file)
+    _finish(_peers(kinds, events, others, series, systems, cores, overrides, rounds, form), json_file)
 
 
 @bench.command("all")
@@ -198,12 +199,14 @@ def _peers(
     cores: int,
     overrides: Sequence[str],
     rounds: int = 1,
+    form: str = "own",
 ) -> dict[str, Any]:
+    from benchmarks.measuring.message_forms import SPARK
     from benchmarks.peers import race
     from benchmarks.peers.systems import SYSTEMS
 
     names = _chosen(systems, [race.EDDY, *SYSTEMS])
-    works = race.workloads(_known(kinds, "ZFL"), events, others, series)
+    works = race.workloads(_known(kinds, "ZFL"), events, others, series, form=_chosen(form, SPARK)[0])
     found: dict[str, Any] = race.run(works, names, overrides, cores, rounds)
     return found
 

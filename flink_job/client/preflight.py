@@ -15,8 +15,9 @@ from eddy.flink_job.wire.frames import TOPIC_ROLES
 from eddy.formats import FORMATS
 from eddy.inputs.clusters import Cluster, clusters
 from eddy.inputs.mapping import Mapping
+from eddy.inputs.readers import own_topics
 from eddy.plugins import ClassRegistry
-from eddy.settings import KafkaSettings, Settings, TopicSettings
+from eddy.settings import KafkaSettings, Settings
 
 _CONNECT_MS = 10_000
 _LIMIT = "transaction.max.timeout.ms"
@@ -90,7 +91,7 @@ def _check_sources(settings: Settings, cluster: Cluster, present: set[str]) -> N
     """Raise unless the sources of a cluster can be read, and each of them has a topic."""
     if cluster.number and cluster.sources:
         present = _topics(cluster.kafka, f"{next(iter(cluster.sources))}.kafka")
-    own = {settings.topics.name(role) for role in TopicSettings.model_fields if role != "prefix"}
+    own = own_topics(settings.topics)
     for name, source in cluster.sources.items():
         Mapping(source, settings.job.event_times, name, settings.schema_registry)
         if taken := sorted(own.intersection(source.topics)) if not cluster.number else []:

@@ -22,7 +22,8 @@ from eddy.flink_job.wire.flink_types import BYTES
 from eddy.flink_job.wire.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
 from eddy.inputs.clusters import Cluster, clusters
 from eddy.inputs.mapping import Mapping
-from eddy.settings import Settings, TopicSettings
+from eddy.inputs.readers import own_topics
+from eddy.settings import Settings
 
 
 class Observations:
@@ -85,7 +86,7 @@ def _input_options(settings: Settings, every: Sequence[Cluster], cluster: Cluste
     patterns = [source.pattern for source in cluster.sources.values() if source.pattern]
     read = {"input_topics": ",".join(dict.fromkeys(topics))}
     if patterns:  # which must not read what the job writes, nor what Kafka keeps for itself
-        ours = [re.escape(settings.topics.name(role)) for role in TopicSettings.model_fields if role != "prefix"]
+        ours = sorted(map(re.escape, own_topics(settings.topics)))
         others = f"(?!(?:{'|'.join(ours)}|__.*)$)(?:{'|'.join(f'(?:{one})' for one in patterns)})"
         read["pattern"] = "|".join([*(re.escape(topic) for topic in topics), others])
     return {

@@ -190,7 +190,7 @@ def canonical(one: Observation) -> bytes:
 
 
 def _kept_headers(record: Record) -> dict[str, str]:
-    """Return the record's own headers as one header, since a mapping may need them when the dead letter is read again."""
+    """Return the record's own headers as one header, for when the dead letter is read again."""
     if not record.headers:
         return {}
     text = json.dumps([(name, None if value is None else value.hex()) for name, value in record.headers])

@@ -115,12 +115,16 @@ class Frame:
         )
 
     def places(self) -> str:
-        """Return where the records come from, ``partition[first..last offset]`` each, for a log line."""
-        return " ".join(
-            f"{partition}[{own.min()}..{own.max()}]"
-            for partition in np.unique(self.partitions).tolist()
-            for own in (self.offsets[self.partitions == partition],)
-        )
+        """Return where the records come from, ``partition[first..last offset]`` each, for a log line; those of input
+        sources with their topics.
+        """
+        codes = np.zeros(len(self), np.int32) if self.topic_codes is None else self.topic_codes
+        places = []
+        for code, partition in sorted(set(zip(codes.tolist(), self.partitions.tolist(), strict=True))):
+            own = self.offsets[(codes == code) & (self.partitions == partition)]
+            topic = f"{self.topics[code - 1]}:" if code else ""
+            places.append(f"{topic}{partition}[{own.min()}..{own.max()}]")
+        return " ".join(places)
 
 
 def stream_number(topic: str, partition: int) -> int:

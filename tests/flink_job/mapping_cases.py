@@ -134,6 +134,26 @@ def _plausible(random: np.random.Generator, unit: str) -> dict[str, Any]:
     return {field: fields[field] for field in kept} | ({random_text(random): value()} if random.random() < 0.2 else {})
 
 
+_NUMBERS = [
+    b"1e400", b"-1e400", b"NaN", b"-Infinity", b"0.1e1", b"1E+2", b"01", b"1.", b".5", b"-", b"+1", b"-0", b"1e",
+    b"9" * 400, b"0." + b"1" * 400,
+]  # fmt: skip
+
+
+def _large() -> list[tuple[int, bytes]]:
+    """Records at the limits: arrays of 10,000 elements, 1,024 features, a megabyte, names that come twice."""
+    one = {"series": "s", "ts": 1_735_689_600, "value": 1}
+    reading = {"name": "a", "v": 1.5, "at": 1_735_689_600}
+    found = [(0, _dumped([one] * count)) for count in (10_000, 10_001)]
+    found += [(3, _dumped({"device": {"id": 7}, "readings": [reading] * count})) for count in (10_000, 10_001)]
+    found += [(7, _dumped({**one, **{f"f{at}": at for at in range(count)}})) for count in (1_000, 1_023, 1_024, 1_025)]
+    found.append((0, _dumped({**one, "text": "x" * 1_000_000, "deep": [[{"é": "日本"}] * 100] * 100})))
+    for times in (0, 40):
+        found.append((0, b'{"series":"a","ts":1735689600,%s"value":2,"series":"b"}' % (b'"value":3,' * times)))
+    found += [(0, b'{"series":"s","ts":1735689600,"value":%s}' % number) for number in _NUMBERS]
+    return found
+
+
 def _dumped(message: Any) -> bytes:
     try:
         return orjson.dumps(message)
@@ -149,6 +169,7 @@ def cases(folder: Path) -> tuple[list[Mapping], list[tuple[int, Record]]]:
     assert all(is_fast(mapping.source, SchemaRegistrySettings()) for mapping in mappings)
     chosen = random.integers(0, len(SOURCES), RECORDS).tolist()
     records = [(which, record(random, at, mappings[which].source.time.unit)) for at, which in enumerate(chosen)]
+    records += [(which, Record("plant", 0, at, 0, None, value)) for at, (which, value) in enumerate(_large())]
     for at in range(AVRO_RECORDS):
         which = at % (len(every) - len(SOURCES))
         value = avro_value(random, which)

@@ -12,7 +12,8 @@ import pytest
 
 from eddy.alert import Alert
 from eddy.connections import kafka_admin
-from eddy.errors import StackError
+from eddy.errors import SettingsError, StackError
+from eddy.ops.job_skips import checked
 from eddy.settings import Settings
 from eddy.stack.local import Stack
 from tests.given_stack import GivenStack
@@ -216,3 +217,61 @@ def test_topic_that_is_not_for_eddy_is_said_once_and_not_copied(stack: Stack, un
         assert figures()["unwritten"] == 22_000 - Counter(h["reason"] for h, _ in letters(settings))["no-field"]
         assert figures()["unwritten"] > 5_000
         assert cluster.state(number) == "RUNNING"
+
+
+def test_pattern_takes_a_topic_that_comes_later_and_none_of_eddys_own(stack: Stack, unique_topics: Settings) -> None:
+    """The pattern matches every topic of this test, Eddy's own among them; new ones are looked for each 30 s."""
+    prefix = unique_topics.topics.prefix
+    source = {**NESTED, "pattern": rf"{prefix}\..*"}
+    settings = Settings.model_validate({**unique_topics.model_dump(), "input": [source]})
+    settings = settings.model_copy(update={"kafka": unique_topics.kafka, "redis": unique_topics.redis})
+    model = harness.model(limit=2.8)
+    harness.publish(settings, model)
+    observations = harness.noise(["north/p1", "north/p2"], 40, SPIKES)
+    admin = kafka_admin(settings.kafka)
+    try:
+        with harness.running(stack, settings) as (cluster, number):
+            admin.create_topics({f"{prefix}.later": {"num_partitions": 1, "replication_factor": 1}})
+            send(settings, "later", [(b"k", nested(one)) for one in observations])
+            expected = incidents(harness.offline([model], observations))
+            harness.until(lambda: incidents(harness.alerts(settings)) == expected, "all alerts", 120)
+            assert cluster.state(number) == "RUNNING"
+    finally:
+        admin.close()
+    assert letters(settings) == []
+
+
+def test_template_that_makes_a_series_of_each_message_reaches_the_limit_and_says_so(
+    stack: Stack, unique_topics: Settings
+) -> None:
+    settings = with_input(unique_topics, {"topics": "nested", **NESTED}, max_series=50, shards=4)
+    model = harness.model(limit=2.8)
+    harness.publish(settings, model)
+    good = harness.noise(["north/p1"], 30, {("north/p1", 20): 9.0})
+    many = [nested((f"north/{at}", good[0][1], 0.0)) for at in range(20_000)]
+    with harness.running(stack, settings) as (cluster, number):
+        send(settings, "nested", [(b"k", nested(one)) for one in good])
+        harness.handled(cluster, number, len(good))
+        send(settings, "nested", [(b"k", one) for one in many[:15_000]])
+        (event, *_) = harness.until(lambda: harness.events(settings, "limit-reached"), "an event")
+        assert (event["limit"], "job.max_series = 50" in event["reason"]) == ("job.max_series", True)
+        harness.handled(cluster, number, len(good) + 15_000)
+        assert cluster.state(number) == "RUNNING"
+        reasons = Counter(headers["reason"] for headers, _ in letters(settings))
+        assert reasons["too-many-series"] >= 15_000 - 4 * 50
+        assert incidents(harness.alerts(settings)) == incidents(harness.offline([model], good))
+
+
+def test_record_of_a_source_is_left_out_by_its_place(stack: Stack, unique_topics: Settings) -> None:
+    settings = with_input(unique_topics, {"topics": "nested", **NESTED})
+    good = harness.noise(["north/p1"], 5, {})
+    send(settings, "nested", [(b"k", nested(one)) for one in good])
+    (topic,) = settings.input[0].topics
+    places = [f"{topic}:{partition}:2" for partition in range(3)]
+    harness.run_to_end(stack, harness.changed(settings, skip=tuple(places)))
+    ((headers, letter),) = letters(settings)
+    assert (headers["reason"], headers["topic"], headers["offset"]) == ("skipped", topic, "2")
+    assert letter.value == nested(good[2])
+    assert checked(settings, [f"{topic}:0:2"]) == (f"{topic}:0:2",)
+    with pytest.raises(SettingsError, match=r"found topic other, expected .* or one of 'input'"):
+        checked(settings, ["other:0:2"])
