@@ -90,11 +90,13 @@ class ReadingFunction(ProcessFunction):  # type: ignore[misc]
         self._cluster = cluster
 
     def open(self, runtime_context: RuntimeContext) -> None:
+        from eddy.flink_job.operators.metrics import SourceMetrics
         from eddy.flink_job.operators.reading import ReadingOperator
 
+        metrics = SourceMetrics(runtime_context.get_metrics_group())
         subtask = runtime_context.get_index_of_this_subtask()
         subtasks = runtime_context.get_number_of_parallel_subtasks()
-        self._operator = ReadingOperator(self._overrides, self._cluster, subtask, subtasks)
+        self._operator = ReadingOperator(self._overrides, self._cluster, subtask, subtasks, metrics)
 
     def process_element(self, value: bytes, ctx: ProcessFunction.Context) -> Iterator[bytes]:
         return self._operator.process(value)

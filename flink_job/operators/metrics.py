@@ -1,4 +1,4 @@
-"""Report the job's own metrics, under the ``score`` operator in Flink's REST API and reporters."""
+"""Report the job's own metrics, under its operators ``score`` and ``read`` in Flink's REST API and reporters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ import re
 from typing import Any
 
 from eddy.flink_job.operators.outputs import Counts
+
+
+class SourceMetrics:
+    """Counters of one subtask of the ``read`` operator, over the input sources of a cluster.
+
+    ``records``, ``skipped`` (elements that are none by a source's ``where``, or hold nothing), ``dead`` (elements that
+    are refused; each but those of a source that is mostly dead is a dead letter).
+    """
+
+    def __init__(self, group: Any) -> None:
+        group = group.add_group("eddy")
+        self._counters = {name: group.counter(name) for name in ("records", "skipped", "dead")}
+
+    def add(self, records: int, skipped: int, dead: int) -> None:
+        """Count what a frame led to."""
+        for name, count in (("records", records), ("skipped", skipped), ("dead", dead)):
+            if count:
+                self._counters[name].inc(count)
 
 
 class JobMetrics:

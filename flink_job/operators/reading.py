@@ -17,6 +17,7 @@ from eddy.errors import StackError
 from eddy.flink_job.operators.dead_letters import MAX_BYTES, DeadLetter, DeadLetterLog
 from eddy.flink_job.operators.dead_letters import Record as Original
 from eddy.flink_job.operators.event_messages import event_message
+from eddy.flink_job.operators.metrics import SourceMetrics
 from eddy.flink_job.operators.source_counts import EVERY_MS, SourceFigures
 from eddy.flink_job.wire.frames import CHECKPOINT, DATA, DLQ, END, EVENTS, SOURCES, FrameWriter, Records
 from eddy.flink_job.wire.parsing import shard_of
@@ -39,9 +40,12 @@ class ReadingOperator:
         overrides: as in :class:`eddy.flink_job.graph.functions.ScoringFunction`.
         cluster: number of the cluster, as :func:`eddy.inputs.clusters.clusters` gives it.
         subtask, subtasks: of this operator.
+        metrics: where its counts go besides their topic; None in a test.
     """
 
-    def __init__(self, overrides: list[str], cluster: int, subtask: int, subtasks: int) -> None:
+    def __init__(
+        self, overrides: list[str], cluster: int, subtask: int, subtasks: int, metrics: SourceMetrics | None = None
+    ) -> None:
         settings = load(overrides).settings
         every = clusters(settings)
         times = settings.job.event_times
@@ -59,6 +63,8 @@ class ReadingOperator:
         self._figures: dict[str, SourceFigures] = {}
         self._reported = 0
         self._records = Records()
+        self._metrics = metrics
+        self._counted = (0, 0, 0)
         self._logs = {name: DeadLetterLog(name) for name in self._sources}
         self._patience = settings.schema_registry.patience_seconds
 
@@ -78,12 +84,25 @@ class ReadingOperator:
                 dead[source] = dead.get(source, 0) + 1
         for name in frame.counts:
             self._note(name, frame.counts[name].records, dead.get(name, 0), frame.now)
+        self._count()
         kind = frame.kind if frame.kind in {CHECKPOINT, END} else DATA
         yield from self._frames(frame, kind)
         if frame.now - self._reported >= EVERY_MS or kind == END:
             self._report(frame.now)
         if records := self._records.take():
             yield RECORDS + records
+
+    def _count(self) -> None:
+        if self._metrics is None:
+            return
+        every = self._figures.values()
+        now = (
+            sum(one.records for one in every),
+            sum(one.skipped for one in every),
+            sum(one.dead.total() for one in every),
+        )
+        self._metrics.add(*(after - before for after, before in zip(now, self._counted, strict=True)))
+        self._counted = now
 
     def _of(self, name: str, now: int) -> SourceFigures:
         if name not in self._figures:

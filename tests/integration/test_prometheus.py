@@ -19,6 +19,7 @@ from eddy.settings import Settings
 from eddy.stack.local import Stack
 from tests.integration import harness
 from tests.integration.harness import START, STEP
+from tests.integration.test_input import NESTED, send, with_input
 
 pytestmark = pytest.mark.stack
 
@@ -51,7 +52,7 @@ def counted() -> set[str]:
 
 @pytest.mark.own_stack("reads the metrics' ports, which a given stack need not open")
 def test_every_documented_metric_is_exported(stack: Stack, unique_topics: Settings) -> None:
-    settings = harness.changed(unique_topics, max_pending_per_series=2, max_series=2)
+    settings = with_input(unique_topics, {"topics": "nested", **NESTED}, max_pending_per_series=2, max_series=2)
     with harness.running(stack, settings) as (cluster, number):
         # A counter is there once it has counted: some of everything.
         harness.send(settings, [harness.event(*o) for o in harness.noise(["early"], 4, {})])
@@ -65,6 +66,7 @@ def test_every_documented_metric_is_exported(stack: Stack, unique_topics: Settin
         late = harness.event("a", START + 3 * STEP + 1, 0.0)
         harness.send(settings, [*points, points[-1], late, ("a", b"{")])
         harness.handled(cluster, number, 47)
+        send(settings, "nested", [(b"k", b'{"op": "d"}'), (b"k", b"no JSON")])
         many = [f"s-{k}" for k in range(settings.job.shards * settings.job.max_series)]  # more than fit
         harness.send(settings, [harness.event(*o) for o in harness.noise(many, 1, {})])
         harness.handled(cluster, number, 47 + len(many))
