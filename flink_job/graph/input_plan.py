@@ -94,15 +94,19 @@ def _source(name: str, source: InputSource, registry: SchemaRegistrySettings) ->
     values: Any = source.values
     if values != "*":
         values = [(feature, list(parse(path).steps)) for feature, path in source.values.items()]  # type: ignore[union-attr]
+    each = list(parse(source.each).steps) if source.each else None
+    asked = [each or [], *others, *(part["path"] for part in parts)]
+    asked += [path for _, path in values] if values != "*" else []
     return {
         "name": name,
+        "wanted": sorted({step for path in asked for step in path if isinstance(step, str)}) if values != "*" else None,
         "topics": list(source.topics),
         "pattern": source.pattern,
         "fast": is_fast(source, registry),
         "format": source.format.name,
         **_schemas(source, registry),
         "headers": wants_headers(source),
-        "each": list(parse(source.each).steps) if source.each else None,
+        "each": each,
         "where": where,
         "series": parts,
         "separators": "".join(sorted(template.separators)),

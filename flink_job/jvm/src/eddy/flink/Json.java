@@ -7,9 +7,11 @@ import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Parses JSON into plain values, with the same bounds and the same meaning as {@code inputs/json_message.py}: UTF-8 with or
@@ -25,11 +27,42 @@ final class Json {
     static final int MAX_NESTING = 100;
     private static final int MANY_FIELDS = 16; // from here on a name is looked up by its hash
 
+    private static final int KEPT_NAMES = 256;
+    private static final int BAD = 0; // kinds of numbers
+    private static final int WHOLE = 1;
+    private static final int FRACTION = 2;
+
     private byte[] in;
     private int at;
     private int end;
+    private final Set<String> wanted; // null: all
+    private final Name[] names = new Name[KEPT_NAMES]; // that came before, by their hash
     private final CharsetDecoder decoder =
             StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT);
+
+    Json() {
+        this(null);
+    }
+
+    /**
+     * A parser that keeps only fields of these names, wherever they are: what nobody asks for is checked and passed over.
+     */
+    Json(Set<String> wanted) {
+        this.wanted = wanted;
+    }
+
+    /** The name of a field, which nearly always came before. */
+    private static final class Name {
+        final String text;
+        final byte[] bytes; // null: it has escapes, or is no ASCII
+        final boolean wanted;
+
+        Name(String text, byte[] bytes, boolean wanted) {
+            this.text = text;
+            this.bytes = bytes;
+            this.wanted = wanted;
+        }
+    }
 
     /** A number. Only whole numbers of 64 bits are whole, others are doubles. */
     abstract static class Number {
@@ -231,8 +264,8 @@ final class Json {
                 return;
             }
             if (size == names.length) {
-                names = java.util.Arrays.copyOf(names, size * 2);
-                values = java.util.Arrays.copyOf(values, size * 2);
+                names = Arrays.copyOf(names, size * 2);
+                values = Arrays.copyOf(values, size * 2);
             }
             names[size] = name;
             values[size] = value;
@@ -321,7 +354,7 @@ final class Json {
             if (at == end || in[at] != '"') {
                 return null;
             }
-            String name = text();
+            Name name = name();
             if (name == null) {
                 return null;
             }
@@ -329,11 +362,15 @@ final class Json {
             if (at == end || in[at++] != ':') {
                 return null;
             }
-            Object value = value(depth);
-            if (value == null) {
+            if (name.wanted) {
+                Object value = value(depth);
+                if (value == null) {
+                    return null;
+                }
+                found.put(name.text, value);
+            } else if (!skip(depth)) {
                 return null;
             }
-            found.put(name, value);
             blank();
             if (at == end) {
                 return null;
@@ -346,6 +383,94 @@ final class Json {
                 return null;
             }
         }
+    }
+
+    private Name name() {
+        int start = at + 1;
+        int hash = 0;
+        int i = start;
+        while (i < end && in[i] != '"' && in[i] != '\\' && in[i] >= ' ') { // bytes above 127 are negative
+            hash = hash * 31 + in[i++];
+        }
+        if (i == end || in[i] != '"') {
+            String text = text();
+            return text == null ? null : new Name(text, null, wanted == null || wanted.contains(text));
+        }
+        int place = (hash ^ hash >>> 16) & (KEPT_NAMES - 1);
+        Name known = names[place];
+        if (known == null || !Arrays.equals(known.bytes, 0, known.bytes.length, in, start, i)) {
+            String text = new String(in, start, i - start, StandardCharsets.ISO_8859_1);
+            known = names[place] = new Name(text, Arrays.copyOfRange(in, start, i), wanted == null || wanted.contains(text));
+        }
+        at = i + 1;
+        return known;
+    }
+
+    /** Passes over a value that nobody asks for; false where it is none. */
+    private boolean skip(int depth) {
+        blank();
+        if (at == end) {
+            return false;
+        }
+        switch (in[at]) {
+            case '{':
+                return depth < MAX_NESTING && skipMembers(depth + 1, true);
+            case '[':
+                return depth < MAX_NESTING && skipMembers(depth + 1, false);
+            case '"':
+                return skipText();
+            default:
+                int first = in[at];
+                return first == '-' || (first >= '0' && first <= '9') ? scanNumber() != BAD : value(depth) != null;
+        }
+    }
+
+    private boolean skipMembers(int depth, boolean isObject) {
+        byte last = (byte) (isObject ? '}' : ']');
+        at++;
+        blank();
+        if (at < end && in[at] == last) {
+            at++;
+            return true;
+        }
+        while (true) {
+            blank();
+            if (isObject) {
+                if (at == end || in[at] != '"' || !skipText()) {
+                    return false;
+                }
+                blank();
+                if (at == end || in[at++] != ':') {
+                    return false;
+                }
+            }
+            if (!skip(depth)) {
+                return false;
+            }
+            blank();
+            if (at == end) {
+                return false;
+            }
+            byte next = in[at++];
+            if (next == last) {
+                return true;
+            }
+            if (next != ',') {
+                return false;
+            }
+        }
+    }
+
+    private boolean skipText() {
+        int i = at + 1;
+        while (i < end && in[i] != '"' && in[i] != '\\' && in[i] >= ' ') {
+            i++;
+        }
+        if (i == end || in[i] != '"') {
+            return text() != null;
+        }
+        at = i + 1;
+        return true;
     }
 
     private Object array(int depth) {
@@ -392,36 +517,42 @@ final class Json {
 
     private Object number() {
         int start = at;
+        int kind = scanNumber();
+        return kind == BAD ? null : new Written(in, start, at, kind == WHOLE);
+    }
+
+    /** Passes over a number, and says which kind it is. */
+    private int scanNumber() {
         if (in[at] == '-') {
             at++;
             if (at < end && in[at] == 'I') {
-                return literal("Infinity", NULL) == null ? null : new Written(in, start, at, false);
+                return literal("Infinity", NULL) == null ? BAD : FRACTION;
             }
         }
         if (at < end && in[at] == '0') {
             at++;
         } else if (!digits()) {
-            return null;
+            return BAD;
         }
-        boolean whole = true;
+        int kind = WHOLE;
         if (at < end && in[at] == '.') {
             at++;
-            whole = false;
+            kind = FRACTION;
             if (!digits()) {
-                return null;
+                return BAD;
             }
         }
         if (at < end && (in[at] == 'e' || in[at] == 'E')) {
             at++;
-            whole = false;
+            kind = FRACTION;
             if (at < end && (in[at] == '+' || in[at] == '-')) {
                 at++;
             }
             if (!digits()) {
-                return null;
+                return BAD;
             }
         }
-        return new Written(in, start, at, whole);
+        return kind;
     }
 
     private boolean digits() {

@@ -1,7 +1,9 @@
 package eddy.flink;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
@@ -38,8 +40,8 @@ final class SourceMapping {
     private final List<String> topics = new ArrayList<>();
     private final Pattern pattern;
     private final boolean here; // whether this class reads the source's messages
-    private final Json json = new Json();
-    private final AvroReader avro = new AvroReader(json);
+    private final Json json;
+    private final AvroReader avro;
     private SchemaRegistry registry; // of Avro; null: all messages are of one schema, or JSON
     private AvroSchema.Type schema;
     private boolean binary;
@@ -60,6 +62,8 @@ final class SourceMapping {
 
     SourceMapping(Json.Fields plan, long firstMs, long lastMs) {
         name = (String) plan.get("name");
+        json = new Json(wanted(plan));
+        avro = new AvroReader(json);
         for (Object topic : (List<?>) plan.get("topics")) {
             topics.add((String) topic);
         }
@@ -90,6 +94,18 @@ final class SourceMapping {
         values = new ObservedValues(plan);
         split = Boolean.TRUE.equals(plan.get("split"));
         checksKey = "check".equals(plan.get("key"));
+    }
+
+    /** The names of all fields that the mapping asks for; null if it takes whatever number there is. */
+    private static Set<String> wanted(Json.Fields plan) {
+        if (!(plan.get("wanted") instanceof List)) {
+            return null;
+        }
+        Set<String> names = new HashSet<>();
+        for (Object name : (List<?>) plan.get("wanted")) {
+            names.add((String) name);
+        }
+        return names;
     }
 
     boolean reads(String topic) {
