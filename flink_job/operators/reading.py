@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 FRAME, RECORDS = b"\x00", b"\x01"  # what a result begins with; jvm/…/Pipeline.java tells them apart
 _AGAIN_SECONDS = 1.0
-_MAX_SERIES = 1 << 20
+_MAX_SERIES = 200_000  # told apart, for the figures
 
 
 class ReadingOperator:

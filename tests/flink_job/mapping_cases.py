@@ -41,6 +41,7 @@ SOURCES: list[dict[str, Any]] = [
     {"time": {"field": "ts", "unit": "iso"}, "values": {"a": "a", "value": "value"}, "numbers": "text", "split": True},
     {"time": {"field": "ts", "unit": "us"}, "series": '{topic}:{["x.y"]}', "values": "*", "split": True},
     {"time": {"field": "ts", "unit": "ms"}, "values": {"value": "value"}, "numbers": "text", "missing": "skip"},
+    {"time": {"field": "at"}, "values": {"a": "data.t", "b": "a.b"}, "missing": "skip"},
 ]  # fmt: skip
 _TIMES = [
     1_735_689_600, 1_735_689_600.25, 1_735_689_600_123, 1_735_689_600_123_456, 1_735_689_600_123_456_789,
