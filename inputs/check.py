@@ -23,6 +23,7 @@ from eddy.inputs.values import leaves
 
 MAX_FAILED = 0.05  # share of elements that may be refused
 _MANY_REPEATS = 0.05  # share of observations with the series and time of another, which speaks for a lacking field
+_MANY_SPREAD = 0.05  # share of series that come from more than one partition
 _UNIT = re.compile(r"([^:]+): .*looks like epoch (\w+) ", re.DOTALL)
 _SHOWN_VALUES = 5
 
@@ -100,6 +101,7 @@ def check(
     moments: dict[str, list[int]] = {}
     samples: dict[str, Observation] = {}
     problems: dict[str, list[tuple[Record, BadObservation]]] = {}
+    partitions: dict[str, set[tuple[str, int]]] = {}
     skipped: list[Record] = []
     for record in records:
         result.records += 1
@@ -111,6 +113,7 @@ def check(
         for one in found.observations:
             moments.setdefault(one.series, []).append(one.ts)
             samples.setdefault(one.series, one)
+            partitions.setdefault(one.series, set()).add((record.topic, record.partition))
         for problem in found.refusals:
             problems.setdefault(problem.reason, []).append((record, problem))
     result.series = {one: SeriesFound(len(ts), usual_interval(ts), samples[one]) for one, ts in moments.items()}
@@ -125,6 +128,12 @@ def check(
         result.suggestions.append(
             f"{repeats} of {result.observations} observations have the series and the time of another: the template "
             f"{mapping.source.series!r} may lack a field"
+        )
+    spread = sum(len(places) > 1 for places in partitions.values())
+    if spread > _MANY_SPREAD * len(partitions):
+        result.suggestions.append(
+            f"{spread} of {len(partitions)} series are on several partitions, between which Kafka keeps no order: "
+            "job.out_of_orderness_ms waits for late points; a key for each series would need no waiting"
         )
     return result
 

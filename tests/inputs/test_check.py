@@ -81,3 +81,14 @@ def test_observations_of_the_same_series_and_time_ask_for_another_field() -> Non
         "9 of 18 observations have the series and the time of another: the template '{series}' may lack a field"
     ]
     assert checked(messages, {"series": "{series}/{sensor}"}).suggestions == []
+
+
+def test_series_on_several_partitions_ask_for_a_wait() -> None:
+    def records(partitions: int) -> list[Record]:
+        values = [orjson.dumps({"series": "s", "ts": T + at, "value": 1}) for at in range(9)]
+        return [Record("t", at % partitions, at, value=value) for at, value in enumerate(values)]
+
+    said = check(records(3), InputSource(topics="t")).suggestions
+    assert ["job.out_of_orderness_ms" in one for one in said] == [True]
+    assert said[0].startswith("1 of 1 series are on several partitions")
+    assert check(records(1), InputSource(topics="t")).suggestions == []
