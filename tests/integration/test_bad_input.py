@@ -72,7 +72,7 @@ def test_message_of_50_mb_becomes_a_dead_letter_that_a_replay_can_complete(
     replay.run()
     assert replay.report() | {"topic": ""} == {
         "topic": "", "sent": 1, "found": 1, "gone": 0, "reasons": {"oversized": 1}, "dry_run": False, "complete": True,
-        "returned": 0,
+        "returned": 0, "failed": {},
     }  # fmt: skip
     again = harness.read(unique_topics, "observations")[-1]
     assert (again.key, again.value) == (b"a", huge), "the whole observation"
