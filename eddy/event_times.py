@@ -34,7 +34,15 @@ Found = Union[int, float, str]
 
 
 class BadTime(ValueError):
-    """Say why something is no usable time: what was found, what was expected, what was probably meant."""
+    """Say why something is no usable time: what was found, what was expected, what was probably meant.
+
+    Attributes:
+        outside: ``too-old`` or ``future`` for a time that no unit brings within what is taken; empty otherwise.
+    """
+
+    def __init__(self, message: str, outside: str = "") -> None:
+        super().__init__(message)
+        self.outside = outside
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,8 @@ def read_time(found: Found, unit: str = "ms", times: TimeRange = USUAL_TIMES, ro
             raise BadTime(f"found {_shown(found)}, expected a whole number of milliseconds{probably(number, unit)}")
     if ms is None or ms not in times:
         hint = "" if number is None else probably(number, unit)
-        raise BadTime(f"found {_shown(found)}, expected {times}{hint}")
+        outside = "" if hint or ms is None else "too-old" if ms < times.first_ms else "future"
+        raise BadTime(f"found {_shown(found)}, expected {times}{hint}", outside)
     return ms
 
 

@@ -57,6 +57,7 @@ class Check:
         series: by name, in order of appearance.
         refused: by reason, the most frequent first.
         suggestions: changes of the source that would help.
+        units: of times, as ``unit: auto`` found them: how many of each.
     """
 
     records: int = 0
@@ -65,6 +66,7 @@ class Check:
     series: dict[str, SeriesFound] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     suggestions: list[str] = field(default_factory=list)
+    units: dict[str, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> float:
@@ -129,6 +131,7 @@ def check(
             f"{repeats} of {result.observations} observations have the series and the time of another: the template "
             f"{mapping.source.series!r} may lack a field"
         )
+    result.units = mapping.time_units
     spread = sum(len(places) > 1 for places in partitions.values())
     if spread > _MANY_SPREAD * len(partitions):
         result.suggestions.append(

@@ -28,7 +28,7 @@ from eddy.inputs.values import Values
 REASONS = frozenset(
     {
         "empty", "not-json", "not-an-object", "key-mismatch", "bad-format",
-        "no-field", "bad-time", "bad-value", "no-series", "too-many",
+        "no-field", "bad-time", "too-old", "future", "bad-value", "no-series", "too-many",
     }
 )  # fmt: skip
 
@@ -124,6 +124,11 @@ class Mapping:
             found = f"format {self._format.name}: {type(error).__name__}: {error}"
             raise BadObservation("bad-format", found) from None
 
+    @property
+    def time_units(self) -> dict[str, int]:
+        """Return how many times ``unit: auto`` has found each unit; empty with another unit."""
+        return {} if self._time is None else dict(self._time.units)
+
     def read(self, record: Record) -> MappingResult:
         """Read one record; the same record always gives the same result.
 
@@ -203,7 +208,8 @@ class Mapping:
         try:
             return read_time(record.timestamp, "ms", self._times)
         except BadTime as problem:
-            raise BadObservation("bad-time", f"the record's timestamp: {problem}") from None
+            reason = "bad-time" if record.timestamp < 0 else problem.outside or "bad-time"  # -1: it has none
+            raise BadObservation(reason, f"the record's timestamp: {problem}") from None
 
 
 def completed(source: InputSource, defaults: ReadOnly[str, Any]) -> InputSource:

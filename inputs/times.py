@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -65,12 +66,14 @@ class TimeReader:
         self._unit = time.unit
         self._times = times
         self._pattern = Pattern(time.unit, time.zone) if "%" in time.unit else None
+        self.units: Counter[str] = Counter()  # that unit 'auto' found, for a report
 
     def read(self, found: Any) -> int:
         """Return epoch ms.
 
         Raises:
-            BadObservation: ``bad-time``, with the value and the unit.
+            BadObservation: ``bad-time``, with the value and the unit; ``too-old`` or ``future`` for a time that no unit
+                brings within what is taken.
         """
         try:
             ms = self._ms(found)
@@ -78,7 +81,7 @@ class TimeReader:
                 read_time(ms, "ms", self._times)  # raises
             return ms
         except BadTime as problem:
-            raise BadObservation("bad-time", f"{self._field}: {problem}") from None
+            raise BadObservation(problem.outside or "bad-time", f"{self._field}: {problem}") from None
 
     def _ms(self, found: Any) -> int:
         if self._pattern is not None:
@@ -94,10 +97,17 @@ class TimeReader:
             unit = unit_of(number) if self._unit == "auto" else self._unit
             ms = whole_ms(number, unit)
             if ms in self._times and not (self._unit == "auto" and calendar_date(number)):
+                self._note(unit)
                 return ms
         elif isinstance(found, str):
             found = _short(found)
-        return read_time(found, self._unit, self._times, rounded=True)  # text; or it says what is wrong
+        ms = read_time(found, self._unit, self._times, rounded=True)  # text; or it says what is wrong
+        self._note("iso")
+        return ms
+
+    def _note(self, unit: str) -> None:
+        if self._unit == "auto":
+            self.units[unit] += 1
 
 
 def whole_ms(number: float, unit: str) -> int:

@@ -149,7 +149,7 @@ def as_json_object(found: Check) -> dict[str, Any]:
     return {
         "records": found.records, "observations": found.observations, "skipped": found.skipped,
         "failed": found.failed, "passes": found.passes, "series": series, "refused": refused,
-        "suggestions": found.suggestions,
+        "suggestions": found.suggestions, "units": found.units,
     }  # fmt: skip
 
 
@@ -167,6 +167,11 @@ def print_check(name: str, found: Check, shown: int = _SHOWN) -> None:
         typer.echo(f"    {escaped(series)}: {one.observations:,}{every}, such as {escaped(sample)}")
     if len(found.series) > shown:
         typer.echo(f"    and {len(found.series) - shown:,} more series; --json has all")
+    if found.units:
+        units = ", ".join(
+            f"{'ISO-8601 text' if unit == 'iso' else f'epoch {unit}'} {n:,}" for unit, n in found.units.items()
+        )
+        typer.echo(f"  times by 'auto': {units}")
     for refused in found.refused:
         typer.echo(f"  {refused.reason}: {refused.count:,}, such as {refused.place}: {escaped(refused.detail)}")
     for suggestion in found.suggestions:

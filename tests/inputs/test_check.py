@@ -92,3 +92,9 @@ def test_series_on_several_partitions_ask_for_a_wait() -> None:
     assert ["job.out_of_orderness_ms" in one for one in said] == [True]
     assert said[0].startswith("1 of 1 series are on several partitions")
     assert check(records(1), InputSource(topics="t")).suggestions == []
+
+
+def test_units_that_auto_found_are_counted() -> None:
+    messages = [{"series": "s", "ts": ts, "value": 1} for ts in (T, T + 1, T // 1000, "2025-01-01T00:00:00Z", str(T))]
+    assert checked(messages).units == {"ms": 3, "s": 1, "iso": 1}
+    assert checked(messages, {"time": {"field": "ts", "unit": "ms"}}).units == {}
