@@ -79,7 +79,8 @@ def server() -> Iterator[FakeFlink]:
 
 
 def settings_of(server: FakeFlink) -> StackSettings:
-    return StackSettings(flink_rest_port=server.server_address[1])
+    # another folder than the checkout's, where a stack may have run and left its identity: this one speaks plain HTTP
+    return StackSettings(flink_rest_port=server.server_address[1], data_dir="no-such-folder")
 
 
 def listed(name: str = "eddy", state: str = "RUNNING", start: int = 1, total: int = 2) -> dict[str, Any]:
