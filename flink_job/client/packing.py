@@ -19,7 +19,7 @@ from eddy import CLIENT_DISTRIBUTION, DISTRIBUTION, install_hint
 from eddy.errors import StackError
 
 EXTRA = "job"
-PACKAGES = ("eddy", "eddy.models", "eddy.flink_job")  # what runs on a worker
+PACKAGES = ("eddy", "eddy.models", "eddy.inputs", "eddy.flink_job")  # what runs on a worker
 SITE = "site-packages"
 _OURS = {DISTRIBUTION, CLIENT_DISTRIBUTION}
 _LEFT_OUT = {"tests", "__pycache__"}
@@ -102,7 +102,7 @@ def _files(package: Distribution) -> Iterator[tuple[str, Path]]:
 def _own_files() -> Iterator[tuple[str, Path]]:
     for name in PACKAGES:
         folder = Path(str(importlib.import_module(name).__file__)).parent
-        # what lies beside the vocabulary in ``eddy`` is a package of its own, of which a worker needs two
+        # what lies beside the vocabulary in ``eddy`` is a package of its own, of which a worker needs three
         for path in folder.glob("*.py") if name == "eddy" else folder.rglob("*.py"):
             yield f"{name.replace('.', '/')}/{path.relative_to(folder).as_posix()}", path
 

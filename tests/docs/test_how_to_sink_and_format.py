@@ -58,6 +58,8 @@ from eddy.flink_job.operators.shard import Shard
 from eddy.flink_job.operators.shard_options import shard_options
 from eddy.flink_job.wire.formats import job_format
 from eddy.flink_job.wire.frames import ALERTS, DLQ
+from eddy.inputs.readers import ObservationTopic
+from eddy.inputs.record import Record
 from eddy.models.serving.model_set import ModelSet
 from eddy.training.data import kafka_history
 from tests.flink_job.frame_bytes import NOW, frame
@@ -82,11 +84,7 @@ assert waiting.send(*records) == []
 waiting.models.put(manifest(), inline)
 assert [message["state"] for message in of(waiting.tick(), ALERTS)] == ["open"], "pending events are parsed again"
 
-class Record:
-    def __init__(self, key, value):
-        self.key, self.value = key, value
-
-kafka_history.whole_topic = lambda settings, role: [Record(*one) for one in [*records, (b"s", b"?")]]
+ObservationTopic.records = lambda topic: [Record(topic.topic, 0, 0, NOW, *one) for one in [*records, (b"s", b"?")]]
 data, bad = kafka_history.load_history(settings)
 assert (bad, data.series[0].name) == (1, "s")
 assert np.array_equal(data.series[0].values[:, 0], values)
