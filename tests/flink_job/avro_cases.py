@@ -88,7 +88,8 @@ def _telemetry(random: np.random.Generator) -> dict[str, Any]:
         return values[random.integers(0, len(values))]
 
     def number() -> float:
-        return one([float(random.normal()), 0.1, 1e300, float("nan"), float("inf"), -0.0, 7.0])
+        rounded = round(float(random.normal()) * 10.0 ** random.integers(-2, 12), int(random.integers(0, 6)))
+        return one([float(random.normal()), rounded, rounded, 0.1, 1e300, float("nan"), float("inf"), -0.0, 7.0])
 
     readings = [{"name": one(["a", "b/c", "é", ""]), "v": one([None, number()])} for _ in range(random.integers(0, 4))]
     return {

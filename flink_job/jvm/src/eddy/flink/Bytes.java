@@ -5,6 +5,9 @@ import java.util.Arrays;
 /** Bytes that grow. */
 final class Bytes {
     private static final int KEPT = 1 << 20;
+    private static final int DECIMALS = 4;
+    private static final int SCALE = 10_000;
+    private static final double EXACT = 1L << 53;
 
     byte[] bytes = new byte[1024];
     int size;
@@ -57,7 +60,43 @@ final class Bytes {
     }
 
     void decimal(long value) {
-        ascii(Long.toString(value));
+        if (value < 0) {
+            ascii(Long.toString(value));
+            return;
+        }
+        room(19);
+        int digits = 1;
+        for (long rest = value; rest >= 10; rest /= 10) {
+            digits++;
+        }
+        for (int place = size + digits - 1; place >= size; place--, value /= 10) {
+            bytes[place] = (byte) ('0' + value % 10);
+        }
+        size += digits;
+    }
+
+    /**
+     * A finite double as text that reads as the same double. Of one with four decimals or fewer, as nearly all measured
+     * values are, it is that decimal: a whole number below 2^53 divided by a power of ten is rounded as reading it is.
+     */
+    void decimal(double value) {
+        double scaled = Math.rint(Math.abs(value) * SCALE);
+        if (!(scaled < EXACT) || scaled / SCALE != Math.abs(value)) {
+            ascii(Double.toString(value));
+            return;
+        }
+        if (value < 0) {
+            number8('-');
+        }
+        long whole = (long) scaled;
+        decimal(whole / SCALE);
+        room(DECIMALS + 1);
+        bytes[size] = '.';
+        whole %= SCALE;
+        for (int place = size + DECIMALS; place > size; place--, whole /= 10) {
+            bytes[place] = (byte) ('0' + whole % 10);
+        }
+        size += DECIMALS + 1;
     }
 
     /** UTF-8 text of JSON between quotation marks; printable names need no other escapes than these. */

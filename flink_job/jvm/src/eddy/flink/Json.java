@@ -223,7 +223,7 @@ final class Json {
 
         @Override
         void appendTo(Bytes out) {
-            out.ascii(Double.toString(value));
+            out.decimal(value);
         }
     }
 
