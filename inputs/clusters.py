@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from eddy.input_settings import InputSource
+from eddy.inputs.mapping import Mapping
 from eddy.inputs.newest_records import kafka_of
 from eddy.settings import KafkaSettings, Settings
 
@@ -23,6 +24,15 @@ class Cluster:
     number: int
     kafka: KafkaSettings
     sources: dict[str, InputSource]
+
+    def mappings(self, settings: Settings) -> dict[str, Mapping]:
+        """Return what reads each source, by its name.
+
+        Raises:
+            SettingsError: a source cannot be read.
+        """
+        times, registry = settings.job.event_times, settings.schema_registry
+        return {name: Mapping(source, times, name, registry) for name, source in self.sources.items()}
 
 
 def clusters(settings: Settings) -> list[Cluster]:

@@ -6,10 +6,13 @@ for each element ``where``, the series, the key, the time, the values.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
+
+import orjson
 
 from eddy.connection_settings import SchemaRegistrySettings
 from eddy.errors import SettingsError, StackError
@@ -43,6 +46,19 @@ class Observation(NamedTuple):
     series: str
     ts: int
     values: dict[str, float]
+
+    def to_json(self) -> bytes:
+        """Return the observations topic's own message.
+
+        Examples:
+            >>> Observation("a/1", 1735689600000, {"value": 4.5}).to_json()
+            b'{"series":"a/1","ts":1735689600000,"value":4.5}'
+            >>> Observation("a", 0, {"t": 1.0, "p": math.nan}).to_json()
+            b'{"series":"a","ts":0,"values":{"t":1.0,"p":null}}'
+        """
+        values = {name: None if math.isnan(value) else value for name, value in self.values.items()}
+        said = {"value": values["value"]} if [*values] == ["value"] else {"values": values}
+        return orjson.dumps({"series": self.series, "ts": self.ts, **said})
 
 
 @dataclass

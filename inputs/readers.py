@@ -12,8 +12,8 @@ from eddy.connections import kafka_consumer
 from eddy.errors import StackError
 from eddy.formats import BadObservation, check_key, find_format
 from eddy.input_settings import InputSource
+from eddy.inputs.clusters import clusters
 from eddy.inputs.mapping import Mapping, MappingResult, Observation
-from eddy.inputs.newest_records import kafka_of
 from eddy.inputs.record import Record, from_kafka
 from eddy.settings import KafkaSettings, Settings, TopicSettings
 from eddy.topic_reader import TopicReader
@@ -104,10 +104,9 @@ class Readers:
         self.own = ObservationTopic(settings.topics.name("observations"), settings.kafka, OwnForm(settings))
         self._own_topics = own_topics(settings.topics)
         self._mapped = []
-        for number, source in enumerate(settings.input):
-            name = f"input.{number}"
-            mapping = Mapping(source, settings.job.event_times, name, settings.schema_registry)
-            self._mapped.append(_Mapped(name, source, kafka_of(source, settings.kafka), mapping))
+        for cluster in clusters(settings):
+            for name, mapping in cluster.mappings(settings).items():
+                self._mapped.append(_Mapped(name, cluster.sources[name], cluster.kafka, mapping))
 
     def clusters(self) -> list[KafkaSettings]:
         """Return the connections of the clusters that sources name, each once."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 NO_TIMESTAMP = -1  # as Kafka has it
+RECORD_HEADERS = "record-headers"  # header of a dead letter with those of its record
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,23 @@ def from_lines(lines: Iterable[bytes], topic: str) -> Iterator[Record]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             yield Record(topic, offset=number, value=line.strip())
+
+
+def headers_text(record: Record) -> str:
+    """Return the headers of a record as one text; :func:`kept_headers` reads it."""
+    return json.dumps([(name, None if value is None else value.hex()) for name, value in record.headers])
+
+
+def kept_headers(text: str) -> list[tuple[str, bytes | None]]:
+    """Return the headers that a text holds; none where it is not what :func:`headers_text` writes.
+
+    Examples:
+        >>> kept_headers(headers_text(Record("t", headers=[("h", b"x"), ("none", None)])))
+        [('h', b'x'), ('none', None)]
+        >>> kept_headers("x"), kept_headers('[["h", 7]]')
+        ([], [])
+    """
+    try:
+        return [(str(name), None if value is None else bytes.fromhex(value)) for name, value in json.loads(text)]
+    except (ValueError, TypeError, RecursionError):
+        return []

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from eddy.formats import BadObservation
-from eddy.inputs.mapping import MappingResult, Observation
+from eddy.inputs.mapping import MappingResult
 from eddy.inputs.readers import ObservationTopic, Readers
-from eddy.inputs.record import NO_TIMESTAMP, Record, from_kafka
+from eddy.inputs.record import NO_TIMESTAMP, RECORD_HEADERS, Record, from_kafka, kept_headers
 from eddy.ops.original_records import OriginalRecords
 from eddy.settings import Settings
 
@@ -101,7 +98,7 @@ class MappedDeadLetters:
         self._refused[place] = refused
         if len(self._refused) > _REMEMBERED:
             del self._refused[next(iter(self._refused))]
-        return Reread([canonical(one) for one in result.observations])
+        return Reread([(one.series.encode(), one.to_json()) for one in result.observations])
 
 
 def _element(detail: str) -> str:
@@ -115,24 +112,11 @@ def _element(detail: str) -> str:
     return found[0] if found else ""
 
 
-def canonical(one: Observation) -> tuple[bytes, bytes]:
-    """Return the key and the value of the observations topic's own message.
-
-    Examples:
-        >>> canonical(Observation("a/1", 1735689600000, {"value": 4.5}))
-        (b'a/1', b'{"series":"a/1","ts":1735689600000,"value":4.5}')
-        >>> canonical(Observation("a", 0, {"t": 1.0, "p": math.nan}))[1]
-        b'{"series":"a","ts":0,"values":{"t":1.0,"p":null}}'
-    """
-    values = {name: None if math.isnan(value) else value for name, value in one.values.items()}
-    said = {"value": values["value"]} if [*values] == ["value"] else {"values": values}
-    return one.series.encode(), orjson.dumps({"series": one.series, "ts": one.ts, **said})
-
-
 def _as_record(dead_letter: Any, headers: Mapping[str, str]) -> Record:
-    """Return a dead letter as the record that it was, without the headers, which nobody has kept."""
+    """Return a dead letter as the record that it was."""
     partition, offset, timestamp = (_number(headers.get(name, "")) for name in ("partition", "offset", "timestamp"))
-    return Record(headers.get("topic", ""), partition, offset, timestamp, dead_letter.key, dead_letter.value)
+    own = kept_headers(headers.get(RECORD_HEADERS, ""))
+    return Record(headers.get("topic", ""), partition, offset, timestamp, dead_letter.key, dead_letter.value, own)
 
 
 def _number(text: str) -> int:

@@ -69,7 +69,7 @@ class InputSourceStore:
         try:
             fields = json.loads(value)
             key = str(fields["job"]), str(fields["source"]), int(fields["subtask"])
-            numbers = {name: int(fields[name]) for name in _NUMBERS}
+            numbers = {name: int(fields[name]) for name in ("ts", "since", *_COUNTS)}
             numbers["newest"] = int(fields["newest"] or 0)
             dead = Counter({str(reason): int(count) for reason, count in fields["dead"].items()})
             topics = tuple(str(topic) for topic in fields["topics"][:_LISTED_TOPICS])
@@ -96,7 +96,7 @@ class InputSourceStore:
 
     def _of(self, job: str, source: str) -> InputSourceView:
         every = [one for key, one in self._subtasks.items() if key[:2] == (job, source)]
-        total = {name: sum(one.fields[name] for one in every) for name in _NUMBERS}
+        total = {name: sum(one.fields[name] for one in every) for name in _COUNTS}
         rates = [rate for one in every if (rate := one.per_second()) is not None]
         dead: Counter[str] = sum((one.dead for one in every), Counter())
         return InputSourceView(
@@ -115,4 +115,4 @@ class InputSourceStore:
         )
 
 
-_NUMBERS = ("ts", "since", "records", "observations", "series", "skipped", "unwritten")
+_COUNTS = ("records", "observations", "series", "skipped", "unwritten")

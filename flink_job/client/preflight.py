@@ -14,7 +14,6 @@ from eddy.flink_job.sinks.registry import SINKS
 from eddy.flink_job.wire.frames import TOPIC_ROLES
 from eddy.formats import FORMATS
 from eddy.inputs.clusters import Cluster, clusters
-from eddy.inputs.mapping import Mapping
 from eddy.inputs.readers import own_topics
 from eddy.plugins import ClassRegistry
 from eddy.settings import KafkaSettings, Settings
@@ -92,8 +91,8 @@ def _check_sources(settings: Settings, cluster: Cluster, present: set[str]) -> N
     if cluster.number and cluster.sources:
         present = _topics(cluster.kafka, f"{next(iter(cluster.sources))}.kafka")
     own = own_topics(settings.topics)
+    cluster.mappings(settings)  # raises where one cannot be read
     for name, source in cluster.sources.items():
-        Mapping(source, settings.job.event_times, name, settings.schema_registry)
         if taken := sorted(own.intersection(source.topics)) if not cluster.number else []:
             raise SettingsError(f"{name}.topics: found {taken[0]!r}, which is a topic of Eddy's own, expected another")
         where = cluster.kafka.bootstrap_servers

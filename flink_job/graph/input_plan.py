@@ -15,17 +15,14 @@ from eddy.inputs.paths import parse
 from eddy.inputs.template import Template
 
 
-def plan(
-    sources: Mapping[str, InputSource], mappings: Mapping[str, SourceMapping], registry: SchemaRegistrySettings
-) -> str:
+def plan(mappings: Mapping[str, SourceMapping], registry: SchemaRegistrySettings) -> str:
     """Return the JSON that ``jvm/…/SourceMapping.java`` reads.
 
     Args:
-        sources: of one cluster by name.
-        mappings: of the same names, which know what formats add.
+        mappings: of the sources of one cluster by name; they know what formats add.
         registry: where schemas are found; its secrets stay where they are, only their places are written.
     """
-    return json.dumps([_source(name, mappings[name].source, registry) for name in sources])
+    return json.dumps([_source(name, mapping.source, registry) for name, mapping in mappings.items()])
 
 
 def templates(sources: Mapping[str, InputSource]) -> dict[str, str]:

@@ -21,7 +21,6 @@ from eddy.flink_job.graph.kafka_properties import consumer, producer
 from eddy.flink_job.wire.flink_types import BYTES
 from eddy.flink_job.wire.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
 from eddy.inputs.clusters import Cluster, clusters
-from eddy.inputs.mapping import Mapping
 from eddy.inputs.readers import own_topics
 from eddy.settings import Settings
 
@@ -78,9 +77,6 @@ class Observations:
 def _input_options(settings: Settings, every: Sequence[Cluster], cluster: Cluster) -> dict[str, str]:
     """Return what the JVM needs to know of the sources of a cluster."""
     times = settings.job.event_times
-    mappings = {
-        name: Mapping(source, times, name, settings.schema_registry) for name, source in cluster.sources.items()
-    }
     own = [] if cluster.number else [settings.topics.name("observations")]
     topics = [*own, *(topic for source in cluster.sources.values() for topic in source.topics)]
     patterns = [source.pattern for source in cluster.sources.values() if source.pattern]
@@ -94,7 +90,7 @@ def _input_options(settings: Settings, every: Sequence[Cluster], cluster: Cluste
         "clusters": str(len(every)),
         "cluster": str(cluster.number),
         "suffix": _suffix(cluster),
-        "input": plan(cluster.sources, mappings, settings.schema_registry),
+        "input": plan(cluster.mappings(settings), settings.schema_registry),
         "first_ms": str(times.first_ms),
         "last_ms": str(times.last_ms),
         "templates": json.dumps(templates(cluster.sources)),

@@ -6,9 +6,7 @@ is the one place that knows what is wrong with a record.
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import time
 from collections.abc import Iterator
 
@@ -23,8 +21,8 @@ from eddy.flink_job.wire.frames import CHECKPOINT, DATA, DLQ, END, EVENTS, SOURC
 from eddy.flink_job.wire.parsing import shard_of
 from eddy.flink_job.wire.unread import UnreadFrame, read_unread
 from eddy.inputs.clusters import clusters
-from eddy.inputs.mapping import Mapping, MappingResult, Observation
-from eddy.inputs.record import Record
+from eddy.inputs.mapping import MappingResult, Observation
+from eddy.inputs.record import RECORD_HEADERS, Record, headers_text
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +46,10 @@ class ReadingOperator:
     ) -> None:
         settings = load(overrides).settings
         every = clusters(settings)
-        times = settings.job.event_times
         self._job = settings.job.name
         self._shards = settings.job.shards
         self._sources = every[cluster].sources
-        self._mappings = {
-            name: Mapping(source, times, name, settings.schema_registry) for name, source in self._sources.items()
-        }
+        self._mappings = every[cluster].mappings(settings)
         self._by_topic: dict[str, str | None] = {}
         self._subtask = subtask
         self._own = (2 * cluster + 1) * subtasks + subtask  # as a source of frames: each cluster has two a subtask
@@ -134,7 +129,7 @@ class ReadingOperator:
         reasons = len(result.refusals)
         detail = problem.detail if reasons == 1 else f"{problem.detail} (and {reasons - 1} more of this record)"
         original = Original(record.key, record.value or b"", record.timestamp, record.partition, record.offset)
-        dead_letter = DeadLetter(original, problem.reason, detail, _kept_headers(record))
+        dead_letter = DeadLetter(original, problem.reason, detail, _own_headers(record))
         self._logs[name].note(now, dead_letter)
         if figures.muted:
             figures.unwritten += 1
@@ -167,7 +162,7 @@ class ReadingOperator:
             figures.series.add(series)
         shard = shard_of(one.series, self._shards)
         writer = self._writers.setdefault(shard, FrameWriter())
-        writer.add(record, series, canonical(one))
+        writer.add(record, series, one.to_json())
 
     def _frames(self, frame: UnreadFrame, kind: int) -> Iterator[bytes]:
         every = range(self._shards) if kind != DATA else sorted(self._writers)
@@ -201,16 +196,7 @@ class ReadingOperator:
                 self._records.add(SOURCES, now, f"{name}/{self._subtask}".encode(), value)
 
 
-def canonical(one: Observation) -> bytes:
-    """Encode an observation as the observations topic has it."""
-    values = {name: None if math.isnan(value) else value for name, value in one.values.items()}
-    rest = {"value": values["value"]} if set(values) == {"value"} else {"values": values}
-    return json.dumps({"series": one.series, "ts": one.ts, **rest}, ensure_ascii=False).encode()
-
-
-def _kept_headers(record: Record) -> dict[str, str]:
+def _own_headers(record: Record) -> dict[str, str]:
     """Return the record's own headers as one header, for when the dead letter is read again."""
-    if not record.headers:
-        return {}
-    text = json.dumps([(name, None if value is None else value.hex()) for name, value in record.headers])
-    return {"record-headers": text} if len(text) <= MAX_BYTES else {}
+    text = headers_text(record) if record.headers else ""
+    return {RECORD_HEADERS: text} if 0 < len(text) <= MAX_BYTES else {}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from eddy.errors import StackError
+from eddy.inputs.record import RECORD_HEADERS, Record, headers_text
 from eddy.ops.dead_letters import Replay, headers_of
 from eddy.settings import Settings
 from tests.integration import harness
@@ -146,3 +147,20 @@ def test_topic_of_a_source_that_is_no_longer_there_is_no_reason_to_stop(unique_t
     done = replayed(settings)
     assert (done["sent"], done["failed"]) == (1, {})
     assert [key for key, _ in observations(settings)] == [b"1"]
+
+
+def test_headers_that_the_letter_kept_serve_where_the_record_is_gone(unique_topics: Settings) -> None:
+    topic = f"{unique_topics.topics.prefix}.plant"
+    send_records(unique_topics, topic, [])
+    kept = {RECORD_HEADERS: headers_text(Record(topic, headers=[("tenant", b"acme")]))}
+    settings = mapped(unique_topics, topic)
+    send_letters(
+        settings,
+        [
+            (None, message(1), {"topic": topic, **kept}),
+            (None, message(2), {"topic": topic, "offset": "1", RECORD_HEADERS: "[[1"}),
+        ],
+    )
+    done = replayed(settings)
+    assert (done["sent"], done["failed"]) == (1, {"no-series": 1})
+    assert observations(settings) == [(b"acme/1", {"series": "acme/1", "ts": 1000 * T, "value": 1.5})]

@@ -181,8 +181,8 @@ def cases(folder: Path) -> tuple[list[Mapping], list[tuple[int, Record]]]:
 def write_cases(folder: Path) -> None:
     """Write the plans and records for the JVM."""
     mappings, records = cases(folder)
-    named = {f"source-{at}": mapping.source for at, mapping in enumerate(mappings)}
-    (folder / "plans.json").write_text(plan(named, dict(zip(named, mappings, strict=True)), SchemaRegistrySettings()))
+    named = {f"source-{at}": mapping for at, mapping in enumerate(mappings)}
+    (folder / "plans.json").write_text(plan(named, SchemaRegistrySettings()))
     parts = []
     for which, one in records:
         parts += [

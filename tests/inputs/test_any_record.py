@@ -12,7 +12,7 @@ import pytest
 from eddy.event_times import USUAL_TIMES
 from eddy.formats import MAX_FEATURES
 from eddy.input_settings import InputSource
-from eddy.inputs.mapping import REASONS, Mapping
+from eddy.inputs.mapping import REASONS, Mapping, MappingResult
 from eddy.inputs.record import Record
 from eddy.texts import is_name
 from tests.inputs.random_json import random_json, random_text
@@ -36,6 +36,17 @@ def mutated(random: np.random.Generator, raw: bytes) -> bytes:
     return bytes(found)
 
 
+def check_sound(result: MappingResult) -> None:
+    """Something became of a record, for a known reason if it was refused, and what was read can be observations."""
+    assert result.observations or result.skipped or result.refusals
+    assert {problem.reason for problem in result.refusals} <= REASONS
+    for series, ts, values in result.observations:
+        assert is_name(series)
+        assert ts in USUAL_TIMES
+        assert 0 < len(values) <= MAX_FEATURES
+        assert all(is_name(name) and not math.isinf(one) for name, one in values.items())
+
+
 @pytest.mark.parametrize("number", range(len(SOURCES)))
 def test_any_record_is_read_skipped_or_refused(number: int) -> None:
     mapping = Mapping(InputSource.model_validate({"topics": "t", **SOURCES[number]}))
@@ -51,13 +62,7 @@ def test_any_record_is_read_skipped_or_refused(number: int) -> None:
         header = [b"x", None, b"\xff", "é".encode()][random.integers(0, 4)]
         record = Record("t", 0, at, 1_735_689_600_000, key, value if at % 7 else None, [("h", header)])
         result = mapping.read(record)
-        assert result.observations or result.skipped or result.refusals
-        assert {problem.reason for problem in result.refusals} <= REASONS
-        for series, ts, values in result.observations:
-            assert is_name(series)
-            assert ts in USUAL_TIMES
-            assert 0 < len(values) <= MAX_FEATURES
-            assert all(is_name(name) and not math.isinf(one) for name, one in values.items())
+        check_sound(result)
         outcomes["observations"] += len(result.observations)
         outcomes["skipped"] += result.skipped
         outcomes["refusals"] += len(result.refusals)

@@ -19,7 +19,7 @@ from eddy.inputs.record import Record
 from eddy.stack.java import QUICK
 from eddy.stack.paths import home
 from eddy.stack.ports import answers, free_ports
-from eddy.stack.shipped_jars import digest
+from tests.integration.maven import fetched
 
 POM = Path(__file__).with_suffix(".xml")
 PROGRAM = Path(__file__).with_name("ChangeEvents.java")
@@ -32,17 +32,7 @@ def folder() -> Path:
 
 def fetch() -> bool:
     """Copy the engine's jars; return False if they were there already."""
-    stamp = folder() / ".stamp"
-    if stamp.exists() and stamp.read_text() == digest([POM]):
-        return False
-    shutil.rmtree(folder(), ignore_errors=True)
-    folder().mkdir(parents=True)
-    options = ["-q", "-B", "--strict-checksums", "-f", str(POM), f"-Deddy.folder={folder()}"]
-    command = ["mvn", *options, "dependency:copy-dependencies@debezium"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    stamp.write_text(digest([POM]))
-    return True
+    return fetched(folder(), POM, "dependency:copy-dependencies@debezium")
 
 
 class Database:

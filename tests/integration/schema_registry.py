@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
 import subprocess
 import time
@@ -18,7 +17,7 @@ import requests
 from eddy.stack.java import QUICK
 from eddy.stack.paths import home
 from eddy.stack.ports import free_ports
-from eddy.stack.shipped_jars import digest
+from tests.integration.maven import fetched
 
 POM = Path(__file__).with_suffix(".xml")
 
@@ -29,16 +28,7 @@ def folder() -> Path:
 
 def fetch() -> bool:
     """Unpack the registry; return False if it was there already."""
-    stamp = folder() / ".stamp"
-    if stamp.exists() and stamp.read_text() == digest([POM]):
-        return False
-    shutil.rmtree(folder(), ignore_errors=True)
-    folder().mkdir(parents=True)
-    options = ["-q", "-B", "--strict-checksums", "-f", str(POM), f"-Deddy.folder={folder()}"]
-    done = subprocess.run(["mvn", *options, "dependency:unpack@registry"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    stamp.write_text(digest([POM]))
-    return True
+    return fetched(folder(), POM, "dependency:unpack@registry")
 
 
 class RegistryServer:

@@ -15,6 +15,7 @@ from eddy.stack.local import Stack
 from tests.given_stack import GivenStack
 from tests.inputs.formats.proto_messages import make
 from tests.inputs.registry_messages import avro, framed, protobuf, registered
+from tests.inputs.test_schema_registry import SCHEMA
 from tests.integration import harness
 from tests.integration.schema_registry import RegistryServer
 from tests.integration.test_input import SPIKES, Observation, incidents, letters, send, with_input
@@ -22,15 +23,6 @@ from tests.integration.test_input import SPIKES, Observation, incidents, letters
 pytestmark = pytest.mark.stack
 
 NAMES = ["north/p1", "north/p2"]
-SCHEMA: dict[str, Any] = {
-    "type": "record",
-    "name": "Reading",
-    "fields": [
-        {"name": "pump", "type": "string"},
-        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-        {"name": "t", "type": ["null", "double"]},
-    ],
-}
 AVRO = {
     "topics": "avro", "format": "avro", "series": "north/{pump}", "time": {"field": "at", "unit": "ms"},
     "values": {"value": "t"},

@@ -16,8 +16,6 @@ import java.util.Map;
  * was looked for), key and value (i32 length, -1: none; bytes), u16 headers, of each u16 length, name, i32 length, value.
  */
 final class SourceReader {
-    private static final SourceMapping NONE = null;
-
     private final List<SourceMapping> mappings = new ArrayList<>();
     private final Map<String, SourceMapping> byTopic = new HashMap<>();
     private final Map<SourceMapping, Counts> counts = new HashMap<>();
@@ -47,7 +45,7 @@ final class SourceReader {
     SourceMapping of(String topic) {
         if (topic != lastTopic) { // a partition's records share one text
             if (!byTopic.containsKey(topic)) {
-                byTopic.put(topic, mappings.stream().filter(one -> one.reads(topic)).findFirst().orElse(NONE));
+                byTopic.put(topic, mappings.stream().filter(one -> one.reads(topic)).findFirst().orElse(null));
             }
             lastTopic = topic;
             last = byTopic.get(topic);
