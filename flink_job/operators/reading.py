@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 from eddy.configuration import load
@@ -72,13 +73,13 @@ class ReadingOperator:
             figures.skipped += counts.skipped
             figures.newest = max(figures.newest, counts.newest)
             figures.series_jvm = counts.series
-        dead: dict[str, int] = {}
+        unread = Counter(self._source_of(record.topic) for record, _ in frame.records)
+        for name, counts in frame.counts.items():  # those that the JVM has read in full
+            self._note(name, counts.records - unread[name], 0, frame.now)
         for record, read in frame.records:
             source = self._source_of(record.topic)
-            if source is not None and self._take(source, record, read, frame.now):
-                dead[source] = dead.get(source, 0) + 1
-        for name in frame.counts:
-            self._note(name, frame.counts[name].records, dead.get(name, 0), frame.now)
+            if source is not None:
+                self._note(source, 1, self._take(source, record, read, frame.now), frame.now)
         self._count()
         kind = frame.kind if frame.kind in {CHECKPOINT, END} else DATA
         yield from self._frames(frame, kind)

@@ -156,6 +156,14 @@ def test_source_that_is_mostly_dead_is_said_once_and_its_letters_are_counted() -
     assert [part[0] for part in records] == [DLQ]
 
 
+def test_one_large_frame_is_muted_within() -> None:
+    counts = {"input.0": [24_000, 2_000, 0, NOW, 1]}
+    _, records = results(list(operator().process(unread([(record(b"x"), 0)] * 22_000, counts=counts))))
+    assert sum(part[0] == DLQ for part in records) == 8_000
+    (figures,) = [json.loads(part[3]) for part in records if part[0] == SOURCES]
+    assert (figures["records"], figures["unwritten"], figures["dead"]) == (24_000, 14_000, {"not-json": 22_000})
+
+
 def test_service_that_is_away_holds_the_records_back(monkeypatch: pytest.MonkeyPatch) -> None:
     reader, asked = operator(), []
     whole = Mapping.read
