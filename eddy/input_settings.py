@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from eddy.aggregate_settings import Aggregate
 from eddy.connection_settings import KAFKA_SECRETS, KafkaSettings
 from eddy.settings_group import Group
 from eddy.texts import MAX_NAME_BYTES, is_name
@@ -195,6 +196,9 @@ class InputSource(Group):
         "null", description="a value whose field is not there: a missing value, leave it out, or refuse the message"
     )
     key: Literal["ignore", "check"] = Field("ignore", description="check: refuse a record whose key is not its series")
+    aggregate: Aggregate | None = Field(
+        None, description="make one observation of the events of each interval, in place of one of each"
+    )
     kafka: dict[str, Any] = Field({}, description="settings of 'kafka' that differ for this source: another cluster")
 
     @field_validator("missing", mode="before")
@@ -242,6 +246,11 @@ class InputSource(Group):
             found = "both" if self.topics else "neither"
             message = f"found {found} of topics and pattern, expected one of them"
             raise ValueError(message)
+        if self.aggregate is not None:
+            for name in ("values", "split"):
+                if name in self.model_fields_set:
+                    message = f"found {name} beside aggregate, expected aggregate.values alone"
+                    raise ValueError(message)
         return self
 
     def reads(self, topic: str) -> bool:

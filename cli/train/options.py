@@ -80,6 +80,6 @@ def parse_interval(text: str) -> int:
     Raises:
         SettingsError: anything else.
     """
-    from eddy.training.data.intervals import interval_to_ms
+    from eddy.intervals import interval_to_ms
 
     return interval_to_ms(text, "--interval")

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eddy.errors import DataError, EddyError, SettingsError
-from eddy.training.data.intervals import interval_to_ms, ms_to_interval
+from eddy.intervals import interval_to_ms, ms_to_interval
 from eddy.training.notebook.frames import Columns, Frame, check_interval, found_interval, read_frame
 from tests.training.pumps import LIBRARIES, START, long, wide
 

@@ -12,7 +12,7 @@ from eddy.errors import DataError, SettingsError
 from eddy.models.core.detector import GapPolicy, WindowSpec
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.settings import DetectorSettings
-from eddy.training.data.intervals import interval_to_ms
+from eddy.intervals import interval_to_ms
 from eddy.training.fitting.fit import FALSE_RATE, ThresholdRule, Trained, fit_model, usual_window
 from eddy.training.notebook.frames import Frame, check_interval, found_interval
 

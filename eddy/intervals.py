@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from eddy.errors import SettingsError
 
@@ -32,3 +35,22 @@ def ms_to_interval(ms: int) -> str:
         return "0"
     unit = next((one for one in _WRITTEN if ms % _UNITS_MS[one] == 0), "ms")
     return f"{ms // _UNITS_MS[unit]}{unit}"
+
+
+def _length(value: Any) -> Any:
+    """Accept what a setting may hold: a text, or milliseconds that were read already."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"\d+(ms|s|m|min|h|d)", value):
+        message = f"found {value!r}, expected a number and a unit (ms, s, m, h, d), such as 30m"
+        raise ValueError(message)
+    return interval_to_ms(value, "")
+
+
+#: a length of time in settings: written as a text such as ``30m``, held in milliseconds
+Length = Annotated[
+    int,
+    BeforeValidator(_length),
+    PlainSerializer(lambda ms: "0s" if ms == 0 else ms_to_interval(ms), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(ms|s|m|min|h|d)$"}),
+]

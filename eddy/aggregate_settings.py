@@ -1,0 +1,77 @@
+"""Define the settings of aggregation: which values of each interval are made of an input source's events.
+
+This module holds the shape only; :mod:`eddy.inputs.aggregates` gives the expressions their meaning
+(docs/decisions/080-aggregation.md).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from eddy.intervals import Length, ms_to_interval
+from eddy.settings_group import Group
+from eddy.texts import MAX_NAME_BYTES, is_name
+
+MAX_AGGREGATES = 64  # of one source: each costs state for every series and open interval
+_DAY = 86_400_000
+
+
+def _expressions(value: Any) -> Any:
+    """Accept names of features with the expressions of their values."""
+    if not isinstance(value, dict) or not 0 < len(value) <= MAX_AGGREGATES:
+        what = f"{len(value)} names" if isinstance(value, dict) else repr(value)
+        message = f"found {what}, expected 1 to {MAX_AGGREGATES} names of features, each with an expression"
+        raise ValueError(message)
+    for name, expression in value.items():
+        if not isinstance(name, str) or not is_name(name):
+            message = f"found the feature {name!r}, expected a text of 1 to {MAX_NAME_BYTES} bytes"
+            raise ValueError(message)
+        if not isinstance(expression, str):
+            message = f"{name}: found {expression!r}, expected an expression, such as count or 'p95 of ms'"
+            raise ValueError(message)
+    return value
+
+
+class Aggregate(Group):
+    """Say how the events of a source become one observation for each series and interval.
+
+    Examples:
+        >>> rule = Aggregate(every="1m", values={"requests": "count", "latency": "p95 of ms"})
+        >>> rule.every, rule.wait, rule.empty
+        (60000, 10000, 'missing')
+        >>> Aggregate(every="7m", values={"n": "count"})
+        Traceback (most recent call last):
+        ...
+        pydantic_core._pydantic_core.ValidationError: ... found 7m, expected an interval that divides a day ...
+    """
+
+    every: Length = Field(description="length of an interval; intervals begin at whole multiples of it, in UTC")
+    values: Annotated[dict[str, str], BeforeValidator(_expressions)] = Field(
+        description="features with the expressions of their values, such as count, 'p95 of ms' or 'errors / requests'"
+    )
+    wait: Length = Field(10_000, description="how long an interval waits for stragglers; later events are late")
+    empty: Literal["zero", "missing", "last"] = Field(
+        "missing",
+        description="what an interval without events is: zero (counts, sums and increases are 0, all else is missing), "
+        "missing (no observation), or last (the values of the interval before)",
+    )
+    forget_after: Length = Field(
+        _DAY, description="a series without events for longer ends; until then it gives intervals"
+    )
+    join: str = Field(
+        "", description="sources with the same name here make one observation of each interval of a series together"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Aggregate:
+        if not 1000 <= self.every <= _DAY or _DAY % self.every:
+            message = (
+                f"every: found {ms_to_interval(self.every)}, expected an interval that divides a day, from 1s to 1d"
+            )
+            raise ValueError(message)
+        if self.forget_after < self.every:
+            message = f"forget_after: found {ms_to_interval(self.forget_after)}, expected at least every = {ms_to_interval(self.every)}"
+            raise ValueError(message)
+        return self
