@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from eddy.errors import ModelError
-from eddy.models.artifacts.manifest import Manifest
 from eddy.intervals import ms_to_interval
+from eddy.models.artifacts.manifest import Manifest
 from eddy.training.fitting import artifacts
 from eddy.training.fitting.fit import Trained
 from eddy.training.notebook.frame_fit import interval_of

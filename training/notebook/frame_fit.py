@@ -9,10 +9,10 @@ from typing import Any, get_args
 import numpy as np
 
 from eddy.errors import DataError, SettingsError
+from eddy.intervals import interval_to_ms
 from eddy.models.core.detector import GapPolicy, WindowSpec
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.settings import DetectorSettings
-from eddy.intervals import interval_to_ms
 from eddy.training.fitting.fit import FALSE_RATE, ThresholdRule, Trained, fit_model, usual_window
 from eddy.training.notebook.frames import Frame, check_interval, found_interval
 

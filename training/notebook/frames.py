@@ -11,9 +11,9 @@ import numpy as np
 
 from eddy.csv_files.layout import SERIES_NAMES, TIME_NAMES
 from eddy.errors import DataError, SettingsError
+from eddy.intervals import ms_to_interval
 from eddy.models.core.detector import Floats, Ints
 from eddy.training.data.datasets import Dataset, RawSeries
-from eddy.intervals import ms_to_interval
 from eddy.training.notebook.frame_columns import moment, numbers_of, texts_of, times_of
 
 Layout = Literal["auto", "long", "wide"]
