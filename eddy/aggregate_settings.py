@@ -72,6 +72,7 @@ class Aggregate(Group):
             )
             raise ValueError(message)
         if self.forget_after < self.every:
-            message = f"forget_after: found {ms_to_interval(self.forget_after)}, expected at least every = {ms_to_interval(self.every)}"
+            found, expected = ms_to_interval(self.forget_after), ms_to_interval(self.every)
+            message = f"forget_after: found {found}, expected at least every = {expected}"
             raise ValueError(message)
         return self

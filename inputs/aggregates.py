@@ -13,8 +13,8 @@
 There are blanks around an operator: a field's name may hold any other character.
 
 A field of a value or a condition is reached as everywhere in a mapping (:mod:`eddy.inputs.paths`). A condition with a
-field that is not there, or is null, does not hold, except ``!=`` with something else than null, and ``= null``. ``<`` and its like
-compare numbers only; with ``numbers: text`` texts that are numbers count as such. ``=`` compares texts, whole numbers,
+field that is not there, or is null, does not hold, except ``!=`` with something else than null, and ``= null``. ``<``
+and its like compare numbers only; with ``numbers: text`` texts that are numbers count as such. ``=`` compares texts, whole numbers,
 true and false as ``where`` of a source does (:mod:`eddy.inputs.conditions`), ``*`` in a text included.
 
 What one event contributes is a vector of numbers, one for each *column*: NaN where it contributes nothing. ``count``
@@ -88,7 +88,8 @@ class Measure:
     Attributes:
         name: of the feature.
         function: one of :data:`FUNCTIONS`, ``count`` or ``quantile``; ``/`` or ``-`` of two others.
-        column: index of the column that it is made of; -1: of all events, or of two others.
+        column: index of the column that it is made of; -1: of all events, or of two others. ``count`` of a column
+            counts the events that contribute to it.
         quantile: 0 to 1, of ``quantile``.
         of: names of two others, for ``/`` and ``-``.
     """
@@ -120,12 +121,12 @@ def aggregation(rule: Aggregate, joined: Sequence[str] = ()) -> Aggregation:
 
     Examples:
         >>> found = aggregation(Aggregate(every="1m", values={
-        ...     "requests": "count", "errors": "count where status >= 500", "p95": "p95 of ms", "bad": "errors / requests",
+        ...     "all": "count", "errors": "count where status >= 500", "p95": "p95 of ms", "bad": "errors / all",
         ... }))
         >>> [column.label for column in found.columns]
         ['1 where status >= 500', 'ms']
         >>> [(one.name, one.function, one.column) for one in found.measures]
-        [('requests', 'count', -1), ('errors', 'sum', 0), ('p95', 'quantile', 1), ('bad', '/', -1)]
+        [('all', 'count', -1), ('errors', 'count', 0), ('p95', 'quantile', 1), ('bad', '/', -1)]
         >>> aggregation(Aggregate(every="1m", values={"x": "average of ms"}))
         Traceback (most recent call last):
         ...
@@ -164,7 +165,7 @@ def _measure(name: str, text: str, columns: dict[Column, int], others: set[str])
         conditions = (*([Condition(path, "!=", None)] if match[1] else []), *_conditions(text, end))
         if not conditions:
             return Measure(name, "count")
-        return Measure(name, "sum", columns.setdefault(Column("one", None, conditions), len(columns)))
+        return Measure(name, "count", columns.setdefault(Column("one", None, conditions), len(columns)))
     match = _FUNCTION.match(text)
     if match is None:
         message = f"found {text!r}, {_EXPECTED}"
