@@ -80,6 +80,9 @@ class Alert:
         members: of a group: ``series``, ``id`` and ``severity`` of at most :data:`LISTED_MEMBERS` incidents, the most
             severe first; ``member_count`` is how many series it has.
         acknowledged: somebody has taken the incident on (see :mod:`eddy.feedback`).
+        interval: of a point that was made of raw events (docs/aggregation.md): ``start`` and ``end`` of its interval
+            (epoch ms), and how many ``events`` it had; None where points were measured, or the interval is no longer
+            at hand (of a message that closes an incident, mostly).
         settings_digest: identifies the settings in use (thresholds, alert rules); equal digests, equal settings.
     """
 
@@ -115,6 +118,7 @@ class Alert:
     members: Sequence[Mapping[str, Any]] = ()
     member_count: int = 0
     acknowledged: bool = False
+    interval: Mapping[str, int] | None = None
     settings_digest: str = ""
 
     @property

@@ -14,8 +14,8 @@ There are blanks around an operator: a field's name may hold any other character
 
 A field of a value or a condition is reached as everywhere in a mapping (:mod:`eddy.inputs.paths`). A condition with a
 field that is not there, or is null, does not hold, except ``!=`` with something else than null, and ``= null``. ``<``
-and its like compare numbers only; with ``numbers: text`` texts that are numbers count as such. ``=`` compares texts, whole numbers,
-true and false as ``where`` of a source does (:mod:`eddy.inputs.conditions`), ``*`` in a text included.
+and its like compare numbers only; with ``numbers: text`` texts that are numbers count as such. ``=`` compares texts,
+whole numbers, true and false as ``where`` of a source does (:mod:`eddy.inputs.conditions`), ``*`` in a text included.
 
 What one event contributes is a vector of numbers, one for each *column*: NaN where it contributes nothing. ``count``
 needs no column: every event counts.
@@ -32,12 +32,12 @@ from typing import Any, Literal
 
 from eddy.aggregate_settings import Aggregate
 from eddy.inputs.paths import Path, parse_prefix
+from eddy.models.intervals.rule import Measure
 
 Kind = Literal["number", "identity", "one"]
 Comparison = Literal["=", "!=", "<", "<=", ">", ">="]
 Literals = str | float | int | bool | None
 
-FUNCTIONS = ("sum", "mean", "min", "max", "last", "distinct", "increase", "rate")
 _FUNCTION = re.compile(r"(sum|mean|avg|min|max|last|median|distinct|increase|rate|p(\d{1,2}(?:\.\d{1,3})?))\s+of\s+")
 _COUNT = re.compile(r"count(?:\s+(of)\s+|(?=$|\s))")
 _WHERE = re.compile(r"\s+where\s+")
@@ -79,26 +79,6 @@ class Column:
         where = " and ".join(f"{c.path} {c.operator} {json.dumps(c.literal)}" for c in self.conditions)
         what = {"number": str(self.path), "identity": f"distinct {self.path}", "one": "1"}[self.kind]
         return f"{what} where {where}" if where else what
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Say how one value of an interval comes about.
-
-    Attributes:
-        name: of the feature.
-        function: one of :data:`FUNCTIONS`, ``count`` or ``quantile``; ``/`` or ``-`` of two others.
-        column: index of the column that it is made of; -1: of all events, or of two others. ``count`` of a column
-            counts the events that contribute to it.
-        quantile: 0 to 1, of ``quantile``.
-        of: names of two others, for ``/`` and ``-``.
-    """
-
-    name: str
-    function: str
-    column: int = -1
-    quantile: float = math.nan
-    of: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -177,13 +157,13 @@ def _measure(name: str, text: str, columns: dict[Column, int], others: set[str])
     column = Column("identity" if match[1] == "distinct" else "number", path, _conditions(text, end))
     at = columns.setdefault(column, len(columns))
     if match[1] == "median":
-        return Measure(name, "quantile", at, 0.5)
+        return Measure(name, "quantile", at, quantile=0.5)
     if match[2]:
         quantile = float(match[2]) / 100
         if not 0 < quantile < 1:
             message = f"found {text!r}, expected a percentile between p0 and p100"
             raise ValueError(message)
-        return Measure(name, "quantile", at, quantile)
+        return Measure(name, "quantile", at, quantile=quantile)
     return Measure(name, "mean" if match[1] == "avg" else match[1], at)
 
 

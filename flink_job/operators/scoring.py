@@ -17,6 +17,7 @@ from eddy.errors import ModelUnavailable
 from eddy.flink_job.model_updates.loader import ModelLoader
 from eddy.flink_job.model_updates.version_tracker import ModelVersionTracker
 from eddy.flink_job.operators.event_messages import event_message
+from eddy.flink_job.operators.interval_stage import IntervalPlan, IntervalStage
 from eddy.flink_job.operators.kept_settings import check_shards
 from eddy.flink_job.operators.metrics import JobMetrics
 from eddy.flink_job.operators.shard import Shard
@@ -59,6 +60,7 @@ class ScoringOperator:
             learning, promised = self.settings.learning, self.settings.detector.false_alarms_per_week
             self.models.start_cold(cold_model(learning.cold_start, learning.warmup_points, promised))
         self.shards: dict[int, Shard] = {}
+        self.intervals = IntervalPlan(self.settings)
         self.out = Records()
         self.report_budget = CpuBudget(self.settings.job.report_share)
         self.maintenance = Maintenance(self.settings.alerts.calendars)
@@ -136,8 +138,9 @@ class ScoringOperator:
         options = shard_options(self.settings, number)
         pending_versions = self.versions.pending_versions
         shard = Shard(
-            options, self.models, self.sinks, self.report_budget, self.maintenance, self.format, pending_versions
-        )
+            options, self.models, self.sinks, self.report_budget, self.maintenance, self.format, pending_versions,
+            intervals=IntervalStage(self.intervals, number) if self.intervals.rules else None,
+        )  # fmt: skip
         shard.restore(self.state)
         check_shards(shard.engine.names, number, options.shards)
         self.shards[number] = shard

@@ -15,6 +15,7 @@ feedback, whose frame may come behind this checkpoint's CHECKPOINT frames.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -23,6 +24,8 @@ from eddy.flink_job.operators.admission import Batch
 from eddy.flink_job.operators.dead_letters import DeadLetterLog
 from eddy.flink_job.operators.encoding import encode
 from eddy.flink_job.operators.feedback import apply_frame
+from eddy.flink_job.operators.interval_stage import STATE as INTERVALS
+from eddy.flink_job.operators.interval_stage import IntervalStage
 from eddy.flink_job.operators.learning_messages import MODEL_STATS_PERIOD_MS
 from eddy.flink_job.operators.limit_events import LimitEvents
 from eddy.flink_job.operators.outputs import Counts, ModelProblems, Outputs
@@ -40,6 +43,7 @@ from eddy.models.engine.batch_result import BatchResult
 from eddy.models.engine.engine import EVICTION_PERIOD_MS, Engine
 from eddy.models.engine.state.checkpoint import EngineState
 from eddy.models.engine.time_budget import CpuBudget
+from eddy.models.intervals.aggregator import MAX_OPEN
 from eddy.models.serving.model_set import ModelSet
 from eddy.models.serving.pending_versions import PendingVersions
 
@@ -64,6 +68,7 @@ class Shard:
         form: format of the observations.
         pending_versions: model versions whose features have to be seen first.
         clock: how time passes.
+        intervals: makes observations of events; None: every event is an observation.
     """
 
     def __init__(
@@ -76,12 +81,14 @@ class Shard:
         form: Format | None = None,
         pending_versions: PendingVersions | None = None,
         clock: SteadyClock | None = None,
+        intervals: IntervalStage | None = None,
     ) -> None:
         self.options = options
         self.engine = Engine(models, options.engine, report_budget, maintenance)
         self.counts = Counts()
         self.pending = PendingEvents(options.pending_per_series)
         self.parked = ParkedRecords()
+        self._intervals = intervals
         self._pending_versions = pending_versions
         self._state = EngineState(self.engine, pending_versions)
         self._sinks = sinks or FanOut()
@@ -95,6 +102,7 @@ class Shard:
         self._checkpoint = 0  # the newest one that a barrier follows for
         self._reached: set[int] = set()  # source subtasks that have said so of it
         self._stats_at = self._forgot_at = 0
+        self._unused: list[str] = []  # entries of keyed state that are to go
         self._restored = False  # until the first frame after it: pending events may have their model since
 
     def series_scored_by(self, model: str) -> int:
@@ -108,6 +116,9 @@ class Shard:
         self.pending.restore(entries.pop("pending", b""))
         self.parked.restore(entries.pop("parked", b""))
         self._sinks.take_entries(self.options.number, entries)
+        if self._intervals is not None:
+            kept = {key: entries.pop(key) for key in list(entries) if key.startswith(INTERVALS)}
+            self._unused = self._intervals.restore(kept)
         if entries:
             self._state.restore(entries)
         admission.note_pending(self.engine, self.pending)
@@ -125,9 +136,16 @@ class Shard:
             self._score(admission.admit_pending(self.engine, self.pending, self._form), now, found)
         if frame.kind == FEEDBACK:
             self._take_feedback(frame, found)
+        elif self._intervals is not None:
+            self._aggregate(self._intervals, frame, found)
         elif len(frame):
+            self.counts.events += len(frame)
             self._observe(frame, found)
-        if frame.kind == END and self._is_last_end(frame):
+        last = frame.kind == END and self._is_last_end(frame)
+        if self._intervals is not None and frame.kind != FEEDBACK:
+            for closed in self._intervals.close(frame, last):
+                self._observe(closed, found)
+        if last:
             self._score(admission.nothing(final=True), now, found)
             found.results[-1].live = self._all_live()
         if frame.kind == TICK:
@@ -138,11 +156,23 @@ class Shard:
             if self.options.mark:
                 out.add(MARK, now, None, None)
 
+    def _aggregate(self, intervals: IntervalStage, frame: Frame, found: Outputs) -> None:
+        """Take the events of a frame; what is left of it are observations."""
+        self.counts.events += len(frame)
+        rest, late = intervals.take(frame)
+        self.counts.late += len(late)
+        found.dead_letters += late
+        if rest is not None and len(rest):
+            self._observe(rest, found)
+        if forced := intervals.take_forced():
+            reason = f"more than {MAX_OPEN} intervals were open: {forced} were closed before their time"
+            advice = "the times of partitions are too far apart; send events in the order of their times"
+            self._limited("aggregate", forced, f"{reason}; {advice}", found)
+
     def _observe(self, frame: Frame, found: Outputs) -> None:
         options = self.options
         columns = self.engine.models.columns
         read = read_observations(frame, self._form, columns, options.shards, options.max_ahead_ms)
-        self.counts.events += len(frame)
         found.dead_letters += outputs.unreadable(frame, read)
         read, left_out = admission.within_max_series(self.engine, options.max_series, frame, read)
         found.dead_letters += left_out
@@ -229,6 +259,10 @@ class Shard:
                 reason = f"model {model} has no room for {series} more series in a shard: they are not scored by it"
                 advice = "raise job.max_model_bytes, or take a shorter window"
                 self._limited("job.max_model_bytes", series, f"{reason}; {advice}", found, model=model)
+            if self._intervals is not None:
+                result.alerts = [
+                    replace(one, interval=self._intervals.interval(one.series, one.end)) for one in result.alerts
+                ]
         for dead_letter in found.dead_letters:
             self.counts.bad += dead_letter.reason != "late"
             self._dead_letter_log.note(self._steady, dead_letter)
@@ -245,6 +279,9 @@ class Shard:
             changes["pending"] = self.pending.to_bytes() or None
         if self.parked.changed:
             changes["parked"] = self.parked.to_bytes() or None
+        if self._intervals is not None:
+            changes |= {**dict.fromkeys(self._unused), **self._intervals.changes()}
+            self._unused = []
         for key, value in {**changes, **self._sinks.changes(self.options.number)}.items():
             if value is None:
                 state.remove(key)

@@ -1,0 +1,215 @@
+"""Aggregate: the events of sources with ``aggregate`` become frames with one observation for each series and interval.
+
+A stage of its own before everything else in a shard, with its own keyed state and its own clock: what comes after it
+does not know whether a point was measured or made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import orjson
+from eddy.flink_job.wire.raw_events import read_raw
+from numpy.typing import NDArray
+
+from eddy.event_times import iso
+from eddy.flink_job.operators.dead_letters import DeadLetter, record_at
+from eddy.flink_job.wire.frames import DATA, Frame, FrameWriter, read_frame
+from eddy.inputs.aggregates import aggregation, joined_names
+from eddy.inputs.clusters import Cluster, clusters
+from eddy.inputs.interval_rules import interval_rules
+from eddy.inputs.record import Record
+from eddy.intervals import ms_to_interval
+from eddy.models.core.detector import Floats
+from eddy.models.engine.state.codec import pack, pack_text, unpack, unpack_text
+from eddy.models.intervals.aggregator import Aggregator, Closed
+from eddy.models.intervals.clock import LiveClock
+from eddy.models.intervals.rule import IntervalRule
+from eddy.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STATE = "intervals/"  # what the keys of its entries begin with
+_LIVE_MS = 60_000  # lag of a live source, at least
+_IDLE_MS = 10_000  # a partition or source that says nothing for so long holds up no other, at most
+_REMEMBERED = 2  # closings whose numbers of events are kept, for alerts
+
+
+class IntervalPlan:
+    """Hold what all shards share: the rules, and which topics they are about."""
+
+    def __init__(self, settings: Settings) -> None:
+        every = clusters(settings)
+        sources = {name: one for cluster in every for name, one in cluster.sources.items()}
+        self.rules = interval_rules(sources)
+        self.labels: dict[str, tuple[str, ...]] = {}
+        self._clusters: Sequence[Cluster] = every
+        rules = {name: one.aggregate for name, one in sources.items() if one.aggregate is not None}
+        for name, rule in rules.items():
+            made = aggregation(rule, joined_names(rules, name))
+            self.labels[name] = tuple(column.label for column in made.columns)
+        self.source_of = lru_cache(4096)(self._source_of)
+
+    def _source_of(self, cluster: int, topic: str) -> str | None:
+        """Return the source with ``aggregate`` that a topic belongs to; None: it belongs to another."""
+        found = next((name for name, one in self._clusters[cluster].sources.items() if one.reads(topic)), None)
+        return found if found in self.labels else None
+
+    def cluster_of(self, frame: Frame) -> int:
+        """Return the number of the cluster that a frame comes from: each has two sources of frames a subtask."""
+        return frame.source // max(frame.sources // len(self._clusters), 1)
+
+
+class IntervalStage:
+    """Aggregate the events of one shard.
+
+    Args:
+        plan: of the settings.
+        shard: its number.
+    """
+
+    def __init__(self, plan: IntervalPlan, shard: int) -> None:
+        self._plan, self._shard = plan, shard
+        self._aggregators = [Aggregator(rule) for rule in plan.rules]
+        self._of = {name: (one, number) for one in self._aggregators for name, number in one.rule.sources.items()}
+        self._clocks = [
+            LiveClock(max(rule.every_ms + rule.wait_ms, _LIVE_MS), idle_ms=min(max(rule.wait_ms, 1000), _IDLE_MS))
+            for rule in plan.rules
+        ]
+        self._closed: list[tuple[IntervalRule, Closed]] = []
+        self._forced = 0
+
+    def take(self, frame: Frame) -> tuple[Frame | None, list[DeadLetter]]:
+        """Take the events out of a frame; returns what is left of it (None: nothing), and late events."""
+        plan, cluster = self._plan, self._plan.cluster_of(frame)
+        for number, watermark, last in frame.clocks:
+            found = self._of.get(f"input.{number}")
+            if found is not None:
+                clock = self._clocks[self._aggregators.index(found[0])]
+                clock.observe(number, frame.source, watermark, last)
+        names = [plan.source_of(cluster, topic) for topic in frame.topics]
+        if not any(names) or frame.topic_codes is None:
+            return frame, []
+        dead_letters: list[DeadLetter] = []
+        taken = np.zeros(len(frame), np.bool_)
+        for name in dict.fromkeys(name for name in names if name):
+            chosen = np.zeros(len(names) + 1, np.bool_)
+            chosen[1:] = [one == name for one in names]
+            at = np.flatnonzero(chosen[frame.topic_codes])
+            taken[at] = True
+            aggregator, number = self._of[name]
+            series, codes, ts, values = read_raw(frame, at, aggregator.rule.columns[number])
+            late = aggregator.add(number, series, codes, ts, values)
+            for k in np.flatnonzero(late).tolist():
+                dead_letters.append(self._late(frame, int(at[k]), name, aggregator, int(ts[k]), values[k]))
+        left = np.flatnonzero(~taken)
+        return (frame.take(left.tolist()) if len(left) else None), dead_letters
+
+    def _late(self, frame: Frame, i: int, name: str, aggregator: Aggregator, ts: int, values: Floats) -> DeadLetter:
+        record, rule = record_at(frame, i), aggregator.rule
+        numbers = [None if np.isnan(value) else value for value in values.tolist()]
+        said = dict(zip(self._plan.labels[name], numbers, strict=True))
+        series = frame.keys[int(frame.codes[i])].decode(errors="replace")
+        value = orjson.dumps({"series": series, "ts": ts, "event": said})
+        end = (rule.interval_of(ts) + 1) * rule.every_ms
+        through = (aggregator.closed_through + 1) * rule.every_ms
+        detail = (
+            f"found an event of {iso(ts)}, whose interval ended at {iso(end)}; intervals up to {iso(through)} are "
+            f"closed: each waits {ms_to_interval(rule.wait_ms)} for stragglers ({name}.aggregate.wait)"
+        )
+        return DeadLetter(replace(record, value=value), "late", detail)
+
+    def close(self, frame: Frame, final: bool) -> Iterator[Frame]:
+        """Yield frames with the observations of intervals that end now.
+
+        Args:
+            frame: says what time it is.
+            final: nothing will follow: intervals that ended before the newest event are closed without waiting.
+        """
+        self._closed = self._closed[-_REMEMBERED:]
+        for number, (one, clock) in enumerate(zip(self._aggregators, self._clocks, strict=True)):
+            until = clock.newest() + one.rule.wait_ms if final else clock.at(frame.now)
+            while one.due(until) or one.crowded:
+                closed = one.close(until)
+                if closed is None:
+                    break
+                self._closed.append((one.rule, closed))
+                yield _as_frame(closed, one.rule, number, self._shard, frame)
+                if not final:  # a long gap without events goes over several frames, so that no event waits
+                    break
+
+    def interval(self, series: str, ts: int) -> dict[str, int] | None:
+        """Return what an alert says of the interval that a point is of; None: the point was measured."""
+        for rule, closed in reversed(self._closed):
+            if series not in closed.names:
+                continue
+            code = list(closed.names).index(series)
+            found = np.flatnonzero((closed.codes == code) & (closed.ts == ts))
+            if len(found):
+                return {"start": ts, "end": ts + rule.every_ms, "events": int(closed.events[found[0]])}
+        return None
+
+    def take_forced(self) -> int:
+        """Count the intervals that were closed before their time, as too many were open, since the last call."""
+        before, self._forced = self._forced, sum(one.forced for one in self._aggregators)
+        return self._forced - before
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def changes(self) -> dict[str, bytes | None]:
+        """Return the entries of keyed state to put (None: to remove)."""
+        found: dict[str, bytes | None] = {}
+        for one in self._aggregators:
+            for key, entry in one.changes().items():
+                name = f"{STATE}{one.rule.name}/{_digest(one.rule)}/{key}"
+                if entry is None:
+                    found[name] = None
+                else:
+                    found[name] = pack_text(entry) if isinstance(entry, str) else pack(entry)
+        return found
+
+    def restore(self, entries: Mapping[str, bytes]) -> list[str]:
+        """Fill the stage from its entries; returns the keys of those that no rule has any use for."""
+        unknown = []
+        by_rule = {(one.rule.name, _digest(one.rule)): one for one in self._aggregators}
+        found: dict[int, dict[str, dict[str, NDArray[Any]] | str]] = {}
+        for key, blob in entries.items():
+            name, digest, kind = key.removeprefix(STATE).rsplit("/", 2)
+            one = by_rule.get((name, digest))
+            if one is None:
+                unknown.append(key)
+                continue
+            found.setdefault(id(one), {})[kind] = unpack_text(blob) if kind == "names" else unpack(blob)
+        for one in self._aggregators:
+            one.restore(found.get(id(one), {}))
+        if unknown:
+            log.warning("shard %d: the aggregation has changed: open intervals begin anew", self._shard)
+        return unknown
+
+
+def _digest(rule: IntervalRule) -> str:
+    """Identify what open intervals of a rule hold."""
+    measures = [(one.name, one.function, one.column, one.source, one.of) for one in rule.measures]
+    said = [rule.every_ms, rule.columns, measures]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=4).hexdigest()
+
+
+def _as_frame(closed: Closed, rule: IntervalRule, number: int, shard: int, frame: Frame) -> Frame:
+    """Make the frame that such observations would come in."""
+    writer = FrameWriter()
+    names = [name.encode() for name in closed.names]
+    places = [Record(f"interval-{number}", 0, 0, frame.now, name) for name in names]
+    alone = rule.features == ("value",)
+    for code, ts, row in zip(closed.codes.tolist(), closed.ts.tolist(), closed.values.tolist(), strict=True):
+        values = {name: None if math.isnan(value) else value for name, value in zip(rule.features, row, strict=True)}
+        said = {"value": values["value"]} if alone else {"values": values}
+        writer.add(places[code], names[code], orjson.dumps({"series": closed.names[code], "ts": ts, **said}))
+    return read_frame(writer.take(DATA, shard, frame.now, frame.source, frame.sources))
