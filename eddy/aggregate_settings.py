@@ -6,6 +6,7 @@ This module holds the shape only; :mod:`eddy.inputs.aggregates` gives the expres
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -76,3 +77,47 @@ class Aggregate(Group):
             message = f"forget_after: found {found}, expected at least every = {expected}"
             raise ValueError(message)
         return self
+
+
+def check_joins(rules: Mapping[str, Aggregate]) -> None:
+    """Raise unless the sources of each ``join`` can make one observation together.
+
+    Args:
+        rules: of all sources, by their names.
+
+    Raises:
+        ValueError: two of them differ in when an interval ends, or make a value of the same name.
+
+    Examples:
+        >>> one = Aggregate(every="1m", join="web", values={"n": "count"})
+        >>> check_joins({"input.0": one, "input.1": Aggregate(every="5m", join="web", values={"m": "count"})})
+        Traceback (most recent call last):
+        ...
+        ValueError: input.1.aggregate.every: found 5m, expected 1m as of input.0, which has the join 'web', too
+        >>> check_joins({"input.0": one, "input.1": one})
+        Traceback (most recent call last):
+        ...
+        ValueError: input.1.aggregate.values: found n as of input.0, which has the join 'web', too; expected ...
+    """
+    firsts: dict[str, str] = {}
+    names: dict[tuple[str, str], str] = {}
+    for source, rule in rules.items():
+        if not rule.join:
+            continue
+        other = firsts.setdefault(rule.join, source)
+        for setting in ("every", "wait", "empty", "forget_after"):
+            found, expected = (_shown(getattr(each, setting)) for each in (rule, rules[other]))
+            if found != expected:
+                message = f"{source}.aggregate.{setting}: found {found}, expected {expected} as of {other}"
+                raise ValueError(f"{message}, which has the join {rule.join!r}, too")
+        for name in rule.values:
+            first = names.setdefault((rule.join, name), source)
+            if first != source:
+                message = (
+                    f"{source}.aggregate.values: found {name} as of {first}, which has the join {rule.join!r}, too"
+                )
+                raise ValueError(f"{message}; expected another name")
+
+
+def _shown(value: int | str) -> str:
+    return value if isinstance(value, str) else ms_to_interval(value)

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
+from eddy.aggregate_settings import check_joins
 from eddy.alert_settings import AlertSettings
 from eddy.connection_settings import KafkaSettings, RedisSettings, SchemaRegistrySettings, TopicSettings
 from eddy.input_settings import InputSource
@@ -197,3 +198,9 @@ class Settings(Group):
     def _from_text(cls, value: Any) -> Any:
         """Read the list from JSON, as the environment and the command line give it."""
         return from_json(value, "a JSON list of sources")
+
+    @field_validator("input")
+    @classmethod
+    def _joined(cls, value: tuple[InputSource, ...]) -> tuple[InputSource, ...]:
+        check_joins({f"input.{at}": source.aggregate for at, source in enumerate(value) if source.aggregate})
+        return value

@@ -14,8 +14,9 @@ There are blanks around an operator: a field's name may hold any other character
 
 A field of a value or a condition is reached as everywhere in a mapping (:mod:`eddy.inputs.paths`). A condition with a
 field that is not there, or is null, does not hold, except ``!=`` with something else than null, and ``= null``. ``<``
-and its like compare numbers only; with ``numbers: text`` texts that are numbers count as such. ``=`` compares texts,
-whole numbers, true and false as ``where`` of a source does (:mod:`eddy.inputs.conditions`), ``*`` in a text included.
+and its like compare numbers only. ``=`` compares texts, whole numbers, true and false as ``where`` of a source does
+(:mod:`eddy.inputs.conditions`), ``*`` in a text included, but ``!`` at its beginning is a character like others. With
+``numbers: text``, texts that are numbers count as numbers wherever one is compared with a number.
 
 What one event contributes is a vector of numbers, one for each *column*: NaN where it contributes nothing. ``count``
 needs no column: every event counts.
@@ -31,6 +32,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from eddy.aggregate_settings import Aggregate
+from eddy.inputs.json_message import whole_number
 from eddy.inputs.paths import Path, parse_prefix
 from eddy.models.intervals.rule import Measure
 
@@ -207,7 +209,7 @@ def _literal(text: str, at: int) -> tuple[Literals, int]:
         message = f"found {text!r}, expected a number or a text after {text[:at].rstrip()!r}"
         raise ValueError(message)
     try:
-        value: Any = json.loads(match[0], parse_constant=_no_constant)
+        value: Any = json.loads(match[0], parse_constant=_no_constant, parse_int=whole_number)
     except ValueError:
         value = match[0]
     if isinstance(value, float) and not math.isfinite(value):

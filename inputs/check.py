@@ -86,8 +86,9 @@ def check(
     times: TimeRange = USUAL_TIMES,
     name: str = "input",
     registry: SchemaRegistrySettings = NO_REGISTRY,
+    joined: Sequence[str] = (),
 ) -> Check:
-    """Read records through the mapping of a source.
+    """Read records through the mapping of a source; the arguments are those of :class:`~eddy.inputs.mapping.Mapping`.
 
     Raises:
         SettingsError: the source cannot be read.
@@ -98,7 +99,7 @@ def check(
         >>> found.passes, found.refused[0].reason, found.suggestions
         (False, 'no-field', ['`value` is not there, but `v` is'])
     """
-    mapping = Mapping(source, times, name, registry)
+    mapping = Mapping(source, times, name, registry, joined)
     result = Check()
     moments: dict[str, list[int]] = {}
     samples: dict[str, Observation] = {}
@@ -126,7 +127,7 @@ def check(
     if not result.observations and skipped:
         result.suggestions += _of_skipped(mapping, skipped)
     repeats = result.observations - sum(len(set(ts)) for ts in moments.values())
-    if repeats > _MANY_REPEATS * result.observations:
+    if source.aggregate is None and repeats > _MANY_REPEATS * result.observations:
         result.suggestions.append(
             f"{repeats} of {result.observations} observations have the series and the time of another: the template "
             f"{mapping.source.series!r} may lack a field"
@@ -175,7 +176,8 @@ def _of_absent(mapping: Mapping, record: Record) -> Iterator[str]:
     there = [spelled(steps) for scope in (inner, message) for steps, _ in leaves(scope)]
     wanted = [str(one.path) for one in Template(source.series, source.split).fields if not one.kind]
     wanted += [source.time.field] if source.time.field else []
-    wanted += source.values.values() if isinstance(source.values, dict) else []
+    wanted += source.values.values() if isinstance(source.values, dict) and mapping.columns is None else []
+    wanted += [str(column.path) for column in mapping.columns or () if column.path is not None]
     for path in wanted:
         if any(parse(path).find(scope) is not MISSING for scope in (inner, message)):
             continue

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from eddy.input_settings import InputSource
+from eddy.inputs.aggregates import joined_names
 from eddy.inputs.mapping import Mapping
 from eddy.inputs.newest_records import kafka_of
 from eddy.settings import KafkaSettings, Settings
@@ -32,7 +33,27 @@ class Cluster:
             SettingsError: a source cannot be read.
         """
         times, registry = settings.job.event_times, settings.schema_registry
-        return {name: Mapping(source, times, name, registry) for name, source in self.sources.items()}
+        return {
+            name: Mapping(source, times, name, registry, joined_with(settings, name))
+            for name, source in self.sources.items()
+        }
+
+
+def joined_with(settings: Settings, name: str) -> tuple[str, ...]:
+    """Return the names of values that other sources make for the observations of a source, whatever their cluster.
+
+    Args:
+        settings: of all sources.
+        name: of the source; of one that is not among those of the settings, there are none.
+
+    Examples:
+        >>> rules = [{"every": "1m", "join": "web", "values": {one: "count"}} for one in ("requests", "errors")]
+        >>> joined_with(Settings(input=[{"topics": "t", "aggregate": rule} for rule in rules]), "input.0")
+        ('errors',)
+    """
+    sources = {f"input.{at}": source for at, source in enumerate(settings.input)}
+    rules = {name: source.aggregate for name, source in sources.items() if source.aggregate is not None}
+    return joined_names(rules, name) if name in rules else ()
 
 
 def clusters(settings: Settings) -> list[Cluster]:

@@ -52,8 +52,8 @@ class Conditions:
 class _Wanted:
     def __init__(self, values: Sequence[Scalar]) -> None:
         texts = [value for value in values if isinstance(value, str)]
-        self._included = [_pattern(text) for text in texts if not text.startswith("!")]
-        self._excluded = [_pattern(text[1:]) for text in texts if text.startswith("!")]
+        self._included = [pattern(text) for text in texts if not text.startswith("!")]
+        self._excluded = [pattern(text[1:]) for text in texts if text.startswith("!")]
         self._plain = [value for value in values if not isinstance(value, str)]
 
     def fits(self, found: Any) -> bool:
@@ -64,14 +64,16 @@ class _Wanted:
             return True
         if text is not None and any(pattern.fullmatch(text) for pattern in self._included):
             return True
-        return any(_equal(value, found) for value in self._plain)
+        return any(equal(value, found) for value in self._plain)
 
 
-def _equal(wanted: Scalar, found: Any) -> bool:
+def equal(wanted: Scalar, found: Any) -> bool:
+    """Return whether a value is the number, true or false that is wanted."""
     if isinstance(wanted, bool) or isinstance(found, bool):
         return wanted is found
     return isinstance(found, int | float) and found == wanted
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def pattern(text: str) -> re.Pattern[str]:
+    """Return what matches a whole text: ``*`` stands for any characters."""
     return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)

@@ -46,7 +46,7 @@ def parse(value: bytes) -> Any:
         return orjson.loads(value)
     except orjson.JSONDecodeError as strict:
         try:
-            return json.loads(value.decode(), parse_int=_number)
+            return json.loads(value.decode(), parse_int=whole_number)
         except (ValueError, RecursionError):
             raise BadObservation("not-json", f"{strict}; expected JSON") from None
 
@@ -69,7 +69,7 @@ def nesting(value: bytes) -> int:
     return deepest
 
 
-def _number(text: str) -> int | float:
+def whole_number(text: str) -> int | float:
     """Read a whole number as orjson does: one outside of 64 bits is a double."""
     if len(text.lstrip("-")) > _WHOLE_DIGITS:
         return float(text)

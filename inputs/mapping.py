@@ -14,11 +14,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
+from eddy.aggregate_settings import Aggregate
 from eddy.connection_settings import SchemaRegistrySettings
 from eddy.errors import SettingsError, StackError
 from eddy.event_times import USUAL_TIMES, BadTime, TimeRange, read_time
 from eddy.formats import BadObservation, check_key, shown
 from eddy.input_settings import InputSource
+from eddy.inputs.aggregates import Column, aggregation
+from eddy.inputs.columns import Columns
 from eddy.inputs.conditions import Conditions
 from eddy.inputs.formats.base import MAX_ELEMENTS, message_format
 from eddy.inputs.paths import MISSING, Path, parse
@@ -41,7 +44,10 @@ T = TypeVar("T")
 
 
 class Observation(NamedTuple):
-    """Hold what one observation says: its series, event time (epoch ms), and values by feature, NaN = missing."""
+    """Hold what one observation says: its series, event time (epoch ms), and values by feature, NaN = missing.
+
+    Of a source with ``aggregate`` it is an event, and its values are numbers by the labels of the columns.
+    """
 
     series: str
     ts: int
@@ -84,9 +90,14 @@ class Mapping:
         times: event times that are taken, ``settings.job.event_times``.
         name: what errors call the source.
         registry: where schemas are found.
+        joined: names of values that other sources of the same ``aggregate.join`` make.
+
+    Attributes:
+        source: with what its format gives where it says nothing itself.
+        columns: that its events are read into; None without ``aggregate``, where each is an observation.
 
     Raises:
-        SettingsError: a path, template, pattern or format in the source is none.
+        SettingsError: a path, template, pattern, expression or format in the source is none.
 
     Examples:
         >>> mapping = Mapping(InputSource(topics="t", series="{site}", time={"field": "at"}, values={"temp": "t"}))
@@ -102,6 +113,7 @@ class Mapping:
         times: TimeRange = USUAL_TIMES,
         name: str = "input",
         registry: SchemaRegistrySettings = NO_REGISTRY,
+        joined: Sequence[str] = (),
     ) -> None:
         self._name = name
         self._times = times
@@ -117,13 +129,24 @@ class Mapping:
             self._time = self._made("time", lambda: TimeReader(source.time, times))
             self._time_path = self._made("time.field", lambda: parse(source.time.field))
             named.append(self._time_path)
-        self._values = self._made("values", lambda: Values(source, {path.steps for path in named}))
+        self.columns: tuple[Column, ...] | None = None
+        if source.aggregate is not None:
+            self.columns = self._aggregation(source.aggregate, joined)
+            self._columns = Columns(self.columns, source)
+        else:
+            self._values = self._made("values", lambda: Values(source, {path.steps for path in named}))
 
     def _made(self, setting: str, make: Callable[[], T]) -> T:
         try:
             return make()
         except (ValueError, SettingsError) as error:
             raise SettingsError(f"{self._name}.{setting}: {error}") from None
+
+    def _aggregation(self, rule: Aggregate, joined: Sequence[str]) -> tuple[Column, ...]:
+        try:
+            return aggregation(rule, joined).columns
+        except ValueError as error:  # it names the expression
+            raise SettingsError(f"{self._name}.{error}") from None
 
     def messages(self, record: Record) -> Iterable[Any]:
         """Return the messages of a record as the source's format reads them.
@@ -212,6 +235,9 @@ class Mapping:
         if self.source.key == "check":
             check_key(series, record.key)
         ts = self._ts(record, scopes)
+        if self.columns is not None:
+            numbers = self._columns.read(scopes.find, scopes.there)
+            return [] if numbers is None else [Observation(series, ts, numbers)]
         values = self._values.read(scopes.find, scopes.there, own)
         if not self.source.split:
             return [Observation(series, ts, values)] if values else []
@@ -231,6 +257,8 @@ class Mapping:
 def completed(source: InputSource, defaults: ReadOnly[str, Any]) -> InputSource:
     """Return a source with what its format gives where it says nothing itself."""
     given = source.model_dump(exclude_unset=True)
+    if source.aggregate is not None:  # it says what the values are
+        defaults = {name: value for name, value in defaults.items() if name not in {"values", "split"}}
     return InputSource.model_validate({**defaults, **given}) if defaults else source
 
 

@@ -46,6 +46,7 @@ def check(
     Exit code 1 if nothing was read of a source, or more than 5 % failed.
     """
     from eddy.inputs import check as checking
+    from eddy.inputs.clusters import joined_with
     from eddy.inputs.files import records_of
 
     settings = settings_of(ctx).settings
@@ -56,7 +57,8 @@ def check(
         else:
             topics = [topic] if topic else _topics_of(settings, name, source)
             records = [record for one in topics for record in _newest(settings, one, last, source)]
-        found.append((name, checking.check(records, source, settings.job.event_times, name, settings.schema_registry)))
+        times, registry, joined = settings.job.event_times, settings.schema_registry, joined_with(settings, name)
+        found.append((name, checking.check(records, source, times, name, registry, joined)))
     if as_json:
         typer.echo(json.dumps([{"source": name, **as_json_object(one)} for name, one in found]))
     else:

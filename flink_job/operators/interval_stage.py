@@ -106,8 +106,9 @@ class IntervalStage:
             at = np.flatnonzero(chosen[frame.topic_codes])
             taken[at] = True
             aggregator, number = self._of[name]
-            series, codes, ts, values = read_raw(frame, at, aggregator.rule.columns[number])
-            late = aggregator.add(number, series, codes, ts, values)
+            found, ts, values = read_raw(frame, at, aggregator.rule.columns[number])
+            used, codes = np.unique(found, return_inverse=True)
+            late = aggregator.add(number, [frame.keys[k].decode() for k in used.tolist()], codes, ts, values)
             for k in np.flatnonzero(late).tolist():
                 dead_letters.append(self._late(frame, int(at[k]), name, aggregator, int(ts[k]), values[k]))
         left = np.flatnonzero(~taken)

@@ -20,6 +20,7 @@ from eddy.flink_job.operators.metrics import SourceMetrics
 from eddy.flink_job.operators.source_counts import EVERY_MS, SourceFigures
 from eddy.flink_job.wire.frames import CHECKPOINT, DATA, DLQ, END, EVENTS, SOURCES, FrameWriter, Records
 from eddy.flink_job.wire.parsing import shard_of
+from eddy.flink_job.wire.raw_events import raw_bytes
 from eddy.flink_job.wire.unread import UnreadFrame, read_unread
 from eddy.inputs.clusters import clusters
 from eddy.inputs.mapping import MappingResult, Observation
@@ -121,7 +122,7 @@ class ReadingOperator:
                 log.error("%s: the JVM read %d observations, Python %d", record.place, read, len(result.observations))
             figures.observations += len(result.observations) - (read or 0)
             for one in result.observations:
-                self._add(record, one, figures)
+                self._add(name, record, one, figures)
         for problem in result.refusals:
             figures.dead[problem.reason] += 1
         if not result.refusals:
@@ -157,13 +158,14 @@ class ReadingOperator:
                 waits = True
                 time.sleep(_AGAIN_SECONDS)
 
-    def _add(self, record: Record, one: Observation, figures: SourceFigures) -> None:
+    def _add(self, name: str, record: Record, one: Observation, figures: SourceFigures) -> None:
         series = one.series.encode()
         if len(figures.series) < _MAX_SERIES:
             figures.series.add(series)
         shard = shard_of(one.series, self._shards)
         writer = self._writers.setdefault(shard, FrameWriter())
-        writer.add(record, series, one.to_json())
+        aggregated = self._mappings[name].columns is not None
+        writer.add(record, series, raw_bytes(one.ts, one.values.values()) if aggregated else one.to_json())
 
     def _frames(self, frame: UnreadFrame, kind: int) -> Iterator[bytes]:
         every = range(self._shards) if kind != DATA else sorted(self._writers)

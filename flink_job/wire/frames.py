@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ _CHECKPOINT = struct.Struct("<q")
 _KEYLESS = 1 << 30
 #: of a frame with events of input sources: a bit of its kind, and where a partition says which topic it is of
 _WITH_TOPICS, _TOPIC_BIT = 0x80, 20
+_WITH_CLOCKS = 0x40  # a bit of the kind of a frame that ends with the clocks of sources
+_CLOCK = struct.Struct("<hqq")
 _PARTITION = (1 << _TOPIC_BIT) - 1
 _NO_TOPICS: tuple[str, ...] = ()
 
@@ -54,6 +56,10 @@ class Frame:
         checkpoint: number of the checkpoint whose barrier follows; 0 where the frame does not say.
         topics: names of the topics of input sources that records come from; mostly none.
         topic_codes: (n,) index + 1 in them; 0 = the observations topic. None without such topics.
+        clocks: how far the event time of each source has come that this subtask has read anything of, in no order:
+            number of the source (N of ``input.N``; -1: the observations topic), event time up to which its events have
+            come (epoch ms; -2^63: none had one yet), wall clock when its newest record came. Empty where the settings
+            ask for none.
     """
 
     kind: int
@@ -74,6 +80,7 @@ class Frame:
     checkpoint: int = 0
     topics: tuple[str, ...] = ()
     topic_codes: NDArray[np.int32] | None = None
+    clocks: tuple[tuple[int, int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -82,6 +89,19 @@ class Frame:
         """Return the topic of an input source that a record comes from; empty for the observations topic."""
         code = 0 if self.topic_codes is None else int(self.topic_codes[i])
         return self.topics[code - 1] if code else ""
+
+    def cluster(self, clusters: int) -> int:
+        """Return the number of the cluster that the records come from, of as many as the settings have: each has the
+        same share of the source subtasks.
+        """
+        return self.source * clusters // self.sources
+
+    def of_topics(self, topics: Collection[str]) -> NDArray[np.int64]:
+        """Return the indices of the records that come from some topics of input sources."""
+        if self.topic_codes is None:
+            return np.empty(0, np.int64)
+        chosen = np.array([False, *(topic in topics for topic in self.topics)])
+        return np.flatnonzero(chosen[self.topic_codes])
 
     def streams(self) -> NDArray[np.int32]:
         """Return (n,) a number of each record's topic and partition; of the observations topic it is the partition."""
@@ -151,15 +171,15 @@ def read_frame(data: bytes) -> Frame:
     starts = [0, *key_ends.tolist()]
     raw = key_bytes.tobytes()
     values = take(np.uint8, value_bytes)
-    with_topics, kind = kind & _WITH_TOPICS, kind & ~_WITH_TOPICS
+    with_topics, with_clocks, kind = kind & _WITH_TOPICS, kind & _WITH_CLOCKS, kind & ~(_WITH_TOPICS | _WITH_CLOCKS)
     checkpoint, topics, codes_of_topics = 0, _NO_TOPICS, None
-    if len(data) >= at + _CHECKPOINT.size and (kind == CHECKPOINT or not with_topics):
+    if len(data) >= at + _CHECKPOINT.size and (kind == CHECKPOINT or not (with_topics or with_clocks)):
         checkpoint = _CHECKPOINT.unpack_from(data, at)[0]
         at += _CHECKPOINT.size
     keyless = (partitions & _KEYLESS) != 0
     partitions = partitions & ~_KEYLESS
     if with_topics:
-        topics = tuple(_names(data, at))
+        topics, at = _names(data, at)
         partitions, codes_of_topics = partitions & _PARTITION, partitions >> _TOPIC_BIT
     return Frame(
         kind=kind,
@@ -180,16 +200,24 @@ def read_frame(data: bytes) -> Frame:
         checkpoint=checkpoint,
         topics=topics,
         topic_codes=codes_of_topics,
+        clocks=_clocks(data, at) if with_clocks else (),
     )
 
 
-def _names(data: bytes, at: int) -> Iterator[str]:
+def _names(data: bytes, at: int) -> tuple[tuple[str, ...], int]:
     (count,) = struct.unpack_from("<H", data, at)
     at += 2
+    names = []
     for _ in range(count):
         (length,) = struct.unpack_from("<H", data, at)
-        yield data[at + 2 : at + 2 + length].decode("ascii")
+        names.append(data[at + 2 : at + 2 + length].decode("ascii"))
         at += 2 + length
+    return tuple(names), at
+
+
+def _clocks(data: bytes, at: int) -> tuple[tuple[int, int, int], ...]:
+    (count,) = struct.unpack_from("<H", data, at)
+    return tuple(_CLOCK.unpack_from(data, at + 2 + _CLOCK.size * i) for i in range(count))
 
 
 class FrameWriter:
@@ -213,13 +241,22 @@ class FrameWriter:
         self._rows.append((record.offset, record.timestamp, place, code))
         self._values.append(value)
 
-    def take(self, kind: int, shard: int, now: int, source: int, sources: int, checkpoint: int = 0) -> bytes:
-        """Return the frame of all observations so far, and start anew."""
+    def take(
+        self,
+        kind: int,
+        shard: int,
+        now: int,
+        source: int,
+        sources: int,
+        checkpoint: int = 0,
+        clocks: Sequence[tuple[int, int, int]] | None = None,
+    ) -> bytes:
+        """Return the frame of all observations so far, and start anew; without ``clocks`` nobody asks for them."""
         n, keys = len(self._rows), b"".join(self._keys)
         rows = np.array(self._rows, np.int64).reshape(n, 4)
         ends = np.cumsum([len(value) for value in self._values], dtype=np.int64)
         size = int(ends[-1]) if n else 0
-        kind |= _WITH_TOPICS if self._topics else 0
+        kind |= (_WITH_TOPICS if self._topics else 0) | (0 if clocks is None else _WITH_CLOCKS)
         parts = [
             _HEADER.pack(FRAME_VERSION, kind, shard, n, now, len(self._keys), source, sources, size),
             rows[:, :2].T.astype("<i8").tobytes(),
@@ -233,6 +270,8 @@ class FrameWriter:
         if self._topics:
             names = [name.encode("ascii") for name in self._topics]
             parts += [struct.pack("<H", len(names)), *(struct.pack("<H", len(name)) + name for name in names)]
+        if clocks is not None:
+            parts += [struct.pack("<H", len(clocks)), *(_CLOCK.pack(*clock) for clock in clocks)]
         self._keys, self._topics, self._rows, self._values = {}, {}, [], []
         return b"".join(parts)
 

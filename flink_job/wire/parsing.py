@@ -77,9 +77,7 @@ def _read(frame: Frame, form: Format, columns: Mapping[str, int], shards: int, m
     ts, value, read = np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_)
     form.scan(frame.values, frame.ends, frame.codes, frame.key_bytes, frame.key_ends, ts, value, read)
     read &= (ts >= form.times.first_ms) & (ts <= form.times.last_ms)  # the full parser says what is wrong with others
-    ends = frame.key_ends
-    known = len(ends) and int((ends[1:] - ends[:-1]).max(initial=ends[0])) <= MAX_SERIES_BYTES
-    names = list(map(_name, frame.keys)) if known else [_short_name(key) for key in frame.keys]
+    names = series_names(frame)
     codes = frame.codes.astype(np.int64)
     if "" in names:
         read &= np.array([name != "" for name in names])[codes]
@@ -117,6 +115,13 @@ def _read(frame: Frame, form: Format, columns: Mapping[str, int], shards: int, m
     used, codes = np.unique(codes[at], return_inverse=True)  # a name that no usable event has is no series
     names = [names[code] for code in used.tolist()]
     return Observations(names, codes, ts[at], values[at], at, sorted(bad, key=lambda item: item[0]))
+
+
+def series_names(frame: Frame) -> list[str]:
+    """Decode the keys of a frame as series ids; a key that cannot be one is an empty text."""
+    ends = frame.key_ends
+    known = len(ends) and int((ends[1:] - ends[:-1]).max(initial=ends[0])) <= MAX_SERIES_BYTES
+    return list(map(_name, frame.keys)) if known else [_short_name(key) for key in frame.keys]
 
 
 def _short_name(key: bytes) -> str:
