@@ -55,12 +55,14 @@ class ObservationTopic:
         kafka: connection of its cluster.
         reader: of its records.
         name: what describes it: ``input.0`` for a source, empty for the observations topic.
+        is_aggregated: the reader gives events, of which observations of intervals are made.
     """
 
     topic: str
     kafka: KafkaSettings
     reader: Reader
     name: str = ""
+    is_aggregated: bool = False
 
     def records(self) -> Iterator[Record]:
         """Yield all records of the topic as of now, the oldest of each partition first.
@@ -130,7 +132,8 @@ class Readers:
             matching = sorted(name for name in names if name not in self._own_topics and one.source.reads(name))
             for topic in one.source.topics or matching:
                 if topic != self.own.topic or kafka != self.own.kafka:
-                    found.setdefault(topic, ObservationTopic(topic, kafka, one.mapping, one.name))
+                    is_aggregated = one.source.aggregate is not None
+                    found.setdefault(topic, ObservationTopic(topic, kafka, one.mapping, one.name, is_aggregated))
         return list(found.values())
 
     def topics(self) -> list[ObservationTopic]:

@@ -15,7 +15,7 @@ from eddy.ops.original_records import OriginalRecords
 from eddy.settings import Settings
 
 FORM, CANONICAL = "form", "observation"  # header of a dead letter that holds an observation as the mapping gave it
-NO_SOURCE = "no-source"
+NO_SOURCE, AGGREGATED = "no-source", "aggregated"
 _REMEMBERED = 10_000  # records, each of whose elements may have become a letter; these lie close together
 _PLACE = re.compile(r"(\[[0-9]+\]: )?(\S+\[[0-9]+\]: )?")
 
@@ -70,6 +70,9 @@ class MappedDeadLetters:
         if not topics:
             said = f"found no source in 'input' that reads the topic {place[0]}"
             return Reread(refusal=BadObservation(NO_SOURCE, said))
+        if any(one.is_aggregated for one in topics):
+            said = f"{topics[0].name} has 'aggregate': the intervals of its events are closed by now"
+            return Reread(refusal=BadObservation(AGGREGATED, said))
         for topic in topics:  # several: topics of the same name on several clusters
             if (found := self._original(topic, dead_letter, headers)) is not None:
                 return self._taken(place, headers, topic.reader.read(from_kafka(found)))

@@ -149,16 +149,18 @@ def _mapped(
     """Return the history, how many elements were refused by reason, and the number of records."""
     from itertools import chain
 
+    from eddy.inputs.interval_observations import IntervalObservations
     from eddy.inputs.mapping import Mapping
     from eddy.training.evaluation.first_look import History
 
     mapping = Mapping(source, settings.job.event_times, "input", settings.schema_registry)
+    intervals = IntervalObservations({"input": source})
     history, refused, records = History(), Counter[str](), 0
     for part in chain([sample], parts):
         for record in part:
             result = mapping.read(record)
             refused.update(one.reason for one in result.refusals)
-            for one in result.observations:
+            for one in intervals.take("input", result.observations):
                 history.add(one)
             if history.is_full:
                 break
@@ -166,6 +168,8 @@ def _mapped(
         typer.echo(f"  {records:,} records read, {len(history):,} values of {len(history.names):,} series", err=True)
         if history.is_full:
             break
+    for one in intervals.rest():
+        history.add(one)
     return history, refused, records
 
 

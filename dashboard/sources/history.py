@@ -212,6 +212,8 @@ def _of_topic(scan: _Scan, place: _Place) -> set[_Place]:
 
 def observations(topic: ObservationTopic, message: Any) -> list[Observation]:
     """Return the observations in a message of librdkafka; none of a message that the job refuses, too."""
+    if topic.is_aggregated:  # what is made of events is not on the topic
+        return []
     return topic.reader.read(from_librdkafka(message)).observations
 
 

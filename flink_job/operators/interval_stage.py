@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 import orjson
-from eddy.flink_job.wire.raw_events import read_raw
 from numpy.typing import NDArray
 
 from eddy.event_times import iso
 from eddy.flink_job.operators.dead_letters import DeadLetter, record_at
 from eddy.flink_job.wire.frames import DATA, Frame, FrameWriter, read_frame
+from eddy.flink_job.wire.raw_events import read_raw
 from eddy.inputs.aggregates import aggregation, joined_names
 from eddy.inputs.clusters import Cluster, clusters
 from eddy.inputs.interval_rules import interval_rules
@@ -106,8 +106,8 @@ class IntervalStage:
             at = np.flatnonzero(chosen[frame.topic_codes])
             taken[at] = True
             aggregator, number = self._of[name]
-            found, ts, values = read_raw(frame, at, aggregator.rule.columns[number])
-            used, codes = np.unique(found, return_inverse=True)
+            keys, ts, values = read_raw(frame, at, aggregator.rule.columns[number])
+            used, codes = np.unique(keys, return_inverse=True)
             late = aggregator.add(number, [frame.keys[k].decode() for k in used.tolist()], codes, ts, values)
             for k in np.flatnonzero(late).tolist():
                 dead_letters.append(self._late(frame, int(at[k]), name, aggregator, int(ts[k]), values[k]))
@@ -126,7 +126,7 @@ class IntervalStage:
             f"found an event of {iso(ts)}, whose interval ended at {iso(end)}; intervals up to {iso(through)} are "
             f"closed: each waits {ms_to_interval(rule.wait_ms)} for stragglers ({name}.aggregate.wait)"
         )
-        return DeadLetter(replace(record, value=value), "late", detail)
+        return DeadLetter(replace(record, value=value), "late", detail, {"form": "event"})
 
     def close(self, frame: Frame, final: bool) -> Iterator[Frame]:
         """Yield frames with the observations of intervals that end now.

@@ -144,9 +144,9 @@ class OpenInterval:
             with np.errstate(all="ignore"):
                 return np.where(counts > 0, sums if function == "sum" else sums / counts, np.nan)
         if function in {"min", "max"}:
-            return self._extremes[rows, parts.extremes.index(column), int(function == "max")]
+            return np.asarray(self._extremes[rows, parts.extremes.index(column), int(function == "max")])
         if function == "last":
-            return self._lasts[rows, parts.lasts.index(column)]
+            return np.asarray(self._lasts[rows, parts.lasts.index(column)])
         if function in {"quantile", "distinct"}:
             k = parts.sketched.index((column, function == "distinct"))
             sketches = sketch_numbers(rows, len(parts.sketched), k)

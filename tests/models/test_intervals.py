@@ -158,14 +158,14 @@ def test_aggregates_equal_polars_over_two_restarts(batch: int) -> None:
 
 
 def test_late_events_are_counted_and_change_nothing() -> None:
-    found, rule = events(100_000, 20, seed=2), rule_of(wait="0s")
+    found, rule = events(40_000, 20, seed=2), rule_of(wait="0s")
     aggregator = Aggregator(rule)
     late = np.zeros(len(found["ts"]), np.bool_)
     closed = []
-    for at in range(0, len(late), 1000):
-        part = slice(at, at + 1000)
+    for at in range(0, len(late), 20):
+        part = slice(at, at + 20)
         late[part] = aggregator.add(0, found["names"], found["codes"][part], found["ts"][part], found["values"][part])
-        closed += drained(aggregator, int(found["ts"][: at + 1000].max()))
+        closed += drained(aggregator, int(found["ts"][: at + 20].max()))
     closed += drained(aggregator, 1 << 50)
     assert late.sum() == aggregator.late > 100
     kept = {**found, "ts": found["ts"][~late], "codes": found["codes"][~late], "values": found["values"][~late]}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from eddy.errors import DataError
+from eddy.inputs.interval_observations import IntervalObservations
+from eddy.inputs.mapping import Observation
 from eddy.inputs.readers import Readers
 from eddy.settings import Settings
 from eddy.training.data.datasets import Dataset
@@ -18,6 +20,8 @@ def load_history(
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> tuple[Dataset, int]:
     """Read the topics as they are now: (series, number of messages or elements that could not be used).
+
+    The events of a source with ``aggregate`` become observations of intervals, as in the job.
 
     The observations topic is read with the format of the job (``job.format``), the topics of ``input`` by their
     mappings: the same rules as in the job decide what is an observation.
@@ -38,13 +42,19 @@ def load_history(
     found = Points()
     bad = 0
     topics = Readers(settings).topics()
+    intervals = IntervalObservations({f"input.{at}": source for at, source in enumerate(settings.input)})
+
+    def add(observations: Iterable[Observation]) -> None:
+        for name, ts, values in observations:
+            if (start is None or ts >= start) and (end is None or ts < end) and wanted(name):
+                found.add(name, ts, values)
+
     for topic in topics:
         for record in topic.records():
             result = topic.reader.read(record)
             bad += len(result.refusals)
-            for name, ts, values in result.observations:
-                if (start is None or ts >= start) and (end is None or ts < end) and wanted(name):
-                    found.add(name, ts, values)
+            add(intervals.take(topic.name, result.observations))
+    add(intervals.rest())
     if not found:
         names = ", ".join(one.topic for one in topics)
         raise DataError(

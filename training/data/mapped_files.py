@@ -8,6 +8,7 @@ from eddy.csv_files.skipped import Skipped
 from eddy.errors import DataError
 from eddy.input_settings import InputSource
 from eddy.inputs.files import results_of
+from eddy.inputs.interval_observations import IntervalObservations
 from eddy.inputs.mapping import Mapping
 from eddy.settings import Settings
 from eddy.training.data.datasets import Dataset
@@ -34,14 +35,16 @@ def load_mapped(path: Path, source: InputSource, settings: Settings, skipped: Sk
     mapping = Mapping(source, settings.job.event_times, name, settings.schema_registry)
     files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
     topic = source.topics[0] if len(source.topics) == 1 else ""
-    points, left_out = Points(), 0
+    points, left_out, intervals = Points(), 0, IntervalObservations({name: source})
     for file in files:
         for record, result in results_of(file, mapping, topic):
             left_out += result.skipped
             for problem in result.refusals:
                 skipped.add(file.name, record.offset, str(problem))
-            for one in result.observations:
+            for one in intervals.take(name, result.observations):
                 points.add(one.series, one.ts, one.values)
+    for one in intervals.rest():
+        points.add(one.series, one.ts, one.values)
     if not points:
         first = f", as in {skipped.examples[0]}" if skipped.examples else ""
         raise DataError(
