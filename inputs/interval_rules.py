@@ -8,7 +8,7 @@ from dataclasses import replace
 from eddy.errors import SettingsError
 from eddy.input_settings import InputSource
 from eddy.inputs.aggregates import aggregation, joined_names
-from eddy.models.intervals.rule import IntervalRule
+from eddy.models.intervals.rule import IntervalRule, Measure
 
 
 def interval_rules(sources: Mapping[str, InputSource]) -> list[IntervalRule]:
@@ -36,7 +36,9 @@ def interval_rules(sources: Mapping[str, InputSource]) -> list[IntervalRule]:
     found = []
     for (_, title), members in groups.items():
         first = rules[members[0]]
-        measures, columns, offset = [], [], 0
+        measures: list[Measure] = []
+        columns: list[int] = []
+        offset = 0
         for number, name in enumerate(members):
             rule = rules[name]
             for setting in ("every", "wait", "empty", "forget_after"):

@@ -27,6 +27,10 @@ class Samples(NamedTuple):
     values: Floats
     weights: NDArray[np.int64]
 
+    def take(self, kept: NDArray[np.bool_]) -> Samples:
+        """Return some of them."""
+        return Samples(self.owners[kept], self.ts[kept], self.values[kept], self.weights[kept])
+
 
 class SampleLog:
     """Hold the samples of all counters of one interval; bounded: what lies between two others and resets nothing goes.
@@ -46,7 +50,7 @@ class SampleLog:
         if self._count > self._limit:
             found = self.samples()
             kept = _needed(found.owners, found.ts, found.values, found.weights)
-            self._parts = [Samples(*(column[kept] for column in found))]
+            self._parts = [found.take(kept)]
             self._count = int(kept.sum())
             self._limit = max(_COMPACT, 2 * self._count)
 
@@ -55,12 +59,16 @@ class SampleLog:
         if not self._parts:
             empty = np.zeros(0, np.int64)
             return Samples(empty, empty, np.zeros(0), empty)
-        owners, ts, values, weights = (np.concatenate(columns) for columns in zip(*self._parts, strict=True))
+        owners = np.concatenate([part.owners for part in self._parts])
+        ts = np.concatenate([part.ts for part in self._parts])
+        values = np.concatenate([part.values for part in self._parts])
+        weights = np.concatenate([part.weights for part in self._parts])
         order = np.lexsort((ts, owners))
         found = Samples(owners[order], ts[order], values[order], weights[order])
         first = np.ones(len(ts), np.bool_)
         first[1:] = (found.owners[1:] != found.owners[:-1]) | (found.ts[1:] != found.ts[:-1])
-        found = found if first.all() else Samples(*(column[first] for column in found))
+        if not first.all():
+            found = found.take(first)
         self._parts = [found]
         self._count = len(found.ts)
         return found

@@ -135,12 +135,12 @@ class OpenInterval:
     ) -> Floats:
         parts, rule = self._parts, self._rule
         if function == "count" and column < 0:
-            return self._events[rows, source].astype(np.float64)
+            return np.asarray(self._events[rows, source], np.float64)
         if function in {"count", "sum", "mean"}:
             k = parts.sums.index(column)
             counts, sums = self._counts[rows, k], self._sums[rows, k].sum(axis=1)
             if function == "count":
-                return counts.astype(np.float64)
+                return np.asarray(counts, np.float64)
             with np.errstate(all="ignore"):
                 return np.where(counts > 0, sums if function == "sum" else sums / counts, np.nan)
         if function in {"min", "max"}:
