@@ -74,22 +74,23 @@ class SampleLog:
         return found
 
 
-def increases(samples: Samples, owners: Ints, start: int, end: int) -> Floats:
+def increases(samples: Samples, owners: Ints, start: int, end: int, seconds: float = 1.0) -> Floats:
     """Return (n,) the increase of each owner's counter over an interval; NaN with fewer than two samples.
 
     Args:
         samples: as :meth:`SampleLog.samples` sorts them.
         owners: (n,) whose increase is asked for.
         start, end: of the interval, epoch ms.
+        seconds: of the interval, for the rate in place of the increase.
     """
     found = np.full(len(owners), np.nan)
     starts, ends = np.searchsorted(samples.owners, owners), np.searchsorted(samples.owners, owners, side="right")
-    _increases(samples.ts, samples.values, samples.weights, starts, ends, start, end, found)
+    _increases(samples.ts, samples.values, samples.weights, starts, ends, start, end, seconds, found)
     return found
 
 
 @njit(cache=True)
-def _increases(ts, values, weights, starts, ends, range_start, range_end, found):  # type: ignore[no-untyped-def]
+def _increases(ts, values, weights, starts, ends, range_start, range_end, seconds, found):  # type: ignore[no-untyped-def]
     for i in range(len(starts)):
         first, last = starts[i], ends[i] - 1
         if last <= first:
@@ -110,7 +111,7 @@ def _increases(ts, values, weights, starts, ends, range_start, range_end, found)
         extended = sampled
         extended += to_start if to_start < threshold else usual / 2.0
         extended += to_end if to_end < threshold else usual / 2.0
-        found[i] = result * (extended / sampled)
+        found[i] = result * (extended / sampled / seconds)
 
 
 @njit(cache=True)

@@ -120,8 +120,6 @@ class OpenInterval:
             if one.of[0]:
                 continue
             found[one.name] = self._value(one.function, one.column, one.source, one.quantile, rows, cells, samples)
-            if one.function == "rate":
-                found[one.name] /= rule.every_ms / 1000
         for one in rule.measures:
             if one.of[0]:
                 a, b = found[one.of[0]], found[one.of[1]]
@@ -154,7 +152,8 @@ class OpenInterval:
         k = parts.counters.index(column)
         owners = sketch_numbers(rows, len(parts.counters), k)
         start = self.number * rule.every_ms
-        return increases(samples, owners, start, start + rule.every_ms)
+        seconds = rule.every_ms / 1000 if function == "rate" else 1.0
+        return increases(samples, owners, start, start + rule.every_ms, seconds)
 
     # -- state -------------------------------------------------------------------------------------------------
 
