@@ -13,6 +13,7 @@ from typing import Any, Literal
 import orjson
 
 from eddy.errors import DataError
+from eddy.event_times import iso
 
 ALERT_SCHEMA = 1
 AlertState = Literal["open", "update", "closed"]
@@ -153,6 +154,21 @@ class Alert:
         if end is None or (self.points_ago and not interval):
             return None
         return int(end - self.points_ago * (interval or 0))
+
+    @property
+    def made_of(self) -> str:
+        """Say which interval the newest anomalous point sums up; empty where points were measured.
+
+        Examples:
+            >>> from eddy.testing.sinks import make_alert
+            >>> make_alert(interval={"start": 1_767_225_600_000, "end": 1_767_225_660_000, "events": 12}).made_of
+            '12 events from 2026-01-01T00:00:00Z to 2026-01-01T00:01:00Z'
+        """
+        if self.interval is None:
+            return ""
+        count = self.interval["events"]
+        start, end = iso(self.interval["start"]), iso(self.interval["end"])
+        return f"{count:,} event{'' if count == 1 else 's'} from {start} to {end}"
 
     @property
     def rarity(self) -> str:

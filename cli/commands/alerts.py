@@ -94,6 +94,8 @@ def show(
         rows.append(("suppressed", alert.suppressed))
     if alert.reason:
         rows.append(("why", alert.reason))
+    if alert.made_of:
+        rows.append(("interval", alert.made_of))
     if alert.rarity:
         rows.append(("how often", alert.rarity))
     if alert.kind == "group":

@@ -204,6 +204,9 @@ def _facts(snapshot: Snapshot, incident: Incident) -> html.Dl:
         rows.insert(
             3, ("Farthest off", f"{moment(alert.values_at)}, {alert.points_ago:,} points before its highest score")
         )
+    if alert.interval is not None:
+        start, end = (moment(alert.interval[name]) for name in ("start", "end"))
+        rows.insert(3, ("Interval (UTC)", f"{start} to {end}: {alert.interval['events']:,} events"))
     if incident.suppressed:
         rows.insert(0, ("Suppressed", incident.suppressed))
     if alert.group and alert.group != alert.id and alert.group in snapshot.incidents.by_id:
