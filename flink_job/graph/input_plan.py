@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from eddy.configuration import environment_name
 from eddy.connection_settings import SchemaRegistrySettings
 from eddy.input_settings import InputSource
+from eddy.inputs.aggregates import Column
 from eddy.inputs.mapping import Mapping as SourceMapping
 from eddy.inputs.paths import parse
 from eddy.inputs.template import Template
@@ -22,7 +23,7 @@ def plan(mappings: Mapping[str, SourceMapping], registry: SchemaRegistrySettings
         mappings: of the sources of one cluster by name; they know what formats add.
         registry: where schemas are found; its secrets stay where they are, only their places are written.
     """
-    return json.dumps([_source(name, mapping.source, registry) for name, mapping in mappings.items()])
+    return json.dumps([_source(name, mapping, registry) for name, mapping in mappings.items()])
 
 
 def templates(sources: Mapping[str, InputSource]) -> dict[str, str]:
@@ -76,7 +77,23 @@ def _registry(settings: SchemaRegistrySettings) -> dict[str, Any]:
     }
 
 
-def _source(name: str, source: InputSource, registry: SchemaRegistrySettings) -> dict[str, Any]:
+def _columns(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": column.kind,
+            "path": [] if column.path is None else list(column.path.steps),
+            "conditions": [
+                {"path": list(one.path.steps), "operator": one.operator, "literal": one.literal}
+                for one in column.conditions
+            ],
+        }
+        for column in columns
+    ]
+
+
+def _source(name: str, mapping: SourceMapping, registry: SchemaRegistrySettings) -> dict[str, Any]:
+    source = mapping.source
+    columns = None if mapping.columns is None else _columns(mapping.columns)
     template = Template(source.series, source.split)
     time = source.time
     where = [(list(parse(path).steps), list(values)) for path, values in source.where.items()]
@@ -88,12 +105,14 @@ def _source(name: str, source: InputSource, registry: SchemaRegistrySettings) ->
     ]
     others = [path for path, _ in where] + [part["path"] for part in parts if part["kind"] == "field"]
     others += [list(parse(time.field).steps)] if time.field else []
-    values: Any = source.values
+    values: Any = source.values if columns is None else {}
     if values != "*":
-        values = [(feature, list(parse(path).steps)) for feature, path in source.values.items()]  # type: ignore[union-attr]
+        values = [(feature, list(parse(path).steps)) for feature, path in values.items()]
     each = list(parse(source.each).steps) if source.each else None
     asked = [each or [], *others, *(part["path"] for part in parts)]
     asked += [path for _, path in values] if values != "*" else []
+    for column in columns or ():
+        asked += [column["path"], *(condition["path"] for condition in column["conditions"])]
     return {
         "name": name,
         "wanted": sorted({step for path in asked for step in path if isinstance(step, str)}) if values != "*" else None,
@@ -110,6 +129,7 @@ def _source(name: str, source: InputSource, registry: SchemaRegistrySettings) ->
         "time": list(parse(time.field).steps) if time.unit != "kafka" else None,
         "unit": time.unit,
         "values": values,
+        "columns": columns,
         "others": others,
         "split": source.split,
         "numbers": source.numbers,

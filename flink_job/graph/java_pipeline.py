@@ -18,6 +18,7 @@ from pyflink.java_gateway import get_gateway
 
 from eddy.flink_job.graph.input_plan import plan, templates, wants_headers
 from eddy.flink_job.graph.kafka_properties import consumer, producer
+from eddy.flink_job.operators.source_clocks import wants_clocks
 from eddy.flink_job.wire.flink_types import BYTES
 from eddy.flink_job.wire.frames import ALERTS, DLQ, MARK, TOPIC_ROLES
 from eddy.inputs.clusters import Cluster, clusters
@@ -163,6 +164,8 @@ def _texts(settings: Settings) -> dict[str, str]:
         "max_event_bytes": str(job.max_event_bytes),
         "max_message_bytes": str(settings.kafka.max_message_bytes),
         "skip": ",".join(job.skip),
+        "max_ahead_ms": str(job.max_ahead_ms),
+        "clocks": str(wants_clocks(settings)).lower(),
     }
 
 

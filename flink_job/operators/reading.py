@@ -13,10 +13,12 @@ from collections.abc import Iterator
 
 from eddy.configuration import load
 from eddy.errors import StackError
+from eddy.flink_job.graph.input_plan import is_fast
 from eddy.flink_job.operators.dead_letters import MAX_BYTES, DeadLetter, DeadLetterLog
 from eddy.flink_job.operators.dead_letters import Record as Original
 from eddy.flink_job.operators.event_messages import event_message
 from eddy.flink_job.operators.metrics import SourceMetrics
+from eddy.flink_job.operators.source_clocks import SourceClocks, wants_clocks
 from eddy.flink_job.operators.source_counts import EVERY_MS, SourceFigures
 from eddy.flink_job.wire.frames import CHECKPOINT, DATA, DLQ, END, EVENTS, SOURCES, FrameWriter, Records
 from eddy.flink_job.wire.parsing import shard_of
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 
 FRAME, RECORDS = b"\x00", b"\x01"  # what a result begins with; jvm/…/Pipeline.java tells them apart
 _AGAIN_SECONDS = 1.0
+_CLOCKS_EVERY_MS = 1000  # to shards without data, too
 _MAX_SERIES = 200_000  # told apart, for the figures
 
 
@@ -57,6 +60,11 @@ class ReadingOperator:
         self._own = (2 * cluster + 1) * subtasks + subtask  # as a source of frames: each cluster has two a subtask
         self._all = 2 * len(every) * subtasks
         self._writers: dict[int, FrameWriter] = {}
+        self._clocks = SourceClocks(settings.job.max_ahead_ms) if wants_clocks(settings) else None
+        registry = settings.schema_registry
+        self._whole = {name for name, one in self._mappings.items() if not is_fast(one.source, registry)}
+        self._sent = None if self._clocks is None else self._clocks.at(0)  # to all shards, and when
+        self._sent_at = 0
         self._figures: dict[str, SourceFigures] = {}
         self._reported = 0
         self._records = Records()
@@ -115,6 +123,8 @@ class ReadingOperator:
         """Read a record; return whether something in it is dead."""
         figures = self._of(name, now)
         result = self._read(name, record)
+        if self._clocks is not None and name in self._whole:
+            self._clocks.read(int(name.rpartition(".")[2]), record, result.observations, now)
         if read is None:
             figures.skipped += result.skipped
         if read is None or len(result.observations) != read:
@@ -168,10 +178,14 @@ class ReadingOperator:
         writer.add(record, series, raw_bytes(one.ts, one.values.values()) if aggregated else one.to_json())
 
     def _frames(self, frame: UnreadFrame, kind: int) -> Iterator[bytes]:
-        every = range(self._shards) if kind != DATA else sorted(self._writers)
-        for shard in every:
+        clocks = None if self._clocks is None else self._clocks.at(frame.now)
+        late = clocks != self._sent and frame.now - self._sent_at >= _CLOCKS_EVERY_MS
+        to_all = kind != DATA or late
+        if to_all:
+            self._sent, self._sent_at = clocks, frame.now
+        for shard in range(self._shards) if to_all else sorted(self._writers):
             writer = self._writers.pop(shard, None) or FrameWriter()
-            yield FRAME + writer.take(kind, shard, frame.now, self._own, self._all, frame.checkpoint)
+            yield FRAME + writer.take(kind, shard, frame.now, self._own, self._all, frame.checkpoint, clocks)
 
     def _note(self, name: str, records: int, dead: int, now: int) -> None:
         changed = self._of(name, now).read(records, dead)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -59,17 +60,32 @@ SOURCES: list[tuple[Any, dict[str, Any]]] = [
     }),
     (_SCHEMA, {"series": "{day}", "time": "kafka", "values": {"value": "count"}}),
     (_SCHEMA, {"series": "{device.id}", "time": {"field": "at"}, "values": "*"}),
+    *[
+        (_SCHEMA, {"series": "{device.id}", "time": {"field": "at", "unit": "us"}, "aggregate": [
+            "temperature", "flow", "count", "on", "site", "device.id", "readings", "again.v", "tags.site", "nowhere",
+        ]}),
+        (_SCHEMA, {"each": "readings", "series": "{site}", "time": {"field": "at"}, "missing": "skip", "aggregate": [
+            "v", "name", "count", "flow", "temperature", "tags.site", "nowhere",
+        ]}),
+    ] * 3,
+    (_SCHEMA, {"series": "{device.id}", "time": {"field": "at"}, "aggregate": ["price", "day", "raw", "flow"]}),
     (_TREE, {}),
 ]  # fmt: skip
 
 
-def avro_sources(folder: Path) -> list[dict[str, Any]]:
-    """Return sources with the files of their schemas, which are written to a folder."""
+def avro_sources(folder: Path, aggregate: Callable[[list[str]], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return sources with the files of their schemas, which are written to a folder.
+
+    Args:
+        folder: of the schemas.
+        aggregate: makes columns of some fields.
+    """
     found = []
     for at, (schema, source) in enumerate(SOURCES):
         path = folder / f"schema-{at}.avsc"
         path.write_text(json.dumps(schema))
-        found.append({**source, "format": {"name": "avro", "schema": str(path)}})
+        columns = {"aggregate": aggregate(source["aggregate"])} if "aggregate" in source else {}
+        found.append({**source, **columns, "format": {"name": "avro", "schema": str(path)}})
     return found
 
 

@@ -18,6 +18,7 @@ import orjson
 
 from eddy.connection_settings import SchemaRegistrySettings
 from eddy.flink_job.graph.input_plan import is_fast, plan
+from eddy.flink_job.wire.raw_events import raw_bytes
 from eddy.formats import JsonFormat
 from eddy.input_settings import InputSource
 from eddy.inputs.mapping import Mapping
@@ -26,7 +27,7 @@ from tests.flink_job.avro_cases import avro_sources, avro_value
 from tests.inputs.random_json import random_json, random_text
 from tests.inputs.test_any_record import mutated
 
-RECORDS, AVRO_RECORDS = 40_000, 12_000
+RECORDS, AVRO_RECORDS = 80_000, 18_000
 SOURCES: list[dict[str, Any]] = [
     {},
     {"series": "{site}/{device.id}", "time": {"field": "meta.at", "unit": "s"}, "values": {"t": "data.t", "p": "a"}},
@@ -42,6 +43,28 @@ SOURCES: list[dict[str, Any]] = [
     {"time": {"field": "ts", "unit": "us"}, "series": '{topic}:{["x.y"]}', "values": "*", "split": True},
     {"time": {"field": "ts", "unit": "ms"}, "values": {"value": "value"}, "numbers": "text", "missing": "skip"},
     {"time": {"field": "at"}, "values": {"a": "data.t", "b": "a.b"}, "missing": "skip"},
+]  # fmt: skip
+#: sources of events, whose columns are made at random
+AGGREGATED: list[dict[str, Any]] = [
+    {},
+    {"numbers": "text"},
+    {"series": "{site}/{device.id}", "time": {"field": "meta.at", "unit": "s"}, "missing": "skip"},
+    {"series": "{device.id}", "time": {"field": "at"}, "missing": "error", "numbers": "text"},
+    {"each": "readings", "series": "{device.id}:{name}", "time": {"field": "at"}},
+    {"each": "a.b", "series": "{id} of {series}", "time": {"field": "[0]", "unit": "ns"}},
+    {"where": {"op": ["c", "u"]}, "time": "kafka", "missing": "error"},
+]
+_PER_AGGREGATED = 3  # sets of columns for each
+_FIELDS = [
+    "value", "data.t", "data.p", "a", "a.b", "op", "site", "device.id", "v", "name", "at", "[1]", '["x.y"]',
+    "readings[0].v", "nowhere", "id", "meta", "device", "series",
+]  # fmt: skip
+_OF_NUMBERS = {"value", "data.t", "data.p", "v", "[1]", "a.b", "temperature", "flow", "count", "again.v"}
+_LITERALS = [
+    "500", "0", "1", "-1", "0.5", "0.1", "1e3", "-0.0", "1e300", "-7", "7", str(2**53), str(2**53 + 1),
+    "9007199254740992.0", "12345678901234567890", str(-(2**63)), str(2**70), "null", "true", "false", "c", "c", "north",
+    "pump-1", "p*p*1", "*", "4*", '"7"', '"-7"', '"true"',
+    '"!x"', '"\\u00e9*"', '"\u65e5\u672c"', '"50%"', '"a.b"', '"4.2"', "1735689600",
 ]  # fmt: skip
 _TIMES = [
     1_735_689_600, 1_735_689_600.25, 1_735_689_600_123, 1_735_689_600_123_456, 1_735_689_600_123_456_789,
@@ -61,7 +84,8 @@ _GOOD_TIMES: dict[str, list[Any]] = {
 _GOOD_TIMES["auto"] = [time for unit in ("s", "ms", "us", "ns", "iso") for time in _GOOD_TIMES[unit]]
 _GOOD_TIMES["kafka"] = _GOOD_TIMES["auto"]
 _VALUES = [
-    0, 1, -1, 1.5, -0.0, 1e-7, 1e300, 12345678901234567890, 2**70, 1e400, -1e400, math.nan, None, True, "4.2", "4,2",
+    0, 1, -1, 1.5, -0.0, 500, 7.0, 2**53, 2**53 + 1, 2.0**53, -(2**63), -(2.0**63), 2**63, 1e19, 1.7e19, 123456789.125,
+    5e-324, 1e-7, 1e300, 12345678901234567890, 2**70, 1e400, -1e400, math.nan, None, True, "4.2", "4,2", "500", "-0.0",
     " 7 ", "NaN", "1e3", "1.234,5", "0x10", "", "1e999", ".5", "5.", "-,5", "١", [1], {"t": 1}, "1" * 61,
 ]  # fmt: skip
 _NAMES = [
@@ -83,6 +107,28 @@ _NAMES = [
     None,
     "\ud800",
 ]
+
+
+def aggregate(random: np.random.Generator, fields: list[str]) -> dict[str, Any]:
+    """Make the aggregation of a source: columns of every kind, each with conditions or without."""
+
+    def one(choices: list[str]) -> str:
+        return choices[random.integers(0, len(choices))]
+
+    def field(is_number: bool) -> str:
+        return one([name for name in fields if name in _OF_NUMBERS] if is_number and random.random() < 0.9 else fields)
+
+    def expression() -> str:
+        function = one(["count", "count of {}", "sum of {}", "p95 of {}", "distinct of {}", "max of {}"])
+        text = function.format(field(function[0] in "spm"))
+        for joint in ["where", "and"][: random.choice([0, 0, 1, 1, 2])]:
+            ordered = random.random() < 0.5
+            operator = one(["<", "<=", ">", ">="] if ordered else ["=", "!="])
+            literal = one(_LITERALS[:17] if ordered else _LITERALS)
+            text += f" {joint} {field(ordered)} {operator} {literal}"
+        return text
+
+    return {"every": "1m", "values": {f"x{at}": expression() for at in range(random.integers(1, 7))}}
 
 
 def record(random: np.random.Generator, at: int, unit: str) -> Record:
@@ -165,23 +211,25 @@ def _dumped(message: Any) -> bytes:
 def cases(folder: Path) -> tuple[list[Mapping], list[tuple[int, Record]]]:
     """Return the mappings, and records with the index of the mapping that reads them; always the same."""
     random = np.random.default_rng(19)
-    every = [*SOURCES, *avro_sources(folder)]
+    own = [*SOURCES]
+    own += [{**one, "aggregate": aggregate(random, _FIELDS)} for one in AGGREGATED * _PER_AGGREGATED]
+    every = [*own, *avro_sources(folder, lambda fields: aggregate(random, fields))]
     mappings = [Mapping(InputSource.model_validate({"topics": "plant", **source})) for source in every]
     assert all(is_fast(mapping.source, SchemaRegistrySettings()) for mapping in mappings)
-    chosen = random.integers(0, len(SOURCES), RECORDS).tolist()
+    chosen = random.integers(0, len(own), RECORDS).tolist()
     records = [(which, record(random, at, mappings[which].source.time.unit)) for at, which in enumerate(chosen)]
     records += [(which, Record("plant", 0, at, 0, None, value)) for at, (which, value) in enumerate(_large())]
     for at in range(AVRO_RECORDS):
-        which = at % (len(every) - len(SOURCES))
+        which = at % (len(every) - len(own))
         value = avro_value(random, which)
-        records.append((len(SOURCES) + which, Record("plant", 0, at, 1_735_689_600_000, None, value)))
+        records.append((len(own) + which, Record("plant", 0, at, 1_735_689_600_000, None, value)))
     return mappings, records
 
 
 def write_cases(folder: Path) -> None:
     """Write the plans and records for the JVM."""
     mappings, records = cases(folder)
-    named = {f"source-{at}": mapping for at, mapping in enumerate(mappings)}
+    named = {f"input.{at}": mapping for at, mapping in enumerate(mappings)}
     (folder / "plans.json").write_text(plan(named, SchemaRegistrySettings()))
     parts = []
     for which, one in records:
@@ -200,39 +248,51 @@ def compare(folder: Path) -> None:
     """Check that the JVM read what Python reads, and left only what is unusual."""
     mappings, records = cases(folder)
     found = (folder / "results").read_bytes()
-    at, form, seen, avro = 0, JsonFormat(), Counter[str](), Counter[str]()
+    at, form, seen, avro, aggregated = 0, JsonFormat(), Counter[str](), Counter[str](), Counter[str]()
     for which, one in records:
         flags, skipped, count = struct.unpack_from("<Bii", found, at)
         at += 9
-        rows = []
+        rows: list[Any] = []
+        columns = mappings[which].columns
+        is_avro = mappings[which].source.format.name == "avro"
         for _ in range(count):
             series, at = _unsized(found, at)
             value, at = _unsized(found, at)
-            rows.append(_comparable(*form.read(value, series)))
-            assert rows[-1][0] == series.decode()
+            rows.append((series, value) if columns is not None else _comparable(*form.read(value, series)))
+            assert columns is not None or rows[-1][0] == series.decode()
         result = mappings[which].read(one)
-        expected = [_comparable(*observation) for observation in result.observations]
+        expected: list[Any] = [_comparable(*observation) for observation in result.observations]
+        if columns is not None:  # bit for bit
+            expected = [
+                (each.series.encode(), raw_bytes(each.ts, each.values.values())) for each in result.observations
+            ]
+            aggregated["events"] += count
+            aggregated["numbers"] += sum(
+                not math.isnan(value) for each in result.observations for value in each.values.values()
+            )
         if flags & 2:
-            if which < len(SOURCES):
+            if not is_avro:
                 seen["unusual with observations" if expected else "unusual"] += 1
             else:
                 avro["unusual"] += 1
             assert not rows
             continue
-        if which >= len(SOURCES) and flags and not rows and not result.refusals:
+        if is_avro and flags and not rows and not result.refusals:
             avro["too long"] += 1  # a number of 11 bytes, of which fastavro makes something: Python's word counts
             continue
         place = f"source {mappings[which].source}, record {one}: {result}"
         assert rows == expected, place
         assert bool(flags & 1) == bool(result.refusals), place
         assert skipped == result.skipped, place
-        (seen if which < len(SOURCES) else avro)["observations"] += count
+        (avro if is_avro else seen)["observations"] += count
         seen["refused"] += bool(result.refusals)
         seen["skipped"] += bool(skipped)
     assert at == len(found)
     assert seen["observations"] > RECORDS // 5, seen
     assert min(seen["refused"], seen["skipped"]) > RECORDS // 20, seen
     assert seen["unusual with observations"] < RECORDS // 20, seen
+    assert aggregated["events"] > RECORDS // 10, aggregated
+    assert aggregated["numbers"] > aggregated["events"] // 2, aggregated
     assert avro["observations"] > AVRO_RECORDS // 10, avro
     assert avro["too long"] < AVRO_RECORDS / 500, avro
     assert 0 < avro["unusual"] < AVRO_RECORDS * 0.7, avro

@@ -18,6 +18,7 @@ from eddy.stack.jars import flink_home, flink_jars
 from eddy.stack.paths import home
 from eddy.stack.shipped_jars import java_sources
 from tests.flink_job.frame_bytes import NOW, frame_bytes
+from tests.flink_job.frame_clocks import check_clocks, write_clocked_plan
 from tests.flink_job.mapping_cases import compare, write_cases
 
 FOLDER = Path(__file__).with_name("jvm")
@@ -72,6 +73,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     places = {"messages": folder / "messages", "frames": folder / "frames", "mappings": folder}
     properties = [f"-Deddy.{name}={place}" for name, place in places.items()]
     write_cases(folder)
+    write_clocked_plan(folder)
     junit = ["org.junit.platform.console.ConsoleLauncher", "execute", "--scan-classpath", classes]
     command = ["java", "-XX:TieredStopAtLevel=1", *opened, *properties, "-cp", f"{classes}:{jars}", *junit]
     options = ["--disable-banner", "--details=tree", "--disable-ansi-colors"]
@@ -109,6 +111,12 @@ def test_jvm_reads_messages_as_python_does(report: tuple[str, Path]) -> None:
     said, folder = report
     assert (folder.parent / "results").exists(), said[-4000:]
     compare(folder.parent)
+
+
+def test_frames_tell_how_far_the_event_time_of_each_source_has_come(report: tuple[str, Path]) -> None:
+    said, folder = report
+    assert (folder.parent / "clocked-1").exists(), said[-4000:]
+    check_clocks(folder.parent)
 
 
 def test_flinks_internals_are_used_in_one_class_only() -> None:

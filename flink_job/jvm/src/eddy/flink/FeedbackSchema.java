@@ -56,7 +56,7 @@ final class FeedbackSchema extends Internals.Reader<Row> {
         }
         int shard = record.key == null ? 0 : Shards.of(record.key, shards);
         frame.add(record, record.key);
-        byte[] bytes = frame.take(Frame.FEEDBACK, shard, SteadyClock.SHARED.now(), 0, 1, 0);
+        byte[] bytes = frame.take(Frame.FEEDBACK, shard, SteadyClock.SHARED.now(), 0, 1, 0, null);
         out.collect(Row.of(keys[shard].getField(0), bytes));
     }
 

@@ -17,6 +17,8 @@ import java.util.List;
  * <p>Events of input sources come from other topics than the observations'. In a frame with some, bit 7 of the kind is
  * set, bits 20 to 29 of a partition say which of the topics it belongs to (0: the observations'), and their names come
  * last: u16 number, then u16 length and bytes of each.
+ *
+ * <p>Where the settings ask for it, bit 6 of the kind is set, and the clocks of {@link SourceClocks} come behind all this.
  */
 final class Frame {
     static final byte DATA = 0;
@@ -30,6 +32,7 @@ final class Frame {
     private static final int BYTES_PER_EVENT = 28;
     private static final int KEYLESS = 1 << 30;
     private static final int WITH_TOPICS = 0x80;
+    private static final int WITH_CLOCKS = 0x40;
     private static final int TOPIC_BIT = 20;
     private static final int MAX_TOPICS = 1023;
     private static final int VALUE_BYTES = 16384; // at first
@@ -168,13 +171,19 @@ final class Frame {
         }
     }
 
-    /** The frame's bytes; it is empty afterwards and keeps its arrays, unless they have become large. */
-    byte[] take(byte kind, int shard, long now, int source, int sources, long checkpoint) {
+    /**
+     * The frame's bytes; it is empty afterwards and keeps its arrays, unless they have become large.
+     *
+     * @param clocks that it ends with; null: nobody asks for them
+     */
+    byte[] take(byte kind, int shard, long now, int source, int sources, long checkpoint, byte[] clocks) {
         int size = HEADER_BYTES + count * BYTES_PER_EVENT + keyCount * 4 + keyBytes + valueBytes;
         byte[] names = topics.isEmpty() ? NOTHING : topicNames();
-        byte[] frame = new byte[size + (checkpoint == 0 ? 0 : Long.BYTES) + names.length];
+        int more = (checkpoint == 0 ? 0 : Long.BYTES) + names.length + (clocks == null ? 0 : clocks.length);
+        byte[] frame = new byte[size + more];
         ByteBuffer out = ByteBuffer.wrap(frame).order(ByteOrder.LITTLE_ENDIAN);
-        out.put(VERSION).put(topics.isEmpty() ? kind : (byte) (kind | WITH_TOPICS)).putShort((short) shard).putInt(count).putLong(now);
+        int flags = (topics.isEmpty() ? 0 : WITH_TOPICS) | (clocks == null ? 0 : WITH_CLOCKS);
+        out.put(VERSION).put((byte) (kind | flags)).putShort((short) shard).putInt(count).putLong(now);
         out.putInt(keyCount).putInt(source).putInt(sources).putInt(valueBytes);
         out.asLongBuffer().put(offsets, 0, count).put(timestamps, 0, count);
         out.position(HEADER_BYTES + count * 16);
@@ -184,7 +193,7 @@ final class Frame {
         if (checkpoint != 0) {
             out.putLong(checkpoint);
         }
-        out.put(names);
+        out.put(names).put(clocks == null ? NOTHING : clocks);
         topics.clear();
         count = valueBytes = keyCount = keyBytes = 0;
         Arrays.fill(places, 0);

@@ -88,6 +88,15 @@ final class Json {
         private final int start;
         private final int end;
         private final boolean digitsOnly;
+        private static final int MAX_PLAIN = 19; // characters: the digits fit a long
+        private static final long MAX_EXACT = 1L << 53;
+        private static final double[] TENS = new double[MAX_PLAIN];
+
+        static {
+            for (int i = 0; i < MAX_PLAIN; i++) {
+                TENS[i] = Double.parseDouble("1e" + i);
+            }
+        }
 
         Written(byte[] in, int start, int end, boolean digitsOnly) {
             this.in = in;
@@ -127,7 +136,39 @@ final class Json {
 
         @Override
         double value() {
-            return isShort() ? shortValue() : Double.parseDouble(text()); // of digits, a conversion rounds as parsing does
+            if (isShort()) {
+                return shortValue(); // of digits, a conversion rounds as parsing does
+            }
+            double value = plain();
+            return Double.isNaN(value) ? Double.parseDouble(text()) : value;
+        }
+
+        /**
+         * A number of few digits with a point and no exponent, as nearly all are: the division of two whole numbers that
+         * doubles hold exactly is rounded as parsing is. NaN for all others.
+         */
+        private double plain() {
+            boolean negative = in[start] == '-';
+            long digits = 0;
+            int decimals = -1;
+            if (end - start > MAX_PLAIN) {
+                return Double.NaN;
+            }
+            for (int i = negative ? start + 1 : start; i < end; i++) {
+                if (in[i] >= '0' && in[i] <= '9') {
+                    digits = digits * 10 + (in[i] - '0');
+                    decimals += decimals < 0 ? 0 : 1;
+                } else if (in[i] == '.') {
+                    decimals = 0;
+                } else {
+                    return Double.NaN;
+                }
+            }
+            if (digits > MAX_EXACT || decimals < 0) {
+                return Double.NaN;
+            }
+            double value = digits / TENS[decimals];
+            return negative ? -value : value;
         }
 
         @Override

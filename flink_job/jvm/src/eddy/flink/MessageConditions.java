@@ -91,13 +91,15 @@ final class MessageConditions {
             return number.whole() != null ? new BigDecimal(number.whole()) : new BigDecimal(number.value());
         }
 
-        private static Pattern pattern(String text) {
-            StringBuilder regex = new StringBuilder();
-            String[] parts = text.split("\\*", -1);
-            for (int i = 0; i < parts.length; i++) {
-                regex.append(i == 0 ? "" : ".*").append(parts[i].isEmpty() ? "" : Pattern.quote(parts[i]));
-            }
-            return Pattern.compile(regex.toString(), Pattern.DOTALL);
+    }
+
+    /** What matches a whole text: {@code *} stands for any characters. */
+    static Pattern pattern(String text) {
+        StringBuilder regex = new StringBuilder();
+        String[] parts = text.split("\\*", -1);
+        for (int i = 0; i < parts.length; i++) {
+            regex.append(i == 0 ? "" : ".*").append(parts[i].isEmpty() ? "" : Pattern.quote(parts[i]));
         }
+        return Pattern.compile(regex.toString(), Pattern.DOTALL);
     }
 }

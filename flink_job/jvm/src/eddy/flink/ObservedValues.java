@@ -149,6 +149,15 @@ final class ObservedValues {
     }
 
     private static Object text(String text, boolean finite) {
+        Double value = textNumber(text);
+        if (value == null || value.isNaN()) {
+            return value == null ? null : MISSING;
+        }
+        return value.isInfinite() ? (finite ? null : MISSING) : value.toString().getBytes();
+    }
+
+    /** The number that a text is: {@code inputs/number_values.py}; null for all other texts. */
+    static Double textNumber(String text) {
         if (text.length() > MAX_LENGTH && text.codePointCount(0, text.length()) > MAX_LENGTH) {
             return null;
         }
@@ -162,13 +171,9 @@ final class ObservedValues {
         }
         String bare = text.substring(start, end);
         if (bare.equals("NaN")) {
-            return MISSING;
+            return Double.NaN;
         }
-        if (!TEXT.matcher(bare).matches()) {
-            return null;
-        }
-        double value = Double.parseDouble(bare.replace(',', '.'));
-        return Double.isInfinite(value) ? (finite ? null : MISSING) : Double.toString(value).getBytes();
+        return TEXT.matcher(bare).matches() ? (Double) Double.parseDouble(bare.replace(',', '.')) : null;
     }
 
     /** A path as it is written in settings: {@code inputs/paths.py}, {@code spelled}. */

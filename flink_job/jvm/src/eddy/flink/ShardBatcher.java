@@ -21,7 +21,8 @@ import org.apache.flink.util.OutputTag;
  * keyed state, which it keeps in arrays between checkpoints, once it has those of all source subtasks. Barriers must be
  * aligned for this (the job sets it).
  *
- * <p>Each shard is to tick once a second. The source subtasks take turns: of each this is every so many seconds.
+ * <p>Each shard is to tick once a second. The source subtasks take turns: of each this is every so many seconds. Where
+ * the settings ask for {@link SourceClocks}, each subtask sends each shard its own at least once a second.
  */
 final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     private static final long serialVersionUID = 1L;
@@ -58,6 +59,12 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     private transient SteadyClock clock;
     private transient long lastFlush;
     private transient long lastQueued; // when the next operator had last been seen not to have taken all
+    private transient SourceClocks clocks; // null: nobody asks for them
+    private transient boolean leavesSources; // to Python, which has the clocks of those
+    private transient long moment; // of the clock when it was last looked at: of every event it would be too often
+    private transient long[] clocksSent; // when, to each shard
+    private transient int[] clocksVersions; // which
+    private transient long lastUnread;
     private transient long[] lastTurn; // of each part of the shards: turns of this subtask since the epoch
 
     ShardBatcher(Map<String, String> options) {
@@ -101,6 +108,16 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         }
         skipped = new Skipped(options.getOrDefault("skip", ""));
         clock = clock == null ? SteadyClock.SHARED : clock;
+        moment = clock.now();
+        if (Boolean.parseBoolean(options.get("clocks"))) {
+            clocks = new SourceClocks(Long.parseLong(options.getOrDefault("max_ahead_ms", "0")));
+            clocksSent = new long[shards];
+            clocksVersions = new int[shards];
+            for (int shard = 0; shard < shards; shard++) {
+                clocksSent[shard] = moment + shard % TICK_PARTS * TICK_MS / TICK_PARTS;
+            }
+            leavesSources = sourceReader != null && sourceReader.leavesSources();
+        }
         lastTurn = new long[TICK_PARTS];
         for (int part = 0; part < TICK_PARTS; part++) {
             lastTurn[part] = turn(part, clock.paced());
@@ -120,6 +137,7 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     @Override
     void wake() {
         long now = clock.paced();
+        moment = clock.now();
         if (queued()) {
             lastQueued = now;
         }
@@ -135,7 +153,10 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
             lastTurn[part] = turn;
         }
         flushFilled();
-        if (sourceReader != null && sourceReader.hasNews()) {
+        if (clocks != null) {
+            flushClocks();
+        }
+        if (sourceReader != null && (sourceReader.hasNews() || (leavesSources && moment - lastUnread >= TICK_MS))) {
             flushUnread(Frame.DATA, 0);
         }
         lastFlush = now;
@@ -165,6 +186,9 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         openBytes -= frame.bytes();
         frame.add(event, series);
         openBytes += frame.bytes();
+        if (clocks != null) {
+            clocks.read(event, moment);
+        }
         flushIfFull(frame);
     }
 
@@ -191,12 +215,34 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
             openBytes += frame.bytes();
             flushIfFull(frame);
         }
+        if (clocks != null && mapping.here) { // not before: a frame that is sent holds all that its clocks speak of
+            note(mapping, event);
+        }
         if (sourceReader.bytes() >= maxBytes) {
             flushUnread(Frame.DATA, 0);
         }
     }
 
+    private void note(SourceMapping mapping, RawEvent event) {
+        if (mapping.unusual) {
+            clocks.hold(mapping.number, event, moment);
+        } else {
+            clocks.read(mapping.number, event, mapping.observations, moment);
+        }
+    }
+
+    /** Sends the clocks to shards that have not heard of them for a second, if they have changed. */
+    private void flushClocks() {
+        int version = clocks.version(moment);
+        for (int shard = 0; shard < shards; shard++) {
+            if (moment - clocksSent[shard] >= TICK_MS && clocksVersions[shard] != version) {
+                flush(shard, Frame.DATA, 0);
+            }
+        }
+    }
+
     private void flushUnread(byte kind, long checkpoint) {
+        lastUnread = moment;
         send(UNREAD, sourceReader.take(kind, clock.now(), checkpoint));
     }
 
@@ -225,7 +271,14 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
 
     private void flush(int shard, byte kind, long checkpoint) {
         openBytes -= frames[shard].bytes();
-        send(Row.of(keys[shard].getField(0), frames[shard].take(kind, shard, clock.now(), source, sources, checkpoint)));
+        byte[] end = null;
+        if (clocks != null) {
+            end = clocks.encoded(moment);
+            clocksSent[shard] = moment;
+            clocksVersions[shard] = clocks.version(moment);
+        }
+        byte[] frame = frames[shard].take(kind, shard, clock.now(), source, sources, checkpoint, end);
+        send(Row.of(keys[shard].getField(0), frame));
     }
 
     private void flushFilled() {

@@ -13,7 +13,8 @@ import java.util.regex.Pattern;
  * to Python with the whole record: it says what is wrong with it. So nothing here has words for errors, and a test with
  * generated messages holds the two together ({@code tests/flink_job/test_java_mapping.py}).
  *
- * <p>Afterwards {@link #observations} holds them in canonical form.
+ * <p>Afterwards {@link #observations} holds them in canonical form; of a source with {@code aggregate} they are events,
+ * in the form of {@link EventColumns}.
  */
 final class SourceMapping {
     private static final int MAX_ELEMENTS = 10_000;
@@ -22,24 +23,27 @@ final class SourceMapping {
     private static final byte[] VALUE = ",\"value\":".getBytes();
     private static final byte[] VALUES = ",\"values\":{".getBytes();
 
-    /** One observation of a record: its series, and where its value stands among the bytes of all. */
+    /** One observation of a record: its series, its time, and where its value stands among the bytes of all. */
     static final class Observation {
         final byte[] series;
+        final long ms;
         final int start;
         final int end;
 
-        Observation(byte[] series, int start, int end) {
+        Observation(byte[] series, long ms, int start, int end) {
             this.series = series;
+            this.ms = ms;
             this.start = start;
             this.end = end;
         }
     }
 
     final String name;
+    final int number; // N of input.N
     final boolean wantsHeaders;
     private final List<String> topics = new ArrayList<>();
     private final Pattern pattern;
-    private final boolean here; // whether this class reads the source's messages
+    final boolean here; // whether this class reads the source's messages
     private final Json json;
     private final AvroReader avro;
     private SchemaRegistry registry; // of Avro; null: all messages are of one schema, or JSON
@@ -51,6 +55,7 @@ final class SourceMapping {
     private SeriesTemplate template;
     private EventTimes times;
     private ObservedValues values;
+    private EventColumns columns; // null: each message is an observation
     private boolean split;
     private boolean checksKey;
 
@@ -62,6 +67,7 @@ final class SourceMapping {
 
     SourceMapping(Json.Fields plan, long firstMs, long lastMs) {
         name = (String) plan.get("name");
+        number = Integer.parseInt(name.substring(name.lastIndexOf('.') + 1));
         json = new Json(wanted(plan));
         avro = new AvroReader(json);
         for (Object topic : (List<?>) plan.get("topics")) {
@@ -92,6 +98,7 @@ final class SourceMapping {
         FieldPath time = plan.get("time") == Json.NULL ? null : FieldPath.of(plan.get("time"));
         times = new EventTimes(time, (String) plan.get("unit"), firstMs, lastMs);
         values = new ObservedValues(plan);
+        columns = plan.get("columns") instanceof List ? new EventColumns(plan) : null;
         split = Boolean.TRUE.equals(plan.get("split"));
         checksKey = "check".equals(plan.get("key"));
     }
@@ -231,10 +238,17 @@ final class SourceMapping {
             unusual = true;
             return;
         }
-        ObservedValues.Outcome outcome = ms == EventTimes.BAD ? ObservedValues.Outcome.REFUSED : values.read(scopes);
+        ObservedValues.Outcome outcome = ms == EventTimes.BAD ? ObservedValues.Outcome.REFUSED
+                : columns != null ? columns.read(scopes) : values.read(scopes);
         if (outcome == ObservedValues.Outcome.LEFT_OUT) {
             skipped++;
-        } else if (outcome == ObservedValues.Outcome.REFUSED || !(split ? addEach(series, ms) : add(id, ms))) {
+        } else if (outcome == ObservedValues.Outcome.REFUSED) {
+            refused = true;
+        } else if (columns != null) {
+            int start = bytes.size;
+            columns.append(ms, bytes);
+            observations.add(new Observation(id, ms, start, bytes.size));
+        } else if (!(split ? addEach(series, ms) : add(id, ms))) {
             refused = true;
         }
     }
@@ -249,7 +263,7 @@ final class SourceMapping {
             }
             int start = begin(id, ms);
             bytes.add(VALUE);
-            end(id, start, i);
+            end(id, ms, start, i);
         }
         return true;
     }
@@ -258,7 +272,7 @@ final class SourceMapping {
         if (values.names.size() == 1 && values.names.get(0).equals("value")) {
             int start = begin(id, ms);
             bytes.add(VALUE);
-            end(id, start, 0);
+            end(id, ms, start, 0);
             return true;
         }
         int start = begin(id, ms);
@@ -272,7 +286,7 @@ final class SourceMapping {
             append(values.texts.get(i));
         }
         bytes.ascii("}}");
-        observations.add(new Observation(id, start, bytes.size));
+        observations.add(new Observation(id, ms, start, bytes.size));
         return true;
     }
 
@@ -285,10 +299,10 @@ final class SourceMapping {
         return start;
     }
 
-    private void end(byte[] id, int start, int i) {
+    private void end(byte[] id, long ms, int start, int i) {
         append(values.texts.get(i));
         bytes.ascii("}");
-        observations.add(new Observation(id, start, bytes.size));
+        observations.add(new Observation(id, ms, start, bytes.size));
     }
 
     private void append(Object text) {

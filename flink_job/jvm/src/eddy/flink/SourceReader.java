@@ -53,6 +53,11 @@ final class SourceReader {
         return last;
     }
 
+    /** Whether it is Python that reads some source as a whole. */
+    boolean leavesSources() {
+        return mappings.stream().anyMatch(one -> !one.here);
+    }
+
     /** Reads a record; what came of it stands in the mapping. */
     void read(SourceMapping mapping, RawEvent event) {
         mapping.read(event);
