@@ -23,7 +23,20 @@ SOURCES: dict[str, dict[str, Any]] = {
         "time": {"field": "at", "unit": "ms"},
         "values": {"value": "temperature"},
     },
-}
+    "requests": {  # raw events: workload A with one value, and with five
+        "series": "{host}",
+        "time": {"field": "at", "unit": "s"},
+        "aggregate": {"every": "1m", "empty": "zero", "values": {"value": "count"}},
+    },
+    "requests5": {
+        "series": "{host}",
+        "time": {"field": "at", "unit": "s"},
+        "aggregate": {"every": "1m", "empty": "zero", "values": {
+            "value": "count", "errors": "count where status >= 500", "mean": "mean of ms", "latency": "p95 of ms",
+            "users": "distinct of user",
+        }},
+    },
+}  # fmt: skip
 
 
 #: the same for Spark: schema, then series, event time in ms and value
@@ -55,6 +68,9 @@ def message(form: str, key: bytes, ts: int, value: float) -> bytes:
             b'{"site":{"name":"north","line":3},"device":{"id":"%b","firmware":"4.2.1"},"meta":{"at":%d,"seq":%d},'
             b'"data":{"temperature":%.4f,"unit":"C","ok":true}}'
         ) % (key, ts, ts // 1000 % 65536, value)
+    if form.startswith("requests"):
+        status, user = (503 if value > 101.6 else 200), int(value * 1e4) % 5000
+        return b'{"host":"%b","at":%d,"status":%d,"ms":%.4f,"user":"u%d"}' % (key, ts // 1000, status, value, user)
     if form == "avro":
         texts = (_whole(len(key)), key, _whole(ts), b"\x02", struct.pack("<d", round(value, 4)), _whole(ts // 1000))
         return b"".join(texts)

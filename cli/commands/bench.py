@@ -49,7 +49,9 @@ def pipeline(
     events: int = EVENTS,
     others: int = OTHERS,
     taskmanagers: list[int] = typer.Option([1], help="TaskManagers and parallelism; repeatable, as 1 and 2"),
-    forms: str = typer.Option("own", help="of the messages, comma separated: own, flat, nested, avro"),
+    forms: str = typer.Option(
+        "own", help="of the messages, comma separated: own, flat, nested, avro, requests, requests5"
+    ),
     rounds: int = ROUNDS,
     overrides: list[str] = OVERRIDES,
     json_file: Path | None = JSON_FILE,

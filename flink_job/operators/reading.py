@@ -178,6 +178,8 @@ class ReadingOperator:
         writer.add(record, series, raw_bytes(one.ts, one.values.values()) if aggregated else one.to_json())
 
     def _frames(self, frame: UnreadFrame, kind: int) -> Iterator[bytes]:
+        if self._clocks is not None and kind == END:
+            self._clocks.end()
         clocks = None if self._clocks is None else self._clocks.at(frame.now)
         late = clocks != self._sent and frame.now - self._sent_at >= _CLOCKS_EVERY_MS
         to_all = kind != DATA or late

@@ -72,6 +72,11 @@ class SourceClocks:
             if not limited or one.ts <= record.timestamp + self._max_ahead_ms:
                 partition.newest = max(partition.newest, one.ts)
 
+    def end(self) -> None:
+        """Nothing follows: what has come is all that there is, and no partition is waited for."""
+        for source in self._sources.values():
+            source.watermark = max([source.watermark, *(one.newest for one in source.partitions.values())])
+
     def at(self, now: int) -> tuple[Clock, ...]:
         """Return number, watermark and wall clock of the newest record of each source that something was read of."""
         return tuple((number, one.advance(now), one.last) for number, one in sorted(self._sources.items()))

@@ -81,7 +81,11 @@ def _digest(sources: Sequence[InputSource]) -> str:
     """Identify what decides which observations a message becomes."""
     if not sources:
         return ""
-    every = [one.model_dump(mode="json", exclude={"kafka"}) for one in sources]
+    # without 'aggregate' they are what they were before there was such a thing
+    every = [
+        one.model_dump(mode="json", exclude={"kafka"} | ({"aggregate"} if one.aggregate is None else set()))
+        for one in sources
+    ]
     return hashlib.blake2b(json.dumps(every, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 

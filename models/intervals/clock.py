@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 IDLE_MS = 10_000
-SETTLE_MS = 2_000  # after the first record: until all partitions have had their turn
 STEADY_WITHIN_MS = 10_000
 STEADY_MS = 180_000
 NEVER = -(1 << 62)
@@ -63,7 +62,6 @@ class LiveClock:
     def __init__(self, max_lag_ms: int, idle_ms: int = IDLE_MS) -> None:
         self._max_lag_ms, self._idle_ms = max_lag_ms, idle_ms
         self._feeds: dict[tuple[int, int], _Feed] = {}
-        self._began: int | None = None
         self._reached = NEVER
 
     def observe(self, source: int, subtask: int, watermark: int, last: int) -> None:
@@ -77,7 +75,6 @@ class LiveClock:
         if feed is None:
             lag = last - watermark
             self._feeds[source, subtask] = _Feed(watermark, last, lag, lag, last)
-            self._began = last if self._began is None else self._began
         else:
             feed.observe(watermark, last)
 
@@ -88,7 +85,7 @@ class LiveClock:
             now: wall clock, epoch ms.
         """
         feeds = self._feeds.values()
-        if self._began is None or now - self._began < SETTLE_MS:
+        if not feeds:
             return self._reached
         active = [feed.watermark for feed in feeds if now - feed.last < self._idle_ms]
         found = min(active) if active else max(feed.at(now, self._max_lag_ms) for feed in feeds)

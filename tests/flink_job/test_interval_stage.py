@@ -209,3 +209,15 @@ def test_two_sources_make_one_observation_once_both_intervals_have_closed() -> N
         if job.now % 2000 == 0:
             job.send(("a", job.now, []), topic="errors", input_number=0)
     assert values == [(0, 29 / 236), (1, 30 / 240)]
+
+
+def test_a_subtask_that_ends_at_once_makes_nothing_of_the_others_late() -> None:
+    job = Aggregating(CALLS, subtasks=2)
+    job.send(*[("a", T0 + k * 6_000, []) for k in range(100)], kind=DATA, source=0)
+    job.send(kind=END, source=0)
+    job.send(kind=END, source=2)
+    job.send(*[("b", T0 + k * 6_000, []) for k in range(100)], kind=DATA, source=1)
+    job.send(kind=END, source=1)
+    job.send(kind=END, source=3)
+    assert job.shard.counts.late == 0
+    assert len(job.shard.engine.names) == 2

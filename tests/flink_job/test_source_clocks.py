@@ -57,6 +57,14 @@ def test_idle_partition_holds_nothing_back_and_a_watermark_never_goes_down():
     assert watermark(clocks, 3 * IDLE_MS) == 80
 
 
+def test_at_the_end_nothing_is_waited_for():
+    clocks = SourceClocks(0)
+    note(clocks, 0, 0, 20)
+    note(clocks, 0, 1, 70)
+    clocks.end()
+    assert watermark(clocks, 0) == 70
+
+
 def test_times_far_ahead_of_the_record_do_not_count():
     clocks = SourceClocks(1_000)
     note(clocks, 0, 0, 6_001, 100, stamp=5_000)

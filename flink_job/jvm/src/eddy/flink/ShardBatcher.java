@@ -305,6 +305,9 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
 
     @Override
     void end() {
+        if (clocks != null) {
+            clocks.end();
+        }
         flushAll(Frame.END, 0);
         if (sourceReader != null) {
             flushUnread(Frame.END, 0);

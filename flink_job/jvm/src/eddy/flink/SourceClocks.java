@@ -85,6 +85,17 @@ final class SourceClocks {
             return least == Long.MAX_VALUE ? greatest : least;
         }
 
+        /** The newest event time of all. */
+        long newest() {
+            long greatest = NONE;
+            for (Partition[] every : topics.values()) {
+                for (Partition one : every) {
+                    greatest = one == null ? greatest : Math.max(greatest, one.newest);
+                }
+            }
+            return greatest;
+        }
+
         void advance(long now) {
             long reached = come(now);
             holds.removeIf(hold -> hold.until <= now);
@@ -123,6 +134,17 @@ final class SourceClocks {
         } else {
             source.holds.addLast(new Hold(now, source.come(now)));
         }
+    }
+
+    /** Nothing follows: what has come is all that there is, and no partition is waited for. */
+    void end() {
+        for (Source source : sources) {
+            if (source != null) {
+                source.holds.clear();
+                source.watermark = Math.max(source.watermark, source.newest());
+            }
+        }
+        stale = true;
     }
 
     private Source note(int number, RawEvent event, long newest, long now) {

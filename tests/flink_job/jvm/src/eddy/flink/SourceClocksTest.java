@@ -62,6 +62,15 @@ class SourceClocksTest {
     }
 
     @Test
+    void atTheEndNothingIsWaitedFor() {
+        read(0, 0, 20);
+        read(1, 0, 70);
+        clocks.hold(2, event("a", 0, -1), 0);
+        clocks.end();
+        assertEquals(70, watermark(0));
+    }
+
+    @Test
     void partitionsOfOtherTopicsAreOthers() {
         clocks.read(2, event("a", 0, -1), at(70), 0);
         clocks.read(2, event("b", 0, -1), at(40), 0);

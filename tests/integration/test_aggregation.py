@@ -1,0 +1,177 @@
+"""Check that events of a topic become observations of intervals in the job, as offline, and while they stop."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eddy.alert import Alert
+from eddy.inputs.interval_observations import IntervalObservations
+from eddy.inputs.mapping import Mapping
+from eddy.inputs.record import Record
+from eddy.settings import Settings
+from eddy.stack.local import Stack
+from tests.integration import harness
+from tests.integration.harness import START
+from tests.integration.test_input import letters, send, with_input
+
+pytestmark = pytest.mark.stack
+
+MINUTE = 60_000
+VALUES = {
+    "value": "count", "failed": "count where status >= 500", "p90": "p90 of ms", "mean": "mean of ms",
+    "users": "distinct of user", "share": "failed / value",
+}  # fmt: skip
+SHOPS: dict[str, Any] = {
+    "series": "{shop}",
+    "time": {"field": "at", "unit": "ms"},
+    "aggregate": {"every": "1m", "wait": "20s", "empty": "zero", "values": VALUES},
+}
+MODEL: dict[str, Any] = {"window": 10, "limit": 2.75}
+
+
+def requests(seed: int, minutes: int = 60) -> list[dict[str, Any]]:
+    """Return the requests of three shops, out of order by seconds; berlin has none for two minutes."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for shop, rate in (("berlin", 20), ("paris", 40), ("rome", 8)):
+        for minute in range(minutes):
+            here = rate * (2 if (shop, minute) == ("paris", 45) else 1)
+            number = 0 if shop == "berlin" and 40 <= minute < 42 else here + int(rng.integers(-1, 2))
+            for _ in range(number):
+                at = START + minute * MINUTE + int(rng.integers(0, MINUTE))
+                status, ms = int(rng.choice([200, 404, 503])), round(float(rng.gamma(2, 20)), 2)
+                found.append({"shop": shop, "at": at, "status": status, "ms": ms, "user": f"u{rng.integers(50)}"})
+    return sorted(found, key=lambda one: one["at"] + int(rng.integers(0, 8000)))
+
+
+def encoded(found: Iterable[dict[str, Any]]) -> list[tuple[bytes | None, bytes]]:
+    """Return records; the keys are not the series, so that each shop is on all partitions."""
+    return [(str(k).encode(), json.dumps(one).encode()) for k, one in enumerate(found)]
+
+
+def offline(settings: Settings, found: Iterable[dict[str, Any]]) -> list[Alert]:
+    source = settings.input[0]
+    mapping = Mapping(source, settings.job.event_times, "input.0")
+    intervals = IntervalObservations({"input.0": source})
+    for one in found:
+        result = mapping.read(Record("t", value=json.dumps(one).encode()))
+        assert not result.refusals
+        intervals.take("input.0", result.observations)
+    return harness.offline([harness.model(**MODEL)], [(name, ts, of["value"]) for name, ts, of in intervals.rest()])
+
+
+def said(found: Iterable[Alert]) -> list[tuple[Any, ...]]:
+    """What alerts say, but for what only the job knows."""
+    rows = [(a.series, a.id, a.state, a.start, a.end, a.points, round(a.score, 9), dict(a.values)) for a in found]
+    return sorted(rows, key=repr)
+
+
+@pytest.mark.parametrize("parallelism", [1, 4])
+def test_the_job_alerts_as_offline_at_any_parallelism(stack: Stack, unique_topics: Settings, parallelism: int) -> None:
+    settings = with_input(unique_topics, {"topics": "requests", **SHOPS}, parallelism=parallelism)
+    found = requests(seed=1)
+    send(settings, "requests", encoded(found))
+    harness.publish(settings, harness.model(**MODEL))
+    harness.run_to_end(stack, settings)
+    expected = offline(settings, found)
+    alerts = [one for one in harness.alerts(settings) if one.kind == "incident"]
+    assert {alert.series for alert in expected} >= {"berlin", "paris"}
+    assert said(alerts) == said(one for one in expected if one.kind == "incident")
+    assert letters(settings) == []
+    (zero,) = [one for one in alerts if one.series == "berlin" and one.state == "open" and one.values["value"] == 0.0]
+    assert zero.interval == {"start": zero.end, "end": zero.end + MINUTE, "events": 0}
+    assert zero.end in (START + 40 * MINUTE, START + 41 * MINUTE)
+
+
+def test_a_savepoint_in_the_middle_of_an_interval_loses_and_repeats_nothing(
+    stack: Stack, unique_topics: Settings, tmp_path: Any
+) -> None:
+    settings = with_input(unique_topics, {"topics": "requests", **SHOPS})
+    found = requests(seed=2)
+    middle = next(k for k, one in enumerate(found) if one["at"] > START + 40 * MINUTE + 30_000)
+    harness.publish(settings, harness.model(**MODEL))
+    send(settings, "requests", encoded(found[:middle]))
+    with harness.running(stack, settings) as (cluster, number):
+        harness.handled(cluster, number, middle)
+        savepoint = cluster.stop(number, str(tmp_path))
+    send(settings, "requests", encoded(found[middle:]))
+    bounded = harness.changed(settings, bounded=True)
+    with harness.running(stack, bounded, savepoint) as (cluster, number):
+        cluster.wait(number, "FINISHED", seconds=120)
+    alerts = [one for one in harness.alerts(settings) if one.kind == "incident"]
+    assert said(alerts) == said(one for one in offline(settings, found) if one.kind == "incident")
+    assert letters(settings) == []
+
+
+EVERY, WAIT = 2_000, 1_000
+STREAMS = 20
+HISTORY = 300  # intervals
+
+
+@contextmanager
+def flowing(settings: Settings, rates: list[float], stops: list[float], began: float) -> Iterator[None]:
+    """Send events of each stream at its rate in the background, until it stops."""
+    done = threading.Event()
+
+    def run() -> None:
+        with harness.producer(settings) as client:
+            sent = [0] * len(rates)
+            while not done.wait(0.02):
+                now = time.time()
+                for k, (rate, stop) in enumerate(zip(rates, stops, strict=True)):
+                    due = int((min(now, stop) - began) * rate)
+                    for j in range(sent[k], due):
+                        at = round((began + j / rate) * 1000)
+                        client.send(f"{settings.topics.prefix}.s{k}", b'{"shop":"s%d","at":%d}' % (k, at))
+                    sent[k] = max(sent[k], due)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(30)
+
+
+def test_a_stream_that_stops_is_alerted_within_two_intervals(stack: Stack, unique_topics: Settings) -> None:
+    """Each is a topic and a source of its own, so that no other moves its clock; from one event an interval on."""
+    rule = {"every": "2s", "wait": "1s", "empty": "zero", "values": {"value": "count"}}
+    sources = [
+        {"topics": f"s{k}", "series": "{shop}", "time": {"field": "at", "unit": "ms"}, "aggregate": rule}
+        for k in range(STREAMS)
+    ]
+    settings = with_input(unique_topics, *sources)
+    settings = settings.model_copy(update={"learning": settings.learning.model_copy(update={"cold_start": "auto"})})
+    rng = np.random.default_rng(4)
+    rates = np.geomspace(1000 / EVERY, 1000, STREAMS).tolist()
+    began = (time.time() * 1000 // EVERY) * EVERY / 1000
+    with harness.producer(settings) as client:
+        for k, rate in enumerate(rates):
+            for number in range(-HISTORY, 0):  # what the topics hold already, thinned out where it is dense
+                per_interval = max(round(rate * EVERY / 1000), 1)
+                for j in range(per_interval if per_interval <= 50 or number > -20 else 0):
+                    at = round(began * 1000 + number * EVERY + j * EVERY / per_interval)
+                    client.send(f"{settings.topics.prefix}.s{k}", b'{"shop":"s%d","at":%d}' % (k, at))
+    with harness.running(stack, settings) as (cluster, number):
+        stops = [began + 30 + float(rng.uniform(0, 15)) for _ in range(STREAMS)]
+        with flowing(settings, rates, stops, began):
+            harness.until(lambda: time.time() > max(stops) + (2 * EVERY + WAIT) / 1000 + 8, "the end", 120)
+        assert not cluster.failure(number)
+    opened: dict[str, list[Alert]] = {}
+    for alert in harness.alerts(settings):
+        if alert.state == "open" and alert.kind == "incident":
+            opened.setdefault(alert.series, []).append(alert)
+    delays = {}
+    for k, stop in enumerate(stops):
+        (one,) = opened[f"s{k}"]
+        delays[k] = one.detected_at / 1000 - stop
+    assert all(0 < delay <= (2 * EVERY + WAIT) / 1000 + 2 for delay in delays.values()), delays
