@@ -114,7 +114,7 @@ def aggregation(rule: Aggregate, joined: Sequence[str] = ()) -> Aggregation:
         ...
         ValueError: aggregate.values.x: found 'average of ms', expected count, 'FUNCTION of FIELD', ...
     """
-    columns: dict[Column, int] = {}
+    columns: dict[str, Column] = {}
     measures = []
     names = {*rule.values, *joined}
     for name, text in rule.values.items():
@@ -128,10 +128,10 @@ def aggregation(rule: Aggregate, joined: Sequence[str] = ()) -> Aggregation:
         if one.of[0] in derived or one.of[1] in derived:
             message = f"aggregate.values.{one.name}: found a ratio of a ratio, expected values that events make"
             raise ValueError(message)
-    return Aggregation(tuple(columns), tuple(measures))
+    return Aggregation(tuple(columns.values()), tuple(measures))
 
 
-def _measure(name: str, text: str, columns: dict[Column, int], others: set[str]) -> Measure:
+def _measure(name: str, text: str, columns: dict[str, Column], others: set[str]) -> Measure:
     if match := _NAMES.fullmatch(text):
         for one in (match[1], match[3]):
             if one not in others:
@@ -147,7 +147,7 @@ def _measure(name: str, text: str, columns: dict[Column, int], others: set[str])
         conditions = (*([Condition(path, "!=", None)] if match[1] else []), *_conditions(text, end))
         if not conditions:
             return Measure(name, "count")
-        return Measure(name, "count", columns.setdefault(Column("one", None, conditions), len(columns)))
+        return Measure(name, "count", _place(Column("one", None, conditions), columns))
     match = _FUNCTION.match(text)
     if match is None:
         message = f"found {text!r}, {_EXPECTED}"
@@ -157,7 +157,7 @@ def _measure(name: str, text: str, columns: dict[Column, int], others: set[str])
         message = f"found {text!r}, expected the path of a field after 'of'"
         raise ValueError(message)
     column = Column("identity" if match[1] == "distinct" else "number", path, _conditions(text, end))
-    at = columns.setdefault(column, len(columns))
+    at = _place(column, columns)
     if match[1] == "median":
         return Measure(name, "quantile", at, quantile=0.5)
     if match[2]:
@@ -167,6 +167,12 @@ def _measure(name: str, text: str, columns: dict[Column, int], others: set[str])
             raise ValueError(message)
         return Measure(name, "quantile", at, quantile=quantile)
     return Measure(name, "mean" if match[1] == "avg" else match[1], at)
+
+
+def _place(column: Column, columns: dict[str, Column]) -> int:
+    """Return the index of a column, which it gets if it is new; by its label, since to Python true is equal to 1."""
+    columns.setdefault(column.label, column)
+    return list(columns).index(column.label)
 
 
 def _conditions(text: str, at: int) -> tuple[Condition, ...]:

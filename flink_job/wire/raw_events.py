@@ -34,7 +34,7 @@ def read_raw(frame: Frame, at: Ints, columns: int) -> tuple[Ints, Ints, Floats]:
 
     Args:
         frame: with the events.
-        at: (n,) indices of the events in the frame, as :meth:`~eddy.flink_job.wire.frames.Frame.of_topics` gives them.
+        at: (n,) ascending indices of the events in the frame.
         columns: number of columns of the source's aggregation.
 
     Returns:
@@ -43,8 +43,8 @@ def read_raw(frame: Frame, at: Ints, columns: int) -> tuple[Ints, Ints, Floats]:
     Raises:
         ValueError: an event has another number of columns: the settings of JVM and Python do not match.
     """
-    ends = frame.ends[at].astype(np.int64)
-    lengths = ends - np.where(at > 0, frame.ends[at - 1], 0)
+    every = np.diff(frame.ends, prepend=np.int32(0))
+    lengths = every[at]
     size = _NUMBER_BYTES * (1 + columns)
     if (lengths != size).any():
         found = int(lengths[lengths != size][0])
@@ -52,7 +52,10 @@ def read_raw(frame: Frame, at: Ints, columns: int) -> tuple[Ints, Ints, Floats]:
             f"an event of {found} bytes, expected {size} for {columns} columns: JVM and Python have other settings"
         )
         raise ValueError(message)
-    rows = frame.values[(ends - size)[:, None] + np.arange(size)]
-    ts = rows[:, :_NUMBER_BYTES].copy().view("<i8")[:, 0]
-    numbers = rows[:, _NUMBER_BYTES:].copy().view("<f8").reshape(len(at), columns)
-    return frame.codes[at].astype(np.int64), ts, numbers
+    data = frame.values
+    if len(at) < len(frame):
+        chosen = np.zeros(len(frame), np.bool_)
+        chosen[at] = True
+        data = data[np.repeat(chosen, every)]
+    rows = np.frombuffer(data.tobytes(), np.dtype([("ts", "<i8"), ("numbers", "<f8", (columns,))]))
+    return frame.codes[at].astype(np.int64), rows["ts"].copy(), rows["numbers"].copy()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from eddy.aggregate_settings import MAX_AGGREGATES
 from eddy.connection_settings import SchemaRegistrySettings
 from eddy.flink_job.graph.input_plan import is_fast, plan
 from eddy.flink_job.wire.raw_events import raw_bytes
@@ -128,7 +129,32 @@ def aggregate(random: np.random.Generator, fields: list[str]) -> dict[str, Any]:
             text += f" {joint} {field(ordered)} {operator} {literal}"
         return text
 
-    return {"every": "1m", "values": {f"x{at}": expression() for at in range(random.integers(1, 7))}}
+    return {"every": "1m", "values": _named([expression() for _ in range(random.integers(1, 7))])}
+
+
+def _grids() -> list[dict[str, Any]]:
+    """Make sources that compare one field with every literal, and such that take its number or its identity."""
+    expressions = [
+        f"count where value {operator} {literal}"
+        for literal in _LITERALS
+        for operator in ["=", "!=", "<", "<=", ">", ">="][: 6 if literal in _LITERALS[:17] else 2]
+    ]
+    sets = [expressions[at : at + MAX_AGGREGATES] for at in range(0, len(expressions), MAX_AGGREGATES)]
+    sets += [["distinct of value"], ["max of value"], ["count of value", "sum of value where value != null"]]
+    return [
+        {"numbers": numbers, "missing": missing, "aggregate": {"every": "1m", "values": _named(one)}}
+        for one in sets
+        for numbers in ("strict", "text")
+        for missing in ("null", "skip", "error")
+    ]
+
+
+def _named(expressions: list[str]) -> dict[str, str]:
+    return {f"x{at}": text for at, text in enumerate(expressions)}
+
+
+def _of_grid(field: dict[str, Any]) -> bytes:
+    return _dumped({"series": "s", "ts": 1_735_689_600, **field})
 
 
 def record(random: np.random.Generator, at: int, unit: str) -> Record:
@@ -187,6 +213,13 @@ _NUMBERS = [
 ]  # fmt: skip
 
 
+def _literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _large() -> list[tuple[int, bytes]]:
     """Records at the limits: arrays of 10,000 elements, 1,024 features, a megabyte, names that come twice."""
     one = {"series": "s", "ts": 1_735_689_600, "value": 1}
@@ -213,16 +246,22 @@ def cases(folder: Path) -> tuple[list[Mapping], list[tuple[int, Record]]]:
     random = np.random.default_rng(19)
     own = [*SOURCES]
     own += [{**one, "aggregate": aggregate(random, _FIELDS)} for one in AGGREGATED * _PER_AGGREGATED]
-    every = [*own, *avro_sources(folder, lambda fields: aggregate(random, fields))]
+    grids = _grids()
+    every = [*own, *grids, *avro_sources(folder, lambda fields: aggregate(random, fields))]
     mappings = [Mapping(InputSource.model_validate({"topics": "plant", **source})) for source in every]
     assert all(is_fast(mapping.source, SchemaRegistrySettings()) for mapping in mappings)
     chosen = random.integers(0, len(own), RECORDS).tolist()
     records = [(which, record(random, at, mappings[which].source.time.unit)) for at, which in enumerate(chosen)]
     records += [(which, Record("plant", 0, at, 0, None, value)) for at, (which, value) in enumerate(_large())]
+    written = [_of_grid({"value": value}) for value in [*_VALUES, *_NAMES, *map(_literal, _LITERALS)]]
+    written += [_of_grid({}).replace(b"}", b',"value":%s}' % number) for number in [*_NUMBERS, b"500", b"5.0e2", b"-0"]]
+    for at, value in enumerate([_of_grid({}), *written]):
+        records += [(len(own) + k, Record("plant", 0, at, 0, None, value)) for k in range(len(grids))]
+    first = len(own) + len(grids)
     for at in range(AVRO_RECORDS):
-        which = at % (len(every) - len(own))
+        which = at % (len(every) - first)
         value = avro_value(random, which)
-        records.append((len(own) + which, Record("plant", 0, at, 1_735_689_600_000, None, value)))
+        records.append((first + which, Record("plant", 0, at, 1_735_689_600_000, None, value)))
     return mappings, records
 
 

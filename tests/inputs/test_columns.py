@@ -9,9 +9,11 @@ import numpy as np
 import orjson
 import pytest
 
+from eddy.aggregate_settings import Aggregate
 from eddy.errors import SettingsError
 from eddy.formats import BadObservation
 from eddy.input_settings import InputSource
+from eddy.inputs.aggregates import aggregation
 from eddy.inputs.check import check
 from eddy.inputs.columns import identity
 from eddy.inputs.mapping import Mapping, MappingResult
@@ -179,6 +181,13 @@ def test_expression_that_is_none_is_named_with_its_source() -> None:
     with pytest.raises(SettingsError, match=r"^i.aggregate.values.x: found 'm', expected the name of another value"):
         mapping({"x": "m / n", "n": "count"})
     assert mapping({"x": "m / n", "n": "count"}, joined=("m",)).columns == ()
+
+
+def test_columns_are_shared_only_where_they_mean_the_same() -> None:
+    values = {"a": "count where x = 1", "b": "count where x = true", "c": "p50 of y", "d": "median of y"}
+    found = aggregation(Aggregate(every="1m", values=values))
+    assert [one.column for one in found.measures] == [0, 1, 2, 2]
+    assert [column.label for column in found.columns] == ["1 where x = 1", "1 where x = true", "y"]
 
 
 def test_formats_own_values_step_back() -> None:
