@@ -57,16 +57,13 @@ class IntervalPlan:
         for name, rule in rules.items():
             made = aggregation(rule, joined_names(rules, name))
             self.labels[name] = tuple(column.label for column in made.columns)
+        self.clusters = len(every)
         self.source_of = lru_cache(4096)(self._source_of)
 
     def _source_of(self, cluster: int, topic: str) -> str | None:
         """Return the source with ``aggregate`` that a topic belongs to; None: it belongs to another."""
         found = next((name for name, one in self._clusters[cluster].sources.items() if one.reads(topic)), None)
         return found if found in self.labels else None
-
-    def cluster_of(self, frame: Frame) -> int:
-        """Return the number of the cluster that a frame comes from: each has two sources of frames a subtask."""
-        return frame.source // max(frame.sources // len(self._clusters), 1)
 
 
 class IntervalStage:
@@ -92,7 +89,7 @@ class IntervalStage:
 
     def take(self, frame: Frame) -> tuple[Frame | None, list[DeadLetter]]:
         """Take the events out of a frame; returns what is left of it (None: nothing), and late events."""
-        plan, cluster = self._plan, self._plan.cluster_of(frame)
+        plan, cluster = self._plan, frame.cluster(self._plan.clusters)
         self._heard.add(frame.source)
         self._first = frame.now if self._first is None else self._first
         for number, watermark, last in frame.clocks:
@@ -100,15 +97,16 @@ class IntervalStage:
             if found is not None:
                 clock = self._clocks[self._aggregators.index(found[0])]
                 clock.observe(number, frame.source, watermark, last)
-        names = [plan.source_of(cluster, topic) for topic in frame.topics]
-        if not any(names) or frame.topic_codes is None:
+        topics: dict[str, set[str]] = {}
+        for topic in frame.topics:
+            if (name := plan.source_of(cluster, topic)) is not None:
+                topics.setdefault(name, set()).add(topic)
+        if not topics:
             return frame, []
         dead_letters: list[DeadLetter] = []
         taken = np.zeros(len(frame), np.bool_)
-        for name in dict.fromkeys(name for name in names if name):
-            chosen = np.zeros(len(names) + 1, np.bool_)
-            chosen[1:] = [one == name for one in names]
-            at = np.flatnonzero(chosen[frame.topic_codes])
+        for name, own in topics.items():
+            at = frame.of_topics(own)
             taken[at] = True
             aggregator, number = self._of[name]
             keys, ts, values = read_raw(frame, at, aggregator.rule.columns[number])

@@ -260,8 +260,8 @@ def cases(folder: Path) -> tuple[list[Mapping], list[tuple[int, Record]]]:
     first = len(own) + len(grids)
     for at in range(AVRO_RECORDS):
         which = at % (len(every) - first)
-        value = avro_value(random, which)
-        records.append((first + which, Record("plant", 0, at, 1_735_689_600_000, None, value)))
+        encoded = avro_value(random, which)
+        records.append((first + which, Record("plant", 0, at, 1_735_689_600_000, None, encoded)))
     return mappings, records
 
 

@@ -156,10 +156,10 @@ def test_a_stream_that_stops_is_alerted_within_two_intervals(stack: Stack, uniqu
     began = (time.time() * 1000 // EVERY) * EVERY / 1000
     with harness.producer(settings) as client:
         for k, rate in enumerate(rates):
-            for number in range(-HISTORY, 0):  # what the topics hold already, thinned out where it is dense
+            for interval in range(-HISTORY, 0):  # what the topics hold already, thinned out where it is dense
                 per_interval = max(round(rate * EVERY / 1000), 1)
-                for j in range(per_interval if per_interval <= 50 or number > -20 else 0):
-                    at = round(began * 1000 + number * EVERY + j * EVERY / per_interval)
+                for j in range(per_interval if per_interval <= 50 or interval > -20 else 0):
+                    at = round(began * 1000 + interval * EVERY + j * EVERY / per_interval)
                     client.send(f"{settings.topics.prefix}.s{k}", b'{"shop":"s%d","at":%d}' % (k, at))
     with harness.running(stack, settings) as (cluster, number):
         stops = [began + 30 + float(rng.uniform(0, 15)) for _ in range(STREAMS)]
