@@ -48,9 +48,7 @@ def read_raw(frame: Frame, at: Ints, columns: int) -> tuple[Ints, Ints, Floats]:
     size = _NUMBER_BYTES * (1 + columns)
     if (lengths != size).any():
         found = int(lengths[lengths != size][0])
-        message = (
-            f"an event of {found} bytes, expected {size} for {columns} columns: JVM and Python have other settings"
-        )
+        message = f"an event of {found} bytes, expected {size} for {columns} columns: JVM and Python differ"
         raise ValueError(message)
     data = frame.values
     if len(at) < len(frame):
