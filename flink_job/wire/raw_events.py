@@ -34,7 +34,8 @@ def read_raw(frame: Frame, at: Ints, columns: int) -> tuple[Ints, Ints, Floats]:
 
     Args:
         frame: with the events.
-        at: (n,) ascending indices of the events in the frame.
+        at: (n,) ascending indices of the events in the frame, as
+            :meth:`~eddy.flink_job.wire.frames.Frame.of_topics` gives them.
         columns: number of columns of the source's aggregation.
 
     Returns:

@@ -255,8 +255,8 @@ def cases(folder: Path) -> tuple[list[Mapping], list[tuple[int, Record]]]:
     records += [(which, Record("plant", 0, at, 0, None, value)) for at, (which, value) in enumerate(_large())]
     written = [_of_grid({"value": value}) for value in [*_VALUES, *_NAMES, *map(_literal, _LITERALS)]]
     written += [_of_grid({}).replace(b"}", b',"value":%s}' % number) for number in [*_NUMBERS, b"500", b"5.0e2", b"-0"]]
-    for at, value in enumerate([_of_grid({}), *written]):
-        records += [(len(own) + k, Record("plant", 0, at, 0, None, value)) for k in range(len(grids))]
+    for at, content in enumerate([_of_grid({}), *written]):
+        records += [(len(own) + k, Record("plant", 0, at, 0, None, content)) for k in range(len(grids))]
     first = len(own) + len(grids)
     for at in range(AVRO_RECORDS):
         which = at % (len(every) - first)
