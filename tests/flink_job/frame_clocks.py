@@ -1,4 +1,4 @@
-"""Check the clocks in frames of the JVM: ``jvm/…/FrameClocksTest.java`` writes what is sent in 14 seconds."""
+"""Check the clocks in frames of the JVM: ``jvm/…/FrameClocksTest.java`` writes what is sent in 17 seconds."""
 
 from __future__ import annotations
 
