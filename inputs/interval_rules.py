@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from eddy.aggregate_settings import Aggregate
 from eddy.errors import SettingsError
 from eddy.input_settings import InputSource
 from eddy.inputs.aggregates import aggregation, joined_names
@@ -15,10 +16,11 @@ def interval_rules(sources: Mapping[str, InputSource]) -> list[IntervalRule]:
     """Return a rule for each source with ``aggregate``, one for all of the same ``join``.
 
     Args:
-        sources: by the name that errors call them, such as ``input.0``.
+        sources: by the name that errors call them, such as ``input.0``. Those of one ``join`` fit together:
+            :class:`eddy.settings.Settings` has checked it.
 
     Raises:
-        SettingsError: an expression is none, or sources of one ``join`` do not fit together.
+        SettingsError: an expression is none, also of other sources of a ``join``.
 
     Examples:
         >>> every = {"every": "1m", "join": "shop"}
@@ -33,44 +35,36 @@ def interval_rules(sources: Mapping[str, InputSource]) -> list[IntervalRule]:
     groups: dict[tuple[bool, str], list[str]] = {}
     for name, rule in rules.items():
         groups.setdefault((bool(rule.join), rule.join or name), []).append(name)
-    found = []
-    for (_, title), members in groups.items():
-        first = rules[members[0]]
-        measures: list[Measure] = []
-        columns: list[int] = []
-        offset = 0
-        for number, name in enumerate(members):
-            rule = rules[name]
-            for setting in ("every", "wait", "empty", "forget_after"):
-                if getattr(rule, setting) != getattr(first, setting):
-                    what = f"found another {setting} than in {members[0]}, which has the same join {rule.join!r}"
-                    raise SettingsError(f"{name}.aggregate.{setting}: {what}; expected the same")
-            if twice := {one.name for one in measures} & rule.values.keys():
-                what = f"found {sorted(twice)[0]!r}, which another source of the join {rule.join!r} makes as well"
-                raise SettingsError(f"{name}.aggregate.values: {what}; expected another name")
-            try:
-                made = aggregation(rule, joined_names(rules, name))
-            except ValueError as error:
-                raise SettingsError(f"{name}.{error}") from None
-            for one in made.measures:
-                measures.append(replace(one, source=number, column=one.column + offset if one.column >= 0 else -1))
-            columns.append(len(made.columns))
-            offset += len(made.columns)
-        derived = {one.name for one in measures if one.of[0]}
-        for one in measures:
-            if derived & {*one.of}:
-                what = "found a ratio of a ratio, expected values that events make"
-                raise SettingsError(f"{members[one.source]}.aggregate.values.{one.name}: {what}")
-        found.append(
-            IntervalRule(
-                name=title,
-                every_ms=first.every,
-                wait_ms=first.wait,
-                empty=first.empty,
-                forget_after_ms=first.forget_after,
-                measures=tuple(measures),
-                columns=tuple(columns),
-                sources={name: number for number, name in enumerate(members)},
-            )
-        )
-    return found
+    return [_rule(title, members, rules) for (_, title), members in groups.items()]
+
+
+def _rule(title: str, members: Sequence[str], rules: Mapping[str, Aggregate]) -> IntervalRule:
+    """Make the rule of some sources: their columns and values stand behind each other."""
+    measures: list[Measure] = []
+    columns: list[int] = []
+    for number, name in enumerate(members):
+        try:
+            made = aggregation(rules[name], joined_names(rules, name))
+        except ValueError as error:
+            raise SettingsError(f"{name}.{error}") from None
+        first = sum(columns)
+        measures += [
+            replace(one, source=number, column=one.column + first * (one.column >= 0)) for one in made.measures
+        ]
+        columns.append(len(made.columns))
+    derived = {one.name for one in measures if one.of[0]}
+    for one in measures:
+        if derived & {*one.of}:
+            what = "found a ratio of a ratio, expected values that events make"
+            raise SettingsError(f"{members[one.source]}.aggregate.values.{one.name}: {what}")
+    shape = rules[members[0]]
+    return IntervalRule(
+        name=title,
+        every_ms=shape.every,
+        wait_ms=shape.wait,
+        empty=shape.empty,
+        forget_after_ms=shape.forget_after,
+        measures=tuple(measures),
+        columns=tuple(columns),
+        sources={name: number for number, name in enumerate(members)},
+    )
