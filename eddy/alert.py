@@ -17,7 +17,7 @@ from eddy.event_times import iso
 
 ALERT_SCHEMA = 1
 AlertState = Literal["open", "update", "closed"]
-AlertKind = Literal["incident", "group"]
+AlertKind = Literal["incident", "group", "silent"]
 
 #: lower bound of each severity level, highest first
 SEVERITY_LEVELS = ((75, "critical"), (50, "high"), (25, "medium"), (0, "low"))
@@ -77,7 +77,10 @@ class Alert:
             outlasts the reason is sent as ``open`` once more, without it.
         group: id of the group that the incident belongs to if enough others start in the same time bucket, whether or
             not that group exists yet; None where groups are off. Of a group its own id.
-        kind: ``incident``, or ``group``: many series at once. A group carries the evidence of its most severe member.
+        kind: ``incident``; ``group``: many series at once, with the evidence of its most severe member; ``silent``: the
+            series, or the whole source ``source:<name>``, sends nothing for longer than usual. Of a silent one
+            ``start`` is its last event, ``score`` the seconds without one in its usual hours, ``threshold`` those that
+            are allowed, and ``unusual`` says it in words; there are no values.
         members: of a group: ``series``, ``id`` and ``severity`` of at most :data:`LISTED_MEMBERS` incidents, the most
             severe first; ``member_count`` is how many series it has.
         acknowledged: somebody has taken the incident on (see :mod:`eddy.feedback`).

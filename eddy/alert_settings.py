@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from eddy.alert import group_id
+from eddy.intervals import Length, ms_to_interval
 from eddy.patterns import fits
 from eddy.settings_group import Group, from_json
 
@@ -144,6 +154,57 @@ class CalendarSettings(Group):
     timezone: str = Field("UTC", description="time zone of the times in the file that name none")
 
 
+def _auto_or_length(value: Any) -> Any:
+    """Read ``auto``, or a length of a second or more."""
+    if value == "auto":
+        return value
+    try:
+        length = _LENGTH.validate_python(value)
+    except ValidationError:
+        length = 0
+    if length < _SHORTEST_SILENCE_MS:
+        message = f"found {value!r}, expected auto, or a length of 1s or more such as 10m"
+        raise ValueError(message)
+    return length
+
+
+_SHORTEST_SILENCE_MS = 1000
+_LENGTH = TypeAdapter(Length)
+
+
+class SilentSettings(Group):
+    """Decide when a series that sends nothing is an incident of kind ``silent``.
+
+    Examples:
+        >>> SilentSettings(series="pump-*").after, SilentSettings(after="10m").after
+        ('auto', 600000)
+    """
+
+    after: Annotated[
+        int | Literal["auto"],
+        BeforeValidator(_auto_or_length),
+        PlainSerializer(lambda value: value if value == "auto" else ms_to_interval(value), return_type=str),
+        WithJsonSchema({"type": "string", "pattern": r"^(auto|\d+(ms|s|m|min|h|d))$"}),
+    ] = Field(
+        "auto", description="event time without an event; auto = learned from the usual pauses and hours of the series"
+    )
+    series: Patterns = Field(("*",), description="glob patterns of the series that it applies to")
+    close_open_after: Length = Field(
+        3_600_000,
+        description="time after which the other open incidents of a silent series are closed; 0s = never",
+    )
+
+    def fits(self, series: str) -> bool:
+        """Return whether this applies to a series."""
+        return fits(self.series, series)
+
+
+def _one_or_more(value: Any) -> Any:
+    """Accept one entry without a list, and JSON."""
+    value = from_json(value, "a JSON object or list")
+    return (value,) if isinstance(value, (dict, SilentSettings)) else value
+
+
 class AlertSettings(AlertRules):
     """Set the alert rules for all series and for some, maintenance calendars, and the grouping of incidents.
 
@@ -157,6 +218,9 @@ class AlertSettings(AlertRules):
     )
     calendars: tuple[CalendarSettings, ...] = Field(
         (), description="maintenance calendars; alerts during maintenance are recorded as suppressed"
+    )
+    silent: Annotated[tuple[SilentSettings, ...], BeforeValidator(_one_or_more)] = Field(
+        (), description="alerts on series that fall silent; of several entries the first that fits; none = off"
     )
     group_series: int = Field(
         5, ge=0, description="incidents of this many series at the same time become a group; 0 = never"

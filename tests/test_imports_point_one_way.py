@@ -36,7 +36,7 @@ MAY_IMPORT = {
 ORDER = {
     "models": (
         "core", "", "windowing", "preprocessing", "thresholds", "artifacts", "detectors", "drift", "alerting",
-        "serving", "engine",
+        "silence", "serving", "engine",
     ),
     "flink_job": ("wire", "sinks", "client", "model_updates", "operators", "graph", ""),
     "training": ("data", "fitting", "registry", "evaluation", "trainer", "notebook", ""),

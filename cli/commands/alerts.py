@@ -85,11 +85,14 @@ def show(
         ("from", _time(alert.start)),
         ("to", _time(alert.end)),
         ("seen", _time(alert.detected_at)),
-        ("score", f"{alert.score:.4g}, limit {alert.threshold:.4g}"),
-        ("points", f"{alert.points} anomalous; {alert.imputed} of the window filled in"),
-        ("confidence", f"{alert.confidence:.0%}"),
-        ("model", f"{alert.model['name']} version {alert.model['version']} ({alert.detector})"),
     ]
+    if alert.kind != "silent":
+        rows += [
+            ("score", f"{alert.score:.4g}, limit {alert.threshold:.4g}"),
+            ("points", f"{alert.points} anomalous; {alert.imputed} of the window filled in"),
+            ("confidence", f"{alert.confidence:.0%}"),
+            ("model", f"{alert.model['name']} version {alert.model['version']} ({alert.detector})"),
+        ]
     if alert.suppressed:
         rows.append(("suppressed", alert.suppressed))
     if alert.reason:
@@ -123,7 +126,8 @@ def _said(feedback: Feedback) -> str:
 def _shown(alert: Alert, as_json: bool) -> str:
     if as_json:
         return json_line(alert.to_json())
-    score = f"score {alert.score:.3g} > {alert.threshold:.3g}"
+    silent = alert.kind == "silent"
+    score = f"silent: {alert.reason}" if silent else f"score {alert.score:.3g} > {alert.threshold:.3g}"
     head = f"{_time(alert.start)}  {alert.state:6}  {alert.severity:3} {alert.severity_word:8}"
     what = f"group of {alert.member_count} series" if alert.kind == "group" else alert.series
     return escaped(f"{head}  {what}  {score}  {alert.id}{f'  ({alert.suppressed})' if alert.suppressed else ''}")

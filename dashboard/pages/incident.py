@@ -153,6 +153,10 @@ def _around(snapshot: Snapshot, incident: Incident, points: SeriesPoints, model:
 
 def _why(incident: Incident) -> list[components.Node]:
     alert = incident.alert
+    if alert.kind == "silent":
+        words = f"{alert.reason[0].upper()}{alert.reason[1:]}."
+        allowed = f"Silence of {span(round(alert.threshold * 1000))} is allowed."
+        return [html.P([html.B(f"{words} "), allowed])]
     excess = alert.score / alert.threshold if alert.threshold else 0.0
     rows: list[list[components.Node]] = []
     ordered = sorted(alert.values, key=lambda name: -(alert.attribution.get(name) or 0.0))
@@ -188,14 +192,18 @@ def _share(share: float | None) -> components.Node:
 def _facts(snapshot: Snapshot, incident: Incident) -> html.Dl:
     alert = incident.alert
     length = span(alert.end - alert.start) if alert.end > alert.start else "one point"
-    rows: list[tuple[str, components.Node]] = [
-        ("From (UTC)", moment(alert.start)),
-        ("To (UTC)", f"{moment(alert.end)}{'' if alert.state == 'closed' else ', going on'}"),
-        ("Length", f"{length}, {alert.points:,} anomalous points"),
-        ("Seen", f"{moment(incident.opened)}, {span(snapshot.at - incident.opened)} ago"),
+    silent = alert.kind == "silent"
+    scored: list[tuple[str, components.Node]] = [
         ("Confidence", f"{alert.confidence:.0%}, {alert.imputed:,} points of the deciding window filled in"),
         ("Model", f"{alert.model.get('name')}, version {alert.model.get('version')} ({alert.detector})"),
         ("Checksum", html.Code(str(alert.model.get("sha256", ""))[:16])),
+    ]
+    rows: list[tuple[str, components.Node]] = [
+        ("Last event (UTC)" if silent else "From (UTC)", moment(alert.start)),
+        ("To (UTC)", f"{moment(alert.end)}{'' if alert.state == 'closed' else ', going on'}"),
+        ("Length", length if silent else f"{length}, {alert.points:,} anomalous points"),
+        ("Seen", f"{moment(incident.opened)}, {span(snapshot.at - incident.opened)} ago"),
+        *([] if silent else scored),
         ("Settings", html.Code(alert.settings_digest[:16] or NOTHING)),
         ("Messages", f"{incident.messages:,}"),
         ("Id", html.Code(alert.id)),

@@ -59,7 +59,8 @@ def transition(alert: Alert) -> str:
 def line(alert: Alert) -> str:
     """An alert for people."""
     start = datetime.fromtimestamp(alert.start / 1000, UTC).isoformat(timespec="seconds")
-    return f"{start} {alert.severity_word:8} {alert.state:6} {alert.series} score {alert.score:.3g} id {alert.id}"
+    what = alert.reason if alert.kind == "silent" else f"score {alert.score:.3g}"
+    return f"{start} {alert.severity_word:8} {alert.state:6} {alert.series} {what} id {alert.id}"
 
 
 def deliver(alert: Alert, webhook: str) -> None:

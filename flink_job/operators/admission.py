@@ -99,6 +99,8 @@ def admit(
         ):
             event = PendingEvent(place[0], frame.value(i), place[1], place[2], frame.topic(i))
             dropped += pending.add(read.names[code], event)
+        if engine.silence is not None:
+            engine.silence.observe(slots[held], ts[held], frame.streams()[places], frame.now)
         slots, ts, values, at = slots[scored], ts[scored], values[scored], at[scored]
     origins = Origins(frame.timestamps[at], frame.streams()[at], frame.keyless[at])
     return Batch(slots, ts, values, origins, lambda i: record_at(frame, int(at[i])), dropped)

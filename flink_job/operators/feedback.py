@@ -10,6 +10,7 @@ from eddy.errors import DataError
 from eddy.feedback import Feedback
 from eddy.flink_job.wire.frames import Frame
 from eddy.models.engine.engine import Engine
+from eddy.models.silence.incidents import KIND as SILENT
 from eddy.texts import MAX_NAME_BYTES
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ def apply_frame(
                 expected = f"expected the message key {key[:80]!r}"
                 message = f"feedback: field 'series': found {feedback.series[:80]!r}, {expected}"
                 raise DataError(message)
-            if key not in engine.slot_of and len(engine.slot_of) >= max_series and not key.startswith("group:"):
+            of_series = feedback.model != SILENT and not key.startswith("group:")
+            if key not in engine.slot_of and len(engine.slot_of) >= max_series and of_series:
                 message = f"feedback: series {key[:80]!r} is not known, and job.max_series leaves no place for it"
                 raise DataError(message)
         except Exception as error:  # whatever somebody sends: JSON may be made to break readers
@@ -57,6 +59,11 @@ def apply_frame(
             continue
         if feedback.series.startswith("group:"):  # its members have messages of their own
             yield {"event": "feedback-taken", "model": "", "series": key, "incident": feedback.id}, feedback
+            continue
+        if feedback.model == SILENT:  # there is no limit to raise
+            if engine.silence is not None and feedback.action in ("ack", "unack"):
+                engine.silence.acknowledge(feedback.id, feedback.action == "ack")
+            yield {"event": "feedback-taken", "model": SILENT, "series": key, "incident": feedback.id}, feedback
             continue
         try:
             effects = engine.take_feedback(feedback, steady)

@@ -31,7 +31,7 @@ from eddy.intervals import ms_to_interval
 from eddy.models.core.detector import Floats
 from eddy.models.engine.state.codec import pack, pack_text, unpack, unpack_text
 from eddy.models.intervals.aggregator import Aggregator, Closed
-from eddy.models.intervals.clock import LiveClock
+from eddy.models.intervals.clock import IntervalClock
 from eddy.models.intervals.rule import IntervalRule
 from eddy.settings import Settings
 
@@ -79,7 +79,7 @@ class IntervalStage:
         self._aggregators = [Aggregator(rule) for rule in plan.rules]
         self._of = {name: (one, number) for one in self._aggregators for name, number in one.rule.sources.items()}
         self._clocks = [
-            LiveClock(max(rule.every_ms + rule.wait_ms, _LIVE_MS), idle_ms=min(max(rule.wait_ms, 1000), _IDLE_MS))
+            IntervalClock(max(rule.every_ms + rule.wait_ms, _LIVE_MS), idle_ms=min(max(rule.wait_ms, 1000), _IDLE_MS))
             for rule in plan.rules
         ]
         self._heard: set[int] = set()  # subtasks that have sent a frame

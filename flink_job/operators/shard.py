@@ -32,6 +32,7 @@ from eddy.flink_job.operators.outputs import Counts, ModelProblems, Outputs
 from eddy.flink_job.operators.parked_records import ParkedRecords
 from eddy.flink_job.operators.pending_events import MAX_BYTES, MAX_EVENTS, PendingEvents
 from eddy.flink_job.operators.shard_options import ShardOptions
+from eddy.flink_job.operators.source_silence import SourceSilence
 from eddy.flink_job.operators.steady_clock import SteadyClock
 from eddy.flink_job.sinks.fan_out import FanOut
 from eddy.flink_job.wire.formats import job_format
@@ -91,6 +92,8 @@ class Shard:
         self._intervals = intervals
         self._pending_versions = pending_versions
         self._state = EngineState(self.engine, pending_versions)
+        silence = self.engine.silence
+        self._source_silence = SourceSilence(silence, options) if silence is not None else None
         self._sinks = sinks or FanOut()
         self._form = form or job_format("json")
         self._dead_letter_log = DeadLetterLog(options.observations)
@@ -131,6 +134,8 @@ class Shard:
         """
         found, now = Outputs(), frame.now
         self._steady = self._clock.at(now)
+        if self._source_silence is not None:
+            self._source_silence.take(frame)
         if self.engine.adopt_models() or self.engine.closing or self._restored:
             self._restored = False
             self._score(admission.admit_pending(self.engine, self.pending, self._form), now, found)

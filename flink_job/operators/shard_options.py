@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from eddy.input_settings import InputSource
 from eddy.learning_settings import LearningSettings
 from eddy.models.engine.options import EngineOptions, alerting_options, cold_options
 from eddy.models.engine.threads import cores
@@ -22,6 +23,7 @@ class ShardOptions:
         max_series: series kept.
         engine, learning: options of the engine, and settings of learning.
         mark: whether to mark each checkpoint for the operators after this one.
+        sources: of input, in the order of their numbers.
     """
 
     number: int
@@ -33,6 +35,7 @@ class ShardOptions:
     learning: LearningSettings = field(default_factory=LearningSettings)
     mark: bool = False
     max_series: int = 100_000
+    sources: tuple[InputSource, ...] = ()
 
 
 def shard_options(settings: Settings, number: int) -> ShardOptions:
@@ -47,6 +50,7 @@ def shard_options(settings: Settings, number: int) -> ShardOptions:
         max_series=job.max_series,
         mark=settings.alerts.group_series > 0,
         learning=learning,
+        sources=settings.input,
         engine=replace(
             alerting_options(settings),
             state_ttl_ms=job.state_ttl_ms,

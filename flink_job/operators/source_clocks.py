@@ -21,7 +21,7 @@ Clock = tuple[int, int, int]
 
 def wants_clocks(settings: Settings) -> bool:
     """Return whether frames are to say how far the event time of each source has come."""
-    return any(source.aggregate is not None for source in settings.input)
+    return bool(settings.alerts.silent) or any(source.aggregate is not None for source in settings.input)
 
 
 @dataclass

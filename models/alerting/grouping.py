@@ -117,12 +117,12 @@ class IncidentGrouper:
         Duplicates change nothing. Suppressed incidents do not join a group, since they notify nobody anyway.
 
         Args:
-            alerts: those of incidents are used, others ignored.
+            alerts: those of incidents and silent series are used, others ignored.
             now: wall clock, epoch ms.
         """
         messages: list[Alert] = []
         for alert in alerts:
-            if not self._min_series or alert.kind != "incident" or alert.suppressed is not None:
+            if not self._min_series or not _may_join(alert):
                 continue
             start = self._bucket_of(alert.start)
             if start not in self.buckets:
@@ -242,6 +242,12 @@ class IncidentGrouper:
         if (alert.severity, alert.id) >= (int(before.get("severity", -1)), str(before.get("id", ""))):
             bucket.leading = {name: value for name, value in vars(alert).items() if name in _KEPT}
         bucket.leading["first"] = first
+
+
+def _may_join(alert: Alert) -> bool:
+    """Tell whether an alert counts for a group: that a whole source is silent is one alert already."""
+    of_series = alert.kind == "incident" or (alert.kind == "silent" and alert.group is not None)
+    return of_series and alert.suppressed is None
 
 
 def _join(bucket: TimeBucket, alert: Alert, known: GroupMember | None) -> None:

@@ -24,9 +24,11 @@ from eddy.models.engine.options import EngineOptions
 from eddy.models.engine.rollout import ScoringStats, mark_shadow, shadow_rows
 from eddy.models.engine.scorer import NO_ROW, ModelScorer
 from eddy.models.engine.series_table import SeriesTable
+from eddy.models.engine.silent_series import closed_by_silence, falling_silent, follow
 from eddy.models.engine.state.restored import RestoredState
 from eddy.models.engine.time_budget import CpuBudget
 from eddy.models.serving.model_set import COLD, ModelSet
+from eddy.models.silence.monitor import SilenceMonitor
 from eddy.models.windowing.event_time import ALWAYS, Admitted, Ahead, EventClock
 from eddy.models.windowing.partitions import Origins
 from eddy.redis_layout import Point
@@ -57,6 +59,7 @@ class Engine:
         restored: state of models that are not loaded yet.
         paused_at: wall clock of the newest event before a restart; 0 once the job goes on.
         closing: messages of incidents whose series or model has gone, for the next result.
+        silence: follows series that send nothing; None: the settings do not ask for it.
     """
 
     def __init__(
@@ -76,7 +79,12 @@ class Engine:
         self.paused_at = 0
         self.closing: list[Closing] = []
         self.report_budget = report_budget or CpuBudget(1.0)
-        self._updater = ModelUpdater(options, maintenance or Maintenance(options.alerts.calendars))
+        maintenance = maintenance or Maintenance(options.alerts.calendars)
+        self._updater = ModelUpdater(options, maintenance)
+        self.silence: SilenceMonitor | None = None
+        if options.alerts.silent:
+            alerts = options.alerts
+            self.silence = SilenceMonitor(alerts.silent, options.job, maintenance, alerts.group_of)
         self._generation = -1
         self._crowded: dict[str, int] = {}  # series that a model has no room for, since the last result
         self._was_crowded = False  # since models were assigned to all series
@@ -104,6 +112,8 @@ class Engine:
         if added:
             self.grow()
             self._assign(added)
+            if self.silence is not None:
+                self.silence.bind(added, [str(self.names[slot]) for slot in added])
         return slots
 
     def grow(self) -> None:
@@ -213,7 +223,7 @@ class Engine:
                 also says, with ``now``, which event times lie in the future.
             origins: where the observations come from.
         """
-        worker = ALWAYS if steady is None else max(now, steady)
+        worker, steady_given = ALWAYS if steady is None else max(now, steady), steady is not None
         steady = now if steady is None else steady
         self.adopt_models()
         self._now = now
@@ -226,12 +236,27 @@ class Engine:
             self.series.touch(slots, steady)
         admitted = self.clock.admit(slots, ts, values, steady, final, worker, origins)
         result.late, result.duplicates, result.parked = admitted.late, admitted.duplicates, admitted.parked
+        if self.silence is not None:
+            follow(self.silence, slots, ts, origins, admitted, now if steady_given else 0)
+            self._report_silence(self.silence, now, result)
         self._release(admitted, now, result)
         if self.clock.waiting - self.clock.parked > self._max_held():  # all at once, so that each costs its share only
             result.released_early = self.clock.waiting - self.clock.parked
             rest = self.clock.admit(slots[:0], ts[:0], values[:0], steady, worker=worker, early=True)
             self._release(rest, now, result)
         return result
+
+    def _report_silence(self, silence: SilenceMonitor, now: int, result: BatchResult) -> None:
+        """Report silent series; their other open incidents say so, and are closed in time."""
+        alerts, fallen, overdue = silence.take()
+        result.alerts += [replace(alert, detected_at=now) for alert in alerts]
+        for one in fallen:
+            for alert, shadow in falling_silent(self.scorers, one, self.options.job):
+                (result.shadow if shadow else result.alerts).append(replace(alert, detected_at=now))
+        for slot in overdue:
+            self.closing += closed_by_silence(self.scorers, slot, silence.open.get(slot), self.options.job)
+        if overdue:
+            self._report_closed(result, now)
 
     def _max_held(self) -> int:
         """Count the events that the reorder buffer may hold: each takes a place, and a number for every feature."""
@@ -356,6 +381,8 @@ class Engine:
             if self._evict(at - self.options.state_ttl_ms, result):
                 self._evicted_at = at
             self._report_closed(result, now)
+            if self.silence is not None:
+                self._report_silence(self.silence, now, result)
         return result
 
     def live(self, max_series: int) -> list[Point]:
@@ -394,6 +421,8 @@ class Engine:
         for scorer in self.scorers.values():
             self._detach(scorer, slots)
         self.restored.drop_series(slots)
+        if self.silence is not None:
+            self.silence.forget(slots)
         self.covered[slots] = False
         parked = self.clock.forget(slots)
         self.series.release(slots)

@@ -26,6 +26,8 @@ from eddy.learning_settings import LearningSettings
 from eddy.models.drift.monitor import Drift, RetrainWanted
 from eddy.models.engine.engine import BatchResult, EngineOptions
 from eddy.models.serving.model_set import ModelSet
+from eddy.models.silence.incidents import SilentIncident
+from eddy.models.silence.pauses import Silence
 from eddy.observation import Observations
 from eddy.training_request import TrainingRequest
 from tests.cli.alerts_at_hand import alert
@@ -154,6 +156,15 @@ def test_complete_alert_follows_its_schema_and_survives_json():
     )
     validator("alert").validate(json.loads(full.to_json()))
     assert Alert.from_json(full.to_json()) == full
+
+
+def test_alert_of_a_silent_series_follows_the_schema():
+    start = NOW - 600_000
+    silence = Silence(0, start, 180_000, 60_000, NOW, NOW + 1, NOW + 2, 180_000, NOW)
+    full = SilentIncident.of("source:plant", silence, 0, "2" * 16).alert("open", "eddy", None, NOW)
+    validator("alert").validate(json.loads(full.to_json()))
+    assert Alert.from_json(full.to_json()) == full
+    assert full.reason == "no event for 10 minutes, 3 minutes of it in its usual hours, usually one within 1 minute"
 
 
 def test_alert_of_the_first_version_is_read_with_defaults():

@@ -9,6 +9,7 @@ Entries of the managed ``MapState`` of a shard:
 ``window/<model>/<block>`` windows and per-series state of one model, by row
 ``open/<model>``           open incidents of one model (JSON object by row)
 ``feedback/<model>``       people's feedback on its incidents (JSON object by row)
+``silence/<block>``        pauses and hours of series by slot, and what else ``SilenceMonitor`` keeps
 =========================  =====================================================================
 """
 
@@ -21,11 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eddy.models.engine.alert_messages import Closing
 from eddy.models.engine.engine import Engine
 from eddy.models.engine.scorer import ModelScorer
 from eddy.models.engine.state.blocks import block_of, meaning_in
 from eddy.models.engine.state.codec import BLOCK, pack, pack_text, unpack, unpack_text
 from eddy.models.serving.pending_versions import PendingVersions
+from eddy.models.silence.monitor import open_incidents
 from eddy.models.windowing.event_time import Held
 
 
@@ -45,6 +48,7 @@ class EngineState:
         self._feedback: dict[str, str] = {}  # likewise
         self._scorers: dict[str, ModelScorer] = {}  # as of the last write: another one means that all blocks changed
         self._blocks: dict[str, int] = {}  # blocks written, by model
+        self._silence_unused: set[str] = set()  # restored entries of silence, which the settings ask for no more
 
     def changes(self) -> dict[str, bytes | None]:
         """Return the entries to put (None: to remove) so that the state is that of now."""
@@ -73,6 +77,11 @@ class EngineState:
             entries |= self._removed(name)
         for name, scorer in engine.scorers.items():
             entries |= self._scorer_changes(name, scorer)
+        if engine.silence is not None:
+            for name, kept in engine.silence.changes().items():
+                entries[f"silence/{name}"] = pack_text(kept) if isinstance(kept, str) else pack(kept)
+        entries |= dict.fromkeys(self._silence_unused)
+        self._silence_unused = set()
         return entries
 
     def _scorer_changes(self, name: str, scorer: ModelScorer) -> dict[str, bytes | None]:
@@ -126,6 +135,7 @@ class EngineState:
             elif kind == "feedback":
                 self._feedback[rest[0]] = text = unpack_text(blob)
                 engine.restored.of(rest[0]).feedback = json.loads(text)
+        self._restore_silence({key: blob for key, blob in entries.items() if key.startswith("silence/")})
         for name, model in engine.restored.models.items():
             if model.blocks:
                 self._blocks[name] = max(model.blocks) + 1
@@ -135,6 +145,18 @@ class EngineState:
         engine.adopt_models()
         self._scorers = dict(engine.scorers)
         series.dirty[:] = series.dirty_names[:] = False
+
+    def _restore_silence(self, entries: Mapping[str, bytes]) -> None:
+        """Put back what is known of silent series; where the settings ask for it no more, open incidents are closed."""
+        engine, texts = self.engine, ("silence/open", "silence/feeds")
+        if engine.silence is not None:
+            kept = {key.split("/")[1]: unpack_text(v) if key in texts else unpack(v) for key, v in entries.items()}
+            engine.silence.restore(kept, engine.names)
+            return
+        self._silence_unused = set(entries)
+        for incident in open_incidents(unpack_text(entries.get("silence/open", b"{}"))).values():
+            group = engine.options.alerts.group_of(incident.start)
+            engine.closing.append(Closing(incident.alert("closed", engine.options.job, group, 0), False))
 
     def _restore_clock(self, start: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         clock, part = self.engine.clock, slice(start, start + len(arrays["last"]))

@@ -1,0 +1,1 @@
+"""Notice series, and whole sources, that send nothing for longer than usual."""
