@@ -88,6 +88,7 @@ class Alert:
             (epoch ms), and how many ``events`` it had; None where points were measured, or the interval is no longer
             at hand (of a message that closes an incident, mostly).
         settings_digest: identifies the settings in use (thresholds, alert rules); equal digests, equal settings.
+        increases: features that are counters: values, band and window are of their increase from point to point.
     """
 
     id: str
@@ -124,6 +125,7 @@ class Alert:
     acknowledged: bool = False
     interval: Mapping[str, int] | None = None
     settings_digest: str = ""
+    increases: Sequence[str] = ()
 
     @property
     def reason(self) -> str:
@@ -137,6 +139,8 @@ class Alert:
             'it stands still for longer than usual'
             >>> make_alert(values={"value": 9.0}, lower={}, upper={"value": 4.0}, points_ago=3).reason
             'value 9 (3 points ago), expected at most 4'
+            >>> make_alert(values={"value": 9.0}, lower={}, upper={"value": 4.0}, increases=("value",)).reason
+            'increase of value 9, expected at most 4'
         """
         outside = [feature for feature in self.values if self._is_outside(feature)]
         if self.unusual or not outside:
@@ -148,7 +152,8 @@ class Alert:
         shown = [_number(one, decimals) for one in bounds]
         expected = " to ".join(shown) if len(shown) > 1 else f"{'at least' if high is None else 'at most'} {shown[0]}"
         ago = f" ({self.points_ago} point{'s' if self.points_ago > 1 else ''} ago)" if self.points_ago else ""
-        return f"{feature} {_number(value, decimals)}{ago}, expected {expected}"
+        what = f"increase of {feature}" if feature in self.increases else feature
+        return f"{what} {_number(value, decimals)}{ago}, expected {expected}"
 
     @property
     def values_at(self) -> int | None:
@@ -213,6 +218,7 @@ class Alert:
         except KeyError as error:
             raise DataError(f"alert: field {error} is missing") from None
         found["members"] = tuple(found.get("members", ()))
+        found["increases"] = tuple(found.get("increases", ()))
         return cls(**found)
 
 

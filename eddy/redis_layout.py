@@ -47,6 +47,7 @@ class Point(NamedTuple):
             first points of a series are collected, ``"unscored"`` where its model could give no score, else ``"ok"``.
         model, version: the model that scored it.
         imputed: how many points of the window were filled in.
+        increases: features that are counters: ``values`` and the band are of their increase from point to point.
     """
 
     series: str
@@ -61,6 +62,7 @@ class Point(NamedTuple):
     model: str
     version: int
     imputed: int
+    increases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class SeriesState:
         score, threshold: of the model that wrote last; None if it had no score.
         state: ``ok``, ``anomalous`` or ``open`` (an incident is open).
         model: name of that model.
-        models: per model: ts, score, threshold, state, version, expected, lower, upper.
+        models: per model: ts, score, threshold, state, version, expected, lower, upper, and of counters ``increases``,
+            the features whose increase is scored.
     """
 
     series: str
@@ -88,7 +91,11 @@ class SeriesState:
 
 @dataclass(frozen=True)
 class RecentPoint:
-    """Hold a point of a series with a model's expectation; times are epoch ms, None = missing or not predicted."""
+    """Hold a point of a series with a model's expectation; times are epoch ms, None = missing or not predicted.
+
+    Attributes:
+        increases: features that are counters: the values and the band are of their increase.
+    """
 
     ts: int
     values: Numbers
@@ -98,6 +105,7 @@ class RecentPoint:
     score: float | None
     threshold: float | None
     imputed: int
+    increases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,6 +188,7 @@ def encode_series(point: Point) -> dict[str, Any]:
         "expected": point.expected,
         "lower": point.lower,
         "upper": point.upper,
+        **({"increases": point.increases} if point.increases else {}),
     }
     return {
         "ts": point.ts,
@@ -226,6 +235,7 @@ def encode_recent(point: Point) -> dict[str, Any]:
         "score": _text(point.score),
         "threshold": _text(point.limit),
         "imputed": point.imputed,
+        **({"increases": orjson.dumps(point.increases)} if point.increases else {}),
     }
 
 
@@ -234,7 +244,8 @@ def decode_recent(number: bytes, fields: Mapping[bytes, bytes]) -> RecentPoint:
     values, expected, lower, upper = (json.loads(fields[n]) for n in (b"values", b"expected", b"lower", b"upper"))
     score, threshold = _number(fields[b"score"]), _number(fields[b"threshold"])
     ts, imputed = int(number.split(b"-")[0]), int(fields[b"imputed"])
-    return RecentPoint(ts, values, expected, lower, upper, score, threshold, imputed)
+    increases = tuple(json.loads(fields.get(b"increases", b"[]")))
+    return RecentPoint(ts, values, expected, lower, upper, score, threshold, imputed, increases)
 
 
 def _text(value: float | None) -> float | str:

@@ -10,7 +10,7 @@ more release and logs a warning (:mod:`eddy.renamed_settings`).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -74,6 +74,12 @@ class DetectorSettings(Group):
 
     type: str = Field("", description="run only detectors of these kinds, comma separated; empty = all published ones")
     window_size: int = Field(96, ge=2, description="points of a window")
+    value_type: Literal["auto", "gauge", "counter"] = Field(
+        "auto",
+        description="what is scored of series without a model, and by models trained without a type of their own: "
+        "gauge, the value; counter, its increase from point to point; auto, the increase where a series is found to be "
+        "a counter, one that only grows but for resets",
+    )
     contamination: float = Field(0.05, gt=0, lt=0.5, description="expected share of anomalous points in training data")
     false_alarms_per_week: float | None = Field(
         None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -26,6 +26,7 @@ _MANY_REPEATS = 0.05  # share of observations with the series and time of anothe
 _MANY_SPREAD = 0.05  # share of series that come from more than one partition
 _UNIT = re.compile(r"([^:]+): .*looks like epoch (\w+) ", re.DOTALL)
 _SHOWN_VALUES = 5
+MAX_KEPT = 1000  # values of a series
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,16 @@ class Refused:
 
 @dataclass(frozen=True)
 class SeriesFound:
-    """Hold what was found of a series: its observations, the usual time between them, and the first."""
+    """Hold what was found of a series: its observations, the usual time between them, and the first.
+
+    Attributes:
+        newest: (event time, values by feature) of at most :data:`MAX_KEPT` of them, as they came.
+    """
 
     observations: int
     interval_ms: int | None
     sample: Observation
+    newest: Sequence[tuple[int, dict[str, float]]] = ()
 
 
 @dataclass
@@ -103,6 +109,7 @@ def check(
     result = Check()
     moments: dict[str, list[int]] = {}
     samples: dict[str, Observation] = {}
+    newest: dict[str, deque[tuple[int, dict[str, float]]]] = {}
     problems: dict[str, list[tuple[Record, BadObservation]]] = {}
     partitions: dict[str, set[tuple[str, int]]] = {}
     skipped: list[Record] = []
@@ -116,10 +123,13 @@ def check(
         for one in found.observations:
             moments.setdefault(one.series, []).append(one.ts)
             samples.setdefault(one.series, one)
+            newest.setdefault(one.series, deque(maxlen=MAX_KEPT)).append((one.ts, one.values))
             partitions.setdefault(one.series, set()).add((record.topic, record.partition))
         for problem in found.refusals:
             problems.setdefault(problem.reason, []).append((record, problem))
-    result.series = {one: SeriesFound(len(ts), usual_interval(ts), samples[one]) for one, ts in moments.items()}
+    result.series = {
+        one: SeriesFound(len(ts), usual_interval(ts), samples[one], newest[one]) for one, ts in moments.items()
+    }
     for reason, found_there in sorted(problems.items(), key=lambda item: -len(item[1])):
         record, problem = found_there[0]
         result.refused.append(Refused(reason, len(found_there), record.place, problem.detail))

@@ -15,7 +15,7 @@ from eddy.texts import escaped
 
 if TYPE_CHECKING:
     from eddy.input_settings import InputSource
-    from eddy.inputs.check import Check
+    from eddy.inputs.check import Check, SeriesFound
     from eddy.inputs.record import Record
     from eddy.settings import Settings
 
@@ -143,6 +143,7 @@ def as_json_object(found: Check) -> dict[str, Any]:
             "series": name,
             "observations": one.observations,
             "interval_ms": one.interval_ms,
+            "counters": counters_in(one),
             "sample": {"ts": one.sample.ts, "values": _plain(one.sample.values)},
         }
         for name, one in found.series.items()
@@ -153,6 +154,31 @@ def as_json_object(found: Check) -> dict[str, Any]:
         "failed": found.failed, "passes": found.passes, "series": series, "refused": refused,
         "suggestions": found.suggestions, "units": found.units,
     }  # fmt: skip
+
+
+def counters_in(found: SeriesFound) -> list[str]:
+    """Return the values of a series that look like counters: they only rose in these records, but for resets."""
+    import numpy as np
+
+    from eddy.models.preprocessing.counters import FEW_RISES, is_counter
+
+    in_order = [values for _, values in sorted(found.newest, key=lambda one: one[0])]
+    names = dict.fromkeys(name for values in in_order for name in values)
+    return [name for name in names if is_counter(np.array([v.get(name, np.nan) for v in in_order]), FEW_RISES)]
+
+
+def print_counters(found: Check, shown: int = 5) -> None:
+    """Say which series look like counters."""
+    own = {series: counters for series, one in found.series.items() if (counters := counters_in(one))}
+    if not own:
+        return
+    names = [series if one == ["value"] else f"{series} ({', '.join(one)})" for series, one in own.items()]
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    typer.echo(
+        f"  counters: {len(own):,} of {len(found.series):,} series only rose, but for resets: "
+        f"{escaped(', '.join(names[:shown]))}{more}; of these the increase from point to point is scored "
+        "(detector.value_type)"
+    )
 
 
 def print_check(name: str, found: Check, shown: int = _SHOWN) -> None:
@@ -169,6 +195,7 @@ def print_check(name: str, found: Check, shown: int = _SHOWN) -> None:
         typer.echo(f"    {escaped(series)}: {one.observations:,}{every}, such as {escaped(sample)}")
     if len(found.series) > shown:
         typer.echo(f"    and {len(found.series) - shown:,} more series; --json has all")
+    print_counters(found)
     if found.units:
         units = ", ".join(
             f"{'ISO-8601 text' if unit == 'iso' else f'epoch {unit}'} {n:,}" for unit, n in found.units.items()

@@ -91,7 +91,8 @@ def _print(findings: list[SeriesFindings], about: dict[str, Any]) -> None:
         for name, v in f.features.items():
             span = "no value" if v["min"] is None else f"{v['min']:.6g} to {v['max']:.6g}, mean {v['mean']:.6g}"
             constant = ", constant" if v["constant"] and v["min"] is not None else ""
-            typer.echo(f"  {name}: {span}, {v['missing']} missing{constant}")
+            counter = ", looks like a counter" if v["counter"] else ""
+            typer.echo(f"  {name}: {span}, {v['missing']} missing{constant}{counter}")
     if len(findings) > _SHOWN:
         typer.echo(f"… and {len(findings) - _SHOWN} more series (--json shows all)")
     counts = ", ".join(f"{part} {count:,}" for part, count in about["windows"].items())

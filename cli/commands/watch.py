@@ -248,7 +248,8 @@ def _row(one: Incident) -> tuple[str, ...]:
 
     band = "" if one.lower is None and one.upper is None else f"{_number(one.lower)} to {_number(one.upper)}"
     severity = f"{one.severity} {one.level}"
-    return escaped(one.series), iso(one.start), _number(one.value), band, severity, f"{one.points:,}"
+    value = f"increase of {_number(one.value)}" if one.increase else _number(one.value)
+    return escaped(one.series), iso(one.start), value, band, severity, f"{one.points:,}"
 
 
 def _notes(found: FirstLook, history: History, refused: Counter[str]) -> Iterator[str]:

@@ -73,11 +73,12 @@ def train(
         kind, params = chosen_detector(detector, parameters.parameters(), ensemble, window_of)
         rule = threshold.rule(settings.detector.contamination)
         promised = threshold.promised(settings.detector.false_alarms_per_week)
+        value_type = parameters.chosen_type(settings.detector.value_type)
         used, scored, rule = _parts(found, spec, part, threshold.labels, rule)
         trained = fit_model(
             name or out.resolve().name, kind, used, spec, patterns=(series,),
             params=params, rule=rule, seed=seed, progress=progress, scored=scored,
-            false_alarms_per_week=promised,
+            false_alarms_per_week=promised, value_type=value_type,
         )  # fmt: skip
         files = artifacts.write(out, trained)
     notes = [*notes, *trained.notes]
@@ -123,6 +124,7 @@ def _result(trained: Trained, detector: str, out: Path, files: list[Path], notes
         "name": manifest.name, "detector": detector, "out": str(out), "files": [f.name for f in files],
         "window": manifest.window, "stride": manifest.stride, "interval_ms": manifest.interval_ms,
         "features": list(manifest.features), "threshold": limit if math.isfinite(limit) else None,
+        "value_type": manifest.value_type,
         "threshold_policy": manifest.threshold["policy"], "sha256": manifest.sha256,
         "bytes": len(trained.content), "metrics": manifest.metrics, "notes": notes,
     }  # fmt: skip

@@ -12,6 +12,7 @@ from eddy.cli.train.threshold_options import items
 from eddy.errors import SettingsError
 
 if TYPE_CHECKING:
+    from eddy.models.artifacts.manifest import ValueType
     from eddy.models.core.detector import WindowSpec
     from eddy.training.data.datasets import Dataset
 
@@ -64,6 +65,29 @@ class DetectorOptions:
             "--param", metavar="NAME=VALUE", help="any parameter of the detector; also as an option: --NAME VALUE"
         ),
     ] = field(default_factory=list)
+
+    value_type: Annotated[
+        str,
+        typer.Option(
+            "--value-type",
+            help="what is scored: gauge, the value; counter, its increase from point to point; auto, the increase of "
+            "the series that look like counters [detector.value_type]",
+        ),
+    ] = ""
+
+    def chosen_type(self, configured: ValueType) -> ValueType:
+        """Return what is scored, as given or configured.
+
+        Raises:
+            SettingsError: it is no such type.
+        """
+        from typing import get_args
+
+        from eddy.models.artifacts.manifest import ValueType
+
+        if self.value_type not in ("", *get_args(ValueType)):
+            raise SettingsError(f"--value-type {self.value_type}: expected gauge, counter or auto")
+        return self.value_type or configured  # type: ignore[return-value]
 
     def parameters(self) -> dict[str, Any]:
         """Collect the parameters; those given as options of their own are among them (see ``DetectorCommand``).

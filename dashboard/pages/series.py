@@ -180,8 +180,18 @@ def _state(snapshot: Snapshot, series: str) -> components.Node:
 
 def _applicable(points: SeriesPoints, model: str) -> components.Node:
     if len(points.scored) < 2:
-        return html.Span(["judged by ", html.B(model)], className="dim") if model else None
+        counter = f", {_counter(points, model)}" if _counter(points, model) else ""
+        return html.Span(["judged by ", html.B(model), counter], className="dim") if model else None
     return components.chips("model", [(name, name) for name in sorted(points.scored)], model, "model")
+
+
+def _counter(points: SeriesPoints, model: str) -> str:
+    """Say of which features the increase is scored; empty where it is the value of all."""
+    scored = points.scored.get(model)
+    if scored is None or not scored.increases:
+        return ""
+    which = f" of {', '.join(scored.increases)}" if len(scored.features) > 1 else ""
+    return f"counter: the increase{which} is scored"
 
 
 def _notice(points: SeriesPoints) -> str:
@@ -203,12 +213,15 @@ def _facts(snapshot: Snapshot, points: SeriesPoints, model: str) -> components.N
         for feature in scored.features:
             value, low, high = (float(scored.column(feature, what)[-1]) for what in ("value", "lower", "upper"))
             band = f"expected {number(low)} to {number(high)}" if low == low else ""  # noqa: PLR0124  NaN
-            rows.append((feature, [html.B(number(value, 6)), " ", html.Span(band, className="dim")]))
+            name = f"Increase of {feature}" if feature in scored.increases else feature
+            rows.append((name, [html.B(number(value, 6)), " ", html.Span(band, className="dim")]))
         score, threshold = (float(scored.column(scored.features[0], what)[-1]) for what in ("score", "threshold"))
         rows.append(("Score", [html.B(number(score)), html.Span(f" threshold {number(threshold)}", className="dim")]))
     if current := snapshot.models.current.get(model):
         rows.append(("Model", f"{model}, version {current.version}"))
         rows.append(("Detector", f"{current.detector}, windows of {current.window:,} points"))
+    if counter := _counter(points, model):
+        rows.append(("Scored", counter))
     if at is not None:
         rows.append(("Heard of", f"{span(snapshot.at - int(snapshot.series.written[at]))} ago"))
     points_known = (len(scored.table) if scored else 0, len(points.raw) if points.raw is not None else 0)

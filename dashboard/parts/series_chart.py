@@ -96,13 +96,17 @@ def _title(text: str, rows: int) -> dict[str, Any]:
 def values_of(
     points: SeriesPoints, scored: ScoredPoints | None, feature: str, first: int | None, last: int | None
 ) -> Columns:
-    """Return all observed values of a feature: those that were scored, and from Kafka those that were not."""
+    """Return all observed values of a feature: those that were scored, and from Kafka those that were not.
+
+    Of a counter these are its increases.
+    """
     parts = []
     if scored is not None:
         parts.append(Columns(scored.table.ts, scored.column(feature, "value")))
     if points.raw is not None and (column := _raw_column(points, feature)) is not None:
         raw = points.raw.between(first, last)
-        parts.append(Columns(raw.ts, raw.data[:, column]))
+        counter = scored is not None and feature in scored.increases
+        parts.append(Columns(raw.ts, increases(raw.data[:, column]) if counter else raw.data[:, column]))
     if not parts:
         return Columns(np.zeros(0, np.int64), np.zeros(0))
     if len(parts) == 1 or not len(parts[0].ts):
@@ -113,6 +117,12 @@ def values_of(
     ts, at = np.unique(np.concatenate([own.ts, raw.ts[split:]]), return_index=True)
     data = np.concatenate([own.data, raw.data[split:]])[at]
     return Columns(np.concatenate([raw.ts[:split], ts]), np.concatenate([raw.data[:split], data]))
+
+
+def increases(values: Floats) -> Floats:
+    """Return (n,) the increases of a counter from point to point; none where it begins, or begins anew."""
+    steps = np.diff(values, prepend=np.nan)
+    return np.where(steps < 0, np.nan, steps)
 
 
 def _raw_column(points: SeriesPoints, feature: str) -> int | None:
@@ -132,7 +142,12 @@ def _feature_traces(
     traces.append(_line(x, y, "value", where, {"color": colours.value, "width": 1.5}))
     if scored is not None:
         traces += _marks(shown, scored, feature, seen, where, colours)
-    if (late := shown.points.late) is not None and (column := _raw_column(shown.points, feature)) is not None:
+    counter = scored is not None and feature in scored.increases  # of a late point no increase is known
+    if (
+        not counter
+        and (late := shown.points.late) is not None
+        and (column := _raw_column(shown.points, feature)) is not None
+    ):
         part = late.between(shown.first, shown.last)
         if len(part) and part.data.shape[1] > column:
             marker = {"symbol": "x-thin", "size": 9, "line": {"color": colours.late, "width": 2}}

@@ -129,5 +129,6 @@ def _add_newest(points: list[ScoredPoint], state: SeriesState, model: str, known
             score=own["score"],
             threshold=own["threshold"],
             imputed=0,
+            increases=tuple(own.get("increases", ())),
         )
     )

@@ -77,11 +77,12 @@ class ScoredPoints:
     """Hold one model's scored points.
 
     Columns of ``table.data``: value, expected, lower, upper of each feature, feature by feature; then score, threshold,
-    imputed.
+    imputed. Of the features in ``increases``, which are counters, the values and the band are of their increase.
     """
 
     features: tuple[str, ...]
     table: Columns
+    increases: tuple[str, ...] = ()
 
     def column(self, feature: str, what: str) -> Floats:
         """Return one column: value, expected, lower or upper of a feature; or score, threshold or imputed of any."""
@@ -89,7 +90,7 @@ class ScoredPoints:
 
     def between(self, first: int | None, last: int | None) -> ScoredPoints:
         """Return the rows of a range; see :meth:`Columns.between`."""
-        return ScoredPoints(self.features, self.table.between(first, last))
+        return ScoredPoints(self.features, self.table.between(first, last), self.increases)
 
 
 PER_FEATURE = ("value", "expected", "lower", "upper")

@@ -29,7 +29,8 @@ _FORGET_SECONDS = 600.0  # after nobody has asked for it
 class _Watched:
     asked: float
     known: bool = True
-    scored: dict[str, tuple[tuple[str, ...], Growing]] = field(default_factory=dict)
+    #: by model: features, those of them that are counters, points
+    scored: dict[str, tuple[tuple[str, ...], tuple[str, ...], Growing]] = field(default_factory=dict)
     raw: tuple[tuple[str, ...], Growing] | None = None
     late: tuple[tuple[str, ...], Columns] | None = None
     loaded: bool = False
@@ -101,7 +102,7 @@ class WatchedSeries:
     def newest(self, series: str) -> dict[str, int]:
         """Return the time of the newest point, by model."""
         known = self._series.get(series)
-        return {model: table.newest for model, (_, table) in known.scored.items()} if known else {}
+        return {model: table.newest for model, (_, _, table) in known.scored.items()} if known else {}
 
     def add_scored(self, series: str, found: Mapping[str, list[ScoredPoint]]) -> None:
         """Add new points from Redis, by model."""
@@ -112,12 +113,13 @@ class WatchedSeries:
         for model, rows in found.items():
             if not rows:
                 continue
-            features = tuple(rows[-1].values)
+            features, increases = tuple(rows[-1].values), rows[-1].increases
             table = known.scored.get(model)
-            if table is None or table[0] != features:  # another version of the model has other features
+            # Another version of the model has other features; what turns out to be a counter is scored otherwise.
+            if table is None or table[:2] != (features, increases):
                 width = len(features) * len(PER_FEATURE) + len(PER_POINT)
-                table = known.scored[model] = (features, Growing(width))
-            table[1].add(*scored_points(features, rows))
+                table = known.scored[model] = (features, increases, Growing(width))
+            table[2].add(*scored_points(features, [row for row in rows if row.increases == increases]))
 
     def add_raw(self, series: str, ts: Ints, features: tuple[str, ...], data: Floats) -> None:
         """Add observations from Kafka."""
@@ -148,8 +150,8 @@ class WatchedSeries:
                     self._views[series] = SeriesPoints(
                         series=series,
                         scored={
-                            model: ScoredPoints(features, table.columns())
-                            for model, (features, table) in known.scored.items()
+                            model: ScoredPoints(features, table.columns(), increases)
+                            for model, (features, increases, table) in known.scored.items()
                         },
                         raw_features=known.raw[0] if known.raw else (),
                         raw=known.raw[1].columns() if known.raw else None,
@@ -160,5 +162,5 @@ class WatchedSeries:
             self._changed.notify_all()
 
     def _points(self, known: _Watched) -> int:
-        count = sum(len(table) for _, table in known.scored.values())
+        count = sum(len(table) for *_, table in known.scored.values())
         return count + (len(known.raw[1]) if known.raw else 0)

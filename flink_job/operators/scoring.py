@@ -57,8 +57,11 @@ class ScoringOperator:
         self.settings: Settings = load(self._overrides).settings
         self.models = ModelSet(frozenset(k.strip() for k in self.settings.detector.type.split(",") if k.strip()))
         if self.settings.learning.cold_start:
-            learning, promised = self.settings.learning, self.settings.detector.false_alarms_per_week
-            self.models.start_cold(cold_model(learning.cold_start, learning.warmup_points, promised))
+            learning, detector = self.settings.learning, self.settings.detector
+            cold = cold_model(
+                learning.cold_start, learning.warmup_points, detector.false_alarms_per_week, detector.value_type
+            )
+            self.models.start_cold(cold)
         self.shards: dict[int, Shard] = {}
         self.intervals = IntervalPlan(self.settings)
         self.out = Records()

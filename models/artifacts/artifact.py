@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -27,7 +27,7 @@ _MAX_HEADER_BYTES = 16 * 1024 * 1024
 _PAST = "threshold.past"  # array of a row per series that the header names
 _PLAIN = "fiub"  # kinds of types that arrays may have
 
-__all__ = ["dump", "load", "read_past", "series_in", "sha256"]
+__all__ = ["dump", "load", "read_counters", "read_past", "series_in", "sha256"]
 
 
 def sha256(content: bytes) -> str:
@@ -35,12 +35,17 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def dump(detector: Detector, past: Mapping[str, NDArray[np.float64]] | None = None) -> bytes:
+def dump(
+    detector: Detector,
+    past: Mapping[str, NDArray[np.float64]] | None = None,
+    counters: Mapping[str, Sequence[str]] | None = None,
+) -> bytes:
     """Write the detector as an artifact; the same detector always gives the same bytes.
 
     Args:
         detector: the detector.
         past: what its threshold knows of each series, see :attr:`eddy.models.core.threshold.Threshold.past`.
+        counters: series that it was trained on by their increases: the features of each that are counters.
     """
     arrays, params = detector.to_state()
     header = {
@@ -49,6 +54,7 @@ def dump(detector: Detector, past: Mapping[str, NDArray[np.float64]] | None = No
         "spec": asdict(detector.spec),
         "params": params,
         **({"past": list(past)} if past else {}),
+        **({"counters": {name: list(features) for name, features in counters.items()}} if counters else {}),
     }
     if past:
         arrays = {**arrays, _PAST: np.stack(list(past.values()))}
@@ -112,6 +118,20 @@ def read_past(content: bytes, threshold: Threshold) -> dict[str, NDArray[np.floa
     if bounds is not None and not bounds.fits(rows).all():
         raise ModelError(f"artifact: array {_PAST!r} holds numbers that threshold {threshold.policy!r} cannot have")
     return dict(zip(names, rows, strict=True))
+
+
+def read_counters(content: bytes) -> dict[str, tuple[str, ...]]:
+    """Return the series that were trained on by their increases, with the features of each that are counters.
+
+    Raises:
+        ModelError: it is not what :func:`dump` writes.
+    """
+    found = _header(content).get("counters", {})
+    if not isinstance(found, dict) or not all(
+        isinstance(own, list) and all(isinstance(feature, str) for feature in own) for own in found.values()
+    ):
+        raise ModelError("artifact: counters: found something else than features by series; train again")
+    return {name: tuple(own) for name, own in found.items()}
 
 
 def series_in(content: bytes) -> list[str]:

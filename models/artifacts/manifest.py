@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import asdict, field, replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic.dataclasses import dataclass
@@ -35,6 +35,7 @@ INLINE_LIMIT_BYTES = 700_000  # base64 of it stays under Kafka's default message
 _MAX_BASE64 = -(-INLINE_LIMIT_BYTES // 3) * 4
 _MAX_PATTERNS, _MAX_FEATURES = 100_000, 10_000
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+ValueType = Literal["gauge", "counter", "auto"]
 _POLICY: dict[str, Any] = {"properties": {"policy": {"type": "string"}}, "required": ["policy"]}
 
 
@@ -132,6 +133,14 @@ class Manifest(Message):
             "canary), share (of the series for which a canary notifies people)."
         ),
     ] = field(default_factory=dict)
+    value_type: Annotated[
+        ValueType,
+        Field(
+            description="What is scored: gauge, the values; counter, their increases; auto, the increases of the "
+            "series that training found to be counters, or that turn out to be while they are scored."
+        ),
+        Expected(f"one of {', '.join(get_args(ValueType))}"),
+    ] = "gauge"
     withdrawn: Annotated[
         bool, Field(description="The model is taken out of use; this is how it is done where messages are signed.")
     ] = False

@@ -70,6 +70,7 @@ def _alert(
         confidence=evidence.get("confidence", 1.0),
         window=evidence.get("window"),
         unusual=evidence.get("unusual", ""),
+        increases=tuple(evidence.get("increases", ())),
         return_period_s=evidence.get("return_period_s"),
         suppressed=incident.suppressed,
         **more,
@@ -124,6 +125,7 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
         for row, text in zip(inside.tolist(), scorer.unusual(batch.take(inside)), strict=True):
             unusual[row] = text
     imputed, periods = batch.imputed.sum(axis=1).tolist(), scored.periods[at].tolist()
+    increases = _increases(scorer, scored.rows[at])
     return {
         k: {
             "imputed": filled,
@@ -137,9 +139,19 @@ def context_of(scored: ScoredBatch, scorer: ModelScorer) -> dict[int, dict[str, 
             "window": window,
             "unusual": text,
             "return_period_s": round(period) if math.isfinite(period) else None,
+            "increases": own,
         }
-        for k, filled, ago, values, expected, lower, upper, attribution, share, window, text, period in zip(
-            found, imputed, shown.ago.tolist(), *columns, sure.tolist(), windows, unusual, periods, strict=True
+        for k, filled, ago, values, expected, lower, upper, attribution, share, window, text, period, own in zip(
+            found,
+            imputed,
+            shown.ago.tolist(),
+            *columns,
+            sure.tolist(),
+            windows,
+            unusual,
+            periods,
+            increases,
+            strict=True,
         )
     }
 
@@ -226,7 +238,16 @@ def points_of(
     columns = [_all_by_feature(manifest.features, values) for values in shown]
     numbers = [[_number(value) for value in values.tolist()] for values in (scores, limits)]
     scorers = [manifest.name] * len(rows), [manifest.version] * len(rows)
-    return [Point._make(one) for one in zip(names, ends, *columns, *numbers, states, *scorers, imputed, strict=True)]
+    more = imputed, _increases(scorer, rows)
+    return [Point._make(one) for one in zip(names, ends, *columns, *numbers, states, *scorers, *more, strict=True)]
+
+
+def _increases(scorer: ModelScorer, rows: Ints) -> list[tuple[str, ...]]:
+    """Name the features of each of some rows whose increase was scored."""
+    if scorer.counters is None or not scorer.increases[rows].any():
+        return [()] * len(rows)
+    features = scorer.model.manifest.features
+    return [tuple(np.array(features)[own].tolist()) for own in scorer.increases[rows]]
 
 
 def _all_by_feature(features: Sequence[str], values: Floats) -> list[dict[str, float | None]]:

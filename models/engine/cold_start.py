@@ -13,7 +13,7 @@ import numpy as np
 
 from eddy.errors import SettingsError
 from eddy.models.artifacts import artifact
-from eddy.models.artifacts.manifest import Manifest
+from eddy.models.artifacts.manifest import Manifest, ValueType
 from eddy.models.catalog import DETECTORS
 from eddy.models.core.detector import Ints, WindowSpec
 from eddy.models.detectors.novelty.point_detector import PointDetector
@@ -25,13 +25,16 @@ from eddy.models.thresholds.rate import RateParameters, RateThreshold
 _BUILT = "1970-01-01T00:00:00+00:00"  # not published by anybody
 
 
-def cold_model(kind: str, warm_up: int, false_alarms_per_week: float | None = None) -> LoadedModel:
+def cold_model(
+    kind: str, warm_up: int, false_alarms_per_week: float | None = None, value_type: ValueType = "auto"
+) -> LoadedModel:
     """Make the built-in model.
 
     Args:
         kind: a detector that needs no training: ``auto``, or one of the novelty family.
         warm_up: first points of a series, from which it learns scale and past; 0: as many as it usually takes.
         false_alarms_per_week: that each series may raise, at most; None: one.
+        value_type: of all series; auto: each is found to be a gauge or a counter by its first points.
 
     Raises:
         SettingsError: another detector, or a warm-up that it cannot have.
@@ -51,7 +54,7 @@ def cold_model(kind: str, warm_up: int, false_alarms_per_week: float | None = No
     manifest = Manifest(
         name=COLD, version=1, detector=today, series=("*",), features=spec.features, window=spec.window,
         stride=spec.stride, interval_ms=0, threshold=threshold.to_params(),
-        created=_BUILT, sha256=artifact.sha256(content),
+        created=_BUILT, sha256=artifact.sha256(content), value_type=value_type,
     )  # fmt: skip
     return load_model(manifest, content)
 

@@ -303,10 +303,32 @@ class Engine:
         if np.isnan(own[0]).all() and np.isnan(own).all():
             result.featureless.append((scorer.model.manifest.name, str(self.names[slots[mine][0]])))
         rows, slots, ts = rows[mine], slots[mine], ts[mine]
-        step = max(_MAX_NUMBERS_AT_ONCE // (scorer.model.detector.spec.window * len(features)), 1)
+        own, turns, increases = scorer.convert(rows, ts, own)
+        if turns is None or increases is None:
+            self._score_parts(scorer, rows, slots, ts, own, result)
+            return
+        for turn in range(int(turns.max()) + 1):
+            part = np.flatnonzero(turns == turn)
+            if turn:
+                begun, first = np.unique(rows[part], return_index=True)
+                self._begin_anew_as(scorer, begun, increases[part[first]], result)
+            self._score_parts(scorer, rows[part], slots[part], ts[part], own[part], result)
+
+    def _begin_anew_as(self, scorer: ModelScorer, rows: Ints, increases: Bools, result: BatchResult) -> None:
+        """Have a scorer begin anew with rows that turned out to be counters, or to be none; their incidents close."""
+        for row in rows.tolist():
+            self.closing += close_incident(scorer, row, scorer.series_of[row], self.options.job)
+        scorer.begin_anew(rows, increases)
+        self._report_closed(result, self._now)
+
+    def _score_parts(
+        self, scorer: ModelScorer, rows: Ints, slots: Ints, ts: Ints, values: Floats, result: BatchResult
+    ) -> None:
+        spec = scorer.model.detector.spec
+        step = max(_MAX_NUMBERS_AT_ONCE // (spec.window * len(spec.features)), 1)
         for at in range(0, len(rows), step):
             part = slice(at, at + step)
-            self._score(scorer, rows[part], slots[part], ts[part], own[part], result)
+            self._score(scorer, rows[part], slots[part], ts[part], values[part], result)
 
     def _score(
         self, scorer: ModelScorer, rows: Ints, slots: Ints, ts: Ints, values: Floats, result: BatchResult

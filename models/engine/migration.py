@@ -10,9 +10,11 @@ windows       also window and stride: windows whole, and when the next is due
 detector      :attr:`Detector.state_layout`
 threshold     kind of detector (scores mean the same), and a layout that :meth:`Threshold.carried` knows
 drift         artifact: limits that follow a drift; with the same points at least what it knows of inputs
+counters      features: the values before, and in the same model what is scored of a series
 ============  ========================================================================================
 
-What is not carried begins anew.
+What is not carried begins anew. So does all but the counters of a series that was scored by its values and is scored
+by its increases now, or the reverse.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from eddy.models.core.detector import Floats, Ints
+from eddy.models.core.detector import Bools, Floats, Ints
 from eddy.models.core.state_bounds import Bounds
 from eddy.models.engine.scorer import ModelScorer
+from eddy.models.preprocessing.counters import found_in
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.serving.model_set import COLD
 from eddy.models.windowing.windows import WindowStore
@@ -42,6 +45,7 @@ class SavedRows:
         store: their windows.
         state, threshold_state: (rows, …) of detector and threshold.
         drift: (rows, …) of the drift monitor; None where drift was not followed.
+        counters: (rows, …) of :class:`~eddy.models.preprocessing.counters.Counters`; None: values are scored.
     """
 
     meaning: Meaning
@@ -49,6 +53,7 @@ class SavedRows:
     state: Floats
     threshold_state: Floats
     drift: Floats | None
+    counters: Floats | None = None
 
 
 def meaning_of(model: LoadedModel) -> dict[str, Any]:
@@ -68,7 +73,8 @@ def meaning_of(model: LoadedModel) -> dict[str, Any]:
 def rows_of(scorer: ModelScorer) -> SavedRows:
     """Give a scorer's rows to a successor."""
     drift = scorer.drift.state if scorer.drift is not None else None
-    return SavedRows(meaning_of(scorer.model), scorer.store, scorer.state, scorer.threshold_state, drift)
+    counters = scorer.counters.state if scorer.counters is not None else None
+    return SavedRows(meaning_of(scorer.model), scorer.store, scorer.state, scorer.threshold_state, drift, counters)
 
 
 def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None:
@@ -81,12 +87,14 @@ def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None
         rows: (n,) which of them.
     """
     was, now, store = saved.meaning, meaning_of(scorer.model), scorer.store
-    same_points = was["points"] == now["points"]
+    same_points, same_model = was["points"] == now["points"], was["drift"] == now["drift"]
+    if was["points"][0] == now["points"][0]:
+        alike = _carry_counters(scorer, to, saved, rows, same_model)
+        to, rows = to[alike], rows[alike]
     if was["windows"] == now["windows"]:
         store.copy(to, saved.store, rows)
     elif same_points:
         store.adopt(to, saved.store, rows)
-    same_model = was["drift"] == now["drift"]
     if _same_detector_state(was, now, scorer.model) and saved.state.shape[1] == scorer.state.shape[1]:
         _carry(scorer.state, to, saved.state, rows, scorer.model.detector.state_bounds())
     if was["threshold"][0] == now["threshold"][0]:
@@ -95,6 +103,25 @@ def migrate(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints) -> None
             _carry(scorer.threshold_state, to, own, np.arange(len(to)), scorer.model.threshold.state_bounds())
     if scorer.drift is not None and saved.drift is not None and same_points:
         scorer.drift.carry(to, saved.drift, rows, same_model)
+
+
+def _carry_counters(scorer: ModelScorer, to: Ints, saved: SavedRows, rows: Ints, same_model: bool) -> Bools:
+    """Carry over what is known of counters; returns (n,) rows of which the same is scored as before.
+
+    Of what was found while points were scored, and what training found, the latter counts in a new model.
+    """
+    scored = scorer.counters
+    if saved.counters is None:
+        return np.asarray(~scorer.increases[to].any(axis=1))
+    before = found_in(saved.counters[rows])
+    if scored is not None:
+        scored.state[to] = saved.counters[rows]
+        if not scored.fixed:
+            trained = scorer.increases[to]
+            scorer.increases[to] = np.where(same_model | ~trained.any(axis=1, keepdims=True), before, trained)
+        scored.change(to, scorer.increases[to])
+        scorer.bind(to)
+    return np.asarray((before == scorer.increases[to]).all(axis=1))
 
 
 def _carry(state: Floats, to: Ints, saved: Floats, rows: Ints, bounds: Bounds | None) -> None:

@@ -19,6 +19,7 @@ from eddy.models.drift.monitor import Drift, DriftOptions, DriftWatch, RetrainWa
 from eddy.models.engine.rollout import ScoringStats
 from eddy.models.engine.state.codec import BLOCK
 from eddy.models.engine.window_scores import StateBefore, Take, scores_and_limits
+from eddy.models.preprocessing.counters import Converted, Counters
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.windowing.windows import MAX_OFF, Due, WindowStore
 from eddy.texts import escaped
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 NO_ROW = -1
 MAX_UNUSUAL = 200  # characters of a detector's words
+_NOT_TRAINED_ON = ""  # no series is called so
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class ModelScorer:
         slot_of: slots by row; None where the row is free.
         series_of: series ids by row.
         rules_of: (rows,) index into the rules of :attr:`alert_rules`.
+        counters: which series are counters; None: all are scored by their values.
+        increases: (rows, F) what is an increase, not a value, in the windows of each row.
         score, limit: (rows,) of the newest scored window.
         stale: (rows,) whether it was scored since its live state was last written.
         dirty: (blocks,) whether a block of rows changed since the last checkpoint.
@@ -100,7 +104,10 @@ class ModelScorer:
         self.feedback = SeriesFeedback(feedback)
         self.drift_options = drift
         self.drift = DriftWatch(drift, model.detector.spec) if drift is not None else None
-        self.store = WindowStore(model.detector.spec)
+        spec, kind = model.detector.spec, model.manifest.value_type
+        self.store = WindowStore(spec)
+        self.counters = Counters(spec, fixed=kind == "counter") if kind != "gauge" else None
+        self.increases = np.zeros((0, len(spec.features)), np.bool_)
         self.incidents = IncidentTracker()
         self.shadow: set[int] = set()
         self.asked = np.zeros(0, np.bool_)
@@ -163,10 +170,47 @@ class ModelScorer:
         self.rules_of[rows] = self.alert_rules.bind(names)
         self.rows(np.array(slots, np.int64))
         self.row_of[slots] = rows
+        self.increases[rows] = self.model.increases(names)
+        if self.counters is not None:
+            self.counters.start(rows, self.increases[rows])
+        self.bind(rows)
+
+    def bind(self, rows: Ints) -> None:
+        """Give rows the state with which the model begins their series.
+
+        Training knows nothing of a series that was trained on by its values and is scored by increases, or the reverse.
+        """
+        names = [self.series_of[row] for row in rows.tolist()]
+        if self.counters is not None:
+            as_trained = (self.increases[rows] == self.model.increases(names)).all(axis=1).tolist()
+            names = [name if same else _NOT_TRAINED_ON for name, same in zip(names, as_trained, strict=True)]
         self.binding[rows] = self.model.detector.bind(names)
         self.threshold_binding[rows] = self.model.threshold.bind(names)
         self.state[rows] = self.model.detector.initial_state(len(rows))
         self.threshold_state[rows] = self.model.threshold.first_state(names)
+
+    def convert(self, rows: Ints, ts: Ints, values: Floats) -> Converted:
+        """Return what is to be scored of points: their values, or increases of those that are counters.
+
+        Takes the same as :meth:`score_batch`, which takes the points of each turn by themselves, in order; before it
+        those rows whose next turn it is :meth:`begin_anew`.
+        """
+        return Converted(values, None) if self.counters is None else self.counters.convert(rows, ts, values)
+
+    def begin_anew(self, rows: Ints, increases: Bools) -> None:
+        """Forget what was learned of rows, of which (n, F) ``increases`` are scored from now on; incidents stay."""
+        self.increases[rows] = increases
+        self._forget(rows)
+        self.bind(rows)
+
+    def _forget(self, rows: Ints) -> None:
+        self.stale[rows] = False
+        self.dirty[rows // BLOCK] = True
+        self.store.clear(rows)
+        if self.drift is not None:
+            self.drift.clear(rows)
+        if self._before is not None:
+            self._before.known[rows] = False
 
     def _append(self) -> int:
         self.slot_of.append(None)
@@ -179,6 +223,7 @@ class ModelScorer:
         if more:
             self.binding = np.concatenate([self.binding, np.full(more, -1)])
             self.rules_of = np.concatenate([self.rules_of, np.zeros(more, np.int64)])
+            self.increases = np.concatenate([self.increases, np.zeros((more, self.increases.shape[1]), np.bool_)])
             self.threshold_binding = np.concatenate([self.threshold_binding, np.full(more, -1)])
             self.state = np.concatenate([self.state, np.zeros((more, self.state.shape[1]))])
             self.threshold_state = np.concatenate(
@@ -188,6 +233,8 @@ class ModelScorer:
             self.limit = np.concatenate([self.limit, np.full(more, np.nan)])
             self.stale, self.asked = (np.concatenate([a, np.zeros(more, np.bool_)]) for a in (self.stale, self.asked))
             self.dirty = np.concatenate([self.dirty, np.zeros(-(-len(self.binding) // BLOCK) - len(self.dirty), bool)])
+            if self.counters is not None:
+                self.counters.grow(len(self.binding))
             if self.drift is not None:
                 self.drift.grow(len(self.binding))
             if self._before is not None:
@@ -198,13 +245,8 @@ class ModelScorer:
         slots = slots[self.rows(slots) != NO_ROW]
         at = self.row_of[slots]
         self.row_of[slots] = NO_ROW
-        self.stale[at] = self.asked[at] = False
-        self.dirty[at // BLOCK] = True
-        self.store.clear(at)
-        if self.drift is not None:
-            self.drift.clear(at)
-        if self._before is not None:
-            self._before.known[at] = False
+        self.asked[at] = False
+        self._forget(at)
         for row in at.tolist():
             self.slot_of[row] = None
             del self.series_of[row]
@@ -219,7 +261,7 @@ class ModelScorer:
         Args:
             rows: (n,) rows, none NO_ROW.
             ts: (n,) event times, increasing per row.
-            values: (n, F) in the order of the model's features.
+            values: (n, F) in the order of the model's features, as :meth:`convert` gives them.
         """
         self.dirty[rows // BLOCK] = True
         due = self.store.push(rows, ts, values)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
@@ -18,7 +18,7 @@ from eddy.models.artifacts.calibration import Calibration
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.artifacts.rollout import rollout_of
 from eddy.models.catalog import DETECTORS, threshold_from_params
-from eddy.models.core.detector import Detector, Floats, GapPolicy, WindowBatch, WindowSpec
+from eddy.models.core.detector import Bools, Detector, Floats, GapPolicy, WindowBatch, WindowSpec
 from eddy.models.core.threshold import Threshold
 from eddy.patterns import has_wildcard
 
@@ -35,13 +35,29 @@ _UNSEEN = "trial-0"  # of a series that no training has seen
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that passed its checks."""
+    """A model that passed its checks.
+
+    Attributes:
+        counters: series that it was trained on by their increases: the features of each that are counters.
+    """
 
     manifest: Manifest
     detector: Detector
     threshold: Threshold
     calibration: Calibration | None
     alerts: ModelAlerts
+    counters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def increases(self, names: Sequence[str]) -> Bools:
+        """Return (n, F) of which features of series the increase is scored from the first point on."""
+        features, kind = self.detector.spec.features, self.manifest.value_type
+        if kind != "auto":
+            return np.full((len(names), len(features)), kind == "counter")
+        found = np.zeros((len(names), len(features)), np.bool_)
+        for row, name in enumerate(names) if self.counters else ():
+            own = self.counters.get(name, ())
+            found[row] = [feature in own for feature in features]
+        return found
 
     @property
     def series_bytes(self) -> int:
@@ -92,6 +108,7 @@ def load_model(manifest: Manifest, content: bytes) -> LoadedModel:
         threshold_from_params(manifest.threshold),
         Calibration.from_params(manifest.calibration) if manifest.calibration else None,
         read_model_alerts(manifest.alerts),
+        artifact.read_counters(content),
     )
     model.threshold.past = artifact.read_past(content, model.threshold)
     if model.series_bytes > _MAX_SERIES_BYTES:

@@ -3,8 +3,9 @@
 Silence is measured in event time: a series is silent once the clock of its feed (a topic's partition) has gone on by
 more than its usual pauses. That clock is the newest event time that the feed has brought; while other feeds of the
 source bring records it goes on with the wall clock, if the feed is live
-(:mod:`eddy.models.windowing.live_clock`). While nothing comes of a whole source no clock goes on: its silence is one incident. A series that speaks after a pause
-that no clock passed gives the same incident at once, so that a replay and the job that it repeats agree.
+(:mod:`eddy.models.windowing.live_clock`). While nothing comes of a whole source no clock goes on: its silence is one
+incident. A series that speaks after a pause that no clock passed gives the same incident at once, so that a replay and
+the job that it repeats agree.
 
 The times in messages are those at which a silence reached a level, not those at which it was noticed: they depend
 neither on batches nor on how fast the events come.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eddy.dashboard.pages.series import _applicable
+from eddy.dashboard.parts.series_chart import values_of
 from eddy.dashboard.records import ScoredPoint, SeriesRow
 from eddy.dashboard.sources.availability import Watch
 from eddy.dashboard.stores.incidents import IncidentStore
-from eddy.dashboard.stores.points import Growing
+from eddy.dashboard.stores.points import Columns, Growing, ScoredPoints, SeriesPoints, scored_points
 from eddy.dashboard.stores.series_table import SPARK, SeriesTable
 from eddy.dashboard.stores.watched_series import WatchedSeries
 from eddy.feedback import Action, Feedback
+from eddy.redis_layout import Point, RecentPoint, decode_recent, encode_recent, encode_series
 from tests.dashboard.messages import alert
 
 
@@ -228,3 +232,50 @@ def test_group_is_an_incident_of_its_own(state):
     store.put(group)
     store.put(replace(group, state="update", member_count=2))
     assert store.view().by_series["group:ff"][0].messages == 2
+
+
+# -- counters -----------------------------------------------------------------------------------------------------
+
+
+def counter_point(ts: int, value: float, *increases: str) -> Point:
+    return Point("s", ts, {"value": value}, {"value": 1.0}, {}, {}, 0.5, 2.0, "ok", "m", 1, 0, increases)
+
+
+def test_redis_says_of_points_whether_increases_were_scored():
+    for increases in ((), ("value",)):
+        point = counter_point(5, 1.0, *increases)
+        fields = {
+            name.encode(): str(v).encode() if not isinstance(v, bytes) else v
+            for name, v in encode_recent(point).items()
+        }
+        assert decode_recent(b"5-1", fields).increases == increases
+        assert json.loads(encode_series(point)["model:m"]).get("increases", []) == list(increases)
+
+
+def test_a_series_that_turns_out_to_be_a_counter_begins_a_new_history():
+    store = WatchedSeries(1000)
+    store.ask("s")
+    recent = [
+        RecentPoint(ts, {"value": v}, {}, {}, {}, 0.5, 2.0, 0, own) for ts, v, own in ((1, 90.0, ()), (2, 91.0, ()))
+    ]
+    store.add_scored("s", {"m": recent})
+    store.add_scored("s", {"m": [*recent, RecentPoint(3, {"value": 1.0}, {}, {}, {}, 0.5, 2.0, 0, ("value",))]})
+    store.publish()
+    scored = store.ask("s").scored["m"]
+    assert (scored.increases, scored.table.ts.tolist(), scored.column("value", "value").tolist()) == (
+        ("value",),
+        [3],
+        [1.0],
+    )
+
+
+def test_the_page_draws_increases_of_a_counter_and_says_so():
+    ts = np.arange(1, 6, dtype=np.int64)
+    raw = Columns(ts[:4], np.array([[5.0], [7.0], [2.0], [3.0]]))
+    _, table = scored_points(("value",), [RecentPoint(5, {"value": 4.0}, {}, {}, {}, 0.5, 2.0, 0, ("value",))])
+    scored = ScoredPoints(("value",), Columns(ts[4:], table), ("value",))
+    points = SeriesPoints("s", {"m": scored}, ("value",), raw)
+    seen = values_of(points, scored, "value", None, None)
+    assert str(seen.data.tolist()) == "[nan, 2.0, nan, 1.0, 4.0]"
+    assert "counter: the increase is scored" in str(_applicable(points, "m"))
+    assert "counter" not in str(_applicable(SeriesPoints("s", {"m": ScoredPoints(("value",), scored.table)}), "m"))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eddy.models.core.detector import Floats, Ints
+from eddy.models.preprocessing.counters import FEW_RISES, is_counter
 from eddy.training.data.datasets import Dataset, RawSeries
 
 _MIN_SEASON = 0.3  # autocorrelation at the season's lag, after a linear trend is removed
@@ -27,7 +28,8 @@ class SeriesFindings:
         start, end: ISO-8601, UTC.
         interval_ms: the usual step; 0 with fewer than two times.
         gaps: places where points are missing from the regular grid; missing_points: number of missing points in all.
-        features: per feature: missing values, minimum, maximum, mean, whether it is constant.
+        features: per feature: missing values, minimum, maximum, mean, whether it is constant, whether it looks like a
+            counter.
         season: of the first feature: ``hour``, ``day``, ``week`` or None; season_strength: autocorrelation at its lag.
     """
 
@@ -61,17 +63,18 @@ def _series(s: RawSeries, features: tuple[str, ...]) -> SeriesFindings:
         s.name, len(s.ts), _iso(int(ts[0])), _iso(int(ts[-1])), interval,
         int((lacking > 0).sum()), int(lacking.sum()), int(lacking.max(initial=0)),
         len(s.ts) - len(ts), int((np.diff(s.ts) < 0).sum()),
-        {name: _feature(s.values[:, i]) for i, name in enumerate(features)}, season, strength,
+        {name: _feature(s.values[:, i], s.values[first, i]) for i, name in enumerate(features)}, season, strength,
     )  # fmt: skip
 
 
-def _feature(values: Floats) -> dict[str, Any]:
+def _feature(values: Floats, in_order: Floats) -> dict[str, Any]:
     known = values[~np.isnan(values)]
     if not len(known):
-        return {"missing": len(values), "min": None, "max": None, "mean": None, "constant": True}
+        return {"missing": len(values), "min": None, "max": None, "mean": None, "constant": True, "counter": False}
     low, high = float(known.min()), float(known.max())
     missing = len(values) - len(known)
-    return {"missing": missing, "min": low, "max": high, "mean": float(known.mean()), "constant": low == high}
+    mean, counter = float(known.mean()), is_counter(in_order, FEW_RISES)
+    return {"missing": missing, "min": low, "max": high, "mean": mean, "constant": low == high, "counter": counter}
 
 
 def _season(ts: Ints, values: Floats, interval: int) -> tuple[str | None, float]:

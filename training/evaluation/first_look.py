@@ -33,6 +33,7 @@ class Incident:
         severity: the highest of its messages, 0-100; ``value`` and the band are of that message.
         value, expected, lower, upper: None = not known.
         reason: in a sentence.
+        increase: the series is a counter: the value and the band are of its increase from point to point.
     """
 
     series: str
@@ -45,6 +46,7 @@ class Incident:
     lower: float | None
     upper: float | None
     reason: str
+    increase: bool = False
 
     @property
     def level(self) -> str:
@@ -139,9 +141,10 @@ def first_look(
     Raises:
         SettingsError: ``learning.cold_start`` names a detector that has to be trained.
     """
-    learning, promised = settings.learning, settings.detector.false_alarms_per_week
+    learning, detector = settings.learning, settings.detector
     models = ModelSet()
-    models.start_cold(cold_model(learning.cold_start or DETECTOR, learning.warmup_points, promised))
+    kind = learning.cold_start or DETECTOR
+    models.start_cold(cold_model(kind, learning.warmup_points, detector.false_alarms_per_week, detector.value_type))
     codes, ts, values = history.columns()
     counts = np.bincount(codes, minlength=len(history.names))
     chosen = np.argsort(-counts, kind="stable")[:MAX_SERIES]
@@ -184,7 +187,7 @@ def _incidents(alerts: list[Alert]) -> list[Incident]:
             Incident(
                 worst.series, last.start, last.end, worst.severity, last.points,
                 worst.values.get(feature), worst.expected.get(feature), worst.lower.get(feature),
-                worst.upper.get(feature), worst.reason,
+                worst.upper.get(feature), worst.reason, feature in worst.increases,
             )
         )  # fmt: skip
     return sorted(found, key=lambda one: (one.start, one.series))

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from eddy.alert_settings import AlertRules
+from eddy.models.artifacts.manifest import ValueType
 from eddy.models.catalog import DETECTORS, THRESHOLDS
 from eddy.models.core.detector import Bools, Detector, FitReport, Floats, Ints, Series, WindowBatch, WindowSpec
 from eddy.models.core.threshold import Threshold
@@ -17,6 +18,7 @@ from eddy.models.detectors.novelty.detector import DEFAULT_LIMIT
 from eddy.models.detectors.novelty.online_calibration import MOMENTS, add, deviate
 from eddy.models.detectors.novelty.peak_filter import STATE_WIDTH as PEAK_WIDTH
 from eddy.models.detectors.novelty.peak_filter import peak
+from eddy.models.preprocessing.counters import Counters, converted
 from eddy.models.preprocessing.segments import by_name
 from eddy.models.thresholds.rate import RateParameters, RateThreshold
 from eddy.models.windowing.sampling import usual_step
@@ -30,6 +32,7 @@ _BELOW = float(np.nextafter(DEFAULT_LIMIT, 0.0))
 _HIGHEST = 1e6  # of a deviate: used if the limit is 0 or less
 _QUIET_ROWS = AlertRules().close_after
 NAME = "series"  # name of the one series that each fitted detector knows
+NOTE = "counters, scored by their increase"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class CausalRun:
         validation: (m,) raw scores of the held-out part of the start, as fitting reports them.
         opened: (n,) rows at which an incident opens, of a threshold that flags every row above it; None: each flagged
             row is an alert.
+        scored_values: (n, F) values as they were scored, increases of counters; None: nothing was.
     """
 
     deviates: Floats
@@ -61,6 +65,7 @@ class CausalRun:
     notes: list[str] = field(default_factory=list)
     validation: Floats = field(default_factory=lambda: np.zeros(0))
     opened: Bools | None = None
+    scored_values: Floats | None = None
 
     @property
     def alerts(self) -> Bools:
@@ -89,6 +94,7 @@ def causal_run(
     seed: int = 0,
     gaps: bool = False,
     false_alarms_per_week: float | None = None,
+    value_type: ValueType = "auto",
 ) -> CausalRun:
     """Run a detector over one series.
 
@@ -108,10 +114,13 @@ def causal_run(
         seed: random seed.
         false_alarms_per_week: promised to a series whose detector has a limit of its own.
         gaps: fill short gaps and begin windows anew after long ones, as the job does; ``ts`` has to increase.
+        value_type: what is scored; auto: increases, where the start is that of a counter, or from where on the series
+            turns out to be one.
 
     Raises:
         DataError: the start is too short for this detector.
     """
+    values, turns, notes = _with_increases(ts, values, start, spec, value_type)
     if gaps:
         head = regularise(NAME, ts[:start], values[:start], spec)
     else:
@@ -119,11 +128,16 @@ def causal_run(
     kind, params = DETECTORS.current(kind, params)
     detector, fitted = DETECTORS.get(kind).fit(head, spec, params, seed)
     begin = start if detector.continues and int(detector.bind([NAME])[0]) >= 0 else 0
-    rest = ts[begin:], values[begin:]
-    segments = regularise(NAME, *rest, spec) if gaps else [Series(NAME, *rest, np.zeros(len(rest[0]), np.bool_))]
     raw = np.full(len(ts), np.nan)
-    scores = detector.score_segments(segments)
-    raw[begin:] = np.concatenate([own[~s.imputed] for own, s in zip(scores, segments, strict=True)])
+    segments = list[Series]()
+    for name, first, last in zip(
+        (NAME, *(f"{NAME} {at}" for at in turns)), (begin, *turns), (*turns, len(ts)), strict=True
+    ):
+        rest = ts[first:last], values[first:last]
+        part = regularise(name, *rest, spec) if gaps else [Series(name, *rest, np.zeros(len(rest[0]), np.bool_))]
+        scores = detector.score_segments(part)
+        raw[first:last] = np.concatenate([found[~s.imputed] for found, s in zip(scores, part, strict=True)])
+        segments += part
     own = detector.default_limit
     if own is not None:
         deviates = np.maximum(np.nan_to_num(raw * (limit / own)), 0.0)
@@ -134,16 +148,47 @@ def causal_run(
         held = (limits > own) & ~(raw > limits)
         deviates[held] = np.minimum(deviates[held], np.nextafter(limit, 0.0))
         deviates[:start] = 0.0
-        return _run(deviates, raw, limits, detector, begin, segments, fitted)
+        return _run(deviates, raw, limits, detector, begin, segments, fitted, notes, values)
     chosen = detector.default_threshold(spec.interval_ms or usual_step(ts))
     if chosen is not None:
         held_out = np.concatenate([*fitted.scores.values(), np.zeros(0)])
-        run = _run(np.zeros(len(ts)), raw, np.full(len(ts), np.nan), detector, begin, segments, fitted)
+        run = _run(np.zeros(len(ts)), raw, np.full(len(ts), np.nan), detector, begin, segments, fitted, notes, values)
         return thresholded(run, THRESHOLDS.get(chosen[0]).fit({NAME: held_out}, **chosen[1]), ts, start)
     known = raw[:start][np.isfinite(raw[:start])]
     min_scale = max(_MIN_SCALE_SHARE * float(np.median(np.abs(known))) if len(known) else 0.0, 1e-9)
     deviates = np.asarray(calibrated(raw, start, limit, min_scale))
-    return _run(deviates, raw, np.asarray(limits_of(raw, limit, min_scale)), detector, begin, segments, fitted)
+    return _run(
+        deviates, raw, np.asarray(limits_of(raw, limit, min_scale)), detector, begin, segments, fitted, notes, values
+    )
+
+
+def _with_increases(
+    ts: Ints, values: Floats, start: int, spec: WindowSpec, value_type: ValueType
+) -> tuple[Floats, list[int], list[str]]:
+    """Return (n, F) what is scored, the rows from ``start`` on at which that changes, and notes.
+
+    Of the start, which is fitted on, the same is scored from its first row to its last, as in training.
+    """
+    if value_type == "gauge":
+        return values, [], []
+    counters, row = Counters(spec, fixed=value_type == "counter"), np.zeros(len(ts), np.int64)
+    counters.grow(1)
+    counters.start(row[:1], np.full((1, values.shape[1]), counters.fixed))
+    counters.convert(row[:start], ts[:start], values[:start])
+    counts = counters.found(row[:1])[0]
+    found, turns, increases = counters.convert(row[start:], ts[start:], values[start:])
+    if turns is None and not counts.any():
+        return values, [], []
+    head = converted(ts[:start], values[:start], spec, counts.tolist()) if counts.any() else values[:start]
+    notes = [f"{NOTE}: {_named(spec, counts)}"] if counts.any() else []
+    at = [] if turns is None else (start + np.flatnonzero(np.diff(turns, prepend=0))).tolist()
+    if increases is not None:
+        notes += [f"{NOTE} from row {one} on: {_named(spec, increases[one - start]) or 'none any more'}" for one in at]
+    return np.concatenate([head, found]), at, notes
+
+
+def _named(spec: WindowSpec, counts: Bools) -> str:
+    return ", ".join(feature for feature, counter in zip(spec.features, counts.tolist(), strict=True) if counter)
 
 
 def limits_along(threshold: Threshold, raw: Floats, ts: Ints, start: int) -> Floats:
@@ -198,10 +243,23 @@ def _run(
     begin: int,
     segments: Sequence[Series],
     fitted: FitReport,
+    notes: Sequence[str],
+    scored_values: Floats,
 ) -> CausalRun:
     validation = np.concatenate([*fitted.scores.values(), np.zeros(0)])
-    history, notes = list(fitted.history), list(fitted.notes)
-    return CausalRun(deviates, raw, limits, detector, begin, segments, history, notes, validation)
+    history = list(fitted.history)
+    return CausalRun(
+        deviates,
+        raw,
+        limits,
+        detector,
+        begin,
+        segments,
+        history,
+        [*notes, *fitted.notes],
+        validation,
+        scored_values=scored_values,
+    )
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -14,7 +14,7 @@ import numpy as np
 from eddy.errors import DataError, SettingsError
 from eddy.models.artifacts import artifact
 from eddy.models.artifacts.calibration import Calibration
-from eddy.models.artifacts.manifest import Manifest
+from eddy.models.artifacts.manifest import Manifest, ValueType
 from eddy.models.catalog import DETECTORS, THRESHOLDS
 from eddy.models.core.detector import Detector, FitReport, Floats, Progress, Series, WindowSpec, no_progress
 from eddy.models.core.threshold import Threshold
@@ -25,6 +25,7 @@ from eddy.models.thresholds.return_level import ReturnLevelThreshold
 from eddy.models.windowing.sampling import mismatch, usual_step
 from eddy.training.data.labels import Labels
 from eddy.training.fitting.causal_run import FALSE_ALARMS_PER_WEEK, labelled_scores
+from eddy.training.fitting.counter_series import counters_note, find_counters, with_increases
 
 #: Anomalous points per normal point that the threshold ``tail`` aims at: about one in seven months of half-hours.
 FALSE_RATE = 1e-4
@@ -137,13 +138,15 @@ def fit_model(
     scored: Sequence[Series] = (),
     previous: Detector | None = None,
     false_alarms_per_week: float | None = None,
+    value_type: ValueType = "gauge",
 ) -> Trained:
     """Fit a detector on mostly normal series; its last part, held out, gives threshold and calibration.
 
     Without a ``rule`` the threshold keeps ``false_alarms_per_week``: of a detector with a limit of its own it is an
     upper bound. Where these are not given either, a detector may name its threshold; for all others it is one a week.
     ``scored`` are the series, or the later parts of them, on which a rule with labels chooses its limit. A detector
-    that can be updated begins from ``previous``, the one in use.
+    that can be updated begins from ``previous``, the one in use. ``value_type`` says what is scored: ``auto``, the
+    increases of the series that are counters, and the values of all others.
 
     Raises:
         DataError: there are not enough data; names the series, what was found and what is needed.
@@ -152,12 +155,17 @@ def fit_model(
     kind, params = DETECTORS.current(kind, params)
     started = time.monotonic()
     other_interval = interval_mismatch(series, spec)
+    counters = find_counters(series, spec, value_type)
+    if counters:
+        series, scored = with_increases(series, spec, counters), with_increases(scored, spec, counters)
     try:
         detector, report = _fitted(DETECTORS.get(kind), series, spec, params, seed, progress, previous)
         pooled = _pooled(kind, report)
     except DataError as error:
         raise DataError(f"{error}; {other_interval}") if other_interval else error from None
-    notes = [*([other_interval] if other_interval else []), *report.notes]
+    trained = {s.name for s in series}
+    about_counters = counters_note(counters, spec, len(trained))
+    notes = [*filter(None, (about_counters, other_interval)), *report.notes]
     calibration = Calibration.fit(pooled)
     unnamed = rule is None and false_alarms_per_week is None
     chosen = _own_rule(detector, series, spec) if unnamed else rule
@@ -178,8 +186,7 @@ def fit_model(
         threshold = chosen.fit(report.scores, calibration)
     if threshold.learns_from_training:
         threshold.past = past_of(detector, series, threshold)
-    content = artifact.dump(detector, threshold.past)
-    trained = {s.name for s in series}
+    content = artifact.dump(detector, threshold.past, counters if value_type == "auto" else None)
     metrics = {
         "series": len(trained),
         "points": sum(len(s.ts) for s in series),
@@ -188,6 +195,7 @@ def fit_model(
         "epochs": len(report.history),
         **({"validation_loss": min(h["validation_loss"] for h in report.history)} if report.history else {}),
         **({"notes": notes} if notes else {}),
+        **({"counters": len(counters)} if counters else {}),
         **({"interval_mismatch": other_interval} if other_interval else {}),
     }
     manifest = Manifest(
@@ -204,6 +212,7 @@ def fit_model(
         sha256=artifact.sha256(content),
         calibration=calibration.to_params(),
         alerts=dict(alerts or {}),
+        value_type=value_type,
         metrics=metrics,
         parameters=detector.describe(),
         training={

@@ -54,10 +54,11 @@ class Detection:
     def points(self) -> Any:
         """A row per observation, in the input's order; per observation and feature where there are several.
 
-        Columns: ``series``, ``time`` (UTC), ``feature`` (where there are several), ``value``; ``expected``, ``lower``
-        and ``upper`` (the band outside which the value would be anomalous); ``score`` and ``threshold``, missing where
-        the detector cannot say; ``anomaly``: whether the score is above the threshold; ``incident``: the id of the
-        incident that the point lies in, from its first anomalous point to its last, or empty.
+        Columns: ``series``, ``time`` (UTC), ``feature`` (where there are several), ``value`` (of a counter its
+        increase, from where on that was scored); ``expected``, ``lower`` and ``upper`` (the band outside which the
+        value would be anomalous); ``score`` and ``threshold``, missing where the detector cannot say; ``anomaly``:
+        whether the score is above the threshold; ``incident``: the id of the incident that the point lies in, from its
+        first anomalous point to its last, or empty.
         """
         frame, scored = self._frame, self._scored
         order = np.lexsort((frame.codes, frame.rows))
@@ -68,7 +69,7 @@ class Detection:
             "series": [frame.names[code] for code in frame.codes[every].tolist()],
             "time": frame.ts[every].astype("datetime64[ms]"),
             "feature": list(frame.features) * len(order),
-            "value": frame.values[order].reshape(-1),
+            "value": scored.value[order].reshape(-1),
             "expected": scored.expected[order].reshape(-1),
             "lower": scored.lower[order].reshape(-1),
             "upper": scored.upper[order].reshape(-1),
@@ -180,7 +181,7 @@ class Detection:
         frame, scored = self._frame, self._scored
         own = np.flatnonzero(frame.codes == frame.names.index(name))
         time: Ints = frame.ts[own].astype("datetime64[ms]")
-        value: Floats = frame.values[own, feature]
+        value: Floats = scored.value[own, feature]
         lower, upper = scored.lower[own, feature], scored.upper[own, feature]
         over = self._over[own]
         axis.fill_between(time, lower, upper, alpha=0.25, color="tab:blue", linewidth=0, label="band")

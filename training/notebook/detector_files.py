@@ -62,6 +62,7 @@ def _params_of(manifest: Manifest) -> dict[str, Any]:
         "interval": ms_to_interval(manifest.interval_ms),
         "window": manifest.window,
         "stride": manifest.stride,
+        "value_type": manifest.value_type,
         "params": dict(manifest.training.get("params", {})) or None,
         "alerts": dict(manifest.alerts) or None,
         "name": manifest.name,

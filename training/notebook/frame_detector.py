@@ -65,6 +65,8 @@ class Detector(EstimatorHabits):
         window: points of a window; None: what suits the detector. Some fix their own.
         stride: a window is scored every so many points.
         gaps: how missing points are filled: ``hold``, ``linear`` or ``break``.
+        value_type: what is scored: ``gauge``, the value; ``counter``, its increase from point to point; ``auto``, the
+            increase of the series that look like counters, which only grow but for resets.
         params: of the detector.
         threshold: how the limit follows from held-out scores, by name, see docs/thresholds.md; None: the detector's own
             rule, else ``tail``.
@@ -93,6 +95,7 @@ class Detector(EstimatorHabits):
         window: int | None = None,
         stride: int = 1,
         gaps: str = "hold",
+        value_type: str = "auto",
         params: Mapping[str, Any] | None = None,
         threshold: str | None = None,
         threshold_params: Mapping[str, Any] | None = None,
@@ -111,6 +114,7 @@ class Detector(EstimatorHabits):
         self.window = window
         self.stride = stride
         self.gaps = gaps
+        self.value_type = value_type
         self.params = params
         self.threshold = threshold
         self.threshold_params = threshold_params

@@ -10,6 +10,7 @@ import numpy as np
 
 from eddy.errors import DataError, SettingsError
 from eddy.intervals import interval_to_ms
+from eddy.models.artifacts.manifest import ValueType
 from eddy.models.core.detector import GapPolicy, WindowSpec
 from eddy.models.serving.loaded_model import LoadedModel
 from eddy.settings import DetectorSettings
@@ -35,6 +36,9 @@ def fit_frame(frame: Frame, asked: Mapping[str, Any]) -> Trained:
         number = asked[name]
         if number is not None and (not isinstance(number, int) or number < least):
             raise SettingsError(f"{name}: found {number!r}, expected a whole number of points, at least {least}")
+    if asked["value_type"] not in get_args(ValueType):
+        known = ", ".join(get_args(ValueType))
+        raise SettingsError(f"value_type: found {asked['value_type']!r}, expected one of {known}")
     interval = found_interval(frame, interval_of(asked["interval"]))
     _check_values(frame)
     window = asked["window"] or usual_window(kind, interval, DetectorSettings().window_size)
@@ -44,7 +48,7 @@ def fit_frame(frame: Frame, asked: Mapping[str, Any]) -> Trained:
         asked["name"], kind, frame.dataset().regular(spec), spec,
         patterns=(patterns,) if isinstance(patterns, str) else tuple(patterns),
         params=_plain(asked["params"]), rule=_rule(asked["threshold"], _plain(asked["threshold_params"])),
-        alerts=_plain(asked["alerts"]), seed=asked["seed"],
+        alerts=_plain(asked["alerts"]), seed=asked["seed"], value_type=asked["value_type"],
     )  # fmt: skip
 
 

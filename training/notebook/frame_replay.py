@@ -26,12 +26,14 @@ class Scored:
 
     Attributes:
         score, limit: (n,) NaN where the model cannot say: before a window is full, between two strides.
+        value: (n, F) what was scored: the values, or their increases where a series is a counter.
         expected, lower, upper: (n, F) likewise; (0, F) where nobody asked for them.
         alerts: the messages that the job would send, groups included.
     """
 
     score: Floats
     limit: Floats
+    value: Floats
     expected: Floats
     lower: Floats
     upper: Floats
@@ -69,6 +71,7 @@ class _Collected:
         self.times = times
         self.keys = frame.codes * len(times) + rank.reshape(-1)  # increase, since observations are sorted
         self.score, self.limit = np.full(n, np.nan), np.full(n, np.nan)
+        self.value = np.array(frame.values, float)
         shape = (n if explain else 0, len(features))
         self.expected, self.lower, self.upper = (np.full(shape, np.nan) for _ in range(3))
 
@@ -87,10 +90,13 @@ class _Collected:
             (self.upper, [one.upper for one in points]),
         ):
             into[at] = np.array([[by_feature[name] for name in self.features] for by_feature in said], float)
+        for place, one in zip(at.tolist(), points, strict=True):
+            for name in one.increases:
+                self.value[place, self.features.index(name)] = one.values[name]
 
     def _places(self, series: Sequence[str], ts: Ints) -> Ints:
         codes = np.array([self.code[name] for name in series], np.int64)
         return np.searchsorted(self.keys, codes * len(self.times) + np.searchsorted(self.times, ts))
 
     def scored(self, alerts: list[Alert]) -> Scored:
-        return Scored(self.score, self.limit, self.expected, self.lower, self.upper, alerts)
+        return Scored(self.score, self.limit, self.value, self.expected, self.lower, self.upper, alerts)

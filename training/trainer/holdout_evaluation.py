@@ -17,7 +17,9 @@ import numpy as np
 from eddy.models.artifacts.manifest import Manifest
 from eddy.models.core.detector import Floats, Series
 from eddy.models.engine.engine import Engine, EngineOptions
+from eddy.models.preprocessing.counters import converted
 from eddy.models.serving.model_set import ModelSet
+from eddy.training.fitting.counter_series import find_counters
 
 BLOCK = 8  # points: several alarms in one block count once
 _MAX_POINTS = 400_000  # in all series; the newest of each are used
@@ -85,7 +87,9 @@ def evaluate_on_holdout(
     """
     series, starts = _bounded(series, held_back)
     models = ModelSet()
-    models.put(replace(manifest, series=("*",)), lambda _: content)
+    # Anomalies are injected into what the model scores, so the engine finds the increases of counters ready.
+    models.put(replace(manifest, series=("*",), value_type="gauge"), lambda _: content)
+    series = _with_increases(series, manifest, models)
     clean = _scored(models, series)
     false = blocks = 0
     for own, start in zip(clean, starts, strict=True):
@@ -104,6 +108,23 @@ def evaluate_on_holdout(
     held = sum(len(s.ts) - start for s, start in zip(series, starts, strict=True))
     seen = sum(int(np.isfinite(own.scores[start:]).sum()) for own, start in zip(clean, starts, strict=True))
     return HoldoutMetrics(count, found, blocks, false, 1.0 - seen / max(held, 1))
+
+
+def _with_increases(series: Sequence[Series], manifest: Manifest, models: ModelSet) -> list[Series]:
+    """Return series as a model scores them, row by row; of filled-in points nothing is scored."""
+    (model,) = models.models.values()
+    spec = model.detector.spec
+    counters = find_counters(series, spec, manifest.value_type)
+    if manifest.value_type == "auto":
+        counters = {**counters, **{name: tuple(own) for name, own in model.counters.items()}}
+    found = []
+    for one in series:
+        if own := counters.get(one.name):
+            values, there = np.full(one.values.shape, np.nan), ~one.imputed
+            values[there] = converted(one.ts[there], one.values[there], spec, [f in own for f in spec.features])
+            one = replace(one, values=values)  # noqa: PLW2901
+        found.append(one)
+    return found
 
 
 def inject(

@@ -222,4 +222,5 @@ def _fit(
         task.request.model, kind, material.past, spec, patterns=patterns, params=recipe.get("params"), rule=rule,
         alerts=champion.alerts if champion else None, seed=int(recipe.get("seed", 0)), previous=previous,
         false_alarms_per_week=recipe.get("false_alarms_per_week", settings.detector.false_alarms_per_week),
+        value_type=champion.value_type if champion else settings.detector.value_type,
     )  # fmt: skip

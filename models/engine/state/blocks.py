@@ -38,6 +38,7 @@ def block_of(scorer: ModelScorer, number: int) -> Arrays | None:
         "bits": scorer.incidents.bits[rows],
         "state": scorer.state[rows],
         "threshold_state": scorer.threshold_state[rows],
+        **({"counters": scorer.counters.state[rows]} if scorer.counters is not None else {}),
         **({"drift": scorer.drift.state[rows]} if scorer.drift is not None else {}),
     }
 
@@ -71,7 +72,14 @@ def restore_block(
     at = np.array([at for at, _, _ in kept], np.int64)
     scorer.take(start + at, [slot for _, slot, _ in kept], [str(name) for _, _, name in kept])
     meaning = meaning_in(arrays)
-    saved = SavedRows(meaning, _store(scorer, arrays), arrays["state"], arrays["threshold_state"], arrays.get("drift"))
+    saved = SavedRows(
+        meaning,
+        _store(scorer, arrays),
+        arrays["state"],
+        arrays["threshold_state"],
+        arrays.get("drift"),
+        arrays.get("counters"),
+    )
     migrate(scorer, start + at, saved, at)
     scorer.incidents.bits[start + at] = arrays["bits"][at]
     scorer.report_again(start + at)

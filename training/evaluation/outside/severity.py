@@ -122,7 +122,9 @@ def incidents_of(entrant: Entrant, recording: Recording, seed: int = 0, threshol
     spec, start, name = entrant.spec(recording), recording.start, recording.name
     head = regularise(name, recording.ts[:start], recording.values[:start], spec)
     rule = _rule(threshold, recording) if threshold and not _has_own_limit(entrant) else None
-    trained = fit_model("evaluated", entrant.kind, head, spec, params=entrant.params, rule=rule, seed=seed)
+    trained = fit_model(
+        "evaluated", entrant.kind, head, spec, params=entrant.params, rule=rule, seed=seed, value_type="auto"
+    )
     models = ModelSet()
     models.adopt(load_model(trained.manifest, trained.content))
     ts, own = recording.ts[start:], recording.values[start:]

@@ -165,12 +165,15 @@ def _case(
 ) -> dict[str, Any]:
     i = int(case["at"])
     recording, run, band = recordings[i], runs[i], bands[i]
-    rows = _case_rows(case, len(recording.ts))
+    rows, values = (
+        _case_rows(case, len(recording.ts)),
+        recording.values if run.scored_values is None else run.scored_values,
+    )
     first, last = case["span"]
     feature = 0
     if len(recording.features) > 1:  # choose the feature that moved furthest relative to its usual size
-        usual = np.nanstd(recording.values[: recording.start], axis=0)
-        inside = recording.values[first : last + 1] - np.nanmedian(recording.values[rows], axis=0)
+        usual = np.nanstd(values[: recording.start], axis=0)
+        inside = values[first : last + 1] - np.nanmedian(values[rows], axis=0)
         feature = int(
             np.nanargmax(np.nan_to_num(np.nanmax(np.abs(inside), axis=0) / np.where(usual > 0, usual, np.inf)))
         )
@@ -178,7 +181,7 @@ def _case(
         "what": case["what"], "kind": case["kind"], "series": recording.name, "feature": recording.features[feature],
         "top": _rounded(np.array([case["top"] / DEFAULT_LIMIT]))[0],
         "t": recording.ts[rows].tolist(), "span": [int(recording.ts[first]), int(recording.ts[last])],
-        "value": _rounded(recording.values[rows, feature]), "score": _rounded(run.deviates[rows] / DEFAULT_LIMIT),
+        "value": _rounded(values[rows, feature]), "score": _rounded(run.deviates[rows] / DEFAULT_LIMIT),
         "events": [
             [int(recording.ts[e.first]), int(recording.ts[e.last]), e.kind]
             for e in recording.events

@@ -9,7 +9,7 @@ import numpy as np
 
 from eddy.models.core.detector import Detector, Explanation, Floats, Ints, Series, WindowBatch
 from eddy.training.data.recording import Recording
-from eddy.training.fitting.causal_run import NAME, CausalRun, windows_at
+from eddy.training.fitting.causal_run import CausalRun, windows_at
 
 _STATES_AT_ONCE = 64  # copies of a detector's state held before they are explained in one call
 
@@ -31,8 +31,9 @@ def band_at(run: CausalRun, recording: Recording, rows: Ints) -> Band | None:
         return None
     limits, wanted = np.nan_to_num(run.raw_limits, nan=np.inf), recording.ts[np.unique(rows)]
     found, at = list[Explanation](), list[Ints]()
-    state = detector.initial_state(1)
+    states: dict[str, Floats] = {}
     for segment in run.segments:
+        state = states.setdefault(segment.name, detector.initial_state(1))
         for batch in (_walk if detector.state_size else _jump)(detector, segment, wanted, state):
             at.append(np.searchsorted(recording.ts, batch.end))
             found.append(detector.explain(batch, limits[at[-1]]))
@@ -53,14 +54,14 @@ def _ends(detector: Detector, segment: Series) -> Ints:
 def _jump(detector: Detector, segment: Series, wanted: Ints, state: Floats) -> Iterator[WindowBatch]:
     ends = _ends(detector, segment)
     ends = ends[np.isin(segment.ts[ends], wanted)]
-    binding = detector.bind([NAME])
+    binding = detector.bind([segment.name])
     for part in np.array_split(ends, -(-len(ends) // 512)) if len(ends) else ():
         yield windows_at(segment, part, detector.spec.window, binding, np.zeros((len(part), 0)))
 
 
 def _walk(detector: Detector, segment: Series, wanted: Ints, state: Floats) -> Iterator[WindowBatch]:
     """Yield the wanted windows; a detector with state has to score every one up to them."""
-    window, binding = detector.spec.window, detector.bind([NAME])
+    window, binding = detector.spec.window, detector.bind([segment.name])
     waiting: list[tuple[int, Floats]] = []
 
     def batch() -> WindowBatch:
