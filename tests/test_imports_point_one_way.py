@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "eddy": set(),
     "models": {"eddy"},
     "csv_files": {"eddy"},  # one reader for producing, training and scoring
-    "inputs": {"eddy"},  # one reader of the messages of other programs, for all
+    "inputs": {"eddy", "models"},  # rules of aggregation; one reader of the messages of other programs, for all
     "producers": {"eddy", "csv_files"},
     "stack": {"eddy"},
     "dashboard": {"eddy", "inputs"},
@@ -35,8 +35,8 @@ MAY_IMPORT = {
 #: roles inside a package, from the bottom up: each may import those before it
 ORDER = {
     "models": (
-        "core", "", "windowing", "preprocessing", "thresholds", "artifacts", "detectors", "drift", "alerting",
-        "silence", "serving", "engine",
+        "core", "", "windowing", "intervals", "preprocessing", "thresholds", "artifacts", "detectors", "drift",
+        "alerting", "silence", "serving", "engine",
     ),
     "flink_job": ("wire", "sinks", "client", "model_updates", "operators", "graph", ""),
     "training": ("data", "fitting", "registry", "evaluation", "trainer", "notebook", ""),

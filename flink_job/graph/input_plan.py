@@ -9,6 +9,7 @@ from typing import Any
 
 from eddy.configuration import environment_name
 from eddy.connection_settings import SchemaRegistrySettings
+from eddy.flink_job.wire.fast_sources import is_fast
 from eddy.input_settings import InputSource
 from eddy.inputs.aggregates import Column
 from eddy.inputs.mapping import Mapping as SourceMapping
@@ -33,17 +34,6 @@ def templates(sources: Mapping[str, InputSource]) -> dict[str, str]:
         text = source.series + ("/{feature}" if source.split else "")
         found |= dict.fromkeys(source.topics or (source.pattern,), text)
     return found
-
-
-def is_fast(source: InputSource, registry: SchemaRegistrySettings) -> bool:
-    """Return whether the JVM reads the messages of a source; Python reads all others."""
-    form = source.format
-    if form.name == "avro":
-        usual = set(form.options) <= {"schema", "id_bytes"} and form.options.get("id_bytes", 4) == 4
-        usual = usual and ("schema" in form.options or not registry.ssl_certfile)
-    else:
-        usual = form.name == "json" and not form.options
-    return usual and "%" not in source.time.unit
 
 
 def wants_headers(source: InputSource) -> bool:

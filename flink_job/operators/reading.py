@@ -13,13 +13,13 @@ from collections.abc import Iterator
 
 from eddy.configuration import load
 from eddy.errors import StackError
-from eddy.flink_job.graph.input_plan import is_fast
 from eddy.flink_job.operators.dead_letters import MAX_BYTES, DeadLetter, DeadLetterLog
 from eddy.flink_job.operators.dead_letters import Record as Original
 from eddy.flink_job.operators.event_messages import event_message
 from eddy.flink_job.operators.metrics import SourceMetrics
 from eddy.flink_job.operators.source_clocks import SourceClocks, wants_clocks
 from eddy.flink_job.operators.source_counts import EVERY_MS, SourceFigures
+from eddy.flink_job.wire.fast_sources import is_fast
 from eddy.flink_job.wire.frames import CHECKPOINT, DATA, DLQ, END, EVENTS, SOURCES, FrameWriter, Records
 from eddy.flink_job.wire.parsing import shard_of
 from eddy.flink_job.wire.raw_events import raw_bytes

@@ -18,7 +18,8 @@ import orjson
 
 from eddy.aggregate_settings import MAX_AGGREGATES
 from eddy.connection_settings import SchemaRegistrySettings
-from eddy.flink_job.graph.input_plan import is_fast, plan
+from eddy.flink_job.graph.input_plan import plan
+from eddy.flink_job.wire.fast_sources import is_fast
 from eddy.flink_job.wire.raw_events import raw_bytes
 from eddy.formats import JsonFormat
 from eddy.input_settings import InputSource
