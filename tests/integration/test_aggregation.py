@@ -177,7 +177,7 @@ def test_an_interval_without_events_comes_by_the_wall_clock_and_is_alerted(
     settings = settings.model_copy(update={"learning": settings.learning.model_copy(update={"cold_start": "auto"})})
     rng = np.random.default_rng(4)
     rates = np.geomspace(1000 / EVERY, 1000, STREAMS).tolist()
-    began = (time.time() * 1000 // EVERY + 15) * EVERY / 1000  # when the past, which is sent now, becomes the present
+    began = time.time() * 1000 // EVERY * EVERY / 1000
     times: list[Ints] = []
     for k, rate in enumerate(rates):  # what the topics hold already
         transport = connect(settings.kafka, f"{settings.topics.prefix}.s{k}", "librdkafka")
@@ -190,7 +190,6 @@ def test_an_interval_without_events_comes_by_the_wall_clock_and_is_alerted(
             transport.send([b"k"] * len(part), [b'{"shop":"s%d","at":%d}' % (k, at) for at in part])
         assert not transport.flush(60)
         transport.close()
-    assert time.time() < began + 5, "the past took so long that it is a pause"
     stops = [float("inf")] * STREAMS
     with flowing(settings, times, stops, began), harness.running(stack, settings) as (cluster, number):
         harness.until(lambda: caught_up(cluster, number, times), "the past read", 240)
@@ -210,6 +209,8 @@ def test_an_interval_without_events_comes_by_the_wall_clock_and_is_alerted(
     opened = {
         one.series
         for one in harness.alerts(settings)
-        if one.state == "open" and one.start / 1000 >= stops[int(one.series[1:])] - EVERY / 1000
+        if one.kind == "incident"
+        and one.state == "open"
+        and one.start / 1000 >= stops[int(one.series[1:])] - EVERY / 1000
     }
     assert len(opened) >= STREAMS * 0.8, opened  # which of them is the detector's affair
