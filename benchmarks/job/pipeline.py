@@ -79,7 +79,7 @@ def _measure(work: Workload, configuration: Any, stack: Stack) -> dict[str, Any]
         },
         "peak_rss_mb": {name: round(size) for name, size in sorted(sampler.peak_mb.items())},
         "rss_mb_per_minute": {name: round(slope, 1) for name, slope in sampler.mb_per_minute(times[first]).items()},
-        "windows": int(metrics["windows"]),
+        "windows": int(metrics.get("windows", 0)),
         "alerts": int(metrics.get("alerts", 0)),
         "checkpoints": cluster.checkpoints(job)["counts"]["completed"],
         "state_bytes": (cluster.checkpoints(job)["latest"]["completed"] or {}).get("state_size"),

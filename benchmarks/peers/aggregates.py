@@ -29,7 +29,9 @@ from eddy.connections import kafka_admin, kafka_client
 from eddy.flink_job.client.cluster import Cluster
 from eddy.flink_job.graph import environment
 from eddy.settings import Settings
+from eddy.stack import flink_identity
 from eddy.stack.local import Stack, isolated
+from eddy.stack.paths import home
 
 MINUTE = 60_000
 RESULTS = "bench.intervals"
@@ -60,9 +62,13 @@ def flink_sql(work: Workload, overrides: list[str]) -> dict[str, Any]:
 def _submitted(work: Workload, stack: Stack) -> str:
     host, port = stack.flink_address.split(":")
     extra = Configuration()
-    for key, value in {"execution.target": "remote", "rest.address": host, "rest.port": port}.items():
+    identity = stack.flink_address.identity
+    tls = flink_identity.options(identity, internal=False) if identity else {}
+    tls = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in tls.items()}
+    for key, value in {"execution.target": "remote", "rest.address": host, "rest.port": port, **tls}.items():
         extra.set_string(key, value)
-    env = environment.create(stack.settings.job, python=sys.executable)
+    connector = sorted((home() / "jars" / "flink").glob("flink-sql-connector-kafka-*.jar"))
+    env = environment.create(stack.settings.job, connector, sys.executable)
     env.configure(extra)
     table = StreamTableEnvironment.create(env)
     kafka = f"'connector' = 'kafka', 'properties.bootstrap.servers' = '{stack.kafka_address}', 'format' = 'json'"
