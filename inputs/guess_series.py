@@ -15,7 +15,7 @@ from eddy.texts import is_name
 _FEW = 0.5  # distinct values of an id, as a share of the elements: more is a number of the message
 _ALWAYS = 0.95  # share of elements that have it
 _REPEATS = 0.02  # share of elements that a further field has to tell apart
-_MAX_CHANNELS, _EVENLY = 100, 2.0  # values of a number that tells series apart; how much more often one may come
+_MAX_CHANNELS = 100  # values of a number that tells series apart
 _SOME, _DENSE = 8, 1.1  # elements from which on it says something; numbers of messages: their span by their number
 _SPECIAL = ("key", "topic", "header")
 
@@ -42,7 +42,6 @@ class _Candidate:
     path: str  # of the message; empty for the key
     values: tuple[str | None, ...]
     score: float
-    is_number: bool = False  # without a telling name: a channel, a register
 
     @property
     def distinct(self) -> int:
@@ -82,32 +81,49 @@ def guess_series(
     few = max(2, int(_FEW * len(owners)))
     key = _key(owners)
     candidates = [one for one in _of_fields(fields) + _of_key(owners) if 1 < one.distinct <= few]
-    chosen: list[_Candidate] = [key] if key is not None and 1 < key.distinct <= few else []
-    while True:
-        groups = [tuple(one.values[at] for one in chosen) for at in range(len(owners))]
-        count, repeats = len(set(groups)), _repeats(groups, moments)
-        best: tuple[float, int, _Candidate] | None = None
-        for one in candidates:
-            finer = [(*group, value) for group, value in zip(groups, one.values, strict=True)]
-            more, fewer = len(set(finer)) - count, repeats - _repeats(finer, moments)
-            needed = not chosen or fewer > _REPEATS * len(owners) or (one.score >= 2 and not key)
-            if more > 0 and len(set(finer)) <= few and needed and (one.score > 0 or fewer > 0):
-                rank = (one.score + (2.0 * fewer / len(owners)), more, one)
-                best = rank if best is None or rank[:2] > best[:2] else best
-        if best is None:
-            break
-        chosen.append(best[2])
-        candidates.remove(best[2])
+    chosen = _chosen(None, candidates, few, moments)
+    if key is not None and 1 < key.distinct <= few:
+        by_key = _chosen(key, candidates, few, moments)
+        # a key that numbers messages, or places them, leaves times repeated that fields tell apart
+        if _repeats(_groups(by_key, moments), moments) <= _repeats(_groups(chosen, moments), moments):
+            chosen = by_key
     if not chosen:
         return _single(fields, reasons)
     chosen.sort(key=lambda one: (one.path in inner, one.distinct, order.index(one.path)))
     template = "/".join(f"{{{one.text}}}" for one in chosen)
-    groups = [tuple(one.values[at] for one in chosen) for at in range(len(owners))]
+    groups = _groups(chosen, moments)
     count = len(set(groups))
     what = " and ".join("the record's key" if one.text == "key" else f"`{one.text}`" for one in chosen)
     has = "have" if len(chosen) > 1 else "has"
     reasons.append(f"The series is {what}, which {has} {count} different values in {len(owners):,} observations.")
     return SeriesGuess(template, frozenset(one.path for one in chosen if one.path), tuple(groups))
+
+
+def _chosen(
+    key: _Candidate | None, candidates: Sequence[_Candidate], few: int, moments: Sequence[int | None]
+) -> list[_Candidate]:
+    """Choose what tells series apart, beginning with the key if there is one, and add what tells more of them apart."""
+    chosen, left = ([key] if key is not None else []), list(candidates)
+    while True:
+        groups = _groups(chosen, moments)
+        count, repeats = len(set(groups)), _repeats(groups, moments)
+        best: tuple[float, int, _Candidate] | None = None
+        for one in left:
+            finer = [(*group, value) for group, value in zip(groups, one.values, strict=True)]
+            more, fewer = len(set(finer)) - count, repeats - _repeats(finer, moments)
+            needed = not chosen or fewer > _REPEATS * len(moments) or (one.score >= 2 and key is None)
+            if more > 0 and len(set(finer)) <= few and needed and (one.score > 0 or fewer > 0):
+                rank = (one.score + (2.0 * fewer / len(moments)), more, one)
+                best = rank if best is None or rank[:2] > best[:2] else best
+        if best is None:
+            return chosen
+        chosen.append(best[2])
+        left.remove(best[2])
+
+
+def _groups(chosen: Sequence[_Candidate], moments: Sequence[int | None]) -> list[tuple[str | None, ...]]:
+    """Return what each element has of some candidates."""
+    return [tuple(one.values[at] for one in chosen) for at in range(len(moments))]
 
 
 def _single(fields: Sequence[Field], reasons: list[str]) -> SeriesGuess:
@@ -123,12 +139,6 @@ def _single(fields: Sequence[Field], reasons: list[str]) -> SeriesGuess:
 def _repeats(groups: Sequence[tuple[str | None, ...]], moments: Sequence[int | None]) -> int:
     """Return how many elements have the group and time of an earlier one."""
     return len(groups) - len(set(zip(groups, moments, strict=True)))
-
-
-def _tells_apart(groups: Sequence[tuple[str | None, ...]], one: _Candidate, moments: Sequence[int | None]) -> bool:
-    """Return whether a number is a channel: with it no time is repeated, and its values come about equally often."""
-    counts = Counter(one.values).values()
-    return _repeats(groups, moments) == 0 and max(counts) <= _EVENLY * len(one.values) / len(counts)
 
 
 def _key(owners: Sequence[Record]) -> _Candidate | None:
@@ -169,7 +179,7 @@ def _of_fields(fields: Sequence[Field]) -> list[_Candidate]:
         if one.share < _ALWAYS or not usable or one.time or one.is_clock or (number and one.distinct > _MAX_CHANNELS):
             continue
         score = 2.0 * named + (0.5 if one.is_text else 0.0) - (2.5 if other and not named else 0.0)
-        found.append(_Candidate(_in_template(one), one.path, tuple(one.texts), 0.0 if number else score, number))
+        found.append(_Candidate(_in_template(one), one.path, tuple(one.texts), 0.0 if number else score))
     return found
 
 

@@ -217,3 +217,13 @@ def test_what_cannot_be_guessed_is_said(messages: list[bytes], said: str) -> Non
     with pytest.raises(DataError) as caught:
         guess([Record("t", timestamp=NO_TIMESTAMP, value=value) for value in messages])
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [lambda at, device: str(at), lambda at, device: str((7 * at + device) % 16)])
+def test_key_that_numbers_messages_or_spreads_them_is_no_series(key: Any) -> None:
+    records = [
+        Record("t", offset=20 * at + device, key=key(at, device).encode(), value=orjson.dumps(
+            {"device": {"id": f"dev-{device}"}, "at": T + 30 * at, "t": 20.5 + device}))
+        for at in range(50) for device in range(20)
+    ]  # fmt: skip
+    assert guess(records).source.series == "{device.id}"
