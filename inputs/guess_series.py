@@ -84,8 +84,8 @@ def guess_series(
     chosen = _chosen(None, candidates, few, moments)
     if key is not None and 1 < key.distinct <= few:
         by_key = _chosen(key, candidates, few, moments)
-        # a key that numbers messages, or places them, leaves times repeated that fields tell apart
-        if _repeats(_groups(by_key, moments), moments) <= _repeats(_groups(chosen, moments), moments):
+        # a key that numbers messages, or spreads them, leaves times repeated, or makes more series than there are
+        if not chosen or _worth(by_key, moments) <= _worth(chosen, moments):
             chosen = by_key
     if not chosen:
         return _single(fields, reasons)
@@ -119,6 +119,12 @@ def _chosen(
             return chosen
         chosen.append(best[2])
         left.remove(best[2])
+
+
+def _worth(chosen: Sequence[_Candidate], moments: Sequence[int | None]) -> tuple[int, int]:
+    """Return how many times are repeated, and the number of series: the less the better."""
+    groups = _groups(chosen, moments)
+    return _repeats(groups, moments), len(set(groups))
 
 
 def _groups(chosen: Sequence[_Candidate], moments: Sequence[int | None]) -> list[tuple[str | None, ...]]:
