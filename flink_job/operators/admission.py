@@ -57,7 +57,8 @@ def within_max_series(
     taken = np.ones(len(read.names), np.bool_)
     taken[refused] = False
     kept = taken[read.codes]
-    detail = f"the shard keeps {max(len(known), max_series)} series, job.max_series = {max_series}; found a new one; raise the setting"
+    keeps = f"the shard keeps {max(len(known), max_series)} series, job.max_series = {max_series}"
+    detail = f"{keeps}; found a new one; raise the setting"
     left_out = [
         DeadLetter(record_at(frame, i), TOO_MANY_SERIES, f"{detail}, or wait until silent series go (job.state_ttl_ms)")
         for i in read.at[~kept].tolist()

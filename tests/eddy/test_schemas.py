@@ -153,6 +153,7 @@ def test_complete_alert_follows_its_schema_and_survives_json():
         unusual="it stands still for longer than usual",
         return_period_s=1_814_400,
         window=window | {"imputed": [0, 0, 1]},
+        interval={"start": NOW, "end": NOW + 60_000, "events": 0},
     )
     validator("alert").validate(json.loads(full.to_json()))
     assert Alert.from_json(full.to_json()) == full
@@ -170,7 +171,7 @@ def test_alert_of_a_silent_series_follows_the_schema():
 def test_alert_of_the_first_version_is_read_with_defaults():
     now = json.loads(alert().to_json())
     old = {name: value for name, value in now.items() if name in validator("alert").schema["required"]}
-    assert len(old) == len(now) - 13
+    assert len(old) == len(now) - 14
     validator("alert").validate(old)
     assert Alert.from_json(json.dumps(old).encode()) == alert()
     for name in old.keys() - {"job", "schema"}:
