@@ -14,6 +14,7 @@ import pytest
 
 from eddy.alert import Alert
 from eddy.flink_job.client.cluster import Cluster
+from eddy.inputs.clusters import joined_with
 from eddy.inputs.interval_observations import IntervalObservations
 from eddy.inputs.mapping import Mapping
 from eddy.inputs.record import Record
@@ -116,6 +117,40 @@ def test_a_savepoint_in_the_middle_of_an_interval_loses_and_repeats_nothing(
         harness.until(lambda: len(alerts()) >= len(expected), "all alerts")
     assert said(alerts()) == expected
     assert letters(settings) == []
+
+
+def test_two_topics_make_one_observation_of_each_interval(stack: Stack, unique_topics: Settings) -> None:
+    """The share of errors, which are on another topic than the requests; it trebles for a minute."""
+    shop = {"every": "1m", "join": "shop", "empty": "zero"}
+    common = {"series": "{shop}", "time": {"field": "at", "unit": "ms"}}
+    settings = with_input(
+        unique_topics,
+        {"topics": "errors", **common, "aggregate": {**shop, "values": {"errors": "count"}}},
+        {"topics": "requests", **common, "aggregate": {**shop, "values": {"n": "count", "value": "errors / n"}}},
+    )
+    rng = np.random.default_rng(6)
+    every: dict[str, list[dict[str, Any]]] = {"errors": [], "requests": []}
+    for minute in range(50):
+        for topic, number in (("requests", 50), ("errors", 6 if minute == 40 else 2)):
+            for at in np.sort(rng.integers(0, MINUTE, number)).tolist():
+                every[topic].append({"shop": "berlin", "at": START + minute * MINUTE + at})
+    for topic, found in every.items():
+        send(settings, topic, encoded(found))
+    harness.publish(settings, harness.model(**MODEL))
+    harness.run_to_end(stack, settings)
+    sources = {f"input.{k}": source for k, source in enumerate(settings.input)}
+    intervals = IntervalObservations(sources)
+    for name, found in zip(sources, every.values(), strict=True):
+        joined = joined_with(settings, name)
+        mapping = Mapping(sources[name], settings.job.event_times, name, joined=joined)
+        for one in found:
+            record = Record("t", value=json.dumps(one).encode())
+            intervals.take(name, mapping.read(record).observations)
+    rows = [(name, ts, of["value"]) for name, ts, of in intervals.rest()]
+    expected = harness.offline([harness.model(**MODEL)], rows)
+    assert said(harness.alerts(settings)) == said(expected)
+    (opened,) = [one for one in harness.alerts(settings) if one.state == "open"]
+    assert (opened.start, opened.values["value"]) == (START + 40 * MINUTE, 6 / 50)
 
 
 EVERY, WAIT = 2_000, 5_000
