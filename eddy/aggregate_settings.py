@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from eddy.intervals import Length, ms_to_interval
-from eddy.settings_group import Group
-from eddy.texts import MAX_NAME_BYTES, is_name
+from eddy.settings_group import Group, by_feature
 
 MAX_AGGREGATES = 64  # of one source: each costs state for every series and open interval
 _DAY = 86_400_000
@@ -21,18 +20,8 @@ _DAY = 86_400_000
 
 def _expressions(value: Any) -> Any:
     """Accept names of features with the expressions of their values."""
-    if not isinstance(value, dict) or not 0 < len(value) <= MAX_AGGREGATES:
-        what = f"{len(value)} names" if isinstance(value, dict) else repr(value)
-        message = f"found {what}, expected 1 to {MAX_AGGREGATES} names of features, each with an expression"
-        raise ValueError(message)
-    for name, expression in value.items():
-        if not isinstance(name, str) or not is_name(name):
-            message = f"found the feature {name!r}, expected a text of 1 to {MAX_NAME_BYTES} bytes"
-            raise ValueError(message)
-        if not isinstance(expression, str):
-            message = f"{name}: found {expression!r}, expected an expression, such as count or 'p95 of ms'"
-            raise ValueError(message)
-    return value
+    expected = f"1 to {MAX_AGGREGATES} names of features, each with an expression"
+    return by_feature(value, MAX_AGGREGATES, expected, "an expression, such as count or 'p95 of ms'")
 
 
 class Aggregate(Group):

@@ -22,8 +22,7 @@ from pydantic import (
 
 from eddy.aggregate_settings import Aggregate
 from eddy.connection_settings import KAFKA_SECRETS, KafkaSettings
-from eddy.settings_group import Group
-from eddy.texts import MAX_NAME_BYTES, is_name
+from eddy.settings_group import Group, by_feature
 
 UNITS = ("s", "ms", "us", "ns", "iso", "auto")
 MAX_VALUES = 1024  # named values of an observation: as many features as any observation may have
@@ -48,18 +47,8 @@ def _values(value: Any) -> Any:
     """Accept ``*``, or names of features with the paths of their values."""
     if value == "*":
         return value
-    if not isinstance(value, dict) or not 0 < len(value) <= MAX_VALUES:
-        what = f"{len(value)} names" if isinstance(value, dict) else repr(value)
-        message = f"found {what}, expected '*' or 1 to {MAX_VALUES} names of features, each with a path"
-        raise ValueError(message)
-    for name, path in value.items():
-        if not isinstance(name, str) or not is_name(name):
-            message = f"found the feature {name!r}, expected a text of 1 to {MAX_NAME_BYTES} bytes"
-            raise ValueError(message)
-        if not isinstance(path, str):
-            message = f"{name}: found {path!r}, expected the path of a field, such as data.t"
-            raise ValueError(message)
-    return value
+    expected = f"'*' or 1 to {MAX_VALUES} names of features, each with a path"
+    return by_feature(value, MAX_VALUES, expected, "the path of a field, such as data.t")
 
 
 def _conditions(value: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from eddy.texts import MAX_NAME_BYTES, is_name
+
 
 class Group(BaseModel):
     """Base of all settings groups: refuse unknown names, check every value, allow no change afterwards.
@@ -27,6 +29,37 @@ class Group(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def by_feature(value: Any, most: int, expected: str, expected_text: str) -> Any:
+    """Accept names of features with a text for each.
+
+    Args:
+        value: what was given.
+        most: how many there may be.
+        expected, expected_text: what the errors say of all of them, and of one text.
+
+    Raises:
+        ValueError: it is something else.
+
+    Examples:
+        >>> by_feature({"n": 7}, 64, "names with paths", "a path")
+        Traceback (most recent call last):
+        ...
+        ValueError: n: found 7, expected a path
+    """
+    if not isinstance(value, dict) or not 0 < len(value) <= most:
+        what = f"{len(value)} names" if isinstance(value, dict) else repr(value)
+        message = f"found {what}, expected {expected}"
+        raise ValueError(message)
+    for name, text in value.items():
+        if not isinstance(name, str) or not is_name(name):
+            message = f"found the feature {name!r}, expected a text of 1 to {MAX_NAME_BYTES} bytes"
+            raise ValueError(message)
+        if not isinstance(text, str):
+            message = f"{name}: found {text!r}, expected {expected_text}"
+            raise ValueError(message)
+    return value
 
 
 def from_json(value: Any, expected: str) -> Any:

@@ -26,6 +26,10 @@ class Cluster:
     kafka: KafkaSettings
     sources: dict[str, InputSource]
 
+    def source_of(self, topic: str) -> str | None:
+        """Return the name of the source that reads a topic, the first of several; None: no source does."""
+        return next((name for name, one in self.sources.items() if one.reads(topic)), None)
+
     def mappings(self, settings: Settings) -> dict[str, Mapping]:
         """Return what reads each source, by its name.
 

@@ -11,12 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from eddy.input_settings import InputSource
-from eddy.inputs.aggregates import aggregation, joined_names
 from eddy.inputs.interval_rules import interval_rules
 from eddy.inputs.mapping import Observation
-from eddy.models.intervals.aggregator import Aggregator
+from eddy.models.intervals.aggregator import Aggregator, Closed
+from eddy.models.intervals.rule import IntervalRule
 
 _AT_ONCE = 20_000  # events
+
+
+def observations_of(closed: Closed, rule: IntervalRule) -> Iterator[Observation]:
+    """Yield the observations of closed intervals of a rule, in their order."""
+    features = rule.features
+    for code, ts, row in zip(closed.codes.tolist(), closed.ts.tolist(), closed.values.tolist(), strict=True):
+        yield Observation(closed.names[code], ts, dict(zip(features, row, strict=True)))
 
 
 class IntervalObservations:
@@ -38,16 +45,9 @@ class IntervalObservations:
     """
 
     def __init__(self, sources: Mapping[str, InputSource]) -> None:
-        self._labels: dict[str, tuple[str, ...]] = {}
-        self._aggregators: dict[str, tuple[Aggregator, int]] = {}
         self._waiting: dict[str, list[Observation]] = {}
-        rules = {name: source.aggregate for name, source in sources.items() if source.aggregate is not None}
         self._every = [Aggregator(rule) for rule in interval_rules(sources)]
-        for one in self._every:
-            for name, number in one.rule.sources.items():
-                made = aggregation(rules[name], joined_names(rules, name))
-                self._labels[name] = tuple(column.label for column in made.columns)
-                self._aggregators[name] = one, number
+        self._aggregators = {name: (one, number) for one in self._every for name, number in one.rule.sources.items()}
         self._newest = {id(one): 0 for one in self._every}
 
     def take(self, name: str, observations: Sequence[Observation]) -> Sequence[Observation]:
@@ -65,17 +65,13 @@ class IntervalObservations:
         for name in list(self._waiting):
             self._add(name)
         for one in self._every:
-            features = one.rule.features
             while (closed := one.close(self._newest[id(one)] + one.rule.wait_ms)) is not None:
-                for code, ts, row in zip(
-                    closed.codes.tolist(), closed.ts.tolist(), closed.values.tolist(), strict=True
-                ):
-                    yield Observation(closed.names[code], ts, dict(zip(features, row, strict=True)))
+                yield from observations_of(closed, one.rule)
 
     def _add(self, name: str) -> None:
         events = self._waiting.pop(name)
         one, number = self._aggregators[name]
-        labels = self._labels[name]
+        labels = one.rule.columns[number]
         index: dict[str, int] = {}
         codes = np.array([index.setdefault(event.series, len(index)) for event in events], np.int64)
         ts = np.array([event.ts for event in events], np.int64)

@@ -41,17 +41,17 @@ def interval_rules(sources: Mapping[str, InputSource]) -> list[IntervalRule]:
 def _rule(title: str, members: Sequence[str], rules: Mapping[str, Aggregate]) -> IntervalRule:
     """Make the rule of some sources: their columns and values stand behind each other."""
     measures: list[Measure] = []
-    columns: list[int] = []
+    columns: list[tuple[str, ...]] = []
     for number, name in enumerate(members):
         try:
             made = aggregation(rules[name], joined_names(rules, name))
         except ValueError as error:
             raise SettingsError(f"{name}.{error}") from None
-        first = sum(columns)
+        first = sum(map(len, columns))
         measures += [
             replace(one, source=number, column=one.column + first * (one.column >= 0)) for one in made.measures
         ]
-        columns.append(len(made.columns))
+        columns.append(tuple(column.label for column in made.columns))
     derived = {one.name for one in measures if one.of[0]}
     for one in measures:
         if derived & {*one.of}:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -23,12 +23,11 @@ from eddy.event_times import iso
 from eddy.flink_job.operators.dead_letters import DeadLetter, record_at
 from eddy.flink_job.wire.frames import DATA, Frame, FrameWriter, read_frame
 from eddy.flink_job.wire.raw_events import read_raw
-from eddy.inputs.aggregates import aggregation, joined_names
-from eddy.inputs.clusters import Cluster, clusters
+from eddy.inputs.clusters import clusters
+from eddy.inputs.interval_observations import observations_of
 from eddy.inputs.interval_rules import interval_rules
 from eddy.inputs.record import Record
 from eddy.intervals import ms_to_interval
-from eddy.models.core.detector import Floats
 from eddy.models.engine.state.codec import pack, pack_text, unpack, unpack_text
 from eddy.models.intervals.aggregator import Aggregator, Closed
 from eddy.models.intervals.clock import IntervalClock
@@ -49,21 +48,16 @@ class IntervalPlan:
 
     def __init__(self, settings: Settings) -> None:
         every = clusters(settings)
-        sources = {name: one for cluster in every for name, one in cluster.sources.items()}
-        self.rules = interval_rules(sources)
-        self.labels: dict[str, tuple[str, ...]] = {}
-        self._clusters: Sequence[Cluster] = every
-        rules = {name: one.aggregate for name, one in sources.items() if one.aggregate is not None}
-        for name, rule in rules.items():
-            made = aggregation(rule, joined_names(rules, name))
-            self.labels[name] = tuple(column.label for column in made.columns)
+        self.rules = interval_rules({name: one for cluster in every for name, one in cluster.sources.items()})
         self.clusters = len(every)
+        self._clusters = every
+        self._aggregated = {name for rule in self.rules for name in rule.sources}
         self.source_of = lru_cache(4096)(self._source_of)
 
     def _source_of(self, cluster: int, topic: str) -> str | None:
         """Return the source with ``aggregate`` that a topic belongs to; None: it belongs to another."""
-        found = next((name for name, one in self._clusters[cluster].sources.items() if one.reads(topic)), None)
-        return found if found in self.labels else None
+        found = self._clusters[cluster].source_of(topic)
+        return found if found in self._aggregated else None
 
 
 class IntervalStage:
@@ -77,7 +71,8 @@ class IntervalStage:
     def __init__(self, plan: IntervalPlan, shard: int) -> None:
         self._plan, self._shard = plan, shard
         self._aggregators = [Aggregator(rule) for rule in plan.rules]
-        self._of = {name: (one, number) for one in self._aggregators for name, number in one.rule.sources.items()}
+        #: by source: the place of its rule, and its number there
+        self._of = {name: (at, number) for at, rule in enumerate(plan.rules) for name, number in rule.sources.items()}
         self._clocks = [
             IntervalClock(max(rule.every_ms + rule.wait_ms, _LIVE_MS), idle_ms=min(max(rule.wait_ms, 1000), _IDLE_MS))
             for rule in plan.rules
@@ -95,8 +90,7 @@ class IntervalStage:
         for number, watermark, last in frame.clocks:
             found = self._of.get(f"input.{number}")
             if found is not None:
-                clock = self._clocks[self._aggregators.index(found[0])]
-                clock.observe(number, frame.source, watermark, last)
+                self._clocks[found[0]].observe(number, frame.source, watermark, last)
         topics: dict[str, set[str]] = {}
         for topic in frame.topics:
             if (name := plan.source_of(cluster, topic)) is not None:
@@ -108,28 +102,25 @@ class IntervalStage:
         for name, own in topics.items():
             at = frame.of_topics(own)
             taken[at] = True
-            aggregator, number = self._of[name]
-            keys, ts, values = read_raw(frame, at, aggregator.rule.columns[number])
+            place, number = self._of[name]
+            aggregator = self._aggregators[place]
+            labels = aggregator.rule.columns[number]
+            keys, ts, values = read_raw(frame, at, len(labels))
             used, codes = np.unique(keys, return_inverse=True)
             late = aggregator.add(number, [frame.keys[k].decode() for k in used.tolist()], codes, ts, values)
             for k in np.flatnonzero(late).tolist():
-                dead_letters.append(self._late(frame, int(at[k]), name, aggregator, int(ts[k]), values[k]))
+                dead_letters.append(
+                    _late(
+                        frame,
+                        int(at[k]),
+                        name,
+                        aggregator,
+                        int(ts[k]),
+                        dict(zip(labels, values[k].tolist(), strict=True)),
+                    )
+                )
         left = np.flatnonzero(~taken)
         return (frame.take(left.tolist()) if len(left) else None), dead_letters
-
-    def _late(self, frame: Frame, i: int, name: str, aggregator: Aggregator, ts: int, values: Floats) -> DeadLetter:
-        record, rule = record_at(frame, i), aggregator.rule
-        numbers = [None if np.isnan(value) else value for value in values.tolist()]
-        said = dict(zip(self._plan.labels[name], numbers, strict=True))
-        series = frame.keys[int(frame.codes[i])].decode(errors="replace")
-        value = orjson.dumps({"series": series, "ts": ts, "event": said})
-        end = (rule.interval_of(ts) + 1) * rule.every_ms
-        through = (aggregator.closed_through + 1) * rule.every_ms
-        detail = (
-            f"found an event of {iso(ts)}, whose interval ended at {iso(end)}; intervals up to {iso(through)} are "
-            f"closed: each waits {ms_to_interval(rule.wait_ms)} for stragglers ({name}.aggregate.wait)"
-        )
-        return DeadLetter(replace(record, value=value), "late", detail, {"form": "event"})
 
     def close(self, frame: Frame, final: bool) -> Iterator[Frame]:
         """Yield frames with the observations of intervals that end now.
@@ -202,6 +193,21 @@ class IntervalStage:
         return unknown
 
 
+def _late(frame: Frame, i: int, name: str, aggregator: Aggregator, ts: int, numbers: Mapping[str, float]) -> DeadLetter:
+    """Make a dead letter of an event of a source whose interval has been closed."""
+    rule = aggregator.rule
+    said = {label: None if math.isnan(value) else value for label, value in numbers.items()}
+    series = frame.keys[int(frame.codes[i])].decode(errors="replace")
+    value = orjson.dumps({"series": series, "ts": ts, "event": said})
+    end = (rule.interval_of(ts) + 1) * rule.every_ms
+    through = (aggregator.closed_through + 1) * rule.every_ms
+    detail = (
+        f"found an event of {iso(ts)}, whose interval ended at {iso(end)}; intervals up to {iso(through)} are "
+        f"closed: each waits {ms_to_interval(rule.wait_ms)} for stragglers ({name}.aggregate.wait)"
+    )
+    return DeadLetter(replace(record_at(frame, i), value=value), "late", detail, {"form": "event"})
+
+
 def _digest(rule: IntervalRule) -> str:
     """Identify what open intervals of a rule hold."""
     measures = [(one.name, one.function, one.column, one.source, one.of) for one in rule.measures]
@@ -212,11 +218,7 @@ def _digest(rule: IntervalRule) -> str:
 def _as_frame(closed: Closed, rule: IntervalRule, number: int, shard: int, frame: Frame) -> Frame:
     """Make the frame that such observations would come in."""
     writer = FrameWriter()
-    names = [name.encode() for name in closed.names]
-    places = [Record(f"interval-{number}", 0, 0, frame.now, name) for name in names]
-    alone = rule.features == ("value",)
-    for code, ts, row in zip(closed.codes.tolist(), closed.ts.tolist(), closed.values.tolist(), strict=True):
-        values = {name: None if math.isnan(value) else value for name, value in zip(rule.features, row, strict=True)}
-        said = {"value": values["value"]} if alone else {"values": values}
-        writer.add(places[code], names[code], orjson.dumps({"series": closed.names[code], "ts": ts, **said}))
+    for one in observations_of(closed, rule):
+        series = one.series.encode()
+        writer.add(Record(f"interval-{number}", timestamp=frame.now, key=series), series, one.to_json())
     return read_frame(writer.take(DATA, shard, frame.now, frame.source, frame.sources))

@@ -53,7 +53,8 @@ class ReadingOperator:
         every = clusters(settings)
         self._job = settings.job.name
         self._shards = settings.job.shards
-        self._sources = every[cluster].sources
+        self._cluster = every[cluster]
+        self._sources = self._cluster.sources
         self._mappings = every[cluster].mappings(settings)
         self._by_topic: dict[str, str | None] = {}
         self._subtask = subtask
@@ -116,7 +117,7 @@ class ReadingOperator:
 
     def _source_of(self, topic: str) -> str | None:
         if topic not in self._by_topic:
-            self._by_topic[topic] = next((name for name, one in self._sources.items() if one.reads(topic)), None)
+            self._by_topic[topic] = self._cluster.source_of(topic)
         return self._by_topic[topic]
 
     def _take(self, name: str, record: Record, read: int | None, now: int) -> bool:

@@ -68,7 +68,7 @@ class OpenInterval:
         self._grow(int(rows.max()) + 1)
         _count(rows, self._events[:, source])
         first = rule.first_column(source)
-        last = first + rule.columns[source]
+        last = first + len(rule.columns[source])
         for k, column in enumerate(parts.sums):
             if first <= column < last:
                 _sum(rows, values[:, column - first], self._counts[:, k], self._sums[:, k])

@@ -42,7 +42,7 @@ class IntervalRule:
         empty: what an interval without events is.
         forget_after_ms: a series without events for longer ends.
         measures: the values of an interval, in their order.
-        columns: how many numbers an event of each source has; they stand behind each other, source by source.
+        columns: what the numbers of an event are called, by source; they stand behind each other, source by source.
         sources: number of each source by its name in the settings.
     """
 
@@ -52,7 +52,7 @@ class IntervalRule:
     empty: Empty
     forget_after_ms: int
     measures: tuple[Measure, ...]
-    columns: tuple[int, ...]
+    columns: tuple[tuple[str, ...], ...]
     sources: Mapping[str, int]
 
     @property
@@ -62,7 +62,7 @@ class IntervalRule:
 
     def first_column(self, source: int) -> int:
         """Return where the columns of a source begin."""
-        return sum(self.columns[:source])
+        return sum(map(len, self.columns[:source]))
 
     def interval_of(self, ts: int) -> int:
         """Return the number of the interval of a time: intervals are counted from the epoch."""
