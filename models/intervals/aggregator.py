@@ -63,7 +63,8 @@ class Aggregator:
         self.closed_through = NEVER
         self._parts = Parts(rule)
         self._open: dict[int, OpenInterval] = {}
-        self._names: list[str] = []
+        self._names: list[str | None] = []  # by row; None: it is free
+        self._free: list[int] = []
         self._row_of: dict[str, int] = {}
         self._first = np.zeros(0, np.int64)  # interval of each series from which on it gives observations
         self._heard = np.zeros(0, np.int64)  # newest closed interval with events
@@ -74,7 +75,7 @@ class Aggregator:
     @property
     def series(self) -> int:
         """Count the series that are known."""
-        return len(self._names)
+        return len(self._row_of)
 
     @property
     def crowded(self) -> bool:
@@ -122,12 +123,18 @@ class Aggregator:
         if -1 in found:
             for name in names:
                 if name not in known:
-                    known[name] = len(self._names)
-                    self._names.append(name)
+                    known[name] = self._take(name)
             self._grow()
             self._rows_dirty = True
             found = [known[name] for name in names]
         return np.array(found, np.int64)
+
+    def _take(self, name: str) -> int:
+        row = self._free.pop() if self._free else len(self._names)
+        if row == len(self._names):
+            self._names.append(name)
+        self._names[row] = name
+        return row
 
     def _grow(self) -> None:
         more = len(self._names) - len(self._first)
@@ -153,7 +160,7 @@ class Aggregator:
         return (clock - self.rule.wait_ms) // self.rule.every_ms - 1
 
     def _waits_for_empty(self) -> bool:
-        return self.rule.empty != "missing" and self.closed_through > NEVER and bool(self._names)
+        return self.rule.empty != "missing" and self.closed_through > NEVER and bool(self._row_of)
 
     def close(self, clock: int) -> Closed | None:
         """Close intervals that end ``wait`` before a time, :data:`MAX_POINTS` observations or so at once.
@@ -186,7 +193,7 @@ class Aggregator:
         codes = np.concatenate([rows for _, rows, _, _ in found])
         ts = np.repeat([number * self.rule.every_ms for number, *_ in found], [len(rows) for _, rows, _, _ in found])
         used, codes = np.unique(codes, return_inverse=True)
-        names = [self._names[row] for row in used.tolist()]
+        names = [str(self._names[row]) for row in used.tolist()]
         values, events = np.concatenate([one[2] for one in found]), np.concatenate([one[3] for one in found])
         closed = Closed(names, codes, ts.astype(np.int64), values, events)
         self._forget()
@@ -230,16 +237,24 @@ class Aggregator:
         return np.array([found[one.name] for one in self.rule.measures])
 
     def _forget(self) -> None:
-        """Drop series that have been silent for too long, once they are many."""
+        """Free the rows of series that have been silent for too long, for the next new ones."""
         size = len(self._names)
-        silent = self.closed_through - self._heard[:size] > self.rule.forget_after_ms // self.rule.every_ms
-        silent &= self._first[:size] <= self.closed_through
-        if silent.sum() * 2 <= max(size, 64) or self._open:
+        first, limit = self._first[:size], self.rule.forget_after_ms // self.rule.every_ms
+        # -NEVER: free, or of a series of which only late events came
+        silent = (self.closed_through - self._heard[:size] > limit) & (
+            (first <= self.closed_through) | (first == -NEVER)
+        )
+        silent[self._free] = False
+        if not silent.any():
             return
-        kept = np.flatnonzero(~silent)
-        self._names = [self._names[row] for row in kept.tolist()]
-        self._row_of = {name: row for row, name in enumerate(self._names)}
-        self._first, self._heard, self._before = self._first[kept], self._heard[kept], self._before[kept]
+        for interval in self._open.values():
+            silent &= interval.events(size) == 0
+        rows = np.flatnonzero(silent)
+        for row in rows.tolist():
+            del self._row_of[str(self._names[row])]
+            self._names[row] = None
+        self._free += rows.tolist()
+        self._first[rows], self._heard[rows], self._before[rows] = -NEVER, NEVER, np.nan
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -268,7 +283,8 @@ class Aggregator:
         for key, entry in entries.items():
             if isinstance(entry, str):
                 self._names = json.loads(entry)
-                self._row_of = {name: row for row, name in enumerate(self._names)}
+                self._row_of = {name: row for row, name in enumerate(self._names) if name is not None}
+                self._free = [row for row, name in enumerate(self._names) if name is None]
             elif key == "rows":
                 self._first, self._heard, self._before = entry["first"], entry["heard"], entry["before"]
                 self.closed_through = int(entry["closed_through"][0])

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 
 from eddy.flink_job.operators.interval_stage import STATE, IntervalPlan, IntervalStage
 from eddy.flink_job.operators.shard import Shard
@@ -162,17 +163,22 @@ def test_a_restart_in_mid_interval_changes_nothing() -> None:
     assert second.shard.counts.late == 0
 
 
-def test_another_aggregation_begins_anew_and_leaves_no_state_behind() -> None:
-    first = Aggregating(CALLS)
-    first.live(90_000)
+OTHERS: list[dict[str, Any]] = [
+    {"every": "2m", "values": {"value": "count"}},
+    {"every": "1m", "values": {"value": "count where status >= 400"}},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_aggregation_begins_anew_and_leaves_no_state_behind(other: dict[str, Any]) -> None:
+    first = Aggregating({**CALLS, "aggregate": {"every": "1m", "values": {"value": "count where status >= 500"}}})
+    first.send(("a", T0 + 1, [1.0]))
     for source in (0, 1):
         first.send(kind=CHECKPOINT, source=source)
     before = {key for key in first.state if key.startswith(STATE)}
     assert before
-    other = {**CALLS, "aggregate": {"every": "2m", "values": {"value": "count"}}}
-    second = Aggregating(other, state=State(first.state))
-    second.now = first.now
-    second.live(5 * MINUTE)
+    second = Aggregating({**CALLS, "aggregate": other}, state=State(first.state))
+    second.send(("a", T0 + 1, [1.0] if "where" in other["values"]["value"] else []))
     for source in (0, 1):
         second.send(kind=CHECKPOINT, source=source)
     after = {key for key in second.state if key.startswith(STATE)}

@@ -212,6 +212,33 @@ def test_a_series_ends_once_it_has_been_silent_for_long_and_begins_again() -> No
     assert [row[1] for row in rows(aggregator, 21)] == [20]
 
 
+@pytest.mark.parametrize("empty", ["missing", "zero", "last"])
+def test_series_that_end_while_others_flow_are_forgotten_and_their_places_used_again(empty: str) -> None:
+    aggregator = simple(empty, forget="5m")
+    found = []
+    for minute in range(400):
+        put(aggregator, "always", minute + 0.5)
+        put(aggregator, f"once-{minute}", minute + 0.5, float(minute))
+        found += [row for row in rows(aggregator, minute) if row[2]]  # of the minute before; this one is open
+        state = {
+            key: entry if isinstance(entry, str) else {k: v.copy() for k, v in entry.items()}
+            for key, entry in aggregator.changes().items()
+            if entry is not None
+        }
+        if minute == 200:  # with free places
+            aggregator = simple(empty, forget="5m")
+            aggregator.restore(state)
+    assert aggregator.series < 10
+    assert len(aggregator._names) < 12
+    repeated = [row for row in found if row[0] not in ("always", f"once-{row[1]}")]
+    assert bool(repeated) == (empty == "last"), "the values of the interval before"
+    assert sorted(row for row in found if row[0] == f"once-{row[1]}") == sorted(
+        (f"once-{minute}", minute, 1.0, float(minute), float(minute), 1 / minute if minute else None)
+        for minute in range(399)
+    )
+    assert [row[1] for row in found if row[0] == "always"] == list(range(399))
+
+
 def test_nothing_is_given_before_a_series_began() -> None:
     aggregator = simple("zero")
     put(aggregator, "a", 0)
