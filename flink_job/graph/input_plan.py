@@ -9,6 +9,7 @@ from typing import Any
 
 from eddy.configuration import environment_name
 from eddy.connection_settings import SchemaRegistrySettings
+from eddy.flink_job.operators.source_clocks import idle_ms
 from eddy.flink_job.wire.fast_sources import is_fast
 from eddy.input_settings import InputSource
 from eddy.inputs.aggregates import Column
@@ -109,6 +110,7 @@ def _source(name: str, mapping: SourceMapping, registry: SchemaRegistrySettings)
         "topics": list(source.topics),
         "pattern": source.pattern,
         "fast": is_fast(source, registry),
+        "idle_ms": idle_ms(source),
         "format": source.format.name,
         **_schemas(source, registry),
         "headers": wants_headers(source),

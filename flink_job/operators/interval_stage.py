@@ -38,8 +38,6 @@ log = logging.getLogger(__name__)
 
 STATE = "intervals/"  # what the keys of its entries begin with
 _LIVE_MS = 60_000  # lag of a live source, at least
-_IDLE_MS = 10_000  # a partition or source that says nothing for so long holds up no other, at most
-_SETTLE_MS = 5_000  # after the first frame: until all subtasks have had their say
 _REMEMBERED = 2  # closings whose numbers of events are kept, for alerts
 
 
@@ -74,23 +72,21 @@ class IntervalStage:
         #: by source: the place of its rule, and its number there
         self._of = {name: (at, number) for at, rule in enumerate(plan.rules) for name, number in rule.sources.items()}
         self._clocks = [
-            IntervalClock(max(rule.every_ms + rule.wait_ms, _LIVE_MS), idle_ms=min(max(rule.wait_ms, 1000), _IDLE_MS))
+            IntervalClock(
+                {int(name.rpartition(".")[2]) for name in rule.sources}, max(rule.every_ms + rule.wait_ms, _LIVE_MS)
+            )
             for rule in plan.rules
         ]
-        self._heard: set[int] = set()  # subtasks that have sent a frame
-        self._first: int | None = None  # wall clock of the first one
         self._closed: list[tuple[IntervalRule, Closed]] = []
         self._forced = 0
 
     def take(self, frame: Frame) -> tuple[Frame | None, list[DeadLetter]]:
         """Take the events out of a frame; returns what is left of it (None: nothing), and late events."""
         plan, cluster = self._plan, frame.cluster(self._plan.clusters)
-        self._heard.add(frame.source)
-        self._first = frame.now if self._first is None else self._first
-        for number, watermark, last in frame.clocks:
-            found = self._of.get(f"input.{number}")
+        for one in frame.clocks:
+            found = self._of.get(f"input.{one.number}")
             if found is not None:
-                self._clocks[found[0]].observe(number, frame.source, watermark, last)
+                self._clocks[found[0]].observe(one.number, frame.source, one.watermark, one.last, one.active)
         topics: dict[str, set[str]] = {}
         for topic in frame.topics:
             if (name := plan.source_of(cluster, topic)) is not None:
@@ -130,11 +126,9 @@ class IntervalStage:
             final: nothing will follow: intervals that ended before the newest event are closed without waiting.
         """
         self._closed = self._closed[-_REMEMBERED:]
-        settled = len(self._heard) >= frame.sources or frame.now - (self._first or frame.now) >= _SETTLE_MS
-        if not (final or settled):  # what has come may be of one partition of many
-            return
+        subtasks = frame.sources // (2 * self._plan.clusters)
         for number, (one, clock) in enumerate(zip(self._aggregators, self._clocks, strict=True)):
-            until = clock.newest() + one.rule.wait_ms if final else clock.at(frame.now)
+            until = clock.newest() + one.rule.wait_ms if final else clock.at(frame.now, subtasks)
             while one.due(until) or one.crowded:
                 closed = one.close(until)
                 if closed is None:

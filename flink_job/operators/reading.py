@@ -17,10 +17,10 @@ from eddy.flink_job.operators.dead_letters import MAX_BYTES, DeadLetter, DeadLet
 from eddy.flink_job.operators.dead_letters import Record as Original
 from eddy.flink_job.operators.event_messages import event_message
 from eddy.flink_job.operators.metrics import SourceMetrics
-from eddy.flink_job.operators.source_clocks import SourceClocks, wants_clocks
+from eddy.flink_job.operators.source_clocks import SourceClocks, idle_ms, wants_clocks
 from eddy.flink_job.operators.source_counts import EVERY_MS, SourceFigures
 from eddy.flink_job.wire.fast_sources import is_fast
-from eddy.flink_job.wire.frames import CHECKPOINT, DATA, DLQ, END, EVENTS, SOURCES, FrameWriter, Records
+from eddy.flink_job.wire.frames import CHECKPOINT, DATA, DLQ, END, EVENTS, SOURCES, Clock, FrameWriter, Records
 from eddy.flink_job.wire.parsing import shard_of
 from eddy.flink_job.wire.raw_events import raw_bytes
 from eddy.flink_job.wire.unread import UnreadFrame, read_unread
@@ -61,10 +61,11 @@ class ReadingOperator:
         self._own = (2 * cluster + 1) * subtasks + subtask  # as a source of frames: each cluster has two a subtask
         self._all = 2 * len(every) * subtasks
         self._writers: dict[int, FrameWriter] = {}
-        self._clocks = SourceClocks(settings.job.max_ahead_ms) if wants_clocks(settings) else None
         registry = settings.schema_registry
         self._whole = {name for name, one in self._mappings.items() if not is_fast(one.source, registry)}
-        self._sent = None if self._clocks is None else self._clocks.at(0)  # to all shards, and when
+        idle = {_number(name): idle_ms(self._sources[name]) for name in self._whole}
+        self._clocks = SourceClocks(settings.job.max_ahead_ms, idle) if wants_clocks(settings) else None
+        self._sent: tuple[Clock, ...] | None = None if self._clocks is None else ()  # to all shards, and when
         self._sent_at = 0
         self._figures: dict[str, SourceFigures] = {}
         self._reported = 0
@@ -125,7 +126,7 @@ class ReadingOperator:
         figures = self._of(name, now)
         result = self._read(name, record)
         if self._clocks is not None and name in self._whole:
-            self._clocks.read(int(name.rpartition(".")[2]), record, result.observations, now)
+            self._clocks.read(_number(name), record, result.observations, now)
         if read is None:
             figures.skipped += result.skipped
         if read is None or len(result.observations) != read:
@@ -214,6 +215,11 @@ class ReadingOperator:
                 topics = list(source.topics) or [source.pattern]
                 value = figures.message(name, topics, self._job, self._subtask, now)
                 self._records.add(SOURCES, now, f"{name}/{self._subtask}".encode(), value)
+
+
+def _number(name: str) -> int:
+    """Return N of a source's name ``input.N``."""
+    return int(name.rpartition(".")[2])
 
 
 def _own_headers(record: Record) -> dict[str, str]:

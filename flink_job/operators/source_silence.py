@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eddy.flink_job.operators.shard_options import ShardOptions
+from eddy.flink_job.operators.source_clocks import NONE
 from eddy.flink_job.wire.frames import END, FEEDBACK, Frame
 from eddy.flink_job.wire.parsing import shard_of
 from eddy.models.silence.monitor import OBSERVATIONS, SOURCE_SERIES, SilenceMonitor
@@ -32,7 +33,8 @@ class SourceSilence:
             return
         self._ended = self._ended or frame.kind == END  # a bounded source: that nothing comes any more is no silence
         if frame.clocks and not self._ended:
-            self._monitor.note_sources(frame.source, frame.clocks, frame.now)
+            heard = [(one.number, one.watermark, one.last) for one in frame.clocks if one.last != NONE]
+            self._monitor.note_sources(frame.source, heard, frame.now)
         if len(frame):
             streams = frame.streams()
             for stream in np.unique(streams).tolist():

@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ _KEYLESS = 1 << 30
 #: of a frame with events of input sources: a bit of its kind, and where a partition says which topic it is of
 _WITH_TOPICS, _TOPIC_BIT = 0x80, 20
 _WITH_CLOCKS = 0x40  # a bit of the kind of a frame that ends with the clocks of sources
-_CLOCK = struct.Struct("<hqq")
+_CLOCK = struct.Struct("<hqq?")
 _PARTITION = (1 << _TOPIC_BIT) - 1
 _NO_TOPICS: tuple[str, ...] = ()
 
@@ -36,6 +36,22 @@ MESSAGE = 0
 ROLE_AT = 4  # index of the first record's role
 #: a record for no topic: a checkpoint barrier follows, operators after this one write their state
 MARK = 127
+
+
+class Clock(NamedTuple):
+    """Say how far the event time of one source has come in one subtask.
+
+    Attributes:
+        number: N of ``input.N``; -1: the observations topic.
+        watermark: event time up to which its events have come, epoch ms; -2^63: none had one yet.
+        last: wall clock when its newest record came, epoch ms; -2^63: none has.
+        active: whether more is waited for; False: it is idle there, or has ended.
+    """
+
+    number: int
+    watermark: int
+    last: int
+    active: bool
 
 
 @dataclass(frozen=True)
@@ -56,10 +72,7 @@ class Frame:
         checkpoint: number of the checkpoint whose barrier follows; 0 where the frame does not say.
         topics: names of the topics of input sources that records come from; mostly none.
         topic_codes: (n,) index + 1 in them; 0 = the observations topic. None without such topics.
-        clocks: how far the event time of each source has come that this subtask has read anything of, in no order:
-            number of the source (N of ``input.N``; -1: the observations topic), event time up to which its events have
-            come (epoch ms; -2^63: none had one yet), wall clock when its newest record came. Empty where the settings
-            ask for none.
+        clocks: of each source that this subtask reads, in no order. Empty where the settings ask for none.
     """
 
     kind: int
@@ -80,7 +93,7 @@ class Frame:
     checkpoint: int = 0
     topics: tuple[str, ...] = ()
     topic_codes: NDArray[np.int32] | None = None
-    clocks: tuple[tuple[int, int, int], ...] = ()
+    clocks: tuple[Clock, ...] = ()
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -215,9 +228,9 @@ def _names(data: bytes, at: int) -> tuple[tuple[str, ...], int]:
     return tuple(names), at
 
 
-def _clocks(data: bytes, at: int) -> tuple[tuple[int, int, int], ...]:
+def _clocks(data: bytes, at: int) -> tuple[Clock, ...]:
     (count,) = struct.unpack_from("<H", data, at)
-    return tuple(_CLOCK.unpack_from(data, at + 2 + _CLOCK.size * i) for i in range(count))
+    return tuple(Clock(*_CLOCK.unpack_from(data, at + 2 + _CLOCK.size * i)) for i in range(count))
 
 
 class FrameWriter:
@@ -249,7 +262,7 @@ class FrameWriter:
         source: int,
         sources: int,
         checkpoint: int = 0,
-        clocks: Sequence[tuple[int, int, int]] | None = None,
+        clocks: Sequence[Clock] | None = None,
     ) -> bytes:
         """Return the frame of all observations so far, and start anew; without ``clocks`` nobody asks for them."""
         n, keys = len(self._rows), b"".join(self._keys)

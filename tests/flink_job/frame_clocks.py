@@ -59,11 +59,12 @@ def _check_watermarks(sent: list[tuple[int, Frame]], cluster: int) -> None:
     for at, frame in sent:
         clocks = {number: rest for number, *rest in frame.clocks}
         # what leaves while a record is taken has the clocks of the last flush
-        assert set(clocks) <= {WEB} | ({-1} if cluster == 0 else set())
-        assert (WEB in clocks) == (at > 1_000), at
+        assert set(clocks) == {WEB} | ({-1} if cluster == 0 else set())
+        watermark, last, active = clocks[WEB]
         if at <= 1_000:
+            assert (watermark, last, active) == (NONE, NONE, True), at
             continue
-        watermark, last = clocks[WEB]
+        assert active
         newest = NOW - 5_000 + min(at, 12_900)
         if at < 6_000:
             assert watermark == NONE, "at first another partition may come"
@@ -74,6 +75,7 @@ def _check_watermarks(sent: list[tuple[int, Frame]], cluster: int) -> None:
         assert NOW + min(at, 12_900) - 150 <= last <= NOW + at
         if cluster == 0 and at > 2_000 + 5_050:
             assert clocks[-1][0] == NOW + 2_000
+            assert clocks[-1][2] == (at < 2_000 + 10_000), at
 
 
 def _check_events(sent: list[tuple[int, Frame]]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from eddy.flink_job.operators.interval_stage import STATE, IntervalPlan, IntervalStage
 from eddy.flink_job.operators.shard import Shard
 from eddy.flink_job.operators.shard_options import ShardOptions
+from eddy.flink_job.operators.source_clocks import NONE, idle_ms
 from eddy.flink_job.wire.frames import (
     ALERTS,
     CHECKPOINT,
@@ -19,6 +20,7 @@ from eddy.flink_job.wire.frames import (
     END,
     SCORES,
     TICK,
+    Clock,
     FrameWriter,
     Records,
     read_frame,
@@ -52,21 +54,38 @@ class Aggregating:
         models = model_set(manifest())
         self.shard = Shard(options, models, intervals=IntervalStage(self.plan, 0) if self.plan.rules else None)
         self.shard.restore(self.state)
+        self.idle = {number: idle_ms(source) for number, source in enumerate(settings.input)}
         self.clocks: dict[tuple[int, int], tuple[int, int]] = {}
+        self.ended: set[int] = set()
+        self.said: dict[int, list[Clock]] = {}
+
+    def clocks_of(self, source: int) -> list[Clock]:
+        """Return what a subtask says of its clocks now."""
+        found = []
+        for number, ms in self.idle.items():
+            watermark, last = self.clocks.get((source, number), (NONE, NONE))
+            active = self.now - (T0 if last == NONE else last) < ms and source not in self.ended
+            found.append(Clock(number, watermark, last, active))
+        return found
 
     def send(self, *events: tuple[str, int, list[float]], kind: int = DATA, topic: str = "calls", source: int = 0,
-             input_number: int = 0) -> list[Sent]:  # fmt: skip
-        """Hand over a frame with events (series, ts, numbers) that came just now."""
+             input_number: int = 0, others: bool = True) -> list[Sent]:  # fmt: skip
+        """Hand over a frame with events (series, ts, numbers) that came just now; the others say if they are idle."""
+        found: list[Sent] = []
+        for other in range(self.sources // 2) if others else ():
+            if other != source and self.said.get(other) != self.clocks_of(other):
+                found += self.send(kind=TICK, source=other, others=False)
         writer = FrameWriter()
         for offset, (series, ts, numbers) in enumerate(events):
             writer.add(Record(topic, 1, offset, self.now, b"key"), series.encode(), raw_bytes(ts, numbers))
             before = self.clocks.get((source, input_number), (0, 0))
             self.clocks[source, input_number] = (max(before[0], ts), self.now)
-        clocks = [(number, *clock) for (one, number), clock in self.clocks.items() if one == source]
+        self.ended |= {source} if kind == END else set()
+        clocks = self.said[source] = self.clocks_of(source) if source < self.sources // 2 else []  # else: Python
         frame = read_frame(writer.take(kind, 0, self.now, source, self.sources, int(kind == CHECKPOINT), clocks))
         out = Records()
         self.shard.handle(frame, self.state, out)
-        return [Sent(role, key, value, headers) for role, _, key, value, headers in taken_apart(out.take())]
+        return found + [Sent(role, key, value, headers) for role, _, key, value, headers in taken_apart(out.take())]
 
     def live(self, ms: int, rate: int = 1, series: str = "a", **more: Any) -> list[Sent]:
         """Let time go on in steps of a second, with so many events in each."""
@@ -219,11 +238,29 @@ def test_two_sources_make_one_observation_once_both_intervals_have_closed() -> N
 
 def test_a_subtask_that_ends_at_once_makes_nothing_of_the_others_late() -> None:
     job = Aggregating(CALLS, subtasks=2)
-    job.send(*[("a", T0 + k * 6_000, []) for k in range(100)], kind=DATA, source=0)
-    job.send(kind=END, source=0)
-    job.send(kind=END, source=2)
+    job.send(*[("a", T0 + k * 6_000, []) for k in range(100)], kind=DATA, source=0, others=False)
+    job.send(kind=END, source=0, others=False)
+    job.send(kind=END, source=2, others=False)
+    job.now += 30_000
+    job.send(kind=TICK, source=0, others=False)
     job.send(*[("b", T0 + k * 6_000, []) for k in range(100)], kind=DATA, source=1)
     job.send(kind=END, source=1)
     job.send(kind=END, source=3)
     assert job.shard.counts.late == 0
+    assert len(job.shard.engine.names) == 2
+
+
+def test_frames_that_are_long_on_their_way_make_nothing_late() -> None:
+    """The frames of one subtask wait while a shard is at work, and those of the other have come already."""
+    job = Aggregating(CALLS, subtasks=2)
+    old = T0 - 86_400_000
+    job.send(("a", old, []), source=0)
+    job.send(("b", old, []), source=1)
+    for minute in range(1, 60):
+        job.now += 1_000
+        job.send(("a", old + minute * MINUTE, []), source=0, others=False)
+    job.send(*[("b", old + minute * MINUTE, []) for minute in range(60)], source=1)
+    assert job.shard.counts.late == 0
+    job.now += 60_000
+    job.send(kind=TICK, source=0)  # both are idle, and say so
     assert len(job.shard.engine.names) == 2

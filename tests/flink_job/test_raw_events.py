@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eddy.flink_job.wire.frames import CHECKPOINT, DATA, END, FrameWriter, read_frame
+from eddy.flink_job.wire.frames import CHECKPOINT, DATA, END, Clock, FrameWriter, read_frame
 from eddy.flink_job.wire.parsing import series_names
 from eddy.flink_job.wire.raw_events import raw_bytes, read_raw
 from eddy.inputs.record import Record
@@ -25,7 +25,10 @@ ROWS = st.lists(
     max_size=20,
 )
 CLOCKS = st.none() | st.lists(
-    st.tuples(st.integers(-1, 2**15 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**62)), max_size=4
+    st.builds(
+        Clock, st.integers(-1, 2**15 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**62), st.booleans()
+    ),
+    max_size=4,
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from eddy.alert_settings import AlertSettings
 from eddy.feedback import Feedback
-from eddy.flink_job.wire.frames import ALERTS, DATA, EVENTS, FEEDBACK, TICK, Records
+from eddy.flink_job.wire.frames import ALERTS, DATA, EVENTS, FEEDBACK, TICK, Clock, Records
 from eddy.flink_job.wire.parsing import shard_of
 from eddy.input_settings import InputSource
 from eddy.models.engine.options import EngineOptions
@@ -47,7 +47,7 @@ class Live:
         messages: list[Message] = [observation(name, now, value) for name in series]
         one = frame(*messages, kind=DATA if messages else TICK, now=now, **header)
         out = Records()
-        clocks = ((-1, self.last, self.last),)
+        clocks = (Clock(-1, self.last, self.last, True),)
         self.harness.shard.handle(replace(one, clocks=clocks), self.harness.state, out)
         return [Sent(role, key, value, headers) for role, _, key, value, headers in taken_apart(out.take())]
 

@@ -68,7 +68,7 @@ UNLIKE = 2.0
 #: Share of the dense score, as a logarithm, that the next point keeps: an event is more than its first point, and one a
 #: thousand times as large is not held much longer.
 _HELD = 0.985
-_POINTS, _FIRST, _SECOND, _ALERTING, _DENSE, _SHAPED, _OUT = range(7)  # what the features of a point add up to
+_POINTS, _FIRST, _SECOND, _ALERTING, _DENSE, _SHAPED, _GONE, _OUT = range(8)  # what the features of a point add up to
 _RECORDS_KEPT = float(np.exp(-1.0 / 300.0))  # a point: records are counted over about 300 points
 _MAX_RECORDS = 8.0  # of the last 300 points: a ramp or a counter, where every value is new
 _RECORD_COST = 0.2  # how much more of a new value is asked for each of the records: they announce further ones
@@ -82,6 +82,12 @@ _NOISE_VALUE = 1.0  # how much more of a new value is asked, besides this for ea
 #: A counter is never negative, and only rises but where it begins anew: that is no event, and its values are all new.
 _RISES_KEPT = float(np.exp(-1.0 / 300.0))  # a point: rises are counted over about 300 moves
 _COUNTER = 0.99  # share of rises
+#: Absence alerts at a run of zeros as rare as one in 10,000, longer than any before it.
+ABSENT = 4.0  # decades
+_ZEROS_KNOWN = 2.0**20  # in the place of COLLECTED once that is done, with the longest run so far and this one
+_MOST_ZEROS = 1023  # of a run that are counted
+_SLOWEST = 3  # of short memory's averages that say what is usual for zeros: 10, 33 and 140 points
+_SMALLEST, _RAREST = 1e-3, 12.0  # variance of a count over its mean; decades
 _MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
 _FEWEST_SLOTS, _MAX_SLOTS = 8, steady_season.SLOTS
 _DAY_MS = 86_400_000.0
@@ -197,6 +203,43 @@ def _begins_anew(row: Floats, at: int, x: float) -> bool:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _zeros(row: Floats, at: int, x: float) -> tuple[int, int]:
+    """(zeros in a row that end with ``x``, the longest such run before it); nothing of a series that was below 0."""
+    if row[at + COLLECTED] >= _ZEROS_KNOWN:
+        known = int(row[at + COLLECTED] - _ZEROS_KNOWN)
+        longest, run = known // (_MOST_ZEROS + 1), known % (_MOST_ZEROS + 1)
+    else:  # it comes from before zeros were counted
+        longest, run = 0 if row[at + LOWEST] > 0.0 else _MOST_ZEROS, 0
+    if x == 0.0:
+        run = min(run + 1, _MOST_ZEROS)
+    else:
+        longest, run = max(longest, run), 0
+    row[at + COLLECTED] = _ZEROS_KNOWN + longest * (_MOST_ZEROS + 1) + run
+    return (run, longest) if row[at + LOWEST] >= 0.0 else (0, _MOST_ZEROS)
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _absence(row: Floats, at: int) -> float:
+    """Decades of surprise of a zero, by what was usual before it.
+
+    Its probability is that of the negative binomial distribution with the mean and the variance of the recent past, of
+    the normal where counts vary less than independent events do. The lowest of the averages counts: that the night is
+    quieter than the day is no absence.
+    """
+    levels = at + SHORT_AT + short_memory.LEVEL
+    level = min(row[levels + 1], row[levels + 2], row[levels + _SLOWEST])
+    mean, variance = row[levels + _SLOWEST], row[at + SHORT_AT + short_memory.SIZE + _SLOWEST]
+    if level <= 0.0:
+        return 0.0
+    if variance > mean:
+        shape = mean * mean / (variance - mean)
+        surprise = shape * np.log1p(level / shape)
+    else:
+        surprise = max(level, 0.5 * level * mean / max(variance, _SMALLEST * mean))
+    return float(min(surprise / np.log(10.0), _RAREST))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _noise(row: Floats, at: int) -> float:
     """How sure it is that a series is noise without memory, 0 to 1."""
     step, apart = row[at + SHORT_AT + short_memory.SIZE], row[at + SHORT_AT + short_memory.SIZE + 2]
@@ -231,6 +274,14 @@ def _feature_step(
     if count > 1.0 and _begins_anew(row, at, x):
         return
     noise = _noise(row, at)
+    absent = 0.0
+    if row[at + RUNNING] != 0.0:
+        run, longest = _zeros(row, at, x)
+        if run > longest and members >> VALUE & 1:
+            one = _absence(row, at) / (ABSENT + np.log10(features))
+            absent = one * run
+            if absent >= 1.0 and (run - 1 <= longest or one * (run - 1) < 1.0):
+                out[_GONE] = max(out[_GONE], absent)
     rare = short_step(row, at + SHORT_AT, x)
     if noise > 0.0:
         rare = max(rare - noise * max(NOISE_SURPRISE - surprise_wanted(count), 0.0), 0.0)
@@ -252,7 +303,9 @@ def _feature_step(
     correction = ONE_OF * np.log10(features)
     value = row[at + EVIDENCE + VALUE] / deviates_wanted(count, features)
     likely = value / _more_of_value(noise, records) if row[at + RUNNING] != WITHOUT_VALUE else 0.0
-    row[at + EVIDENCE + VALUE] = likely
+    row[at + EVIDENCE + VALUE] = max(likely, absent)
+    out[_ALERTING] = max(out[_ALERTING], absent)
+    out[_DENSE] = max(out[_DENSE], absent)
     row[at + EVIDENCE + RARITY] /= DEVIATES * features
     row[at + EVIDENCE + SEASON] /= DAYS_DEVIATES * features
     others = max(row[at + EVIDENCE + RARITY], row[at + EVIDENCE + SEASON])
@@ -287,6 +340,9 @@ def _collect(row: Floats, at: int, x: float, ts: int, start_up: int) -> None:
         _memories(row, at, past[2 * k], times[k])
     for m in range(VALUE, MEMBERS):
         row[at + EVIDENCE + m] = 0.0
+    row[at + COLLECTED] = _ZEROS_KNOWN
+    for k in range(collected + 1):
+        _zeros(row, at, past[2 * k])
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -341,6 +397,8 @@ def point_step(row: Floats, values: Floats, ts: int, members: int, start_up: int
     short = _short(out[_FIRST], out[_SECOND], out[_POINTS], features, out[_SHAPED] > 0.0)
     alerting, dense = max(out[_ALERTING], short), max(out[_DENSE], short)
     kept = peak(row, 0, limit * alerting, limit)
+    if out[_GONE] > 0.0:  # nothing that came before announces that everything stops
+        kept = limit * alerting
     held = max(np.log1p(dense), _HELD * row[peak_filter.STATE_WIDTH + HELD])
     row[peak_filter.STATE_WIDTH + HELD] = held
     if not sparse:

@@ -111,6 +111,13 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         moment = clock.now();
         if (Boolean.parseBoolean(options.get("clocks"))) {
             clocks = new SourceClocks(Long.parseLong(options.getOrDefault("max_ahead_ms", "0")));
+            clocks.pass(moment);
+            if (!observations.isEmpty()) {
+                clocks.expect(SourceClocks.OBSERVATIONS, SourceClocks.IDLE_MS);
+            }
+            if (sourceReader != null) {
+                sourceReader.expect(clocks);
+            }
             clocksSent = new long[shards];
             clocksVersions = new int[shards];
             for (int shard = 0; shard < shards; shard++) {
@@ -138,6 +145,9 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     void wake() {
         long now = clock.paced();
         moment = clock.now();
+        if (clocks != null) {
+            clocks.pass(moment);
+        }
         if (queued()) {
             lastQueued = now;
         }

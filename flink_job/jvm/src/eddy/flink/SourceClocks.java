@@ -16,6 +16,10 @@ import java.util.Map;
  *
  * <p>It stands still for a while where more is on its way: behind a record that Python reads, whose observations come
  * later than those behind it, and at first, when of the partitions one may be read long before the others.
+ *
+ * <p>Whether a source is idle is said here, in the frame behind its records, and not found out by who gets no frames:
+ * those may be on their way. It is measured in time in which the subtask could have read ({@link #pass}): while the next
+ * operator takes nothing, records wait in Kafka.
  */
 final class SourceClocks {
     static final int IDLE_MS = 10_000; // without a record a partition holds nothing back
@@ -23,6 +27,7 @@ final class SourceClocks {
     static final long NONE = Long.MIN_VALUE; // no event time is known
     static final int OBSERVATIONS = -1; // the number of the observations topic
     private static final int STEP_MS = 500; // records that come together are held as one
+    private static final int LONGEST_MS = 1000; // between two looks at the clock, if nothing holds up the subtask
 
     private final long maxAheadMs; // 0: no limit
     private Source[] sources = new Source[8]; // by their number + 1; null: nothing has been read of it
@@ -30,13 +35,15 @@ final class SourceClocks {
     private long encodedAt = NONE;
     private boolean stale = true;
     private int version;
+    private long passed; // ms in which this subtask could have read
+    private long looked = NONE; // wall clock when that was last added to
 
     private static final class Partition {
         long newest = NONE;
-        long last; // wall clock
+        long last; // of the time that passed
     }
 
-    /** Until then a watermark goes no further. */
+    /** Until then (of the time that passed) a watermark goes no further. */
     private static final class Hold {
         final long since;
         final long watermark;
@@ -52,8 +59,20 @@ final class SourceClocks {
     private static final class Source {
         final Map<String, Partition[]> topics = new HashMap<>();
         final Deque<Hold> holds = new ArrayDeque<>(); // a few, the oldest first
-        long last; // wall clock
+        final long idleMs;
+        long last = NONE; // wall clock of the newest record
+        long heard; // the time that had passed then; at first, when it began
         long watermark = NONE;
+        boolean ended;
+
+        Source(long idleMs, long passed) {
+            this.idleMs = idleMs;
+            heard = passed;
+        }
+
+        boolean active(long passed) {
+            return !ended && passed - heard < idleMs;
+        }
 
         Partition partition(String name, int number) {
             Partition[] found = topics.get(name);
@@ -68,7 +87,7 @@ final class SourceClocks {
         }
 
         /** How far the partitions have come. */
-        long come(long now) {
+        long come(long passed) {
             long least = Long.MAX_VALUE;
             long greatest = NONE;
             for (Partition[] every : topics.values()) {
@@ -77,7 +96,7 @@ final class SourceClocks {
                         continue;
                     }
                     greatest = Math.max(greatest, one.newest);
-                    if (now - one.last <= IDLE_MS) {
+                    if (passed - one.last <= IDLE_MS) {
                         least = Math.min(least, one.newest);
                     }
                 }
@@ -96,9 +115,9 @@ final class SourceClocks {
             return greatest;
         }
 
-        void advance(long now) {
-            long reached = come(now);
-            holds.removeIf(hold -> hold.until <= now);
+        void advance(long passed) {
+            long reached = come(passed);
+            holds.removeIf(hold -> hold.until <= passed);
             for (Hold hold : holds) {
                 reached = Math.min(reached, hold.watermark);
             }
@@ -108,6 +127,19 @@ final class SourceClocks {
 
     SourceClocks(long maxAheadMs) {
         this.maxAheadMs = maxAheadMs;
+    }
+
+    /** Says which sources are read here: until {@code idleMs} without a record of it have passed, each is waited for. */
+    void expect(int number, long idleMs) {
+        source(number, idleMs);
+    }
+
+    /** Takes note of the wall clock. It is looked at often, unless the subtask is held up: then no time passes. */
+    void pass(long now) {
+        if (looked != NONE && now > looked) {
+            passed += Math.min(now - looked, LONGEST_MS);
+        }
+        looked = now;
     }
 
     /** Takes note of a record of a source, with the event time of each of its observations. */
@@ -129,10 +161,10 @@ final class SourceClocks {
     void hold(int number, RawEvent event, long now) {
         Source source = note(number, event, NONE, now);
         Hold last = source.holds.peekLast();
-        if (last != null && now - last.since < STEP_MS) {
-            last.until = now + HOLD_MS;
+        if (last != null && passed - last.since < STEP_MS) {
+            last.until = passed + HOLD_MS;
         } else {
-            source.holds.addLast(new Hold(now, source.come(now)));
+            source.holds.addLast(new Hold(passed, source.come(passed)));
         }
     }
 
@@ -141,31 +173,45 @@ final class SourceClocks {
         for (Source source : sources) {
             if (source != null) {
                 source.holds.clear();
+                source.ended = true;
                 source.watermark = Math.max(source.watermark, source.newest());
             }
         }
         stale = true;
     }
 
-    private Source note(int number, RawEvent event, long newest, long now) {
+    private Source source(int number, long idleMs) {
         int at = number + 1;
         if (at >= sources.length) {
             sources = Arrays.copyOf(sources, 2 * at);
         }
-        Source source = sources[at];
-        if (source == null) {
-            source = sources[at] = new Source();
-            source.holds.addLast(new Hold(now, NONE));
+        if (sources[at] == null) {
+            sources[at] = new Source(idleMs, passed);
+            stale = true;
+        }
+        return sources[at];
+    }
+
+    private Source note(int number, RawEvent event, long newest, long now) {
+        pass(now);
+        Source source = source(number, IDLE_MS);
+        if (source.last == NONE) {
+            source.holds.addLast(new Hold(passed, NONE));
         }
         Partition partition = source.partition(event.topic, event.partition);
         partition.newest = Math.max(partition.newest, newest);
-        partition.last = source.last = now;
+        partition.last = source.heard = passed;
+        source.last = now;
         stale = true;
         return source;
     }
 
-    /** The clocks as a frame ends with them: u16 number, then i16 source, i64 watermark, i64 wall clock of each. */
+    /**
+     * The clocks as a frame ends with them: u16 number, then of each i16 source, i64 watermark, i64 wall clock of its
+     * newest record, u8 whether more is waited for (0: it is idle here, or has ended).
+     */
     byte[] encoded(long now) {
+        pass(now);
         if (!stale && now == encodedAt) {
             return encoded;
         }
@@ -178,10 +224,11 @@ final class SourceClocks {
         for (int at = 0; at < sources.length; at++) {
             Source source = sources[at];
             if (source != null) {
-                source.advance(now);
+                source.advance(passed);
                 out.number16(at - 1);
                 out.number64(source.watermark);
                 out.number64(source.last);
+                out.number8(source.active(passed) ? 1 : 0);
             }
         }
         stale = false;

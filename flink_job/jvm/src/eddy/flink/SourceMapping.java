@@ -44,6 +44,7 @@ final class SourceMapping {
     private final List<String> topics = new ArrayList<>();
     private final Pattern pattern;
     final boolean here; // whether this class reads the source's messages
+    final long idleMs; // without a record for so long it holds up no other
     private final Json json;
     private final AvroReader avro;
     private SchemaRegistry registry; // of Avro; null: all messages are of one schema, or JSON
@@ -76,6 +77,7 @@ final class SourceMapping {
         String regex = (String) plan.get("pattern");
         pattern = regex.isEmpty() ? null : Pattern.compile(regex);
         here = Boolean.TRUE.equals(plan.get("fast"));
+        idleMs = ((Json.Number) plan.get("idle_ms")).shortValue();
         wantsHeaders = Boolean.TRUE.equals(plan.get("headers"));
         if (!here) {
             return;

@@ -53,6 +53,11 @@ final class SourceReader {
         return last;
     }
 
+    /** Tells the clocks of which sources records are read here. */
+    void expect(SourceClocks clocks) {
+        mappings.stream().filter(one -> one.here).forEach(one -> clocks.expect(one.number, one.idleMs));
+    }
+
     /** Whether it is Python that reads some source as a whole. */
     boolean leavesSources() {
         return mappings.stream().anyMatch(one -> !one.here);

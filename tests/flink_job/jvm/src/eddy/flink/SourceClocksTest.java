@@ -15,6 +15,7 @@ class SourceClocksTest {
     private static final int STARTED = SourceClocks.HOLD_MS;
 
     private final SourceClocks clocks = new SourceClocks(1000);
+    private long looked;
 
     private static RawEvent event(String topic, int partition, long timestamp) {
         return new RawEvent(topic, null, null, partition, 0, timestamp);
@@ -25,14 +26,23 @@ class SourceClocksTest {
     }
 
     private void read(int partition, long now, long... times) {
+        passUntil(now);
         clocks.read(2, event("a", partition, -1), at(times), now);
     }
 
+    /** Lets time go on as in a subtask that nothing holds up. */
+    private void passUntil(long now) {
+        for (; looked < now; looked += Math.min(now - looked, 500)) {
+            clocks.pass(looked);
+        }
+    }
+
     private long[][] all(long now) {
+        passUntil(now);
         ByteBuffer in = ByteBuffer.wrap(clocks.encoded(now)).order(ByteOrder.LITTLE_ENDIAN);
         long[][] found = new long[in.getShort()][];
         for (int i = 0; i < found.length; i++) {
-            found[i] = new long[] {in.getShort(), in.getLong(), in.getLong()};
+            found[i] = new long[] {in.getShort(), in.getLong(), in.getLong(), in.get()};
         }
         assertEquals(0, in.remaining());
         return found;
@@ -66,8 +76,10 @@ class SourceClocksTest {
         read(0, 0, 20);
         read(1, 0, 70);
         clocks.hold(2, event("a", 0, -1), 0);
+        assertEquals(1, all(0)[0][3]);
         clocks.end();
         assertEquals(70, watermark(0));
+        assertEquals(0, all(0)[0][3], "nor is the source");
     }
 
     @Test
@@ -116,6 +128,9 @@ class SourceClocksTest {
     void withoutALimitAnyTimeCounts() {
         SourceClocks free = new SourceClocks(0);
         free.read(2, event("a", 0, 5000), at(90_000), 0);
+        for (int now = 0; now < STARTED; now += 500) {
+            free.pass(now);
+        }
         assertEquals(90_000, ByteBuffer.wrap(free.encoded(STARTED)).order(ByteOrder.LITTLE_ENDIAN).getLong(4));
     }
 
@@ -123,6 +138,7 @@ class SourceClocksTest {
     void recordForPythonHoldsTheWatermarkForAWhile() {
         read(0, 0, 20);
         long at = 2L * STARTED;
+        passUntil(at);
         clocks.hold(2, event("a", 0, -1), at);
         read(0, at + 1, 70);
         assertEquals(20, watermark(at + SourceClocks.HOLD_MS - 1));
@@ -147,7 +163,31 @@ class SourceClocksTest {
         clocks.read(event("o", 0, 400), 8);
         clocks.read(event("o", 0, -1), 9);
         long[][] found = all(STARTED + 7);
-        assertEquals(List.of(-1L, 500L, 9L), Arrays.stream(found[0]).boxed().toList());
+        assertEquals(List.of(-1L, 500L, 9L, 1L), Arrays.stream(found[0]).boxed().toList());
+    }
+
+    @Test
+    void sourceThatIsReadHereIsWaitedForUntilItIsIdle() {
+        clocks.expect(2, 3000);
+        assertEquals(List.of(2L, NONE, NONE, 1L), Arrays.stream(all(2999)[0]).boxed().toList());
+        assertEquals(0, all(3000)[0][3]);
+        read(0, 4000, 20);
+        assertEquals(1, all(6999)[0][3]);
+        assertEquals(0, all(7000)[0][3]);
+        read(1, 7001);
+        assertEquals(1, all(7001)[0][3]);
+    }
+
+    @Test
+    void nothingIsIdleWhileTheSubtaskIsHeldUp() {
+        clocks.expect(2, 3000);
+        read(0, 0, 20);
+        read(1, 0, 70);
+        looked = 600_000; // a minute or ten without a look at the clock
+        assertEquals(1, all(looked)[0][3]);
+        assertEquals(NONE, watermark(looked));
+        assertEquals(20, watermark(looked + 5000));
+        assertEquals(70, watermark(looked + 9001));
     }
 
     @Test
@@ -156,6 +196,7 @@ class SourceClocksTest {
         read(0, 0, 20);
         int after = clocks.version(0);
         assertNotEquals(before, after);
+        passUntil(STARTED - 1);
         assertEquals(after, clocks.version(STARTED - 1));
         assertNotEquals(after, clocks.version(STARTED));
     }
