@@ -2,11 +2,11 @@
 
     python -m benchmarks.accuracy.absence [--streams 200] [--past 400]
 
-Counts of events per interval, from one an interval to 1,000 a second. The gaps between events are those of a heart beat
-(regular, late by up to 0.3), of requests that are paced (gamma, shape 16), or of independent ones (Poisson). Each stream
-stops at a random moment. Prints, for each kind and interval, how many are alerted in the first two intervals without
-events, and the alerts in the past of each; a stream that has had no event for as long before is left out, as nothing
-is unusual about it.
+Counts of events per interval, from one an interval to 1,000 a second. The gaps between events are those of a heart
+beat (regular, late by up to 0.3), of requests that are paced (gamma, shape 16), or of independent ones (Poisson). Each
+stream stops at a random moment. Prints, for each kind and interval, how many are alerted in the first two intervals
+without events, and the alerts in the past of each; a stream that has had no event for as long before is left out, as
+nothing is unusual about it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,8 @@ def counts(kind: str, rate: float, intervals: int, rng: np.random.Generator) -> 
         found[-1] = rng.poisson(rate * rng.uniform())
         return found.astype(float)
     size = int(rate * (intervals + 2)) + 100
-    if kind == "regular":
-        at = np.arange(size) + rng.uniform(0, 0.3, size)
-    else:
-        at = np.cumsum(rng.gamma(16, 1 / 16, size))
+    regular = kind == "regular"
+    at = np.arange(size) + rng.uniform(0, 0.3, size) if regular else np.cumsum(rng.gamma(16, 1 / 16, size))
     places = np.floor(at / rate + rng.uniform()).astype(np.int64)
     end = intervals - 1 + rng.uniform()
     return np.bincount(places[at / rate < end], minlength=intervals)[:intervals].astype(float)
@@ -57,7 +55,8 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--past", type=int, default=400)
     given = parser.parse_args()
-    print(f"{'gaps':12} {'interval':>8} {'streams':>8} {'found':>6} {'false':>6} {'points':>8}  missed (events an interval)")
+    head = ("gaps", "interval", "streams", "found", "false", "points", "missed (events an interval)")
+    print("{:12} {:>8} {:>8} {:>6} {:>6} {:>8}  {}".format(*head))
     for interval in INTERVALS_MS:
         for kind in KINDS:
             found, streams, false, points = 0, 0, 0, 0
@@ -67,7 +66,7 @@ def main() -> None:
                 before = longest_run(past)
                 values = np.append(past, np.zeros(WITHIN))
                 said = alerts(values, _START_MS + np.arange(len(values)) * interval)
-                false += int(said[:-WITHIN - 1].sum())
+                false += int(said[: -WITHIN - 1].sum())
                 points += given.past
                 if before >= WITHIN:
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,71 @@ def test_histogram_halves_and_goes_on() -> None:
     assert row[short_memory.SEEN] < 40_000
     assert short_memory.step(row, 0, 12.0) > 3.0
     assert short_memory.step(row, 0, values[-1]) < 3.0
+
+
+def stream(kind: str, mean: float, seed: int, points: int = 2000) -> np.ndarray:
+    """Counts of events: paced, independent, or busy by day; at night there are few."""
+    rng = RNG(seed)
+    if kind == "paced":
+        times = np.cumsum(rng.gamma(16, 1 / 16, int(points * mean * 1.1)))
+        return np.bincount((times / mean).astype(int))[:points].astype(float)
+    rate = np.full(points, mean)
+    if kind == "daily":
+        rate = mean * (1.05 + np.sin(2 * np.pi * np.arange(points) / 288))
+    return rng.poisson(rate).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean", "within"),
+    [("paced", 3, 2), ("paced", 400, 1), ("independent", 8, 2), ("independent", 60, 1), ("daily", 300, 2)],
+)
+def test_a_count_that_becomes_zero_alerts_once(kind: str, mean: float, within: int) -> None:
+    for seed in range(5):
+        flowing = stream(kind, mean, seed)
+        values = np.r_[flowing, np.zeros(60)]
+        found = alerts(values, interval=MINUTE)[2000:]
+        assert found[:within].any(), seed
+        # of the change, of the zeros, and of their rarity
+        assert found.sum() <= (3 if kind == "independent" else 2), "how long it lasts is no news"
+
+
+def test_zeros_that_come_at_times_are_no_absence() -> None:
+    """Night after night without an event: an alert at the first of them, none of what has been before."""
+    rng = RNG(8)
+    values = rng.poisson(40, 288 * 20).astype(float)
+    values[np.arange(len(values)) % 288 < 60] = 0.0
+    spec = WindowSpec(1)
+    detector = AutoDetector(spec, AutoParameters(members="value"), {})
+    ts = START + np.arange(len(values), dtype=np.int64) * 5 * MINUTE
+    found = np.flatnonzero(detector.score_series("s", ts, values[:, None]) >= detector.default_limit)
+    assert not (found > 288 * 2).any(), found
+
+
+def test_zero_that_an_alert_came_shortly_before_alerts_as_well() -> None:
+    values = np.r_[stream("paced", 20, 1), np.zeros(3)]
+    values[1960] = 400.0  # far more of an event, 40 points before
+    found = np.flatnonzero(alerts(values, interval=MINUTE)[1900:]) + 1900
+    assert found[0] == 1960
+    assert 2000 in found or 2001 in found
+
+
+def test_zero_of_a_series_that_was_negative_is_a_value_as_others() -> None:
+    values = RNG(3).normal(60, 1, 1200)
+    values[100] = -3.0
+    values[1150:] = 0.0
+    ts = START + np.arange(len(values), dtype=np.int64) * MINUTE
+    detector = AutoDetector(WindowSpec(1), AutoParameters(), {})
+    row = np.zeros(detector.state_size)
+    newest = values[1150:1151, None, None]
+    batch = WindowBatch(newest, np.zeros((1, 1), bool), ts[1150:1151], np.zeros(1, int), row[None])
+    detector.kernel.series_step(row, values[:1150, None], ts[:1150], detector.members, 200, 1.96, True)
+    batch = replace(batch, state=row[None].copy())
+    assert detector.unusual(batch) != ["it is 0 for longer than ever before"]
+    row = np.zeros(detector.state_size)
+    values[100] = 60.0
+    detector.kernel.series_step(row, values[:1150, None], ts[:1150], detector.members, 200, 1.96, True)
+    batch = replace(batch, state=row[None].copy())
+    assert detector.unusual(batch) == ["it is 0 for longer than ever before"]
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])

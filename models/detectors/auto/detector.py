@@ -40,6 +40,7 @@ _STRENGTH, _SEVERITY = (0.0, 0.1, 0.5, 1.2, 5.0), (10.0, 25.0, 50.0, 75.0, 100.0
 #: the first 500 and points of the same event not counted.
 _EARLY, _FEWEST_EVENTS, _EVENTS_PER_POINT, _QUIET = 500, 2, 1 / 2000, 24
 _BAND_SEASON = 3.0  # typical differences from the same slot of the nearest day
+_GONE = "it is 0 for longer than ever before"
 _UNUSUAL = {
     kernel.SHORT: "it moves further from its recent past than it usually does",
     kernel.VALUE: value.UNUSUAL,
@@ -76,7 +77,9 @@ class AutoDetector(PointDetector):
 
     - **short memory** (:mod:`eddy.models.detectors.auto.short_memory`): always; asks more, the shorter the past is;
     - **value novelty** (:mod:`eddy.models.detectors.novelty.value`): if the value is also unusual for the recent past,
-      and the series is no ramp or counter, whose every value is new; noise without memory needs more of both;
+      and the series is no ramp or counter, whose every value is new; noise without memory needs more of both. More
+      zeros in a row than ever before are new by themselves, where they are as rare as one in 10,000 by the mean and
+      variance of the recent past (negative binomial), in a series that was never negative: what is counted has stopped;
     - **rarity** (:mod:`eddy.models.detectors.novelty.rarity`): always;
     - **season** (:mod:`eddy.models.detectors.auto.steady_season`): if days are alike, from four weeks on;
     - **shape** (:mod:`eddy.models.detectors.auto.shape_memory`): in the season's place, if points are closer than 5
@@ -152,7 +155,9 @@ class AutoDetector(PointDetector):
         _, new = self._blocks(batch)
         evidence = new[:, :, kernel.EVIDENCE : kernel.EVIDENCE + kernel.MEMBERS].copy()
         evidence[:, :, kernel.SHORT] /= kernel.SURPRISE
-        return [_UNUSUAL[member] for member in evidence.max(axis=1).argmax(axis=1).tolist()]
+        found = [_UNUSUAL[member] for member in evidence.max(axis=1).argmax(axis=1).tolist()]
+        gone = (batch.values[:, -1] == 0.0) & (evidence[:, :, kernel.VALUE] >= 1.0) & (new[:, :, kernel.LOWEST] >= 0.0)
+        return [_GONE if zero else text for zero, text in zip(gone.any(axis=1).tolist(), found, strict=True)]
 
     def severities(self, batch: WindowBatch, scores: Floats) -> Floats:
         """Add up how far each member goes beyond the evidence with which it alerts, twice its usual reach at most.

@@ -84,7 +84,9 @@ _RISES_KEPT = float(np.exp(-1.0 / 300.0))  # a point: rises are counted over abo
 _COUNTER = 0.99  # share of rises
 #: Absence alerts at a run of zeros as rare as one in 10,000, longer than any before it.
 ABSENT = 4.0  # decades
-_ZEROS_KNOWN = 2.0**20  # in the place of COLLECTED once that is done, with the longest run so far and this one
+_ZEROS_KNOWN = (
+    2.0**20
+)  # in the place of COLLECTED once that is done, with the longest run so far, this one, and whether it alerted
 _MOST_ZEROS = 1023  # of a run that are counted
 _SLOWEST = 3  # of short memory's averages that say what is usual for zeros: 10, 33 and 140 points
 _SMALLEST, _RAREST = 1e-3, 12.0  # variance of a count over its mean; decades
@@ -203,19 +205,20 @@ def _begins_anew(row: Floats, at: int, x: float) -> bool:
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _zeros(row: Floats, at: int, x: float) -> tuple[int, int]:
-    """(zeros in a row that end with ``x``, the longest such run before it); nothing of a series that was below 0."""
+def _zeros(row: Floats, at: int, x: float) -> tuple[int, bool]:
+    """(zeros in a row that end with ``x``, whether they alerted already); 0 unless they are more than ever before."""
     if row[at + COLLECTED] >= _ZEROS_KNOWN:
         known = int(row[at + COLLECTED] - _ZEROS_KNOWN)
+        alerted, known = known % 2, known // 2
         longest, run = known // (_MOST_ZEROS + 1), known % (_MOST_ZEROS + 1)
     else:  # it comes from before zeros were counted
-        longest, run = 0 if row[at + LOWEST] > 0.0 else _MOST_ZEROS, 0
+        longest, run, alerted = 0 if row[at + LOWEST] > 0.0 else _MOST_ZEROS, 0, 0
     if x == 0.0:
         run = min(run + 1, _MOST_ZEROS)
     else:
-        longest, run = max(longest, run), 0
-    row[at + COLLECTED] = _ZEROS_KNOWN + longest * (_MOST_ZEROS + 1) + run
-    return (run, longest) if row[at + LOWEST] >= 0.0 else (0, _MOST_ZEROS)
+        longest, run, alerted = max(longest, run), 0, 0
+    row[at + COLLECTED] = _ZEROS_KNOWN + 2 * (longest * (_MOST_ZEROS + 1) + run) + alerted
+    return run if run > longest and row[at + LOWEST] >= 0.0 else 0, alerted > 0
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -237,6 +240,21 @@ def _absence(row: Floats, at: int) -> float:
     else:
         surprise = max(level, 0.5 * level * mean / max(variance, _SMALLEST * mean))
     return float(min(surprise / np.log(10.0), _RAREST))
+
+
+@njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _absent(row: Floats, at: int, x: float, features: int, out: Floats) -> float:
+    """Evidence that what is counted has stopped; a run of zeros alerts once."""
+    if row[at + RUNNING] == 0.0:
+        return 0.0
+    run, alerted = _zeros(row, at, x)
+    if run == 0:
+        return 0.0
+    absent = run * _absence(row, at) / (ABSENT + np.log10(features))
+    if absent >= 1.0 and not alerted:
+        row[at + COLLECTED] += 1.0
+        out[_GONE] = max(out[_GONE], absent)
+    return float(absent)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -274,14 +292,7 @@ def _feature_step(
     if count > 1.0 and _begins_anew(row, at, x):
         return
     noise = _noise(row, at)
-    absent = 0.0
-    if row[at + RUNNING] != 0.0:
-        run, longest = _zeros(row, at, x)
-        if run > longest and members >> VALUE & 1:
-            one = _absence(row, at) / (ABSENT + np.log10(features))
-            absent = one * run
-            if absent >= 1.0 and (run - 1 <= longest or one * (run - 1) < 1.0):
-                out[_GONE] = max(out[_GONE], absent)
+    absent = _absent(row, at, x, features, out) if members >> VALUE & 1 else 0.0
     rare = short_step(row, at + SHORT_AT, x)
     if noise > 0.0:
         rare = max(rare - noise * max(NOISE_SURPRISE - surprise_wanted(count), 0.0), 0.0)
@@ -304,7 +315,6 @@ def _feature_step(
     value = row[at + EVIDENCE + VALUE] / deviates_wanted(count, features)
     likely = value / _more_of_value(noise, records) if row[at + RUNNING] != WITHOUT_VALUE else 0.0
     row[at + EVIDENCE + VALUE] = max(likely, absent)
-    out[_ALERTING] = max(out[_ALERTING], absent)
     out[_DENSE] = max(out[_DENSE], absent)
     row[at + EVIDENCE + RARITY] /= DEVIATES * features
     row[at + EVIDENCE + SEASON] /= DAYS_DEVIATES * features
@@ -395,7 +405,7 @@ def point_step(row: Floats, values: Floats, ts: int, members: int, start_up: int
     if known == 0:
         return np.nan
     short = _short(out[_FIRST], out[_SECOND], out[_POINTS], features, out[_SHAPED] > 0.0)
-    alerting, dense = max(out[_ALERTING], short), max(out[_DENSE], short)
+    alerting, dense = max(out[_ALERTING], out[_GONE], short), max(out[_DENSE], short)
     kept = peak(row, 0, limit * alerting, limit)
     if out[_GONE] > 0.0:  # nothing that came before announces that everything stops
         kept = limit * alerting
