@@ -81,12 +81,12 @@ class SourceClocks:
         self._max_ahead_ms = max_ahead_ms
         self._sources = {number: _Source(ms) for number, ms in sorted(idle.items())}
         self._passed = 0  # ms in which records could be read
-        self._looked: int | None = None  # wall clock when that was last added to
+        self._polled: int | None = None  # wall clock when that was last added to
 
     def _pass(self, now: int) -> None:
-        if self._looked is not None:
-            self._passed += min(max(now - self._looked, 0), _LONGEST_MS)
-        self._looked = now
+        if self._polled is not None:
+            self._passed += min(max(now - self._polled, 0), _LONGEST_MS)
+        self._polled = now
 
     def read(self, number: int, record: Record, observations: Iterable[Observation], now: int) -> None:
         """Take note of a record of a source and of its observations."""

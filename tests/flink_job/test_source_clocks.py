@@ -34,7 +34,7 @@ def made(max_ahead_ms: int = 0) -> SourceClocks:
 
 def at(clocks: SourceClocks, now: int) -> Clock:
     """Look at the clocks every second until then, as a reader does that nothing holds up."""
-    looked = clocks._looked or 0
+    looked = clocks._polled or 0
     for between in range(looked, now, 1_000):
         clocks.at(between)
     (found,) = clocks.at(now)

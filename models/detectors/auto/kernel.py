@@ -87,7 +87,7 @@ ABSENT = 4.0  # decades
 _ZEROS_KNOWN = (
     2.0**20
 )  # in the place of COLLECTED once that is done, with the longest run so far, this one, and whether it alerted
-_MOST_ZEROS = 1023  # of a run that are counted
+_MAX_ZEROS = 1023  # of a run that are counted
 _SLOWEST = 3  # of short memory's averages that say what is usual for zeros: 10, 33 and 140 points
 _SMALLEST, _RAREST = 1e-3, 12.0  # variance of a count over its mean; decades
 _MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
@@ -210,14 +210,14 @@ def _zeros(row: Floats, at: int, x: float) -> tuple[int, bool]:
     if row[at + COLLECTED] >= _ZEROS_KNOWN:
         known = int(row[at + COLLECTED] - _ZEROS_KNOWN)
         alerted, known = known % 2, known // 2
-        longest, run = known // (_MOST_ZEROS + 1), known % (_MOST_ZEROS + 1)
+        longest, run = known // (_MAX_ZEROS + 1), known % (_MAX_ZEROS + 1)
     else:  # it comes from before zeros were counted
-        longest, run, alerted = 0 if row[at + LOWEST] > 0.0 else _MOST_ZEROS, 0, 0
+        longest, run, alerted = 0 if row[at + LOWEST] > 0.0 else _MAX_ZEROS, 0, 0
     if x == 0.0:
-        run = min(run + 1, _MOST_ZEROS)
+        run = min(run + 1, _MAX_ZEROS)
     else:
         longest, run, alerted = max(longest, run), 0, 0
-    row[at + COLLECTED] = _ZEROS_KNOWN + 2 * (longest * (_MOST_ZEROS + 1) + run) + alerted
+    row[at + COLLECTED] = _ZEROS_KNOWN + 2 * (longest * (_MAX_ZEROS + 1) + run) + alerted
     return run if run > longest and row[at + LOWEST] >= 0.0 else 0, alerted > 0
 
 
