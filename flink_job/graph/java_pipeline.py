@@ -43,7 +43,8 @@ class Observations:
         every = clusters(settings)
         options = _texts(settings)
         first = {**options, **_input_options(settings, every, every[0])} if every else options
-        client = consumer(settings, headers=bool(every) and _headers(every[0]))
+        watched = wants_clocks(settings)
+        client = consumer(settings, headers=bool(every) and _headers(every[0]), watched=watched)
         shards = _pipeline().shards(self._env, _java_map(first), _java_map(client))
         self._unusable = DataStream(_pipeline().unusable(shards))
         self._frames = shards
@@ -51,7 +52,7 @@ class Observations:
             if cluster.number:
                 options = {**_texts(settings), **_input_options(settings, every, cluster)}
                 elsewhere = settings.model_copy(update={"kafka": cluster.kafka})
-                client = consumer(elsewhere, headers=_headers(cluster))
+                client = consumer(elsewhere, headers=_headers(cluster), watched=watched)
                 shards = _pipeline().shards(self._env, _java_map(options), _java_map(client))
                 self._frames = self._frames.union(_array(shards))
                 self._unusable = self._unusable.union(DataStream(_pipeline().unusable(shards)))

@@ -21,17 +21,22 @@ _POLL_RECORDS = 5000
 _TRANSACTION_MS = 900_000  # what brokers allow unless they are told otherwise; main.py asks this one
 
 
-def consumer(settings: Settings, largest: int = 0, headers: bool = False) -> dict[str, str]:
+def consumer(settings: Settings, largest: int = 0, headers: bool = False, watched: bool = False) -> dict[str, str]:
     """Return the properties of the Java consumer.
 
     Args:
         settings: addresses, security, sizes.
         largest: bytes of the largest value that is not cut; 0 = job.max_event_bytes.
         headers: keep the records' headers.
+        watched: jvm/…/Fetches.java looks whether the broker answers.
     """
+    own = for_client(settings.kafka.properties, "java-consumer")
+    reporters = [own["metric.reporters"]] if own.get("metric.reporters") else []
+    reporters += ["eddy.flink.Fetches$Numbers"] if watched else []
     return {
         **security(settings.kafka),
-        **for_client(settings.kafka.properties, "java-consumer"),
+        **own,
+        **({"metric.reporters": ",".join(reporters)} if reporters else {}),
         "partition.discovery.interval.ms": str(_PARTITION_DISCOVERY_MS),
         "fetch.max.bytes": str(min(_FETCH_BYTES, settings.kafka.max_message_bytes)),
         "max.partition.fetch.bytes": str(_PARTITION_BYTES),

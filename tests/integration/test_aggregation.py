@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -175,7 +177,9 @@ def flowing(settings: Settings, times: list[Ints], stops: list[float], began: fl
     done = threading.Event()
 
     def run() -> None:
-        client = librdkafka_producer({**librdkafka_client(settings.kafka), "linger.ms": 5}, "tests.flowing")
+        client = librdkafka_producer(
+            {**librdkafka_client(settings.kafka), "linger.ms": 5, "enable.idempotence": True}, "tests.flowing"
+        )
         sent = [int(np.searchsorted(one, began * 1000)) for one in times]
         while not done.wait(0.02):
             now = time.time()
@@ -256,3 +260,41 @@ def test_an_interval_without_events_comes_by_the_wall_clock_and_is_alerted(
         since = [start for start in opened.get(f"s{k}", []) if start >= live]
         assert len(since) == 1, (k, since, stop, "one alert, and none while it flows")
         assert empty - EVERY / 1000 <= since[0] <= empty + EVERY / 1000, (k, since, stop)
+
+
+def test_a_broker_that_does_not_answer_is_no_stream_that_stops(stack: Stack, unique_topics: Settings) -> None:
+    """Nor are the events late that producers held back meanwhile."""
+    rule = {"every": "2s", "wait": "5s", "empty": "zero", "values": {"value": "count"}}
+    source = {"topics": "s0", "series": "{shop}", "time": {"field": "at", "unit": "ms"}, "aggregate": rule}
+    settings = with_input(unique_topics, source, emit_scores=True)
+    harness.publish(settings, harness.model(**MODEL))
+    began = time.time() * 1000 // EVERY * EVERY / 1000
+    times = [times_of(0, 50, began)]
+    times[0] = times[0][times[0] >= began * 1000]
+    (broker,) = [one.pid for one in stack.status() if one.name == "kafka" and one.pid]
+    with flowing(settings, times, [float("inf")], began), harness.running(stack, settings) as (cluster, number):
+        harness.until(lambda: caught_up(cluster, number, times), "the beginning read", 120)
+        time.sleep(5)
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            time.sleep(20)
+        finally:
+            os.kill(broker, signal.SIGCONT)
+        until = time.time()
+        time.sleep(15)
+        assert not cluster.failure(number)
+    assert letters(settings) == []
+    scores = {one["ts"]: one["score"] for one in map(_score, harness.read(settings, "scores"))}
+    start = round(began * 1000)
+    there = np.bincount((times[0] - start) // EVERY)
+    assert max(scores) > (until - EVERY / 1000) * 1000, "the intervals of the outage were closed"
+    assert sorted(scores) == list(range(start + 9 * EVERY, max(scores) + 1, EVERY))
+    for ts, score in scores.items():
+        at = (ts - start) // EVERY
+        window = there[at - 9 : at + 1]  # of the model
+        expected = abs(window[-1] - window.mean()) / window.std() if np.ptp(window) else 0.0
+        assert score == pytest.approx(expected, abs=1e-6), (at, window)
+
+
+def _score(record: Any) -> dict[str, Any]:
+    return dict(json.loads(record.value))

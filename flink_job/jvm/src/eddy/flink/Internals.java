@@ -9,6 +9,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.DoubleSupplier;
 import javax.security.auth.callback.Callback;
 import javax.security.auth.callback.UnsupportedCallbackException;
 import javax.security.auth.login.AppConfigurationEntry;
@@ -29,6 +30,8 @@ import org.apache.flink.kafka.shaded.org.apache.kafka.common.config.provider.Con
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.errors.SerializationException;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Header;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.header.Headers;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.metrics.KafkaMetric;
+import org.apache.flink.kafka.shaded.org.apache.kafka.common.metrics.MetricsReporter;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.security.auth.AuthenticateCallbackHandler;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.security.auth.SaslExtensions;
 import org.apache.flink.kafka.shaded.org.apache.kafka.common.security.auth.SaslExtensionsCallback;
@@ -331,6 +334,47 @@ final class Internals {
 
         @Override
         public final void close() {}
+    }
+
+    /** Is told of the numbers that a consumer keeps of itself. */
+    abstract static class ConsumerNumbers implements MetricsReporter {
+        Map<String, ?> options = Map.of();
+
+        /** A number of the consumer appears. */
+        abstract void added(String client, String name, DoubleSupplier number);
+
+        /** The consumer is closed. */
+        abstract void closed(String client);
+
+        @Override
+        public final void configure(Map<String, ?> configured) {
+            options = configured;
+        }
+
+        @Override
+        public final void init(List<KafkaMetric> metrics) {
+            metrics.forEach(this::metricChange);
+        }
+
+        @Override
+        public final void metricChange(KafkaMetric metric) {
+            Map<String, String> tags = metric.metricName().tags();
+            if (tags.size() == 1 && tags.containsKey("client-id")) { // of the consumer as a whole
+                added(tags.get("client-id"), metric.metricName().name(), () -> number(metric.metricValue()));
+            }
+        }
+
+        private static double number(Object value) {
+            return value instanceof Number ? ((Number) value).doubleValue() : 0;
+        }
+
+        @Override
+        public final void metricRemoval(KafkaMetric metric) {}
+
+        @Override
+        public final void close() {
+            closed(String.valueOf(options.get("client.id")));
+        }
     }
 
     /** Writes Kafka records. */

@@ -43,6 +43,9 @@ public final class Pipeline {
                         .setStartingOffsets(starting(options.get("start_from")))
                         .setDeserializer(new RawEventSchema(client.containsKey(PollBytes.HEADERS_OPTION)))
                         .setProperties(properties(client));
+        if (Boolean.parseBoolean(options.get("clocks"))) {
+            source.setClientIdPrefix(Fetches.prefix(options));
+        }
         if (options.containsKey("pattern")) {
             source.setTopicPattern(Pattern.compile(options.get("pattern")));
         } else {

@@ -60,6 +60,8 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     private transient long lastFlush;
     private transient long lastQueued; // when the next operator had last been seen not to have taken all
     private transient SourceClocks clocks; // null: nobody asks for them
+    private transient Fetches fetches;
+    private transient boolean answered; // by the broker, lately
     private transient boolean leavesSources; // to Python, which has the clocks of those
     private transient long moment; // of the clock when it was last looked at: of every event it would be too often
     private transient long[] clocksSent; // when, to each shard
@@ -111,6 +113,7 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         moment = clock.now();
         if (Boolean.parseBoolean(options.get("clocks"))) {
             clocks = new SourceClocks(Long.parseLong(options.getOrDefault("max_ahead_ms", "0")));
+            fetches = new Fetches(Fetches.prefix(options), subtask);
             clocks.pass(moment);
             if (!observations.isEmpty()) {
                 clocks.expect(SourceClocks.OBSERVATIONS, SourceClocks.IDLE_MS);
@@ -145,8 +148,9 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
     void wake() {
         long now = clock.paced();
         moment = clock.now();
+        answered = clocks != null && fetches.answered(moment);
         if (clocks != null) {
-            clocks.pass(moment);
+            clocks.pass(moment, answered);
         }
         if (queued()) {
             lastQueued = now;
@@ -166,7 +170,7 @@ final class ShardBatcher extends Internals.Operator<RawEvent, Row> {
         if (clocks != null) {
             flushClocks();
         }
-        if (sourceReader != null && (sourceReader.hasNews() || (leavesSources && moment - lastUnread >= TICK_MS))) {
+        if (sourceReader != null && (sourceReader.hasNews() || (leavesSources && answered && moment - lastUnread >= TICK_MS))) {
             flushUnread(Frame.DATA, 0);
         }
         lastFlush = now;

@@ -19,7 +19,7 @@ import java.util.Map;
  *
  * <p>Whether a source is idle is said here, in the frame behind its records, and not found out by who gets no frames:
  * those may be on their way. It is measured in time in which the subtask could have read ({@link #pass}): while the next
- * operator takes nothing, records wait in Kafka.
+ * operator takes nothing, or the broker does not answer, records wait.
  */
 final class SourceClocks {
     static final int IDLE_MS = 10_000; // without a record a partition holds nothing back
@@ -136,7 +136,12 @@ final class SourceClocks {
 
     /** Takes note of the wall clock. It is looked at often, unless the subtask is held up: then no time passes. */
     void pass(long now) {
-        if (looked != NONE && now > looked) {
+        pass(now, true);
+    }
+
+    /** The same; nor does time pass while the broker does not answer. */
+    void pass(long now, boolean answered) {
+        if (answered && looked != NONE && now > looked) {
             passed += Math.min(now - looked, LONGEST_MS);
         }
         looked = now;

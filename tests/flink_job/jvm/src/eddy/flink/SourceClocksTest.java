@@ -191,6 +191,18 @@ class SourceClocksTest {
     }
 
     @Test
+    void nothingIsIdleWhileTheBrokerDoesNotAnswer() {
+        clocks.expect(2, 3000);
+        read(0, 0, 20);
+        for (int now = 0; now < 60_000; now += 500) {
+            clocks.pass(now, false);
+        }
+        looked = 60_000;
+        assertEquals(1, all(looked)[0][3]);
+        assertEquals(0, all(looked + 3000)[0][3]);
+    }
+
+    @Test
     void versionChangesWithTheClocksOnly() {
         int before = clocks.version(0);
         read(0, 0, 20);
