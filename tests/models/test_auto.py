@@ -203,14 +203,18 @@ def stream(kind: str, mean: float, seed: int, points: int = 2000) -> np.ndarray:
     ("kind", "mean", "within"),
     [("paced", 3, 2), ("paced", 400, 1), ("independent", 8, 2), ("independent", 60, 1), ("daily", 300, 2)],
 )
-def test_a_count_that_becomes_zero_alerts_once(kind: str, mean: float, within: int) -> None:
+def test_a_count_that_becomes_zero_alerts_until_it_is_no_more(kind: str, mean: float, within: int) -> None:
     for seed in range(5):
         flowing = stream(kind, mean, seed)
-        values = np.r_[flowing, np.zeros(60)]
-        found = alerts(values, interval=MINUTE)[2000:]
-        assert found[:within].any(), seed
-        # of the change, of the zeros, and of their rarity
-        assert found.sum() <= (3 if kind == "independent" else 2), "how long it lasts is no news"
+        found = alerts(np.r_[flowing, np.zeros(60), flowing[:60]], interval=MINUTE)[2000:]
+        assert found[within - 1 : 60].all(), seed
+        assert found[60:].sum() <= 1, "that it is back is news at most"
+
+
+def test_zeros_that_stay_become_usual() -> None:
+    found = alerts(np.r_[stream("paced", 20, 2), np.zeros(1400)], interval=MINUTE)[2000:]
+    assert found[:1022].all()
+    assert not found[1030:].any()
 
 
 def test_zeros_that_come_at_times_are_no_absence() -> None:

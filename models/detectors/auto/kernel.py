@@ -87,7 +87,7 @@ ABSENT = 4.0  # decades
 _ZEROS_KNOWN = (
     2.0**20
 )  # in the place of COLLECTED once that is done, with the longest run so far, this one, and whether it alerted
-_MAX_ZEROS = 1023  # of a run that are counted
+_MAX_ZEROS = 1023  # of a run that are counted, and after which zeros are usual
 _SLOWEST = 3  # of short memory's averages that say what is usual for zeros: 10, 33 and 140 points
 _SMALLEST, _RAREST = 1e-3, 12.0  # variance of a count over its mean; decades
 _MIN_SPREAD = 1e-3  # of a constant start-up at 0, in the series' units
@@ -244,15 +244,20 @@ def _absence(row: Floats, at: int) -> float:
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _absent(row: Floats, at: int, x: float, features: int, out: Floats) -> float:
-    """Evidence that what is counted has stopped; a run of zeros alerts once."""
+    """Evidence that what is counted has stopped; once a run of zeros has alerted, it does so until it ends."""
     if row[at + RUNNING] == 0.0:
         return 0.0
     run, alerted = _zeros(row, at, x)
-    if run == 0:
+    if run in (0, _MAX_ZEROS):  # by then it is usual
         return 0.0
     absent = run * _absence(row, at) / (ABSENT + np.log10(features))
-    if absent >= 1.0 and not alerted:
+    if absent > 1.0:  # twice the decades are as sure as ten times the deviates of a new value
+        absent = 10.0 ** min(absent - 1.0, 1.0)
+    if alerted:
+        absent = 1.0
+    elif absent >= 1.0:
         row[at + COLLECTED] += 1.0
+    if absent >= 1.0:
         out[_GONE] = max(out[_GONE], absent)
     return float(absent)
 
@@ -407,8 +412,8 @@ def point_step(row: Floats, values: Floats, ts: int, members: int, start_up: int
     short = _short(out[_FIRST], out[_SECOND], out[_POINTS], features, out[_SHAPED] > 0.0)
     alerting, dense = max(out[_ALERTING], out[_GONE], short), max(out[_DENSE], short)
     kept = peak(row, 0, limit * alerting, limit)
-    if out[_GONE] > 0.0:  # nothing that came before announces that everything stops
-        kept = limit * alerting
+    if out[_GONE] > 0.0:  # nothing that came before announces that everything stops, and it is no event but a state
+        kept = max(kept, limit * out[_GONE])
     held = max(np.log1p(dense), _HELD * row[peak_filter.STATE_WIDTH + HELD])
     row[peak_filter.STATE_WIDTH + HELD] = held
     if not sparse:
