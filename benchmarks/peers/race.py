@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ class _Race:
         found = []
         if EDDY in entrants:
             found.append(self._guarded(EDDY, EDDY_TITLE, {}, self._eddy))
-        self._end_flink()
+        end_flink(self._roots)
         for name in entrants:
             if name != EDDY:
                 system = SYSTEMS[name]
@@ -151,7 +151,7 @@ class _Race:
                     process.wait(max(1.0, DEADLINE_SECONDS - (time.time() - began)))
         finally:
             for process in processes:
-                _end(process)
+                end(process)
         for process in processes:
             logs = "\n".join(log.read_text(errors="replace")[-1500:] for log in sorted(folder.glob("*.log")))
             assert process.returncode == 0, f"{name} ended with code {process.returncode}: {logs}"
@@ -191,13 +191,6 @@ class _Race:
             own.close()
             broker.close()
 
-    def _end_flink(self) -> None:
-        """End Flink and Redis, which would take memory and CPU from the peers."""
-        gone = [psutil.Process(pid) for name, pid in self._roots.items() if name != "kafka" and psutil.pid_exists(pid)]
-        for process in gone:
-            process.terminate()
-        psutil.wait_procs(gone, timeout=30)
-
 
 def _compared(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Compare each system's incidents with those of the plain loop, or of the first that ran."""
@@ -217,7 +210,16 @@ def _compared(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_flink(roots: Mapping[str, int]) -> None:
+    """End Flink and Redis, which would take memory and CPU from the peers."""
+    gone = [psutil.Process(pid) for name, pid in roots.items() if name != "kafka" and psutil.pid_exists(pid)]
+    for process in gone:
+        process.terminate()
+    psutil.wait_procs(gone, timeout=30)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its children, if it still runs."""
     if process.poll() is None:
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(process.pid).children(recursive=True):

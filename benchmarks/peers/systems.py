@@ -18,6 +18,7 @@ from eddy.stack.ports import free_ports
 
 SNAPSHOT_SECONDS = 10  # as for Eddy's checkpoints
 HERE = Path(__file__).parent
+Start = Callable[[Config, Path, Path], list[subprocess.Popen[bytes]]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class System:
     title: str
     environment: str
     packages: tuple[str, ...]
-    start: Callable[[Config, Path, Path], list[subprocess.Popen[bytes]]]
+    start: Start
     kinds: str = "ZFL"
     marks: Callable[[str], list[Mark]] | None = None
 
@@ -53,7 +54,7 @@ def _spawn(command: list[str], log: Path, env: dict[str, str] | None = None) -> 
         )
 
 
-def _plain(mode: str) -> Callable[[Config, Path, Path], list[subprocess.Popen[bytes]]]:
+def _plain(mode: str) -> Start:
     def start(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
         script = str(HERE / "plain_loop.py")
         return [_spawn([str(python), script, str(file), mode], Path(config.folder) / "plain.log")]
@@ -61,27 +62,32 @@ def _plain(mode: str) -> Callable[[Config, Path, Path], list[subprocess.Popen[by
     return start
 
 
-def _bytewax(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
+def _bytewax(flow: str) -> Start:
     """Start a process per core, as its documentation recommends for production."""
-    folder = Path(config.folder)
-    recovery = folder / "recovery"
-    recovery.mkdir()
-    subprocess.run([str(python), "-m", "bytewax.recovery", str(recovery), str(config.cores)], check=True)
-    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(config.cores))
-    run = [str(python), "-m", "bytewax.run", "benchmarks.peers.bytewax_flow:flow", "-r", str(recovery)]
-    run += ["-s", str(SNAPSHOT_SECONDS), "-b", "0", "-a", addresses]
-    env = {"PEER_CONFIG": str(file), "OMP_NUM_THREADS": "1"}
-    return [_spawn([*run, "-i", str(i)], folder / f"bytewax-{i}.log", env) for i in range(config.cores)]
+
+    def start(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
+        folder = Path(config.folder)
+        recovery = folder / "recovery"
+        recovery.mkdir()
+        subprocess.run([str(python), "-m", "bytewax.recovery", str(recovery), str(config.cores)], check=True)
+        addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(config.cores))
+        run = [str(python), "-m", "bytewax.run", f"benchmarks.peers.{flow}:flow", "-r", str(recovery)]
+        run += ["-s", str(SNAPSHOT_SECONDS), "-b", "0", "-a", addresses]
+        env = {"PEER_CONFIG": str(file), "OMP_NUM_THREADS": "1"}
+        return [_spawn([*run, "-i", str(i)], folder / f"bytewax-{i}.log", env) for i in range(config.cores)]
+
+    return start
 
 
-def _quix(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
+def _quix(script: str) -> Start:
     """Start a process per core in one consumer group."""
-    script = str(HERE / "quix_app.py")
-    env = {"OMP_NUM_THREADS": "1"}
-    return [
-        _spawn([str(python), script, str(file), str(i)], Path(config.folder) / f"quix-{i}.log", env)
-        for i in range(config.cores)
-    ]
+
+    def start(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
+        run = [str(python), str(HERE / script), str(file)]
+        env = {"OMP_NUM_THREADS": "1"}
+        return [_spawn([*run, str(i)], Path(config.folder) / f"quix-{i}.log", env) for i in range(config.cores)]
+
+    return start
 
 
 def _spark(config: Config, file: Path, python: Path) -> list[subprocess.Popen[bytes]]:
@@ -115,12 +121,31 @@ SYSTEMS = {
     "plain-event": System(
         "plain Python loop, per event, no durable state", "plain", ("confluent-kafka",), _plain("event"), "Z"
     ),
-    "bytewax": System("Bytewax, recovery on, a process per core", "bytewax", ("bytewax", "confluent-kafka"), _bytewax),
+    "bytewax": System(
+        "Bytewax, recovery on, a process per core", "bytewax", ("bytewax", "confluent-kafka"), _bytewax("bytewax_flow")
+    ),
     "spark": System(
         "Spark Structured Streaming, transformWithStateInPandas, RocksDB", "spark", ("pyspark", "pandas", "pyarrow"),
         _spark, marks=_spark_marks,
     ),
     "quix": System(
-        "Quix Streams, RocksDB and changelog, a process per core", "quix", ("quixstreams", "rocksdict"), _quix
+        "Quix Streams, RocksDB and changelog, a process per core", "quix", ("quixstreams", "rocksdict"),
+        _quix("quix_app.py"),
+    ),
+}  # fmt: skip
+
+#: those that fold raw events into intervals; ``kinds`` is the kind of their configuration
+WINDOW_SYSTEMS = {
+    "bytewax": System(
+        "Bytewax, fold_window, recovery on, a process per core", "bytewax", ("bytewax", "confluent-kafka"),
+        _bytewax("bytewax_windows"), "event",
+    ),
+    "bytewax-batch": System(
+        "Bytewax, each poll folded before fold_window, recovery on, a process per core", "bytewax",
+        ("bytewax", "confluent-kafka"), _bytewax("bytewax_windows"), "batch",
+    ),
+    "quix": System(
+        "Quix Streams, tumbling_window, RocksDB and changelog, a process per core", "quix",
+        ("quixstreams", "rocksdict"), _quix("quix_windows.py"), "event",
     ),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 FILE_COLUMNS = 200  # used for output to a file, which has no width to fit
+LEFT = ("workload", "system", "detector", "client", "messages")
 Rows = list[list[str]]  # the first is the header
 
 
@@ -16,7 +17,7 @@ def rows_of(found: dict[str, Any]) -> Rows:
     """Return the table of a measurement."""
     make: dict[str, Callable[[list[dict[str, Any]]], Rows]] = {
         "pipeline": _pipeline, "scoring": _scoring, "latency": _latency, "state": _state, "producers": _producers,
-        "peers": _peers,
+        "peers": _peers, "aggregates": _aggregates,
     }  # fmt: skip
     return make[found["benchmark"]](found["results"])
 
@@ -27,7 +28,7 @@ def show(found: dict[str, Any]) -> None:
     machine = found["machine"]
     table = Table(title=f"{found['benchmark']}: {machine['cpu']}, {machine['cores']} cores, load {machine['load']}")
     for name in rows[0]:
-        table.add_column(name, justify="left" if name in ("workload", "system", "detector", "client") else "right")
+        table.add_column(name, justify="left" if name in LEFT else "right")
     for row in rows[1:]:
         table.add_row(*row)
     console = Console()
@@ -124,13 +125,18 @@ def _producers(results: list[dict[str, Any]]) -> Rows:
     return rows
 
 
+def _titled(one: dict[str, Any]) -> str:
+    """Return a system's title and the versions of its packages."""
+    versions = ", ".join(f"{name} {version}" for name, version in one["versions"].items())
+    return str(one["title"]) + (f" ({versions})" if versions else "")
+
+
 def _peers(results: list[dict[str, Any]]) -> Rows:
     rows = [["workload", "series", "system", "events/s", "Eddy against it", "first alert s", "CPU µs per event",
              "broker's", "peak RSS MB", "incidents", "equal"]]  # fmt: skip
     eddy = {_workload(one): one.get("events_per_second") for one in results if one["system"] == "eddy"}
     for one in results:
-        versions = ", ".join(f"{name} {version}" for name, version in one["versions"].items())
-        name = one["title"] + (f" ({versions})" if versions else "")
+        name = _titled(one)
         kind, series = _workload(one)
         if "failed" in one:
             rows.append([kind, series, name, "failed", *["–"] * 6, "–"])
@@ -144,3 +150,31 @@ def _peers(results: list[dict[str, Any]]) -> Rows:
             _number(one["broker_cpu_us_per_event"], 2), _number(one["peak_rss_mb"]), _number(one["incidents"]), equal,
         ])  # fmt: skip
     return rows
+
+
+def _aggregates(results: list[dict[str, Any]]) -> Rows:
+    rows = [["messages", "series", "system", "events/s", "Eddy against it", "CPU µs per event", "broker's",
+             "peak RSS MB", "intervals", "equal", "load before"]]  # fmt: skip
+    eddy = {one["workload"]["form"]: one.get("events_per_second") for one in results if one["system"] == "eddy"}
+    for one in results:
+        form, load = one["workload"]["form"], _number(one["load_before"], 2)
+        head = [form, _number(one["workload"]["series"]), _titled(one)]
+        if "failed" in one:
+            rows.append([*head, "failed", *["–"] * 6, load])
+            continue
+        own = eddy.get(form)
+        rows.append([
+            *head, _rate(one) + ("" if one["finished"] else ", stopped at the time limit"),
+            f"{own / one['events_per_second']:.2f}×" if own and one["system"] != "eddy" else "–",
+            _number(one["cpu_us_per_event"], 2), _number(one["broker_cpu_us_per_event"], 2),
+            _number(one["peak_rss_mb"]), _number(one.get("results")), _equal(one), load,
+        ])  # fmt: skip
+    return rows
+
+
+def _equal(one: dict[str, Any]) -> str:
+    """Say whether a system's intervals are the truth, and how they differ; Eddy writes none."""
+    if one["equal"] is None:
+        return "writes none"
+    wrong = ", ".join(f"{one[k]:,} {k}" for k in ("missing", "extra", "different", "repeated") if one[k])
+    return wrong or "yes"

@@ -124,6 +124,24 @@ def peers(
     _finish(_peers(kinds, events, others, series, systems, cores, overrides, rounds, form), json_file)
 
 
+@bench.command()
+def aggregates(
+    form: str = typer.Option("", help="comma separated: requests, requests5; default: both"),
+    events: int = typer.Option(3_000_000, min=1_000, help="raw events"),
+    series: int = typer.Option(2_000, min=1),
+    systems: str = typer.Option("", help="comma separated; default: all"),
+    cores: int = typer.Option(2, min=1, help="that every system and the broker share"),
+    rounds: int = ROUNDS,
+    overrides: list[str] = OVERRIDES,
+    json_file: Path | None = JSON_FILE,
+) -> None:
+    """Fold raw events into one-minute intervals on Eddy, Flink SQL, Bytewax and Quix Streams; compare the results."""
+    from benchmarks.peers import aggregates
+
+    works = aggregates.workloads(_chosen(form, aggregates.FORMS), events, series)
+    _finish(aggregates.run(works, _chosen(systems, aggregates.SYSTEMS), overrides, cores, rounds), json_file)
+
+
 @bench.command("all")
 def all_of_them(
     folder: Path = typer.Option(..., "--json-dir", help="one JSON file per measurement"),
