@@ -152,8 +152,11 @@ class Alert:
         shown = [_number(one, decimals) for one in bounds]
         expected = " to ".join(shown) if len(shown) > 1 else f"{'at least' if high is None else 'at most'} {shown[0]}"
         ago = f" ({self.points_ago} point{'s' if self.points_ago > 1 else ''} ago)" if self.points_ago else ""
-        what = f"increase of {feature}" if feature in self.increases else feature
-        return f"{what} {_number(value, decimals)}{ago}, expected {expected}"
+        return f"{self.name_of(feature)} {_number(value, decimals)}{ago}, expected {expected}"
+
+    def name_of(self, feature: str) -> str:
+        """Return what the values and the band of a feature are of: itself, or its increase where it is a counter."""
+        return f"increase of {feature}" if feature in self.increases else feature
 
     @property
     def values_at(self) -> int | None:

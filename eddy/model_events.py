@@ -1,4 +1,4 @@
-"""Read from the job's events whether it refused a model's version."""
+"""Read from the job's events what it said of a model's version: refused, or that its interval does not fit."""
 
 from __future__ import annotations
 
@@ -29,3 +29,22 @@ def refusal(events: Iterable[Mapping[str, Any]], name: str, version: int, publis
         elif kind == "model-loaded" and event.get("version") == version:
             newest, reason = at, ""
     return reason
+
+
+def off_interval(events: Iterable[Mapping[str, Any]], name: str, version: int) -> str:
+    """Return which series of a version come at another interval than it expects; empty if no event says so.
+
+    Args:
+        events, name, version: as :func:`refusal` has them.
+
+    Examples:
+        >>> said = [{"ts": 5, "event": "interval-mismatch", "model": "z", "version": 2, "reason": "series 'a' has …"}]
+        >>> off_interval(said, "z", 2), off_interval(said, "z", 3)
+        ("series 'a' has …", '')
+    """
+    reasons = [
+        str(event.get("reason") or "a series has another interval than the model")
+        for event in events
+        if event.get("event") == "interval-mismatch" and event.get("model") == name and event.get("version") == version
+    ]
+    return reasons[0] if reasons else ""

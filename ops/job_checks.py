@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from eddy.errors import EddyError
 from eddy.flink_job.client.cluster import Cluster, Job
+from eddy.model_events import off_interval
 from eddy.ops.dead_letters import LATE
 from eddy.settings import Settings
 from eddy.stack import flink, ports
 from eddy.stack.doctor import Check, Level
 from eddy.texts import as_argument, escaped
-from eddy.topic_reader import TopicReader
+from eddy.topic_reader import TopicReader, whole_topic
 from eddy.training.registry.registry import Registry
 
 DEAD_LETTERS_READ = 200  # the newest dead letters
@@ -109,10 +112,23 @@ def _models(settings: Settings) -> Iterator[Check]:
         yield Check("models", "warn", "none is published: nothing is scored", "eddy train …, eddy models publish …")
     else:
         yield Check("models", "ok", f"{len(listing.current)} published")
+    said = _job_events(settings) if listing.current else []
     for manifest in listing.current.values():
-        if note := manifest.metrics.get("interval_mismatch"):
+        note = off_interval(said, manifest.name, manifest.version) or manifest.metrics.get("interval_mismatch")
+        if note:
             todo = "train it again with the interval of its series, or without --interval"
-            yield Check(f"model {manifest.name}", "warn", str(note), todo)
+            yield Check(f"model {manifest.name}", "warn", escaped(str(note)), todo)
+
+
+def _job_events(settings: Settings) -> list[dict[str, Any]]:
+    """Return what the job said on the events topic, the newest first."""
+    found: list[dict[str, Any]] = []
+    for record in whole_topic(settings, "events"):
+        with contextlib.suppress(ValueError, RecursionError):
+            event = json.loads(record.value or b"")
+            if isinstance(event, dict):
+                found.append(event)
+    return found[::-1]
 
 
 def _dead_letters(settings: Settings) -> Iterator[Check]:

@@ -12,7 +12,7 @@ import typer
 
 from eddy.cli.main import settings_of
 from eddy.cli.printing import cell
-from eddy.errors import ModelError
+from eddy.errors import EddyError, ModelError
 from eddy.models.artifacts.manifest import Manifest
 from eddy.settings import Settings
 from eddy.texts import escaped, quoted
@@ -50,6 +50,7 @@ def publish(
         typer.echo(f"note: {note}", err=True)
     with contextlib.closing(TrialProcess()) as trials:  # as the job does
         trials.check(manifest, content)
+    _note_intervals(settings_of(ctx).settings, manifest, content)
     if stage:
         published = publish_candidate(_registry(ctx), manifest, content, name or manifest.name, stage, share)
         _done(f"published as {stage}", published, as_json)
@@ -143,6 +144,19 @@ def promote(
 def withdraw(ctx: typer.Context, name: str = typer.Argument(...), as_json: bool = _JSON) -> None:
     """Take a model out of use; 'rollback' publishes it again."""
     _done("withdrawn", _registry(ctx).withdraw(name), as_json)
+
+
+def _note_intervals(settings: Settings, manifest: Manifest, content: bytes) -> None:
+    """Say where the model's series come at another interval now; what cannot be found out hinders no publishing."""
+    from eddy.models.artifacts import artifact
+    from eddy.training.data.newest_intervals import newest_mismatch
+
+    try:
+        found = newest_mismatch(settings, manifest.applies_to, artifact.spec_of(content))
+    except EddyError as error:
+        found = f"whether the interval fits is not known: {error}"
+    if found:
+        typer.echo(escaped(f"note: {found}"), err=True)
 
 
 def _registry(ctx: typer.Context) -> Registry:

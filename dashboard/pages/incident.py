@@ -166,7 +166,7 @@ def _why(incident: Incident) -> list[components.Node]:
         band = f"{number(low)} to {number(high)}" if low is not None and high is not None else NOTHING
         rows.append(
             [
-                feature,
+                alert.name_of(feature),
                 html.B(number(alert.values[feature])),
                 number(alert.expected.get(feature)),
                 band,
@@ -241,7 +241,7 @@ def _neighbours(incident: Incident, points: SeriesPoints, model: str) -> compone
         ts = int(seen.ts[k])
         where = "before" if ts < alert.start else "after" if ts > alert.end else "in it"
         rows.append([moment(ts), where, number(float(seen.data[k])), number(scores.get(ts))])
-    head = ("Time (UTC)", "", (feature, "num"), ("Score", "num"))
+    head = ("Time (UTC)", "", (scored.name_of(feature), "num"), ("Score", "num"))
     return components.table(head, rows, "Its points are not kept any more.", className="neighbours")
 
 

@@ -42,7 +42,7 @@ class ModelsPage(Page):
         """What is live."""
         models = snapshot.models
         listed = [
-            _model(name, versions, models.current.get(name), models.refusal(name))
+            _model(name, versions, models.current.get(name), models.refusal(name), models.off_interval(name))
             for name, versions in models.versions.items()
         ]
         none = html.P(
@@ -51,7 +51,9 @@ class ModelsPage(Page):
         return {"model-list": {"children": listed or none}, "model-events": {"children": _events(snapshot)}}
 
 
-def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion | None, refused: str) -> html.Section:
+def _model(
+    name: str, versions: tuple[ModelVersion, ...], current: ModelVersion | None, refused: str, off_interval: str = ""
+) -> html.Section:
     shown = current or versions[0]
     every = f"every {span(shown.interval_ms)}" if shown.interval_ms else "points are counted"
     rows = [
@@ -61,6 +63,8 @@ def _model(name: str, versions: tuple[ModelVersion, ...], current: ModelVersion 
         ("Threshold", ", ".join(f"{key} {_plain(value)}" for key, value in shown.threshold.items()) or NOTHING),
         ("Checksum", html.Code(shown.sha256[:16])),
     ]
+    if off_interval:
+        rows.insert(0, ("Other interval", f"{off_interval}. Train with the interval of the series."))
     if refused:
         rows.insert(0, ("Refused", f"the job did not take this version: {refused}"))
     head = ("Version", "Published (UTC)", "Metrics", ("Size", "num hide-phone"), ("", "num"))

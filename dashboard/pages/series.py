@@ -213,13 +213,14 @@ def _facts(snapshot: Snapshot, points: SeriesPoints, model: str) -> components.N
         for feature in scored.features:
             value, low, high = (float(scored.column(feature, what)[-1]) for what in ("value", "lower", "upper"))
             band = f"expected {number(low)} to {number(high)}" if low == low else ""  # noqa: PLR0124  NaN
-            name = f"Increase of {feature}" if feature in scored.increases else feature
-            rows.append((name, [html.B(number(value, 6)), " ", html.Span(band, className="dim")]))
+            rows.append((scored.name_of(feature), [html.B(number(value, 6)), " ", html.Span(band, className="dim")]))
         score, threshold = (float(scored.column(scored.features[0], what)[-1]) for what in ("score", "threshold"))
         rows.append(("Score", [html.B(number(score)), html.Span(f" threshold {number(threshold)}", className="dim")]))
     if current := snapshot.models.current.get(model):
         rows.append(("Model", f"{model}, version {current.version}"))
         rows.append(("Detector", f"{current.detector}, windows of {current.window:,} points"))
+    if off_interval := snapshot.models.off_interval(model):
+        rows.append(("Other interval", off_interval))
     if counter := _counter(points, model):
         rows.append(("Scored", counter))
     if at is not None:

@@ -66,8 +66,10 @@ def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
     for k, feature in enumerate(features):
         top = 1 - k * (height + _GAP)
         name = "y" if k == 0 else f"y{k + 1}"
+        scored_as = scored.name_of(feature) if scored else feature
+        title = scored_as if rows > 1 or scored_as != feature else ""  # a single value needs no name
         figure["yaxis" if k == 0 else f"yaxis{k + 1}"] = axis(
-            colours, domain=[max(0.0, top - height), top], nticks=5, fixedrange=True, title=_title(feature, rows)
+            colours, domain=[max(0.0, top - height), top], nticks=5, fixedrange=True, title=_title(title)
         )
         seen = values_of(shown.points, scored, feature, shown.first, shown.last)
         observed.append((seen, gap_numbers(seen.ts)))
@@ -76,7 +78,7 @@ def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
     if scored:
         last = f"y{rows + 1}"
         figure[f"yaxis{rows + 1}"] = axis(
-            colours, domain=[0, _SCORE_SHARE], nticks=4, rangemode="tozero", fixedrange=True, title=_title("score", 2)
+            colours, domain=[0, _SCORE_SHARE], nticks=4, rangemode="tozero", fixedrange=True, title=_title("score")
         )
         traces += _score_traces(scored, *observed[0], last, colours)
     figure["xaxis"] = axis(colours, type="date", anchor=last if rows + bool(scored) > 1 else "y", showspikes=True,
@@ -88,9 +90,9 @@ def series_figure(shown: Shown, colours: Theme) -> dict[str, Any]:
     return {"data": traces, "layout": figure}
 
 
-def _title(text: str, rows: int) -> dict[str, Any]:
+def _title(text: str) -> dict[str, Any]:
     """Return a row's title, escaped: Plotly reads some HTML in texts, and a name must not be read as HTML."""
-    return {"text": html.escape(text) if rows > 1 else "", "font": {"size": 12}, "standoff": 4}
+    return {"text": html.escape(text), "font": {"size": 12}, "standoff": 4}
 
 
 def values_of(

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from eddy.model_events import refusal
+from eddy.model_events import off_interval, refusal
 
 _EVENTS_KEPT = 200
 
@@ -55,6 +55,14 @@ class ModelsView:
         """Return why the job refused the current version of a model; empty if it is not known to have done so."""
         current = self.current.get(name)
         return refusal(self.events, name, current.version, current.published) if current else ""
+
+    def off_interval(self, name: str) -> str:
+        """Return which series come at another interval than a model's current version expects; empty: none is known."""
+        current = self.current.get(name)
+        if current is None:
+            return ""
+        said = off_interval(self.events, name, current.version)
+        return said or str(current.metrics.get("interval_mismatch") or "")
 
 
 class ModelStore:

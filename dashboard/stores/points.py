@@ -92,6 +92,10 @@ class ScoredPoints:
         """Return the rows of a range; see :meth:`Columns.between`."""
         return ScoredPoints(self.features, self.table.between(first, last), self.increases)
 
+    def name_of(self, feature: str) -> str:
+        """Return what the values of a feature are of: itself, or its increase where it is a counter."""
+        return f"increase of {feature}" if feature in self.increases else feature
+
 
 PER_FEATURE = ("value", "expected", "lower", "upper")
 PER_POINT = ("score", "threshold", "imputed")

@@ -16,7 +16,7 @@ from safetensors.numpy import save as save_arrays
 
 from eddy.errors import EddyError, ModelError, SettingsError
 from eddy.models.catalog import DETECTORS
-from eddy.models.core.detector import Detector
+from eddy.models.core.detector import Detector, WindowSpec
 from eddy.models.core.threshold import Threshold
 from eddy.models.core.window_spec import read_spec
 
@@ -99,6 +99,18 @@ def load(content: bytes) -> Detector:
         raise ModelError(f"artifact: {error}") from None
     except Exception as error:  # whatever a package's own detector raises on arrays that are not its own
         raise ModelError(f"artifact: does not fit detector {kind!r}: {type(error).__name__}: {error}") from None
+
+
+def spec_of(content: bytes) -> WindowSpec:
+    """Read the windows that an artifact's detector takes, without its arrays.
+
+    Raises:
+        ModelError: it is no artifact, or describes no windows.
+    """
+    try:
+        return read_spec(_header(content)["spec"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"artifact: its header describes no windows: {error!r}") from None
 
 
 def read_past(content: bytes, threshold: Threshold) -> dict[str, NDArray[np.float64]]:

@@ -65,7 +65,8 @@ def ready_to_release(cold: ModelScorer, others: Iterable[ModelScorer]) -> Ints:
     ready = np.zeros(len(slots), np.bool_)
     for other in others if len(slots) else ():
         rows = other.rows(slots)
-        ready |= (rows != NO_ROW) & (other.store.count[rows] >= other.store.spec.window)
+        scored = np.flatnonzero(rows != NO_ROW)  # a model that has no series yet has no rows at all
+        ready[scored] |= other.store.count[rows[scored]] >= other.store.spec.window
     return slots[ready]
 
 

@@ -45,7 +45,8 @@ class WindowStore:
         until_due: (rows,) points until the next window is due once the ring is full.
         last: (rows,) event time of the newest point.
         points: (rows,) points seen so far, without those filled in.
-        off: (rows,) steps that are off the interval, less those that fit, kept between 0 and :data:`MAX_OFF`.
+        off: (rows,) steps that are off the interval, too short ones twice, less those that fit, kept between 0 and
+            :data:`MAX_OFF`.
         step: (rows,) the newest step that was off, ms.
     """
 
@@ -176,8 +177,11 @@ def regularise(name: str, ts: Ints, values: Floats, spec: WindowSpec) -> list[Se
 
 @njit(cache=True)
 def _note_step(off, newest, row, apart, interval):  # type: ignore[no-untyped-def]
-    if 2 * apart >= 3 * interval or 3 * apart <= 2 * interval:  # as eddy.models.windowing.sampling.fits
+    # as eddy.models.windowing.sampling.fits
+    if 2 * apart >= 3 * interval:
         off[row], newest[row] = min(off[row] + 1, MAX_OFF), apart
+    elif 3 * apart <= 2 * interval:  # twice: where every interval has two points, the long step after them fits
+        off[row], newest[row] = min(off[row] + 2, MAX_OFF), apart
     else:
         off[row] = max(off[row] - 1, 0)
 

@@ -191,6 +191,48 @@ def test_series_page_shows_all_features(browser: Browser, shots: Shots) -> None:
     browser.shot(shots("features"))
 
 
+def test_pages_of_a_counter_say_that_its_increase_is_scored(browser: Browser, site: Site, shots: Shots) -> None:
+    points = [point("bytes_total", k)._replace(increases=("value",)) for k in range(200)]
+    raised = alert("bytes_total", "closed", 70, start=EPOCH + 150 * MINUTE, model=MODEL, increases=("value",))
+    site.world.job([raised], [points[-1]], points)
+    title = "return document.querySelector('#{} .js-plotly-plot')._fullLayout.yaxis.title.text"
+    browser.open("/series/bytes_total")
+    browser.drawn("series-graph")
+    browser.sees("counter: the increase is scored", "#series-judges")
+    browser.sees("increase of value", "#series-facts")
+    assert browser.script(title.format("series-graph")) == "increase of value"
+    browser.shot(shots("counter"))
+    browser.open(f"/incident/{raised.id}")
+    browser.drawn("incident-graph")
+    browser.sees("Increase of value 12, expected 2 to 6.", "#incident-why")
+    browser.sees("increase of value", "#incident-why table")
+    browser.sees("increase of value", "#incident-neighbours")
+    assert browser.script(title.format("incident-graph")) == "increase of value"
+    browser.shot(shots("counter-incident"))
+    browser.open("/series/wave")
+    browser.drawn("series-graph")
+    assert browser.script(title.format("series-graph")) == ""
+    assert "increase" not in browser.text()
+    site.world.redis.delete(f"{site.settings.redis.prefix}:series:bytes_total")
+    site.world.redis.zrem(f"{site.settings.redis.prefix}:live", "bytes_total")
+
+
+def test_interval_that_does_not_fit_is_shown_with_the_model_and_its_series(
+    browser: Browser, site: Site, shots: Shots
+) -> None:
+    current = Registry(site.settings).read().current["waves"]
+    reason = "series 'wave' has a point every 60 s, the model expects one every 600 s"
+    site.world.event(event="interval-mismatch", model="waves", version=current.version - 1, reason="an earlier version")
+    site.world.event(event="interval-mismatch", model="waves", version=current.version, reason=reason)
+    site.world.flush()
+    browser.open("/models")
+    browser.sees(f"{reason}. Train with the interval of the series.", "#model-list dl")
+    assert "an earlier version" not in browser.text("#model-list")
+    browser.shot(shots("other-interval"))
+    browser.open("/series/wave")
+    browser.sees(reason, "#series-facts")
+
+
 def test_acknowledging_an_incident_writes_feedback_to_kafka(browser: Browser, site: Site, shots: Shots) -> None:
     number = incident_of("wave")
     browser.open(f"/incident/{number}")

@@ -68,6 +68,11 @@ class World:
         value = figures.message("input.0", topics, "eddy", subtask, int(time.time() * 1000) - ago_ms)
         self._producer.send(self._topic("sources"), key=b"input.0/%d" % subtask, value=value)
 
+    def event(self, **fields: Any) -> None:
+        """Send an event, as the job does."""
+        value = json.dumps({"ts": int(time.time() * 1000), "job": "eddy", **fields}).encode()
+        self._producer.send(self._topic("events"), key=str(fields.get("model", "")).encode(), value=value)
+
     def flush(self) -> None:
         self._producer.flush(20)
 

@@ -199,6 +199,20 @@ def test_interval_that_does_not_fit_is_reported_once_per_version():
     assert shard.shard.counts.off_interval == 1
 
 
+def test_several_points_in_each_interval_are_reported_and_jitter_is_not():
+    """Of two points in every minute, one comes in time: that half of all steps fits hides nothing."""
+    shard = Harness(model_set(manifest("m", RollingZScore(WindowSpec(4, interval_ms=60_000)))))
+    for k in range(60):
+        jitter = (k * 7 % 11 - 5) * 3_000
+        shard.send(observation("jitter", NOW + 60_000 * k + jitter, 1.0))
+    assert of(shard.tick(20_000), EVENTS) == []
+    for k in range(60):
+        shard.send(observation("pairs", NOW + 60_000 * k, 1.0))
+        shard.send(observation("pairs", NOW + 60_000 * k + 1_000, 1.0))
+    (event,) = of(shard.tick(20_000), EVENTS)
+    assert "series 'pairs' has a point every 1 s, the model expects one every 60 s" in event["reason"]
+
+
 # -- ticks, checkpoints, the end --------------------------------------------------------------------------------------
 
 

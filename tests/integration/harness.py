@@ -30,6 +30,7 @@ from eddy.models.core.detector import Detector, WindowSpec
 from eddy.models.detectors.zscore import RollingZScore
 from eddy.models.engine.engine import EngineOptions
 from eddy.models.engine.replay import replay
+from eddy.models.serving.loaded_model import LoadedModel
 from eddy.models.serving.model_set import ModelSet
 from eddy.settings import JobSettings, Settings
 from eddy.stack import flink_identity
@@ -248,9 +249,12 @@ def offline(
     observations: Sequence[tuple[str, int, float]],
     bound: int = 0,
     hold: int | None = None,
+    cold: LoadedModel | None = None,
 ) -> list[Alert]:
-    """Return the engine's alerts for the same observations without Flink."""
+    """Return the engine's alerts for the same observations without Flink; ``cold``: the built-in model, if it is on."""
     models = ModelSet()
+    if cold is not None:
+        models.start_cold(cold)
     for manifest in manifests:
         models.put(manifest, lambda m: m.inline_artifact() or b"")
     names = sorted({series for series, _, _ in observations})

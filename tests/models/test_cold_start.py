@@ -70,6 +70,14 @@ def test_published_model_takes_over_once_its_window_is_full():
     assert set(running.engine.scorers[COLD].series_of.values()) == {"a", "b"}
 
 
+def test_published_model_of_series_that_are_not_there_yet_changes_nothing():
+    running = job()
+    running.models.put(manifest("own", series=("later",)), inline)
+    running.send(points("a", values(100)))
+    running.engine.tick(1)
+    assert set(running.engine.scorers[COLD].series_of.values()) == {"a"}
+
+
 def test_handover_to_a_published_model_closes_the_open_incident():
     running = job()
     running.send(points("a", [*values(150), 90.0]))
