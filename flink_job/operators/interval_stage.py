@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 STATE = "intervals/"  # what the keys of its entries begin with
 _LIVE_MS = 60_000  # lag of a live source, at least
 _REMEMBERED = 2  # closings whose numbers of events are kept, for alerts
+_ALERTED = 10_000  # series whose newest alert is remembered
 
 
 class IntervalPlan:
@@ -78,6 +79,7 @@ class IntervalStage:
             for rule in plan.rules
         ]
         self._closed: list[tuple[IntervalRule, Closed]] = []
+        self._alerted: dict[str, dict[str, int]] = {}  # by series: the interval that its newest alert is of
         self._forced = 0
 
     def take(self, frame: Frame) -> tuple[Frame | None, list[DeadLetter]]:
@@ -146,8 +148,14 @@ class IntervalStage:
             code = list(closed.names).index(series)
             found = np.flatnonzero((closed.codes == code) & (closed.ts == ts))
             if len(found):
-                return {"start": ts, "end": ts + rule.every_ms, "events": int(closed.events[found[0]])}
-        return None
+                self._alerted.pop(series, None)
+                if len(self._alerted) >= _ALERTED:
+                    del self._alerted[next(iter(self._alerted))]
+                said = {"start": ts, "end": ts + rule.every_ms, "events": int(closed.events[found[0]])}
+                self._alerted[series] = said
+                return said
+        said_before = self._alerted.get(series)  # an incident closes some intervals after its newest point
+        return said_before if said_before is not None and said_before["start"] == ts else None
 
     def take_forced(self) -> int:
         """Count the intervals that were closed before their time, as too many were open, since the last call."""

@@ -116,6 +116,11 @@ def test_a_count_that_becomes_zero_is_alerted_while_it_is_zero() -> None:
     assert alert["interval"] == {"start": alert["end"], "end": alert["end"] + MINUTE, "events": 1}  # the very last one
     assert alert["values"] == {"value": 1.0}
     assert of(job.live(MINUTE, rate=0), SCORES)[0]["ts"] == alert["end"] + MINUTE, "the next one, which is empty"
+    closed: list[dict[str, Any]] = []
+    while not closed:
+        closed = of(job.live(MINUTE, rate=5), ALERTS)
+    assert closed[-1]["state"] == "closed"
+    assert closed[-1]["interval"]["start"] == closed[-1]["end"], "of its newest point, some intervals ago"
 
 
 def test_a_replay_is_never_closed_by_the_wall_clock() -> None:
