@@ -45,13 +45,15 @@ CALLS: dict[str, Any] = {
 class Aggregating:
     """One shard that gets raw events, with the clocks that their subtasks send."""
 
-    def __init__(self, *sources: dict[str, Any], state: State | None = None, subtasks: int = 1) -> None:
+    def __init__(
+        self, *sources: dict[str, Any], state: State | None = None, subtasks: int = 1, close_after: int = 3
+    ) -> None:
         settings = Settings(input=list(sources))
         self.plan = IntervalPlan(settings)
         self.state = State() if state is None else state
         self.now, self.sources = T0, 2 * subtasks
         options = ShardOptions(0, 16, "eddy.observations", 0, 100, EngineOptions(report_scores=True), max_series=1000)
-        models = model_set(manifest())
+        models = model_set(manifest(alerts={"close_after": close_after}))
         self.shard = Shard(options, models, intervals=IntervalStage(self.plan, 0) if self.plan.rules else None)
         self.shard.restore(self.state)
         self.idle = {number: idle_ms(source) for number, source in enumerate(settings.input)}
@@ -101,7 +103,7 @@ def counted(sent: list[Sent]) -> list[tuple[str, int]]:
 
 
 def test_a_count_that_becomes_zero_is_alerted_while_it_is_zero() -> None:
-    job = Aggregating({**CALLS, "aggregate": {**CALLS["aggregate"], "empty": "zero"}})
+    job = Aggregating({**CALLS, "aggregate": {**CALLS["aggregate"], "empty": "zero"}}, close_after=6)
     rng = np.random.default_rng(0)
     for _ in range(8):
         sent = job.live(MINUTE, rate=5 + int(rng.integers(2)))
