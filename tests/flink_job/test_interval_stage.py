@@ -46,7 +46,7 @@ class Aggregating:
     """One shard that gets raw events, with the clocks that their subtasks send."""
 
     def __init__(
-        self, *sources: dict[str, Any], state: State | None = None, subtasks: int = 1, close_after: int = 3
+        self, *sources: dict[str, Any], state: State | None = None, subtasks: int = 1, close_after: int = 2
     ) -> None:
         settings = Settings(input=list(sources))
         self.plan = IntervalPlan(settings)
@@ -103,7 +103,7 @@ def counted(sent: list[Sent]) -> list[tuple[str, int]]:
 
 
 def test_a_count_that_becomes_zero_is_alerted_while_it_is_zero() -> None:
-    job = Aggregating({**CALLS, "aggregate": {**CALLS["aggregate"], "empty": "zero"}}, close_after=6)
+    job = Aggregating({**CALLS, "aggregate": {**CALLS["aggregate"], "empty": "zero"}})
     rng = np.random.default_rng(0)
     for _ in range(8):
         sent = job.live(MINUTE, rate=5 + int(rng.integers(2)))
@@ -118,11 +118,18 @@ def test_a_count_that_becomes_zero_is_alerted_while_it_is_zero() -> None:
     assert alert["interval"] == {"start": alert["end"], "end": alert["end"] + MINUTE, "events": 1}  # the very last one
     assert alert["values"] == {"value": 1.0}
     assert of(job.live(MINUTE, rate=0), SCORES)[0]["ts"] == alert["end"] + MINUTE, "the next one, which is empty"
+
+
+def test_a_closing_alert_says_the_interval_of_its_newest_point_long_after_it() -> None:
+    job = Aggregating({**CALLS, "aggregate": {**CALLS["aggregate"], "empty": "zero"}}, close_after=6)
+    job.live(8 * MINUTE, rate=5)
+    job.live(2 * MINUTE, rate=0)
     closed: list[dict[str, Any]] = []
     while not closed:
-        closed = of(job.live(MINUTE, rate=5), ALERTS)
-    assert closed[-1]["state"] == "closed"
-    assert closed[-1]["interval"]["start"] == closed[-1]["end"], "of its newest point, some intervals ago"
+        closed = [one for one in of(job.live(1000, rate=5), ALERTS) if one["state"] == "closed"]
+    assert job.now - closed[-1]["end"] > 5 * MINUTE
+    start = closed[-1]["end"]
+    assert closed[-1]["interval"] == {"start": start, "end": start + MINUTE, "events": 1}  # the very last one
 
 
 def test_a_replay_is_never_closed_by_the_wall_clock() -> None:
