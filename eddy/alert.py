@@ -86,7 +86,7 @@ class Alert:
         acknowledged: somebody has taken the incident on (see :mod:`eddy.feedback`).
         interval: of a point that was made of raw events (docs/aggregation.md): ``start`` and ``end`` of its interval
             (epoch ms), and how many ``events`` it had; None where points were measured, or the interval is no longer
-            at hand (of a message that closes an incident, mostly).
+            at hand (after a restart).
         settings_digest: identifies the settings in use (thresholds, alert rules); equal digests, equal settings.
         increases: features that are counters: values, band and window are of their increase from point to point.
     """
