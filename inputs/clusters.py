@@ -43,6 +43,16 @@ class Cluster:
         }
 
 
+def number_of(name: str) -> int:
+    """Return N of a source's name ``input.N``, by which frames speak of it.
+
+    Examples:
+        >>> number_of("input.3")
+        3
+    """
+    return int(name.rpartition(".")[2])
+
+
 def joined_with(settings: Settings, name: str) -> tuple[str, ...]:
     """Return the names of values that other sources make for the observations of a source, whatever their cluster.
 

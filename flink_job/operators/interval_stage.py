@@ -23,7 +23,7 @@ from eddy.event_times import iso
 from eddy.flink_job.operators.dead_letters import DeadLetter, record_at
 from eddy.flink_job.wire.frames import DATA, Frame, FrameWriter, read_frame
 from eddy.flink_job.wire.raw_events import read_raw
-from eddy.inputs.clusters import clusters
+from eddy.inputs.clusters import clusters, number_of
 from eddy.inputs.interval_observations import observations_of
 from eddy.inputs.interval_rules import interval_rules
 from eddy.inputs.record import Record
@@ -73,9 +73,7 @@ class IntervalStage:
         #: by source: the place of its rule, and its number there
         self._of = {name: (at, number) for at, rule in enumerate(plan.rules) for name, number in rule.sources.items()}
         self._clocks = [
-            IntervalClock(
-                {int(name.rpartition(".")[2]) for name in rule.sources}, max(rule.every_ms + rule.wait_ms, _LIVE_MS)
-            )
+            IntervalClock({number_of(name) for name in rule.sources}, max(rule.every_ms + rule.wait_ms, _LIVE_MS))
             for rule in plan.rules
         ]
         self._closed: list[tuple[IntervalRule, Closed]] = []

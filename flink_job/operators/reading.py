@@ -24,7 +24,7 @@ from eddy.flink_job.wire.frames import CHECKPOINT, DATA, DLQ, END, EVENTS, SOURC
 from eddy.flink_job.wire.parsing import shard_of
 from eddy.flink_job.wire.raw_events import raw_bytes
 from eddy.flink_job.wire.unread import UnreadFrame, read_unread
-from eddy.inputs.clusters import clusters
+from eddy.inputs.clusters import clusters, number_of
 from eddy.inputs.mapping import MappingResult, Observation
 from eddy.inputs.record import RECORD_HEADERS, Record, headers_text
 
@@ -63,7 +63,7 @@ class ReadingOperator:
         self._writers: dict[int, FrameWriter] = {}
         registry = settings.schema_registry
         self._whole = {name for name, one in self._mappings.items() if not is_fast(one.source, registry)}
-        idle = {_number(name): idle_ms(self._sources[name]) for name in self._whole}
+        idle = {number_of(name): idle_ms(self._sources[name]) for name in self._whole}
         self._clocks = SourceClocks(settings.job.max_ahead_ms, idle) if wants_clocks(settings) else None
         self._sent: tuple[Clock, ...] | None = None if self._clocks is None else ()  # to all shards, and when
         self._sent_at = 0
@@ -126,7 +126,7 @@ class ReadingOperator:
         figures = self._of(name, now)
         result = self._read(name, record)
         if self._clocks is not None and name in self._whole:
-            self._clocks.read(_number(name), record, result.observations, now)
+            self._clocks.read(number_of(name), record, result.observations, now)
         if read is None:
             figures.skipped += result.skipped
         if read is None or len(result.observations) != read:
@@ -215,11 +215,6 @@ class ReadingOperator:
                 topics = list(source.topics) or [source.pattern]
                 value = figures.message(name, topics, self._job, self._subtask, now)
                 self._records.add(SOURCES, now, f"{name}/{self._subtask}".encode(), value)
-
-
-def _number(name: str) -> int:
-    """Return N of a source's name ``input.N``."""
-    return int(name.rpartition(".")[2])
 
 
 def _own_headers(record: Record) -> dict[str, str]:
